@@ -1,0 +1,283 @@
+//! The client's half of a session: what `listgate send` speaks, and the tests, and the load
+//! generator.
+
+use crate::data::DataWriter;
+use crate::limits;
+use crate::line::LineReader;
+use crate::mailbox::{ForwardPath, ReversePath};
+use crate::reply::{Reply, ReplyReader};
+use std::{collections::VecDeque, fmt};
+
+/// What a client tells its caller.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The server is ready for a transaction: [`Client::send`] or [`Client::quit`].
+    Ready,
+    /// The server waits for the message: [`Client::body`] and then [`Client::end_of_body`].
+    SendBody,
+    /// What became of one recipient, named by its place in the call of [`Client::send`]. Each gets
+    /// exactly one.
+    Outcome {
+        /// The place of the recipient, from 0.
+        recipient: usize,
+        /// The reply that decided: to MAIL, its RCPT, DATA, or the one after the data.
+        reply: Reply,
+    },
+    /// The session is over. Recipients without an outcome got none.
+    Closed(Closed),
+}
+
+/// Why a client's session is over.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// [`Client::quit`] was answered.
+    Quit,
+    /// The server refused the session, or ended it (421).
+    Refused(Reply),
+    /// The server said what is no reply, or one that nobody asked for. The text is what it said.
+    Confused(String),
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quit => f.write_str("the session has ended"),
+            Self::Refused(reply) => write!(f, "the server ended the session: {reply}"),
+            Self::Confused(said) => write!(f, "the server does not speak LMTP: {said}"),
+        }
+    }
+}
+
+/// What the next reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Greeting,
+    Lhlo,
+    Mail,
+    Rcpt(usize),
+    Data,
+    Message(usize),
+    Rset,
+    Quit,
+}
+
+/// A client's session: octets in, events out. It pipelines where the server does.
+#[derive(Debug)]
+pub struct Client {
+    name: String,
+    lines: LineReader,
+    reply: ReplyReader,
+    pipelining: bool,
+    size: bool,
+    /// Commands written, in the order their replies will come.
+    awaited: VecDeque<Step>,
+    /// Commands not yet written.
+    unsent: VecDeque<(Step, Vec<u8>)>,
+    /// Recipients without an outcome; the accepted ones once DATA is answered.
+    undecided: Vec<usize>,
+    accepted: Vec<usize>,
+    data: Option<DataWriter>,
+    events: VecDeque<ClientEvent>,
+    closed: bool,
+    out: Vec<u8>,
+}
+
+impl Client {
+    /// A client that will call itself `name`, waiting for the greeting.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            lines: LineReader::new(limits::REPLY_LINE),
+            reply: ReplyReader::default(),
+            pipelining: false,
+            size: false,
+            awaited: VecDeque::from([Step::Greeting]),
+            unsent: VecDeque::new(),
+            undecided: Vec::new(),
+            accepted: Vec::new(),
+            data: None,
+            events: VecDeque::new(),
+            closed: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// The next event out of `input`, which loses what was read. `None`: write the output, then come
+    /// back with more input.
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<ClientEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if self.closed {
+                return None;
+            }
+            let line = self.lines.next(input)?;
+            match line.map_err(|_| "a reply line of more than 1,024 octets".to_owned()) {
+                Ok(line) => match self.reply.line(&line) {
+                    Ok(Some(reply)) => self.replied(reply),
+                    Ok(None) => {}
+                    Err(_) => self.confused(String::from_utf8_lossy(&line).into_owned()),
+                },
+                Err(said) => self.confused(said),
+            }
+        }
+    }
+
+    /// What is to be written. The caller empties it.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// Begins a transaction; `size` is the message's size in octets, if known.
+    ///
+    /// # Panics
+    /// When the session is not [`ClientEvent::Ready`], or `to` is empty.
+    pub fn send(&mut self, from: &ReversePath, to: &[ForwardPath], size: Option<u64>) {
+        assert!(self.is_ready(), "a transaction begins when the server is ready");
+        assert!(!to.is_empty(), "a transaction has recipients");
+        let sender = match from {
+            ReversePath::Null => String::new(),
+            ReversePath::Mailbox(mailbox) => mailbox.to_string(),
+        };
+        let size = size.filter(|_| self.size).map_or(String::new(), |octets| format!(" SIZE={octets}"));
+        self.plan(Step::Mail, format!("MAIL FROM:<{sender}>{size}"));
+        for (place, recipient) in to.iter().enumerate() {
+            self.plan(Step::Rcpt(place), format!("RCPT TO:<{recipient}>"));
+        }
+        self.plan(Step::Data, "DATA".to_owned());
+        self.undecided = (0..to.len()).collect();
+        self.accepted.clear();
+        self.write_planned();
+    }
+
+    /// Writes a part of the message, dots stuffed.
+    ///
+    /// # Panics
+    /// When the server does not wait for it ([`ClientEvent::SendBody`]).
+    pub fn body(&mut self, text: &[u8]) {
+        let data = self.data.as_mut().expect("the body is written when the server waits for it");
+        data.write(text, &mut self.out);
+    }
+
+    /// Ends the message. A message that does not end with CR LF gets one.
+    ///
+    /// # Panics
+    /// When the server does not wait for it ([`ClientEvent::SendBody`]).
+    pub fn end_of_body(&mut self) {
+        let data = self.data.take().expect("the body ends when the server waits for it");
+        data.end(&mut self.out);
+        self.awaited.extend(self.accepted.iter().map(|&place| Step::Message(place)));
+    }
+
+    /// Ends the session.
+    ///
+    /// # Panics
+    /// When the session is not [`ClientEvent::Ready`].
+    pub fn quit(&mut self) {
+        assert!(self.is_ready(), "a session ends between transactions");
+        self.plan(Step::Quit, "QUIT".to_owned());
+        self.write_planned();
+    }
+
+    fn is_ready(&self) -> bool {
+        self.awaited.is_empty() && self.unsent.is_empty() && self.data.is_none() && !self.closed
+    }
+
+    fn plan(&mut self, step: Step, command: String) {
+        let mut line = command.into_bytes();
+        line.extend_from_slice(b"\r\n");
+        self.unsent.push_back((step, line));
+    }
+
+    /// Writes what may be written now: everything, or one command at a time.
+    fn write_planned(&mut self) {
+        while self.pipelining || self.awaited.is_empty() {
+            let Some((step, line)) = self.unsent.pop_front() else { return };
+            self.out.extend_from_slice(&line);
+            self.awaited.push_back(step);
+        }
+    }
+
+    fn replied(&mut self, reply: Reply) {
+        if reply.code == 421 {
+            return self.close(Closed::Refused(reply));
+        }
+        match self.awaited.pop_front() {
+            Some(Step::Greeting | Step::Lhlo) if !reply.is_positive() => self.close(Closed::Refused(reply)),
+            Some(Step::Greeting) => self.plan(Step::Lhlo, format!("LHLO {}", self.name)),
+            Some(Step::Lhlo) => self.greeted(&reply),
+            Some(Step::Mail) if !reply.is_positive() => {
+                self.unsent.clear();
+                let undecided = std::mem::take(&mut self.undecided);
+                self.decide(undecided, &reply);
+            }
+            Some(Step::Rcpt(place)) if reply.is_positive() && self.undecided.contains(&place) => {
+                self.accepted.push(place);
+            }
+            Some(Step::Rcpt(place)) => self.refused(place, reply),
+            Some(Step::Data) => self.data_answered(reply),
+            Some(Step::Message(place)) => self.decide(vec![place], &reply),
+            Some(Step::Quit) => self.close(Closed::Quit),
+            Some(Step::Mail | Step::Rset) => {}
+            None => self.confused(format!("{reply} (to no command)")),
+        }
+        self.write_planned();
+        if self.is_ready() {
+            self.events.push_back(ClientEvent::Ready);
+        }
+    }
+
+    fn greeted(&mut self, reply: &Reply) {
+        let announced = |keyword: &str| {
+            reply
+                .lines
+                .iter()
+                .skip(1)
+                .any(|line| line.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)))
+        };
+        self.pipelining = announced("PIPELINING");
+        self.size = announced("SIZE");
+    }
+
+    /// A recipient that MAIL's refusal has decided already is left alone.
+    fn refused(&mut self, place: usize, reply: Reply) {
+        if let Some(at) = self.undecided.iter().position(|&other| other == place) {
+            self.undecided.remove(at);
+            self.events.push_back(ClientEvent::Outcome { recipient: place, reply });
+        }
+        // Nobody is left to send a message for: not pipelined, DATA need not be said.
+        if self.undecided.is_empty() && self.unsent.front().is_some_and(|(step, _)| *step == Step::Data) {
+            self.unsent.clear();
+            self.plan(Step::Rset, "RSET".to_owned());
+        }
+    }
+
+    fn data_answered(&mut self, reply: Reply) {
+        if reply.code != 354 {
+            let accepted = std::mem::take(&mut self.accepted);
+            self.decide(accepted, &reply);
+            self.plan(Step::Rset, "RSET".to_owned());
+        } else if self.accepted.is_empty() {
+            self.confused(format!("{reply} (with no recipient accepted)"));
+        } else {
+            self.data = Some(DataWriter::new());
+            self.events.push_back(ClientEvent::SendBody);
+        }
+    }
+
+    fn decide(&mut self, places: Vec<usize>, reply: &Reply) {
+        let outcome = |recipient| ClientEvent::Outcome { recipient, reply: reply.clone() };
+        self.events.extend(places.into_iter().map(outcome));
+    }
+
+    fn confused(&mut self, said: String) {
+        self.close(Closed::Confused(said));
+    }
+
+    fn close(&mut self, why: Closed) {
+        self.closed = true;
+        self.unsent.clear();
+        self.events.push_back(ClientEvent::Closed(why));
+    }
+}

@@ -1,0 +1,163 @@
+//! One command line, parsed strictly (RFC 5321 section 4.1.1, RFC 2033 section 4).
+
+use crate::mailbox::{ForwardPath, ReversePath, take_forward_path, take_reverse_path};
+use crate::reply::Refusal;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command<'l> {
+    Lhlo(&'l str),
+    Mail(Sender),
+    Rcpt(ForwardPath),
+    Data,
+    Rset,
+    Noop,
+    Vrfy,
+    Help,
+    Quit,
+}
+
+/// What MAIL says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Whom the message is from, and where its bounces go.
+    pub path: ReversePath,
+    /// The declared size in octets (RFC 1870): a hint, not a promise.
+    pub size: Option<u64>,
+}
+
+/// Parses a line without its CR LF.
+pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
+    if line.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
+        return Err(Refusal::new(500, 5, 2, "Bare CR or LF in a command: lines end with CR LF"));
+    }
+    let line = trim_end(line);
+    let verb_len = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
+    let (verb, rest) = line.split_at(verb_len);
+    let argument = rest.strip_prefix(b" ").unwrap_or(rest);
+    let mut upper = [0; 8];
+    let Some(upper) = upper.get_mut(..verb.len()) else { return Err(UNKNOWN) };
+    upper.copy_from_slice(verb);
+    upper.make_ascii_uppercase();
+    match &*upper {
+        b"LHLO" => lhlo(argument),
+        b"MAIL" => mail(argument),
+        b"RCPT" => rcpt(argument),
+        b"DATA" => alone(argument, Command::Data, "Syntax: DATA"),
+        b"RSET" => alone(argument, Command::Rset, "Syntax: RSET"),
+        b"QUIT" => alone(argument, Command::Quit, "Syntax: QUIT"),
+        b"NOOP" => Ok(Command::Noop),
+        b"HELP" => Ok(Command::Help),
+        b"VRFY" if argument.is_empty() => Err(syntax("Syntax: VRFY string")),
+        b"VRFY" => Ok(Command::Vrfy),
+        b"HELO" | b"EHLO" => Err(Refusal::to_greeting(500, "This is LMTP: say LHLO (RFC 2033)")),
+        b"EXPN" | b"STARTTLS" | b"AUTH" | b"BDAT" | b"TURN" | b"ETRN" => {
+            Err(Refusal::new(502, 5, 1, "Command not implemented"))
+        }
+        b"" => Err(Refusal::new(500, 5, 2, "Empty command")),
+        _ => Err(UNKNOWN),
+    }
+}
+
+const UNKNOWN: Refusal = Refusal::new(500, 5, 1, "Command not recognized");
+
+const fn syntax(text: &'static str) -> Refusal {
+    Refusal::new(501, 5, 4, text)
+}
+
+/// Blanks at the end of a line are not worth a bounce.
+fn trim_end(line: &[u8]) -> &[u8] {
+    let len = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |last| last + 1);
+    &line[..len]
+}
+
+fn alone<'l>(argument: &[u8], command: Command<'l>, usage: &'static str) -> Result<Command<'l>, Refusal> {
+    if argument.is_empty() { Ok(command) } else { Err(syntax(usage)) }
+}
+
+/// The name is kept for the trace and believed by nobody, so any printable word is one.
+fn lhlo(argument: &[u8]) -> Result<Command<'_>, Refusal> {
+    match std::str::from_utf8(argument) {
+        Ok(name) if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic()) => {
+            Ok(Command::Lhlo(name))
+        }
+        _ => Err(Refusal::to_greeting(501, "Syntax: LHLO hostname")),
+    }
+}
+
+fn mail(argument: &[u8]) -> Result<Command<'_>, Refusal> {
+    const USAGE: Refusal = syntax("Syntax: MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME]");
+    let mut rest = strip_keyword(argument, b"FROM:").ok_or(USAGE)?;
+    let path = take_reverse_path(&mut rest)
+        .map_err(|why| Refusal::new(501, 1, 7, "").with_text(format!("Malformed sender address: {why}")))?;
+    let (mut size, mut body) = (None, None);
+    for (keyword, value) in parameters(rest).ok_or(USAGE)? {
+        match keyword.to_ascii_uppercase().as_slice() {
+            b"SIZE" if size.is_none() => size = Some(declared_size(value).ok_or(BAD_SIZE)?),
+            b"BODY" if body.is_none() => body = Some(check_body(value)?),
+            b"SIZE" | b"BODY" => return Err(syntax("A parameter is given twice")),
+            _ => return Err(UNKNOWN_PARAMETER),
+        }
+    }
+    Ok(Command::Mail(Sender { path, size }))
+}
+
+fn rcpt(argument: &[u8]) -> Result<Command<'_>, Refusal> {
+    const USAGE: Refusal = syntax("Syntax: RCPT TO:<address>");
+    let mut rest = strip_keyword(argument, b"TO:").ok_or(USAGE)?;
+    let path = take_forward_path(&mut rest).map_err(|why| {
+        Refusal::new(501, 1, 3, "").with_text(format!("Malformed recipient address: {why}"))
+    })?;
+    match parameters(rest).ok_or(USAGE)?.next() {
+        None => Ok(Command::Rcpt(path)),
+        Some(_) => Err(UNKNOWN_PARAMETER),
+    }
+}
+
+const UNKNOWN_PARAMETER: Refusal = Refusal::new(555, 5, 4, "Parameter not recognized or not implemented");
+const BAD_SIZE: Refusal = syntax("SIZE wants a number of octets");
+
+fn strip_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> Option<&'l [u8]> {
+    let (word, rest) = argument.split_at_checked(keyword.len())?;
+    word.eq_ignore_ascii_case(keyword).then_some(rest)
+}
+
+/// ` KEY[=VALUE]` repeated, or `None` when that is not what follows the address.
+fn parameters(rest: &[u8]) -> Option<impl Iterator<Item = (&[u8], Option<&[u8]>)>> {
+    let well_formed = |word: &[u8]| {
+        let (key, value) = split_parameter(word);
+        key.first().is_some_and(u8::is_ascii_alphanumeric)
+            && key.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-')
+            && value
+                .is_none_or(|value| !value.is_empty() && value.iter().all(|octet| matches!(octet, 33..=126)))
+    };
+    let words = || rest.split(|&octet| octet == b' ').skip(1).filter(|word| !word.is_empty());
+    let starts_well = rest.first().is_none_or(|&octet| octet == b' ');
+    (starts_well && words().all(well_formed)).then(|| words().map(split_parameter))
+}
+
+fn split_parameter(word: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match word.iter().position(|&octet| octet == b'=') {
+        Some(at) => (&word[..at], Some(&word[at + 1..])),
+        None => (word, None),
+    }
+}
+
+/// 1 to 20 digits (RFC 1870 section 3). What no `u64` can hold is larger than any limit.
+fn declared_size(value: Option<&[u8]>) -> Option<u64> {
+    let digits = value.filter(|value| (1..=20).contains(&value.len()))?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let text = std::str::from_utf8(digits).ok()?;
+    Some(text.parse().unwrap_or(u64::MAX))
+}
+
+/// Both kinds are kept as they come, so nothing needs to be remembered (RFC 6152).
+fn check_body(value: Option<&[u8]>) -> Result<(), Refusal> {
+    match value {
+        Some(value) if value.eq_ignore_ascii_case(b"7BIT") || value.eq_ignore_ascii_case(b"8BITMIME") => {
+            Ok(())
+        }
+        _ => Err(syntax("BODY is 7BIT or 8BITMIME")),
+    }
+}

@@ -1,0 +1,237 @@
+//! The data of a message: where it ends, and its dots (RFC 5321 sections 4.1.1.4 and 4.5.2).
+//!
+//! Only CR LF `.` CR LF ends the data. A bare CR or LF is an octet of the message like any other:
+//! a server that takes LF `.` LF for the end can be made to read a message's text as commands.
+
+use memchr::{memchr, memchr_iter};
+
+/// What a piece of the input was.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'i> {
+    /// Octets of the message, dots unstuffed.
+    Text(&'i [u8]),
+    /// The final dot was read.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    LineStart,
+    /// Within a line.
+    Text,
+    /// Within a line, and the last octet was CR.
+    AfterCr,
+    /// A dot that began a line, not yet part of anything.
+    Dot,
+    /// That dot and a CR.
+    DotCr,
+}
+
+/// Reads data from the reply 354 to the final dot.
+#[derive(Debug)]
+pub(crate) struct DataReader {
+    state: State,
+    bare_newline: bool,
+}
+
+impl DataReader {
+    pub(crate) fn new() -> Self {
+        Self { state: State::LineStart, bare_newline: false }
+    }
+
+    /// Whether a CR or LF was seen that is not part of a CR LF.
+    pub(crate) fn bare_newline(&self) -> bool {
+        self.bare_newline
+    }
+
+    /// The next piece, straight from `input`; `None` when `input` is used up.
+    pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
+        loop {
+            let (&first, after) = input.split_first()?;
+            match (self.state, first) {
+                (State::LineStart, b'.') => {
+                    *input = after;
+                    self.state = State::Dot;
+                }
+                (State::Dot, b'\r') => {
+                    *input = after;
+                    self.state = State::DotCr;
+                }
+                (State::DotCr, b'\n') => {
+                    *input = after;
+                    self.state = State::LineStart;
+                    return Some(Piece::End);
+                }
+                // The dot was stuffed, and the CR it kept back belongs to the line.
+                (State::DotCr, _) => {
+                    self.state = State::AfterCr;
+                    return Some(Piece::Text(b"\r"));
+                }
+                (State::LineStart | State::Dot, _) => self.state = State::Text,
+                (State::Text | State::AfterCr, _) => return Some(Piece::Text(self.take_text(input))),
+            }
+        }
+    }
+
+    /// Takes octets up to a line that begins with a dot, or all there are.
+    fn take_text<'i>(&mut self, input: &mut &'i [u8]) -> &'i [u8] {
+        let after_cr = self.state == State::AfterCr;
+        let mut len = input.len();
+        self.state = if input.ends_with(b"\r") { State::AfterCr } else { State::Text };
+        for lf in memchr_iter(b'\n', input) {
+            let ends_line = if lf == 0 { after_cr } else { input[lf - 1] == b'\r' };
+            if !ends_line {
+                self.bare_newline = true;
+                continue;
+            }
+            match input.get(lf + 1) {
+                Some(b'.') | None => {
+                    len = lf + 1;
+                    self.state = State::LineStart;
+                    break;
+                }
+                Some(_) => {}
+            }
+        }
+        let (text, after) = input.split_at(len);
+        *input = after;
+        self.bare_newline |= (after_cr && text[0] != b'\n') || has_bare_cr(text);
+        text
+    }
+}
+
+/// Whether a CR within `text` is followed by something else than LF. A CR at its end is undecided.
+fn has_bare_cr(mut text: &[u8]) -> bool {
+    while let Some(cr) = memchr(b'\r', text) {
+        match text.get(cr + 1) {
+            Some(b'\n') => text = &text[cr + 2..],
+            Some(_) => return true,
+            None => return false,
+        }
+    }
+    false
+}
+
+/// Writes data so that [`DataReader`] reads the same octets: the client's half.
+#[derive(Debug)]
+pub(crate) struct DataWriter {
+    state: State,
+}
+
+impl DataWriter {
+    pub(crate) fn new() -> Self {
+        Self { state: State::LineStart }
+    }
+
+    /// Appends `text`, a dot before each dot that begins a line.
+    pub(crate) fn write(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let mut rest = text;
+        while let Some(&first) = rest.first() {
+            if self.state == State::LineStart && first == b'.' {
+                out.push(b'.');
+            }
+            let after_cr = self.state == State::AfterCr;
+            let ends_line = |lf: &usize| if *lf == 0 { after_cr } else { rest[lf - 1] == b'\r' };
+            let len = match memchr_iter(b'\n', rest).find(ends_line) {
+                Some(lf) => {
+                    self.state = State::LineStart;
+                    lf + 1
+                }
+                None => {
+                    self.state = if rest.ends_with(b"\r") { State::AfterCr } else { State::Text };
+                    rest.len()
+                }
+            };
+            out.extend_from_slice(&rest[..len]);
+            rest = &rest[len..];
+        }
+    }
+
+    /// Appends the end of the data, and before it a CR LF when the text has none at its end.
+    pub(crate) fn end(self, out: &mut Vec<u8>) {
+        let end: &[u8] = if self.state == State::LineStart { b".\r\n" } else { b"\r\n.\r\n" };
+        out.extend_from_slice(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Octets that matter here, far more often than chance would have them.
+    fn octets() -> impl Strategy<Value = Vec<u8>> {
+        let octet = prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()];
+        proptest::collection::vec(octet, 0..64)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(text in octets(), write_size in 1..9_usize, read_size in 1..9_usize) {
+            let mut writer = DataWriter::new();
+            let mut wire = Vec::new();
+            for chunk in text.chunks(write_size) {
+                writer.write(chunk, &mut wire);
+            }
+            writer.end(&mut wire);
+            let mut expected = text.clone();
+            if !text.is_empty() && !text.ends_with(b"\r\n") {
+                expected.extend_from_slice(b"\r\n");
+            }
+            wire.extend_from_slice(b"RSET\r\n");
+            let (message, _, rest) = read(&wire, read_size).expect("the data ends");
+            prop_assert_eq!(message, expected);
+            prop_assert_eq!(rest, b"RSET\r\n");
+        }
+    }
+
+    /// What comes out of `wire`, read in pieces of `size` octets: the message, whether it had bare
+    /// newlines, and what followed the final dot.
+    fn read(wire: &[u8], size: usize) -> Option<(Vec<u8>, bool, Vec<u8>)> {
+        let mut reader = DataReader::new();
+        let mut message = Vec::new();
+        for (at, mut chunk) in wire.chunks(size).enumerate() {
+            while let Some(piece) = reader.next(&mut chunk) {
+                match piece {
+                    Piece::Text(text) => message.extend_from_slice(text),
+                    Piece::End => {
+                        let consumed = (at * size + size).min(wire.len()) - chunk.len();
+                        return Some((message, reader.bare_newline(), wire[consumed..].to_vec()));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn only_crlf_dot_crlf_ends_the_data_in_any_pieces() {
+        type Message<'a> = (&'a [u8], bool);
+        let cases: &[(&[u8], Option<Message<'_>>)] = &[
+            (b".\r\n", Some((b"", false))),
+            (b"\r\n.\r\n", Some((b"\r\n", false))),
+            (b"a\r\n.\r\n", Some((b"a\r\n", false))),
+            (b"..\r\n.\r\n", Some((b".\r\n", false))),
+            (b".a\r\n..b\r\n...\r\n.\r\n", Some((b"a\r\n.b\r\n..\r\n", false))),
+            (b".\r\r\n.\r\n", Some((b"\r\r\n", true))),
+            (b"a\r\n.\rb\r\n.\r\n", Some((b"a\r\n\rb\r\n", true))),
+            (b"a\n.\n\r\n.\r\n", Some((b"a\n.\n\r\n", true))),
+            (b"a\n.\r\n\r\n.\r\n", Some((b"a\n.\r\n\r\n", true))),
+            (b"a\r\n.\n\r\n.\r\n", Some((b"a\r\n\n\r\n", true))),
+            (b"a\r.\r\r\n.\r\n", Some((b"a\r.\r\r\n", true))),
+            (b"a\r\n.\r", None),
+            (b"a\n.\n", None),
+            (b"a\r.\r", None),
+            (b"a\r\n.\r\r\n", None),
+            (b"a\r\n.\n", None),
+        ];
+        for (wire, expected) in cases {
+            for size in 1..=wire.len() {
+                let followed = [*wire, b"NOOP\r\n"].concat();
+                let expected = expected.map(|(message, bare)| (message.to_vec(), bare, b"NOOP\r\n".to_vec()));
+                let wire = if expected.is_some() { &followed } else { &wire.to_vec() };
+                assert_eq!(read(wire, size), expected, "{:?} by {size}", wire.escape_ascii().to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Addresses as RFC 5321 section 4.1.2 writes them. Quoting is kept and nothing is case-folded:
+//! whoever routes decides what is equal to what.
+
+use crate::limits;
+use std::{fmt, net::Ipv4Addr, net::Ipv6Addr, str::FromStr};
+
+/// `local@domain`, octet for octet as it was written.
+///
+/// ```
+/// use listgate_lmtp::Mailbox;
+/// let mailbox: Mailbox = r#""my list"@Example.com"#.parse().unwrap();
+/// assert_eq!(mailbox.local().as_str(), r#""my list""#);
+/// assert_eq!(mailbox.local().unquoted(), "my list");
+/// assert_eq!(mailbox.domain().as_str(), "Example.com");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Mailbox {
+    text: String,
+    local_len: usize,
+}
+
+impl Mailbox {
+    /// What stands before the last `@`.
+    pub fn local(&self) -> LocalPart<'_> {
+        LocalPart(&self.text[..self.local_len])
+    }
+
+    /// What stands after the `@`.
+    pub fn domain(&self) -> Domain<'_> {
+        Domain(&self.text[self.local_len + 1..])
+    }
+
+    /// The whole address as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Mailbox {
+    type Err = InvalidAddress;
+
+    /// Parses `local@domain` without angle brackets; the whole text must be the address.
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let mut rest = text.as_bytes();
+        let mailbox = take_mailbox(&mut rest)?;
+        if rest.is_empty() { Ok(mailbox) } else { Err(InvalidAddress("something follows the address")) }
+    }
+}
+
+/// The local part of a [`Mailbox`], quotes and all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LocalPart<'m>(&'m str);
+
+impl<'m> LocalPart<'m> {
+    /// As it was written.
+    pub fn as_str(self) -> &'m str {
+        self.0
+    }
+
+    /// Whether it is a quoted string.
+    pub fn is_quoted(self) -> bool {
+        self.0.starts_with('"')
+    }
+
+    /// The text that is meant: quotes and the backslashes of quoted pairs removed (RFC 5321
+    /// section 4.1.2, which calls `"a"` and `a` equivalent).
+    pub fn unquoted(self) -> String {
+        let Some(inner) = self.0.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) else {
+            return self.0.to_owned();
+        };
+        let mut text = String::with_capacity(inner.len());
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            text.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+        }
+        text
+    }
+}
+
+/// The domain of a [`Mailbox`]: a name or an address literal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Domain<'m>(&'m str);
+
+impl<'m> Domain<'m> {
+    /// As it was written.
+    pub fn as_str(self) -> &'m str {
+        self.0
+    }
+
+    /// Whether it is an address literal such as `[192.0.2.1]`.
+    pub fn is_literal(self) -> bool {
+        self.0.starts_with('[')
+    }
+}
+
+/// The sender of a message (RFC 5321, Reverse-path).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum ReversePath {
+    /// `<>`: nobody; what bounces are sent from.
+    Null,
+    /// `<local@domain>`
+    Mailbox(Mailbox),
+}
+
+impl fmt::Display for ReversePath {
+    /// Without angle brackets, and `<>` for nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("<>"),
+            Self::Mailbox(mailbox) => mailbox.fmt(f),
+        }
+    }
+}
+
+/// A recipient of a message (RFC 5321, Forward-path).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum ForwardPath {
+    /// `<Postmaster>`, in any case, without a domain (RFC 5321 section 4.5.1).
+    Postmaster,
+    /// `<local@domain>`
+    Mailbox(Mailbox),
+}
+
+impl fmt::Display for ForwardPath {
+    /// Without angle brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postmaster => f.write_str("postmaster"),
+            Self::Mailbox(mailbox) => mailbox.fmt(f),
+        }
+    }
+}
+
+/// What is wrong with an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidAddress(pub(crate) &'static str);
+
+impl fmt::Display for InvalidAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for InvalidAddress {}
+
+/// Takes `<>` or `<mailbox>` from the front of `rest`.
+pub(crate) fn take_reverse_path(rest: &mut &[u8]) -> Result<ReversePath, InvalidAddress> {
+    if let Some(after) = rest.strip_prefix(b"<>") {
+        *rest = after;
+        return Ok(ReversePath::Null);
+    }
+    in_brackets(rest, |rest| Ok(ReversePath::Mailbox(take_mailbox(rest)?)))
+}
+
+/// Takes `<mailbox>` or `<postmaster>` from the front of `rest`.
+pub(crate) fn take_forward_path(rest: &mut &[u8]) -> Result<ForwardPath, InvalidAddress> {
+    const POSTMASTER: &[u8] = b"postmaster";
+    in_brackets(rest, |rest| {
+        if let Some((word, after)) = rest.split_at_checked(POSTMASTER.len())
+            && word.eq_ignore_ascii_case(POSTMASTER)
+            && after.first() == Some(&b'>')
+        {
+            *rest = after;
+            return Ok(ForwardPath::Postmaster);
+        }
+        Ok(ForwardPath::Mailbox(take_mailbox(rest)?))
+    })
+}
+
+fn in_brackets<T>(
+    rest: &mut &[u8],
+    take: impl FnOnce(&mut &[u8]) -> Result<T, InvalidAddress>,
+) -> Result<T, InvalidAddress> {
+    *rest = rest.strip_prefix(b"<").ok_or(InvalidAddress("no < before the address"))?;
+    skip_source_route(rest)?;
+    let inner = take(rest)?;
+    *rest = rest.strip_prefix(b">").ok_or(InvalidAddress("no > after the address"))?;
+    Ok(inner)
+}
+
+/// `@one.example,@two.example:` is accepted and ignored (RFC 5321 section 4.1.1.3, appendix F.2).
+fn skip_source_route(rest: &mut &[u8]) -> Result<(), InvalidAddress> {
+    if rest.first() != Some(&b'@') {
+        return Ok(());
+    }
+    loop {
+        *rest = rest.strip_prefix(b"@").ok_or(InvalidAddress("malformed source route"))?;
+        take_domain(rest)?;
+        match rest.split_first() {
+            Some((b',', after)) => *rest = after,
+            Some((b':', after)) => {
+                *rest = after;
+                return Ok(());
+            }
+            _ => return Err(InvalidAddress("malformed source route")),
+        }
+    }
+}
+
+fn take_mailbox(rest: &mut &[u8]) -> Result<Mailbox, InvalidAddress> {
+    let local = take_local_part(rest)?;
+    *rest = rest.strip_prefix(b"@").ok_or(InvalidAddress("no @ after the local part"))?;
+    let domain = take_domain(rest)?;
+    Ok(Mailbox { text: format!("{local}@{domain}"), local_len: local.len() })
+}
+
+fn take_local_part<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
+    let len = match rest.first() {
+        Some(b'"') => quoted_string_len(rest)?,
+        _ => dot_string_len(rest)?,
+    };
+    if len > limits::LOCAL_PART {
+        return Err(InvalidAddress("the local part is too long"));
+    }
+    Ok(split_ascii(rest, len))
+}
+
+fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
+    let mut at = 1;
+    while let Some(&octet) = text.get(at) {
+        at += match octet {
+            b'"' => return Ok(at + 1),
+            b'\\' if matches!(text.get(at + 1), Some(b' '..=b'~')) => 2,
+            b'\\' => return Err(InvalidAddress("a backslash quotes nothing")),
+            b' '..=b'~' => 1,
+            128.. => return Err(NOT_ASCII),
+            _ => return Err(InvalidAddress("a control character in the local part")),
+        };
+    }
+    Err(InvalidAddress("the quoted local part does not end"))
+}
+
+/// The length of a dot-string at the front of `text`: atoms with single dots between them.
+fn dot_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
+    let len = text.iter().take_while(|&&octet| is_atext(octet) || octet == b'.').count();
+    match text.get(len) {
+        Some(128..) => Err(NOT_ASCII),
+        _ if len == 0 => Err(InvalidAddress("the local part is missing")),
+        _ if text[..len].split(|&octet| octet == b'.').any(<[u8]>::is_empty) => {
+            Err(InvalidAddress("a dot in the local part stands alone"))
+        }
+        _ => Ok(len),
+    }
+}
+
+const NOT_ASCII: InvalidAddress = InvalidAddress("only ASCII addresses are taken (no SMTPUTF8)");
+
+/// Whether `text` could stand as a local part without quotes (RFC 5321, Dot-string).
+pub fn is_dot_string(text: &str) -> bool {
+    dot_string_len(text.as_bytes()) == Ok(text.len())
+}
+
+fn is_atext(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+}
+
+fn take_domain<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
+    let len = match rest.first() {
+        Some(b'[') => address_literal_len(rest)?,
+        _ => domain_name_len(rest)?,
+    };
+    if len > limits::DOMAIN {
+        return Err(InvalidAddress("the domain is too long"));
+    }
+    Ok(split_ascii(rest, len))
+}
+
+/// Underscores are taken although no host name has them: mail servers pass them on.
+fn domain_name_len(text: &[u8]) -> Result<usize, InvalidAddress> {
+    let in_label = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+    let len = text.iter().take_while(|&&octet| in_label(octet) || octet == b'.').count();
+    let good = |label: &[u8]| {
+        (1..=limits::LABEL).contains(&label.len()) && label[0] != b'-' && label[label.len() - 1] != b'-'
+    };
+    match text.get(len) {
+        Some(128..) => Err(NOT_ASCII),
+        _ if len == 0 => Err(InvalidAddress("the domain is missing")),
+        _ if text[..len].split(|&octet| octet == b'.').all(good) => Ok(len),
+        _ => Err(InvalidAddress("malformed domain")),
+    }
+}
+
+/// Whether `text` is a domain name (not an address literal).
+pub fn is_domain_name(text: &str) -> bool {
+    text.len() <= limits::DOMAIN && domain_name_len(text.as_bytes()) == Ok(text.len())
+}
+
+fn address_literal_len(text: &[u8]) -> Result<usize, InvalidAddress> {
+    const MALFORMED: InvalidAddress = InvalidAddress("malformed address literal");
+    let end = text.iter().position(|&octet| octet == b']').ok_or(MALFORMED)?;
+    let inner = std::str::from_utf8(&text[1..end]).map_err(|_| MALFORMED)?;
+    let good = match inner.split_once(':') {
+        None => inner.parse::<Ipv4Addr>().is_ok(),
+        Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => address.parse::<Ipv6Addr>().is_ok(),
+        Some((tag, content)) => is_general_literal(tag, content),
+    };
+    if good { Ok(end + 1) } else { Err(MALFORMED) }
+}
+
+/// `tag:content` (RFC 5321, General-address-literal).
+fn is_general_literal(tag: &str, content: &str) -> bool {
+    let ldh = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+    !tag.is_empty()
+        && tag.bytes().all(ldh)
+        && !tag.ends_with('-')
+        && !content.is_empty()
+        && content.bytes().all(|octet| matches!(octet, 33..=90 | 94..=126))
+}
+
+fn split_ascii<'a>(rest: &mut &'a [u8], len: usize) -> &'a str {
+    let (text, after) = rest.split_at(len);
+    *rest = after;
+    std::str::from_utf8(text).expect("only ASCII octets were counted")
+}

@@ -1,0 +1,467 @@
+//! The server's half of a session (RFC 2033; RFC 5321 section 4.1).
+
+use crate::command::{self, Command, Sender};
+use crate::data::{DataReader, Piece};
+use crate::limits::{self, Limits};
+use crate::line::LineReader;
+use crate::mailbox::ForwardPath;
+use crate::per_recipient::PerRecipient;
+use crate::reply::{Refusal, encode_line};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
+
+/// What a server is, the same for all its sessions.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name in the greeting and in the reply to LHLO.
+    pub hostname: String,
+    /// What follows the name in the greeting.
+    pub software: String,
+    /// What to do with a message that has a bare CR or LF.
+    pub bare_newline: BareNewline,
+    /// The bounds an operator chooses.
+    pub limits: Limits,
+}
+
+/// What to do with a CR or LF in message data that is not part of a CR LF. It never ends the data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BareNewline {
+    /// Take the message as it is.
+    Keep,
+    /// 554 5.6.0 for each recipient.
+    Reject,
+}
+
+/// What a session asks or tells its caller.
+///
+/// After `Mail` and `Recipient` the session waits for [`Session::accept_mail`] or
+/// [`Session::accept`], or [`Session::refuse`]; after `Complete` for [`Session::finish`] or
+/// [`Session::fail`]. An accepted `Mail` ends with exactly one of `Complete`, `Abandoned`, `Close`.
+#[derive(Debug)]
+pub enum Event<'i, R> {
+    /// A message is announced. Asks.
+    Mail(Sender),
+    /// A recipient is named. Asks.
+    Recipient(ForwardPath),
+    /// Octets of the message, dots unstuffed, straight from the input.
+    Body(&'i [u8]),
+    /// The message is whole. Asks for one outcome for each accepted recipient.
+    Complete(PerRecipient<R>),
+    /// There will be no message (RSET, too large, refused for its newlines): drop what you have.
+    Abandoned,
+    /// Write the output now, before more of the input is looked at (RFC 2920 section 3.2).
+    Flush,
+    /// Write the output and close. Nothing follows.
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// LHLO has not been said.
+    Greeting,
+    /// Between transactions.
+    Idle,
+    /// MAIL was accepted; RCPT or DATA may follow.
+    Envelope,
+    Data,
+    AskedMail,
+    AskedRecipient,
+    AskedOutcomes,
+    Closed,
+}
+
+/// A server's session: octets in, events out, answers in, octets out. It reads no clock and does no
+/// I/O.
+///
+/// `R` is what the caller holds for an accepted recipient, `P` the proof that a 250 after the data
+/// needs, shown in its text.
+#[derive(Debug)]
+pub struct Session<R, P> {
+    settings: Arc<Settings>,
+    state: State,
+    lines: LineReader,
+    data: DataReader,
+    peer_name: String,
+    accepted: Vec<R>,
+    /// Numbers the transactions, so that outcomes cannot be those of another.
+    transaction: u64,
+    /// Octets of the message so far.
+    received: u64,
+    /// Set when the message is refused before its end: the rest is read and forgotten.
+    refused: Option<Refusal>,
+    /// How many outcomes [`Event::Complete`] asked for.
+    owed: usize,
+    /// The last MAIL failed, so what was pipelined behind it fails too, and is not counted.
+    mail_failed: bool,
+    errors: u32,
+    /// When the present wait ends; `None` until the wait has been seen to begin.
+    wait_until: Option<Instant>,
+    transaction_until: Option<Instant>,
+    draining: bool,
+    out: Vec<u8>,
+    proof: PhantomData<fn(P)>,
+}
+
+impl<R, P: fmt::Display> Session<R, P> {
+    /// A session with its greeting waiting in [`output`](Self::output).
+    pub fn new(settings: Arc<Settings>) -> Self {
+        let mut out = Vec::new();
+        encode_line(&mut out, 220, b' ', None, &format!("{} {}", settings.hostname, settings.software));
+        Self {
+            settings,
+            state: State::Greeting,
+            lines: LineReader::new(limits::COMMAND_LINE),
+            data: DataReader::new(),
+            peer_name: String::new(),
+            accepted: Vec::new(),
+            transaction: 0,
+            received: 0,
+            refused: None,
+            owed: 0,
+            mail_failed: false,
+            errors: 0,
+            wait_until: None,
+            transaction_until: None,
+            draining: false,
+            out,
+            proof: PhantomData,
+        }
+    }
+
+    /// The next event out of `input`, which loses what was read. `None`: write the output, then come
+    /// back with more input, or with none when [`deadline`](Self::deadline) has passed.
+    ///
+    /// # Panics
+    /// When the last event asked something and has not been answered.
+    pub fn next<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Event<'i, R>> {
+        assert!(!self.asked(), "an event that asks is answered before the next");
+        loop {
+            if let Some(event) = self.ending(now) {
+                return Some(event);
+            }
+            let event = match self.state {
+                State::Closed => return None,
+                State::Data => self.next_data(now, input)?,
+                _ => {
+                    let line = self.lines.next(input)?;
+                    self.wait_until = None;
+                    self.command(now, line.as_deref().ok())
+                }
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    /// When to call [`next`](Self::next) although nothing arrived. `None` while the session waits for
+    /// its caller and not for its peer.
+    pub fn deadline(&self) -> Option<Instant> {
+        let waiting = !self.asked() && self.state != State::Closed;
+        let earliest = [self.wait_until, self.transaction_until].into_iter().flatten().min();
+        earliest.filter(|_| waiting)
+    }
+
+    /// What is to be written. The caller empties it.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// The name the peer gave with LHLO; empty before.
+    pub fn peer_name(&self) -> &str {
+        &self.peer_name
+    }
+
+    /// Whether the session waits for data, and not for a command.
+    pub fn in_data(&self) -> bool {
+        self.state == State::Data
+    }
+
+    /// Ends the session with 421 as soon as no transaction is open (RFC 5321 section 3.8).
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Answers [`Event::Mail`] with 250.
+    ///
+    /// # Panics
+    /// When that is not what was asked.
+    pub fn accept_mail(&mut self) {
+        assert_eq!(self.state, State::AskedMail);
+        self.state = State::Envelope;
+        self.transaction += 1;
+        self.reply(250, (1, 0), "Sender ok");
+    }
+
+    /// Answers [`Event::Recipient`] with 250; `recipient` comes back in [`Event::Complete`].
+    ///
+    /// # Panics
+    /// When that is not what was asked.
+    pub fn accept(&mut self, recipient: R) {
+        assert_eq!(self.state, State::AskedRecipient);
+        self.state = State::Envelope;
+        self.accepted.push(recipient);
+        self.reply(250, (1, 5), "Recipient ok");
+    }
+
+    /// Answers [`Event::Mail`] or [`Event::Recipient`] with a refusal.
+    ///
+    /// # Panics
+    /// When neither was asked.
+    pub fn refuse(&mut self, why: &Refusal) {
+        self.mail_failed = self.state == State::AskedMail;
+        self.state = match self.state {
+            State::AskedMail => State::Idle,
+            State::AskedRecipient => State::Envelope,
+            other => panic!("refuse answers MAIL or RCPT, and the session is at {other:?}"),
+        };
+        why.encode(&mut self.out);
+    }
+
+    /// Answers [`Event::Complete`]: one reply for each recipient, in order. The only writer of a 250
+    /// after the data, and it takes a proof for each.
+    ///
+    /// # Panics
+    /// When that is not what was asked, or `outcomes` are those of another transaction.
+    pub fn finish(&mut self, outcomes: &PerRecipient<Result<P, Refusal>>) {
+        assert_eq!(self.state, State::AskedOutcomes);
+        assert_eq!(self.transaction, outcomes.transaction(), "outcomes of another transaction");
+        assert_eq!(self.owed, outcomes.iter().len(), "a transaction's length does not change");
+        for outcome in outcomes {
+            match outcome {
+                Ok(proof) => self.reply(250, (0, 0), &format!("Ok: queued as {proof}")),
+                Err(refusal) => refusal.encode(&mut self.out),
+            }
+        }
+        self.reset();
+    }
+
+    /// Answers [`Event::Complete`] with the same refusal for every recipient.
+    ///
+    /// # Panics
+    /// When that is not what was asked.
+    pub fn fail(&mut self, why: &Refusal) {
+        assert_eq!(self.state, State::AskedOutcomes);
+        for _ in 0..self.owed {
+            why.encode(&mut self.out);
+        }
+        self.reset();
+    }
+
+    fn asked(&self) -> bool {
+        matches!(self.state, State::AskedMail | State::AskedRecipient | State::AskedOutcomes)
+    }
+
+    fn reply(&mut self, code: u16, (subject, detail): (u16, u16), text: &str) {
+        encode_line(&mut self.out, code, b' ', Some((subject, detail)), text);
+    }
+
+    /// Ends the session for time or shutdown; begins the wait where none has begun.
+    fn ending<'i>(&mut self, now: Instant) -> Option<Event<'i, R>> {
+        if self.state == State::Closed {
+            return None;
+        }
+        let between_transactions = matches!(self.state, State::Greeting | State::Idle);
+        if self.draining && between_transactions {
+            return Some(self.close(&Refusal::new(421, 3, 2, "Shutting down, try again later")));
+        }
+        let limits = &self.settings.limits;
+        let timeout = if self.in_data() { limits.data_timeout } else { limits.command_timeout };
+        self.wait_until.get_or_insert(now + timeout);
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            return Some(self.close(&Refusal::new(421, 4, 2, "Timeout, closing")));
+        }
+        None
+    }
+
+    fn close<'i>(&mut self, why: &Refusal) -> Event<'i, R> {
+        why.encode(&mut self.out);
+        self.state = State::Closed;
+        Event::Close
+    }
+
+    /// Forgets the transaction; the session is ready for the next.
+    fn reset(&mut self) {
+        self.state = State::Idle;
+        self.accepted.clear();
+        self.refused = None;
+        self.mail_failed = false;
+        self.received = 0;
+        self.transaction_until = None;
+        self.wait_until = None;
+    }
+
+    /// `None` for `line`: it was too long.
+    fn command<'i>(&mut self, now: Instant, line: Option<&[u8]>) -> Option<Event<'i, R>> {
+        let parsed = match line {
+            Some(line) => command::parse(line),
+            None => Err(Refusal::new(500, 5, 2, "Command line too long")),
+        };
+        match parsed {
+            Ok(Command::Mail(sender)) => self.mail(now, sender),
+            Ok(Command::Rcpt(path)) => self.rcpt(path),
+            Ok(Command::Rset) => self.rset(),
+            Ok(Command::Lhlo(name)) => {
+                let open = self.state == State::Envelope;
+                self.lhlo(name);
+                Some(if open { Event::Abandoned } else { Event::Flush })
+            }
+            Ok(Command::Quit) => {
+                self.reply(221, (0, 0), "Bye");
+                self.state = State::Closed;
+                Some(Event::Close)
+            }
+            Ok(Command::Data) => self.begin_data(),
+            Ok(Command::Noop) => self.informed(250, (0, 0), "Ok"),
+            Ok(Command::Vrfy) => self.informed(252, (0, 0), "Not verified; RCPT tells"),
+            Ok(Command::Help) => {
+                self.informed(214, (0, 0), "LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)")
+            }
+            Err(refusal) => {
+                let verb = line.and_then(|line| line.get(..5));
+                self.mail_failed |= verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"MAIL "));
+                self.error(&refusal)
+            }
+        }
+    }
+
+    fn informed<'i>(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Option<Event<'i, R>> {
+        self.reply(code, enhanced, text);
+        Some(Event::Flush)
+    }
+
+    /// Refuses a command; too many that were the peer's own mistake end the session.
+    fn error<'i>(&mut self, why: &Refusal) -> Option<Event<'i, R>> {
+        why.encode(&mut self.out);
+        let consequence = why.code() == 503 && self.mail_failed;
+        if matches!(why.code(), 500 | 501 | 503 | 555) && !consequence {
+            self.errors += 1;
+        }
+        if self.errors >= self.settings.limits.errors {
+            return Some(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
+        }
+        Some(Event::Flush)
+    }
+
+    /// A second LHLO is also a RSET (RFC 5321 section 4.1.4).
+    fn lhlo(&mut self, name: &str) {
+        name.clone_into(&mut self.peer_name);
+        self.reset();
+        let settings = Arc::clone(&self.settings);
+        let size = format!("SIZE {}", settings.limits.message_size);
+        for word in [settings.hostname.as_str(), "PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME"] {
+            encode_line(&mut self.out, 250, b'-', None, word);
+        }
+        encode_line(&mut self.out, 250, b' ', None, &size);
+    }
+
+    fn rset<'i>(&mut self) -> Option<Event<'i, R>> {
+        let open = self.state == State::Envelope;
+        if open {
+            self.reset();
+        }
+        self.mail_failed = false;
+        self.reply(250, (0, 0), "Ok");
+        open.then_some(Event::Abandoned)
+    }
+
+    fn mail<'i>(&mut self, now: Instant, sender: Sender) -> Option<Event<'i, R>> {
+        let limits = &self.settings.limits;
+        let refusal = match self.state {
+            State::Greeting => Refusal::new(503, 5, 1, "Say LHLO first"),
+            State::Envelope => Refusal::new(503, 5, 1, "A transaction is open: RSET ends it"),
+            _ if sender.size > Some(limits.message_size) => {
+                self.mail_failed = true;
+                too_large().encode(&mut self.out);
+                return None;
+            }
+            _ => {
+                self.mail_failed = false;
+                self.transaction_until = Some(now + limits.transaction_timeout);
+                self.state = State::AskedMail;
+                return Some(Event::Mail(sender));
+            }
+        };
+        self.error(&refusal)
+    }
+
+    fn rcpt<'i>(&mut self, path: ForwardPath) -> Option<Event<'i, R>> {
+        if self.state != State::Envelope {
+            return self.error(&Refusal::new(503, 5, 1, "Say MAIL first"));
+        }
+        if self.accepted.len() >= self.settings.limits.recipients {
+            Refusal::new(452, 5, 3, "Too many recipients; send the rest in another transaction")
+                .encode(&mut self.out);
+            return None;
+        }
+        self.state = State::AskedRecipient;
+        Some(Event::Recipient(path))
+    }
+
+    fn begin_data<'i>(&mut self) -> Option<Event<'i, R>> {
+        match self.state {
+            State::Envelope if !self.accepted.is_empty() => {
+                self.state = State::Data;
+                self.data = DataReader::new();
+                encode_line(&mut self.out, 354, b' ', None, "End data with <CR><LF>.<CR><LF>");
+                Some(Event::Flush)
+            }
+            // A client that pipelines cannot know that all its recipients were refused, so this is
+            // not counted as its mistake.
+            State::Envelope => {
+                Refusal::new(503, 5, 1, "No valid recipients").encode(&mut self.out);
+                Some(Event::Flush)
+            }
+            _ => self.error(&Refusal::new(503, 5, 1, "Say MAIL and RCPT first")),
+        }
+    }
+
+    /// The outer `None`: the input is used up. The inner one: look again.
+    fn next_data<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Option<Event<'i, R>>> {
+        let piece = self.data.next(input);
+        if piece.is_some() {
+            self.wait_until = Some(now + self.settings.limits.data_timeout);
+        }
+        Some(match piece? {
+            Piece::Text(text) => self.text(text),
+            Piece::End => self.end_of_data(),
+        })
+    }
+
+    fn text<'i>(&mut self, text: &'i [u8]) -> Option<Event<'i, R>> {
+        if self.refused.is_some() {
+            return None;
+        }
+        self.received += text.len() as u64;
+        if self.received > self.settings.limits.message_size {
+            return self.refuse_data(too_large());
+        }
+        if self.data.bare_newline() && self.settings.bare_newline == BareNewline::Reject {
+            return self.refuse_data(Refusal::new(554, 6, 0, "Bare CR or LF in the message"));
+        }
+        Some(Event::Body(text))
+    }
+
+    fn refuse_data<'i>(&mut self, why: Refusal) -> Option<Event<'i, R>> {
+        self.refused = Some(why);
+        Some(Event::Abandoned)
+    }
+
+    fn end_of_data<'i>(&mut self) -> Option<Event<'i, R>> {
+        self.state = State::AskedOutcomes;
+        self.transaction_until = None;
+        self.wait_until = None;
+        let accepted = std::mem::take(&mut self.accepted);
+        self.owed = accepted.len();
+        match self.refused.take() {
+            Some(refusal) => {
+                self.fail(&refusal);
+                Some(Event::Flush)
+            }
+            None => Some(Event::Complete(PerRecipient::new(self.transaction, accepted))),
+        }
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(552, 3, 4, "Message too large")
+}
