@@ -1,1 +1,34 @@
+//! Listgate, the gate between a mail server and mailing lists.
+//!
+//! The program is `listgate serve`; this library is the same gate inside another process:
+//!
+//! ```
+//! use listgate::{Config, Gate};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let config = Config { listen: vec!["127.0.0.1:0".parse()?], ..Config::new(dir.path()) };
+//! let gate = Gate::start(config)?;
+//! println!("LMTP at {}", gate.addresses()[0]);
+//! gate.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
 
+mod body;
+#[doc(hidden)]
+pub mod cli;
+mod config;
+mod homes;
+mod intake;
+mod limits;
+mod lists;
+mod lmtp_server;
+mod message;
+mod queue;
+mod route;
+mod serve;
+
+pub use config::{Config, ConfigError, ListenAddress, RefuseAt};
+pub use listgate_lmtp::BareNewline;
+pub use serve::{Gate, GateError};

@@ -1,0 +1,243 @@
+//! A message on its way in: in memory while it is small, in a spool file when it is not. Its octets
+//! pass through the header's edit and are written once.
+
+use crate::limits;
+use crate::message::{HeaderEdit, ID_DIGITS, MessageId};
+use crate::queue::{Message, Unavailable};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The octets of a whole message.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Memory(Vec<u8>),
+    Spooled(Spooled),
+}
+
+impl Body {
+    /// In octets.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Memory(octets) => octets.len() as u64,
+            Self::Spooled(spooled) => spooled.len,
+        }
+    }
+}
+
+/// The directory of bodies too large for a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Spool {
+    dir: Arc<Path>,
+    /// Makes names unique within the process; the time of its start makes them unique among all.
+    started: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl Spool {
+    pub(crate) fn new(dir: &Path) -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            dir: dir.into(),
+            started: u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX),
+            count: Arc::default(),
+        }
+    }
+
+    fn create(&self) -> Result<SpoolFile, Unavailable> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{:x}-{count:x}", self.started);
+        let path = self.dir.join(&name);
+        let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = opened.map_err(|source| failed("create", &path, source))?;
+        Ok(SpoolFile { file, unlink: Unlink(Some(path)), name, len: 0 })
+    }
+}
+
+/// Unlinks a file when dropped, unless told to keep it.
+#[derive(Debug)]
+struct Unlink(Option<PathBuf>);
+
+impl Drop for Unlink {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(why) = fs::remove_file(path)
+        {
+            tracing::warn!("cannot remove {}: {why}; the next start will", path.display());
+        }
+    }
+}
+
+/// A spool file that is still written.
+#[derive(Debug)]
+struct SpoolFile {
+    file: File,
+    unlink: Unlink,
+    name: String,
+    len: u64,
+}
+
+impl SpoolFile {
+    fn path(&self) -> &Path {
+        self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
+    }
+
+    fn append(&mut self, octets: &[u8]) -> Result<(), Unavailable> {
+        self.file.write_all(octets).map_err(|source| failed("write", self.path(), source))?;
+        self.len += octets.len() as u64;
+        Ok(())
+    }
+
+    /// Syncs the file, then its directory: only then does its name survive too.
+    fn sync(self, dir: &Path) -> Result<Spooled, Unavailable> {
+        let not_synced =
+            |path: &Path, source| Unavailable::Sync { operation: "sync", path: path.to_owned(), source };
+        self.file.sync_all().map_err(|source| not_synced(self.path(), source))?;
+        let opened = File::open(dir).map_err(|source| failed("open", dir, source))?;
+        opened.sync_all().map_err(|source| not_synced(dir, source))?;
+        Ok(Spooled { unlink: self.unlink, name: self.name, len: self.len })
+    }
+}
+
+/// A spool file whose octets and name are on stable storage. It unlinks itself when dropped, until a
+/// committed row names it.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    unlink: Unlink,
+    name: String,
+    len: u64,
+}
+
+impl Spooled {
+    /// Its name within the spool directory.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A committed row names the file now.
+    pub(crate) fn keep(mut self) {
+        self.unlink.0 = None;
+    }
+}
+
+fn failed(operation: &'static str, path: &Path, source: io::Error) -> Unavailable {
+    Unavailable::File { operation, path: path.to_owned(), source }
+}
+
+/// A message while it arrives.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    edit: HeaderEdit,
+    hostname: String,
+    spool: Spool,
+    buffer: Vec<u8>,
+    file: Option<SpoolFile>,
+    /// Of what left the buffer, for a Message-ID of ours.
+    hash: Sha256,
+    original_size: u64,
+}
+
+impl Incoming {
+    /// `mail_from` as X-MailFrom says it; `hostname` is the right-hand side of a Message-ID of ours.
+    /// `received` is a Received line to go before the first header line.
+    pub(crate) fn new(mail_from: String, hostname: &str, received: Option<String>, spool: Spool) -> Self {
+        Self {
+            edit: HeaderEdit::new(mail_from, hostname.to_owned(), received),
+            hostname: hostname.to_owned(),
+            spool,
+            buffer: Vec::new(),
+            file: None,
+            hash: Sha256::new(),
+            original_size: 0,
+        }
+    }
+
+    /// Takes the next octets. Dropped at its await, the write goes on and the file goes with it.
+    pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), Unavailable> {
+        self.original_size += octets.len() as u64;
+        self.edit.push(octets, &mut self.buffer);
+        if self.buffer.len() > limits::BODY_IN_MEMORY { self.flush().await } else { Ok(()) }
+    }
+
+    /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
+    pub(crate) async fn finish(mut self) -> Result<Message, Unavailable> {
+        let found = self.edit.finish(&mut self.buffer);
+        let message_id = match found {
+            MessageId::Given(id) => id,
+            MessageId::Missing { at } => self.fill_in_message_id(at)?,
+        };
+        let body = match self.file {
+            None => Body::Memory(self.buffer),
+            Some(mut file) => {
+                let dir = Arc::clone(&self.spool.dir);
+                Body::Spooled(
+                    off_the_runtime(move || {
+                        file.append(&self.buffer)?;
+                        file.sync(&dir)
+                    })
+                    .await?,
+                )
+            }
+        };
+        Ok(Message { body, original_size: self.original_size, message_id })
+    }
+
+    async fn flush(&mut self) -> Result<(), Unavailable> {
+        if self.edit.lacks_message_id() {
+            self.hash.update(&self.buffer);
+        }
+        let file = self.file.take();
+        let buffer = std::mem::take(&mut self.buffer);
+        let spool = self.spool.clone();
+        let (file, buffer) = off_the_runtime(move || {
+            let mut file = file.map_or_else(|| spool.create(), Ok)?;
+            file.append(&buffer)?;
+            Ok((file, buffer))
+        })
+        .await?;
+        self.file = Some(file);
+        self.buffer = buffer;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// The digits are a hash of the message as stored, zeros in their place: a message that is sent
+    /// again gets the same id.
+    fn fill_in_message_id(&mut self, at: u64) -> Result<String, Unavailable> {
+        self.hash.update(&self.buffer);
+        let hash = std::mem::take(&mut self.hash).finalize();
+        let digits: String = hash.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
+        let flushed = self.file.as_ref().map_or(0, |file| file.len);
+        // The digits lie on one side or the other, or across: each octet goes where it belongs.
+        for (place, digit) in (at..).zip(digits.bytes()) {
+            match (&self.file, place.checked_sub(flushed)) {
+                (_, Some(in_buffer)) => {
+                    let index = usize::try_from(in_buffer).expect("an index into the buffer");
+                    self.buffer[index] = digit;
+                }
+                (Some(file), None) => {
+                    let written = file.file.write_all_at(&[digit], place);
+                    written.map_err(|source| failed("write", file.path(), source))?;
+                }
+                (None, None) => unreachable!("without a file nothing was flushed"),
+            }
+        }
+        Ok(format!("<{digits}@{}>", self.hostname))
+    }
+}
+
+/// Runs file operations where they do not hold up other sessions.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Unavailable> + Send + 'static,
+) -> Result<T, Unavailable> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
+        Err(_) => Err(Unavailable::Closed),
+    }
+}

@@ -1,0 +1,70 @@
+//! `listgate domain`
+
+use super::{CliError, Site};
+use crate::homes::sqlite::lists;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Action {
+    /// Add a domain, or make one an alias of another
+    Add {
+        /// Such as example.com
+        #[arg(value_parser = domain_name)]
+        domain: String,
+        /// Mail to DOMAIN is then mail to the lists of MAIN
+        #[arg(long, value_name = "MAIN", value_parser = domain_name)]
+        alias_of: Option<String>,
+    },
+    /// Remove a domain that has no lists and no aliases
+    Remove {
+        /// Such as example.com
+        #[arg(value_parser = domain_name)]
+        domain: String,
+    },
+    /// List the domains
+    Ls {
+        /// One JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn domain_name(text: &str) -> Result<String, String> {
+    if listgate_lmtp::is_domain_name(text) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("not a domain name such as example.com".to_owned())
+    }
+}
+
+pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
+    let mut out = io::stdout().lock();
+    let mut connection = site.data().open()?;
+    match action {
+        Action::Add { domain, alias_of } => {
+            lists::add_domain(&mut connection, &domain, alias_of.as_deref())?;
+            match alias_of {
+                Some(main) => writeln!(out, "{domain} is an alias of {main}")?,
+                None => writeln!(out, "added {domain}")?,
+            }
+        }
+        Action::Remove { domain } => {
+            lists::remove_domain(&mut connection, &domain)?;
+            writeln!(out, "removed {domain}")?;
+        }
+        Action::Ls { json } => {
+            for domain in lists::domains(&connection)? {
+                if json {
+                    writeln!(out, "{}", serde_json::to_string(&domain).map_err(io::Error::from)?)?;
+                } else {
+                    let what = domain
+                        .alias_of
+                        .map_or(format!("{} lists", domain.lists), |main| format!("alias of {main}"));
+                    writeln!(out, "{:<40} {what}", domain.name)?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,128 @@
+//! `listgate list`
+
+use super::output::{age, rfc3339};
+use super::{CliError, Site};
+use crate::homes::sqlite::lists;
+use crate::lists::{List, ListAddress};
+use crate::route::Role;
+use serde_json::json;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Action {
+    /// Create lists, all or none; their domains are added
+    Create {
+        /// Such as mylist@example.com
+        #[arg(required = true, value_name = "ADDRESS")]
+        addresses: Vec<ListAddress>,
+    },
+    /// Remove a list; its entries stay in their queues
+    Remove {
+        /// Such as mylist@example.com
+        address: ListAddress,
+    },
+    /// Give a list another address; its list_id stays
+    Rename {
+        /// The address it has
+        address: ListAddress,
+        /// The address it gets
+        to: ListAddress,
+    },
+    /// Show a list and its addresses
+    Show {
+        /// Such as mylist@example.com
+        address: ListAddress,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the lists
+    Ls {
+        /// One JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
+    let mut out = io::stdout().lock();
+    let mut connection = site.data().open()?;
+    match action {
+        Action::Create { addresses } => {
+            let delimiter = site.config()?.verp_delimiter;
+            addresses.iter().try_for_each(|address| check_name(address, delimiter))?;
+            lists::create(&mut connection, &addresses)?;
+            for address in &addresses {
+                writeln!(out, "created {address} (list_id {})", address.list_id())?;
+                if let Some(shadowed) = shadowed(address) {
+                    writeln!(out, "note: {address} now posts to this list; it is no longer the {shadowed}")?;
+                }
+            }
+        }
+        Action::Remove { address } => {
+            let waiting = lists::remove(&mut connection, &address)?;
+            writeln!(out, "removed {address}; {waiting} of its entries stay in their queues")?;
+        }
+        Action::Rename { address, to } => {
+            check_name(&to, site.config()?.verp_delimiter)?;
+            let list = lists::rename(&mut connection, &address, &to)?;
+            writeln!(out, "renamed {address} to {to} (list_id {} stays)", list.list_id)?;
+        }
+        Action::Show { address, json } => {
+            let found = lists::exact(&connection, &address)?;
+            let list = found.ok_or_else(|| {
+                CliError::Other(format!("there is no list {address}; `listgate list ls` lists them"))
+            })?;
+            let (created_at, queued) = lists::facts(&connection, &list)?;
+            show(&mut out, &list, created_at, queued, json)?;
+        }
+        Action::Ls { json } => {
+            for list in lists::all(&connection)? {
+                if json {
+                    writeln!(out, "{}", serde_json::to_string(&list).map_err(io::Error::from)?)?;
+                } else {
+                    writeln!(out, "{:<40} {}", list.address, list.list_id)?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A list whose name has the delimiter could never be addressed.
+fn check_name(address: &ListAddress, delimiter: char) -> Result<(), CliError> {
+    if address.local.contains(delimiter) {
+        let why = format!(
+            "{address} could never be reached: what follows {delimiter:?} is a detail of the address; \
+             choose a name without it"
+        );
+        return Err(CliError::Other(why));
+    }
+    Ok(())
+}
+
+/// What the address of a list would mean if the list did not exist.
+fn shadowed(address: &ListAddress) -> Option<String> {
+    let (base, suffix) = address.local.rsplit_once('-').filter(|(base, _)| !base.is_empty())?;
+    Role::of_subaddress(suffix).map(|_| format!("-{suffix} address of {base}@{}", address.domain))
+}
+
+fn show(out: &mut impl Write, list: &List, created_at: i64, queued: u64, json: bool) -> Result<(), CliError> {
+    let List { list_id, address } = list;
+    if json {
+        let list = json!({
+            "address": address, "list_id": list_id, "created_at": rfc3339(created_at), "queued": queued,
+        });
+        writeln!(out, "{list}")?;
+        return Ok(());
+    }
+    writeln!(out, "address  {address}")?;
+    writeln!(out, "list_id  {list_id}")?;
+    writeln!(out, "created  {} ({} ago)", rfc3339(created_at), age(created_at))?;
+    writeln!(out, "queued   {queued}")?;
+    for suffix in ["bounces", "confirm", "join", "leave", "owner", "request", "subscribe", "unsubscribe"] {
+        writeln!(out, "         {}-{suffix}@{}", address.local, address.domain)?;
+    }
+    Ok(())
+}

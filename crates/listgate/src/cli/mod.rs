@@ -1,0 +1,118 @@
+//! The command line: one file for each subcommand.
+
+mod check;
+mod domain;
+mod list;
+mod output;
+mod queue;
+mod send;
+mod serve;
+
+use crate::config::{Config, ConfigError};
+use crate::homes::sqlite::lists::ChangeError;
+use crate::homes::sqlite::{DataDir, HomeError};
+use crate::queue::Unavailable;
+use crate::serve::GateError;
+use clap::{Parser, Subcommand};
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The gate between a mail server and mailing lists.
+///
+/// A mail server hands it mail by LMTP; Listgate decides for each recipient whether it is a live
+/// address of a list, and stores the message durably in the queue of whoever handles it.
+#[derive(Parser)]
+#[command(name = "listgate", version, max_term_width = 80)]
+struct Cli {
+    #[command(flatten)]
+    site: Site,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand is told.
+#[derive(clap::Args)]
+struct Site {
+    /// Where lists and queues live
+    #[arg(long, value_name = "DIR", env = "LISTGATE_DATA_DIR", default_value = "./var", global = true)]
+    data_dir: PathBuf,
+    /// A configuration file (TOML); none is needed
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+impl Site {
+    fn config(&self) -> Result<Config, ConfigError> {
+        match &self.config {
+            Some(file) => Config::read(file, &self.data_dir),
+            None => Ok(Config::new(&self.data_dir)),
+        }
+    }
+
+    fn data(&self) -> DataDir {
+        DataDir::new(&self.data_dir)
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take mail by LMTP, until stopped by Ctrl-C or SIGTERM
+    Serve(serve::Args),
+    /// Create, remove, rename and show mailing lists
+    #[command(subcommand)]
+    List(list::Action),
+    /// Add, remove and show domains and alias domains
+    #[command(subcommand)]
+    Domain(domain::Action),
+    /// Say what RCPT would answer to addresses, and why
+    Check(check::Args),
+    /// Look into the queues
+    #[command(subcommand)]
+    Queue(queue::Action),
+    /// Send a message to an LMTP server
+    Send(send::Args),
+}
+
+/// Why a command failed. Each text says what to do next where that is known.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    #[error("cannot read the database: {0}")]
+    Database(#[from] rusqlite::Error),
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Runs the command line and returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
+pub fn main() -> ExitCode {
+    let Cli { site, command } = Cli::parse();
+    let done = match command {
+        Command::Serve(args) => serve::run(&site, args),
+        Command::List(action) => list::run(&site, action),
+        Command::Domain(action) => domain::run(&site, action),
+        Command::Check(args) => check::run(&site, args),
+        Command::Queue(action) => queue::run(&site, action),
+        Command::Send(args) => send::run(args),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads us has read enough.
+        Err(CliError::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("listgate: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How things are shown: times, ages, msgdata.
+
+use crate::queue::Msgdata;
+use serde_json::Value;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A time in milliseconds since 1970 as RFC 3339.
+pub(super) fn rfc3339(milliseconds: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+}
+
+/// How long ago, in whole minutes; a time in the future is now.
+pub(super) fn minutes_ago(milliseconds: i64) -> u64 {
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default().as_secs() / 60
+}
+
+/// How long ago, in the largest unit that says something: `12s`, `3m`, `2h`, `5d`.
+pub(super) fn age(milliseconds: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
+    }
+}
+
+/// One line for each key, sorted and padded, values as Mailman's `dump_msgdata` shows them.
+pub(super) fn msgdata(msgdata: &Msgdata) -> String {
+    let width = msgdata.keys().map(String::len).max().unwrap_or(0);
+    let line = |(key, value): (&String, &Value)| {
+        let value = match value {
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            Value::Null => "...".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        format!("{key:width$}: {value}\n")
+    };
+    msgdata.iter().map(line).collect()
+}

@@ -1,0 +1,193 @@
+//! `listgate queue`
+
+use super::output::{age, minutes_ago, msgdata, rfc3339};
+use super::{CliError, Site};
+use crate::homes::sqlite::queues::{self, Entry};
+use crate::queue::{EntryId, Name};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Action {
+    /// How much waits in each queue, for how long, and for which lists
+    Status {
+        /// One JSON object per queue
+        #[arg(long)]
+        json: bool,
+    },
+    /// List entries, oldest first
+    Ls {
+        /// in, command or bounces; all of them when left out
+        queue: Option<Name>,
+        /// Only entries of the message with this Message-ID
+        #[arg(long, value_name = "ID")]
+        message_id: Option<String>,
+        /// One JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an entry: the message as stored, then its msgdata
+    Show {
+        /// Such as 3f2a-1
+        id: EntryId,
+        /// The message alone
+        #[arg(long, conflicts_with_all = ["msgdata", "json"])]
+        message: bool,
+        /// The msgdata alone
+        #[arg(long, conflicts_with = "json")]
+        msgdata: bool,
+        /// Everything, as one JSON object; octets that are no UTF-8 become U+FFFD
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove entries, all or none; the mail is gone
+    Remove {
+        /// Such as 3f2a-1
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<EntryId>,
+    },
+}
+
+pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut connection = site.data().open()?;
+    match action {
+        Action::Status { json } => status(&mut out, &connection, json)?,
+        Action::Ls { queue, message_id, json } => {
+            ls(&mut out, &connection, queue, message_id.as_deref(), json)?
+        }
+        Action::Show { id, message, msgdata: only_msgdata, json } => {
+            let entry = queues::entry(&connection, id)?.ok_or_else(|| no_such_entry(id))?;
+            let octets =
+                if only_msgdata { None } else { queues::message(&connection, &site.data().spool(), id)? };
+            if json {
+                let mut everything = as_json(&entry);
+                everything["message"] = String::from_utf8_lossy(&octets.unwrap_or_default()).into();
+                writeln!(out, "{everything}")?;
+            } else {
+                out.write_all(&octets.unwrap_or_default())?;
+                if !message {
+                    out.write_all(msgdata(&entry.msgdata).as_bytes())?;
+                }
+            }
+        }
+        Action::Remove { ids } => {
+            queues::remove(&mut connection, &ids)?.map_err(no_such_entry)?;
+            for id in ids {
+                writeln!(out, "removed {id}")?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no_such_entry(id: EntryId) -> CliError {
+    CliError::Other(format!("there is no entry {id}; `listgate queue ls` lists them"))
+}
+
+/// The youngest ages of a table's columns in minutes, as Postfix's qshape draws them.
+const AGES: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
+
+/// Entries by age: one column for each of [`AGES`] and one for the older.
+type Shape = [u64; AGES.len() + 1];
+
+fn status(out: &mut impl Write, connection: &Connection, json: bool) -> Result<(), CliError> {
+    let mut tables = Vec::new();
+    if !json {
+        writeln!(out, "queue     waiting  oldest")?;
+    }
+    for queue in Name::ALL {
+        let mut oldest: Option<i64> = None;
+        let mut lists: BTreeMap<String, Shape> = BTreeMap::new();
+        queues::each_arrival(connection, queue, |list_id, received_at| {
+            oldest = Some(oldest.map_or(received_at, |time| time.min(received_at)));
+            let minutes = minutes_ago(received_at);
+            let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
+            if !lists.contains_key(list_id) {
+                lists.insert(list_id.to_owned(), Shape::default());
+            }
+            if let Some(shape) = lists.get_mut(list_id) {
+                shape[column] += 1;
+            }
+        })?;
+        let waiting: u64 = lists.values().flatten().sum();
+        if json {
+            let oldest = oldest.map(rfc3339);
+            let line =
+                json!({ "queue": queue.as_str(), "waiting": waiting, "oldest": oldest, "lists": lists });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{queue:<8} {waiting:>8}  {}", oldest.map_or_else(|| "-".to_owned(), age))?;
+            tables.push((queue, lists));
+        }
+    }
+    for (queue, lists) in tables.iter().filter(|(_, lists)| !lists.is_empty()) {
+        table(out, *queue, lists)?;
+    }
+    Ok(())
+}
+
+/// Columns: the total, then how many entries are younger than so many minutes.
+fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> io::Result<()> {
+    let heads: String = AGES.iter().map(|age| format!("{age:>5}")).collect();
+    writeln!(out, "\n{:<23}{:>6}{heads}  1280+", format!("{queue}, age in minutes"), "T")?;
+    let mut total = Shape::default();
+    for shape in lists.values() {
+        total.iter_mut().zip(shape).for_each(|(sum, count)| *sum += count);
+    }
+    let mut rows: Vec<(&str, &Shape)> =
+        lists.iter().map(|(list_id, shape)| (list_id.as_str(), shape)).collect();
+    rows.sort_by_key(|(_, shape)| std::cmp::Reverse(shape.iter().sum::<u64>()));
+    rows.insert(0, ("TOTAL", &total));
+    for (name, shape) in rows {
+        let name = if name.len() > 23 { format!("{}~", &name[..22]) } else { name.to_owned() };
+        let cells: String = shape.iter().map(|count| format!("{count:>5}")).collect();
+        writeln!(out, "{name:<23}{:>6}{cells}", shape.iter().sum::<u64>())?;
+    }
+    Ok(())
+}
+
+fn ls(
+    out: &mut impl Write,
+    connection: &Connection,
+    queue: Option<Name>,
+    message_id: Option<&str>,
+    json: bool,
+) -> Result<(), CliError> {
+    queues::each_entry(connection, queue, message_id, |entry| {
+        if json {
+            writeln!(out, "{}", as_json(&entry))?;
+        } else {
+            let Entry { id, queue, received_at, size, mail_from, recipient, state, .. } = entry;
+            let state = if state == "waiting" { String::new() } else { format!(" ({state})") };
+            let (id, age) = (id.to_string(), age(received_at));
+            writeln!(out, "{id:<10} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {recipient}{state}")?;
+        }
+        Ok(())
+    })
+}
+
+fn as_json(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id.to_string(),
+        "queue": entry.queue,
+        "list_id": entry.list_id,
+        "mail_from": entry.mail_from,
+        "recipient": entry.recipient,
+        "detail": entry.detail,
+        "message_id": entry.message_id,
+        "received_at": rfc3339(entry.received_at),
+        "size": entry.size,
+        "attempts": entry.attempts,
+        "state": entry.state,
+        "reason": entry.reason,
+        "peer": entry.peer,
+        "lhlo": entry.lhlo,
+        "transport": entry.transport,
+        "msgdata": entry.msgdata,
+    })
+}

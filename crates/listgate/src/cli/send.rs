@@ -1,0 +1,152 @@
+//! `listgate send`: a real LMTP client.
+
+use super::CliError;
+use crate::config::ListenAddress;
+use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A recipient; may be repeated
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1.., value_parser = recipient)]
+    to: Vec<ForwardPath>,
+    /// The envelope sender; left out, it is the null sender <>
+    #[arg(long, value_name = "ADDRESS", default_value = "<>", value_parser = sender)]
+    from: ReversePath,
+    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8024")]
+    server: ListenAddress,
+    /// The message; standard input when left out. Lines may end with LF
+    file: Option<PathBuf>,
+}
+
+fn recipient(text: &str) -> Result<ForwardPath, String> {
+    if text.eq_ignore_ascii_case("postmaster") {
+        return Ok(ForwardPath::Postmaster);
+    }
+    mailbox(text).map(ForwardPath::Mailbox)
+}
+
+fn sender(text: &str) -> Result<ReversePath, String> {
+    if matches!(text, "" | "<>") { Ok(ReversePath::Null) } else { mailbox(text).map(ReversePath::Mailbox) }
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+    inner.parse().map_err(|why| format!("{why}; write user@example.com"))
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+/// How long a reply may take: what a mail server waits after the final dot (RFC 5321 section
+/// 4.5.3.2.6).
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
+    let message = crlf(&read_message(args.file.as_ref())?);
+    let failed = |why: io::Error| CliError::Other(format!("no LMTP session with {}: {why}", args.server));
+    let mut stream = connect(&args.server).map_err(failed)?;
+    let mut client = Client::new("localhost");
+    let mut input: Vec<u8> = Vec::new();
+    let mut unanswered: Vec<bool> = vec![true; args.to.len()];
+    let mut all_taken = true;
+    let mut sent = false;
+    let mut out = io::stdout().lock();
+    loop {
+        let mut rest = input.as_slice();
+        while let Some(event) = client.next(&mut rest) {
+            match event {
+                ClientEvent::Ready if sent => client.quit(),
+                ClientEvent::Ready => {
+                    sent = true;
+                    client.send(&args.from, &args.to, Some(message.len() as u64));
+                }
+                ClientEvent::SendBody => {
+                    client.body(&message);
+                    client.end_of_body();
+                }
+                ClientEvent::Outcome { recipient, reply } => {
+                    all_taken &= reply.is_positive();
+                    unanswered[recipient] = false;
+                    writeln!(out, "{}  {reply}", args.to[recipient])?;
+                }
+                ClientEvent::Closed(Closed::Quit) => return Ok(exit(all_taken)),
+                ClientEvent::Closed(why) => {
+                    for (to, _) in args.to.iter().zip(&unanswered).filter(|(_, unanswered)| **unanswered) {
+                        writeln!(out, "{to}  no reply")?;
+                    }
+                    return Err(CliError::Other(format!("{}: {why}", args.server)));
+                }
+            }
+        }
+        stream.write_all(client.output()).map_err(failed)?;
+        client.output().clear();
+        input.resize(4096, 0);
+        let read = stream.read(&mut input).map_err(failed)?;
+        if read == 0 {
+            // After QUIT some servers close without a word; everybody was answered.
+            if sent && !unanswered.contains(&true) {
+                return Ok(exit(all_taken));
+            }
+            return Err(failed(io::Error::other("the server closed the connection")));
+        }
+        input.truncate(read);
+    }
+}
+
+fn exit(all_taken: bool) -> ExitCode {
+    if all_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn read_message(file: Option<&PathBuf>) -> Result<Vec<u8>, CliError> {
+    match file {
+        Some(path) => {
+            fs::read(path).map_err(|why| CliError::Other(format!("cannot read {}: {why}", path.display())))
+        }
+        None => {
+            let mut message = Vec::new();
+            let read = io::stdin().lock().read_to_end(&mut message);
+            read.map_err(|why| CliError::Other(format!("cannot read standard input: {why}")))?;
+            Ok(message)
+        }
+    }
+}
+
+/// A file of this system ends its lines with LF; the wire wants CR LF.
+fn crlf(message: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(message.len() + message.len() / 32);
+    for line in message.split_inclusive(|&octet| octet == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(text) if !text.ends_with(b"\r") => {
+                wire.extend_from_slice(text);
+                wire.extend_from_slice(b"\r\n");
+            }
+            _ => wire.extend_from_slice(line),
+        }
+    }
+    wire
+}
+
+fn connect(server: &ListenAddress) -> io::Result<Box<dyn Stream>> {
+    match server {
+        ListenAddress::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, Duration::from_secs(30))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(Box::new(stream))
+        }
+        ListenAddress::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(Box::new(stream))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `listgate serve`
+
+use super::{CliError, Site};
+use crate::config::{ListenAddress, RefuseAt};
+use crate::serve::Gate;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Where to listen: 127.0.0.1:8024, [::1]:8024 or unix:/path; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<ListenAddress>,
+    /// How the log on standard error is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log: LogFormat,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
+    let mut config = site.config()?;
+    if !args.listen.is_empty() {
+        config.listen = args.listen;
+    }
+    start_log(args.log);
+    if config.refuse_at == RefuseAt::Data {
+        tracing::warn!(
+            "lmtp.refuse_at is \"data\": every address is accepted at RCPT, so none can be verified"
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before the gate opens, so that no signal goes by unheard.
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let gate = Gate::start(config)?;
+    welcome(site, &gate)?;
+    runtime.block_on(async {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is in flight"),
+            _ = interrupt.recv() => tracing::info!("Ctrl-C: finishing what is in flight"),
+            () = gate.failed() => {}
+        }
+    });
+    // Whoever asks twice does not want to wait: the mail in flight stays with its senders.
+    runtime.spawn_blocking(move || {
+        let again = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(again) = again {
+            again.block_on(async {
+                tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+            });
+            std::process::exit(1);
+        }
+    });
+    let stopped = gate.stop();
+    runtime.shutdown_background();
+    stopped?;
+    tracing::info!("closed");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn welcome(site: &Site, gate: &Gate) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
+    for address in gate.addresses() {
+        writeln!(out, "  listening on  {address}")?;
+    }
+    writeln!(out, "  data in       {}", site.data_dir.display())?;
+    writeln!(out, "  lists         {}", gate.lists())?;
+    if gate.lists() == 0 {
+        let data_dir = match site.data_dir.to_str() {
+            Some("./var") => String::new(),
+            _ => format!(" --data-dir {}", site.data_dir.display()),
+        };
+        writeln!(out, "\nNo list yet, so no mail is taken. In another terminal:")?;
+        writeln!(out, "  listgate{data_dir} list create mylist@example.com")?;
+    }
+    out.flush()
+}

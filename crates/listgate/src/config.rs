@@ -1,0 +1,320 @@
+//! The configuration: as it is written in TOML, and as it is resolved. Two types, because a file may
+//! leave everything out and the program wants everything.
+
+use crate::lists::ListAddress;
+use bytesize::ByteSize;
+use listgate_lmtp::{BareNewline, Limits};
+use serde::Deserialize;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use std::{fmt, sync::LazyLock};
+
+/// Everything a gate is told. [`Config::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where lists and queues live.
+    pub data_dir: PathBuf,
+    /// Where LMTP is served.
+    pub listen: Vec<ListenAddress>,
+    /// Our name in the greeting. Default: the machine's.
+    pub hostname: String,
+    /// Envelope sender of mail to a list's owners.
+    pub owner: String,
+    /// The list whose owners are the postmasters.
+    pub postmaster: Option<String>,
+    /// Sessions at the same time; above, connections wait to be accepted.
+    pub max_connections: usize,
+    /// How long a stop waits for transactions in flight.
+    pub shutdown_grace: Duration,
+    /// Where an address that is no endpoint is refused.
+    pub refuse_at: RefuseAt,
+    /// What to do with a message that has a bare CR or LF.
+    pub bare_newline: BareNewline,
+    /// Octets of a message.
+    pub max_message_size: u64,
+    /// Recipients of a transaction.
+    pub max_recipients: usize,
+    /// The longest wait for a command, and for a peer that does not read.
+    pub command_timeout: Duration,
+    /// The longest silence within a message.
+    pub data_timeout: Duration,
+    /// The longest time from MAIL to the final dot.
+    pub transaction_timeout: Duration,
+    /// Begins the detail of a local part.
+    pub verp_delimiter: char,
+    /// Octets of the file system that mail leaves free.
+    pub min_free: u64,
+    /// Whether a Received line is added.
+    pub add_received: bool,
+}
+
+/// Where an address that is no endpoint is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefuseAt {
+    /// In the reply to RCPT, so that a mail server can verify addresses with us.
+    Rcpt,
+    /// In the recipient's reply after the data; every address is then accepted at RCPT.
+    Data,
+}
+
+impl Config {
+    /// The defaults, with everything kept in `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let limits = Limits::default();
+        Self {
+            data_dir: data_dir.into(),
+            listen: vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 8024)))],
+            hostname: machine_name(),
+            owner: "changeme@example.com".to_owned(),
+            postmaster: None,
+            max_connections: 1000,
+            shutdown_grace: Duration::from_secs(30),
+            refuse_at: RefuseAt::Rcpt,
+            bare_newline: BareNewline::Keep,
+            max_message_size: limits.message_size,
+            max_recipients: limits.recipients,
+            command_timeout: limits.command_timeout,
+            data_timeout: limits.data_timeout,
+            transaction_timeout: limits.transaction_timeout,
+            verp_delimiter: '+',
+            min_free: 256 << 20,
+            add_received: false,
+        }
+    }
+
+    /// The defaults and what the file at `path` says instead.
+    ///
+    /// # Errors
+    /// The file cannot be read, or says what no configuration says: the error names file, line, key
+    /// and the mend.
+    pub fn read(path: &Path, data_dir: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let written: Written = toml::from_str(&text)
+            .map_err(|why| ConfigError::Toml { path: path.to_owned(), why: explained(&why) })?;
+        let mut config = Self::new(data_dir);
+        written.apply(&mut config).map_err(|why| ConfigError::Value { path: path.to_owned(), why })?;
+        Ok(config)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            message_size: self.max_message_size,
+            recipients: self.max_recipients,
+            command_timeout: self.command_timeout,
+            data_timeout: self.data_timeout,
+            transaction_timeout: self.transaction_timeout,
+            ..Limits::default()
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is no TOML, or has a key or a type that no configuration has.
+    #[error("{}: {why}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        why: String,
+    },
+    /// A value cannot be.
+    #[error("{}: {why}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Which and why.
+        why: String,
+    },
+}
+
+/// The file as it is written: every table and key may be missing, and no other may be there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    site: Site,
+    server: Server,
+    lmtp: Lmtp,
+    addresses: Addresses,
+    storage: Storage,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Site {
+    owner: Option<String>,
+    postmaster: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Server {
+    listen: Option<Vec<String>>,
+    hostname: Option<String>,
+    max_connections: Option<usize>,
+    shutdown_grace: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Lmtp {
+    refuse_at: Option<RefuseAt>,
+    max_message_size: Option<ByteSize>,
+    max_recipients: Option<usize>,
+    command_timeout: Option<String>,
+    data_timeout: Option<String>,
+    transaction_timeout: Option<String>,
+    bare_newline: Option<WrittenBareNewline>,
+    add_received: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WrittenBareNewline {
+    Keep,
+    Reject,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Addresses {
+    verp_delimiter: Option<char>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Storage {
+    min_free: Option<ByteSize>,
+}
+
+impl Written {
+    fn apply(self, config: &mut Config) -> Result<(), String> {
+        set(&mut config.owner, self.site.owner);
+        if let Some(postmaster) = self.site.postmaster {
+            let list: ListAddress = postmaster.parse().map_err(|why| format!("site.postmaster: {why}"))?;
+            config.postmaster = Some(list.to_string());
+        }
+        if let Some(listen) = self.server.listen {
+            let parsed = listen.iter().map(|address| address.parse()).collect::<Result<_, _>>();
+            config.listen = parsed.map_err(|why| format!("server.listen: {why}"))?;
+        }
+        set(&mut config.hostname, self.server.hostname);
+        set(
+            &mut config.max_connections,
+            at_least_one("server.max_connections", self.server.max_connections)?,
+        );
+        set_time(&mut config.shutdown_grace, "server.shutdown_grace", self.server.shutdown_grace)?;
+        let lmtp = self.lmtp;
+        set(&mut config.refuse_at, lmtp.refuse_at);
+        set(&mut config.max_message_size, lmtp.max_message_size.map(|size| size.as_u64()));
+        set(&mut config.max_recipients, at_least_one("lmtp.max_recipients", lmtp.max_recipients)?);
+        set_time(&mut config.command_timeout, "lmtp.command_timeout", lmtp.command_timeout)?;
+        set_time(&mut config.data_timeout, "lmtp.data_timeout", lmtp.data_timeout)?;
+        set_time(&mut config.transaction_timeout, "lmtp.transaction_timeout", lmtp.transaction_timeout)?;
+        set(
+            &mut config.bare_newline,
+            lmtp.bare_newline.map(|written| match written {
+                WrittenBareNewline::Keep => BareNewline::Keep,
+                WrittenBareNewline::Reject => BareNewline::Reject,
+            }),
+        );
+        set(&mut config.add_received, lmtp.add_received);
+        set(&mut config.verp_delimiter, self.addresses.verp_delimiter);
+        set(&mut config.min_free, self.storage.min_free.map(|size| size.as_u64()));
+        Ok(())
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn set_time(place: &mut Duration, key: &str, value: Option<String>) -> Result<(), String> {
+    if let Some(text) = value {
+        *place = humantime::parse_duration(&text)
+            .map_err(|why| format!("{key} = {text:?}: {why}; write a time such as \"30s\" or \"5m\""))?;
+    }
+    Ok(())
+}
+
+fn at_least_one(key: &str, value: Option<usize>) -> Result<Option<usize>, String> {
+    if value == Some(0) { Err(format!("{key} = 0 would take no mail: write at least 1")) } else { Ok(value) }
+}
+
+/// TOML's own words, and the nearest key where one was unknown.
+fn explained(why: &toml::de::Error) -> String {
+    let mut words = why.to_string().trim_end().to_owned();
+    let mut quoted = why.message().split('`').skip(1).step_by(2);
+    if why.message().starts_with("unknown field")
+        && let Some(unknown) = quoted.next()
+        && let Some(nearest) = quoted.min_by_key(|known| strsim::damerau_levenshtein(unknown, known))
+    {
+        words.push_str(&format!("\nDid you mean `{nearest}`?"));
+    }
+    words
+}
+
+/// The name of this machine, looked up once.
+fn machine_name() -> String {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if listgate_lmtp::is_domain_name(&name) { name } else { "localhost".to_owned() }
+    });
+    NAME.clone()
+}
+
+/// A TCP address or a Unix socket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListenAddress {
+    /// `127.0.0.1:8024`, `[::1]:8024`; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err("unix: wants a path behind it".to_owned())
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        let address: SocketAddr = text
+            .parse()
+            .map_err(|_| format!("{text:?} is no address: write 127.0.0.1:8024, [::1]:8024 or unix:/path"))?;
+        if address.port() == 25 {
+            return Err("LMTP must not be served on port 25 (RFC 2033 section 5): take 24 or 8024".to_owned());
+        }
+        Ok(Self::Tcp(address))
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

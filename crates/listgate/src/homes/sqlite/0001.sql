@@ -1,0 +1,63 @@
+-- Migration 1: domains, lists, and the queues.
+CREATE TABLE domain (
+    name     TEXT PRIMARY KEY,               -- lower case
+    alias_of TEXT REFERENCES domain (name)   -- mail to this domain is mail to that one
+) WITHOUT ROWID;
+
+CREATE TABLE list (
+    domain     TEXT NOT NULL REFERENCES domain (name),
+    local      TEXT NOT NULL,                -- lower case
+    list_id    TEXT NOT NULL UNIQUE,         -- a rename keeps it
+    created_at INTEGER NOT NULL,             -- milliseconds since 1970, like all times here
+    PRIMARY KEY (domain, local)
+) WITHOUT ROWID;
+
+-- One message. Its body stands last and is never updated, so that no other column costs a read of
+-- it. AUTOINCREMENT: an id that was given to an operator is never given to another message.
+CREATE TABLE delivery (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at   INTEGER NOT NULL,
+    mail_from     TEXT NOT NULL,             -- <> for the null sender
+    message_id    TEXT NOT NULL,
+    peer          TEXT NOT NULL,
+    lhlo          TEXT NOT NULL,
+    transport     TEXT NOT NULL,
+    original_size INTEGER NOT NULL,          -- octets as received
+    size          INTEGER NOT NULL,          -- octets as stored
+    spool         TEXT,                      -- the file in spool/ that has the body, if it is large
+    body          BLOB
+);
+CREATE INDEX delivery_spool ON delivery (spool) WHERE spool IS NOT NULL;
+
+-- One endpoint of a message. A consumer's hold is `leased_until`; `attempts` is its fence.
+CREATE TABLE entry (
+    delivery     INTEGER NOT NULL REFERENCES delivery (id),
+    n            INTEGER NOT NULL,
+    queue        TEXT NOT NULL,
+    available_at INTEGER NOT NULL,
+    received_at  INTEGER NOT NULL,
+    list_id      TEXT NOT NULL,
+    recipient    TEXT NOT NULL,
+    detail       TEXT,
+    state        TEXT NOT NULL DEFAULT 'waiting',  -- waiting, leased, held, shunted
+    reason       TEXT,
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    leased_until INTEGER,
+    msgdata      TEXT NOT NULL,              -- JSON
+    PRIMARY KEY (delivery, n)
+) WITHOUT ROWID;
+CREATE INDEX entry_queue ON entry (queue, available_at);
+
+-- Whoever removes the last entry removes the message.
+CREATE TRIGGER entry_gone AFTER DELETE ON entry
+WHEN NOT EXISTS (SELECT 1 FROM entry WHERE delivery = old.delivery)
+BEGIN
+    DELETE FROM delivery WHERE id = old.delivery;
+END;
+
+-- A spool file is unlinked by the gate alone, after a synced commit has dropped its row.
+CREATE TABLE discarded (spool TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TRIGGER delivery_gone AFTER DELETE ON delivery WHEN old.spool IS NOT NULL
+BEGIN
+    INSERT INTO discarded VALUES (old.spool);
+END;

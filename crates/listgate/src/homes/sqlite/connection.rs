@@ -1,0 +1,117 @@
+//! How the database file is opened, and the steps from an older schema to this one.
+
+use crate::limits;
+use crate::queue::Unavailable;
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
+const MIGRATIONS: [&str; 1] = [include_str!("0001.sql")];
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    /// The gate's writer: creates and migrates.
+    Writer,
+    /// The gate's lookups.
+    Lookup,
+    /// A command beside the gate, or without one.
+    Command,
+}
+
+/// Why a database cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Database { operation: &'static str, path: PathBuf, source: rusqlite::Error },
+    #[error(
+        "{} was written by a newer Listgate (schema {found}; this one knows {known}): \
+         use that version, or another --data-dir",
+        path.display(),
+        known = MIGRATIONS.len()
+    )]
+    Newer { path: PathBuf, found: usize },
+}
+
+/// Opens the database file at `path`, creating and migrating it where that is needed.
+pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
+    let failed = |operation| move |source| OpenError::Database { operation, path: path.to_owned(), source };
+    let flags = match purpose {
+        Use::Writer | Use::Command => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Use::Lookup => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let mut connection =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed("open"))?;
+    configure(&mut connection, purpose).map_err(failed("configure"))?;
+    let version = version(&connection).map_err(failed("read the schema of"))?;
+    if version > MIGRATIONS.len() {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version });
+    }
+    if version < MIGRATIONS.len() {
+        migrate(&connection).map_err(failed("migrate"))?;
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> {
+    let patience = match purpose {
+        Use::Writer => limits::WRITE_LOCK_WAIT,
+        Use::Lookup => limits::LOOKUP_LOCK_WAIT,
+        Use::Command => limits::COMMAND_LOCK_WAIT,
+    };
+    connection.busy_handler(Some(move |attempts: i32| keep_waiting(attempts, patience)))?;
+    // The first two hold only for a file that is just being created.
+    connection.pragma_update(None, "page_size", 4096)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Checkpoints are the writer's, which looks at their results; SQLite's own hide their errors.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// Called while another process holds the lock: sleeps a little, and says whether to go on.
+fn keep_waiting(attempts: i32, patience: Duration) -> bool {
+    thread::sleep(limits::LOCK_RETRY);
+    limits::LOCK_RETRY * u32::try_from(attempts).unwrap_or(u32::MAX) < patience
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Another process may have migrated since we looked, so the version is read again under the lock.
+fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let steps = || {
+        for step in MIGRATIONS.iter().skip(version(connection)?) {
+            connection.execute_batch(step)?;
+        }
+        connection.pragma_update(None, "user_version", MIGRATIONS.len())?;
+        connection.execute_batch("COMMIT")
+    };
+    steps().inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = connection.execute_batch("ROLLBACK");
+    })
+}
+
+/// Runs `work` in a transaction of its own that takes the write lock at its beginning. For commands:
+/// the gate's writer orders its statements itself.
+pub(crate) fn write<T>(
+    connection: &mut Connection,
+    operation: &'static str,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, Unavailable> {
+    let failed = |source| Unavailable::Database { operation, source };
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    let value = work(&transaction).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    Ok(value)
+}

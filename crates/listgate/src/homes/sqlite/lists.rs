@@ -1,0 +1,227 @@
+//! The lists of the embedded home.
+
+use super::connection::write;
+use crate::lists::{List, ListAddress};
+use crate::queue::Unavailable;
+use crate::route::Names;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
+    let address = ListAddress { local: row.get(0)?, domain: row.get(1)? };
+    Ok(List { address, list_id: row.get(2)? })
+}
+
+/// The list that answers for `names`, by index: the whole name before the base name, an alias domain
+/// replaced by the one it stands for.
+pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT local, domain, list_id FROM list
+         WHERE domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
+           AND local IN (?2, ?3)
+         ORDER BY local = ?2 DESC LIMIT 1",
+    )?;
+    statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()
+}
+
+/// Whether mail to a domain is ours.
+pub(crate) fn serves(connection: &Connection, domain: &str) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM domain WHERE name = ?1")?;
+    statement.exists([domain])
+}
+
+pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM list", [], |row| row.get(0))
+}
+
+/// What an operator's change to lists or domains came to, when it was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+fn refused<T>(why: String) -> rusqlite::Result<Result<T, ChangeError>> {
+    Ok(Err(ChangeError::Refused(why)))
+}
+
+/// Creates lists, all or none, and the domains they are in.
+pub(crate) fn create(connection: &mut Connection, addresses: &[ListAddress]) -> Result<(), ChangeError> {
+    write(connection, "create the list", |connection| {
+        for address in addresses {
+            let list_id = address.list_id();
+            if exact(connection, address)?.is_some() {
+                return refused(format!("the list {address} exists already"));
+            }
+            if let Some(other) = by_list_id(connection, &list_id)? {
+                return refused(format!(
+                    "{address} would have the list_id {list_id}, and {other} has it: choose another name"
+                ));
+            }
+            if let Some(main) = alias_of(connection, &address.domain)? {
+                return refused(format!(
+                    "{} is an alias domain: create {}@{main}, which answers in both",
+                    address.domain, address.local
+                ));
+            }
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO domain (name) VALUES (?1)")?
+                .execute([&address.domain])?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO list (domain, local, list_id, created_at) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![address.domain, address.local, list_id, milliseconds(SystemTime::now())])?;
+        }
+        Ok(Ok(()))
+    })?
+}
+
+/// Removes a list; its entries stay. Returns how many wait.
+pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Result<u64, ChangeError> {
+    write(connection, "remove the list", |connection| {
+        let Some(list) = exact(connection, address)? else { return refused(no_such_list(address)) };
+        connection.execute("DELETE FROM list WHERE list_id = ?1", [&list.list_id])?;
+        let waiting = "SELECT count(*) FROM entry WHERE list_id = ?1";
+        Ok(Ok(connection.query_row(waiting, [&list.list_id], |row| row.get(0))?))
+    })?
+}
+
+/// Gives a list another address; its list_id stays.
+pub(crate) fn rename(
+    connection: &mut Connection,
+    from: &ListAddress,
+    to: &ListAddress,
+) -> Result<List, ChangeError> {
+    write(connection, "rename the list", |connection| {
+        let Some(list) = exact(connection, from)? else { return refused(no_such_list(from)) };
+        if exact(connection, to)?.is_some() {
+            return refused(format!("the list {to} exists already"));
+        }
+        if let Some(main) = alias_of(connection, &to.domain)? {
+            return refused(format!("{} is an alias domain: name the list {}@{main}", to.domain, to.local));
+        }
+        connection.execute("INSERT OR IGNORE INTO domain (name) VALUES (?1)", [&to.domain])?;
+        connection.execute(
+            "UPDATE list SET domain = ?1, local = ?2 WHERE list_id = ?3",
+            params![to.domain, to.local, list.list_id],
+        )?;
+        Ok(Ok(List { address: to.clone(), list_id: list.list_id }))
+    })?
+}
+
+fn no_such_list(address: &ListAddress) -> String {
+    format!("there is no list {address}; `listgate list ls` lists them")
+}
+
+/// The list of exactly this address.
+pub(crate) fn exact(connection: &Connection, address: &ListAddress) -> rusqlite::Result<Option<List>> {
+    let sql = "SELECT local, domain, list_id FROM list WHERE domain = ?1 AND local = ?2";
+    connection.prepare_cached(sql)?.query_row([&address.domain, &address.local], read_list).optional()
+}
+
+fn by_list_id(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListAddress>> {
+    let sql = "SELECT local, domain, list_id FROM list WHERE list_id = ?1";
+    let list = connection.prepare_cached(sql)?.query_row([list_id], read_list).optional()?;
+    Ok(list.map(|list| list.address))
+}
+
+fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT alias_of FROM domain WHERE name = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([domain], |row| row.get(0)).optional()?.flatten())
+}
+
+/// Every list with how many of its entries are queued, in the order of their addresses.
+pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
+    let mut statement =
+        connection.prepare("SELECT local, domain, list_id FROM list ORDER BY domain, local")?;
+    statement.query_map([], read_list)?.collect()
+}
+
+/// When a list was created (milliseconds since 1970), and how many of its entries are queued.
+pub(crate) fn facts(connection: &Connection, list: &List) -> rusqlite::Result<(i64, u64)> {
+    connection.query_row(
+        "SELECT created_at, (SELECT count(*) FROM entry WHERE entry.list_id = list.list_id)
+         FROM list WHERE list_id = ?1",
+        [&list.list_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// A domain of ours.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Domain {
+    pub(crate) name: String,
+    pub(crate) alias_of: Option<String>,
+    pub(crate) lists: u64,
+}
+
+pub(crate) fn domains(connection: &Connection) -> rusqlite::Result<Vec<Domain>> {
+    let mut statement = connection.prepare(
+        "SELECT name, alias_of, (SELECT count(*) FROM list WHERE list.domain = domain.name)
+         FROM domain ORDER BY name",
+    )?;
+    let read = |row: &Row<'_>| Ok(Domain { name: row.get(0)?, alias_of: row.get(1)?, lists: row.get(2)? });
+    statement.query_map([], read)?.collect()
+}
+
+/// Adds a domain, or makes one without lists an alias of another.
+pub(crate) fn add_domain(
+    connection: &mut Connection,
+    name: &str,
+    alias: Option<&str>,
+) -> Result<(), ChangeError> {
+    write(connection, "add the domain", |connection| {
+        if let Some(main) = alias {
+            if main == name {
+                return refused(format!("{name} cannot be an alias of itself"));
+            }
+            if !serves(connection, main)? {
+                return refused(format!(
+                    "there is no domain {main}: add it first, `listgate domain add {main}`"
+                ));
+            }
+            if let Some(other) = alias_of(connection, main)? {
+                return refused(format!("{main} is itself an alias: make {name} an alias of {other}"));
+            }
+            if has_dependents(connection, name)? {
+                return refused(format!(
+                    "{name} has lists or aliases of its own: rename or remove those first"
+                ));
+            }
+        }
+        connection.execute(
+            "INSERT INTO domain (name, alias_of) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET alias_of = excluded.alias_of",
+            params![name, alias],
+        )?;
+        Ok(Ok(()))
+    })?
+}
+
+fn has_dependents(connection: &Connection, domain: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM list WHERE domain = ?1 UNION ALL SELECT 1 FROM domain WHERE alias_of = ?1")?
+        .exists([domain])
+}
+
+/// Removes a domain that has no lists and no aliases.
+pub(crate) fn remove_domain(connection: &mut Connection, name: &str) -> Result<(), ChangeError> {
+    write(connection, "remove the domain", |connection| {
+        if has_dependents(connection, name)? {
+            return refused(format!("{name} has lists or aliases: remove those first"));
+        }
+        match connection.execute("DELETE FROM domain WHERE name = ?1", [name])? {
+            0 => refused(format!("there is no domain {name}; `listgate domain ls` lists them")),
+            _ => Ok(Ok(())),
+        }
+    })?
+}

@@ -1,0 +1,267 @@
+//! The embedded home: lists and queues in one SQLite file, large bodies in a directory beside it.
+
+pub(crate) mod connection;
+pub(crate) mod lists;
+mod lock;
+pub(crate) mod queues;
+mod writer;
+
+use super::Queued;
+use crate::body::Spool;
+use crate::lists::List;
+use crate::queue::{Delivery, Outcomes, Unavailable};
+use crate::route::Names;
+use connection::{OpenError, Use};
+use lock::{Lock, LockError};
+use rusqlite::{Connection, ffi};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+use writer::{Put, Writer};
+
+/// Why a data directory cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HomeError {
+    #[error("cannot {operation} {}: {source}", path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("cannot {operation}: {source}")]
+    Database { operation: &'static str, source: rusqlite::Error },
+}
+
+/// Where things are in a data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.0.join("spool")
+    }
+
+    /// Opens the database for a command, creating the directory where it is missing.
+    pub(crate) fn open(&self) -> Result<Connection, HomeError> {
+        self.create()?;
+        Ok(connection::open(&self.database(), Use::Command)?)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join("listgate.db")
+    }
+
+    fn create(&self) -> Result<(), HomeError> {
+        let spool = self.spool();
+        let failed = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| HomeError::File { operation, path, source }
+        };
+        fs::create_dir_all(&spool).map_err(failed("create the data directory", &spool))?;
+        Ok(())
+    }
+
+    /// New names survive a power loss only when the directories that hold them are synced.
+    fn sync(&self) -> Result<(), HomeError> {
+        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
+        for dir in [Some(self.0.as_path()), Some(parent.unwrap_or(Path::new(".")))].into_iter().flatten() {
+            let synced = File::open(dir).and_then(|dir| dir.sync_all());
+            synced.map_err(|source| HomeError::File { operation: "sync", path: dir.to_owned(), source })?;
+        }
+        Ok(())
+    }
+}
+
+/// The disk has failed a sync: told once, never taken back.
+#[derive(Clone, Debug)]
+pub(crate) struct Condemned(watch::Sender<bool>);
+
+impl Condemned {
+    fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    fn set(&self, why: &Unavailable) {
+        tracing::error!("{why}: no more mail is taken, and Listgate ends; the next start recovers");
+        self.0.send_replace(true);
+    }
+}
+
+/// The home of a gate. Dropping it ends its writer, after what was handed to it is written.
+pub(crate) struct Home {
+    lookup: Mutex<Connection>,
+    spool: Spool,
+    data_dir: DataDir,
+    condemned: Condemned,
+    puts: Option<mpsc::Sender<Put>>,
+    writer: Option<JoinHandle<()>>,
+    /// Held for the life of the home, and released last.
+    _lock: Lock,
+}
+
+impl Home {
+    /// Locks the data directory, opens or creates the database, and recovers what a crash left.
+    pub(crate) fn open(data_dir: &DataDir) -> Result<Self, HomeError> {
+        data_dir.create()?;
+        let lock = Lock::take(data_dir.path())?;
+        let connection = connection::open(&data_dir.database(), Use::Writer)?;
+        let failed = |operation| move |source| HomeError::Database { operation, source };
+        recover(&connection).map_err(failed("recover the database"))?;
+        data_dir.sync()?;
+        remove_orphans(&connection, &data_dir.spool())?;
+        let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
+        let condemned = Condemned(watch::Sender::new(false));
+        let (puts, waiting) = mpsc::channel();
+        let writer = Writer::new(connection, data_dir.spool(), condemned.clone(), waiting)
+            .map_err(failed("watch the write-ahead log"))?;
+        let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
+        let thread = spawned.map_err(|source| HomeError::File {
+            operation: "start the writer for",
+            path: data_dir.path().to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            lookup: Mutex::new(lookup),
+            spool: Spool::new(&data_dir.spool()),
+            data_dir: data_dir.clone(),
+            condemned,
+            puts: Some(puts),
+            writer: Some(thread),
+            _lock: lock,
+        })
+    }
+
+    /// The list that answers for `names`, looked up now. It takes microseconds, and readers of a
+    /// write-ahead log wait for no writer, so it is done where it is asked.
+    pub(crate) fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
+        self.ask("look up the list", |connection| lists::find(connection, names))
+    }
+
+    /// Whether mail to `domain` is ours.
+    pub(crate) fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+        self.ask("look up the domain", |connection| lists::serves(connection, domain))
+    }
+
+    pub(crate) fn count_lists(&self) -> Result<u64, Unavailable> {
+        self.ask("count the lists", lists::count)
+    }
+
+    fn ask<T>(
+        &self,
+        operation: &'static str,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        if self.condemned.is_set() {
+            return Err(Unavailable::Closed);
+        }
+        // A panic in another lookup leaves nothing half done: it was a read.
+        let connection = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        question(&connection).map_err(|source| Unavailable::Database { operation, source })
+    }
+
+    /// Where large bodies go while they arrive.
+    pub(crate) fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
+    /// Octets free for mail on the file system of the data directory.
+    pub(crate) fn free_space(&self) -> Result<u64, Unavailable> {
+        let path = self.data_dir.path();
+        let stat = rustix::fs::statvfs(path).map_err(|errno| Unavailable::File {
+            operation: "ask for the free space of",
+            path: path.to_owned(),
+            source: errno.into(),
+        })?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before
+    /// the writer took it up, the delivery is not stored; after that it is.
+    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
+        if self.condemned.is_set() {
+            return Err(Arc::new(Unavailable::Closed));
+        }
+        let (answer, answered) = oneshot::channel();
+        let writer = self.puts.as_ref().expect("the sender lives as long as the home");
+        let sent = writer.send(Put { delivery, answer });
+        if sent.is_err() {
+            return Err(Arc::new(Unavailable::Closed));
+        }
+        answered.await.unwrap_or_else(|_| Err(Arc::new(Unavailable::Closed)))
+    }
+
+    /// Ends the taking of mail for good when `why` is a failed sync.
+    pub(crate) fn condemn_if_final(&self, why: &Unavailable) {
+        if why.is_final() {
+            self.condemned.set(why);
+        }
+    }
+
+    /// Becomes true when a sync has failed.
+    pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
+        self.condemned.0.subscribe()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop(self.puts.take());
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer panicked; every mail it had not stored was put off");
+        }
+        if self.condemned.is_set() {
+            let connection = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
+            // The last to close would sync the log.
+            if let Ok(other) = Connection::open_in_memory() {
+                std::mem::forget(std::mem::replace(connection, other));
+            }
+        }
+    }
+}
+
+/// Whether SQLite says that a sync has failed.
+pub(crate) fn is_sync_failure(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
+}
+
+/// Writes everything that the log has into the database anew and empties the log. After a failed
+/// sync the log that we can read is not what the disk has: nothing may be appended to it.
+fn recover(connection: &Connection) -> rusqlite::Result<()> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy {
+        tracing::warn!("another process reads the database; its log is emptied later");
+    }
+    connection.execute_batch("DELETE FROM discarded")
+}
+
+/// Removes spool files that no row names: what was arriving when the last gate ended.
+fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), HomeError> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| HomeError::File { operation, path, source }
+    };
+    let asked = |source| HomeError::Database { operation: "look for spool files", source };
+    let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(asked)?;
+    for file in fs::read_dir(spool).map_err(failed("read", spool))? {
+        let path = file.map_err(failed("read", spool))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !named.exists([&*name]).map_err(asked)? {
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! What the commands see of the embedded home's queues.
+
+use super::connection::write;
+use crate::queue::{EntryId, Msgdata, Name, Unavailable};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use std::fs;
+use std::path::Path;
+
+/// Entries read in one go: no read transaction is held while they are printed.
+const PAGE: usize = 500;
+
+/// An entry and what is known of its message, without the message itself.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: EntryId,
+    pub(crate) queue: String,
+    pub(crate) list_id: String,
+    pub(crate) recipient: String,
+    pub(crate) detail: Option<String>,
+    /// Milliseconds since 1970.
+    pub(crate) received_at: i64,
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) msgdata: Msgdata,
+    pub(crate) mail_from: String,
+    pub(crate) message_id: String,
+    pub(crate) peer: String,
+    pub(crate) lhlo: String,
+    pub(crate) transport: String,
+    /// Octets as stored.
+    pub(crate) size: u64,
+}
+
+const COLUMNS: &str = "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
+    e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size";
+
+fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let msgdata: String = row.get(10)?;
+    let malformed = |why| rusqlite::Error::FromSqlConversionFailure(10, Type::Text, Box::new(why));
+    Ok(Entry {
+        id: EntryId { delivery: row.get(0)?, n: row.get(1)? },
+        queue: row.get(2)?,
+        list_id: row.get(3)?,
+        recipient: row.get(4)?,
+        detail: row.get(5)?,
+        received_at: row.get(6)?,
+        state: row.get(7)?,
+        reason: row.get(8)?,
+        attempts: row.get(9)?,
+        msgdata: serde_json::from_str(&msgdata).map_err(malformed)?,
+        mail_from: row.get(11)?,
+        message_id: row.get(12)?,
+        peer: row.get(13)?,
+        lhlo: row.get(14)?,
+        transport: row.get(15)?,
+        size: row.get(16)?,
+    })
+}
+
+/// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
+pub(crate) fn each_entry<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    queue: Option<Name>,
+    message_id: Option<&str>,
+    mut each: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery
+         WHERE (e.delivery, e.n) > (?1, ?2) AND (?3 IS NULL OR e.queue = ?3) AND (?4 IS NULL OR d.message_id = ?4)
+         ORDER BY e.delivery, e.n LIMIT {PAGE}"
+    ))?;
+    let mut last = EntryId { delivery: 0, n: 0 };
+    loop {
+        let wanted = params![last.delivery, last.n, queue.map(Name::as_str), message_id];
+        let page: Vec<Entry> = statement.query_map(wanted, read_entry)?.collect::<rusqlite::Result<_>>()?;
+        let Some(newest) = page.last() else { return Ok(()) };
+        last = newest.id;
+        page.into_iter().try_for_each(&mut each)?;
+    }
+}
+
+pub(crate) fn entry(connection: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery WHERE e.delivery = ?1 AND e.n = ?2"
+    );
+    connection.query_row(&sql, [id.delivery, id.n], read_entry).optional()
+}
+
+/// The message of an entry as stored, or `None` when there is no such delivery.
+pub(crate) fn message(
+    connection: &Connection,
+    spool: &Path,
+    id: EntryId,
+) -> Result<Option<Vec<u8>>, Unavailable> {
+    let sql = "SELECT spool, body FROM delivery WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
+    let found = connection.query_row(sql, [id.delivery], read).optional();
+    let found = found.map_err(|source| Unavailable::Database { operation: "read the message", source })?;
+    match found {
+        None => Ok(None),
+        Some((None, body)) => Ok(Some(body.unwrap_or_default())),
+        Some((Some(name), _)) => {
+            let path = spool.join(name);
+            let failed = |source| Unavailable::File { operation: "read", path: path.clone(), source };
+            fs::read(&path).map(Some).map_err(failed)
+        }
+    }
+}
+
+/// Removes entries, all or none; the id that does not exist is the error.
+pub(crate) fn remove(
+    connection: &mut Connection,
+    ids: &[EntryId],
+) -> Result<Result<(), EntryId>, Unavailable> {
+    // A missing one undoes the rest: the transaction is rolled back by the error.
+    let mut missing = None;
+    let removed = write(connection, "remove the entry", |connection| {
+        let mut statement = connection.prepare("DELETE FROM entry WHERE delivery = ?1 AND n = ?2")?;
+        for id in ids {
+            if statement.execute([id.delivery, id.n])? == 0 {
+                missing = Some(*id);
+                return Err(rusqlite::Error::QueryReturnedNoRows);
+            }
+        }
+        Ok(())
+    });
+    match missing {
+        Some(id) => Ok(Err(id)),
+        None => removed.map(Ok),
+    }
+}
+
+/// When the entries of a queue came, by list: what `queue status` counts. Oldest first.
+pub(crate) fn each_arrival(
+    connection: &Connection,
+    queue: Name,
+    mut each: impl FnMut(&str, i64),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT list_id, received_at FROM entry WHERE queue = ?1")?;
+    let mut rows = statement.query([queue.as_str()])?;
+    while let Some(row) = rows.next()? {
+        each(row.get_ref(0)?.as_str()?, row.get(1)?);
+    }
+    Ok(())
+}

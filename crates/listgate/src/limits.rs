@@ -1,0 +1,48 @@
+//! Every bound of this crate that nobody needs to choose; those an operator chooses are in
+//! `config.rs`.
+
+use std::time::Duration;
+
+/// Octets of a body kept in memory and in the database's row; a larger one goes to a spool file.
+/// Rows beyond this size make batches slow for the small mail beside them.
+pub(crate) const BODY_IN_MEMORY: usize = 64 << 10;
+
+/// Octets of bodies in one commit, so that small mail does not wait for much large mail.
+pub(crate) const BATCH_BODIES: usize = 1 << 20;
+
+/// Deliveries in one commit, so that no reply waits for a thousand others.
+pub(crate) const BATCH_DELIVERIES: usize = 512;
+
+/// Octets of a header field's name, or of a `From ` line within the header. A line that is longer
+/// before it can be told what it is ends the header.
+pub(crate) const HEADER_NAME: usize = 1024;
+
+/// Octets of a Message-ID that are remembered (RFC 5322 section 2.1.1: a line has 998).
+pub(crate) const MESSAGE_ID: usize = 998;
+
+/// Recipients refused at RCPT that the line about their transaction names; the rest it counts.
+pub(crate) const LOGGED_REFUSALS: usize = 1000;
+
+/// Octets of a session's read buffer: while it waits, and while much arrives.
+pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
+
+/// Pages of the write-ahead log after which it is copied into the database. Smaller makes the copy
+/// more frequent and the slowest commits slower; larger makes each copy a visible pause.
+pub(crate) const CHECKPOINT_PAGES: u32 = 4000;
+
+/// How long the writer is idle before it tidies up.
+pub(crate) const IDLE: Duration = Duration::from_millis(500);
+
+/// How long the writer waits while another process writes; then the mail is put off with 451.
+pub(crate) const WRITE_LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a command such as `list create` waits for the gate or another command.
+pub(crate) const COMMAND_LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a lookup waits. It holds up every session, and a reader of a write-ahead log only ever
+/// waits for a recovery.
+pub(crate) const LOOKUP_LOCK_WAIT: Duration = Duration::from_millis(100);
+
+/// The pause between two attempts at a lock. SQLite's own handler sleeps longer the longer it
+/// waits, and loses to anyone who asks more often.
+pub(crate) const LOCK_RETRY: Duration = Duration::from_micros(200);

@@ -1,0 +1,139 @@
+//! Where connections come from.
+
+use super::{Shared, Stage, connection, reached};
+use crate::config::ListenAddress;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    #[error("cannot listen on {address}: {source}{}", hint(source))]
+    Bind { address: ListenAddress, source: io::Error },
+    #[error("cannot listen on {address}: another process serves that socket")]
+    InUse { address: ListenAddress },
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => " (another program has it: choose another --listen)",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 belong to root: choose one above)",
+        _ => "",
+    }
+}
+
+/// A bound socket.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, ListenAddress),
+}
+
+impl Listener {
+    /// Binds within a runtime. A Unix socket that a dead process left behind is replaced.
+    pub(crate) fn bind(address: &ListenAddress) -> Result<Self, BindError> {
+        let failed = |source| BindError::Bind { address: address.clone(), source };
+        match address {
+            ListenAddress::Tcp(socket) => {
+                let listener = std::net::TcpListener::bind(socket).map_err(failed)?;
+                listener.set_nonblocking(true).map_err(failed)?;
+                Ok(Self::Tcp(TcpListener::from_std(listener).map_err(failed)?))
+            }
+            ListenAddress::Unix(path) => {
+                if is_socket(path) {
+                    if StdUnixStream::connect(path).is_ok() {
+                        return Err(BindError::InUse { address: address.clone() });
+                    }
+                    fs::remove_file(path).map_err(failed)?;
+                }
+                let listener = StdUnixListener::bind(path).map_err(failed)?;
+                // Like a TCP port of this machine, it is open to whoever can reach its directory.
+                fs::set_permissions(path, Permissions::from_mode(0o666)).map_err(failed)?;
+                listener.set_nonblocking(true).map_err(failed)?;
+                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address.clone()))
+            }
+        }
+    }
+
+    /// Where it really listens: a port of 0 has become one.
+    pub(crate) fn address(&self) -> io::Result<ListenAddress> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
+            Self::Unix(_, address) => Ok(address.clone()),
+        }
+    }
+
+    /// Accepts until the gate drains. While all places are taken nothing is accepted, and the kernel
+    /// keeps the callers waiting: a mail server that is refused stays away for minutes. `alive` is
+    /// held by each session, so that whoever has its other end knows when all have gone.
+    pub(crate) async fn serve(
+        self,
+        shared: Arc<Shared>,
+        places: Arc<Semaphore>,
+        mut stages: watch::Receiver<Stage>,
+        alive: mpsc::Sender<()>,
+    ) {
+        loop {
+            let place = Arc::clone(&places).acquire_owned();
+            let accepted = tokio::select! {
+                () = reached(&mut stages, Stage::Draining) => break,
+                accepted = async { (place.await, self.accept().await) } => accepted,
+            };
+            let (Ok(place), accepted) = accepted else { break };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(why) => {
+                    // Out of descriptors, most likely: they come back as sessions end.
+                    tracing::error!("cannot accept a connection: {why}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (shared, stages, alive) = (Arc::clone(&shared), stages.clone(), alive.clone());
+            tokio::spawn(async move {
+                match stream {
+                    Stream::Tcp(stream) => connection::run(stream, peer, "LMTP/TCP", &shared, stages).await,
+                    Stream::Unix(stream) => connection::run(stream, peer, "LMTP/Unix", &shared, stages).await,
+                }
+                drop((place, alive));
+            });
+        }
+        if let Self::Unix(_, ListenAddress::Unix(path)) = &self {
+            // A leftover is replaced by the next start.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Stream, String)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Stream::Tcp(stream), peer.to_string()))
+            }
+            Self::Unix(listener, address) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = match stream.peer_cred() {
+                    Ok(cred) => format!("{address} (uid {})", cred.uid()),
+                    Err(_) => address.to_string(),
+                };
+                Ok((Stream::Unix(stream), peer))
+            }
+        }
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}

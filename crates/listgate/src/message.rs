@@ -1,0 +1,274 @@
+//! The streaming edit of the header: the one place where a message is not left as it came.
+//!
+//! At the end of the header come `Message-ID`, when there is none, and `X-MailFrom`; any X-MailFrom
+//! that was there is removed. What is a header line, what its end and where the header stops is
+//! decided as Python's `email.feedparser` decides it, because that is what reads the message next:
+//! lines end at CR, LF or CR LF; a line is part of the header while it begins with a blank, with
+//! `From `, or with a name and a colon.
+//!
+//! Where the header of a hostile message would need unbounded memory to be told (a name or a
+//! `From ` line of more than [`limits::HEADER_NAME`] octets) it ends early. That is safe: a blank
+//! line goes there, so the header ends there for every reader.
+
+use crate::limits;
+use memchr::memchr2;
+
+/// What becomes of the octets of the present header line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Line {
+    Keep,
+    /// Kept, and its value remembered.
+    MessageId,
+    /// An X-MailFrom that is not ours.
+    Drop,
+    /// A `From ` line after the first: part of the header if another header line follows, and
+    /// otherwise the first line of the body.
+    Undecided,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    LineStart,
+    /// The beginning of a line is held until it is known what line it is.
+    Name,
+    InLine,
+    /// A CR has ended a line, and a LF would be part of that end.
+    AfterCr,
+    Body,
+}
+
+/// The placeholder of a Message-ID that is known only when the message is whole.
+pub(crate) const ID_DIGITS: usize = 32;
+
+/// The edit of one message's header.
+#[derive(Debug)]
+pub(crate) struct HeaderEdit {
+    /// What X-MailFrom says.
+    mail_from: String,
+    /// The right-hand side of a Message-ID of ours.
+    hostname: String,
+    /// A Received line of ours, until it is written before the first header line.
+    received: Option<String>,
+    state: State,
+    line: Line,
+    first_line: bool,
+    held: Vec<u8>,
+    from_line: Vec<u8>,
+    message_id: Option<Vec<u8>>,
+    /// Octets written so far.
+    written: u64,
+    id_digits_at: Option<u64>,
+}
+
+/// What the edit found and left to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum MessageId {
+    /// The message has this one.
+    Given(String),
+    /// [`ID_DIGITS`] zeros stand at `at` and wait for digits; the id is `<digits@hostname>`.
+    Missing { at: u64 },
+}
+
+impl HeaderEdit {
+    pub(crate) fn new(mail_from: String, hostname: String, received: Option<String>) -> Self {
+        Self {
+            mail_from,
+            hostname,
+            received,
+            state: State::LineStart,
+            line: Line::Keep,
+            first_line: true,
+            held: Vec::new(),
+            from_line: Vec::new(),
+            message_id: None,
+            written: 0,
+            id_digits_at: None,
+        }
+    }
+
+    /// Edits the next octets of the message and appends the result to `out`.
+    pub(crate) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        while let Some(&first) = input.first() {
+            match self.state {
+                State::Body => {
+                    self.write(input, out);
+                    return;
+                }
+                State::LineStart => self.line_start(first, out),
+                State::Name => self.name(&mut input, out),
+                State::InLine => self.in_line(&mut input, out),
+                State::AfterCr => {
+                    if first == b'\n' {
+                        self.line_octets(b"\n", out);
+                        input = &input[1..];
+                    }
+                    self.state = State::LineStart;
+                }
+            }
+        }
+    }
+
+    /// Ends the message, and its header if that has not ended.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> MessageId {
+        if self.state == State::InLine && matches!(self.line, Line::Keep | Line::MessageId) {
+            self.write(b"\r\n", out);
+        }
+        if self.state != State::Body {
+            self.end_header(true, out);
+        }
+        match self.id_digits_at {
+            Some(at) => MessageId::Missing { at },
+            None => MessageId::Given(unfold(self.message_id.as_deref().unwrap_or_default())),
+        }
+    }
+
+    /// Whether a Message-ID of ours is needed, as far as can be told.
+    pub(crate) fn lacks_message_id(&self) -> bool {
+        self.message_id.is_none()
+    }
+
+    fn line_start(&mut self, first: u8, out: &mut Vec<u8>) {
+        match first {
+            b' ' | b'\t' => {
+                // A continuation shares the fate of the line it continues. After a `From ` line it
+                // continues nothing, but that line is then not the last.
+                self.before_line(out);
+                if self.line == Line::Undecided {
+                    self.line = Line::Keep;
+                }
+                self.first_line = false;
+                self.state = State::InLine;
+            }
+            b'\r' | b'\n' => {
+                self.end_header(false, out);
+            }
+            _ => {
+                self.held.clear();
+                self.state = State::Name;
+            }
+        }
+    }
+
+    fn name(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
+        let in_name = |octet: &u8| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e);
+        let len = input.iter().take_while(|octet| in_name(octet)).count();
+        let (name, rest) = input.split_at(len);
+        if self.held.len() + len > limits::HEADER_NAME {
+            return self.end_header(true, out);
+        }
+        self.held.extend_from_slice(name);
+        *input = rest;
+        let is_first = self.first_line;
+        match rest.first() {
+            None => return,
+            Some(b':') => {
+                self.before_line(out);
+                self.line = self.line_of_name();
+            }
+            Some(b' ') if self.held == b"From" && is_first => self.line = Line::Keep,
+            Some(b' ') if self.held == b"From" => {
+                self.before_line(out);
+                self.line = Line::Undecided;
+            }
+            Some(_) => return self.end_header(true, out),
+        }
+        self.first_line = false;
+        self.state = State::InLine;
+        let held = std::mem::take(&mut self.held);
+        if self.line == Line::MessageId {
+            self.write(&held, out);
+        } else {
+            self.line_octets(&held, out);
+        }
+        self.held = held;
+        self.held.clear();
+    }
+
+    fn line_of_name(&mut self) -> Line {
+        if self.held.eq_ignore_ascii_case(b"X-MailFrom") {
+            Line::Drop
+        } else if self.message_id.is_none() && self.held.eq_ignore_ascii_case(b"Message-ID") {
+            self.message_id = Some(Vec::new());
+            Line::MessageId
+        } else {
+            Line::Keep
+        }
+    }
+
+    fn in_line(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
+        let (len, state) = match memchr2(b'\r', b'\n', input) {
+            Some(at) if input[at] == b'\r' => (at + 1, State::AfterCr),
+            Some(at) => (at + 1, State::LineStart),
+            None => (input.len(), State::InLine),
+        };
+        if self.line == Line::Undecided && self.from_line.len() + len > limits::HEADER_NAME {
+            return self.end_header(true, out);
+        }
+        self.line_octets(&input[..len], out);
+        self.state = state;
+        *input = &input[len..];
+    }
+
+    /// Puts octets of the present header line where they belong.
+    fn line_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        match self.line {
+            Line::Keep => self.write(octets, out),
+            Line::MessageId => {
+                let seen = self.message_id.get_or_insert_default();
+                let room = limits::MESSAGE_ID.saturating_sub(seen.len());
+                seen.extend_from_slice(&octets[..octets.len().min(room)]);
+                self.write(octets, out);
+            }
+            Line::Drop => {}
+            Line::Undecided => self.from_line.extend_from_slice(octets),
+        }
+    }
+
+    /// Another header line begins, so what was held back stands before it.
+    fn before_line(&mut self, out: &mut Vec<u8>) {
+        if let Some(received) = self.received.take() {
+            self.write(received.as_bytes(), out);
+        }
+        self.flush_from_line(out);
+    }
+
+    fn flush_from_line(&mut self, out: &mut Vec<u8>) {
+        let from_line = std::mem::take(&mut self.from_line);
+        self.write(&from_line, out);
+    }
+
+    /// Writes what is added, and what was held back as the first of the body. `separate`: the
+    /// message has no blank line here.
+    fn end_header(&mut self, separate: bool, out: &mut Vec<u8>) {
+        if let Some(received) = self.received.take() {
+            self.write(received.as_bytes(), out);
+        }
+        if self.lacks_message_id() {
+            self.write(b"Message-ID: <", out);
+            self.id_digits_at = Some(self.written);
+            let rest = format!("{:0ID_DIGITS$}@{}>\r\n", 0, self.hostname);
+            self.write(rest.as_bytes(), out);
+        }
+        let x_mail_from = format!("X-MailFrom: {}\r\n", self.mail_from);
+        self.write(x_mail_from.as_bytes(), out);
+        if separate || !self.from_line.is_empty() {
+            self.write(b"\r\n", out);
+        }
+        self.flush_from_line(out);
+        let held = std::mem::take(&mut self.held);
+        self.write(&held, out);
+        self.state = State::Body;
+    }
+
+    fn write(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(octets);
+        self.written += octets.len() as u64;
+    }
+}
+
+/// The value of a header field: without the colon, on one line.
+fn unfold(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let value = text.strip_prefix(':').unwrap_or(&text);
+    value.split(['\r', '\n']).collect::<String>().trim().to_owned()
+}

@@ -1,0 +1,197 @@
+//! Which endpoint of which list an address is: mailbox → [`Endpoint`] or [`Refusal`]. Pure but for
+//! the lookup it is handed.
+
+use crate::lists::{List, ListAddress};
+use crate::queue::{self, Msgdata};
+use listgate_lmtp::{ForwardPath, Mailbox, Refusal, is_dot_string};
+
+/// What mail to no endpoint is answered with.
+pub(crate) const UNAVAILABLE: Refusal =
+    Refusal::new(550, 1, 1, "Requested action not taken: mailbox unavailable");
+
+/// In what role a list was addressed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Role {
+    Post,
+    Owner,
+    Bounces,
+    Confirm,
+    Join,
+    Leave,
+    Request,
+}
+
+impl Role {
+    /// The role that a sub-address names; `None` for what is no sub-address.
+    pub(crate) fn of_subaddress(suffix: &str) -> Option<Self> {
+        Some(match suffix {
+            "owner" => Self::Owner,
+            "bounces" => Self::Bounces,
+            "confirm" => Self::Confirm,
+            "join" | "subscribe" => Self::Join,
+            "leave" | "unsubscribe" => Self::Leave,
+            "request" => Self::Request,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Post => "post",
+            Self::Owner => "owner",
+            Self::Bounces => "bounces",
+            Self::Confirm => "confirm",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Request => "request",
+        }
+    }
+
+    pub(crate) fn queue(self) -> queue::Name {
+        match self {
+            Self::Post | Self::Owner => queue::Name::In,
+            Self::Bounces => queue::Name::Bounces,
+            Self::Confirm | Self::Join | Self::Leave | Self::Request => queue::Name::Command,
+        }
+    }
+}
+
+/// A list and the role it was addressed in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) list: List,
+    pub(crate) role: Role,
+    /// What followed the VERP delimiter, as it was written.
+    pub(crate) detail: Option<String>,
+}
+
+impl Endpoint {
+    /// The metadata of an entry, with Mailman's keys. `owner` is the site's owner.
+    pub(crate) fn msgdata(&self, original_size: u64, owner: &str) -> Msgdata {
+        let mut msgdata = Msgdata::from([
+            ("_parsemsg".to_owned(), false.into()),
+            ("listname".to_owned(), self.list.address.to_string().into()),
+            ("original_size".to_owned(), original_size.into()),
+            ("version".to_owned(), 3.into()),
+        ]);
+        if self.role == Role::Post {
+            msgdata.insert("to_list".to_owned(), true.into());
+        } else {
+            msgdata.insert("subaddress".to_owned(), self.role.name().into());
+        }
+        if self.role == Role::Owner {
+            msgdata.insert("to_owner".to_owned(), true.into());
+            msgdata.insert("envsender".to_owned(), owner.into());
+        }
+        msgdata
+    }
+}
+
+/// How a site reads addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// Begins the detail of a local part.
+    pub(crate) verp_delimiter: char,
+    /// The list whose owners are this site's postmasters.
+    pub(crate) postmaster: Option<ListAddress>,
+}
+
+/// The names under which a list could answer, lower case: asked for in one lookup.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Names {
+    /// The whole local part before the detail. A list of this name wins.
+    pub(crate) whole: String,
+    /// The local part without its sub-address, where it has one.
+    pub(crate) base: Option<String>,
+    /// As addressed; the home replaces an alias domain.
+    pub(crate) domain: String,
+}
+
+/// An address read by the [`Rules`], before anybody was asked whether the list exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reading {
+    pub(crate) names: Names,
+    /// The role if the list is found by its base name.
+    pub(crate) role: Role,
+    pub(crate) detail: Option<String>,
+}
+
+/// Reads an address: detail off, then the sub-address.
+pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
+    let local = mailbox.local();
+    let unquoted = local.unquoted();
+    // Quotes that quote something are part of the name, and no list is named so.
+    let text = if is_dot_string(&unquoted) { unquoted } else { local.as_str().to_owned() };
+    let (name, detail) = match text.split_once(rules.verp_delimiter) {
+        Some((name, detail)) => (name, Some(detail.to_owned())),
+        None => (text.as_str(), None),
+    };
+    let whole = name.to_ascii_lowercase();
+    let subaddress = whole.rsplit_once('-').filter(|(base, _)| !base.is_empty());
+    let (base, role) = match subaddress.and_then(|(base, suffix)| Some((base, Role::of_subaddress(suffix)?)))
+    {
+        Some((base, role)) => (Some(base.to_owned()), role),
+        None => (None, Role::Post),
+    };
+    let domain = mailbox.domain().as_str().to_ascii_lowercase();
+    Reading { names: Names { whole, base, domain }, role, detail }
+}
+
+/// Decides what an address is. `find` gives the list for some names, `serves` whether a domain is
+/// ours; where they cannot tell, their refusal is the answer.
+pub(crate) fn route(
+    path: &ForwardPath,
+    rules: &Rules,
+    find: impl Fn(&Names) -> Result<Option<List>, Refusal>,
+    serves: impl Fn(&str) -> Result<bool, Refusal>,
+) -> Result<Endpoint, Refusal> {
+    let postmaster_of = match path {
+        ForwardPath::Postmaster => None,
+        ForwardPath::Mailbox(mailbox) => {
+            let reading = read(mailbox, rules);
+            if let Some(list) = find(&reading.names)? {
+                let by_whole_name = list.address.local == reading.names.whole;
+                let role = if by_whole_name { Role::Post } else { reading.role };
+                return Ok(Endpoint { list, role, detail: reading.detail });
+            }
+            if reading.names.whole != "postmaster" {
+                return Err(UNAVAILABLE);
+            }
+            Some(reading.names.domain)
+        }
+    };
+    let Some(postmaster) = &rules.postmaster else { return Err(UNAVAILABLE) };
+    if let Some(domain) = postmaster_of
+        && !serves(&domain)?
+    {
+        return Err(UNAVAILABLE);
+    }
+    let ListAddress { local, domain } = postmaster.clone();
+    let list = find(&Names { whole: local, base: None, domain })?.ok_or(UNAVAILABLE)?;
+    Ok(Endpoint { list, role: Role::Owner, detail: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(address: &str) -> (String, Option<String>, Role, Option<String>) {
+        let rules = Rules { verp_delimiter: '+', postmaster: None };
+        let Reading { names, role, detail } = read(&address.parse().unwrap(), &rules);
+        (names.whole, names.base, role, detail)
+    }
+
+    #[test]
+    fn the_detail_goes_before_the_subaddress_is_looked_for() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            reading("List-Confirm+ToKen@x"),
+            ("list-confirm".into(), some("list"), Role::Confirm, some("ToKen"))
+        );
+        assert_eq!(reading("list+a-join@x"), ("list".into(), None, Role::Post, some("a-join")));
+        assert_eq!(reading("-join@x"), ("-join".into(), None, Role::Post, None));
+        assert_eq!(reading("a-join-join@x"), ("a-join-join".into(), some("a-join"), Role::Join, None));
+        assert_eq!(reading(r#""list"@x"#), ("list".into(), None, Role::Post, None));
+        assert_eq!(reading(r#""li st"@x"#), (r#""li st""#.into(), None, Role::Post, None));
+    }
+}

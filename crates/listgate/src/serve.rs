@@ -1,0 +1,179 @@
+//! Builds the house from the configuration and lives in it: start reading here.
+
+use crate::config::{Config, ListenAddress};
+use crate::homes::sqlite::{DataDir, Home};
+use crate::intake::Intake;
+use crate::lmtp_server::{Listener, Shared, Stage, reached};
+use crate::route::Rules;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// A gate that takes mail until it is stopped. Dropping it stops it too, and waits.
+pub struct Gate {
+    addresses: Vec<ListenAddress>,
+    lists: u64,
+    stages: watch::Sender<Stage>,
+    condemned: watch::Receiver<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why a gate cannot be opened, or had to end. The text names the thing and the mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct GateError(String);
+
+impl GateError {
+    fn new(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl Gate {
+    /// Opens the data directory, binds every address and takes mail on a thread of its own.
+    ///
+    /// # Errors
+    /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
+    pub fn start(config: Config) -> Result<Self, GateError> {
+        let home = Home::open(&DataDir::new(&config.data_dir)).map_err(GateError::new)?;
+        let lists = home.count_lists().map_err(GateError::new)?;
+        let condemned = home.condemned();
+        // One thread for all sessions beside the writer's: on few cores more of them only wake each
+        // other up.
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
+        let listeners = bind(&runtime, &config.listen)?;
+        let addresses =
+            listeners.iter().map(Listener::address).collect::<Result<_, _>>().map_err(GateError::new)?;
+        let (stages, watched) = watch::channel(Stage::Open);
+        let house = House {
+            listeners,
+            places: Arc::new(Semaphore::new(config.max_connections)),
+            grace: config.shutdown_grace,
+            stages: stages.clone(),
+            condemned: condemned.clone(),
+            shared: Arc::new(shared(config, home)?),
+        };
+        let run = move || runtime.block_on(house.live(watched));
+        let thread = thread::Builder::new().name("gate".to_owned()).spawn(run).map_err(GateError::new)?;
+        Ok(Self { addresses, lists, stages, condemned, thread: Some(thread) })
+    }
+
+    /// Where the gate listens; a port of 0 has become one.
+    pub fn addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    /// How many lists there were at the start.
+    pub fn lists(&self) -> u64 {
+        self.lists
+    }
+
+    /// Waits until a failed sync has ended the gate; for ever, while all is well.
+    pub async fn failed(&self) {
+        // An error means that the gate is gone, which is a failure when nobody stopped it.
+        let _ = self.condemned.clone().wait_for(|condemned| *condemned).await;
+    }
+
+    /// Stops: nothing more is accepted, idle sessions get 421, transactions in flight finish within
+    /// the grace time. Waits until all of that is done.
+    ///
+    /// # Errors
+    /// The gate had ended before, because the disk failed a sync.
+    pub fn stop(mut self) -> Result<(), GateError> {
+        self.end();
+        if *self.condemned.borrow() {
+            return Err(GateError::new("a sync of the disk has failed; the next start recovers"));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.stages.send_if_modified(|stage| {
+            let open = *stage == Stage::Open;
+            if open {
+                *stage = Stage::Draining;
+            }
+            open
+        });
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the gate's thread panicked");
+        }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn bind(runtime: &Runtime, addresses: &[ListenAddress]) -> Result<Vec<Listener>, GateError> {
+    if addresses.is_empty() {
+        return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
+    }
+    let _inside = runtime.enter();
+    addresses.iter().map(|address| Listener::bind(address).map_err(GateError::new)).collect()
+}
+
+fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
+    let limits = config.limits();
+    let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
+    let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
+    Ok(Shared {
+        settings: Arc::new(listgate_lmtp::Settings {
+            hostname: config.hostname.clone(),
+            software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
+            bare_newline: config.bare_newline,
+            limits,
+        }),
+        write_timeout: config.command_timeout,
+        intake: Intake {
+            home,
+            rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
+            refuse_at: config.refuse_at,
+            owner: config.owner,
+            hostname: config.hostname,
+            min_free: config.min_free,
+            add_received: config.add_received,
+        },
+    })
+}
+
+/// All that lives on the gate's thread.
+struct House {
+    listeners: Vec<Listener>,
+    places: Arc<Semaphore>,
+    grace: Duration,
+    stages: watch::Sender<Stage>,
+    condemned: watch::Receiver<bool>,
+    shared: Arc<Shared>,
+}
+
+impl House {
+    /// Until the gate is stopped or its disk fails, and then until the sessions have ended. The home
+    /// goes last: its writer finishes what it was given.
+    async fn live(mut self, mut stages: watch::Receiver<Stage>) {
+        let (alive, mut all_gone) = mpsc::channel(1);
+        for listener in self.listeners {
+            let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&self.places));
+            tokio::spawn(listener.serve(shared, places, stages.clone(), alive.clone()));
+        }
+        drop(alive);
+        tokio::select! {
+            () = reached(&mut stages, Stage::Draining) => {}
+            _ = self.condemned.wait_for(|condemned| *condemned) => {}
+        }
+        self.stages.send_replace(Stage::Draining);
+        // Nobody ever sends: it ends when the last session has dropped its sender.
+        if tokio::time::timeout(self.grace, all_gone.recv()).await.is_err() {
+            tracing::warn!("the grace time is over: what is in flight is given up, and its senders keep it");
+            self.stages.send_replace(Stage::Ended);
+            // Each session still says so to its peer.
+            let _ = tokio::time::timeout(Duration::from_secs(1), all_gone.recv()).await;
+        }
+    }
+}
