@@ -5,7 +5,7 @@ use crate::data::DataWriter;
 use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::{ForwardPath, ReversePath};
-use crate::reply::{Reply, ReplyReader};
+use crate::reply::{Reply, ReplyReader, readable};
 use std::{collections::VecDeque, fmt};
 
 /// What a client tells its caller.
@@ -16,14 +16,15 @@ pub enum ClientEvent {
     /// The server waits for the message: [`Client::body`] and then [`Client::end_of_body`].
     SendBody,
     /// What became of one recipient, named by its place in the call of [`Client::send`]. Each gets
-    /// exactly one.
+    /// exactly one, unless the session is [`Closed`](ClientEvent::Closed) before (RFC 2033 section 4.2).
     Outcome {
         /// The place of the recipient, from 0.
         recipient: usize,
         /// The reply that decided: to MAIL, its RCPT, DATA, or the one after the data.
         reply: Reply,
     },
-    /// The session is over. Recipients without an outcome got none.
+    /// The session is over. Recipients without an outcome have none: nothing is known of them, and the
+    /// message may be sent to them again.
     Closed(Closed),
 }
 
@@ -83,7 +84,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that will call itself `name`, waiting for the greeting.
+    /// A client that will call itself `name`, a host name, waiting for the greeting.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -102,8 +103,9 @@ impl Client {
         }
     }
 
-    /// The next event out of `input`, which loses what was read. `None`: write the output, then come
-    /// back with more input.
+    /// The next event out of `input`, which loses what was read. `None`: `input` is used up; write the
+    /// output, then come back with more. A client knows no time: how long to wait for a reply is the
+    /// caller's choice (RFC 5321 section 4.5.3.2).
     pub fn next(&mut self, input: &mut &[u8]) -> Option<ClientEvent> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -117,7 +119,7 @@ impl Client {
                 Ok(line) => match self.reply.line(&line) {
                     Ok(Some(reply)) => self.replied(reply),
                     Ok(None) => {}
-                    Err(_) => self.confused(String::from_utf8_lossy(&line).into_owned()),
+                    Err(_) => self.confused(readable(&line)),
                 },
                 Err(said) => self.confused(said),
             }
@@ -129,7 +131,9 @@ impl Client {
         &mut self.out
     }
 
-    /// Begins a transaction; `size` is the message's size in octets, if known.
+    /// Begins a transaction; `size` is the message's size in octets, if known, for servers that
+    /// announce SIZE (RFC 1870). What follows is an outcome for each of `to`, and
+    /// [`ClientEvent::SendBody`] where the server accepts any of them.
     ///
     /// # Panics
     /// When the session is not [`ClientEvent::Ready`], or `to` is empty.
@@ -151,7 +155,7 @@ impl Client {
         self.write_planned();
     }
 
-    /// Writes a part of the message, dots stuffed.
+    /// Writes a part of the message, cut anywhere, dots stuffed (RFC 5321 section 4.5.2).
     ///
     /// # Panics
     /// When the server does not wait for it ([`ClientEvent::SendBody`]).
@@ -170,7 +174,7 @@ impl Client {
         self.awaited.extend(self.accepted.iter().map(|&place| Step::Message(place)));
     }
 
-    /// Ends the session.
+    /// Ends the session with QUIT; [`Closed::Quit`] follows.
     ///
     /// # Panics
     /// When the session is not [`ClientEvent::Ready`].
@@ -203,28 +207,43 @@ impl Client {
         if reply.code == 421 {
             return self.close(Closed::Refused(reply));
         }
-        match self.awaited.pop_front() {
-            Some(Step::Greeting | Step::Lhlo) if !reply.is_positive() => self.close(Closed::Refused(reply)),
-            Some(Step::Greeting) => self.plan(Step::Lhlo, format!("LHLO {}", self.name)),
-            Some(Step::Lhlo) => self.greeted(&reply),
-            Some(Step::Mail) if !reply.is_positive() => {
+        let Some(step) = self.awaited.pop_front() else {
+            return self.confused(format!("{reply} (to no command)"));
+        };
+        // 354 is no success and no other command's; taken for one, it would lose a message.
+        let fits = match reply.code {
+            ..300 => step != Step::Data,
+            300..400 => step == Step::Data && reply.code == 354,
+            400.. => true,
+        };
+        if !fits {
+            return self.confused(format!("{reply} (to {step:?})"));
+        }
+        self.answered(step, reply);
+        self.write_planned();
+        if self.is_ready() {
+            self.events.push_back(ClientEvent::Ready);
+        }
+    }
+
+    fn answered(&mut self, step: Step, reply: Reply) {
+        match step {
+            Step::Greeting | Step::Lhlo if !reply.is_positive() => self.close(Closed::Refused(reply)),
+            Step::Greeting => self.plan(Step::Lhlo, format!("LHLO {}", self.name)),
+            Step::Lhlo => self.greeted(&reply),
+            Step::Mail if !reply.is_positive() => {
                 self.unsent.clear();
                 let undecided = std::mem::take(&mut self.undecided);
                 self.decide(undecided, &reply);
             }
-            Some(Step::Rcpt(place)) if reply.is_positive() && self.undecided.contains(&place) => {
+            Step::Rcpt(place) if reply.is_positive() && self.undecided.contains(&place) => {
                 self.accepted.push(place);
             }
-            Some(Step::Rcpt(place)) => self.refused(place, reply),
-            Some(Step::Data) => self.data_answered(reply),
-            Some(Step::Message(place)) => self.decide(vec![place], &reply),
-            Some(Step::Quit) => self.close(Closed::Quit),
-            Some(Step::Mail | Step::Rset) => {}
-            None => self.confused(format!("{reply} (to no command)")),
-        }
-        self.write_planned();
-        if self.is_ready() {
-            self.events.push_back(ClientEvent::Ready);
+            Step::Rcpt(place) => self.refused(place, reply),
+            Step::Data => self.data_answered(reply),
+            Step::Message(place) => self.decide(vec![place], &reply),
+            Step::Quit => self.close(Closed::Quit),
+            Step::Mail | Step::Rset => {}
         }
     }
 

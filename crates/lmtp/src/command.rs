@@ -30,10 +30,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
     if line.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
         return Err(Refusal::new(500, 5, 2, "Bare CR or LF in a command: lines end with CR LF"));
     }
-    let line = trim_end(line);
-    let verb_len = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
-    let (verb, rest) = line.split_at(verb_len);
-    let argument = rest.strip_prefix(b" ").unwrap_or(rest);
+    let (verb, argument) = split_verb(trim_end(line));
     let mut upper = [0; 8];
     let Some(upper) = upper.get_mut(..verb.len()) else { return Err(UNKNOWN) };
     upper.copy_from_slice(verb);
@@ -56,6 +53,17 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
         b"" => Err(Refusal::new(500, 5, 2, "Empty command")),
         _ => Err(UNKNOWN),
     }
+}
+
+/// Whether `line` is, or was meant to be, a MAIL command.
+pub(crate) fn is_mail(line: &[u8]) -> bool {
+    split_verb(trim_end(line)).0.eq_ignore_ascii_case(b"MAIL")
+}
+
+fn split_verb(line: &[u8]) -> (&[u8], &[u8]) {
+    let len = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
+    let (verb, rest) = line.split_at(len);
+    (verb, rest.strip_prefix(b" ").unwrap_or(rest))
 }
 
 const UNKNOWN: Refusal = Refusal::new(500, 5, 1, "Command not recognized");
@@ -127,8 +135,9 @@ fn parameters(rest: &[u8]) -> Option<impl Iterator<Item = (&[u8], Option<&[u8]>)
         let (key, value) = split_parameter(word);
         key.first().is_some_and(u8::is_ascii_alphanumeric)
             && key.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-')
-            && value
-                .is_none_or(|value| !value.is_empty() && value.iter().all(|octet| matches!(octet, 33..=126)))
+            && value.is_none_or(|value| {
+                !value.is_empty() && value.iter().all(|octet| matches!(octet, 33..=60 | 62..=126))
+            })
     };
     let words = || rest.split(|&octet| octet == b' ').skip(1).filter(|word| !word.is_empty());
     let starts_well = rest.first().is_none_or(|&octet| octet == b' ');

@@ -20,7 +20,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// What stands before the last `@`.
+    /// What stands before the `@` of the domain.
     pub fn local(&self) -> LocalPart<'_> {
         LocalPart(&self.text[..self.local_len])
     }
@@ -45,7 +45,12 @@ impl fmt::Display for Mailbox {
 impl FromStr for Mailbox {
     type Err = InvalidAddress;
 
-    /// Parses `local@domain` without angle brackets; the whole text must be the address.
+    /// Parses `local@domain` without angle brackets; the whole text must be the address (RFC 5321
+    /// sections 4.1.2 and 4.1.3). Local parts may be longer than the RFC's 64 octets, up to
+    /// [`limits::LOCAL_PART`], and names of hosts may have underscores.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the sender.
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let mut rest = text.as_bytes();
         let mailbox = take_mailbox(&mut rest)?;
@@ -93,7 +98,7 @@ impl<'m> Domain<'m> {
         self.0
     }
 
-    /// Whether it is an address literal such as `[192.0.2.1]`.
+    /// Whether it is an address literal such as `[192.0.2.1]` (RFC 5321 section 4.1.3).
     pub fn is_literal(self) -> bool {
         self.0.starts_with('[')
     }
@@ -155,33 +160,27 @@ pub(crate) fn take_reverse_path(rest: &mut &[u8]) -> Result<ReversePath, Invalid
         *rest = after;
         return Ok(ReversePath::Null);
     }
-    in_brackets(rest, |rest| Ok(ReversePath::Mailbox(take_mailbox(rest)?)))
+    Ok(ReversePath::Mailbox(mailbox_in_brackets(rest)?))
 }
 
 /// Takes `<mailbox>` or `<postmaster>` from the front of `rest`.
 pub(crate) fn take_forward_path(rest: &mut &[u8]) -> Result<ForwardPath, InvalidAddress> {
-    const POSTMASTER: &[u8] = b"postmaster";
-    in_brackets(rest, |rest| {
-        if let Some((word, after)) = rest.split_at_checked(POSTMASTER.len())
-            && word.eq_ignore_ascii_case(POSTMASTER)
-            && after.first() == Some(&b'>')
-        {
-            *rest = after;
-            return Ok(ForwardPath::Postmaster);
-        }
-        Ok(ForwardPath::Mailbox(take_mailbox(rest)?))
-    })
+    const POSTMASTER: &[u8] = b"<postmaster>";
+    if let Some((path, after)) = rest.split_at_checked(POSTMASTER.len())
+        && path.eq_ignore_ascii_case(POSTMASTER)
+    {
+        *rest = after;
+        return Ok(ForwardPath::Postmaster);
+    }
+    Ok(ForwardPath::Mailbox(mailbox_in_brackets(rest)?))
 }
 
-fn in_brackets<T>(
-    rest: &mut &[u8],
-    take: impl FnOnce(&mut &[u8]) -> Result<T, InvalidAddress>,
-) -> Result<T, InvalidAddress> {
+fn mailbox_in_brackets(rest: &mut &[u8]) -> Result<Mailbox, InvalidAddress> {
     *rest = rest.strip_prefix(b"<").ok_or(InvalidAddress("no < before the address"))?;
     skip_source_route(rest)?;
-    let inner = take(rest)?;
+    let mailbox = take_mailbox(rest)?;
     *rest = rest.strip_prefix(b">").ok_or(InvalidAddress("no > after the address"))?;
-    Ok(inner)
+    Ok(mailbox)
 }
 
 /// `@one.example,@two.example:` is accepted and ignored (RFC 5321 section 4.1.1.3, appendix F.2).

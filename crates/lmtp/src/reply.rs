@@ -17,9 +17,11 @@ impl Refusal {
     /// `code` with the enhanced code `class.subject.detail`.
     ///
     /// # Panics
-    /// When `code` is not within 400..=599; in a constant that fails to compile.
+    /// When `code` is not within 400..=599, or `subject` or `detail` has more than three digits (RFC
+    /// 3463 section 2); in a constant that fails to compile.
     pub const fn new(code: u16, subject: u16, detail: u16, text: &'static str) -> Self {
         assert!(code >= 400 && code < 600, "a refusal is 4xx or 5xx");
+        assert!(subject < 1000 && detail < 1000, "three digits at most");
         Self { code, enhanced: Some((subject, detail)), text: Cow::Borrowed(text) }
     }
 
@@ -28,13 +30,10 @@ impl Refusal {
         Self { code, enhanced: None, text: Cow::Borrowed(text) }
     }
 
-    /// The same refusal in other words. What may not stand in a reply becomes `?`, and what is
-    /// too long is cut.
+    /// The same refusal in other words. What is not printable ASCII becomes `?`, and what is longer
+    /// than [`limits::REPLY_TEXT`] is cut.
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
-        let mut text: String =
-            text.into().chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
-        text.truncate(limits::REPLY_TEXT);
-        self.text = Cow::Owned(text);
+        self.text = Cow::Owned(reply_text(&text.into()).map(char::from).collect());
         self
     }
 
@@ -64,7 +63,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Writes one reply line; `separator` is `-` when more lines follow.
+/// What of `text` may stand in a reply line: printable ASCII, and not too much of it.
+fn reply_text(text: &str) -> impl Iterator<Item = u8> {
+    let printable = |c| u8::try_from(c).ok().filter(|octet| matches!(octet, b' '..=b'~'));
+    text.chars().take(limits::REPLY_TEXT).map(move |c| printable(c).unwrap_or(b'?'))
+}
+
+/// Writes one reply line; `separator` is `-` when more lines follow. Whatever `text` is, a host name
+/// out of a configuration or a caller's proof, what is written is one well-formed line.
 pub(crate) fn encode_line(
     out: &mut Vec<u8>,
     code: u16,
@@ -75,11 +81,13 @@ pub(crate) fn encode_line(
     use std::io::Write;
     let written = match enhanced {
         Some((subject, detail)) => {
-            write!(out, "{code}{}{}.{subject}.{detail} {text}\r\n", separator as char, code / 100)
+            write!(out, "{code}{}{}.{subject}.{detail} ", separator as char, code / 100)
         }
-        None => write!(out, "{code}{}{text}\r\n", separator as char),
+        None => write!(out, "{code}{}", separator as char),
     };
     written.expect("writing to a Vec does not fail");
+    out.extend(reply_text(text));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A reply as a client reads it: the code, and the text of each line with whatever enhanced code
@@ -93,12 +101,14 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// 2xx or 3xx.
+    /// 2xx or 3xx. As the reply of an [outcome](crate::ClientEvent::Outcome): 2xx, the server has
+    /// taken responsibility (RFC 2033 section 4.2).
     pub fn is_positive(&self) -> bool {
         self.code < 400
     }
 
-    /// Writes the reply as it goes over the wire, every line with its code.
+    /// Appends the reply as it goes over the wire, every line with its code (RFC 5321 section 4.2.1).
+    /// What is not printable ASCII becomes `?`, and lines longer than [`limits::REPLY_TEXT`] are cut.
     pub fn encode(&self, out: &mut Vec<u8>) {
         for (at, line) in self.lines.iter().enumerate() {
             let separator = if at + 1 == self.lines.len() { b' ' } else { b'-' };
@@ -143,10 +153,15 @@ impl ReplyReader {
         }
         self.code = code;
         if last || self.lines.len() < limits::REPLY_LINES {
-            self.lines.push(String::from_utf8_lossy(text).into_owned());
+            self.lines.push(readable(text));
         }
         Ok(last.then(|| Reply { code, lines: std::mem::take(&mut self.lines) }))
     }
+}
+
+/// What a peer said as text for a log: one line, whatever octets it was.
+pub(crate) fn readable(said: &[u8]) -> String {
+    String::from_utf8_lossy(said).replace(char::is_control, "?")
 }
 
 /// A line that is no reply (RFC 5321 section 4.2).

@@ -12,11 +12,12 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
 /// What a server is, the same for all its sessions.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The name in the greeting and in the reply to LHLO.
+    /// The name in the greeting and in the reply to LHLO (RFC 5321 section 4.2). In a reply whatever
+    /// is not printable ASCII becomes `?`.
     pub hostname: String,
     /// What follows the name in the greeting.
     pub software: String,
-    /// What to do with a message that has a bare CR or LF.
+    /// What to do with a message that has a bare CR or LF (RFC 5321 section 2.3.8).
     pub bare_newline: BareNewline,
     /// The bounds an operator chooses.
     pub limits: Limits,
@@ -38,17 +39,18 @@ pub enum BareNewline {
 /// [`Session::fail`]. An accepted `Mail` ends with exactly one of `Complete`, `Abandoned`, `Close`.
 #[derive(Debug)]
 pub enum Event<'i, R> {
-    /// A message is announced. Asks.
+    /// A message is announced (RFC 5321 section 4.1.1.2). Asks.
     Mail(Sender),
-    /// A recipient is named. Asks.
+    /// A recipient is named (RFC 5321 section 4.1.1.3). Asks.
     Recipient(ForwardPath),
     /// Octets of the message, dots unstuffed, straight from the input.
     Body(&'i [u8]),
-    /// The message is whole. Asks for one outcome for each accepted recipient.
+    /// The message is whole. Asks for one outcome for each accepted recipient (RFC 2033 section 4.2).
     Complete(PerRecipient<R>),
-    /// There will be no message (RSET, too large, refused for its newlines): drop what you have.
+    /// There will be no message (RSET, LHLO, too large, refused for its newlines): drop what you have.
     Abandoned,
-    /// Write the output now, before more of the input is looked at (RFC 2920 section 3.2).
+    /// Write the output now, before more of the input is looked at (RFC 2920 section 3.2). Also after
+    /// the outcomes of a message.
     Flush,
     /// Write the output and close. Nothing follows.
     Close,
@@ -86,8 +88,8 @@ pub struct Session<R, P> {
     transaction: u64,
     /// Octets of the message so far.
     received: u64,
-    /// Set when the message is refused before its end: the rest is read and forgotten.
-    refused: Option<Refusal>,
+    /// The message is refused before its end: the rest is read and forgotten.
+    refused: bool,
     /// How many outcomes [`Event::Complete`] asked for.
     owed: usize,
     /// The last MAIL failed, so what was pipelined behind it fails too, and is not counted.
@@ -97,6 +99,8 @@ pub struct Session<R, P> {
     wait_until: Option<Instant>,
     transaction_until: Option<Instant>,
     draining: bool,
+    /// Something in `out` must not wait for more input.
+    flush: bool,
     out: Vec<u8>,
     proof: PhantomData<fn(P)>,
 }
@@ -115,32 +119,41 @@ impl<R, P: fmt::Display> Session<R, P> {
             accepted: Vec::new(),
             transaction: 0,
             received: 0,
-            refused: None,
+            refused: false,
             owed: 0,
             mail_failed: false,
             errors: 0,
             wait_until: None,
             transaction_until: None,
             draining: false,
+            flush: false,
             out,
             proof: PhantomData,
         }
     }
 
-    /// The next event out of `input`, which loses what was read. `None`: write the output, then come
-    /// back with more input, or with none when [`deadline`](Self::deadline) has passed.
+    /// The next event out of `input`, which loses what was read. `None`: `input` is used up; write the
+    /// output, then come back with more input, or with none when [`deadline`](Self::deadline) has
+    /// passed. No octet of `input` has to be kept: an unfinished line is remembered, up to its bound.
+    ///
+    /// `now` never runs backwards. A wait for the peer begins with the call that gives `None`, so the
+    /// caller's own time is not the peer's; only the whole transaction's time runs on.
     ///
     /// # Panics
     /// When the last event asked something and has not been answered.
     pub fn next<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Event<'i, R>> {
         assert!(!self.asked(), "an event that asks is answered before the next");
         loop {
+            // Before the next wait begins: the time it takes to write is not the peer's.
+            if std::mem::take(&mut self.flush) {
+                return Some(Event::Flush);
+            }
             if let Some(event) = self.ending(now) {
                 return Some(event);
             }
             let event = match self.state {
                 State::Closed => return None,
-                State::Data => self.next_data(now, input)?,
+                State::Data => self.next_data(input)?,
                 _ => {
                     let line = self.lines.next(input)?;
                     self.wait_until = None;
@@ -153,35 +166,39 @@ impl<R, P: fmt::Display> Session<R, P> {
         }
     }
 
-    /// When to call [`next`](Self::next) although nothing arrived. `None` while the session waits for
-    /// its caller and not for its peer.
+    /// When to call [`next`](Self::next) although nothing arrived: the session will end with 421 (RFC
+    /// 5321 section 4.5.3.2.7). To be asked after `next` gave `None`. `None` while the session waits
+    /// for its caller and not for its peer, and when it is over.
     pub fn deadline(&self) -> Option<Instant> {
         let waiting = !self.asked() && self.state != State::Closed;
         let earliest = [self.wait_until, self.transaction_until].into_iter().flatten().min();
         earliest.filter(|_| waiting)
     }
 
-    /// What is to be written. The caller empties it.
+    /// What is to be written: whole reply lines. The caller empties it.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
 
-    /// The name the peer gave with LHLO; empty before.
+    /// The name the peer gave with LHLO, printable and at most [`limits::COMMAND_LINE`] octets; empty
+    /// before. Nobody has checked it.
     pub fn peer_name(&self) -> &str {
         &self.peer_name
     }
 
-    /// Whether the session waits for data, and not for a command.
+    /// Whether the session waits for data, and not for a command: between the reply 354 and the final
+    /// dot.
     pub fn in_data(&self) -> bool {
         self.state == State::Data
     }
 
-    /// Ends the session with 421 as soon as no transaction is open (RFC 5321 section 3.8).
+    /// Ends the session with 421 as soon as no transaction is open (RFC 5321 section 3.8). Call
+    /// [`next`](Self::next) afterwards, with or without input.
     pub fn drain(&mut self) {
         self.draining = true;
     }
 
-    /// Answers [`Event::Mail`] with 250.
+    /// Answers [`Event::Mail`] with 250: a transaction is open.
     ///
     /// # Panics
     /// When that is not what was asked.
@@ -203,17 +220,20 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.reply(250, (1, 5), "Recipient ok");
     }
 
-    /// Answers [`Event::Mail`] or [`Event::Recipient`] with a refusal.
+    /// Answers [`Event::Mail`] or [`Event::Recipient`] with a refusal. It does not count as an error
+    /// of the peer, nor does what the peer pipelined behind a refused MAIL.
     ///
     /// # Panics
     /// When neither was asked.
     pub fn refuse(&mut self, why: &Refusal) {
-        self.mail_failed = self.state == State::AskedMail;
-        self.state = match self.state {
-            State::AskedMail => State::Idle,
-            State::AskedRecipient => State::Envelope,
+        match self.state {
+            State::AskedMail => {
+                self.reset();
+                self.mail_failed = true;
+            }
+            State::AskedRecipient => self.state = State::Envelope,
             other => panic!("refuse answers MAIL or RCPT, and the session is at {other:?}"),
-        };
+        }
         why.encode(&mut self.out);
     }
 
@@ -233,9 +253,10 @@ impl<R, P: fmt::Display> Session<R, P> {
             }
         }
         self.reset();
+        self.flush = true;
     }
 
-    /// Answers [`Event::Complete`] with the same refusal for every recipient.
+    /// Answers [`Event::Complete`] with the same refusal for every recipient, one reply each.
     ///
     /// # Panics
     /// When that is not what was asked.
@@ -245,6 +266,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             why.encode(&mut self.out);
         }
         self.reset();
+        self.flush = true;
     }
 
     fn asked(&self) -> bool {
@@ -266,7 +288,8 @@ impl<R, P: fmt::Display> Session<R, P> {
         }
         let limits = &self.settings.limits;
         let timeout = if self.in_data() { limits.data_timeout } else { limits.command_timeout };
-        self.wait_until.get_or_insert(now + timeout);
+        // A timeout that no clock can reach is none.
+        self.wait_until = self.wait_until.or_else(|| now.checked_add(timeout));
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             return Some(self.close(&Refusal::new(421, 4, 2, "Timeout, closing")));
         }
@@ -275,7 +298,12 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     fn close<'i>(&mut self, why: &Refusal) -> Event<'i, R> {
         why.encode(&mut self.out);
+        self.closed()
+    }
+
+    fn closed<'i>(&mut self) -> Event<'i, R> {
         self.state = State::Closed;
+        self.flush = false;
         Event::Close
     }
 
@@ -283,7 +311,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn reset(&mut self) {
         self.state = State::Idle;
         self.accepted.clear();
-        self.refused = None;
+        self.refused = false;
         self.mail_failed = false;
         self.received = 0;
         self.transaction_until = None;
@@ -300,15 +328,10 @@ impl<R, P: fmt::Display> Session<R, P> {
             Ok(Command::Mail(sender)) => self.mail(now, sender),
             Ok(Command::Rcpt(path)) => self.rcpt(path),
             Ok(Command::Rset) => self.rset(),
-            Ok(Command::Lhlo(name)) => {
-                let open = self.state == State::Envelope;
-                self.lhlo(name);
-                Some(if open { Event::Abandoned } else { Event::Flush })
-            }
+            Ok(Command::Lhlo(name)) => self.lhlo(name),
             Ok(Command::Quit) => {
                 self.reply(221, (0, 0), "Bye");
-                self.state = State::Closed;
-                Some(Event::Close)
+                Some(self.closed())
             }
             Ok(Command::Data) => self.begin_data(),
             Ok(Command::Noop) => self.informed(250, (0, 0), "Ok"),
@@ -317,8 +340,9 @@ impl<R, P: fmt::Display> Session<R, P> {
                 self.informed(214, (0, 0), "LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)")
             }
             Err(refusal) => {
-                let verb = line.and_then(|line| line.get(..5));
-                self.mail_failed |= verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"MAIL "));
+                // A line that was too long to keep may have been a MAIL.
+                let was_mail = line.is_none_or(command::is_mail);
+                self.mail_failed |= was_mail && self.state != State::Envelope;
                 self.error(&refusal)
             }
         }
@@ -326,24 +350,41 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     fn informed<'i>(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Option<Event<'i, R>> {
         self.reply(code, enhanced, text);
-        Some(Event::Flush)
+        self.flush = true;
+        None
     }
 
     /// Refuses a command; too many that were the peer's own mistake end the session.
     fn error<'i>(&mut self, why: &Refusal) -> Option<Event<'i, R>> {
-        why.encode(&mut self.out);
-        let consequence = why.code() == 503 && self.mail_failed;
-        if matches!(why.code(), 500 | 501 | 503 | 555) && !consequence {
+        self.decline(why);
+        if matches!(why.code(), 500 | 501 | 503 | 555) {
             self.errors += 1;
+            if self.errors >= self.settings.limits.errors {
+                return Some(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
+            }
         }
-        if self.errors >= self.settings.limits.errors {
-            return Some(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
+        None
+    }
+
+    /// Refuses a command that is no mistake: its sender pipelined it, and could not know better.
+    fn decline(&mut self, why: &Refusal) {
+        why.encode(&mut self.out);
+        self.flush = true;
+    }
+
+    /// Refuses RCPT or DATA outside a transaction. Behind a MAIL that failed it is no mistake.
+    fn without_mail<'i>(&mut self, text: &'static str) -> Option<Event<'i, R>> {
+        let refusal = Refusal::new(503, 5, 1, text);
+        if !self.mail_failed {
+            return self.error(&refusal);
         }
-        Some(Event::Flush)
+        self.decline(&refusal);
+        None
     }
 
     /// A second LHLO is also a RSET (RFC 5321 section 4.1.4).
-    fn lhlo(&mut self, name: &str) {
+    fn lhlo<'i>(&mut self, name: &str) -> Option<Event<'i, R>> {
+        let open = self.state == State::Envelope;
         name.clone_into(&mut self.peer_name);
         self.reset();
         let settings = Arc::clone(&self.settings);
@@ -352,6 +393,8 @@ impl<R, P: fmt::Display> Session<R, P> {
             encode_line(&mut self.out, 250, b'-', None, word);
         }
         encode_line(&mut self.out, 250, b' ', None, &size);
+        self.flush = true;
+        open.then_some(Event::Abandoned)
     }
 
     fn rset<'i>(&mut self) -> Option<Event<'i, R>> {
@@ -367,7 +410,10 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn mail<'i>(&mut self, now: Instant, sender: Sender) -> Option<Event<'i, R>> {
         let limits = &self.settings.limits;
         let refusal = match self.state {
-            State::Greeting => Refusal::new(503, 5, 1, "Say LHLO first"),
+            State::Greeting => {
+                self.mail_failed = true;
+                Refusal::new(503, 5, 1, "Say LHLO first")
+            }
             State::Envelope => Refusal::new(503, 5, 1, "A transaction is open: RSET ends it"),
             _ if sender.size > Some(limits.message_size) => {
                 self.mail_failed = true;
@@ -376,7 +422,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             }
             _ => {
                 self.mail_failed = false;
-                self.transaction_until = Some(now + limits.transaction_timeout);
+                self.transaction_until = now.checked_add(limits.transaction_timeout);
                 self.state = State::AskedMail;
                 return Some(Event::Mail(sender));
             }
@@ -386,7 +432,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     fn rcpt<'i>(&mut self, path: ForwardPath) -> Option<Event<'i, R>> {
         if self.state != State::Envelope {
-            return self.error(&Refusal::new(503, 5, 1, "Say MAIL first"));
+            return self.without_mail("Say MAIL first");
         }
         if self.accepted.len() >= self.settings.limits.recipients {
             Refusal::new(452, 5, 3, "Too many recipients; send the rest in another transaction")
@@ -403,47 +449,46 @@ impl<R, P: fmt::Display> Session<R, P> {
                 self.state = State::Data;
                 self.data = DataReader::new();
                 encode_line(&mut self.out, 354, b' ', None, "End data with <CR><LF>.<CR><LF>");
-                Some(Event::Flush)
+                self.flush = true;
+                None
             }
-            // A client that pipelines cannot know that all its recipients were refused, so this is
-            // not counted as its mistake.
+            // A client that pipelines cannot know that all its recipients were refused.
             State::Envelope => {
-                Refusal::new(503, 5, 1, "No valid recipients").encode(&mut self.out);
-                Some(Event::Flush)
+                self.decline(&Refusal::new(503, 5, 1, "No valid recipients"));
+                None
             }
-            _ => self.error(&Refusal::new(503, 5, 1, "Say MAIL and RCPT first")),
+            _ => self.without_mail("Say MAIL and RCPT first"),
         }
     }
 
     /// The outer `None`: the input is used up. The inner one: look again.
-    fn next_data<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Option<Event<'i, R>>> {
-        let piece = self.data.next(input);
-        if piece.is_some() {
-            self.wait_until = Some(now + self.settings.limits.data_timeout);
-        }
-        Some(match piece? {
+    fn next_data<'i>(&mut self, input: &mut &'i [u8]) -> Option<Option<Event<'i, R>>> {
+        let piece = self.data.next(input)?;
+        // The next wait begins when the caller comes back for more: its own time is not the peer's.
+        self.wait_until = None;
+        Some(match piece {
             Piece::Text(text) => self.text(text),
             Piece::End => self.end_of_data(),
         })
     }
 
     fn text<'i>(&mut self, text: &'i [u8]) -> Option<Event<'i, R>> {
-        if self.refused.is_some() {
+        self.received += text.len() as u64;
+        if self.refused {
             return None;
         }
-        self.received += text.len() as u64;
-        if self.received > self.settings.limits.message_size {
-            return self.refuse_data(too_large());
-        }
-        if self.data.bare_newline() && self.settings.bare_newline == BareNewline::Reject {
-            return self.refuse_data(Refusal::new(554, 6, 0, "Bare CR or LF in the message"));
-        }
-        Some(Event::Body(text))
+        self.refused = self.fault().is_some();
+        Some(if self.refused { Event::Abandoned } else { Event::Body(text) })
     }
 
-    fn refuse_data<'i>(&mut self, why: Refusal) -> Option<Event<'i, R>> {
-        self.refused = Some(why);
-        Some(Event::Abandoned)
+    /// Why the message as far as it is known cannot be taken. Asked again at its end, so that the
+    /// reply to a message with both faults does not depend on the pieces it came in.
+    fn fault(&self) -> Option<Refusal> {
+        if self.received > self.settings.limits.message_size {
+            return Some(too_large());
+        }
+        let rejected = self.data.bare_newline() && self.settings.bare_newline == BareNewline::Reject;
+        rejected.then(|| Refusal::new(554, 6, 0, "Bare CR or LF in the message"))
     }
 
     fn end_of_data<'i>(&mut self) -> Option<Event<'i, R>> {
@@ -452,10 +497,10 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.wait_until = None;
         let accepted = std::mem::take(&mut self.accepted);
         self.owed = accepted.len();
-        match self.refused.take() {
+        match self.fault() {
             Some(refusal) => {
                 self.fail(&refusal);
-                Some(Event::Flush)
+                None
             }
             None => Some(Event::Complete(PerRecipient::new(self.transaction, accepted))),
         }

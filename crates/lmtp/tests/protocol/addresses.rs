@@ -1,0 +1,209 @@
+//! Which addresses are addresses (RFC 5321 sections 4.1.2 and 4.1.3).
+
+use crate::util::{Seen, Server};
+use listgate_lmtp::{Mailbox, is_domain_name, is_dot_string};
+
+fn good() -> Vec<String> {
+    let long_name = [&"a".repeat(63), &"b".repeat(63), &"c".repeat(63), "d".repeat(63).as_str()].join(".");
+    let mut good: Vec<String> = [
+        "a@b",
+        "list@example.com",
+        "LIST@Example.COM",
+        "list+detail@example.com",
+        "list-bounces+ann=example.org@example.com",
+        "first.last@example.com",
+        "!#$%&'*+-/=?^_`{|}~@example.com",
+        r#""my list"@example.com"#,
+        r#""a@b"@example.com"#,
+        r#""a\"b\\c\ d"@example.com"#,
+        r#"""@example.com"#,
+        r#""<>(),;:"@example.com"#,
+        "a@xn--bcher-kva.example",
+        "a@under_score.example",
+        "a@1.2.3",
+        "a@[192.0.2.1]",
+        "a@[IPv6:2001:db8::1]",
+        "a@[ipv6:::ffff:192.0.2.1]",
+        "a@[x-tag:some(@)thing]",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    good.push(format!("{}@example.com", "a".repeat(65)));
+    good.push(format!("{}@example.com", "a".repeat(1024)));
+    good.push(format!("a@{long_name}"));
+    good
+}
+
+fn bad() -> Vec<String> {
+    let mut bad: Vec<String> = [
+        "",
+        "a",
+        "@",
+        "a@",
+        "@b",
+        ".a@b",
+        "a.@b",
+        "a..b@c",
+        "a b@c",
+        "a@b c",
+        "a@b@c",
+        "a,b@c",
+        "(comment)a@b",
+        "a@b.",
+        "a@.b",
+        "a@b..c",
+        "a@-b",
+        "a@b-",
+        "a@b!c",
+        r#""a@b"#,
+        r#""a"b@c"#,
+        r#"a"b"@c"#,
+        r#""a"@"#,
+        r#""a\"#,
+        "\"a\\\u{1}\"@b",
+        "\"a\tb\"@c",
+        "\"\u{e4}\"@b",
+        "a\0@b",
+        "a@b\0",
+        "b\u{fc}cher@example.com",
+        "a@b\u{fc}cher.example",
+        "\u{fc}@example.com",
+        "a@\u{fc}.example",
+        "a@[192.0.2.1",
+        "a@[192.0.2]",
+        "a@[192.0.2.256]",
+        "a@[192.0.02.1]",
+        "a@[IPv6:192.0.2.1]",
+        "a@[IPv6:2001:db8:::1]",
+        "a@[IPv6:fe80::1%eth0]",
+        "a@[]",
+        "a@[x:]",
+        "a@[:y]",
+        "a@[x-:y]",
+        "a@[x_y:z]",
+        "a@[x:y z]",
+        "a@[x:\u{e4}]",
+        "a@[192.0.2.1]x",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    bad.push(format!("{}@example.com", "a".repeat(1025)));
+    bad.push(format!("\"{}\"@example.com", "a".repeat(1023)));
+    bad.push(format!("a@{}", "b".repeat(64)));
+    bad.push(format!("a@{}", vec!["b".repeat(63); 4].join(".") + "c"));
+    bad.push(format!("a@[x:{}]", "y".repeat(255)));
+    bad
+}
+
+#[test]
+fn what_is_an_address_is_taken_as_it_is_written() {
+    for address in good() {
+        let mailbox: Mailbox = address.parse().unwrap_or_else(|why| panic!("{address}: {why}"));
+        assert_eq!(mailbox.as_str(), address);
+        assert_eq!(format!("{}@{}", mailbox.local().as_str(), mailbox.domain().as_str()), address);
+        let mut server = Server::greeted();
+        let replies = server.say(format!("MAIL FROM:<{address}>\r\nRCPT TO:<{address}>\r\n").as_bytes());
+        assert_eq!(replies, "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n", "{address}");
+        assert_eq!(server.seen, [Seen::Mail(address.clone()), Seen::Recipient(address)]);
+    }
+}
+
+#[test]
+fn what_is_no_address_is_501() {
+    for address in bad() {
+        assert!(address.parse::<Mailbox>().is_err(), "{address:?}");
+        let mut server = Server::greeted();
+        server.say(b"MAIL FROM:<ann@example.org>\r\n");
+        let reply = server.say(format!("RCPT TO:<{address}>\r\n").as_bytes());
+        assert!(reply.starts_with("501 5.1.3 Malformed recipient address: "), "{address:?}: {reply}");
+        server.say(b"RSET\r\n");
+        if !address.is_empty() {
+            let reply = server.say(format!("MAIL FROM:<{address}>\r\n").as_bytes());
+            assert!(reply.starts_with("501 5.1.7 Malformed sender address: "), "{address:?}: {reply}");
+        }
+    }
+}
+
+#[test]
+fn eight_bit_addresses_are_refused_with_the_reason() {
+    let mut server = Server::greeted();
+    for path in [b"b\xfccher@example.com".as_slice(), b"a@b\xfccher.example", b"\"\xe4\"@b", "ü@b".as_bytes()]
+    {
+        let reply = server.say(&[b"MAIL FROM:<", path, b">\r\n"].concat());
+        let expected = "501 5.1.7 Malformed sender address: only ASCII addresses are taken (no SMTPUTF8)\r\n";
+        assert_eq!(reply, expected);
+    }
+}
+
+#[test]
+fn nobody_sends_but_does_not_receive() {
+    let mut server = Server::greeted();
+    assert_eq!(server.say(b"MAIL FROM:<>\r\n"), "250 2.1.0 Sender ok\r\n");
+    assert_eq!(server.seen, [Seen::Mail("<>".to_owned())]);
+    let reply = server.say(b"RCPT TO:<>\r\n");
+    assert_eq!(reply, "501 5.1.3 Malformed recipient address: the local part is missing\r\n");
+}
+
+#[test]
+fn postmaster_needs_no_domain_and_no_case() {
+    for name in ["postmaster", "Postmaster", "POSTMASTER"] {
+        let mut server = Server::greeted();
+        let replies = server.say(format!("MAIL FROM:<>\r\nRCPT TO:<{name}>\r\n").as_bytes());
+        assert_eq!(replies, "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n");
+        assert_eq!(server.seen[1], Seen::Recipient("postmaster".to_owned()));
+    }
+    let mut server = Server::greeted();
+    server.say(b"MAIL FROM:<>\r\n");
+    assert!(server.say(b"RCPT TO:<@a.example:postmaster>\r\n").starts_with("501 "));
+    assert!(server.say(b"RCPT TO:<postmaster\r\n").starts_with("501 "));
+    server.say(b"RCPT TO:<PostMaster@example.com>\r\n");
+    assert_eq!(
+        server.seen[1..],
+        [Seen::Flush, Seen::Flush, Seen::Recipient("PostMaster@example.com".to_owned())]
+    );
+    server.say(b"RSET\r\n");
+    assert!(server.say(b"MAIL FROM:<postmaster>\r\n").starts_with("501 "), "a sender has a domain");
+}
+
+#[test]
+fn source_routes_are_ignored() {
+    let mut server = Server::greeted();
+    server.say(b"MAIL FROM:<@a.example:ann@example.org>\r\n");
+    server.say(b"RCPT TO:<@a.example,@b.example:list@example.com>\r\n");
+    let names = [Seen::Mail("ann@example.org".to_owned()), Seen::Recipient("list@example.com".to_owned())];
+    assert_eq!(server.seen, names);
+    for route in ["@:", "@a", "@a,:", "@a,b:", "@a;", "@a,@:", "@a.example", "@a b:"] {
+        let reply = server.say(format!("RCPT TO:<{route}list@example.com>\r\n").as_bytes());
+        assert!(reply.starts_with("501 5.1.3 "), "{route}: {reply}");
+    }
+}
+
+#[test]
+fn quotes_are_kept_and_can_be_taken_off() {
+    let parse = |text: &str| text.parse::<Mailbox>().unwrap();
+    let quoted = parse(r#""a \"b\" \\c"@example.com"#);
+    assert!(quoted.local().is_quoted());
+    assert_eq!(quoted.local().unquoted(), r#"a "b" \c"#);
+    let plain = parse("list@[192.0.2.1]");
+    assert!(!plain.local().is_quoted());
+    assert_eq!(plain.local().unquoted(), "list");
+    assert!(plain.domain().is_literal());
+    assert!(!quoted.domain().is_literal());
+    assert_eq!(parse(r#""a@b"@c"#).domain().as_str(), "c");
+    assert_eq!(parse("a@[x:b@c]").local().as_str(), "a");
+}
+
+#[test]
+fn names_can_be_asked_about_alone() {
+    assert!(is_dot_string("a.b") && !is_dot_string("a b") && !is_dot_string("") && !is_dot_string("a."));
+    assert!(is_domain_name("example.com") && !is_domain_name("[192.0.2.1]") && !is_domain_name(""));
+    assert!(!is_domain_name("example.com.") && !is_domain_name(&"a.".repeat(150)));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_words() {
+    let why = "a..b@c".parse::<Mailbox>().unwrap_err();
+    assert_eq!(why.to_string(), "a dot in the local part stands alone");
+    assert_eq!("a@b c".parse::<Mailbox>().unwrap_err().to_string(), "something follows the address");
+    let _: &dyn std::error::Error = &why;
+}

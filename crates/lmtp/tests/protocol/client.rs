@@ -1,0 +1,239 @@
+//! A client against servers that behave: with and without pipelining, and with every kind of no.
+
+use crate::util::{Peer, Server, codes, recipients, reply};
+use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath};
+use std::{panic::AssertUnwindSafe, panic::catch_unwind};
+
+const THREE: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
+
+/// A server that says `answers` to commands that begin so, and is content with all others.
+fn server(pipelines: bool, answers: &'static [(&'static str, &'static str)]) -> impl FnMut(&str) -> String {
+    let mut accepted = 0;
+    move |command| {
+        let special = answers.iter().find(|(begin, _)| command.starts_with(begin) && !begin.is_empty());
+        let answer = match command.split(' ').next() {
+            _ if special.is_some_and(|(begin, _)| *begin != ".") => special.map_or("", |(_, answer)| answer),
+            Some("") => "220 hello",
+            Some("LHLO") if pipelines => "250-hello\r\n250-PIPELINING\r\n250 SIZE 5",
+            Some("LHLO") => "250 hello",
+            Some("DATA") if accepted == 0 => "503 5.5.1 No valid recipients",
+            Some("DATA") => "354 go on",
+            Some(".") => special.map_or("250 2.0.0 Ok", |(_, answer)| answer),
+            _ => "250 2.0.0 Ok",
+        };
+        match command.split(' ').next() {
+            Some("MAIL") => accepted = 0,
+            Some("RCPT") if answer.starts_with('2') => accepted += 1,
+            Some(".") if !answer.contains('\n') => return format!("{answer}\r\n").repeat(accepted),
+            _ => {}
+        }
+        format!("{answer}\r\n")
+    }
+}
+
+fn ready(
+    pipelines: bool,
+    answers: &'static [(&'static str, &'static str)],
+) -> Peer<impl FnMut(&str) -> String> {
+    let peer = Peer::new(server(pipelines, answers));
+    assert_eq!(peer.events, [ClientEvent::Ready]);
+    peer
+}
+
+#[test]
+fn a_message_goes_to_each_recipient() {
+    for pipelines in [true, false] {
+        let mut peer = ready(pipelines, &[]);
+        peer.send(&THREE, b"x\r\n");
+        assert_eq!(peer.codes(3), [Some(250); 3]);
+        assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+        let mail = if pipelines {
+            "MAIL FROM:<sender@example.org> SIZE=3"
+        } else {
+            "MAIL FROM:<sender@example.org>"
+        };
+        let rcpt = THREE.map(|address| format!("RCPT TO:<{address}>"));
+        assert_eq!(peer.commands, ["LHLO client.example", mail, &rcpt[0], &rcpt[1], &rcpt[2], "DATA", "."]);
+        peer.client.quit();
+        peer.exchange(String::new());
+        assert_eq!(peer.events.last(), Some(&ClientEvent::Closed(Closed::Quit)));
+    }
+}
+
+#[test]
+fn commands_are_grouped_only_where_the_server_said_so() {
+    for (pipelines, expected) in [(true, 4), (false, 1)] {
+        let mut peer = ready(pipelines, &[]);
+        peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
+        let out = String::from_utf8(std::mem::take(peer.client.output())).unwrap();
+        assert!(out.starts_with("MAIL FROM:<>\r\n"), "{out}");
+        assert_eq!(out.lines().count(), expected);
+    }
+}
+
+#[test]
+fn a_refused_mail_decides_for_everyone() {
+    for pipelines in [true, false] {
+        let mut peer =
+            ready(pipelines, &[("MAIL", "550 5.7.1 No"), ("RCPT", "503 5.5.1 No"), ("DATA", "503 5.5.1 No")]);
+        peer.send(&THREE, b"x");
+        assert_eq!(peer.codes(3), [Some(550); 3]);
+        assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+        let more = peer.commands.iter().any(|command| command.starts_with("RCPT") || command == "DATA");
+        assert_eq!(more, pipelines, "what need not be said is not said");
+        peer.send(&THREE, b"x");
+        assert_eq!(peer.commands.iter().filter(|command| command.starts_with("MAIL")).count(), 2);
+    }
+}
+
+/// A server that takes recipients for a transaction it has refused confuses nobody.
+#[test]
+fn recipients_accepted_behind_a_refused_mail_stay_refused() {
+    let mut peer = ready(true, &[("MAIL", "450 4.7.1 No"), ("DATA", "503 5.5.1 No")]);
+    peer.send(&THREE, b"x");
+    assert_eq!(peer.codes(3), [Some(450); 3]);
+    assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+}
+
+#[test]
+fn some_recipients_are_refused() {
+    for pipelines in [true, false] {
+        let mut peer = ready(pipelines, &[("RCPT TO:<b@", "451 4.3.0 Later")]);
+        peer.send(&THREE, b"x");
+        assert_eq!(peer.codes(3), [Some(250), Some(451), Some(250)]);
+        assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+    }
+}
+
+#[test]
+fn all_recipients_are_refused() {
+    for pipelines in [true, false] {
+        let mut peer = ready(pipelines, &[("RCPT", "550 5.1.1 No")]);
+        peer.send(&THREE, b"x");
+        assert_eq!(peer.codes(3), [Some(550); 3]);
+        assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+        assert_eq!(peer.commands.last().map(String::as_str), Some("RSET"));
+        assert_eq!(
+            peer.commands.contains(&"DATA".to_owned()),
+            pipelines,
+            "DATA is said only where it was too late"
+        );
+    }
+}
+
+#[test]
+fn refused_data_decides_for_the_accepted() {
+    for pipelines in [true, false] {
+        let mut peer = ready(pipelines, &[("RCPT TO:<a@", "550 5.1.1 No"), ("DATA", "451 4.3.0 Later")]);
+        peer.send(&THREE, b"x");
+        assert_eq!(peer.codes(3), [Some(550), Some(451), Some(451)]);
+        assert_eq!(peer.commands.last().map(String::as_str), Some("RSET"));
+        assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+    }
+}
+
+/// RFC 2033 section 4.2: a reply of many lines is one reply.
+#[test]
+fn replies_after_the_data_may_have_many_lines() {
+    let answers = &[(".", "250-2.0.0 one\r\n250 2.0.0 more\r\n451 4.2.2 Full\r\n250-\r\n250-\r\n250")];
+    let mut peer = ready(true, answers);
+    peer.send(&THREE, b"x");
+    assert_eq!(peer.codes(3), [Some(250), Some(451), Some(250)]);
+    assert_eq!(peer.events.last(), Some(&ClientEvent::Ready));
+    let both = ["2.0.0 one", "2.0.0 more"].map(str::to_owned).to_vec();
+    let first = ClientEvent::Outcome { recipient: 0, reply: listgate_lmtp::Reply { code: 250, lines: both } };
+    assert!(peer.events.contains(&first));
+}
+
+#[test]
+fn a_session_can_be_refused() {
+    for (answers, expected) in [
+        (&[("LHLO", "500 5.5.1 What?")], reply(500, "5.5.1 What?")),
+        (&[("LHLO", "421 4.3.2 Gone")], reply(421, "4.3.2 Gone")),
+    ] {
+        let peer = Peer::new(server(false, answers));
+        assert_eq!(peer.events, [ClientEvent::Closed(Closed::Refused(expected))]);
+    }
+    for greeting in ["554 5.3.2 Nobody home", "421 4.3.2 Busy", "521 Never"] {
+        let peer = Peer::new(|_: &str| format!("{greeting}\r\n"));
+        let (code, text) = greeting.split_at(3);
+        let refused = Closed::Refused(reply(code.parse().unwrap(), text.trim_start()));
+        assert_eq!(refused.to_string(), format!("the server ended the session: {greeting}"));
+        assert_eq!(peer.events, [ClientEvent::Closed(refused)]);
+        assert!(peer.commands.is_empty());
+    }
+}
+
+/// The server ends the session at its nth reply, for every n there is.
+#[test]
+fn a_421_at_any_point_ends_the_session_and_decides_nothing_twice() {
+    for pipelines in [true, false] {
+        let mut ended = 0;
+        for point in 0.. {
+            let mut content = server(pipelines, &[("RCPT TO:<b@", "550 5.1.1 No")]);
+            let mut replies = 0;
+            let mut peer = Peer::new(|command: &str| {
+                let lines = content(command);
+                let mut kept = String::new();
+                for line in lines.split_inclusive('\n') {
+                    let last = line.as_bytes()[3] == b' ';
+                    kept.push_str(if replies == point && last { "421 4.3.2 Bye\r\n" } else { line });
+                    replies += usize::from(last);
+                }
+                kept
+            });
+            if peer.events.last() == Some(&ClientEvent::Ready) {
+                peer.send(&THREE, b"x");
+            }
+            let codes = codes(&peer.events, 3);
+            if peer.events.last() == Some(&ClientEvent::Ready) {
+                assert_eq!(codes, [Some(250), Some(550), Some(250)]);
+                break;
+            }
+            ended += 1;
+            let closed = |event: &&ClientEvent| matches!(event, ClientEvent::Closed(_));
+            assert_eq!(peer.events.iter().filter(closed).count(), 1, "{:?}", peer.events);
+            assert!(peer.events.last().as_ref().is_some_and(closed), "{:?}", peer.events);
+            let taken = codes.iter().filter(|code| **code == Some(250)).count();
+            assert_eq!(taken, usize::from(ended == 9), "only what was answered is known: {codes:?}");
+        }
+        assert_eq!(ended, 9, "greeting, LHLO, MAIL, three RCPT, DATA, two recipients");
+    }
+}
+
+#[test]
+fn a_421_within_the_data_leaves_the_caller_free_to_finish() {
+    let mut peer = ready(true, &[]);
+    peer.client.send(&ReversePath::Null, &recipients(&["a@b"]), None);
+    peer.exchange(String::new());
+    assert_eq!(peer.events.last(), Some(&ClientEvent::SendBody));
+    let mut input = b"421 4.4.2 Timeout\r\n250 2.0.0 Ok\r\n".as_slice();
+    let closed = peer.client.next(&mut input);
+    assert_eq!(closed, Some(ClientEvent::Closed(Closed::Refused(reply(421, "4.4.2 Timeout")))));
+    assert_eq!(peer.client.next(&mut input), None);
+    peer.client.body(b"more");
+    peer.client.end_of_body();
+}
+
+#[test]
+fn calls_at_the_wrong_time_panic() {
+    fn panics(act: impl FnOnce()) {
+        assert!(catch_unwind(AssertUnwindSafe(act)).is_err());
+    }
+    let to = recipients(&["a@b"]);
+    panics(|| Client::new("a").send(&ReversePath::Null, &to, None));
+    panics(|| Client::new("a").body(b"x"));
+    panics(|| Client::new("a").end_of_body());
+    panics(|| Client::new("a").quit());
+    panics(|| ready(true, &[]).client.send(&ReversePath::Null, &[], None));
+}
+
+#[test]
+fn postmaster_is_written_without_a_domain() {
+    let mut peer = ready(true, &[]);
+    peer.client.send(&ReversePath::Null, &[listgate_lmtp::ForwardPath::Postmaster], None);
+    let out = String::from_utf8(std::mem::take(peer.client.output())).unwrap();
+    assert_eq!(out, "MAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n");
+    let mut server = Server::greeted();
+    assert!(server.say(out.as_bytes()).ends_with("354 End data with <CR><LF>.<CR><LF>\r\n"));
+}

@@ -1,0 +1,109 @@
+//! A client against servers that do not speak LMTP: it says so, and claims nothing it was not told.
+
+use crate::util::{Peer, recipients};
+use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath};
+
+/// What the client says of `said`, its server's first words.
+fn first_words(said: &[u8]) -> Option<ClientEvent> {
+    Client::new("a").next(&mut { said })
+}
+
+fn confused(said: &str) -> Option<ClientEvent> {
+    Some(ClientEvent::Closed(Closed::Confused(said.to_owned())))
+}
+
+#[test]
+fn what_is_no_reply_ends_the_session() {
+    for said in
+        ["", "2", "22", "220hello", "220_hello", "abc hello", "199 x", "600 x", "22\u{e4} x", "HTTP/1.1 400"]
+    {
+        assert_eq!(first_words(format!("{said}\r\n").as_bytes()), confused(said));
+    }
+    assert_eq!(first_words(b"220-a\r\n221 b\r\n"), confused("221 b"), "the code changed within a reply");
+    assert_eq!(first_words(b"\xff\xfe\x01\r\n"), confused("\u{fffd}\u{fffd}?"));
+    assert_eq!(first_words(b"a\n1999-01-01 forged log line\r\n"), confused("a?1999-01-01 forged log line"));
+    assert_eq!(first_words(b"220 hel"), None);
+    assert_eq!(Closed::Quit.to_string(), "the session has ended");
+    assert_eq!(Closed::Confused("x".to_owned()).to_string(), "the server does not speak LMTP: x");
+}
+
+#[test]
+fn replies_have_bounds() {
+    let long = [b"220 ".as_slice(), &[b'x'; 1020], b"\r\n"].concat();
+    assert_eq!(first_words(&long), None, "long, but a greeting");
+    let too_long = [b"220 ".as_slice(), &[b'x'; 1021], b"\r\n"].concat();
+    assert_eq!(first_words(&too_long), confused("a reply line of more than 1,024 octets"));
+    let many = [b"554-x\r\n".repeat(5000), b"554 y\r\n".to_vec()].concat();
+    match first_words(&many) {
+        Some(ClientEvent::Closed(Closed::Refused(reply))) => {
+            assert_eq!(reply.code, 554);
+            assert_eq!(reply.lines.len(), 101);
+            assert_eq!(reply.lines.last().map(String::as_str), Some("y"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_reply_to_nothing_ends_the_session() {
+    let mut peer =
+        Peer::new(|command: &str| if command.is_empty() { "220 a\r\n" } else { "250 b\r\n" }.to_owned());
+    assert_eq!(peer.events, [ClientEvent::Ready]);
+    peer.exchange("250 2.0.0 one too many\r\n".to_owned());
+    assert_eq!(peer.events.pop(), confused("250 2.0.0 one too many (to no command)"));
+}
+
+/// The events of one transaction with two recipients, whose replies are `replies`; the body is sent
+/// where it is asked for, before what stands behind the first `|`.
+fn transaction(replies: &str) -> Vec<ClientEvent> {
+    let mut client = Client::new("a");
+    let mut input = b"220 a\r\n250-b\r\n250 PIPELINING\r\n".as_slice();
+    assert_eq!(client.next(&mut input), Some(ClientEvent::Ready));
+    client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
+    let mut events = Vec::new();
+    for (at, part) in replies.split('|').enumerate() {
+        if at > 0 && events.last() == Some(&ClientEvent::SendBody) {
+            client.body(b"x");
+            client.end_of_body();
+        }
+        let mut input = part.as_bytes();
+        while let Some(event) = client.next(&mut input) {
+            events.push(event);
+        }
+    }
+    events
+}
+
+/// Taken for a success, each of these would lose a message.
+#[test]
+fn a_code_that_does_not_fit_the_command_is_no_success() {
+    let data = transaction("250 a\r\n250 b\r\n250 c\r\n250 d\r\n");
+    assert_eq!(data, [ClientEvent::Closed(Closed::Confused("250 d (to Data)".to_owned()))]);
+    let data = transaction("250 a\r\n250 b\r\n250 c\r\n334 d\r\n");
+    assert_eq!(data, [ClientEvent::Closed(Closed::Confused("334 d (to Data)".to_owned()))]);
+    let message = transaction("250 a\r\n250 b\r\n250 c\r\n354 d\r\n|354 e\r\n");
+    let confused = ClientEvent::Closed(Closed::Confused("354 e (to Message(0))".to_owned()));
+    assert_eq!(message, [ClientEvent::SendBody, confused]);
+    assert_eq!(
+        transaction("354 a\r\n"),
+        [ClientEvent::Closed(Closed::Confused("354 a (to Mail)".to_owned()))]
+    );
+    let nobody = transaction("250 a\r\n550 b\r\n550 c\r\n354 d\r\n");
+    let confused = ClientEvent::Closed(Closed::Confused("354 d (with no recipient accepted)".to_owned()));
+    assert_eq!(nobody.last(), Some(&confused));
+}
+
+#[test]
+fn a_reply_before_the_message_was_sent_is_no_outcome() {
+    let events = transaction("250 a\r\n250 b\r\n250 c\r\n354 d\r\n250 e\r\n");
+    assert_eq!(events[0], ClientEvent::SendBody);
+    assert_eq!(events[1], ClientEvent::Closed(Closed::Confused("250 e (to no command)".to_owned())));
+}
+
+/// One reply for two recipients: the second has no outcome, and none is made up.
+#[test]
+fn a_missing_reply_is_waited_for() {
+    let events = transaction("250 a\r\n250 b\r\n250 c\r\n354 d\r\n|250 e\r\n");
+    assert_eq!(crate::util::codes(&events, 2), [Some(250), None]);
+    assert!(!events.contains(&ClientEvent::Ready));
+}

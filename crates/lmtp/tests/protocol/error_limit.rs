@@ -1,0 +1,104 @@
+//! Which errors count against a peer (DESIGN: 500, 501, 503 and 555, where they are its own mistake).
+
+use crate::util::Server;
+
+const LIMIT: u32 = 5;
+const LAST: &str = "421 4.7.0 Too many errors, closing\r\n";
+
+fn server() -> Server {
+    Server::greeted_with(|settings| settings.limits.errors = LIMIT)
+}
+
+/// Says `group` far more often than the limit, and the session stays.
+fn does_not_count(group: &str) {
+    let mut server = server();
+    for _ in 0..4 * LIMIT {
+        let replies = server.say(group.as_bytes());
+        assert!(!replies.contains("421"), "{group:?}: {replies}");
+    }
+    assert_eq!(server.say(b"NOOP\r\n"), "250 2.0.0 Ok\r\n");
+}
+
+#[test]
+fn a_peers_own_mistakes_count() {
+    for line in [
+        "NONSENSE",
+        "EHLO a",
+        "MAIL",
+        "MAIL FROM:<a@b> FOO=1",
+        "DATA",
+        "RCPT TO:<a@b>",
+        "DATA x",
+        "",
+        &"x".repeat(5000),
+    ] {
+        let mut server = server();
+        for _ in 1..LIMIT {
+            let reply = server.say(format!("{line}\r\n").as_bytes());
+            assert!(!reply.contains("421"), "{line:?}: {reply}");
+            server.say(b"RSET\r\n");
+        }
+        let last = server.say(format!("{line}\r\nNOOP\r\n").as_bytes());
+        assert!(last.ends_with(LAST), "{line:?}: {last}");
+        assert_eq!(last.lines().count(), 2, "{line:?}: {last}");
+        assert!(server.is_closed());
+        assert_eq!(server.say(b"NOOP\r\n"), "");
+    }
+}
+
+#[test]
+fn a_mail_before_the_greeting_counts_each_time() {
+    let mut server = Server::with(|settings| settings.limits.errors = LIMIT);
+    let replies = server.say("MAIL FROM:<a@b>\r\n".repeat(10).as_bytes());
+    assert_eq!(replies.matches("503 ").count(), LIMIT as usize);
+    assert!(replies.ends_with(LAST));
+}
+
+#[test]
+fn refused_recipients_and_the_data_pipelined_behind_them_do_not_count() {
+    does_not_count("MAIL FROM:<a@b>\r\nRCPT TO:<no@b>\r\nRCPT TO:<no-more@b>\r\nDATA\r\nRSET\r\n");
+}
+
+#[test]
+fn what_is_pipelined_behind_a_refused_mail_does_not_count() {
+    does_not_count("MAIL FROM:<no@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+    does_not_count("MAIL FROM:<a@b> SIZE=9999\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+}
+
+#[test]
+fn a_mail_that_is_a_mistake_counts_once_whatever_is_pipelined_behind_it() {
+    let overlong = format!("MAIL FROM:<{}@b>", "a".repeat(5000));
+    for mail in ["MAIL", "MAIL FROM:<a@b> FOO", "mail from:<a..b@c>", overlong.as_str()] {
+        let mut server = server();
+        let group = format!("{mail}\r\n{}DATA\r\n", "RCPT TO:<a@b>\r\n".repeat(20));
+        for _ in 1..LIMIT {
+            assert!(!server.say(group.as_bytes()).contains("421"), "{mail}");
+        }
+        assert!(server.say(group.as_bytes()).contains(LAST), "{mail}");
+    }
+    let mut server = Server::with(|settings| settings.limits.errors = LIMIT);
+    let group = format!("MAIL FROM:<a@b>\r\n{}DATA\r\n", "RCPT TO:<a@b>\r\n".repeat(20));
+    assert!(!server.say(group.as_bytes()).contains("421"), "before LHLO");
+}
+
+#[test]
+fn what_follows_a_reset_counts_again() {
+    for again in ["RSET", "LHLO a"] {
+        let mut server = server();
+        server.say(format!("MAIL FROM:<no@b>\r\n{again}\r\n").as_bytes());
+        assert!(server.say("DATA\r\n".repeat(5).as_bytes()).ends_with(LAST), "{again}");
+    }
+}
+
+#[test]
+fn other_refusals_do_not_count() {
+    does_not_count("EXPN list\r\n");
+    does_not_count("MAIL FROM:<a@b> SIZE=9999\r\n");
+    let mut server = Server::greeted_with(|settings| {
+        settings.limits.errors = LIMIT;
+        settings.limits.recipients = 0;
+    });
+    let replies = server.say(format!("MAIL FROM:<a@b>\r\n{}", "RCPT TO:<a@b>\r\n".repeat(20)).as_bytes());
+    assert_eq!(replies.matches("452 4.5.3").count(), 20);
+    assert!(!server.is_closed());
+}

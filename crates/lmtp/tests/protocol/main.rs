@@ -1,0 +1,19 @@
+//! What the protocol crate promises, one scenario per file. `util` drives a `Session` and a `Client`
+//! in memory: no socket, no clock, and pieces of whatever size a test wants.
+
+mod addresses;
+mod client;
+mod client_trouble;
+mod dialogue;
+mod documentation;
+mod error_limit;
+mod outcomes;
+mod pair;
+mod parameters;
+mod pipelining;
+mod properties;
+mod shutdown;
+mod sizes;
+mod smuggling;
+mod time;
+mod util;

@@ -1,0 +1,114 @@
+//! Messages that are too large, and messages with bare newlines: refused whole, one reply each.
+
+use crate::util::{Seen, Server, play};
+use listgate_lmtp::BareNewline;
+
+const ENVELOPE: &[u8] =
+    b"MAIL FROM:<ann@example.org>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n\
+    RCPT TO:<c@example.com>\r\nDATA\r\n";
+
+/// A message of so many octets, its last line end included.
+fn message(octets: usize) -> Vec<u8> {
+    [vec![b'x'; octets - 2], b"\r\n".to_vec()].concat()
+}
+
+fn deliver(server: &mut Server, message: &[u8], piece: usize) -> String {
+    server.say(ENVELOPE);
+    server.say_in_pieces(&[message, b".\r\n"].concat(), piece)
+}
+
+#[test]
+fn a_declared_size_over_the_limit_is_552_at_mail() {
+    let mut server = Server::greeted();
+    play(
+        &mut server,
+        "C: MAIL FROM:<ann@example.org> SIZE=1001
+         S: 552 5.3.4 Message too large
+         C: MAIL FROM:<ann@example.org> SIZE=99999999999999999999
+         S: 552 5.3.4 Message too large
+         C: MAIL FROM:<ann@example.org> SIZE=1000
+         S: 250 2.1.0 Sender ok",
+    );
+    assert_eq!(server.seen, [Seen::Mail("ann@example.org".to_owned())]);
+}
+
+#[test]
+fn the_limit_itself_is_not_too_large() {
+    for piece in [1, 999, 5000] {
+        let mut server = Server::greeted();
+        assert_eq!(deliver(&mut server, &message(1000), piece).matches("250 2.0.0 Ok").count(), 3);
+        assert_eq!(server.bodies(), [message(1000)]);
+    }
+}
+
+#[test]
+fn too_large_is_552_for_each_recipient_and_the_session_goes_on() {
+    for piece in [1, 1000, 5000] {
+        let mut server = Server::greeted();
+        let replies = deliver(&mut server, &message(1001), piece);
+        assert_eq!(replies, "552 5.3.4 Message too large\r\n".repeat(3));
+        assert!(server.seen.ends_with(&[Seen::Abandoned, Seen::Flush]), "{:?}", server.seen);
+        assert_eq!(server.replies_to_data, [(3, 3)]);
+        assert_eq!(deliver(&mut server, &message(10), piece).matches("250 2.0.0 Ok").count(), 3);
+    }
+}
+
+/// RFC 1870 section 3: the octets of the message, not those that transparency added.
+#[test]
+fn stuffed_dots_are_not_counted() {
+    let lines = b"..xxxxxxx\r\n".repeat(100);
+    let mut server = Server::greeted();
+    assert_eq!(deliver(&mut server, &lines, 7).matches("250 2.0.0 Ok").count(), 3);
+    assert_eq!(server.bodies(), [b".xxxxxxx\r\n".repeat(100)]);
+}
+
+/// RFC 1870 section 6.3: what was declared does not say where the message ends, nor does it bind.
+#[test]
+fn a_wrong_declaration_changes_nothing() {
+    let mut server = Server::greeted();
+    server.say(b"MAIL FROM:<ann@example.org> SIZE=5\r\nRCPT TO:<a@example.com>\r\nDATA\r\n");
+    server.say(&message(500));
+    assert_eq!(server.say(b".\r\n"), "250 2.0.0 Ok: queued as id-1\r\n");
+    assert_eq!(server.bodies(), [message(500)]);
+}
+
+#[test]
+fn an_empty_message_is_a_message() {
+    let mut server = Server::greeted();
+    assert_eq!(deliver(&mut server, b"", 1).matches("250 2.0.0 Ok").count(), 3);
+    assert!(server.bodies().is_empty());
+}
+
+const BARE: [&[u8]; 7] =
+    [b"a\nb\r\n", b"a\rb\r\n", b"\n\r\n", b"a\r\r\n", b"a\r\n.\n\r\n", b"a\r\n.\rb\r\n", b"\r\r\n"];
+
+#[test]
+fn a_bare_newline_is_kept_as_it_is() {
+    for text in BARE {
+        for piece in 1..8 {
+            let mut server = Server::greeted();
+            assert_eq!(deliver(&mut server, text, piece).matches("250 2.0.0 Ok").count(), 3);
+            let kept =
+                if text.starts_with(b"a\r\n.") { [b"a\r\n", &text[4..]].concat() } else { text.to_vec() };
+            assert_eq!(server.bodies(), [kept], "{}", text.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn a_bare_newline_can_be_refused_for_each_recipient() {
+    for text in BARE {
+        for piece in 1..8 {
+            let mut server = Server::greeted_with(|settings| settings.bare_newline = BareNewline::Reject);
+            let replies = deliver(&mut server, text, piece);
+            assert_eq!(
+                replies,
+                "554 5.6.0 Bare CR or LF in the message\r\n".repeat(3),
+                "{}",
+                text.escape_ascii()
+            );
+            assert!(server.seen.ends_with(&[Seen::Abandoned, Seen::Flush]));
+            assert_eq!(deliver(&mut server, b"a\r\n\r\n..b\r\n", piece).matches("250 2.0.0 Ok").count(), 3);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Timeouts (RFC 5321 section 4.5.3.2.7): 421, then the end. The time is an argument.
+
+use crate::util::{SECOND, Seen, Server, settings};
+use listgate_lmtp::{Event, Refusal, Session, Settings};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+const LATE: &str = "421 4.4.2 Timeout, closing\r\n";
+
+fn timeouts(settings: &mut Settings) {
+    settings.limits.command_timeout = 300 * SECOND;
+    settings.limits.data_timeout = 600 * SECOND;
+    settings.limits.transaction_timeout = 3600 * SECOND;
+}
+
+fn server() -> Server {
+    Server::greeted_with(timeouts)
+}
+
+#[test]
+fn a_session_before_its_greeting_has_a_deadline_too() {
+    let mut server = Server::with(timeouts);
+    assert_eq!(server.session.deadline(), None, "the wait has not begun");
+    server.say(b"");
+    assert_eq!(server.session.deadline(), Some(server.now + 300 * SECOND));
+    assert_eq!(server.wait(300 * SECOND), LATE);
+    assert!(server.is_closed());
+}
+
+#[test]
+fn a_command_has_its_time() {
+    let mut server = server();
+    let deadline = server.now + 300 * SECOND;
+    assert_eq!(server.session.deadline(), Some(deadline));
+    assert_eq!(server.wait(299 * SECOND), "");
+    assert_eq!(server.session.deadline(), Some(deadline));
+    server.say(b"NOOP\r\n");
+    assert_eq!(server.session.deadline(), Some(server.now + 300 * SECOND), "each command anew");
+    assert_eq!(server.wait(300 * SECOND), LATE);
+    assert_eq!(server.seen.last(), Some(&Seen::Close));
+    assert_eq!(server.session.deadline(), None);
+    assert_eq!(server.wait(300 * SECOND), "", "once");
+}
+
+/// A peer that sends an octet now and then does not hold a session for ever.
+#[test]
+fn an_octet_is_not_a_command() {
+    let mut server = server();
+    for _ in 0..9 {
+        server.now += 30 * SECOND;
+        assert_eq!(server.say(b"N"), "");
+    }
+    assert_eq!(server.wait(30 * SECOND), LATE);
+}
+
+#[test]
+fn in_data_each_piece_begins_the_wait_anew() {
+    let mut server = server();
+    server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+    for _ in 0..3 {
+        assert_eq!(server.session.deadline(), Some(server.now + 600 * SECOND));
+        assert_eq!(server.wait(599 * SECOND), "");
+        assert_eq!(server.say(b"x"), "");
+    }
+    assert_eq!(server.wait(600 * SECOND), LATE);
+    assert_eq!(server.seen.last(), Some(&Seen::Close));
+    assert!(!server.seen.contains(&Seen::Abandoned), "an accepted MAIL ends once");
+}
+
+#[test]
+fn a_message_that_is_refused_has_no_more_time_than_another() {
+    let mut server = server();
+    server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+    server.say(&[b'x'; 2000]);
+    assert_eq!(server.wait(599 * SECOND), "");
+    server.say(&[b'x'; 2000]);
+    assert_eq!(server.session.deadline(), Some(server.now + 600 * SECOND));
+    assert_eq!(server.wait(600 * SECOND), LATE);
+}
+
+#[test]
+fn a_transaction_has_its_time_however_busy_the_peer_is() {
+    let mut server = server();
+    let begin = server.now;
+    server.say(b"MAIL FROM:<a@b>\r\n");
+    for _ in 0..14 {
+        server.now += 250 * SECOND;
+        server.say(b"NOOP\r\n");
+    }
+    assert_eq!(server.session.deadline(), Some(begin + 3600 * SECOND));
+    server.say(b"RCPT TO:<c@d>\r\nDATA\r\nx");
+    assert_eq!(server.wait(99 * SECOND), "");
+    assert_eq!(server.wait(SECOND), LATE);
+}
+
+#[test]
+fn the_transactions_time_ends_with_it() {
+    for end in ["RSET\r\n", "LHLO a\r\n", "RCPT TO:<a@b>\r\nDATA\r\n.\r\n"] {
+        let mut server = server();
+        server.say(format!("MAIL FROM:<a@b>\r\n{end}").as_bytes());
+        for _ in 0..20 {
+            server.now += 200 * SECOND;
+            assert_eq!(server.say(b"NOOP\r\n"), "250 2.0.0 Ok\r\n", "after {end:?}");
+        }
+    }
+}
+
+/// A MAIL that was refused begins no transaction.
+#[test]
+fn a_refused_mail_leaves_no_deadline_behind() {
+    let mut server = server();
+    server.say(b"MAIL FROM:<no@b>\r\n");
+    for _ in 0..20 {
+        server.now += 200 * SECOND;
+        assert_eq!(server.say(b"NOOP\r\n"), "250 2.0.0 Ok\r\n");
+    }
+}
+
+/// The caller's own time is not the peer's: no deadline runs while an answer is owed.
+#[test]
+fn there_is_no_deadline_while_an_answer_is_owed() {
+    let mut settings = settings();
+    timeouts(&mut settings);
+    let mut session: Session<(), String> = Session::new(Arc::new(settings));
+    let mut now = Instant::now();
+    let mut input = b"LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n".as_slice();
+    let mut asked = 0;
+    loop {
+        let event = session.next(now, &mut input).expect("QUIT closes");
+        let asks = matches!(event, Event::Mail(_) | Event::Recipient(_) | Event::Complete(_));
+        if asks {
+            asked += 1;
+            assert_eq!(session.deadline(), None);
+        }
+        now += 700 * SECOND;
+        match event {
+            Event::Mail(_) => session.accept_mail(),
+            Event::Recipient(_) => session.accept(()),
+            Event::Complete(_) => session.fail(&Refusal::new(451, 3, 0, "Later")),
+            Event::Close => break,
+            _ => {}
+        }
+    }
+    assert_eq!(asked, 3);
+    let output = String::from_utf8(std::mem::take(session.output())).unwrap();
+    assert!(output.ends_with("451 4.3.0 Later\r\n221 2.0.0 Bye\r\n"), "{output}");
+}
+
+#[test]
+fn a_timeout_beyond_all_time_is_none() {
+    let mut server = Server::with(|settings| {
+        settings.limits.command_timeout = Duration::MAX;
+        settings.limits.transaction_timeout = Duration::MAX;
+        settings.limits.data_timeout = Duration::MAX;
+    });
+    server.say(b"LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx");
+    assert_eq!(server.session.deadline(), None);
+    assert_eq!(server.wait(1_000_000 * SECOND), "");
+}

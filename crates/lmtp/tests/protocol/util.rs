@@ -1,0 +1,405 @@
+//! A server in memory, a client in memory, and what lies between them.
+
+use listgate_lmtp::{
+    BareNewline, Client, ClientEvent, Event, ForwardPath, Limits, PerRecipient, Refusal, Reply, ReversePath,
+    Session, Settings,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        hostname: "lists.example.com".to_owned(),
+        software: "Listgate".to_owned(),
+        bare_newline: BareNewline::Keep,
+        limits: Limits { message_size: 1000, ..Limits::default() },
+    }
+}
+
+/// What a session told its caller, in a form that can be compared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    Mail(String),
+    Recipient(String),
+    /// Adjacent pieces are one.
+    Body(Vec<u8>),
+    Complete(Vec<String>),
+    Abandoned,
+    Flush,
+    Close,
+}
+
+/// A session and a caller of it who goes by what an address begins with:
+///
+/// - sender `no…`: refused; `broken…`: the whole transaction fails after the data;
+/// - recipient `no…`: refused; `full…`: accepted, and refused after the data.
+pub(crate) struct Server {
+    pub(crate) session: Session<String, String>,
+    pub(crate) now: Instant,
+    pub(crate) seen: Vec<Seen>,
+    /// What was written since it was last asked for.
+    written: Vec<u8>,
+    broken: bool,
+    queued: u32,
+    accepted: usize,
+    /// The message was refused before its end, and its replies are to come.
+    refused_early: bool,
+    /// For each message that ended: the recipients it had, and the replies it got.
+    pub(crate) replies_to_data: Vec<(usize, usize)>,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        Self {
+            session: Session::new(Arc::new(settings)),
+            now: Instant::now(),
+            seen: Vec::new(),
+            written: Vec::new(),
+            broken: false,
+            queued: 0,
+            accepted: 0,
+            refused_early: false,
+            replies_to_data: Vec::new(),
+        }
+    }
+
+    /// A server that has been greeted, its replies so far forgotten.
+    pub(crate) fn greeted() -> Self {
+        Self::greeted_with(|_| {})
+    }
+
+    pub(crate) fn greeted_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut server = Self::with(change);
+        server.say(b"LHLO client.example\r\n");
+        server.seen.clear();
+        server
+    }
+
+    /// One packet for the server; what it says back.
+    pub(crate) fn say(&mut self, octets: &[u8]) -> String {
+        self.hear(octets);
+        self.take_written()
+    }
+
+    /// The same in pieces of `size` octets.
+    pub(crate) fn say_in_pieces(&mut self, octets: &[u8], size: usize) -> String {
+        for piece in octets.chunks(size) {
+            self.hear(piece);
+        }
+        self.take_written()
+    }
+
+    /// Time passes, nothing arrives; what the server says to that.
+    pub(crate) fn wait(&mut self, time: Duration) -> String {
+        self.now += time;
+        self.say(b"")
+    }
+
+    pub(crate) fn take_written(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.written)).expect("replies are ASCII")
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.seen.last() == Some(&Seen::Close)
+    }
+
+    /// The messages that were taken or at least read to their end.
+    pub(crate) fn bodies(&self) -> Vec<&[u8]> {
+        let mut bodies = Vec::new();
+        for seen in &self.seen {
+            if let Seen::Body(body) = seen {
+                bodies.push(body.as_slice());
+            }
+        }
+        bodies
+    }
+
+    /// Reads one packet as a caller does, and answers what is asked.
+    pub(crate) fn hear(&mut self, mut input: &[u8]) {
+        while let Some(event) = self.session.next(self.now, &mut input) {
+            match event {
+                Event::Mail(sender) => {
+                    let path = sender.path.to_string();
+                    self.accepted = 0;
+                    self.broken = path.starts_with("broken");
+                    if path.starts_with("no") {
+                        self.session.refuse(&Refusal::new(550, 7, 1, "Not from you"));
+                    } else {
+                        self.session.accept_mail();
+                    }
+                    self.seen.push(Seen::Mail(path));
+                }
+                Event::Recipient(path) => self.recipient(&path),
+                Event::Body(text) => self.body(text),
+                Event::Complete(recipients) => self.complete(recipients),
+                Event::Abandoned => {
+                    self.refused_early = self.session.in_data();
+                    self.seen.push(Seen::Abandoned);
+                    self.write();
+                }
+                Event::Flush => {
+                    if std::mem::take(&mut self.refused_early) {
+                        self.count_replies();
+                    }
+                    self.seen.push(Seen::Flush);
+                    self.write();
+                }
+                Event::Close => {
+                    self.seen.push(Seen::Close);
+                    self.write();
+                }
+            }
+        }
+        self.write();
+    }
+
+    fn recipient(&mut self, path: &ForwardPath) {
+        let path = path.to_string();
+        if path.starts_with("no") {
+            self.session.refuse(&Refusal::new(550, 1, 1, "No such list"));
+        } else {
+            self.session.accept(path.clone());
+            self.accepted += 1;
+        }
+        self.seen.push(Seen::Recipient(path));
+    }
+
+    fn body(&mut self, text: &[u8]) {
+        assert!(!text.is_empty(), "a body event has octets");
+        if let Some(Seen::Body(body)) = self.seen.last_mut() {
+            body.extend_from_slice(text);
+        } else {
+            self.seen.push(Seen::Body(text.to_vec()));
+        }
+    }
+
+    fn complete(&mut self, recipients: PerRecipient<String>) {
+        self.write();
+        self.seen.push(Seen::Complete(recipients.iter().cloned().collect()));
+        if self.broken {
+            self.session.fail(&Refusal::new(451, 3, 0, "Out of order, try again later"));
+        } else {
+            let outcomes = recipients.map(|recipient| {
+                self.queued += 1;
+                if recipient.starts_with("full") {
+                    Err(Refusal::new(452, 2, 2, "List full"))
+                } else {
+                    Ok(format!("id-{}", self.queued))
+                }
+            });
+            self.session.finish(&outcomes);
+        }
+        self.count_replies();
+    }
+
+    fn count_replies(&mut self) {
+        let lines = self.session.output().iter().filter(|&&octet| octet == b'\n').count();
+        self.replies_to_data.push((self.accepted, lines));
+    }
+
+    fn write(&mut self) {
+        self.written.append(self.session.output());
+    }
+}
+
+/// Plays a dialogue: what follows `C: ` is said, and what follows `S: ` must come back, no more and
+/// no less. `S: (closes)` is the end of the session.
+pub(crate) fn play(server: &mut Server, script: &str) {
+    let mut expected = Vec::new();
+    let mut heard = server.take_written();
+    let mut said = "(nothing yet)";
+    let check = |said: &str, heard: &str, expected: &[&str]| {
+        assert_eq!(heard.lines().collect::<Vec<_>>(), expected, "the replies to {said:?}");
+    };
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.split_once(':').map(|(who, text)| (who, text.trim_start())) {
+            Some(("S", "(closes)")) => assert!(server.is_closed(), "the session is closed after {said:?}"),
+            Some(("S", reply)) => expected.push(reply),
+            Some(("C", command)) => {
+                check(said, &heard, &expected);
+                expected.clear();
+                said = command;
+                heard = server.say(format!("{command}\r\n").as_bytes());
+            }
+            _ => panic!("a line of a dialogue begins with C: or S:, and this is {line:?}"),
+        }
+    }
+    check(said, &heard, &expected);
+}
+
+/// What a client is told, and what it sends, against a server that answers by `answer`: it is given a
+/// command line, or `.` for the end of the data, and gives the replies.
+pub(crate) struct Peer<F> {
+    pub(crate) client: Client,
+    answer: F,
+    in_data: bool,
+    pub(crate) commands: Vec<String>,
+    pub(crate) events: Vec<ClientEvent>,
+}
+
+impl<F: FnMut(&str) -> String> Peer<F> {
+    /// The dialogue up to the point where the client waits for its caller.
+    pub(crate) fn new(mut answer: F) -> Self {
+        let greeting = answer("");
+        let mut peer = Self {
+            client: Client::new("client.example"),
+            answer,
+            in_data: false,
+            commands: Vec::new(),
+            events: Vec::new(),
+        };
+        peer.exchange(greeting);
+        peer
+    }
+
+    /// A transaction to its end, with `text` as the message where it is asked for.
+    pub(crate) fn send(&mut self, to: &[&str], text: &[u8]) {
+        self.client.send(&sender("sender@example.org"), &recipients(to), Some(text.len() as u64));
+        self.exchange(String::new());
+        if self.events.last() == Some(&ClientEvent::SendBody) {
+            self.client.body(text);
+            self.client.end_of_body();
+            self.exchange(String::new());
+        }
+    }
+
+    /// Carries octets to and fro until both are silent.
+    pub(crate) fn exchange(&mut self, mut replies: String) {
+        loop {
+            let mut input = replies.as_bytes();
+            while let Some(event) = self.client.next(&mut input) {
+                self.events.push(event);
+            }
+            let out = std::mem::take(self.client.output());
+            if out.is_empty() {
+                return;
+            }
+            let out = String::from_utf8(out).expect("what the tests send is text");
+            replies = out.split_terminator("\r\n").map(|line| self.hear(line)).collect();
+        }
+    }
+
+    fn hear(&mut self, line: &str) -> String {
+        if self.in_data && line != "." {
+            return String::new();
+        }
+        self.commands.push(line.to_owned());
+        let replies = (self.answer)(line);
+        self.in_data = replies.starts_with("354");
+        replies
+    }
+
+    /// The code each recipient was told, `None` for no outcome. No recipient is told twice.
+    pub(crate) fn codes(&self, recipients: usize) -> Vec<Option<u16>> {
+        codes(&self.events, recipients)
+    }
+}
+
+/// The code that each of so many recipients got as its outcome; nobody gets two.
+pub(crate) fn codes(events: &[ClientEvent], recipients: usize) -> Vec<Option<u16>> {
+    let mut codes = vec![None; recipients];
+    for event in events {
+        if let ClientEvent::Outcome { recipient, reply } = event {
+            let before = codes[*recipient].replace(reply.code);
+            assert_eq!(before, None, "recipient {recipient} has two outcomes");
+        }
+    }
+    codes
+}
+
+pub(crate) fn reply(code: u16, line: &str) -> Reply {
+    Reply { code, lines: vec![line.to_owned()] }
+}
+
+pub(crate) fn sender(address: &str) -> ReversePath {
+    ReversePath::Mailbox(address.parse().expect("a test writes good addresses"))
+}
+
+pub(crate) fn recipients(addresses: &[&str]) -> Vec<ForwardPath> {
+    let path = |address: &&str| ForwardPath::Mailbox(address.parse().expect("a test writes good addresses"));
+    addresses.iter().map(path).collect()
+}
+
+/// A client and a server, and between them pieces of given sizes, the same over and over.
+pub(crate) struct Pair {
+    pub(crate) client: Client,
+    pub(crate) server: Server,
+    pub(crate) piece_sizes: Vec<usize>,
+    /// Whether the client is kept from learning that the server pipelines.
+    pub(crate) hide_pipelining: bool,
+    pub(crate) events: Vec<ClientEvent>,
+}
+
+impl Pair {
+    pub(crate) fn new(server: Server, piece_sizes: &[usize]) -> Self {
+        Self {
+            client: Client::new("client.example"),
+            server,
+            piece_sizes: piece_sizes.to_vec(),
+            hide_pipelining: false,
+            events: Vec::new(),
+        }
+    }
+
+    /// One message from here to there.
+    pub(crate) fn send(&mut self, from: &str, to: &[&str], text: &[u8]) {
+        self.exchange();
+        self.client.send(&sender(from), &recipients(to), None);
+        self.exchange();
+        if self.events.last() == Some(&ClientEvent::SendBody) {
+            for piece in pieces(text, &self.piece_sizes) {
+                self.client.body(piece);
+            }
+            self.client.end_of_body();
+            self.exchange();
+        }
+    }
+
+    /// Carries octets until both are silent.
+    pub(crate) fn exchange(&mut self) {
+        loop {
+            self.server.hear(b"");
+            let mut to_client = self.server.take_written();
+            if self.hide_pipelining {
+                to_client = to_client.replace("250-PIPELINING\r\n", "");
+            }
+            for mut piece in pieces(to_client.as_bytes(), &self.piece_sizes) {
+                while let Some(event) = self.client.next(&mut piece) {
+                    self.events.push(event);
+                }
+            }
+            let to_server = std::mem::take(self.client.output());
+            if to_server.is_empty() {
+                return;
+            }
+            for piece in pieces(&to_server, &self.piece_sizes) {
+                self.server.hear(piece);
+            }
+        }
+    }
+}
+
+/// Cuts `octets` into pieces of the given sizes, the same over and over.
+pub(crate) fn pieces<'a>(octets: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
+    let mut rest = octets;
+    let mut pieces = Vec::new();
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, after) = rest.split_at((*size).clamp(1, rest.len()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
