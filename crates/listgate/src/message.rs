@@ -272,3 +272,180 @@ fn unfold(raw: &[u8]) -> String {
     let value = text.strip_prefix(':').unwrap_or(&text);
     value.split(['\r', '\n']).collect::<String>().trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FROM: &str = "anne@example.com";
+
+    fn edited(message: &[u8], piece: usize) -> (Vec<u8>, MessageId) {
+        let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), None);
+        let mut out = Vec::new();
+        for chunk in message.chunks(piece) {
+            edit.push(chunk, &mut out);
+        }
+        let id = edit.finish(&mut out);
+        assert_eq!(edit.written, out.len() as u64);
+        (out, id)
+    }
+
+    fn is_blank(line: &[u8]) -> bool {
+        matches!(line, b"\r\n" | b"\r" | b"\n")
+    }
+
+    /// `^(From |[\041-\071\073-\176]*:|[\t ])`
+    fn is_header_line(line: &[u8]) -> bool {
+        let name = line.iter().take_while(|octet| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e)).count();
+        line.starts_with(b"From ") || line.get(name) == Some(&b':') || matches!(line[0], b' ' | b'\t')
+    }
+
+    fn lines(message: &[u8]) -> Vec<&[u8]> {
+        let mut lines = Vec::new();
+        let mut rest = message;
+        while !rest.is_empty() {
+            let len = match rest.iter().position(|octet| matches!(octet, b'\r' | b'\n')) {
+                None => rest.len(),
+                Some(at) if rest[at..].starts_with(b"\r\n") => at + 2,
+                Some(at) => at + 1,
+            };
+            let (line, after) = rest.split_at(len);
+            lines.push(line);
+            rest = after;
+        }
+        lines
+    }
+
+    /// The same edit of a whole message at once, after the words of Python's parser.
+    fn reference(message: &[u8]) -> Vec<u8> {
+        let lines = lines(message);
+        let mut header = lines.iter().take_while(|line| is_header_line(line)).count();
+        let mut blank = lines.get(header).is_some_and(|line| is_blank(line));
+        if header > 1 && lines[header - 1].starts_with(b"From ") {
+            header -= 1;
+            blank = false;
+        }
+        let mut out = Vec::new();
+        let (mut keep, mut has_id) = (true, false);
+        for (at, line) in lines[..header].iter().enumerate() {
+            let name = line.split(|&octet| octet == b':').next().unwrap_or_default();
+            if matches!(line[0], b' ' | b'\t') {
+                // As the line it continues.
+            } else if line.starts_with(b"From ") {
+                keep = true;
+            } else {
+                keep = !name.eq_ignore_ascii_case(b"x-mailfrom");
+                has_id |= name.eq_ignore_ascii_case(b"message-id");
+            }
+            if keep {
+                out.extend_from_slice(line);
+                let unended = at + 1 == lines.len() && !line.ends_with(b"\r") && !line.ends_with(b"\n");
+                out.extend_from_slice(if unended { b"\r\n" } else { b"" });
+            }
+        }
+        if !has_id {
+            out.extend_from_slice(b"Message-ID: <00000000000000000000000000000000@host>\r\n");
+        }
+        out.extend_from_slice(format!("X-MailFrom: {FROM}\r\n").as_bytes());
+        out.extend_from_slice(if blank { b"" } else { b"\r\n" });
+        out.extend_from_slice(&lines[header..].concat());
+        out
+    }
+
+    /// Messages out of the words that matter here.
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop_oneof![
+            Just(b"X-MailFrom".to_vec()),
+            Just(b"x-mailFROM: evil".to_vec()),
+            Just(b"Message-ID".to_vec()),
+            Just(b": <a@b>".to_vec()),
+            Just(b"From ".to_vec()),
+            Just(b"From".to_vec()),
+            Just(b":".to_vec()),
+            Just(b" ".to_vec()),
+            Just(b"\t".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\r".to_vec()),
+            Just(b"\n".to_vec()),
+            Just(b"A: b\r\n".to_vec()),
+            Just(b"\xe4\0".to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..3),
+        ];
+        proptest::collection::vec(word, 0..14).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn the_edit_equals_the_reference_in_any_pieces(message in message(), piece in 1..20_usize) {
+            let (out, _) = edited(&message, piece);
+            prop_assert_eq!(
+                out.escape_ascii().to_string(),
+                reference(&message).escape_ascii().to_string(),
+                "of {}", message.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_forged_x_mailfrom_is_removed_with_its_continuations() {
+        for end in ["\r\n", "\n", "\r"] {
+            let message = format!(
+                "A: b{end}x-MAILfrom: evil{end}\tmore{end} still{end}Message-ID: <x@y>{end}{end}X-MailFrom: body{end}"
+            );
+            let expected =
+                format!("A: b{end}Message-ID: <x@y>{end}X-MailFrom: {FROM}\r\n{end}X-MailFrom: body{end}");
+            for piece in 1..8 {
+                let (out, id) = edited(message.as_bytes(), piece);
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+                assert_eq!(id, MessageId::Given("<x@y>".to_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_message_id_is_remembered_on_one_line_and_bounded() {
+        let (_, id) = edited(b"message-id:\r\n  <folded@\r\n x>  \r\nMessage-ID: <second>\r\n\r\n", 3);
+        assert_eq!(id, MessageId::Given("<folded@ x>".to_owned()));
+        let (_, id) = edited(format!("Message-ID: {}\r\n\r\n", "x".repeat(5000)).as_bytes(), 100);
+        assert!(matches!(id, MessageId::Given(id) if id.len() < limits::MESSAGE_ID));
+        let (_, id) = edited(b"Message-ID:\r\n\r\n", 100);
+        assert_eq!(
+            id,
+            MessageId::Given(String::new()),
+            "an empty one counts as present, as it does for Mailman"
+        );
+    }
+
+    #[test]
+    fn what_could_be_held_without_bound_ends_the_header() {
+        let name = "N".repeat(limits::HEADER_NAME + 1);
+        for message in [format!("A: b\r\n{name}: x\r\n\r\n"), format!("A: b\r\nFrom {name}\r\nB: c\r\n\r\n")]
+        {
+            let rest = message.strip_prefix("A: b\r\n").unwrap();
+            let expected =
+                format!("A: b\r\nMessage-ID: <{:032}@host>\r\nX-MailFrom: {FROM}\r\n\r\n{rest}", 0);
+            for piece in [1, 7, 5000] {
+                let (out, _) = edited(message.as_bytes(), piece);
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_received_line_comes_first_but_behind_a_leading_from_line() {
+        for (message, expected) in [
+            ("A: b\r\n\r\n", "R\r\nA: b\r\n"),
+            ("From x\r\nA: b\r\n\r\n", "From x\r\nR\r\nA: b\r\n"),
+            ("\r\n", "R\r\nMessage-ID"),
+            ("no header\r\n", "R\r\nMessage-ID"),
+        ] {
+            let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), Some("R\r\n".to_owned()));
+            let mut out = Vec::new();
+            edit.push(message.as_bytes(), &mut out);
+            edit.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.starts_with(expected), "{message:?} became {out:?}");
+        }
+    }
+}

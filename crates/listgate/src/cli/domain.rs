@@ -40,7 +40,10 @@ fn domain_name(text: &str) -> Result<String, String> {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
-    let mut connection = site.data().open()?;
+    let mut connection = match action {
+        Action::Add { .. } => site.data().open_or_create()?,
+        _ => site.data().open()?,
+    };
     match action {
         Action::Add { domain, alias_of } => {
             lists::add_domain(&mut connection, &domain, alias_of.as_deref())?;

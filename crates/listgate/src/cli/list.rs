@@ -47,7 +47,10 @@ pub(super) enum Action {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
-    let mut connection = site.data().open()?;
+    let mut connection = match action {
+        Action::Create { .. } => site.data().open_or_create()?,
+        _ => site.data().open()?,
+    };
     match action {
         Action::Create { addresses } => {
             let delimiter = site.config()?.verp_delimiter;

@@ -10,6 +10,7 @@ mod serve;
 
 use crate::config::{Config, ConfigError};
 use crate::homes::sqlite::lists::ChangeError;
+use crate::homes::sqlite::queues::EntryError;
 use crate::homes::sqlite::{DataDir, HomeError};
 use crate::queue::Unavailable;
 use crate::serve::GateError;
@@ -85,6 +86,8 @@ enum CliError {
     Gate(#[from] GateError),
     #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error(transparent)]
+    Entry(#[from] EntryError),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     #[error("cannot read the database: {0}")]

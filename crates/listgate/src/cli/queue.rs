@@ -2,7 +2,7 @@
 
 use super::output::{age, minutes_ago, msgdata, rfc3339};
 use super::{CliError, Site};
-use crate::homes::sqlite::queues::{self, Entry};
+use crate::homes::sqlite::queues::{self, Entry, EntryError};
 use crate::queue::{EntryId, Name};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             ls(&mut out, &connection, queue, message_id.as_deref(), json)?
         }
         Action::Show { id, message, msgdata: only_msgdata, json } => {
-            let entry = queues::entry(&connection, id)?.ok_or_else(|| no_such_entry(id))?;
+            let entry = queues::entry(&connection, id)?.ok_or(EntryError::Missing(id))?;
             let octets =
                 if only_msgdata { None } else { queues::message(&connection, &site.data().spool(), id)? };
             if json {
@@ -75,7 +75,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Remove { ids } => {
-            queues::remove(&mut connection, &ids)?.map_err(no_such_entry)?;
+            queues::remove(&mut connection, &ids)?;
             for id in ids {
                 writeln!(out, "removed {id}")?;
             }
@@ -83,10 +83,6 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn no_such_entry(id: EntryId) -> CliError {
-    CliError::Other(format!("there is no entry {id}; `listgate queue ls` lists them"))
 }
 
 /// The youngest ages of a table's columns in minutes, as Postfix's qshape draws them.
@@ -134,7 +130,7 @@ fn status(out: &mut impl Write, connection: &Connection, json: bool) -> Result<(
 /// Columns: the total, then how many entries are younger than so many minutes.
 fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> io::Result<()> {
     let heads: String = AGES.iter().map(|age| format!("{age:>5}")).collect();
-    writeln!(out, "\n{:<23}{:>6}{heads}  1280+", format!("{queue}, age in minutes"), "T")?;
+    writeln!(out, "\n{:<23}{:>6}{heads}  more", format!("{queue}, age in minutes"), "T")?;
     let mut total = Shape::default();
     for shape in lists.values() {
         total.iter_mut().zip(shape).for_each(|(sum, count)| *sum += count);

@@ -101,17 +101,18 @@ fn migrate(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Runs `work` in a transaction of its own that takes the write lock at its beginning. For commands:
-/// the gate's writer orders its statements itself.
-pub(crate) fn write<T>(
+/// Runs `work` in a transaction of its own that takes the write lock at its beginning; what `work`
+/// refuses to do leaves nothing behind. For commands: the gate's writer orders its statements itself.
+pub(crate) fn write<T, E: From<Unavailable>>(
     connection: &mut Connection,
     operation: &'static str,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> Result<T, Unavailable> {
-    let failed = |source| Unavailable::Database { operation, source };
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    let value = work(&transaction).map_err(failed)?;
+    work: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>>,
+) -> Result<T, E> {
+    let failed = |source| E::from(Unavailable::Database { operation, source });
+    let behavior = rusqlite::TransactionBehavior::Immediate;
+    let transaction = connection.transaction_with_behavior(behavior).map_err(failed)?;
+    // Dropped without a commit, the transaction is rolled back.
+    let value = work(&transaction).map_err(failed)??;
     transaction.commit().map_err(failed)?;
     Ok(value)
 }

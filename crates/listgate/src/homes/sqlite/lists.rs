@@ -82,7 +82,7 @@ pub(crate) fn create(connection: &mut Connection, addresses: &[ListAddress]) -> 
                 .execute(params![address.domain, address.local, list_id, milliseconds(SystemTime::now())])?;
         }
         Ok(Ok(()))
-    })?
+    })
 }
 
 /// Removes a list; its entries stay. Returns how many wait.
@@ -92,7 +92,7 @@ pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Resu
         connection.execute("DELETE FROM list WHERE list_id = ?1", [&list.list_id])?;
         let waiting = "SELECT count(*) FROM entry WHERE list_id = ?1";
         Ok(Ok(connection.query_row(waiting, [&list.list_id], |row| row.get(0))?))
-    })?
+    })
 }
 
 /// Gives a list another address; its list_id stays.
@@ -115,7 +115,7 @@ pub(crate) fn rename(
             params![to.domain, to.local, list.list_id],
         )?;
         Ok(Ok(List { address: to.clone(), list_id: list.list_id }))
-    })?
+    })
 }
 
 fn no_such_list(address: &ListAddress) -> String {
@@ -204,7 +204,7 @@ pub(crate) fn add_domain(
             params![name, alias],
         )?;
         Ok(Ok(()))
-    })?
+    })
 }
 
 fn has_dependents(connection: &Connection, domain: &str) -> rusqlite::Result<bool> {
@@ -223,5 +223,5 @@ pub(crate) fn remove_domain(connection: &mut Connection, name: &str) -> Result<(
             0 => refused(format!("there is no domain {name}; `listgate domain ls` lists them")),
             _ => Ok(Ok(())),
         }
-    })?
+    })
 }

@@ -31,6 +31,12 @@ pub(crate) enum HomeError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(
+        "there is no data in {}: name another --data-dir, or begin with `listgate serve` or \
+         `listgate list create`",
+        path.display()
+    )]
+    Nothing { path: PathBuf },
     #[error("cannot {operation}: {source}")]
     Database { operation: &'static str, source: rusqlite::Error },
 }
@@ -52,9 +58,17 @@ impl DataDir {
         self.0.join("spool")
     }
 
-    /// Opens the database for a command, creating the directory where it is missing.
-    pub(crate) fn open(&self) -> Result<Connection, HomeError> {
+    /// Opens the database for a command that adds to it, creating what is missing.
+    pub(crate) fn open_or_create(&self) -> Result<Connection, HomeError> {
         self.create()?;
+        Ok(connection::open(&self.database(), Use::Command)?)
+    }
+
+    /// Opens the database for a command that looks at it: a misspelt directory is not created.
+    pub(crate) fn open(&self) -> Result<Connection, HomeError> {
+        if !self.database().exists() {
+            return Err(HomeError::Nothing { path: self.0.clone() });
+        }
         Ok(connection::open(&self.database(), Use::Command)?)
     }
 

@@ -108,27 +108,26 @@ pub(crate) fn message(
     }
 }
 
-/// Removes entries, all or none; the id that does not exist is the error.
-pub(crate) fn remove(
-    connection: &mut Connection,
-    ids: &[EntryId],
-) -> Result<Result<(), EntryId>, Unavailable> {
-    // A missing one undoes the rest: the transaction is rolled back by the error.
-    let mut missing = None;
-    let removed = write(connection, "remove the entry", |connection| {
+/// Why entries are not shown or removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EntryError {
+    #[error("there is no entry {0}; `listgate queue ls` lists them")]
+    Missing(EntryId),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Removes entries, all or none.
+pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId]) -> Result<(), EntryError> {
+    write(connection, "remove the entry", |connection| {
         let mut statement = connection.prepare("DELETE FROM entry WHERE delivery = ?1 AND n = ?2")?;
         for id in ids {
             if statement.execute([id.delivery, id.n])? == 0 {
-                missing = Some(*id);
-                return Err(rusqlite::Error::QueryReturnedNoRows);
+                return Ok(Err(EntryError::Missing(*id)));
             }
         }
-        Ok(())
-    });
-    match missing {
-        Some(id) => Ok(Err(id)),
-        None => removed.map(Ok),
-    }
+        Ok(Ok(()))
+    })
 }
 
 /// When the entries of a queue came, by list: what `queue status` counts. Oldest first.

@@ -1,0 +1,105 @@
+//! `listgate list` and `listgate domain`: what they say, and what they refuse.
+
+use crate::support::{Peer, Site, tcp};
+
+/// What a failing command says, with its exit code.
+fn refused(site: &Site, args: &[&str]) -> (Option<i32>, String) {
+    let output = site.listgate(args);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn assert_refused(site: &Site, args: &[&str], parts: &[&str]) {
+    let (code, said) = refused(site, args);
+    assert_eq!(code, Some(1), "{args:?}: {said}");
+    for part in parts {
+        assert!(said.contains(part), "{args:?}: {part:?} is not in {said}");
+    }
+}
+
+#[test]
+fn lists_are_created_shown_renamed_and_removed() {
+    let site = Site::new();
+    assert_eq!(
+        site.stdout(&["list", "create", "MyList@Example.com"]),
+        "created mylist@example.com (list_id mylist.example.com)\n"
+    );
+    let shadow = site.stdout(&["list", "create", "mylist-join@example.com"]);
+    assert!(shadow.contains("no longer the -join address of mylist@example.com"), "{shadow}");
+    assert_eq!(site.json(&["list", "ls"]).len(), 2);
+    let renamed = site.stdout(&["list", "rename", "mylist@example.com", "news@example.net"]);
+    assert!(renamed.contains("list_id mylist.example.com stays"), "{renamed}");
+    let shown = &site.json(&["list", "show", "news@example.net"])[0];
+    assert_eq!(shown["list_id"], "mylist.example.com");
+    let domains = site.json(&["domain", "ls"]);
+    assert_eq!(domains.iter().map(|domain| domain["lists"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn removing_a_list_says_how_many_entries_stay() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    Peer::greeted(tcp(&gate)).deliver(
+        "",
+        &["mylist@example.com", "mylist-owner@example.com"],
+        "a: b\r\n\r\n",
+    );
+    let said = site.stdout(&["list", "remove", "mylist@example.com"]);
+    assert_eq!(said, "removed mylist@example.com; 2 of its entries stay in their queues\n");
+    assert_eq!(site.ids("in").len(), 2);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_the_mend() {
+    let site = Site::with_list();
+    site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
+    site.create("a.b@example.com");
+    for (args, parts) in [
+        (&["list", "create", "mylist@example.com"][..], &["mylist@example.com exists already"][..]),
+        (&["list", "create", "c++@example.com"], &["could never be reached", "without it"]),
+        (&["list", "create", "a@b.example.com"], &["list_id a.b.example.com", "a.b@example.com has it"]),
+        (&["list", "create", "x@alias.example"], &["alias domain", "create x@example.com"]),
+        (&["list", "remove", "nolist@example.com"], &["no list nolist@example.com", "listgate list ls"]),
+        (&["list", "rename", "mylist@example.com", "a.b@example.com"], &["exists already"]),
+        (&["list", "rename", "mylist@example.com", "x+y@example.com"], &["could never be reached"]),
+        (&["list", "show", "nolist@example.com"], &["no list nolist@example.com"]),
+        (
+            &["domain", "add", "x.example", "--alias-of", "y.example"],
+            &["no domain y.example", "domain add y.example"],
+        ),
+        (&["domain", "add", "x.example", "--alias-of", "alias.example"], &["itself an alias", "example.com"]),
+        (&["domain", "add", "example.com", "--alias-of", "alias.example"], &["itself an alias"]),
+        (&["domain", "remove", "example.com"], &["has lists or aliases"]),
+        (&["domain", "remove", "nowhere.example"], &["no domain nowhere.example"]),
+        (&["queue", "show", "ff-1"], &["no entry ff-1", "queue ls"]),
+        (&["queue", "remove", "ff-1"], &["no entry ff-1"]),
+    ] {
+        assert_refused(&site, args, parts);
+    }
+    for args in [
+        &["list", "create", "mylist"][..],
+        &["list", "create", "my list@example.com"],
+        &["list", "create", "a@[127.0.0.1]"],
+        &["domain", "add", "-.example"],
+        &["queue", "ls", "out"],
+        &["queue", "show", "x"],
+        &["frobnicate"],
+    ] {
+        assert_eq!(refused(&site, args).0, Some(2), "{args:?}");
+    }
+    // All or none.
+    assert_refused(&site, &["list", "create", "one@example.com", "mylist@example.com"], &["exists already"]);
+    assert_eq!(site.json(&["list", "ls"]).len(), 2);
+}
+
+#[test]
+fn a_look_at_data_that_is_not_there_creates_none() {
+    let site = Site::new();
+    let elsewhere = site.data().join("typo");
+    let elsewhere = elsewhere.to_str().unwrap();
+    assert_refused(
+        &site,
+        &["--data-dir", elsewhere, "queue", "ls"],
+        &["typo", "--data-dir", "listgate serve"],
+    );
+    assert!(!std::path::Path::new(elsewhere).exists());
+}

@@ -1,0 +1,122 @@
+//! `listgate serve` from its first line to its last.
+
+use crate::support::{Peer, Server, Site};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+#[test]
+fn it_greets_by_its_name_and_stops_at_sigterm_with_421_for_the_idle() {
+    let site = Site::with_list();
+    let mut server = site.serve(&[]);
+    let mut idle = Peer::greeted(server.address);
+    let mut busy = Peer::greeted(server.address);
+    busy.begin("a@example.org", &["mylist@example.com", "mylist-owner@example.com"]);
+    server.signal("TERM");
+    assert_eq!(&idle.reply()[..9], "421 4.3.2");
+    busy.send("Subject: in flight\r\n\r\n.\r\n");
+    assert_eq!(&busy.reply()[..3], "250");
+    assert_eq!(&busy.reply()[..3], "250");
+    assert_eq!(&busy.reply()[..9], "421 4.3.2");
+    assert_eq!(server.wait(), Some(0));
+    assert_eq!(site.ids("in").len(), 2);
+}
+
+#[test]
+fn a_second_gate_on_the_same_data_says_who_holds_it() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let second = site.listgate(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let holder = format!("is held by listgate serve (process {}", server.child.id());
+    assert!(said.contains(&holder) && said.contains("--data-dir"), "{said}");
+}
+
+#[test]
+fn several_listeners_at_once_and_a_stale_socket_is_replaced() {
+    let site = Site::with_list();
+    let socket = site.data().join("lmtp.sock");
+    let listen = format!("unix:{}", socket.display());
+    for _ in 0..2 {
+        let mut server = site.serve(&["--listen", &listen]);
+        assert_eq!(&server.peer().say("NOOP")[..3], "250");
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream.write_all(b"QUIT\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        let greeting =
+            format!("Listgate LMTP queue runner {}\r\n221 2.0.0 Bye\r\n", env!("CARGO_PKG_VERSION"));
+        assert!(said.starts_with("220 ") && said.ends_with(&greeting), "{said}");
+        // The second round finds the socket of a gate that had no time to remove it.
+        server.signal("KILL");
+        server.wait();
+        assert!(socket.exists());
+    }
+}
+
+#[test]
+fn it_says_where_it_is_and_what_to_do_next() {
+    let site = Site::new();
+    let mut command = site.command();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut said = String::new();
+    while !said.contains("list create") {
+        let mut octets = [0; 1024];
+        let read = out.read(&mut octets).unwrap();
+        assert!(read > 0, "{said}");
+        said.push_str(&String::from_utf8_lossy(&octets[..read]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for part in
+        ["listening on  127.0.0.1:", "data in       ", "lists         0", "list create mylist@example.com"]
+    {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}
+
+#[test]
+fn port_25_is_refused_and_a_taken_port_is_named() {
+    let site = Site::new();
+    let output = site.listgate(&["serve", "--listen", "127.0.0.1:25"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("RFC 2033"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = site.listgate(&["serve", "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&address) && said.contains("choose another --listen"), "{said}");
+}
+
+#[test]
+fn one_log_line_for_a_transaction_in_json_names_everything() {
+    let site = Site::with_list();
+    let mut command = site.command();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "json"]).stderr(Stdio::piped());
+    let mut server = Server::start(command);
+    let mut peer = Peer::greeted(server.address);
+    assert_eq!(&peer.say("MAIL FROM:<anne@example.org>")[..3], "250");
+    assert_eq!(&peer.say("RCPT TO:<nobody@example.com>")[..3], "550");
+    assert_eq!(&peer.say("RCPT TO:<mylist-join@example.com>")[..3], "250");
+    assert_eq!(&peer.say("DATA")[..3], "354");
+    peer.send("Message-ID: <logged@example.org>\r\n\r\n.\r\n");
+    let id = peer.reply().rsplit(' ').next().unwrap().to_owned();
+    server.signal("TERM");
+    server.wait();
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let transactions: Vec<_> = lines.iter().filter(|line| line["message"] == "transaction").collect();
+    let [line] = transactions[..] else { panic!("{log}") };
+    assert_eq!(line["message_id"], "<logged@example.org>");
+    assert_eq!(line["from"], "anne@example.org");
+    assert_eq!(line["id"], id.split('-').next().unwrap());
+    let to = line["to"].as_str().unwrap();
+    assert!(to.contains(&format!("mylist-join@example.com command/join mylist.example.com {id}")), "{to}");
+    assert!(to.contains("nobody@example.com 550 5.1.1"), "{to}");
+    assert!(line["size"].is_u64() && line["ms"].is_u64());
+}

@@ -1,0 +1,11 @@
+//! LMTP as a mail server meets it. One scenario per file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configuration;
+mod founding_document;
+mod lifecycle;
+mod message;
+mod send;

@@ -1,0 +1,46 @@
+//! `listgate send`: a line for each recipient, and an exit code.
+
+use crate::support::Site;
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+fn send(site: &Site, args: &[&str], message: &[u8]) -> Output {
+    let mut command = site.command();
+    command.arg("send").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(message).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn each_recipient_has_its_line_and_a_refusal_is_exit_1() {
+    let site = Site::with_list();
+    let server = site.serve(&[]);
+    let address = server.address.to_string();
+    let list = "mylist@example.com";
+    let taken =
+        send(&site, &["--server", &address, "--from", "a@example.org", "--to", list], b".dot\n\nlines\n");
+    assert_eq!(taken.status.code(), Some(0), "{}", String::from_utf8_lossy(&taken.stderr));
+    assert_eq!(String::from_utf8(taken.stdout).unwrap(), "mylist@example.com  250 2.0.0 Ok: queued as 1-1\n");
+    let stored = String::from_utf8(site.message("1-1")).unwrap();
+    assert!(stored.ends_with("\r\n\r\n.dot\r\n\r\nlines\r\n"), "{stored}");
+    assert!(stored.contains("X-MailFrom: a@example.org\r\n"));
+
+    let mixed =
+        send(&site, &["--server", &address, "--to", "nobody@example.com", "--to", list], b"Subject: x\n\n");
+    assert_eq!(mixed.status.code(), Some(1));
+    let said = String::from_utf8(mixed.stdout).unwrap();
+    assert!(said.contains("nobody@example.com  550 5.1.1 "), "{said}");
+    assert!(said.contains("mylist@example.com  250 2.0.0 Ok: queued as 2-1\n"), "{said}");
+}
+
+#[test]
+fn a_server_that_is_not_there_or_no_lmtp_is_named() {
+    let site = Site::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let output = send(&site, &["--server", &port, "--to", "a@example.com"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&port));
+    let usage = send(&site, &["--to", "not an address"], b"");
+    assert_eq!(usage.status.code(), Some(2));
+}

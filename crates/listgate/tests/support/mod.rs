@@ -1,0 +1,243 @@
+//! What the scenarios share: a data directory, a gate or a `listgate serve` on it, the command line,
+//! and a peer that speaks LMTP word by word.
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(missing_docs, unreachable_pub, reason = "names say it, and everybody here uses it")]
+
+use listgate::{Config, Gate, ListenAddress};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Longer than anything here takes, so that a test that hangs ends.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A data directory of its own, removed at the end.
+pub struct Site {
+    pub dir: TempDir,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// With `mylist@example.com`.
+    pub fn with_list() -> Self {
+        let site = Self::new();
+        site.create("mylist@example.com");
+        site
+    }
+
+    pub fn data(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn config(&self) -> Config {
+        let listen = vec!["127.0.0.1:0".parse().unwrap()];
+        Config { listen, min_free: 0, hostname: "lists.example.com".to_owned(), ..Config::new(self.data()) }
+    }
+
+    /// A gate in this process.
+    pub fn gate(&self, config: Config) -> Gate {
+        Gate::start(config).unwrap()
+    }
+
+    /// `listgate ARGS` on this data directory.
+    pub fn listgate<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
+        self.command().args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_listgate"));
+        command.env("LISTGATE_DATA_DIR", self.data());
+        command
+    }
+
+    /// What `listgate ARGS` prints when it succeeds.
+    pub fn stdout<A: AsRef<OsStr>>(&self, args: &[A]) -> String {
+        let output = self.listgate(args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn create(&self, address: &str) {
+        self.stdout(&["list", "create", address]);
+    }
+
+    /// The JSON objects that `listgate ARGS --json` prints, one per line.
+    pub fn json(&self, args: &[&str]) -> Vec<serde_json::Value> {
+        let out = self.stdout(&[args, &["--json"]].concat());
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The ids of a queue's entries, oldest first.
+    pub fn ids(&self, queue: &str) -> Vec<String> {
+        let text = |entry: &serde_json::Value| entry["id"].as_str().unwrap().to_owned();
+        self.json(&["queue", "ls", queue]).iter().map(text).collect()
+    }
+
+    /// The message of an entry as stored.
+    pub fn message(&self, id: &str) -> Vec<u8> {
+        let output = self.listgate(&["queue", "show", id, "--message"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// `listgate serve ARGS` as a process of its own, on a free port.
+    pub fn serve(&self, args: &[&str]) -> Server {
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        Server::start(command)
+    }
+}
+
+/// A `listgate serve` that is killed at the end.
+pub struct Server {
+    pub child: Child,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a command that prints what `listgate serve` prints; its standard error is inherited
+    /// unless the command says otherwise.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert!(out.read_line(&mut line).unwrap() > 0, "listgate serve ended before it listened");
+            if let Some(address) = line.trim().strip_prefix("listening on ") {
+                break address.trim().parse().unwrap();
+            }
+        };
+        // Read on, so that the server never waits for us.
+        std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
+        Self { child, address }
+    }
+
+    pub fn peer(&self) -> Peer {
+        Peer::connect(self.address)
+    }
+
+    /// Sends a signal by its name, such as TERM.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end and gives the exit code; `None` for a signal.
+    pub fn wait(&mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "listgate serve does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The first TCP address of a gate.
+pub fn tcp(gate: &Gate) -> SocketAddr {
+    match gate.addresses()[0] {
+        ListenAddress::Tcp(address) => address,
+        ListenAddress::Unix(_) => panic!("the gate listens on a Unix socket first"),
+    }
+}
+
+/// A mail server that says what it is told to.
+pub struct Peer {
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Peer {
+    /// Connects and reads the greeting.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut peer = Self { reader: BufReader::new(stream.try_clone().unwrap()), stream };
+        assert_eq!(&peer.reply()[..4], "220 ");
+        peer
+    }
+
+    /// Connects and says LHLO.
+    pub fn greeted(address: SocketAddr) -> Self {
+        let mut peer = Self::connect(address);
+        assert_eq!(&peer.say("LHLO client.example")[..3], "250");
+        peer
+    }
+
+    pub fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.stream.write_all(octets.as_ref()).unwrap();
+    }
+
+    /// The next whole reply, lines joined by LF, without its last line end. Empty at the end of the
+    /// connection.
+    pub fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).unwrap() == 0 {
+                return reply;
+            }
+            let last = line.as_bytes().get(3) != Some(&b'-');
+            reply.push_str(line.strip_suffix("\r\n").expect("a reply line ends with CR LF"));
+            if last {
+                return reply;
+            }
+            reply.push('\n');
+        }
+    }
+
+    /// Sends one command line and reads its reply.
+    pub fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\r\n"));
+        self.reply()
+    }
+
+    /// Says MAIL, RCPT for each, DATA; all have to be taken.
+    pub fn begin(&mut self, from: &str, to: &[&str]) {
+        let reply = self.say(&format!("MAIL FROM:<{from}>"));
+        assert_eq!(&reply[..3], "250", "{reply}");
+        for recipient in to {
+            let reply = self.say(&format!("RCPT TO:<{recipient}>"));
+            assert_eq!(&reply[..3], "250", "{recipient}: {reply}");
+        }
+        assert_eq!(&self.say("DATA")[..3], "354");
+    }
+
+    /// Sends a message (CR LF lines, no dot at a line's beginning) and gives a reply for each
+    /// recipient.
+    pub fn deliver(&mut self, from: &str, to: &[&str], message: impl AsRef<[u8]>) -> Vec<String> {
+        self.begin(from, to);
+        self.send(message);
+        self.send(".\r\n");
+        to.iter().map(|_| self.reply()).collect()
+    }
+
+    /// That the session takes another transaction as if nothing had happened.
+    pub fn assert_usable(&mut self) {
+        let replies = self.deliver("after@example.org", &["mylist@example.com"], "Subject: after\r\n\r\n");
+        assert_eq!(&replies[0][..3], "250", "{}", replies[0]);
+        assert_eq!(&self.say("NOOP")[..3], "250", "no reply is left over");
+    }
+}
+
+/// The id in `250 2.0.0 Ok: queued as ID`.
+pub fn queued_as(reply: &str) -> &str {
+    reply.strip_prefix("250 2.0.0 Ok: queued as ").unwrap_or_else(|| panic!("{reply}"))
+}
