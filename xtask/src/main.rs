@@ -1,1 +1,120 @@
-fn main() {}
+//! The project's own errands: `cargo xtask test | deep | bench`.
+//!
+//! One file per errand. `run.rs` runs commands and steps, `peers.rs` knows the programs of other
+//! people that some tests and all benchmarks need. Nothing here is part of the product.
+#![allow(clippy::print_stdout, reason = "an errand talks to whoever called it, on stdout")]
+
+mod bench;
+mod deep;
+mod instructions;
+mod peers;
+mod run;
+mod server;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask ERRAND
+
+  test [--no-skips]                  formatting, lints, tests, documentation: the test command
+                                     (--no-skips: a test that was not run is a failure)
+  deep                               the tests with many more cases and rounds, then bench
+  bench [--messages N] [--rounds N]  listgate's rate against Postfix's smtp-sink, which stores nothing
+  bench instructions                 instructions of a transaction: one list against a million
+";
+
+/// An errand with its arguments understood.
+#[derive(Debug, PartialEq)]
+enum Errand {
+    Help,
+    Test { no_skips: bool },
+    Deep,
+    Bench(bench::Plan),
+    Instructions,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match parse(&words) {
+        Ok(Errand::Help) => {
+            print!("{USAGE}");
+            true
+        }
+        Ok(Errand::Test { no_skips }) => test::run(no_skips),
+        Ok(Errand::Deep) => deep::run(),
+        Ok(Errand::Bench(plan)) => run::told(bench::run(&plan)),
+        Ok(Errand::Instructions) => run::told(instructions::run()),
+        Err(reason) => {
+            eprint!("xtask: {reason}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn parse(words: &[&str]) -> Result<Errand, String> {
+    match words {
+        [] => Err("no errand given".into()),
+        ["help" | "--help" | "-h"] => Ok(Errand::Help),
+        ["test"] => Ok(Errand::Test { no_skips: false }),
+        ["test", "--no-skips"] => Ok(Errand::Test { no_skips: true }),
+        ["deep"] => Ok(Errand::Deep),
+        ["bench", "instructions"] => Ok(Errand::Instructions),
+        ["bench", options @ ..] => parse_bench(options).map(Errand::Bench),
+        ["test" | "deep", word, ..] => Err(format!("unexpected argument `{word}`")),
+        [word, ..] => Err(format!("no such errand: `{word}`")),
+    }
+}
+
+fn parse_bench(mut options: &[&str]) -> Result<bench::Plan, String> {
+    let mut plan = bench::Plan::default();
+    while let [option, rest @ ..] = options {
+        let field = match *option {
+            "--messages" => &mut plan.messages,
+            "--rounds" => &mut plan.rounds,
+            _ => return Err(format!("unexpected argument `{option}`")),
+        };
+        let [number, rest @ ..] = rest else { return Err(format!("{option} wants a number")) };
+        *field = match number.parse() {
+            Ok(number) if number > 0 => number,
+            _ => return Err(format!("{option} wants a number above zero, not `{number}`")),
+        };
+        options = rest;
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errands_and_their_options() {
+        assert_eq!(parse(&["test"]), Ok(Errand::Test { no_skips: false }));
+        assert_eq!(parse(&["test", "--no-skips"]), Ok(Errand::Test { no_skips: true }));
+        assert_eq!(parse(&["bench", "instructions"]), Ok(Errand::Instructions));
+        assert_eq!(parse(&["bench"]), Ok(Errand::Bench(bench::Plan::default())));
+        assert_eq!(
+            parse(&["bench", "--rounds", "3", "--messages", "100"]),
+            Ok(Errand::Bench(bench::Plan { messages: 100, rounds: 3 }))
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for (words, says) in [
+            (&[][..], "no errand given"),
+            (&["tset"], "no such errand: `tset`"),
+            (&["test", "--no-skip"], "unexpected argument `--no-skip`"),
+            (&["deep", "down"], "unexpected argument `down`"),
+            (&["bench", "--rounds"], "--rounds wants a number"),
+            (&["bench", "--rounds", "0"], "--rounds wants a number above zero, not `0`"),
+            (&["bench", "instructions", "now"], "unexpected argument `instructions`"),
+        ] {
+            assert_eq!(parse(words), Err(says.to_owned()), "{words:?}");
+        }
+    }
+}

@@ -3,10 +3,13 @@
 use crate::support::{Peer, Site, queued_as, tcp};
 use listgate::Config;
 
-const NO: (&str, &str, &str, &str) = ("", "", "", "");
+/// Role, list_id, detail, queue.
+type Expected = (&'static str, &'static str, &'static str, &'static str);
 
-/// Address, then role, list_id, detail and queue; [`NO`] for what is no endpoint.
-const TABLE: &[(&str, (&str, &str, &str, &str))] = &[
+const NO: Expected = ("", "", "", "");
+
+/// Each address and what it is; [`NO`] for what is no endpoint.
+const TABLE: &[(&str, Expected)] = &[
     // Each row of the table of sub-addresses.
     ("mylist@example.com", ("post", "mylist.example.com", "", "in")),
     ("mylist-owner@example.com", ("owner", "mylist.example.com", "", "in")),
