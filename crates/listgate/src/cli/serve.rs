@@ -49,17 +49,15 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             () = gate.failed() => {}
         }
     });
-    // Whoever asks twice does not want to wait: the mail in flight stays with its senders.
-    runtime.spawn_blocking(move || {
-        let again = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(again) = again {
-            again.block_on(async {
-                tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-            });
-            std::process::exit(1);
+    let stopping = runtime.spawn_blocking(|| gate.stop());
+    let stopped = runtime.block_on(async {
+        tokio::select! {
+            stopped = stopping => stopped.map_err(|why| CliError::Other(why.to_string()))?.map_err(CliError::from),
+            // Whoever asks twice does not want to wait; what is in flight stays with its senders.
+            _ = terminate.recv() => Err(CliError::Other("stopped at once".to_owned())),
+            _ = interrupt.recv() => Err(CliError::Other("stopped at once".to_owned())),
         }
     });
-    let stopped = gate.stop();
     runtime.shutdown_background();
     stopped?;
     tracing::info!("closed");

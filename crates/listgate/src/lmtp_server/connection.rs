@@ -86,11 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Event::Mail(sender) => self.mail(sender).await,
             Event::Recipient(path) => self.recipient(path).await,
             Event::Body(octets) => self.body(octets).await,
-            Event::Complete(to) => {
-                self.complete(to).await;
-                // Whoever waits for the outcome waits for nothing else.
-                self.write().await?;
-            }
+            Event::Complete(to) => self.complete(to).await,
             Event::Abandoned => {
                 if let Some(transaction) = self.transaction.take() {
                     transaction.log(&self.peer, "-", "-", &[]);

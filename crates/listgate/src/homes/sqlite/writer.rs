@@ -124,7 +124,7 @@ impl Writer {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let ids =
             batch.iter().map(|put| insert(&self.connection, &put.delivery)).collect::<Result<_, _>>()?;
-        self.connection.execute_batch("COMMIT")?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(ids)
     }
 

@@ -1,0 +1,148 @@
+//! Peers: the programs of other people that a test or a benchmark runs against.
+//!
+//! A test says which it needs: `#[ignore = "needs postfix, strace"]`.
+
+use crate::run::{self, Outcome, command, told};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+struct Peer {
+    name: &'static str,
+    /// The Debian package, where we may install it unasked.
+    package: Option<&'static str>,
+    /// Says why the peer is of no use here although its program is there.
+    objection: fn(&Path) -> Option<&'static str>,
+}
+
+const PEERS: &[Peer] = &[
+    Peer { name: "postfix", package: Some("postfix"), objection: only_for_root },
+    Peer { name: "swaks", package: Some("swaks"), objection: none },
+    Peer { name: "strace", package: Some("strace"), objection: none },
+    Peer { name: "sqlite3", package: Some("sqlite3"), objection: none },
+    Peer { name: "python3", package: Some("python3"), objection: without_lmtp },
+    Peer { name: "valgrind", package: Some("valgrind"), objection: none },
+    // Debian lets one mail server be installed, and that is Postfix.
+    Peer { name: "exim4", package: None, objection: none },
+];
+
+/// What `cargo xtask test` installs where it can.
+pub(crate) const OF_THE_TESTS: &[&str] = &["postfix", "swaks", "strace", "sqlite3", "python3"];
+
+/// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
+pub(crate) fn missing(reason: &str) -> Option<String> {
+    let Some(names) = reason.strip_prefix("needs ") else { return Some(reason.to_owned()) };
+    names.split(',').find_map(|name| objection(name.trim()))
+}
+
+fn objection(name: &str) -> Option<String> {
+    let Some(peer) = PEERS.iter().find(|peer| peer.name == name) else {
+        return Some(format!("needs {name}, of which xtask knows nothing"));
+    };
+    match program(name) {
+        None => Some(format!("needs {name}, which is not installed")),
+        Some(path) => (peer.objection)(&path).map(|why| format!("needs {name}, which {why}")),
+    }
+}
+
+/// Where a program is. The sbin folders are looked into even if the user's PATH leaves them out.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Where a program is, or a sentence that says what to install.
+pub(crate) fn require(name: &str, package: &str) -> Outcome<PathBuf> {
+    program(name).ok_or_else(|| format!("{name} is not here: install {package} and try again"))
+}
+
+/// Installs those of the named peers whose program is missing, where that is possible: for root, on
+/// a system with apt-get. What cannot be installed is missing, and no more than that.
+pub(crate) fn install(names: &[&str]) {
+    let missing: Vec<&str> = PEERS
+        .iter()
+        .filter(|peer| names.contains(&peer.name) && program(peer.name).is_none())
+        .filter_map(|peer| peer.package)
+        .collect();
+    if missing.is_empty() || !is_root() || program("apt-get").is_none() {
+        return;
+    }
+    println!("::: install {}", missing.join(", "));
+    told(apt_get(&["update"]));
+    for package in missing {
+        if package == "postfix" {
+            told(keep_postfix_local());
+        }
+        // --no-remove: a test run must not push another mail server off the machine.
+        if !told(apt_get(&["install", "--yes", "--no-install-recommends", "--no-remove", package])) {
+            println!("could not install {package}: what needs it is skipped");
+        }
+    }
+    println!();
+}
+
+fn apt_get(arguments: &[&str]) -> Outcome {
+    run::succeed(command("apt-get").arg("-qq").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Unasked, Debian's Postfix would come up as an Internet site that listens to the world.
+fn keep_postfix_local() -> Outcome {
+    let told = |error| format!("cannot run debconf-set-selections: {error}");
+    let mut child = command("debconf-set-selections").stdin(Stdio::piped()).spawn().map_err(told)?;
+    if let Some(mut answers) = child.stdin.take() {
+        answers.write_all(b"postfix postfix/main_mailer_type select Local only\n").map_err(told)?;
+    }
+    child.wait().map(drop).map_err(told)
+}
+
+pub(crate) fn is_root() -> bool {
+    run::output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+fn none(_: &Path) -> Option<&'static str> {
+    None
+}
+
+fn only_for_root(_: &Path) -> Option<&'static str> {
+    (!is_root()).then_some("only root can run")
+}
+
+fn without_lmtp(python: &Path) -> Option<&'static str> {
+    let imports = run::succeed(command(python).args(["-c", "from smtplib import LMTP"]));
+    imports.is_err().then_some("has no smtplib.LMTP here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_found_or_the_reason_is_told() {
+        assert_eq!(
+            missing("needs nosuchpeer"),
+            Some("needs nosuchpeer, of which xtask knows nothing".into())
+        );
+        assert_eq!(missing("takes an hour"), Some("takes an hour".into()));
+        assert_eq!(missing("no reason given"), Some("no reason given".into()));
+    }
+
+    #[test]
+    fn every_peer_counts() {
+        let both = missing("needs sqlite3, nosuchpeer");
+        assert!(both.is_some_and(|why| why.starts_with("needs ")));
+    }
+
+    #[test]
+    fn programs_are_looked_for_in_the_path() {
+        assert!(program("sh").is_some());
+        assert!(program("no-such-program").is_none());
+    }
+
+    #[test]
+    fn what_the_tests_install_is_in_the_table_with_a_package() {
+        for name in OF_THE_TESTS {
+            assert!(PEERS.iter().any(|peer| peer.name == *name && peer.package.is_some()), "{name}");
+        }
+    }
+}

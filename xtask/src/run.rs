@@ -1,0 +1,157 @@
+//! Running commands, and the steps that an errand is made of.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Done, or a sentence that says what went wrong.
+pub(crate) type Outcome<T = ()> = Result<T, String>;
+
+/// The repository's top folder.
+pub(crate) fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// Cargo's target folder: the one that this program was built into, whatever set it.
+pub(crate) fn target() -> Outcome<PathBuf> {
+    let exe = std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?;
+    let target = exe.parent().and_then(Path::parent);
+    target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target folder", exe.display()))
+}
+
+/// A command that reads nothing from the terminal.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The cargo that runs us, in the top folder.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments).current_dir(root());
+    cargo
+}
+
+/// Runs a command to its end; its output goes where ours goes.
+pub(crate) fn succeed(command: &mut Command) -> Outcome {
+    let program = name_of(command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program}: {status}")),
+        Err(error) => Err(format!("cannot run {program}: {error}")),
+    }
+}
+
+/// Runs a command to its end and keeps what it writes to stdout.
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
+    let program = name_of(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run {program}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{program}: {}", output.status))
+    }
+}
+
+/// Runs a command to its end, passes its stdout on as it comes, and shows each line to `read`.
+///
+/// stderr is not among it: what a test's child processes complain about would break the lines.
+pub(crate) fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&str)) -> Outcome {
+    let program = name_of(command);
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
+    let mut lines = BufReader::new(child.stdout.take().ok_or("a pipe was asked for and not made")?);
+    let mut line = Vec::new();
+    // Whether anybody still looks (`| head`) does not matter: the tests run to their end.
+    while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let _ = on.write_all(&line);
+        read(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    match child.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program}: {status}")),
+        Err(error) => Err(format!("lost {program}: {error}")),
+    }
+}
+
+/// Says on stderr what went wrong, if anything did.
+pub(crate) fn told(outcome: Outcome) -> bool {
+    if let Err(reason) = &outcome {
+        eprintln!("xtask: {reason}");
+    }
+    outcome.is_ok()
+}
+
+fn name_of(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The steps of an errand: one that fails does not keep the next from running.
+#[derive(Default)]
+pub(crate) struct Steps {
+    failed: Vec<String>,
+}
+
+impl Steps {
+    /// Takes one step, announced before and timed after.
+    pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
+        println!("::: {name}");
+        let start = Instant::now();
+        let done = told(step());
+        println!(
+            "::: {name}: {} ({:.1} s)\n",
+            if done { "ok" } else { "FAILED" },
+            start.elapsed().as_secs_f64()
+        );
+        if !done {
+            self.failed.push(name.to_owned());
+        }
+    }
+
+    /// Whether every step succeeded; names those that did not.
+    pub(crate) fn finish(&self) -> bool {
+        for name in &self.failed {
+            println!("failed: {name}");
+        }
+        self.failed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_is_remembered_and_the_next_one_runs() {
+        let mut steps = Steps::default();
+        let mut ran = false;
+        steps.step("one that fails", || Err("on purpose".into()));
+        steps.step("the next", || {
+            ran = true;
+            Ok(())
+        });
+        assert!(ran);
+        assert!(!steps.finish());
+    }
+
+    #[test]
+    fn lines_are_shown_and_the_exit_code_counts() {
+        let mut lines = Vec::new();
+        let mut passed_on = Vec::new();
+        let mut script = command("sh");
+        script.args(["-c", "echo one; printf two; exit 3"]);
+        let outcome = stream(&mut script, &mut passed_on, |line| lines.push(line.to_owned()));
+        assert_eq!(lines, ["one", "two"]);
+        assert_eq!(passed_on, b"one\ntwo");
+        assert_eq!(outcome, Err("sh: exit status: 3".to_owned()));
+    }
+}

@@ -1,0 +1,216 @@
+//! What `cargo test` printed, read and counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Counts the output of one `cargo test`, line by line.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    /// Test binaries that ended before they said how it went.
+    pub(crate) died: u64,
+    ignored: u64,
+    ignored_by_name: u64,
+    /// The ignored tests by name. Two test binaries may each have a test of one name, and a filter by
+    /// name meets both: so a name collects the reasons of all who bear it.
+    pub(crate) reasons: BTreeMap<String, BTreeSet<String>>,
+    /// A test binary said that it begins and has not said how it went.
+    open: bool,
+}
+
+impl Tally {
+    pub(crate) fn read(&mut self, line: &str) {
+        if let Some(result) = line.strip_prefix("test result: ") {
+            self.open = false;
+            self.add(result);
+        } else if let Some(test) = line.strip_prefix("test ") {
+            if let Some((name, reason)) = ignored(test) {
+                self.ignored_by_name += 1;
+                self.reasons.entry(name.to_owned()).or_default().insert(reason.to_owned());
+            }
+        } else if is_beginning(line) {
+            self.finish();
+            self.open = true;
+        }
+    }
+
+    /// To be called after the last line. A test binary that died on the way (aborted, or left by
+    /// `exit`) prints no result, and none of its tests would be counted: it counts as one that failed.
+    pub(crate) fn finish(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.died += 1;
+            self.failed += 1;
+        }
+    }
+
+    fn ran(&self) -> u64 {
+        self.passed + self.failed
+    }
+
+    /// How many were ignored: by the results, or by name where a binary died and left no result.
+    fn ignored(&self) -> u64 {
+        self.ignored.max(self.ignored_by_name)
+    }
+
+    /// Adds up `ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
+    fn add(&mut self, result: &str) {
+        let counts = result.split_once(". ").map_or(result, |(_, counts)| counts);
+        for (number, what) in counts.split("; ").filter_map(|count| count.split_once(' ')) {
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `running 12 tests`, `running 1 test`
+fn is_beginning(line: &str) -> bool {
+    let words: Vec<&str> = line.split(' ').collect();
+    matches!(words[..], ["running", number, "test" | "tests"] if number.parse::<u64>().is_ok())
+}
+
+/// Name and reason from what follows `test ` in `test NAME ... ignored, REASON`.
+fn ignored(test: &str) -> Option<(&str, &str)> {
+    let (name, rest) = test.rsplit_once(" ... ignored")?;
+    let reason = if rest.is_empty() { "no reason given" } else { rest.strip_prefix(", ")? };
+    Some((name.strip_suffix(" - should panic").unwrap_or(name), reason))
+}
+
+/// The closing line of an errand that tests.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Summary {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Summary {
+    /// From a run of everything, and a run of the ignored tests that could be run after all. Whatever
+    /// was ignored by the first and not run by the second is skipped, whether we know its name or not.
+    pub(crate) fn of(first: &Tally, second: &Tally) -> Self {
+        Self {
+            passed: first.passed + second.passed,
+            failed: first.failed + second.failed,
+            skipped: first.ignored().saturating_sub(second.ran()),
+        }
+    }
+
+    /// Whether this is a success: something ran, nothing failed, and nothing was skipped that must not be.
+    pub(crate) fn is_good(&self, no_skips: bool) -> bool {
+        self.passed > 0 && self.failed == 0 && !(no_skips && self.skipped > 0)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: &str) -> Tally {
+        let mut tally = Tally::default();
+        output.lines().for_each(|line| tally.read(line));
+        tally.finish();
+        tally
+    }
+
+    const TWO_BINARIES: &str = "
+running 3 tests
+test data::empty ... ok
+test reply::panics - should panic ... ok
+test interop::postfix ... ignored, needs postfix
+
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+
+running 4 tests
+test interop::swaks ... ignored, needs swaks, strace
+test slow - should panic ... ignored, needs valgrind
+test crates/lmtp/src/lib.rs - (line 12) ... ignored
+test fails ... FAILED
+
+failures:
+
+---- fails stdout ----
+thread 'fails' panicked at src/lib.rs:1:1
+
+test result: FAILED. 0 passed; 1 failed; 3 ignored; 0 measured; 2 filtered out; finished in 1.50s
+";
+
+    #[test]
+    fn results_are_summed_up() {
+        let tally = read(TWO_BINARIES);
+        assert_eq!((tally.passed, tally.failed, tally.ignored), (2, 1, 4));
+    }
+
+    #[test]
+    fn ignored_tests_are_named_with_their_reasons() {
+        let tally = read(TWO_BINARIES);
+        let named: Vec<_> =
+            tally.reasons.iter().flat_map(|(n, r)| r.iter().map(|r| (n.as_str(), r.as_str()))).collect();
+        assert_eq!(
+            named,
+            [
+                ("crates/lmtp/src/lib.rs - (line 12)", "no reason given"),
+                ("interop::postfix", "needs postfix"),
+                ("interop::swaks", "needs swaks, strace"),
+                ("slow", "needs valgrind"),
+            ]
+        );
+    }
+
+    #[test]
+    fn one_name_in_two_binaries_collects_both_reasons() {
+        let tally = read("test a ... ignored, needs postfix\ntest a ... ignored, needs exim4");
+        assert_eq!(tally.reasons["a"].len(), 2);
+    }
+
+    #[test]
+    fn a_binary_that_dies_is_a_failure() {
+        let died_last = "running 2 tests\ntest a ... ok\n";
+        assert_eq!(read(died_last).failed, 1);
+        let died_first =
+            format!("{died_last}running 1 test\ntest b ... ok\ntest result: ok. 1 passed; 0 failed");
+        let tally = read(&died_first);
+        assert_eq!((tally.passed, tally.failed), (1, 1));
+    }
+
+    #[test]
+    fn what_a_test_prints_is_not_counted() {
+        let tally = read("running late\n  test result: ok. 9 passed\ntest of patience ... ignored by all\n");
+        assert_eq!((tally.passed, tally.failed, tally.reasons.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_ignored_test_is_either_skipped_or_run() {
+        let first = Tally { passed: 10, ignored: 4, ..Tally::default() };
+        let second = Tally { passed: 2, failed: 1, ..Tally::default() };
+        let summary = Summary::of(&first, &second);
+        assert_eq!(summary.to_string(), "12 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn what_a_dying_binary_ignored_is_still_skipped() {
+        let first = read("running 2 tests\ntest a ... ignored, needs exim4\n");
+        assert_eq!(Summary::of(&first, &Tally::default()), Summary { passed: 0, failed: 1, skipped: 1 });
+    }
+
+    #[test]
+    fn good_is_what_ran_and_did_not_fail() {
+        let summary = |passed, failed, skipped| Summary { passed, failed, skipped };
+        assert!(summary(1, 0, 0).is_good(true));
+        assert!(summary(1, 0, 1).is_good(false));
+        assert!(!summary(1, 0, 1).is_good(true));
+        assert!(!summary(1, 1, 0).is_good(false));
+        assert!(!summary(0, 0, 0).is_good(false), "nothing was run");
+    }
+}

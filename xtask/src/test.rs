@@ -1,0 +1,79 @@
+//! `cargo xtask test`: the test command. All that must hold for a commit.
+
+use crate::peers;
+use crate::run::{self, Outcome, Steps, cargo};
+use crate::tally::{Summary, Tally};
+use std::collections::BTreeMap;
+
+/// Takes every step, closes with one line of counts, and says whether all is well.
+pub(crate) fn run(no_skips: bool) -> bool {
+    let mut steps = Steps::default();
+    cargo_step(&mut steps, &["fmt", "--all", "--check"]);
+    cargo_step(&mut steps, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    let summary = tests(&mut steps, &[]);
+    steps.step("cargo doc --workspace --no-deps", || {
+        run::succeed(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    close(&steps, &summary, no_skips)
+}
+
+/// All tests: first those that need nothing, then the ignored ones whose peers are here.
+///
+/// One profile and one set of flags throughout, since each further one compiles SQLite once more.
+pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary {
+    peers::install(peers::OF_THE_TESTS);
+    let mut first = Tally::default();
+    steps.step("cargo test --workspace", || {
+        cargo_test(&["test", "--workspace", "--no-fail-fast"], environment, &mut first)
+    });
+    let (ready, skipped) = sort(&first);
+    let mut second = Tally::default();
+    if !ready.is_empty() {
+        // `--tests` leaves out the documentation's examples, which would be compiled again for nothing.
+        let mut arguments =
+            vec!["test", "--workspace", "--tests", "--no-fail-fast", "--", "--ignored", "--exact"];
+        arguments.extend(&ready);
+        steps.step(&format!("the tests whose peers are here: {}", ready.len()), || {
+            cargo_test(&arguments, environment, &mut second)
+        });
+    }
+    for (name, why) in skipped {
+        println!("skipped: {name}: {why}");
+    }
+    Summary::of(&first, &second)
+}
+
+/// Prints the closing line, alone and last, and says whether all is well.
+pub(crate) fn close(steps: &Steps, summary: &Summary, no_skips: bool) -> bool {
+    let steps_succeeded = steps.finish();
+    println!("{summary}");
+    steps_succeeded && summary.is_good(no_skips)
+}
+
+fn cargo_step(steps: &mut Steps, arguments: &[&str]) {
+    steps.step(&format!("cargo {}", arguments.join(" ")), || run::succeed(&mut cargo(arguments)));
+}
+
+fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tally) -> Outcome {
+    let mut cargo = cargo(arguments);
+    cargo.envs(environment.iter().copied());
+    let outcome = run::stream(&mut cargo, std::io::stdout(), |line| tally.read(line));
+    tally.finish();
+    if tally.died > 0 {
+        return Err(format!("test programs that ended without a result: {}", tally.died));
+    }
+    outcome
+}
+
+/// The ignored tests: those that can be run here, and the others with what keeps them from it.
+fn sort(tally: &Tally) -> (Vec<&str>, BTreeMap<&str, String>) {
+    let mut ready = Vec::new();
+    let mut skipped = BTreeMap::new();
+    for (name, reasons) in &tally.reasons {
+        match reasons.iter().find_map(|reason| peers::missing(reason)) {
+            None => ready.push(name.as_str()),
+            Some(why) => drop(skipped.insert(name.as_str(), why)),
+        }
+    }
+    (ready, skipped)
+}
