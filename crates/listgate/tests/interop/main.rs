@@ -1,0 +1,10 @@
+//! Other people's programs, for real. One scenario per file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod postfix;
+mod python_parser;
+mod smtplib;
+mod swaks;

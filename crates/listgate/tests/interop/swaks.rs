@@ -1,0 +1,35 @@
+//! swaks, the postmaster's own test client.
+
+use crate::support::Site;
+use std::process::{Command, Output};
+
+fn swaks(port: u16, to: &str) -> Output {
+    let port = port.to_string();
+    let mut command = Command::new("swaks");
+    command.args(["--protocol", "LMTP", "--server", "127.0.0.1", "--port", &port]);
+    command.args(["--helo", "client.example", "--from", "anne@example.org", "--to", to]);
+    command.args(["--header", "Subject: by swaks", "--body", "Hello"]);
+    command.output().unwrap()
+}
+
+#[test]
+#[ignore = "needs swaks"]
+fn swaks_delivers_to_several_and_is_refused() {
+    let site = Site::with_list();
+    let server = site.serve(&[]);
+    let output = swaks(server.address.port(), "mylist@example.com,mylist-request@example.com");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("250 2.0.0 Ok: queued as 1-1"), "{said}");
+    assert_eq!((site.ids("in").len(), site.ids("command").len()), (1, 1));
+    let stored = String::from_utf8(site.message("1-1")).unwrap();
+    assert!(
+        stored.contains("Subject: by swaks\r\n")
+            && stored.contains("\r\nX-MailFrom: anne@example.org\r\n\r\nHello"),
+        "{stored}"
+    );
+
+    let output = swaks(server.address.port(), "nobody@example.com");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("550 5.1.1 "));
+}
