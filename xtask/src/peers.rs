@@ -19,6 +19,7 @@ const PEERS: &[Peer] = &[
     Peer { name: "postfix", package: Some("postfix"), objection: only_for_root },
     Peer { name: "swaks", package: Some("swaks"), objection: none },
     Peer { name: "strace", package: Some("strace"), objection: none },
+    Peer { name: "mount", package: None, objection: only_for_root },
     Peer { name: "sqlite3", package: Some("sqlite3"), objection: none },
     Peer { name: "python3", package: Some("python3"), objection: without_lmtp },
     Peer { name: "valgrind", package: Some("valgrind"), objection: none },

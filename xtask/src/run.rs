@@ -9,10 +9,11 @@ use std::time::Instant;
 /// Done, or a sentence that says what went wrong.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// The repository's top folder.
-pub(crate) fn root() -> &'static Path {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask)
+/// The repository's top folder. Cargo says which it is at each run: a target folder that two working
+/// copies share may hold an xtask that was built in the other.
+pub(crate) fn root() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&xtask).parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// Cargo's target folder: the one that this program was built into, whatever set it.

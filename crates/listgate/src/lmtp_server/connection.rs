@@ -25,7 +25,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stages: watch::Receiver<Stage>,
 ) {
     let session = Session::new(shared.settings.clone());
-    let mut connection = Connection { stream, peer, transport, shared, stages, session, transaction: None };
+    let mut connection =
+        Connection { stream, peer, transport, shared, stages, session, draining: false, transaction: None };
     match connection.talk().await {
         Ok(()) => {}
         Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
@@ -42,6 +43,8 @@ struct Connection<'s, S> {
     shared: &'s Shared,
     stages: watch::Receiver<Stage>,
     session: Session<ForwardPath, Queued>,
+    /// Whether the session knows that the gate drains.
+    draining: bool,
     transaction: Option<Transaction>,
 }
 
@@ -215,8 +218,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
         let stage = *self.stages.borrow_and_update();
         match stage {
-            Stage::Open => {}
-            Stage::Draining => self.session.drain(),
+            Stage::Draining if !self.draining => {
+                // Between transactions it ends now: nothing that the peer sends is waited for.
+                self.draining = true;
+                self.session.drain();
+                return Ok(true);
+            }
+            Stage::Open | Stage::Draining => {}
             Stage::Ended => return Ok(false),
         }
         let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
@@ -227,12 +235,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             } } => Ok(true),
-            _ = self.stages.changed() => {
-                if *self.stages.borrow() >= Stage::Draining {
-                    self.session.drain();
-                }
-                Ok(true)
-            }
+            // The next call looks at what it has become.
+            _ = self.stages.changed() => Ok(true),
         }
     }
 }

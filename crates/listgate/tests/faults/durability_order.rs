@@ -1,0 +1,275 @@
+//! No 250 is written before what it promises is on stable storage: the order of system calls, by
+//! strace. (`kill -9` cannot show it, as the page cache survives.)
+//!
+//! Each message has a mark. Its commit is the one that first writes the mark to the write-ahead log,
+//! up to the frame that says "committed" in its header. For each promise there has to be a sync of the
+//! log that began after that frame was written and had succeeded before the 250 was; and for a large
+//! message a sync of its spool file after the file's last write, then one of the spool directory,
+//! both before the commit began.
+
+use crate::support::{Peer, Server, Site, queued_as};
+use crate::tools::{command, message, until};
+use std::collections::HashMap;
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+/// Says that an entry was promised for the message with a mark.
+struct Promise {
+    id: String,
+    mark: String,
+    large: bool,
+}
+
+/// One system call. It began at one line of the trace and ended at another.
+#[derive(Debug, Clone)]
+struct Call {
+    name: String,
+    /// What its descriptor is open on, where it has one.
+    path: String,
+    /// All octets that it was given.
+    data: Vec<u8>,
+    result: i64,
+    began: usize,
+    ended: usize,
+}
+
+impl Call {
+    fn is_write(&self) -> bool {
+        matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.data.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    fn has_synced(&self, path: &str) -> bool {
+        matches!(self.name.as_str(), "fsync" | "fdatasync") && self.result == 0 && self.path == path
+    }
+}
+
+/// The calls of a trace by `strace -f -y`, in the order in which they began.
+fn calls(trace: &str) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
+    for (at, line) in trace.lines().enumerate() {
+        let Some((pid, rest)) = line.split_once(' ') else { continue };
+        let rest = rest.trim_start();
+        if let Some(beginning) = rest.strip_suffix(" <unfinished ...>") {
+            unfinished.insert(pid, (at, beginning));
+        } else if let Some(resumed) = rest.strip_prefix("<... ") {
+            let (began, beginning) = unfinished.remove(pid).expect("what is resumed was begun");
+            let (_, end) = resumed.split_once(" resumed>").unwrap();
+            calls.extend(call(&format!("{beginning}{end}"), began, at));
+        } else {
+            calls.extend(call(rest, at, at));
+        }
+    }
+    // The process died in the middle of these.
+    calls.extend(
+        unfinished.into_values().filter_map(|(at, text)| call(&format!("{text}) = -1"), at, usize::MAX)),
+    );
+    calls.sort_by_key(|call| call.began);
+    calls
+}
+
+fn call(text: &str, began: usize, ended: usize) -> Option<Call> {
+    let (name, rest) = text.split_once('(')?;
+    let (arguments, result) = rest.rsplit_once(" = ")?;
+    let result = result.split(' ').next()?.split('<').next()?.parse().unwrap_or(-1);
+    let path = match arguments.split_once('<') {
+        Some((descriptor, rest)) if descriptor.bytes().all(|octet| octet.is_ascii_digit()) => {
+            rest.split('>').next().unwrap_or_default().to_owned()
+        }
+        _ => String::new(),
+    };
+    Some(Call { name: name.to_owned(), path, data: quoted(arguments), result, began, ended })
+}
+
+/// The octets of every string in quotes, as strace escapes them.
+fn quoted(arguments: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut octets = arguments.bytes().peekable();
+    let mut inside = false;
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'"' => inside = !inside,
+            _ if !inside => {}
+            b'\\' => match octets.next().unwrap() {
+                b'n' => out.push(b'\n'),
+                b'r' => out.push(b'\r'),
+                b't' => out.push(b'\t'),
+                b'v' => out.push(0x0b),
+                b'f' => out.push(0x0c),
+                digit @ b'0'..=b'7' => {
+                    let mut value = u32::from(digit - b'0');
+                    for _ in 0..2 {
+                        let Some(digit) = octets.next_if(|octet| matches!(octet, b'0'..=b'7')) else { break };
+                        value = value * 8 + u32::from(digit - b'0');
+                    }
+                    out.push(u8::try_from(value).unwrap());
+                }
+                other => out.push(other),
+            },
+            _ => out.push(octet),
+        }
+    }
+    out
+}
+
+/// The 250s of a trace whose order is as it has to be, or what is wrong.
+fn check(trace: &str, data_dir: &str, promises: &[Promise]) -> Result<usize, String> {
+    let calls = calls(trace);
+    for promise in promises {
+        check_promise(&calls, data_dir, promise).map_err(|why| format!("{}: {why}", promise.id))?;
+    }
+    // What nobody read counts, too.
+    let text = b"250 2.0.0 Ok: queued as ";
+    let said = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
+    Ok(calls.iter().filter(|call| call.is_write()).map(said).sum())
+}
+
+fn check_promise(calls: &[Call], data_dir: &str, promise: &Promise) -> Result<(), String> {
+    let wal = format!("{data_dir}/listgate.db-wal");
+    let words = format!("250 2.0.0 Ok: queued as {}\r\n", promise.id);
+    let said = calls.iter().find(|call| call.is_write() && call.has(&words)).ok_or("no 250 was written")?;
+    let to_wal: Vec<&Call> = calls.iter().filter(|call| call.is_write() && call.path == wal).collect();
+    let begin = to_wal.iter().position(|call| call.has(&promise.mark)).ok_or("it is not in the log")?;
+    // A frame is a header of 24 octets, which says how large the database is where the frame is the
+    // last of a commit, and its page. The page with the mark is preceded by its header.
+    let header = begin.checked_sub(1).ok_or("a page without a header")?;
+    let is_commit = |call: &&Call| call.data.len() == 24 && call.data[4..8] != [0; 4];
+    let commit = to_wal[header..].iter().position(is_commit).ok_or("no frame commits it")?;
+    let last = to_wal.get(header + commit + 1).ok_or("the committing frame has no page")?;
+    if calls.iter().any(|call| call.path == wal && call.name == "pwrite64" && call.result < 0) {
+        return Err("a write to the log failed".to_owned());
+    }
+    let synced = |call: &&Call| call.has_synced(&wal) && call.began > last.ended && call.ended < said.began;
+    if !calls.iter().any(|call| synced(&call)) {
+        return Err(format!("no sync of the log between lines {} and {}", last.ended, said.began));
+    }
+    if promise.large { check_spool(calls, data_dir, promise, to_wal[header]) } else { Ok(()) }
+}
+
+fn check_spool(calls: &[Call], data_dir: &str, promise: &Promise, commit: &Call) -> Result<(), String> {
+    let spool = format!("{data_dir}/spool");
+    let in_spool = |call: &&Call| call.is_write() && call.path.starts_with(&format!("{spool}/"));
+    let first = calls.iter().filter(in_spool).find(|call| call.has(&promise.mark));
+    let file = &first.ok_or("it is not in the spool")?.path;
+    let last = calls.iter().filter(in_spool).rfind(|call| call.path == *file).unwrap();
+    let file_synced = calls.iter().find(|call| call.has_synced(file) && call.began > last.ended);
+    let file_synced = file_synced.ok_or("no sync of the spool file")?;
+    let in_time =
+        |call: &&Call| call.has_synced(&spool) && call.began > file_synced.ended && call.ended < commit.began;
+    calls.iter().find(in_time).map(|_| ()).ok_or_else(|| "no sync of the spool directory in time".to_owned())
+}
+
+/// Several messages from one mail server, one in three of them large, some to two recipients.
+fn deliver(mut peer: Peer, session: usize) -> Vec<Promise> {
+    let mut promises = Vec::new();
+    for n in 0..9 {
+        let mark = format!("<mark-{session}-{n}-end@x>");
+        let large = n % 3 == 1;
+        let to: &[&str] = if n % 2 == 0 {
+            &["mylist@example.com"]
+        } else {
+            &["mylist@example.com", "mylist-join@example.com"]
+        };
+        let text = message(&mark, if large { 70_000 + n * 50_000 } else { n * 700 });
+        for reply in peer.deliver("a@example.org", to, text) {
+            promises.push(Promise { id: queued_as(&reply).to_owned(), mark: mark.clone(), large });
+        }
+    }
+    promises
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn every_250_follows_the_syncs_of_what_it_promises() {
+    let site = Site::with_list();
+    let trace = site.data().join("trace");
+    let mut strace = Command::new("strace");
+    // The gate is our child and strace its own: a signal to the child is a signal to the gate.
+    strace.args(["-D", "-f", "-y", "-q", "-s", "4096", "-o"]).arg(&trace);
+    strace.args([
+        "-e",
+        "trace=openat,write,writev,sendto,sendmsg,pwrite64,fsync,fdatasync,rename,unlink,close",
+    ]);
+    strace.arg("--").arg(env!("CARGO_BIN_EXE_listgate")).env("LISTGATE_DATA_DIR", site.data());
+    let mut server = Server::start(command(&site, strace, "[storage]\nmin_free = \"0B\"\n"));
+    let sessions: Vec<_> = (0..4)
+        .map(|session| (session, Peer::greeted(server.address)))
+        .map(|(session, peer)| thread::spawn(move || deliver(peer, session)))
+        .collect();
+    let promises: Vec<Promise> = sessions.into_iter().flat_map(|session| session.join().unwrap()).collect();
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let pid = server.child.id().to_string();
+    until("strace has written everything", || {
+        let trace = fs::read_to_string(&trace).unwrap();
+        trace.lines().last().is_some_and(|line| line.starts_with(&pid) && line.ends_with("exited with 0 +++"))
+    });
+    let trace = fs::read_to_string(&trace).unwrap();
+    let data_dir = site.data().canonicalize().unwrap();
+    let data_dir = data_dir.to_str().unwrap();
+    assert_eq!(promises.len(), 4 * (5 + 2 * 4));
+    assert_eq!(check(&trace, data_dir, &promises), Ok(promises.len()));
+    // The checker sees what is missing from this very trace, too.
+    for (what, path) in [("log", "listgate.db-wal>"), ("file", "spool/"), ("directory", "spool>")] {
+        let is_sync = |line: &&str| line.contains("sync(") && line.contains(&format!("{data_dir}/{path}"));
+        assert!(trace.lines().any(|line| is_sync(&line)), "{what}");
+        let failed: Vec<String> = trace
+            .lines()
+            .map(|line| if is_sync(&line) { line.replace("sync(", "sink(") } else { line.to_owned() })
+            .collect();
+        assert!(check(&failed.join("\n"), data_dir, &promises).is_err(), "without syncs of the {what}");
+    }
+}
+
+/// A commit of a small message; the sync of the log is interrupted by another thread's call.
+const SMALL: &str = r#"7 pwrite64(5</d/listgate.db-wal>, "\0\0\0\2\0\0\0\0\1\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", 24, 32) = 24
+7 pwrite64(5</d/listgate.db-wal>, "xx<mark@x>\r\nyy"..., 4096, 56) = 4096
+7 pwrite64(5</d/listgate.db-wal>, "\0\0\0\3\0\0\0\0041\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", 24, 4152) = 24
+7 pwrite64(5</d/listgate.db-wal>, "zz"..., 4096, 4176) = 4096
+7 fsync(5</d/listgate.db-wal> <unfinished ...>
+6 sendto(9<socket:[1]>, "354 go\r\n", 8, MSG_NOSIGNAL, NULL, 0) = 8
+7 <... fsync resumed>) = 0
+6 sendto(9<socket:[1]>, "250 2.0.0 Ok: queued as 1-1\r\n", 29, MSG_NOSIGNAL, NULL, 0) = 29
+"#;
+
+/// What a large message has before it.
+const LARGE: &str = r#"8 write(10</d/spool/a-0>, "Message-ID: <mark@x>\r\n"..., 70000) = 70000
+8 pwrite64(10</d/spool/a-0>, "0", 1, 12) = 1
+8 fsync(10</d/spool/a-0>) = 0
+8 openat(AT_FDCWD</d>, "/d/spool", O_RDONLY|O_CLOEXEC) = 11</d/spool>
+8 fsync(11</d/spool>) = 0
+"#;
+
+fn synthetic(trace: &str, large: bool) -> Result<usize, String> {
+    check(trace, "/d", &[Promise { id: "1-1".to_owned(), mark: "<mark@x>".to_owned(), large }])
+}
+
+#[test]
+fn the_checker_takes_the_right_order_and_no_other() {
+    assert_eq!(synthetic(SMALL, false), Ok(1));
+    assert_eq!(synthetic(&format!("{LARGE}{SMALL}"), true), Ok(1));
+    let lines: Vec<&str> = SMALL.lines().collect();
+    let reordered = |order: &[usize]| order.iter().map(|&at| lines[at].to_owned() + "\n").collect::<String>();
+    for (what, trace) in [
+        ("no sync", reordered(&[0, 1, 2, 3, 5, 7])),
+        ("a sync that fails", SMALL.replace("resumed>) = 0", "resumed>) = -1 EIO (Input/output error)")),
+        ("a sync of something else", SMALL.replace("fsync(5</d/listgate.db-wal>", "fsync(5</d/listgate.db>")),
+        ("a sync that ends after the reply began", reordered(&[0, 1, 2, 3, 4, 5, 7, 6])),
+        ("a sync that began before the last page", reordered(&[0, 1, 2, 4, 3, 5, 6, 7])),
+        ("no commit", reordered(&[0, 1, 4, 5, 6, 7])),
+        ("no reply", reordered(&[0, 1, 2, 3, 4, 5, 6])),
+    ] {
+        assert!(synthetic(&trace, false).is_err(), "{what}");
+    }
+    let lines: Vec<&str> = LARGE.lines().collect();
+    for order in [&[0, 1, 3, 4][..], &[0, 1, 2, 3], &[0, 2, 3, 4, 1], &[0, 1, 3, 4, 2]] {
+        let large: String = order.iter().map(|&at| lines[at].to_owned() + "\n").collect();
+        assert!(synthetic(&format!("{large}{SMALL}"), true).is_err(), "{large}");
+    }
+    assert!(synthetic(SMALL, true).is_err());
+}

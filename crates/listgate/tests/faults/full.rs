@@ -1,0 +1,90 @@
+//! A disk that really is full: a small tmpfs.
+
+use crate::support::{Peer, Site};
+use crate::tools::{THREE, answered_at_once, assert_all, entries, log, message, serve, spooled, until};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MIB: u64 = 1 << 20;
+
+/// Unmounted at the end, whoever still uses it.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn on(dir: &Path) -> Self {
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir).status();
+        assert!(mounted.unwrap().success());
+        Self(dir.to_owned())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Fills what is left of the disk. Removed, the room is there again.
+fn fill(site: &Site) -> PathBuf {
+    let path = site.data().join("ballast");
+    let mut file = File::create(&path).unwrap();
+    for chunk in [1 << 16, 1 << 12, 1] {
+        let chunk = vec![0; chunk];
+        let full = loop {
+            if let Err(why) = file.write_all(&chunk) {
+                break why;
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+    }
+    path
+}
+
+#[test]
+#[ignore = "needs mount"]
+fn a_disk_with_less_than_min_free_puts_off_at_mail() {
+    let site = Site::new();
+    let _mount = Mount::on(site.data());
+    site.create("mylist@example.com");
+    let server = serve(&site, "[storage]\nmin_free = \"1MiB\"\n");
+    let mut peer = Peer::greeted(server.address);
+    peer.assert_usable();
+    let too_much = format!("MAIL FROM:<a@example.org> SIZE={}", 16 * MIB);
+    assert_eq!(&peer.say(&too_much)[..9], "452 4.3.1");
+    let ballast = fill(&site);
+    assert_eq!(&peer.say("MAIL FROM:<a@example.org>")[..9], "452 4.3.1");
+    answered_at_once(&mut peer, "NOOP");
+    fs::remove_file(ballast).unwrap();
+    peer.assert_usable();
+    assert!(log(&site).contains("storage.min_free"), "{}", log(&site));
+}
+
+#[test]
+#[ignore = "needs mount"]
+fn a_disk_that_fills_up_puts_off_each_recipient_until_there_is_room() {
+    let site = Site::new();
+    let _mount = Mount::on(site.data());
+    site.create("mylist@example.com");
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
+    let mut peer = Peer::greeted(server.address);
+    peer.assert_usable();
+    let ballast = fill(&site);
+    for (id, size) in [("<row@x>", 60_000), ("<spool@x>", 1_000_000)] {
+        let replies = peer.deliver("a@example.org", &THREE, message(id, size));
+        assert_eq!(replies.len(), 3);
+        assert_all(&replies, "451 4.3.1");
+        answered_at_once(&mut peer, "NOOP");
+    }
+    until("the spool file of the refused message is gone", || spooled(&site).is_empty());
+    let log = log(&site);
+    assert!(log.contains("cannot store the mail: ") && log.contains("disk is full"), "{log}");
+    assert!(log.contains("cannot write ") && log.contains("No space left on device"), "{log}");
+    fs::remove_file(ballast).unwrap();
+    for (id, size) in [("<row@x>", 60_000), ("<spool@x>", 1_000_000)] {
+        assert_all(&peer.deliver("a@example.org", &THREE, message(id, size)), "250");
+        assert_eq!(entries(&site, id), 3, "once for each recipient");
+    }
+}

@@ -1,0 +1,159 @@
+//! System calls that fail, by strace. A failed write is recovered from; a failed sync is final.
+
+use crate::support::{Peer, Server, Site};
+use crate::tools::{
+    THREE, Tracer, answered_at_once, assert_all, entries, log, message, serve, spooled, until,
+};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \"5s\"\n";
+
+/// Longer than the writer is idle before it tidies up: what it still had to sync is synced.
+const QUIET: Duration = Duration::from_millis(1200);
+
+/// A gate that has taken mail and is at rest.
+fn at_rest(site: &Site) -> Server {
+    let server = serve(site, CONFIG);
+    let mut peer = Peer::greeted(server.address);
+    assert_all(&peer.deliver("a@example.org", &THREE, message("<small@x>", 100)), "250");
+    assert_all(&peer.deliver("a@example.org", &THREE, message("<large@x>", 200_000)), "250");
+    thread::sleep(QUIET);
+    server
+}
+
+fn a_write_fault(error: &str, code: &str, reason: &str) {
+    let site = Site::with_list();
+    let server = at_rest(&site);
+    let (mut peer, mut other) = (Peer::greeted(server.address), Peer::greeted(server.address));
+    let tracer = Tracer::inject(&server, &format!("pwrite64:error={error}"), None);
+    for (id, size) in [("<lost@x>", 100), ("<lost@x>", 200_000)] {
+        let replies = peer.deliver("a@example.org", &THREE, message(id, size));
+        assert_eq!(replies.len(), 3);
+        assert_all(&replies, code);
+        answered_at_once(&mut other, "NOOP");
+        answered_at_once(&mut Peer::greeted(server.address), "MAIL FROM:<b@example.org>");
+    }
+    tracer.detach();
+    let log = log(&site);
+    assert!(log.contains("cannot store the mail: ") && log.contains(reason), "{log}");
+    assert_eq!(entries(&site, "<lost@x>"), 0);
+    assert_eq!(spooled(&site).len(), 1, "only the message that was taken");
+    for (id, size) in [("<after@x>", 100), ("<much-after@x>", 200_000)] {
+        assert_all(&peer.deliver("a@example.org", &THREE, message(id, size)), "250");
+        assert_eq!(entries(&site, id), 3);
+    }
+    assert_eq!(entries(&site, "<small@x>") + entries(&site, "<large@x>"), 6);
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_log_without_room_puts_off_and_recovers() {
+    a_write_fault("ENOSPC", "451 4.3.1", "disk is full");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_log_that_cannot_be_written_puts_off_and_recovers() {
+    a_write_fault("EIO", "451 4.3.0", "disk I/O error");
+}
+
+/// Delivers into a sync that fails: everybody is put off, the gate ends, and the next one has all that
+/// was promised. `only`: syncs of this path alone.
+fn a_sync_fault(site: &Site, size: usize, only: Option<&str>, reason: &str) {
+    let mut server = at_rest(site);
+    let (mut peer, mut other) = (Peer::greeted(server.address), Peer::greeted(server.address));
+    let path = only.map(|name| site.data().join(name));
+    let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", path.as_deref());
+    answered_at_once(&mut other, "NOOP");
+    let asked = Instant::now();
+    let replies = peer.deliver("a@example.org", &THREE, message("<unsure@x>", size));
+    assert_eq!(replies.len(), 3);
+    assert_all(&replies, "451 4.3.0");
+    assert_eq!(&peer.reply()[..3], "421");
+    assert_eq!(&other.reply()[..3], "421");
+    ended(site, &mut server, asked, reason);
+    drop(tracer);
+    has_all(site);
+    // A mail server that was put off sends it again.
+    assert!([0, 3].contains(&entries(site, "<unsure@x>")), "all of it or nothing");
+}
+
+/// That the gate ends by itself, and says why.
+fn ended(site: &Site, server: &mut Server, asked: Instant, reason: &str) {
+    assert_eq!(server.wait(), Some(1));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let log = log(site);
+    assert!(log.contains(reason) && log.contains("no more mail is taken"), "{log}");
+}
+
+/// That a new gate has what an old one promised, and goes on.
+fn has_all(site: &Site) {
+    let server = serve(site, CONFIG);
+    assert_eq!(entries(site, "<small@x>") + entries(site, "<large@x>"), 6);
+    for id in site.ids("in") {
+        let message = String::from_utf8(site.message(&id)).unwrap();
+        assert!(message.ends_with("again\r\n"), "{message}");
+    }
+    Peer::greeted(server.address).assert_usable();
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_failed_sync_of_the_log_is_final() {
+    a_sync_fault(&Site::with_list(), 100, Some("listgate.db-wal"), "cannot store the mail: ");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_failed_sync_of_a_spool_file_is_final() {
+    let site = Site::with_list();
+    a_sync_fault(&site, 200_000, None, "the disk failed to sync ");
+    assert_eq!(entries(&site, "<unsure@x>"), 0);
+    assert_eq!(spooled(&site).len(), 1, "only the message that was taken");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_failed_sync_of_the_spool_directory_is_final() {
+    let site = Site::with_list();
+    a_sync_fault(&site, 200_000, Some("spool"), "the disk failed to sync ");
+    assert_eq!(entries(&site, "<unsure@x>"), 0);
+    assert_eq!(spooled(&site).len(), 1, "only the message that was taken");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_failed_sync_of_a_checkpoint_is_final_and_loses_nothing() {
+    let site = Site::with_list();
+    let mut server = at_rest(&site);
+    let mut peer = Peer::greeted(server.address);
+    let database = site.data().join("listgate.db");
+    let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", Some(Path::new(&database)));
+    let asked = Instant::now();
+    assert_all(&peer.deliver("a@example.org", &THREE, message("<promised@x>", 100)), "250");
+    assert_eq!(&peer.reply()[..3], "421");
+    ended(&site, &mut server, asked, "cannot checkpoint: ");
+    drop(tracer);
+    has_all(&site);
+    assert_eq!(entries(&site, "<promised@x>"), 3);
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_checkpoint_that_cannot_be_written_is_tried_again() {
+    let site = Site::with_list();
+    let server = at_rest(&site);
+    let mut peer = Peer::greeted(server.address);
+    let database = site.data().join("listgate.db");
+    let tracer = Tracer::inject(&server, "pwrite64:error=ENOSPC", Some(Path::new(&database)));
+    assert_all(&peer.deliver("a@example.org", &THREE, message("<first@x>", 100)), "250");
+    until("the log says why", || log(&site).contains("cannot checkpoint: "));
+    assert_all(&peer.deliver("a@example.org", &THREE, message("<second@x>", 100)), "250");
+    tracer.detach();
+    thread::sleep(QUIET);
+    assert_all(&peer.deliver("a@example.org", &THREE, message("<third@x>", 100)), "250");
+    let all = ["<first@x>", "<second@x>", "<third@x>"].map(|id| entries(&site, id));
+    assert_eq!(all, [3; 3]);
+}

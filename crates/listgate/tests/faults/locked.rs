@@ -1,0 +1,67 @@
+//! Another process holds the write lock.
+
+use crate::support::{Peer, Site, queued_as};
+use crate::tools::{answered_at_once, assert_all, entries, hold_write_lock, log, message, serve, spooled};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n";
+
+#[test]
+fn a_delivery_waits_for_the_lock_and_nobody_else_does() {
+    let site = Site::with_list();
+    let server = serve(&site, CONFIG);
+    let mut other = Peer::greeted(server.address);
+    let lock = hold_write_lock(&site);
+    let address = server.address;
+    let waiting = thread::spawn(move || {
+        let mut peer = Peer::greeted(address);
+        peer.deliver("a@example.org", &["mylist@example.com"], message("<waits@x>", 100))
+    });
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        for line in ["NOOP", "MAIL FROM:<b@example.org>", "RCPT TO:<mylist@example.com>", "RSET"] {
+            answered_at_once(&mut other, line);
+        }
+        answered_at_once(&mut Peer::connect(address), "LHLO client.example");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!waiting.is_finished(), "it waits for the lock");
+    drop(lock);
+    let replies = waiting.join().unwrap();
+    assert!(!queued_as(&replies[0]).is_empty());
+    assert_eq!(entries(&site, "<waits@x>"), 1);
+}
+
+#[test]
+fn a_lock_held_for_too_long_puts_off_what_waits_in_row_and_in_spool() {
+    let site = Site::with_list();
+    let server = serve(&site, CONFIG);
+    let mut other = Peer::greeted(server.address);
+    let lock = hold_write_lock(&site);
+    let sessions = [("<small@x>", 100), ("<large@x>", 200_000)].map(|(id, size)| {
+        let mut peer = Peer::greeted(server.address);
+        thread::spawn(move || {
+            let started = Instant::now();
+            let replies = peer.deliver("a@example.org", &["mylist@example.com"], message(id, size));
+            (peer, replies, started.elapsed())
+        })
+    });
+    let ended = sessions.map(|session| {
+        while !session.is_finished() {
+            answered_at_once(&mut other, "NOOP");
+            thread::sleep(Duration::from_millis(50));
+        }
+        session.join().unwrap()
+    });
+    drop(lock);
+    for (mut peer, replies, took) in ended {
+        assert_all(&replies, "451 4.3.0");
+        // The second may have waited for the first to be given up.
+        assert!((Duration::from_secs(9)..Duration::from_secs(45)).contains(&took), "{took:?}");
+        peer.assert_usable();
+    }
+    assert_eq!(entries(&site, "<small@x>") + entries(&site, "<large@x>"), 0);
+    assert_eq!(spooled(&site), [""; 0], "what came of the large one is gone");
+    assert!(log(&site).contains("database is locked"), "{}", log(&site));
+}

@@ -1,0 +1,15 @@
+//! Disks that fail, processes that die, peers that fall silent. One scenario per file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod durability_order;
+mod full;
+mod injected;
+mod kill;
+mod locked;
+mod memory;
+mod refusals;
+mod silent_peers;
+mod tools;

@@ -1,0 +1,93 @@
+//! Large messages take room on the disk, and none in memory.
+
+use crate::support::{Peer, Server, Site};
+use crate::tools::{assert_all, message, open, serve, spooled};
+use std::fs;
+
+const MIB: usize = 1 << 20;
+const SIZE: usize = 50 * MIB;
+
+#[test]
+fn a_message_of_50_mib_to_ten_recipients_is_stored_once_and_not_held_in_memory() {
+    let site = site();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\nmax_message_size = \"60MiB\"\n");
+    let grown = grows_by(&site, &server, b"Message-ID: <body@x>\r\n\r\n", &line(b""));
+    assert!(grown < 8 * MIB, "VmHWM grew by {} KiB", grown >> 10);
+}
+
+#[test]
+fn a_header_of_50_mib_is_stored_once_and_not_held_in_memory() {
+    let site = site();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\nmax_message_size = \"60MiB\"\n");
+    let grown = grows_by(&site, &server, b"Message-ID: <header@x>\r\n", &line(b"X-Again: "));
+    assert!(grown < 8 * MIB, "VmHWM grew by {} KiB", grown >> 10);
+}
+
+#[test]
+fn a_header_line_of_50_mib_is_stored_once_and_not_held_in_memory() {
+    let site = site();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\nmax_message_size = \"60MiB\"\n");
+    let grown = grows_by(&site, &server, b"Message-ID: <line@x>\r\nX-Long: ", &[b'x'; 1000]);
+    assert!(grown < 8 * MIB, "VmHWM grew by {} KiB", grown >> 10);
+}
+
+fn site() -> Site {
+    let site = Site::with_list();
+    for n in 0..10 {
+        site.create(&format!("list{n}@example.com"));
+    }
+    site
+}
+
+/// A line of 1000 octets.
+fn line(beginning: &[u8]) -> Vec<u8> {
+    let mut line = beginning.to_vec();
+    line.resize(998, b'x');
+    line.extend_from_slice(b"\r\n");
+    line
+}
+
+/// Sends 50 MiB of `part` after `beginning` to ten lists, and gives the octets that peak memory grew
+/// by, over what two smaller messages had needed.
+fn grows_by(site: &Site, server: &Server, beginning: &[u8], part: &[u8]) -> usize {
+    let to: Vec<String> = (0..10).map(|n| format!("list{n}@example.com")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let mut peer = Peer::greeted(server.address);
+    for size in [100, 100 << 10] {
+        assert_all(&peer.deliver("a@example.org", &to, message("<before@x>", size)), "250");
+    }
+    let (memory, disk, spool) = (peak_memory(server), octets(site), spooled(site).len());
+    peer.begin("a@example.org", &to);
+    peer.send(beginning);
+    let chunk = part.repeat(100);
+    for _ in 0..SIZE.div_ceil(chunk.len()) {
+        peer.send(&chunk);
+    }
+    peer.send("\r\n.\r\n");
+    let replies: Vec<String> = to.iter().map(|_| peer.reply()).collect();
+    assert_all(&replies, "250 2.0.0 Ok: queued as");
+    let grown = peak_memory(server) - memory;
+    assert_eq!(spooled(site).len(), spool + 1, "one file");
+    let disk = octets(site) - disk;
+    assert!((SIZE..SIZE + MIB).contains(&disk), "{disk} octets more on the disk");
+    let sql =
+        "SELECT count(*) FROM entry WHERE delivery = (SELECT max(id) FROM delivery WHERE size > 50000000)";
+    let entries: usize = open(site).query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(entries, 10);
+    grown
+}
+
+/// The most memory that the process ever had, in octets.
+fn peak_memory(server: &Server) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kib << 10
+}
+
+/// What the data directory's files have.
+fn octets(site: &Site) -> usize {
+    let files = |dir| fs::read_dir(dir).unwrap().map(|file| file.unwrap().metadata().unwrap());
+    let all = files(site.data().to_owned()).chain(files(site.data().join("spool")));
+    all.filter(fs::Metadata::is_file).map(|file| usize::try_from(file.len()).unwrap()).sum()
+}

@@ -1,0 +1,120 @@
+//! Whatever comes of a message: three recipients get three replies, and the session goes on.
+
+use crate::support::{PATIENCE, Peer, Server, Site, tcp};
+use crate::tools::{THREE, assert_all, entries, hold_write_lock, message, serve, spooled};
+use listgate::{BareNewline, Config};
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_message_that_is_too_large() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { max_message_size: 100_000, ..site.config() });
+    let mut peer = Peer::greeted(tcp(&gate));
+    for size in [100_001, 1_000_000] {
+        assert_all(&peer.deliver("a@example.org", &THREE, message("<large@x>", size)), "552 5.3.4");
+        peer.assert_usable();
+    }
+    assert_eq!(entries(&site, "<large@x>"), 0);
+    assert_eq!(spooled(&site), [""; 0]);
+    gate.stop().unwrap();
+}
+
+#[test]
+fn a_bare_newline_where_they_are_refused() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { bare_newline: BareNewline::Reject, ..site.config() });
+    let mut peer = Peer::greeted(tcp(&gate));
+    for end in ["\n", "\r", "\n.\n", "\r.\r"] {
+        for size in [100, 200_000] {
+            let text = message("<bare@x>", size) + end + "after it\r\n";
+            assert_all(&peer.deliver("a@example.org", &THREE, text), "554 5.6.0");
+            peer.assert_usable();
+        }
+    }
+    assert_eq!(entries(&site, "<bare@x>"), 0);
+    assert_eq!(spooled(&site), [""; 0]);
+    gate.stop().unwrap();
+}
+
+#[test]
+fn a_store_that_is_gone_for_longer_than_the_writer_waits() {
+    let site = Site::with_list();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
+    let mut peer = Peer::greeted(server.address);
+    let lock = hold_write_lock(&site);
+    let replies = peer.deliver("a@example.org", &THREE, message("<gone@x>", 100));
+    assert_all(&replies, "451 4.3.0");
+    drop(lock);
+    peer.assert_usable();
+    assert_eq!(entries(&site, "<gone@x>"), 0);
+}
+
+#[test]
+fn a_shutdown_while_the_message_arrives() {
+    let site = Site::with_list();
+    let mut server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
+    let mut peer = Peer::greeted(server.address);
+    let mut idle = Peer::greeted(server.address);
+    peer.begin("a@example.org", &THREE);
+    peer.send("Message-ID: <late@x>\r\n");
+    server.signal("TERM");
+    assert_eq!(&idle.reply()[..9], "421 4.3.2");
+    peer.send("\r\nstill in time\r\n.\r\n");
+    assert_all(&THREE.map(|_| peer.reply()), "250 2.0.0 Ok: queued as");
+    assert_eq!(&peer.reply()[..9], "421 4.3.2");
+    assert_eq!(peer.reply(), "");
+    assert_eq!(server.wait(), Some(0));
+    assert_eq!(entries(&site, "<late@x>"), 3);
+}
+
+#[test]
+fn a_shutdown_while_the_message_is_stored() {
+    let site = Site::with_list();
+    let mut server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
+    let mut peer = Peer::greeted(server.address);
+    let mut idle = Peer::greeted(server.address);
+    let lock = hold_write_lock(&site);
+    peer.begin("a@example.org", &THREE);
+    peer.send(message("<stored@x>", 100) + ".\r\n");
+    server.signal("TERM");
+    assert_eq!(&idle.reply()[..9], "421 4.3.2");
+    drop(lock);
+    let released = Instant::now();
+    assert_all(&THREE.map(|_| peer.reply()), "250 2.0.0 Ok: queued as");
+    assert_eq!(&peer.reply()[..9], "421 4.3.2");
+    assert_eq!(server.wait(), Some(0));
+    assert!(
+        released.elapsed() < Duration::from_secs(10),
+        "the session ends with its transaction, not with the grace time"
+    );
+    assert_eq!(entries(&site, "<stored@x>"), 3);
+}
+
+#[test]
+fn a_grace_time_that_ends_while_the_store_hangs() {
+    let site = Site::with_list();
+    let config = "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \"1s\"\n";
+    let mut server = serve(&site, config);
+    let mut peer = Peer::greeted(server.address);
+    let lock = hold_write_lock(&site);
+    peer.begin("a@example.org", &THREE);
+    peer.send(message("<hangs@x>", 100) + ".\r\n");
+    server.signal("TERM");
+    let asked = Instant::now();
+    assert_all(&THREE.map(|_| peer.reply()), "451 4.3.2");
+    let took = asked.elapsed();
+    assert!((Duration::from_millis(800)..Duration::from_secs(5)).contains(&took), "{took:?}");
+    assert!(matches!(peer.reply().get(..3), None | Some("421")));
+    ends(&mut server);
+    drop(lock);
+    // Nothing was promised, and nothing came of it.
+    assert_eq!(entries(&site, "<hangs@x>"), 0);
+    let server = serve(&site, config);
+    Peer::greeted(server.address).assert_usable();
+}
+
+fn ends(server: &mut Server) {
+    let asked = Instant::now();
+    assert_eq!(server.wait(), Some(0));
+    assert!(asked.elapsed() < PATIENCE / 2, "{:?}", asked.elapsed());
+}

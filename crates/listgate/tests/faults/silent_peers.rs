@@ -1,0 +1,73 @@
+//! Peers that fall silent, and one that never listens.
+
+use crate::support::{PATIENCE, Peer, Site};
+use crate::tools::{answered_at_once, serve};
+use std::io::{ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_peer_that_never_reads_is_dropped_and_others_are_served() {
+    let site = Site::with_list();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\ncommand_timeout = \"2s\"\n");
+    let mut deaf = Peer::greeted(server.address).stream;
+    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    let noops = "NOOP\r\n".repeat(10_000);
+    let deaf = thread::spawn(move || {
+        let started = Instant::now();
+        loop {
+            if let Err(why) = deaf.write_all(noops.as_bytes()) {
+                return (why.kind(), started.elapsed());
+            }
+        }
+    });
+    let mut served = 0;
+    while !deaf.is_finished() {
+        let mut peer = Peer::connect(server.address);
+        answered_at_once(&mut peer, "LHLO client.example");
+        peer.assert_usable();
+        served += 1;
+        thread::sleep(Duration::from_millis(20));
+    }
+    let (why, took) = deaf.join().unwrap();
+    assert!(matches!(why, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{why} after {took:?}");
+    assert!(took >= Duration::from_secs(2) && served > 10, "{took:?}, {served} served");
+}
+
+#[test]
+fn a_silent_peer_gets_421_after_command_timeout() {
+    let site = Site::with_list();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\ncommand_timeout = \"1s\"\n");
+    let open = ["LHLO client.example", "MAIL FROM:<a@example.org>", "RCPT TO:<mylist@example.com>"];
+    for said in 0..=open.len() {
+        let mut peer = server.peer();
+        for line in &open[..said] {
+            assert_eq!(&peer.say(line)[..3], "250");
+        }
+        // Half a command is silence, too.
+        peer.send("NOO");
+        assert_421_after(&mut peer, Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn silence_within_data_gets_421_after_data_timeout() {
+    let site = Site::with_list();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\ndata_timeout = \"1s\"\n");
+    for size in [0, 10, 200_000] {
+        let mut peer = Peer::greeted(server.address);
+        peer.begin("a@example.org", &["mylist@example.com"]);
+        peer.send("x".repeat(size));
+        assert_421_after(&mut peer, Duration::from_secs(1));
+    }
+    assert_eq!(site.ids("in"), [""; 0]);
+}
+
+fn assert_421_after(peer: &mut Peer, timeout: Duration) {
+    let silent = Instant::now();
+    let reply = peer.reply();
+    let took = silent.elapsed();
+    assert_eq!(&reply[..9], "421 4.4.2", "{reply}");
+    assert!(took > timeout.mul_f32(0.8) && took < timeout * 4, "{took:?}");
+    assert_eq!(peer.reply(), "", "the connection is closed");
+}
