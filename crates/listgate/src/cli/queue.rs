@@ -130,7 +130,7 @@ fn status(out: &mut impl Write, connection: &Connection, json: bool) -> Result<(
 /// Columns: the total, then how many entries are younger than so many minutes.
 fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> io::Result<()> {
     let heads: String = AGES.iter().map(|age| format!("{age:>5}")).collect();
-    writeln!(out, "\n{:<23}{:>6}{heads}  more", format!("{queue}, age in minutes"), "T")?;
+    writeln!(out, "\n{:<23}{:>6}{heads} more", format!("{queue}, age in minutes"), "T")?;
     let mut total = Shape::default();
     for shape in lists.values() {
         total.iter_mut().zip(shape).for_each(|(sum, count)| *sum += count);

@@ -5,7 +5,7 @@ use crate::queue::Unavailable;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
 const MIGRATIONS: [&str; 1] = [include_str!("0001.sql")];
@@ -61,7 +61,13 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
         Use::Lookup => limits::LOOKUP_LOCK_WAIT,
         Use::Command => limits::COMMAND_LOCK_WAIT,
     };
-    connection.busy_handler(Some(move |attempts: i32| keep_waiting(attempts, patience)))?;
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |attempts: i32| {
+        if attempts == 0 {
+            since = Instant::now();
+        }
+        keep_waiting(since, patience)
+    }))?;
     // The first two hold only for a file that is just being created.
     connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -75,10 +81,11 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Called while another process holds the lock: sleeps a little, and says whether to go on.
-fn keep_waiting(attempts: i32, patience: Duration) -> bool {
+/// Called while another process holds the lock: sleeps a little, and says whether to go on. By the
+/// clock, as a sleep this short takes half as long again.
+fn keep_waiting(since: Instant, patience: Duration) -> bool {
     thread::sleep(limits::LOCK_RETRY);
-    limits::LOCK_RETRY * u32::try_from(attempts).unwrap_or(u32::MAX) < patience
+    since.elapsed() < patience
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
