@@ -20,6 +20,9 @@ pub(crate) const HEADER_NAME: usize = 1024;
 /// Octets of a Message-ID that are remembered (RFC 5322 section 2.1.1: a line has 998).
 pub(crate) const MESSAGE_ID: usize = 998;
 
+/// Delivery ids that the writer takes from the database at a time.
+pub(crate) const IDS_IN_A_BLOCK: i64 = 1000;
+
 /// Recipients refused at RCPT that the line about their transaction names; the rest it counts.
 pub(crate) const LOGGED_REFUSALS: usize = 1000;
 

@@ -23,7 +23,6 @@ verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 lmtp unix - - n - - lmtp
-smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
@@ -57,7 +56,7 @@ impl Postfix {
              inet_protocols = ipv4\nmyhostname = mx.example.net\nmydestination =\nalias_maps =\n\
              alias_database =\nlocal_recipient_maps =\nmynetworks = 127.0.0.0/8\nrelay_domains = example.com\n\
              transport_maps = inline:{{ example.com=lmtp:inet:{listgate} }}\n\
-             minimal_backoff_time = 1s\nqueue_run_delay = 1s\n\
+             default_transport = discard\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n\
              address_verify_map =\n{more}",
             queue = queue.display(),
             data = data.display(),
@@ -159,9 +158,21 @@ impl Smtp {
 #[test]
 #[ignore = "needs postfix"]
 fn good_unknown_and_good_are_sent_bounced_and_sent() {
+    sent_bounced_and_sent("rcpt", "(in reply to RCPT TO command)");
+}
+
+#[test]
+#[ignore = "needs postfix"]
+fn good_refused_after_the_data_and_good_are_sent_bounced_and_sent() {
+    sent_bounced_and_sent("data", "(in reply to end of DATA command)");
+}
+
+fn sent_bounced_and_sent(refuse_at: &str, refused_in_reply_to: &str) {
     let site = Site::with_list();
     site.create("second@example.com");
-    let server = site.serve(&[]);
+    let config = site.data().join("gate.toml");
+    fs::write(&config, format!("[lmtp]\nrefuse_at = \"{refuse_at}\"\n")).unwrap();
+    let server = site.serve(&["--config", config.to_str().unwrap()]);
     let postfix = Postfix::start(server.address, "");
     postfix
         .smtp()
@@ -177,7 +188,14 @@ fn good_unknown_and_good_are_sent_bounced_and_sent() {
     ] {
         let line = postfix.logged(&[to, "status="]);
         assert!(line.contains(status) && line.contains(reply), "{line}");
+        assert_eq!(line.contains(refused_in_reply_to), status == "status=bounced", "{line}");
+        assert_eq!(postfix.log().lines().filter(|line| line.contains(to)).count(), 1, "told once");
     }
+    let msgdata = &site.json(&["queue", "show", "1-2"])[0]["msgdata"];
+    assert_eq!(
+        (&msgdata["listname"], &msgdata["subaddress"]),
+        (&"second@example.com".into(), &"join".into())
+    );
     assert_eq!((site.ids("in"), site.ids("command")), (vec!["1-1".to_owned()], vec!["1-2".to_owned()]));
     let stored = String::from_utf8(site.message("1-1")).unwrap();
     assert!(stored.starts_with("Received: "), "{stored}");

@@ -8,7 +8,7 @@ const SCRIPT: &str = r#"
 import smtplib, sys
 host, port = sys.argv[1], int(sys.argv[2])
 message = "From: anne@example.org\r\nSubject: by smtplib\r\nMessage-ID: <smtplib@example.org>\r\n\r\n.dot\r\n"
-with smtplib.LMTP(host, port) as lmtp:
+with smtplib.LMTP(host, port, local_hostname="client.example") as lmtp:
     assert lmtp.sendmail("anne@example.org", ["mylist-join@example.com"], message) == {}
     try:
         lmtp.sendmail("anne@example.org", ["nobody@example.com"], message)

@@ -13,9 +13,10 @@ CREATE TABLE list (
 ) WITHOUT ROWID;
 
 -- One message. Its body stands last and is never updated, so that no other column costs a read of
--- it. AUTOINCREMENT: an id that was given to an operator is never given to another message.
+-- it.
 CREATE TABLE delivery (
-    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            INTEGER PRIMARY KEY,       -- never another message's: see minted
+
     received_at   INTEGER NOT NULL,
     mail_from     TEXT NOT NULL,             -- <> for the null sender
     message_id    TEXT NOT NULL,
@@ -28,6 +29,11 @@ CREATE TABLE delivery (
     body          BLOB
 );
 CREATE INDEX delivery_spool ON delivery (spool) WHERE spool IS NOT NULL;
+
+-- Ids up to this one may have been given away. The gate takes them in blocks, which costs less than
+-- writing down each one, so there are gaps after a restart.
+CREATE TABLE minted (up_to INTEGER NOT NULL);
+INSERT INTO minted VALUES (0);
 
 -- One endpoint of a message. A consumer's hold is `leased_until`; `attempts` is its fence.
 CREATE TABLE entry (

@@ -38,6 +38,32 @@ pub(super) struct Writer {
     /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
     wal_pages: Arc<AtomicU32>,
     puts: mpsc::Receiver<Put>,
+    ids: Ids,
+}
+
+/// Delivery ids, taken in blocks.
+#[derive(Clone, Copy)]
+struct Ids {
+    next: i64,
+    /// The last one that the database knows to be taken.
+    up_to: i64,
+}
+
+impl Ids {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let up_to = connection.query_row("SELECT up_to FROM minted", [], |row| row.get(0))?;
+        Ok(Self { next: up_to + 1, up_to })
+    }
+
+    /// The next id; a new block is taken in the transaction that uses its first.
+    fn mint(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        if self.next > self.up_to {
+            self.up_to = self.next + limits::IDS_IN_A_BLOCK - 1;
+            connection.prepare_cached("UPDATE minted SET up_to = ?1")?.execute([self.up_to])?;
+        }
+        self.next += 1;
+        Ok(self.next - 1)
+    }
 }
 
 impl Writer {
@@ -53,7 +79,8 @@ impl Writer {
             told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { connection, spool, condemned, wal_pages, puts })
+        let ids = Ids::read(&connection)?;
+        Ok(Self { connection, spool, condemned, wal_pages, puts, ids })
     }
 
     /// Until the home is dropped or the disk has failed.
@@ -98,11 +125,11 @@ impl Writer {
         batch
     }
 
-    fn write(&mut self, batch: Vec<Put>) {
+    fn write(&mut self, mut batch: Vec<Put>) {
         if batch.is_empty() {
             return;
         }
-        match self.commit(&batch) {
+        match self.commit(&mut batch) {
             Ok(ids) => {
                 for (put, ids) in batch.into_iter().zip(ids) {
                     // Whoever has gone in the meantime has its mail queued all the same.
@@ -120,11 +147,16 @@ impl Writer {
     }
 
     /// One transaction. Gives the ids of each delivery's entries.
-    fn commit(&mut self, batch: &[Put]) -> rusqlite::Result<Vec<Vec<EntryId>>> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let ids =
-            batch.iter().map(|put| insert(&self.connection, &put.delivery)).collect::<Result<_, _>>()?;
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
+    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<Vec<EntryId>>> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // The lock may have taken long, and who was told 451 in the meantime sends again.
+        batch.retain(|put| !put.answer.is_closed());
+        let mut minted = self.ids;
+        let connection = &self.connection;
+        let stored = batch.iter().map(|put| insert(connection, minted.mint(connection)?, &put.delivery));
+        let ids = stored.collect::<Result<_, _>>()?;
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        self.ids = minted;
         Ok(ids)
     }
 
@@ -203,7 +235,7 @@ fn in_row(body: &Body) -> Option<&[u8]> {
 }
 
 /// Inserts a delivery and its entries. The same endpoint and detail twice is one entry.
-fn insert(connection: &Connection, delivery: &Delivery) -> rusqlite::Result<Vec<EntryId>> {
+fn insert(connection: &Connection, id: i64, delivery: &Delivery) -> rusqlite::Result<Vec<EntryId>> {
     let Delivery { envelope, message, to } = delivery;
     let received_at = milliseconds(envelope.received_at);
     let spool = match &message.body {
@@ -212,11 +244,12 @@ fn insert(connection: &Connection, delivery: &Delivery) -> rusqlite::Result<Vec<
     };
     connection
         .prepare_cached(
-            "INSERT INTO delivery (received_at, mail_from, message_id, peer, lhlo, transport, original_size,
+            "INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size,
                                    size, spool, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
+            id,
             received_at,
             envelope.mail_from.to_string(),
             message.message_id,
@@ -228,7 +261,6 @@ fn insert(connection: &Connection, delivery: &Delivery) -> rusqlite::Result<Vec<
             spool,
             in_row(&message.body),
         ])?;
-    let id = connection.last_insert_rowid();
     let mut ids = Vec::new();
     let mut seen = HashMap::new();
     for addressed in to.iter().flatten() {
@@ -268,4 +300,96 @@ fn outcomes(delivery: Delivery, ids: Vec<EntryId>) -> Outcomes {
     delivery.to.map(|addressed: Result<Addressed, Refusal>| {
         addressed.map(|_| Queued::new(ids.next().expect("an id for each addressed recipient")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::homes::sqlite::{DataDir, lists};
+    use crate::queue::Message;
+    use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
+    use std::time::{Instant, SystemTime};
+    use tokio::sync::watch;
+
+    /// Three recipients, as only a session can name them.
+    fn recipients() -> PerRecipient<ForwardPath> {
+        let settings = Settings {
+            hostname: String::new(),
+            software: String::new(),
+            bare_newline: crate::BareNewline::Keep,
+            limits: listgate_lmtp::Limits::default(),
+        };
+        let mut session: Session<ForwardPath, String> = Session::new(Arc::new(settings));
+        let mut input =
+            &b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a+c@b>\r\nDATA\r\n.\r\n"
+                [..];
+        loop {
+            match session.next(Instant::now(), &mut input).unwrap() {
+                Event::Mail(_) => session.accept_mail(),
+                Event::Recipient(path) => session.accept(path),
+                Event::Complete(to) => return to,
+                _ => {}
+            }
+        }
+    }
+
+    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) {
+        let list = crate::lists::List { list_id: "a.b".to_owned(), address: "a@b".parse().unwrap() };
+        let to = recipients().map(|recipient| {
+            let role = crate::route::Role::Post;
+            let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
+            let endpoint = crate::route::Endpoint { list: list.clone(), role, detail };
+            Ok(Addressed { recipient, msgdata: endpoint.msgdata(0, ""), endpoint })
+        });
+        let envelope = crate::queue::Envelope {
+            mail_from: listgate_lmtp::ReversePath::Null,
+            peer: String::new(),
+            lhlo: String::new(),
+            transport: "LMTP",
+            received_at: SystemTime::now(),
+        };
+        let message =
+            Message { body: Body::Memory(vec![b'x'; size]), original_size: 0, message_id: String::new() };
+        let (answer, answered) = oneshot::channel();
+        (Put { delivery: Delivery { envelope, message, to }, answer }, answered)
+    }
+
+    fn ids(answered: oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) -> Result<Vec<String>, Refusal> {
+        let outcomes = answered.blocking_recv().unwrap().map_err(|why| why.refusal())?;
+        Ok(outcomes.iter().map(|outcome| outcome.as_ref().unwrap().to_string()).collect())
+    }
+
+    #[test]
+    fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::new(dir.path());
+        let mut connection = data_dir.open_or_create().unwrap();
+        lists::create(&mut connection, &["a@b".parse().unwrap()]).unwrap();
+        let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
+        let condemned = Condemned(watch::Sender::new(false));
+        let mut writer = Writer::new(connection, data_dir.spool(), condemned, mpsc::channel().1).unwrap();
+
+        let (small, taken) = put(10);
+        writer.write(vec![small]);
+        assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
+        let (large, put_off) = put(60_000);
+        let (beside, put_off_too) = put(10);
+        writer.write(vec![beside, large]);
+        for refused in [put_off, put_off_too] {
+            let refusal = ids(refused).unwrap_err();
+            assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
+        }
+        assert!(!writer.condemned.is_set());
+        writer.connection.pragma_update(None, "max_page_count", pages + 100).unwrap();
+        let (again, taken) = put(60_000);
+        let (gone, _) = put(10);
+        writer.write(vec![gone, again]);
+        assert_eq!(ids(taken).unwrap()[0], "2-1", "whoever has gone is not stored");
+
+        drop(writer);
+        let connection = data_dir.open().unwrap();
+        let mut ids = Ids::read(&connection).unwrap();
+        assert!(ids.mint(&connection).unwrap() > 2);
+    }
 }
