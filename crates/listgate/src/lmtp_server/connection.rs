@@ -56,6 +56,8 @@ struct Transaction {
     /// The message so far; `None` once it is known why there will be no more of it.
     incoming: Result<Incoming, Refusal>,
     size: u64,
+    /// Recipients as the log names them.
+    accepted: Vec<String>,
     refused: Vec<String>,
     more_refused: usize,
 }
@@ -121,7 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
         match guarded(async { intake.recipient(&path) }).await.unwrap_or(Err(BUG)) {
-            Ok(()) => self.session.accept(path),
+            Ok(()) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.accepted.push(path.to_string());
+                }
+                self.session.accept(path);
+            }
             Err(refusal) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.refused(&path, &refusal);
@@ -146,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn complete(&mut self, to: PerRecipient<ForwardPath>) {
         let mut transaction = self.transaction.take().expect("a message completes in a transaction");
-        let recipients: Vec<String> = to.iter().map(ToString::to_string).collect();
+        let recipients = std::mem::take(&mut transaction.accepted);
         let incoming = std::mem::replace(&mut transaction.incoming, Err(BUG));
         let delivered = match incoming {
             Err(refusal) => Err(refusal),
@@ -249,6 +256,7 @@ impl Transaction {
             mail_from,
             incoming: Ok(incoming),
             size: 0,
+            accepted: Vec::new(),
             refused: Vec::new(),
             more_refused: 0,
         }
@@ -262,12 +270,13 @@ impl Transaction {
         }
     }
 
-    /// The one line about a transaction.
+    /// The one line about a transaction; those who were accepted and have no outcome stand alone.
     fn log(mut self, peer: &str, id: &str, message_id: &str, outcomes: &[String]) {
         if self.more_refused > 0 {
             self.refused.push(format!("and {} more refused", self.more_refused));
         }
-        let to: Vec<&str> = outcomes.iter().chain(&self.refused).map(String::as_str).collect();
+        let to: Vec<&str> =
+            self.accepted.iter().chain(outcomes).chain(&self.refused).map(String::as_str).collect();
         tracing::info!(
             id,
             message_id,

@@ -105,6 +105,9 @@ fn one_log_line_for_a_transaction_in_json_names_everything() {
     assert_eq!(&peer.say("DATA")[..3], "354");
     peer.send("Message-ID: <logged@example.org>\r\n\r\n.\r\n");
     let id = peer.reply().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(&peer.say("MAIL FROM:<>")[..3], "250");
+    assert_eq!(&peer.say("RCPT TO:<mylist@example.com>")[..3], "250");
+    assert_eq!(&peer.say("RSET")[..3], "250");
     server.signal("TERM");
     server.wait();
     let mut log = String::new();
@@ -119,4 +122,6 @@ fn one_log_line_for_a_transaction_in_json_names_everything() {
     assert!(to.contains(&format!("mylist-join@example.com command/join mylist.example.com {id}")), "{to}");
     assert!(to.contains("nobody@example.com 550 5.1.1"), "{to}");
     assert!(line["size"].is_u64() && line["ms"].is_u64());
+    let probe = lines.iter().find(|line| line["message"] == "abandoned").unwrap();
+    assert_eq!((&probe["to"], &probe["from"]), (&"mylist@example.com".into(), &"<>".into()));
 }
