@@ -116,9 +116,12 @@ impl Bench {
         let data = self.scratch.join("data");
         self.gate.create_lists(&data, &[LIST.to_owned()])?;
         let (server, address) = self.gate.serve(&data, &[])?;
-        let rate = self.rate(address, sessions)?;
-        self.all_are_queued(&data)?;
-        server.stop()?;
+        let rate = self.rate(address, sessions).and_then(|rate| {
+            self.all_are_queued(&data)?;
+            server.stop()?;
+            Ok(rate)
+        });
+        let rate = self.gate.explain(&data, rate)?;
         std::fs::remove_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
         Ok(rate)
     }

@@ -64,7 +64,8 @@ impl Bench {
         out_file.push(&counted);
         let under = [self.valgrind.as_os_str(), OsStr::new("--tool=callgrind"), &out_file];
         let (server, address) = self.gate.serve(&data, &under)?;
-        run::succeed(&mut smtp_source(&self.source, address, LIST, 1, transactions))?;
+        let sent = run::succeed(&mut smtp_source(&self.source, address, LIST, 1, transactions));
+        self.gate.explain(&data, sent)?;
         let queued = self.gate.queued(&data)?;
         if queued != transactions {
             return Err(format!("{transactions} messages were accepted and {queued} are in the queue"));

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A server need not be quick to greet: valgrind slows it down fifty times.
@@ -29,8 +30,7 @@ impl Server {
         let deadline = Instant::now() + TIME_TO_GREET;
         while !greets(address) {
             if server.ended()?.is_some() || Instant::now() > deadline {
-                let said = std::fs::read_to_string(log).unwrap_or_default();
-                return Err(format!("{command:?} does not serve; it said:\n{said}"));
+                return Err(format!("{command:?} does not serve; it said:\n{}", complaints(log)));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -72,10 +72,28 @@ fn greets(address: SocketAddr) -> bool {
     BufReader::new(stream).read_line(&mut greeting).is_ok() && greeting.starts_with("220")
 }
 
-/// An address on the loopback interface that nobody listens on.
+/// An address on the loopback interface that nobody listens on. Its port lies below those that systems
+/// give away by themselves, so that nobody is given it between this answer and its use.
 pub(crate) fn free_address() -> Outcome<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0));
-    listener.and_then(|listener| listener.local_addr()).map_err(|error| format!("no free port: {error}"))
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Where two benchmarks run at a time, they begin at different places.
+    let start = (std::process::id() % 10_000) as u16;
+    for _ in 0..10_000 {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000) % 10_000;
+        if let Ok(address) = TcpListener::bind(("127.0.0.1", port)).and_then(|free| free.local_addr()) {
+            return Ok(address);
+        }
+    }
+    Err("no port from 20000 to 29999 is free on 127.0.0.1".into())
+}
+
+/// What a server wrote that explains a failure: its last warnings and errors, or else its last lines.
+pub(crate) fn complaints(log: &Path) -> String {
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let complaints: Vec<&str> =
+        log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    let lines = if complaints.is_empty() { log.lines().collect() } else { complaints };
+    lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
 /// A folder of our own below cargo's target folder, which is on a disk where /tmp may be memory.
@@ -136,13 +154,22 @@ impl Gate {
         let address = free_address()?;
         let mut gate = self.on(data, under);
         gate.args(["serve", "--listen", &address.to_string()]);
-        Server::start(&mut gate, address, &data.with_extension("log")).map(|server| (server, address))
+        Server::start(&mut gate, address, &log_of(data)).map(|server| (server, address))
+    }
+
+    /// A failure of a run against this gate, with what the gate had to say.
+    pub(crate) fn explain<T>(&self, data: &Path, outcome: Outcome<T>) -> Outcome<T> {
+        outcome.map_err(|reason| format!("{reason}\nthe gate said:\n{}", complaints(&log_of(data))))
     }
 
     /// Says how many messages wait in the queue of posts.
     pub(crate) fn queued(&self, data: &Path) -> Outcome<usize> {
         run::output(self.on(data, &[]).args(["queue", "ls", "in", "--json"])).map(|list| list.lines().count())
     }
+}
+
+fn log_of(data: &Path) -> PathBuf {
+    data.with_extension("log")
 }
 
 /// Postfix's load generator: `messages` of 4 KiB over `sessions` connections that stay open.
@@ -157,4 +184,25 @@ pub(crate) fn smtp_source(
     source.args(["-L", "-d", "-s", &sessions.to_string(), "-m", &messages.to_string(), "-l", "4096"]);
     source.args(["-f", "anne@example.org", "-t", list, &to.to_string()]);
     source
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_free_addresses_differ() {
+        assert_ne!(free_address(), free_address());
+    }
+
+    #[test]
+    fn complaints_come_first() {
+        let log = std::env::temp_dir().join(format!("xtask-complaints-{}", std::process::id()));
+        let fine = "listening\nINFO taken\n".repeat(9);
+        std::fs::write(&log, format!("WARN no room\n{fine}")).expect("a temporary file");
+        assert_eq!(complaints(&log), "WARN no room");
+        std::fs::write(&log, fine).expect("a temporary file");
+        assert_eq!(complaints(&log).lines().count(), 5);
+        std::fs::remove_file(&log).expect("it was just written");
+    }
 }
