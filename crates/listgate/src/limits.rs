@@ -46,6 +46,9 @@ pub(crate) const COMMAND_LOCK_WAIT: Duration = Duration::from_secs(30);
 /// waits for a recovery.
 pub(crate) const LOOKUP_LOCK_WAIT: Duration = Duration::from_millis(100);
 
+/// Answers about names that a gate remembers while no list or domain changes.
+pub(crate) const KNOWN_NAMES: usize = 512;
+
 /// The pause between two attempts at a lock. SQLite's own handler sleeps longer the longer it
 /// waits, and loses to anyone who asks more often.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_micros(200);

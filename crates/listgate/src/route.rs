@@ -97,7 +97,7 @@ pub(crate) struct Rules {
 }
 
 /// The names under which a list could answer, lower case: asked for in one lookup.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Names {
     /// The whole local part before the detail. A list of this name wins.
     pub(crate) whole: String,

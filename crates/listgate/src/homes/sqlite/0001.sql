@@ -12,6 +12,17 @@ CREATE TABLE list (
     PRIMARY KEY (domain, local)
 ) WITHOUT ROWID;
 
+-- Counts the changes of lists and domains, so that whoever remembers an answer can ask in one read
+-- whether it still holds.
+CREATE TABLE lists_version (n INTEGER NOT NULL);
+INSERT INTO lists_version VALUES (0);
+CREATE TRIGGER list_created AFTER INSERT ON list BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER list_changed AFTER UPDATE ON list BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER list_removed AFTER DELETE ON list BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER domain_added AFTER INSERT ON domain BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER domain_changed AFTER UPDATE ON domain BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER domain_removed AFTER DELETE ON domain BEGIN UPDATE lists_version SET n = n + 1; END;
+
 -- One message. Its body stands last and is never updated, so that no other column costs a read of
 -- it.
 CREATE TABLE delivery (

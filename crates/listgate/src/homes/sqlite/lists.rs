@@ -1,10 +1,12 @@
 //! The lists of the embedded home.
 
 use super::connection::write;
+use crate::limits;
 use crate::lists::{List, ListAddress};
 use crate::queue::Unavailable;
 use crate::route::Names;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
@@ -30,6 +32,33 @@ pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<O
                                    AND whole.local = ?2), ?3)",
     )?;
     statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()
+}
+
+/// Answers that were given, and the count of changes they hold for. The count is read at each
+/// question, so no answer is older than its question; and it is one row, however many lists there are.
+#[derive(Default)]
+pub(super) struct Known {
+    version: i64,
+    answers: HashMap<Names, Option<List>>,
+}
+
+impl Known {
+    /// What [`find`] would say now.
+    pub(super) fn find(&mut self, connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
+        let mut counted = connection.prepare_cached("SELECT n FROM lists_version")?;
+        let version = counted.query_row([], |row| row.get(0))?;
+        if self.version != version || self.answers.len() >= limits::KNOWN_NAMES {
+            self.answers.clear();
+            self.version = version;
+        }
+        if let Some(answer) = self.answers.get(names) {
+            return Ok(answer.clone());
+        }
+        // A change since the count was read makes this answer newer than the count, never older.
+        let answer = find(connection, names)?;
+        self.answers.insert(names.clone(), answer.clone());
+        Ok(answer)
+    }
 }
 
 /// Whether mail to a domain is ours.

@@ -12,6 +12,7 @@ use crate::lists::List;
 use crate::queue::{Delivery, Outcomes, Unavailable};
 use crate::route::Names;
 use connection::{OpenError, Use};
+use lists::Known;
 use lock::{Lock, LockError};
 use rusqlite::{Connection, ffi};
 use std::fs::{self, File};
@@ -114,7 +115,7 @@ impl Condemned {
 
 /// The home of a gate. Dropping it ends its writer, after what was handed to it is written.
 pub(crate) struct Home {
-    lookup: Mutex<Connection>,
+    lookup: Mutex<(Connection, Known)>,
     spool: Spool,
     data_dir: DataDir,
     condemned: Condemned,
@@ -146,7 +147,7 @@ impl Home {
             source,
         })?;
         Ok(Self {
-            lookup: Mutex::new(lookup),
+            lookup: Mutex::new((lookup, Known::default())),
             spool: Spool::new(&data_dir.spool()),
             data_dir: data_dir.clone(),
             condemned,
@@ -156,32 +157,33 @@ impl Home {
         })
     }
 
-    /// The list that answers for `names`, looked up now. It takes microseconds, and readers of a
+    /// The list that answers for `names` now. It takes microseconds, and readers of a
     /// write-ahead log wait for no writer, so it is done where it is asked.
     pub(crate) fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
-        self.ask("look up the list", |connection| lists::find(connection, names))
+        self.ask("look up the list", |connection, known| known.find(connection, names))
     }
 
     /// Whether mail to `domain` is ours.
     pub(crate) fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
-        self.ask("look up the domain", |connection| lists::serves(connection, domain))
+        self.ask("look up the domain", |connection, _| lists::serves(connection, domain))
     }
 
     pub(crate) fn count_lists(&self) -> Result<u64, Unavailable> {
-        self.ask("count the lists", lists::count)
+        self.ask("count the lists", |connection, _| lists::count(connection))
     }
 
     fn ask<T>(
         &self,
         operation: &'static str,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        question: impl FnOnce(&Connection, &mut Known) -> rusqlite::Result<T>,
     ) -> Result<T, Unavailable> {
         if self.condemned.is_set() {
             return Err(Unavailable::Closed);
         }
         // A panic in another lookup leaves nothing half done: it was a read.
-        let connection = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
-        question(&connection).map_err(|source| Unavailable::Database { operation, source })
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        let (connection, known) = &mut *lookup;
+        question(connection, known).map_err(|source| Unavailable::Database { operation, source })
     }
 
     /// Where large bodies go while they arrive.
@@ -237,7 +239,7 @@ impl Drop for Home {
             tracing::error!("the writer panicked; every mail it had not stored was put off");
         }
         if self.condemned.is_set() {
-            let connection = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let (connection, _) = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
             // The last to close would sync the log.
             if let Ok(other) = Connection::open_in_memory() {
                 std::mem::forget(std::mem::replace(connection, other));
