@@ -170,7 +170,7 @@ fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<St
     Ok(connection.prepare_cached(sql)?.query_row([domain], |row| row.get(0)).optional()?.flatten())
 }
 
-/// Every list with how many of its entries are queued, in the order of their addresses.
+/// Every list, in the order of their addresses.
 pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
     let mut statement =
         connection.prepare("SELECT local, domain, list_id FROM list ORDER BY domain, local")?;
