@@ -36,20 +36,22 @@ impl Intake {
         Ok(())
     }
 
-    /// Which endpoint an address is, looked up now.
-    pub(crate) fn route(&self, path: &ForwardPath) -> Result<Endpoint, Refusal> {
+    /// Which endpoint an address is, looked up now, for a message of `size` octets.
+    fn route(&self, path: &ForwardPath, size: Option<u64>) -> Result<Endpoint, Refusal> {
         let lookup = |why: Unavailable| self.unavailable(&why);
         route::route(
             path,
+            size,
             &self.rules,
             |names| self.home.find(names).map_err(lookup),
             |domain| self.home.serves(domain).map_err(lookup),
         )
     }
 
-    /// What RCPT answers. A doubt of ours is told at once, whatever `refuse_at` says.
-    pub(crate) fn recipient(&self, path: &ForwardPath) -> Result<(), Refusal> {
-        match self.route(path) {
+    /// What RCPT answers for a message of the declared size. A doubt of ours is told at once, whatever
+    /// `refuse_at` says.
+    pub(crate) fn recipient(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
+        match self.route(path, size) {
             Err(refusal) if refusal.is_temporary() || self.refuse_at == RefuseAt::Rcpt => Err(refusal),
             _ => Ok(()),
         }
@@ -77,7 +79,7 @@ impl Intake {
         assert!(!message.message_id.contains("panic"), "injected by a test");
         let original_size = message.original_size;
         let to = to.map(|recipient| {
-            let endpoint = self.route(&recipient)?;
+            let endpoint = self.route(&recipient, Some(original_size))?;
             let msgdata = endpoint.msgdata(original_size, &self.owner);
             Ok(Addressed { recipient, endpoint, msgdata })
         });

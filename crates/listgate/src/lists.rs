@@ -1,6 +1,6 @@
 //! Mailing lists and their names.
 
-use listgate_lmtp::{Mailbox, is_dot_string};
+use listgate_lmtp::{Mailbox, Refusal, is_dot_string};
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
@@ -11,6 +11,58 @@ pub(crate) struct List {
     pub(crate) list_id: String,
     /// `mylist@example.com`, lower case.
     pub(crate) address: ListAddress,
+    pub(crate) state: ListState,
+    /// Octets of a message, where the list takes less than the gate.
+    pub(crate) max_size: Option<u64>,
+}
+
+/// Whether a list takes mail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ListState {
+    Open,
+    /// Not now: mail waits at the mail server.
+    Paused,
+    /// No more: mail is refused.
+    Closed,
+}
+
+impl ListState {
+    const ALL: [Self; 3] = [Self::Open, Self::Paused, Self::Closed];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The state of that name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+const PAUSED: Refusal = Refusal::new(450, 2, 1, "The list is paused, try again later");
+const CLOSED: Refusal = Refusal::new(550, 2, 1, "The list is closed and takes no more mail");
+const TOO_LARGE: Refusal = Refusal::new(552, 2, 3, "The list takes no message of this size");
+
+impl List {
+    /// Whether the list takes a message of `size` octets, as far as that is known.
+    ///
+    /// # Errors
+    /// What its recipients are answered.
+    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), Refusal> {
+        match (self.state, self.max_size, size) {
+            (ListState::Paused, ..) => Err(PAUSED),
+            (ListState::Closed, ..) => Err(CLOSED),
+            (ListState::Open, Some(most), Some(size)) if size > most => {
+                Err(TOO_LARGE.with_text(format!("The list takes no message of more than {most} octets")))
+            }
+            (ListState::Open, ..) => Ok(()),
+        }
+    }
 }
 
 /// The posting address of a list: lower case, no quotes.

@@ -137,9 +137,25 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
     Reading { names: Names { whole, base, domain }, role, detail }
 }
 
-/// Decides what an address is. `find` gives the list for some names, `serves` whether a domain is
-/// ours; where they cannot tell, their refusal is the answer.
+/// Decides what an address is, and whether its list takes a message of `size` octets, where that is
+/// known. `find` gives the list for some names, `serves` whether a domain is ours; where they cannot
+/// tell, their refusal is the answer.
 pub(crate) fn route(
+    path: &ForwardPath,
+    size: Option<u64>,
+    rules: &Rules,
+    find: impl Fn(&Names) -> Result<Option<List>, Refusal>,
+    serves: impl Fn(&str) -> Result<bool, Refusal>,
+) -> Result<Endpoint, Refusal> {
+    let endpoint = resolve(path, rules, find, serves)?;
+    // The owners can always be asked why, and bounces are of mail that the list did send.
+    if !matches!(endpoint.role, Role::Owner | Role::Bounces) {
+        endpoint.list.takes(size)?;
+    }
+    Ok(endpoint)
+}
+
+fn resolve(
     path: &ForwardPath,
     rules: &Rules,
     find: impl Fn(&Names) -> Result<Option<List>, Refusal>,

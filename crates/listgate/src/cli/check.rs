@@ -98,6 +98,7 @@ fn decide(rules: &Rules, connection: &Connection, path: &ForwardPath) -> Result<
     let failed = |source| Unavailable::Database { operation: "look up the list", source }.refusal();
     route::route(
         path,
+        None,
         rules,
         |names| lists::find(connection, names).map_err(failed),
         |domain| lists::serves(connection, domain).map_err(failed),
@@ -106,7 +107,11 @@ fn decide(rules: &Rules, connection: &Connection, path: &ForwardPath) -> Result<
 
 fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal>) -> String {
     match (routed, path) {
-        (Err(refusal), _) if refusal.is_temporary() => "the database could not be asked".to_owned(),
+        (Err(refusal), _) if *refusal != route::UNAVAILABLE => match refusal.code() {
+            450 => "the list exists and is paused; `listgate list open` ends that".to_owned(),
+            550 => "the list exists and is closed; `listgate list open` ends that".to_owned(),
+            _ => "the database could not be asked".to_owned(),
+        },
         (Ok(endpoint), ForwardPath::Mailbox(mailbox)) => {
             let reading = route::read(mailbox, rules);
             match (&reading.names.base, endpoint.role) {

@@ -3,11 +3,14 @@
 use super::output::{age, rfc3339};
 use super::{CliError, Site};
 use crate::homes::sqlite::lists;
-use crate::lists::{List, ListAddress};
+use crate::lists::{List, ListAddress, ListState};
 use crate::route::Role;
+use bytesize::ByteSize;
+use rusqlite::Connection;
 use serde_json::json;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
@@ -28,6 +31,28 @@ pub(super) enum Action {
         address: ListAddress,
         /// The address it gets
         to: ListAddress,
+    },
+    /// Take mail again, after `pause` or `close`
+    Open {
+        /// Such as mylist@example.com
+        address: ListAddress,
+    },
+    /// Put mail off with 450: it waits at the mail server; -owner and -bounces still work
+    Pause {
+        /// Such as mylist@example.com
+        address: ListAddress,
+    },
+    /// Refuse mail with 550; what is queued stays; -owner and -bounces still work
+    Close {
+        /// Such as mylist@example.com
+        address: ListAddress,
+    },
+    /// Limit the size of a message, below what the gate takes
+    Limit {
+        /// Such as mylist@example.com
+        address: ListAddress,
+        /// Octets, such as 500KiB, or `none`
+        size: SizeLimit,
     },
     /// Show a list and its addresses
     Show {
@@ -72,6 +97,16 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             let list = lists::rename(&mut connection, &address, &to)?;
             writeln!(out, "renamed {address} to {to} (list_id {} stays)", list.list_id)?;
         }
+        Action::Open { address } => set_state(&mut out, &mut connection, &address, ListState::Open)?,
+        Action::Pause { address } => set_state(&mut out, &mut connection, &address, ListState::Paused)?,
+        Action::Close { address } => set_state(&mut out, &mut connection, &address, ListState::Closed)?,
+        Action::Limit { address, size: SizeLimit(size) } => {
+            lists::set_max_size(&mut connection, &address, size)?;
+            match size {
+                Some(octets) => writeln!(out, "{address} takes messages of up to {octets} octets")?,
+                None => writeln!(out, "{address} takes what the gate takes")?,
+            }
+        }
         Action::Show { address, json } => {
             let found = lists::exact(&connection, &address)?;
             let list = found.ok_or_else(|| {
@@ -85,12 +120,45 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
                 if json {
                     writeln!(out, "{}", serde_json::to_string(&list).map_err(io::Error::from)?)?;
                 } else {
-                    writeln!(out, "{:<40} {}", list.address, list.list_id)?;
+                    let state = match list.state {
+                        ListState::Open => "",
+                        closed => closed.as_str(),
+                    };
+                    let line = format!("{:<40} {:<30} {state}", list.address.to_string(), list.list_id);
+                    writeln!(out, "{}", line.trim_end())?;
                 }
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A size in octets, or `none`.
+#[derive(Clone, Copy)]
+pub(super) struct SizeLimit(Option<u64>);
+
+impl FromStr for SizeLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let size: ByteSize =
+            text.parse().map_err(|why| format!("{why}: write a size such as 500KiB, or none"))?;
+        Ok(Self(Some(size.as_u64())))
+    }
+}
+
+fn set_state(
+    out: &mut impl Write,
+    connection: &mut Connection,
+    address: &ListAddress,
+    state: ListState,
+) -> Result<(), CliError> {
+    lists::set_state(connection, address, state)?;
+    writeln!(out, "{address} is {}", state.as_str())?;
+    Ok(())
 }
 
 /// A list whose name has the delimiter could never be addressed.
@@ -112,10 +180,11 @@ fn shadowed(address: &ListAddress) -> Option<String> {
 }
 
 fn show(out: &mut impl Write, list: &List, created_at: i64, queued: u64, json: bool) -> Result<(), CliError> {
-    let List { list_id, address } = list;
+    let List { list_id, address, state, max_size } = list;
     if json {
         let list = json!({
             "address": address, "list_id": list_id, "created_at": rfc3339(created_at), "queued": queued,
+            "state": state, "max_size": max_size,
         });
         writeln!(out, "{list}")?;
         return Ok(());
@@ -123,6 +192,10 @@ fn show(out: &mut impl Write, list: &List, created_at: i64, queued: u64, json: b
     writeln!(out, "address  {address}")?;
     writeln!(out, "list_id  {list_id}")?;
     writeln!(out, "created  {} ({} ago)", rfc3339(created_at), age(created_at))?;
+    writeln!(out, "state    {}", state.as_str())?;
+    if let Some(octets) = max_size {
+        writeln!(out, "limit    messages of up to {octets} octets")?;
+    }
     writeln!(out, "queued   {queued}")?;
     for suffix in ["bounces", "confirm", "join", "leave", "owner", "request", "subscribe", "unsubscribe"] {
         writeln!(out, "         {}-{suffix}@{}", address.local, address.domain)?;

@@ -53,6 +53,7 @@ struct Transaction {
     started: Instant,
     received_at: SystemTime,
     mail_from: ReversePath,
+    declared_size: Option<u64>,
     /// The message so far; `None` once it is known why there will be no more of it.
     incoming: Result<Incoming, Refusal>,
     size: u64,
@@ -109,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let begin = async { intake.admit(&sender).map(|()| intake.begin(&sender.path, &self.peer, lhlo)) };
         match guarded(begin).await {
             Ok(Ok(incoming)) => {
-                self.transaction = Some(Transaction::new(sender.path, incoming));
+                self.transaction = Some(Transaction::new(sender, incoming));
                 self.session.accept_mail();
             }
             Ok(Err(refusal)) => {
@@ -122,7 +123,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
-        match guarded(async { intake.recipient(&path) }).await.unwrap_or(Err(BUG)) {
+        let size = self.transaction.as_ref().and_then(|transaction| transaction.declared_size);
+        match guarded(async { intake.recipient(&path, size) }).await.unwrap_or(Err(BUG)) {
             Ok(()) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.accepted.push(path.to_string());
@@ -249,11 +251,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 }
 
 impl Transaction {
-    fn new(mail_from: ReversePath, incoming: Incoming) -> Self {
+    fn new(sender: Sender, incoming: Incoming) -> Self {
         Self {
             started: Instant::now(),
             received_at: SystemTime::now(),
-            mail_from,
+            mail_from: sender.path,
+            declared_size: sender.size,
             incoming: Ok(incoming),
             size: 0,
             accepted: Vec::new(),

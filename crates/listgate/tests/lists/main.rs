@@ -8,4 +8,6 @@ mod addresses;
 mod commands;
 mod live;
 mod newer_schema;
+mod older_schema;
 mod queues;
+mod states;

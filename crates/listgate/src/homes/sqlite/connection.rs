@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
-const MIGRATIONS: [&str; 1] = [include_str!("0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

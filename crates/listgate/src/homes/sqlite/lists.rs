@@ -2,10 +2,10 @@
 
 use super::connection::write;
 use crate::limits;
-use crate::lists::{List, ListAddress};
+use crate::lists::{List, ListAddress, ListState};
 use crate::queue::Unavailable;
 use crate::route::Names;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,10 @@ pub(super) fn milliseconds(time: SystemTime) -> i64 {
 
 fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
     let address = ListAddress { local: row.get(0)?, domain: row.get(1)? };
-    Ok(List { address, list_id: row.get(2)? })
+    let state = ListState::from_name(row.get_ref(3)?.as_str()?).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(3, Type::Text, "no state of a list".into())
+    })?;
+    Ok(List { address, list_id: row.get(2)?, state, max_size: row.get(4)? })
 }
 
 /// The list that answers for `names`, by index: the whole name before the base name, an alias domain
@@ -25,7 +28,7 @@ fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
 /// table for each question, at five times the cost.
 pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
     let mut statement = connection.prepare_cached(
-        "SELECT local, domain, list_id FROM list
+        "SELECT local, domain, list_id, state, max_size FROM list
          WHERE domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
            AND local = coalesce((SELECT whole.local FROM list whole
                                  WHERE whole.domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
@@ -145,7 +148,39 @@ pub(crate) fn rename(
             "UPDATE list SET domain = ?1, local = ?2 WHERE list_id = ?3",
             params![to.domain, to.local, list.list_id],
         )?;
-        Ok(Ok(List { address: to.clone(), list_id: list.list_id }))
+        Ok(Ok(List { address: to.clone(), ..list }))
+    })
+}
+
+/// Opens, pauses or closes a list.
+pub(crate) fn set_state(
+    connection: &mut Connection,
+    address: &ListAddress,
+    state: ListState,
+) -> Result<(), ChangeError> {
+    change(connection, address, "UPDATE list SET state = ?3 WHERE domain = ?1 AND local = ?2", state.as_str())
+}
+
+/// Sets the octets of a message that a list takes; `None`: as many as the gate.
+pub(crate) fn set_max_size(
+    connection: &mut Connection,
+    address: &ListAddress,
+    max_size: Option<u64>,
+) -> Result<(), ChangeError> {
+    change(connection, address, "UPDATE list SET max_size = ?3 WHERE domain = ?1 AND local = ?2", max_size)
+}
+
+fn change(
+    connection: &mut Connection,
+    address: &ListAddress,
+    sql: &str,
+    value: impl ToSql,
+) -> Result<(), ChangeError> {
+    write(connection, "change the list", |connection| {
+        match connection.execute(sql, params![address.domain, address.local, value])? {
+            0 => refused(no_such_list(address)),
+            _ => Ok(Ok(())),
+        }
     })
 }
 
@@ -155,12 +190,12 @@ fn no_such_list(address: &ListAddress) -> String {
 
 /// The list of exactly this address.
 pub(crate) fn exact(connection: &Connection, address: &ListAddress) -> rusqlite::Result<Option<List>> {
-    let sql = "SELECT local, domain, list_id FROM list WHERE domain = ?1 AND local = ?2";
+    let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE domain = ?1 AND local = ?2";
     connection.prepare_cached(sql)?.query_row([&address.domain, &address.local], read_list).optional()
 }
 
 fn by_list_id(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListAddress>> {
-    let sql = "SELECT local, domain, list_id FROM list WHERE list_id = ?1";
+    let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE list_id = ?1";
     let list = connection.prepare_cached(sql)?.query_row([list_id], read_list).optional()?;
     Ok(list.map(|list| list.address))
 }
@@ -172,8 +207,8 @@ fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<St
 
 /// Every list, in the order of their addresses.
 pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
-    let mut statement =
-        connection.prepare("SELECT local, domain, list_id FROM list ORDER BY domain, local")?;
+    let mut statement = connection
+        .prepare("SELECT local, domain, list_id, state, max_size FROM list ORDER BY domain, local")?;
     statement.query_map([], read_list)?.collect()
 }
 

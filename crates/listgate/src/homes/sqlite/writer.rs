@@ -334,7 +334,12 @@ mod tests {
     }
 
     fn put(size: usize) -> (Put, oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) {
-        let list = crate::lists::List { list_id: "a.b".to_owned(), address: "a@b".parse().unwrap() };
+        let list = crate::lists::List {
+            list_id: "a.b".to_owned(),
+            address: "a@b".parse().unwrap(),
+            state: crate::lists::ListState::Open,
+            max_size: None,
+        };
         let to = recipients().map(|recipient| {
             let role = crate::route::Role::Post;
             let detail = recipient.to_string().contains('+').then(|| "c".to_owned());

@@ -1,0 +1,33 @@
+//! Data of an older version is brought up to this one, with what is in it.
+
+use crate::support::Site;
+use rusqlite::Connection;
+
+#[test]
+fn a_first_schema_is_migrated_with_its_lists_and_entries() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.data().join("spool")).unwrap();
+    let old = Connection::open(site.data().join("listgate.db")).unwrap();
+    old.execute_batch(include_str!("../../src/homes/sqlite/0001.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO domain (name) VALUES ('example.com');
+         INSERT INTO list VALUES ('example.com', 'mylist', 'mylist.example.com', 0);
+         INSERT INTO delivery VALUES (1, 0, '<>', '<x@y>', 'p', 'l', 'LMTP/TCP', 3, 5, NULL, X'6162630D0A');
+         INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, msgdata)
+         VALUES (1, 1, 'in', 0, 0, 'mylist.example.com', 'mylist@example.com', '{}'),
+                (1, 2, 'command', 0, 0, 'mylist.example.com', 'mylist-join@example.com', '{}');",
+    )
+    .unwrap();
+    drop(old);
+    assert_eq!(site.json(&["list", "ls"])[0]["state"], "open");
+    assert_eq!(site.ids("in"), ["1-1"]);
+    let sizes = |queue: &str| {
+        let connection = Connection::open(site.data().join("listgate.db")).unwrap();
+        let sql = "SELECT entries, octets FROM queue_size WHERE queue = ?1";
+        connection.query_row(sql, [queue], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    assert_eq!([sizes("in"), sizes("command"), sizes("bounces")], [(1, 5), (1, 5), (0, 0)]);
+    site.stdout(&["queue", "remove", "1-1"]);
+    assert_eq!([sizes("in"), sizes("command")], [(0, 0), (1, 5)]);
+}

@@ -1,0 +1,89 @@
+//! A list that is paused, closed, or takes only small mail: at once, with the gate running.
+
+use crate::support::{Peer, Site, queued_as, tcp};
+
+const LIST: &str = "mylist@example.com";
+const CLOSED: &str = "550 5.2.1 The list is closed and takes no more mail";
+const PAUSED: &str = "450 4.2.1 The list is paused, try again later";
+
+#[test]
+fn a_paused_list_puts_mail_off_and_a_closed_one_refuses_it() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let mut rcpt = |address: &str| {
+        peer.say("MAIL FROM:<>");
+        let reply = peer.say(&format!("RCPT TO:<{address}>"));
+        peer.say("RSET");
+        reply
+    };
+    for (command, reply) in [("pause", PAUSED), ("close", CLOSED)] {
+        assert_eq!(rcpt(LIST), "250 2.1.5 Recipient ok");
+        site.stdout(&["list", command, LIST]);
+        assert_eq!(rcpt(LIST), reply);
+        assert_eq!(rcpt("mylist-join@example.com"), reply);
+        // Whoever was refused can ask why, and a bounce is of mail that was sent before.
+        assert_eq!(rcpt("mylist-owner@example.com"), "250 2.1.5 Recipient ok");
+        assert_eq!(rcpt("mylist-bounces+anne=example.com@example.com"), "250 2.1.5 Recipient ok");
+        let checked = site.listgate(&["check", LIST]);
+        let said = String::from_utf8(checked.stdout).unwrap();
+        assert!(said.contains(reply) && said.contains("`listgate list open` ends that"), "{said}");
+        site.stdout(&["list", "open", LIST]);
+    }
+    assert_eq!(rcpt(LIST), "250 2.1.5 Recipient ok");
+}
+
+#[test]
+fn a_list_closed_between_rcpt_and_the_dot_refuses_in_its_own_reply() {
+    let site = Site::with_list();
+    site.create("other@example.com");
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    peer.begin("", &["other@example.com", LIST]);
+    site.stdout(&["list", "close", LIST]);
+    peer.send("Subject: x\r\n\r\n.\r\n");
+    assert_eq!(queued_as(&peer.reply()), "1-1");
+    assert_eq!(peer.reply(), CLOSED);
+}
+
+#[test]
+fn a_lists_own_limit_is_kept_as_declared_and_as_sent() {
+    const REFUSED: &str = "552 5.2.3 The list takes no message of more than 1024 octets";
+    let site = Site::with_list();
+    site.create("other@example.com");
+    site.stdout(&["list", "limit", LIST, "1KiB"]);
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    peer.say("MAIL FROM:<> SIZE=1025");
+    assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), REFUSED);
+    assert_eq!(peer.say("RCPT TO:<other@example.com>"), "250 2.1.5 Recipient ok");
+    peer.say("RSET");
+    peer.begin("", &[LIST, "other@example.com"]);
+    peer.send(format!("Subject: x\r\n\r\n{}\r\n.\r\n", "x".repeat(1024)));
+    assert_eq!(peer.reply(), REFUSED);
+    queued_as(&peer.reply());
+    assert_eq!(peer.deliver("", &[LIST], "Subject: small\r\n\r\n").len(), 1);
+    site.stdout(&["list", "limit", LIST, "none"]);
+    peer.say("MAIL FROM:<> SIZE=1025");
+    assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), "250 2.1.5 Recipient ok");
+}
+
+#[test]
+fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
+    let site = Site::with_list();
+    assert_eq!(site.stdout(&["list", "pause", LIST]), "mylist@example.com is paused\n");
+    assert_eq!(
+        site.stdout(&["list", "limit", LIST, "1MB"]),
+        "mylist@example.com takes messages of up to 1000000 octets\n"
+    );
+    let shown = site.stdout(&["list", "show", LIST]);
+    assert!(shown.contains("state    paused\nlimit    messages of up to 1000000 octets\n"), "{shown}");
+    assert!(site.stdout(&["list", "ls"]).trim_end().ends_with("paused"));
+    let json = &site.json(&["list", "ls"])[0];
+    assert_eq!((&json["state"], &json["max_size"]), (&"paused".into(), &1_000_000.into()));
+    let missing = site.listgate(&["list", "close", "nolist@example.com"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(said.contains("there is no list nolist@example.com"), "{said}");
+    assert_eq!(site.listgate(&["list", "limit", LIST, "much"]).status.code(), Some(2));
+}
