@@ -3,8 +3,8 @@
 
 use crate::limits;
 use crate::message::{HeaderEdit, ID_DIGITS, MessageId};
-use crate::queue::{Message, Unavailable};
-use sha2::{Digest, Sha256};
+use crate::queue::{Digest, Message, Unavailable};
+use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -137,7 +137,7 @@ pub(crate) struct Incoming {
     spool: Spool,
     buffer: Vec<u8>,
     file: Option<SpoolFile>,
-    /// Of what left the buffer, for a Message-ID of ours.
+    /// Of the sender and of all octets received.
     hash: Sha256,
     original_size: u64,
 }
@@ -146,13 +146,16 @@ impl Incoming {
     /// `mail_from` as X-MailFrom says it; `hostname` is the right-hand side of a Message-ID of ours.
     /// `received` is a Received line to go before the first header line.
     pub(crate) fn new(mail_from: String, hostname: &str, received: Option<String>, spool: Spool) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(&mail_from);
+        hash.update([0]);
         Self {
             edit: HeaderEdit::new(mail_from, hostname.to_owned(), received),
             hostname: hostname.to_owned(),
             spool,
             buffer: Vec::new(),
             file: None,
-            hash: Sha256::new(),
+            hash,
             original_size: 0,
         }
     }
@@ -160,16 +163,18 @@ impl Incoming {
     /// Takes the next octets. Dropped at its await, the write goes on and the file goes with it.
     pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), Unavailable> {
         self.original_size += octets.len() as u64;
+        self.hash.update(octets);
         self.edit.push(octets, &mut self.buffer);
         if self.buffer.len() > limits::BODY_IN_MEMORY { self.flush().await } else { Ok(()) }
     }
 
     /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
     pub(crate) async fn finish(mut self) -> Result<Message, Unavailable> {
+        let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
         let found = self.edit.finish(&mut self.buffer);
         let message_id = match found {
             MessageId::Given(id) => id,
-            MessageId::Missing { at } => self.fill_in_message_id(at)?,
+            MessageId::Missing { at } => self.fill_in_message_id(at, &digest)?,
         };
         let body = match self.file {
             None => Body::Memory(self.buffer),
@@ -184,13 +189,11 @@ impl Incoming {
                 )
             }
         };
-        Ok(Message { body, original_size: self.original_size, message_id })
+        let facts = self.edit.into_facts();
+        Ok(Message { body, original_size: self.original_size, message_id, facts, digest })
     }
 
     async fn flush(&mut self) -> Result<(), Unavailable> {
-        if self.edit.lacks_message_id() {
-            self.hash.update(&self.buffer);
-        }
         let file = self.file.take();
         let buffer = std::mem::take(&mut self.buffer);
         let spool = self.spool.clone();
@@ -206,12 +209,9 @@ impl Incoming {
         Ok(())
     }
 
-    /// The digits are a hash of the message as stored, zeros in their place: a message that is sent
-    /// again gets the same id.
-    fn fill_in_message_id(&mut self, at: u64) -> Result<String, Unavailable> {
-        self.hash.update(&self.buffer);
-        let hash = std::mem::take(&mut self.hash).finalize();
-        let digits: String = hash.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
+    /// The digits are a hash of sender and message: a message that is sent again gets the same id.
+    fn fill_in_message_id(&mut self, at: u64, digest: &Digest) -> Result<String, Unavailable> {
+        let digits: String = digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
         let flushed = self.file.as_ref().map_or(0, |file| file.len);
         // The digits lie on one side or the other, or across: each octet goes where it belongs.
         for (place, digit) in (at..).zip(digits.bytes()) {

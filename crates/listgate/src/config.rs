@@ -2,6 +2,7 @@
 //! leave everything out and the program wants everything.
 
 use crate::lists::ListAddress;
+use crate::peers::Peers;
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Limits};
 use serde::Deserialize;
@@ -28,6 +29,17 @@ pub struct Config {
     pub postmaster: Option<String>,
     /// Sessions at the same time; above, connections wait to be accepted.
     pub max_connections: usize,
+    /// Connections of one peer (an address, or a user of a Unix socket) at the same time; the next
+    /// gets 421. `None`: half of all.
+    pub max_connections_per_peer: Option<usize>,
+    /// Octets of all messages between MAIL and their outcome; above, MAIL gets 452.
+    pub max_in_flight: u64,
+    /// Who may connect by TCP.
+    pub allow: Peers,
+    /// Whose programs may connect by a Unix socket; `None`: everybody's.
+    pub allow_uids: Option<Vec<u32>>,
+    /// Permissions of a Unix socket.
+    pub socket_mode: u32,
     /// How long a stop waits for transactions in flight.
     pub shutdown_grace: Duration,
     /// Where an address that is no endpoint is refused.
@@ -50,6 +62,24 @@ pub struct Config {
     pub min_free: u64,
     /// Whether a Received line is added.
     pub add_received: bool,
+    /// What to do with mail that came before.
+    pub redelivery: Redelivery,
+    /// Entries of one queue; above, RCPT gets 452.
+    pub max_entries: u64,
+    /// Octets of one queue; above, RCPT gets 452. `None`: half of the space it could have.
+    pub max_octets: Option<u64>,
+}
+
+/// What to do with mail that came before: its last reply was lost, and it is sent again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redelivery {
+    /// A message with a Received line is not queued twice; any other is marked.
+    Suppress,
+    /// It is queued again, and names the first entry.
+    Mark,
+    /// Nothing is remembered.
+    Off,
 }
 
 /// Where an address that is no endpoint is refused.
@@ -73,6 +103,12 @@ impl Config {
             owner: "changeme@example.com".to_owned(),
             postmaster: None,
             max_connections: 1000,
+            max_connections_per_peer: None,
+            max_in_flight: 1 << 30,
+            allow: Peers::default(),
+            allow_uids: None,
+            // Like a TCP port of this machine, it is open to whoever can reach its directory.
+            socket_mode: 0o666,
             shutdown_grace: Duration::from_secs(30),
             refuse_at: RefuseAt::Rcpt,
             bare_newline: BareNewline::Keep,
@@ -84,6 +120,9 @@ impl Config {
             verp_delimiter: '+',
             min_free: 256 << 20,
             add_received: false,
+            redelivery: Redelivery::Suppress,
+            max_entries: 10_000_000,
+            max_octets: None,
         }
     }
 
@@ -98,8 +137,21 @@ impl Config {
         let written: Written = toml::from_str(&text)
             .map_err(|why| ConfigError::Toml { path: path.to_owned(), why: explained(&why) })?;
         let mut config = Self::new(data_dir);
-        written.apply(&mut config).map_err(|why| ConfigError::Value { path: path.to_owned(), why })?;
+        let applied = written.apply(&mut config).and_then(|()| config.agrees());
+        applied.map_err(|why| ConfigError::Value { path: path.to_owned(), why })?;
         Ok(config)
+    }
+
+    /// What is right for each key alone may not be together.
+    fn agrees(&self) -> Result<(), String> {
+        if self.max_in_flight < self.max_message_size {
+            return Err(format!(
+                "server.max_in_flight = {} is below lmtp.max_message_size = {}: no message of that size \
+                 could ever come in",
+                self.max_in_flight, self.max_message_size
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -152,6 +204,7 @@ struct Written {
     lmtp: Lmtp,
     addresses: Addresses,
     storage: Storage,
+    queue: Queue,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,6 +220,11 @@ struct Server {
     listen: Option<Vec<String>>,
     hostname: Option<String>,
     max_connections: Option<usize>,
+    max_connections_per_peer: Option<usize>,
+    max_in_flight: Option<ByteSize>,
+    allow: Option<Vec<String>>,
+    allow_uids: Option<Vec<u32>>,
+    socket_mode: Option<String>,
     shutdown_grace: Option<String>,
 }
 
@@ -202,6 +260,14 @@ struct Storage {
     min_free: Option<ByteSize>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Queue {
+    redelivery: Option<Redelivery>,
+    max_entries: Option<u64>,
+    max_size: Option<ByteSize>,
+}
+
 impl Written {
     fn apply(self, config: &mut Config) -> Result<(), String> {
         set(&mut config.owner, self.site.owner);
@@ -209,33 +275,58 @@ impl Written {
             let list: ListAddress = postmaster.parse().map_err(|why| format!("site.postmaster: {why}"))?;
             config.postmaster = Some(list.to_string());
         }
-        if let Some(listen) = self.server.listen {
+        self.server.apply(config)?;
+        self.lmtp.apply(config)?;
+        set(&mut config.verp_delimiter, self.addresses.verp_delimiter);
+        set(&mut config.redelivery, self.queue.redelivery);
+        set(&mut config.max_entries, self.queue.max_entries);
+        config.max_octets = self.queue.max_size.map(|size| size.as_u64()).or(config.max_octets);
+        set_size(&mut config.min_free, self.storage.min_free);
+        Ok(())
+    }
+}
+
+impl Server {
+    fn apply(self, config: &mut Config) -> Result<(), String> {
+        if let Some(listen) = self.listen {
             let parsed = listen.iter().map(|address| address.parse()).collect::<Result<_, _>>();
             config.listen = parsed.map_err(|why| format!("server.listen: {why}"))?;
         }
-        set(&mut config.hostname, self.server.hostname);
-        set(
-            &mut config.max_connections,
-            at_least_one("server.max_connections", self.server.max_connections)?,
-        );
-        set_time(&mut config.shutdown_grace, "server.shutdown_grace", self.server.shutdown_grace)?;
-        let lmtp = self.lmtp;
-        set(&mut config.refuse_at, lmtp.refuse_at);
-        set(&mut config.max_message_size, lmtp.max_message_size.map(|size| size.as_u64()));
-        set(&mut config.max_recipients, at_least_one("lmtp.max_recipients", lmtp.max_recipients)?);
-        set_time(&mut config.command_timeout, "lmtp.command_timeout", lmtp.command_timeout)?;
-        set_time(&mut config.data_timeout, "lmtp.data_timeout", lmtp.data_timeout)?;
-        set_time(&mut config.transaction_timeout, "lmtp.transaction_timeout", lmtp.transaction_timeout)?;
+        set(&mut config.hostname, self.hostname);
+        set(&mut config.max_connections, at_least_one("server.max_connections", self.max_connections)?);
+        let per_peer = at_least_one("server.max_connections_per_peer", self.max_connections_per_peer)?;
+        config.max_connections_per_peer = per_peer.or(config.max_connections_per_peer);
+        set_size(&mut config.max_in_flight, self.max_in_flight);
+        if let Some(allow) = self.allow {
+            config.allow = Peers::new(&allow).map_err(|why| format!("server.allow: {why}"))?;
+        }
+        config.allow_uids = self.allow_uids.or(config.allow_uids.take());
+        if let Some(mode) = self.socket_mode {
+            let octal = u32::from_str_radix(&mode, 8).ok().filter(|mode| *mode <= 0o777);
+            config.socket_mode = octal.ok_or_else(|| {
+                format!("server.socket_mode = {mode:?}: write permissions in octal such as \"0660\"")
+            })?;
+        }
+        set_time(&mut config.shutdown_grace, "server.shutdown_grace", self.shutdown_grace)
+    }
+}
+
+impl Lmtp {
+    fn apply(self, config: &mut Config) -> Result<(), String> {
+        set(&mut config.refuse_at, self.refuse_at);
+        set_size(&mut config.max_message_size, self.max_message_size);
+        set(&mut config.max_recipients, at_least_one("lmtp.max_recipients", self.max_recipients)?);
+        set_time(&mut config.command_timeout, "lmtp.command_timeout", self.command_timeout)?;
+        set_time(&mut config.data_timeout, "lmtp.data_timeout", self.data_timeout)?;
+        set_time(&mut config.transaction_timeout, "lmtp.transaction_timeout", self.transaction_timeout)?;
         set(
             &mut config.bare_newline,
-            lmtp.bare_newline.map(|written| match written {
+            self.bare_newline.map(|written| match written {
                 WrittenBareNewline::Keep => BareNewline::Keep,
                 WrittenBareNewline::Reject => BareNewline::Reject,
             }),
         );
-        set(&mut config.add_received, lmtp.add_received);
-        set(&mut config.verp_delimiter, self.addresses.verp_delimiter);
-        set(&mut config.min_free, self.storage.min_free.map(|size| size.as_u64()));
+        set(&mut config.add_received, self.add_received);
         Ok(())
     }
 }
@@ -244,6 +335,10 @@ fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+fn set_size(place: &mut u64, value: Option<ByteSize>) {
+    set(place, value.map(|size| size.as_u64()));
 }
 
 fn set_time(place: &mut Duration, key: &str, value: Option<String>) -> Result<(), String> {

@@ -1,9 +1,11 @@
 //! One transaction: message and recipients → endpoints → queue → one outcome for each.
 
 use crate::body::Incoming;
+use crate::capacity::{Capacity, Reserved};
 use crate::config::RefuseAt;
 use crate::homes::sqlite::Home;
-use crate::queue::{Addressed, Delivery, Envelope, Outcomes, Queued, Unavailable};
+use crate::limits;
+use crate::queue::{Addressed, Delivery, Envelope, Fingerprint, Name, Outcomes, Queued, Unavailable};
 use crate::route::{self, Endpoint, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
 use std::time::SystemTime;
@@ -17,23 +19,17 @@ pub(crate) struct Intake {
     pub(crate) owner: String,
     /// The right-hand side of a Message-ID of ours.
     pub(crate) hostname: String,
-    /// Octets of the file system that mail must leave free.
-    pub(crate) min_free: u64,
+    pub(crate) capacity: Capacity,
     pub(crate) add_received: bool,
 }
 
-const NO_SPACE: Refusal = Refusal::new(452, 3, 1, "Insufficient system storage, try again later");
+const LOOP: Refusal = Refusal::new(554, 4, 6, "Too many hops");
 
 impl Intake {
-    /// Whether there is room for a message of the declared size.
-    pub(crate) fn admit(&self, sender: &Sender) -> Result<(), Refusal> {
-        let free = self.home.free_space().map_err(|why| self.unavailable(&why))?;
-        let wanted = self.min_free.saturating_add(sender.size.unwrap_or(0));
-        if free < wanted {
-            tracing::warn!("no room: {free} octets are free, and {wanted} are wanted (storage.min_free)");
-            return Err(NO_SPACE);
-        }
-        Ok(())
+    /// Room for a message of the declared size.
+    pub(crate) fn admit(&self, sender: &Sender) -> Result<Reserved, Refusal> {
+        let space = self.home.space().map_err(|why| self.unavailable(&why))?;
+        self.capacity.reserve(sender.size, space)
     }
 
     /// Which endpoint an address is, looked up now, for a message of `size` octets.
@@ -52,9 +48,18 @@ impl Intake {
     /// `refuse_at` says.
     pub(crate) fn recipient(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
         match self.route(path, size) {
+            Ok(endpoint) => self.has_room(endpoint.role.queue()),
             Err(refusal) if refusal.is_temporary() || self.refuse_at == RefuseAt::Rcpt => Err(refusal),
-            _ => Ok(()),
+            Err(_) => Ok(()),
         }
+    }
+
+    /// Whether a queue takes another entry.
+    fn has_room(&self, queue: Name) -> Result<(), Refusal> {
+        let unavailable = |why: Unavailable| self.unavailable(&why);
+        let space = self.home.space().map_err(unavailable)?;
+        let now = || self.home.depth_now(queue).map_err(unavailable);
+        self.capacity.admits(queue, self.home.depth(queue), space, now)
     }
 
     /// A message begins to arrive.
@@ -78,10 +83,17 @@ impl Intake {
         #[cfg(test)]
         assert!(!message.message_id.contains("panic"), "injected by a test");
         let original_size = message.original_size;
+        let received_lines = message.facts.received_lines();
+        if received_lines > limits::RECEIVED_LINES {
+            return Err(
+                LOOP.with_text(format!("Too many hops: {received_lines} Received lines, a mail loop"))
+            );
+        }
         let to = to.map(|recipient| {
             let endpoint = self.route(&recipient, Some(original_size))?;
             let msgdata = endpoint.msgdata(original_size, &self.owner);
-            Ok(Addressed { recipient, endpoint, msgdata })
+            let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
+            Ok(Addressed { recipient, endpoint, msgdata, fingerprint })
         });
         let endpoints = to.iter().map(|addressed| addressed.as_ref().ok().map(described)).collect();
         let message_id = message.message_id.clone();

@@ -16,19 +16,23 @@
 //! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
 
 mod body;
+mod capacity;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+mod facts;
 mod homes;
 mod intake;
 mod limits;
 mod lists;
 mod lmtp_server;
 mod message;
+mod peers;
 mod queue;
 mod route;
 mod serve;
 
-pub use config::{Config, ConfigError, ListenAddress, RefuseAt};
+pub use config::{Config, ConfigError, ListenAddress, Redelivery, RefuseAt};
 pub use listgate_lmtp::BareNewline;
+pub use peers::Peers;
 pub use serve::{Gate, GateError};

@@ -20,6 +20,31 @@ pub(crate) const HEADER_NAME: usize = 1024;
 /// Octets of a Message-ID that are remembered (RFC 5322 section 2.1.1: a line has 998).
 pub(crate) const MESSAGE_ID: usize = 998;
 
+/// Octets of the value of Auto-Submitted or Precedence that are remembered: they are single words.
+pub(crate) const FACT: usize = 100;
+
+/// Octets of all List-Id and List-Post fields that are looked at (RFC 2919 section 2: an id has 255).
+pub(crate) const LIST_FIELDS: usize = 4096;
+
+/// Received lines of a message that goes in circles (RFC 5321 section 6.3).
+pub(crate) const RECEIVED_LINES: u32 = 100;
+
+/// Free inodes of the file system below which no mail is taken: large bodies need one each.
+pub(crate) const MIN_INODES: u64 = 1000;
+
+/// How long free space is believed to be what it was.
+pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
+
+/// How long mail is remembered, to know it when it comes again: a mail server gives up after five
+/// days (RFC 5321 section 4.5.4.1).
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// Remembered mail that is held in memory before it is put in order.
+pub(crate) const SEEN_LATELY: usize = 8192;
+
+/// Remembered mail that is searched in one go for what can be forgotten.
+pub(crate) const SWEPT_AT_ONCE: usize = 2000;
+
 /// Delivery ids that the writer takes from the database at a time.
 pub(crate) const IDS_IN_A_BLOCK: i64 = 1000;
 

@@ -10,6 +10,7 @@
 //! `From ` line of more than [`limits::HEADER_NAME`] octets) it ends early. That is safe: a blank
 //! line goes there, so the header ends there for every reader.
 
+use crate::facts::Facts;
 use crate::limits;
 use memchr::memchr2;
 
@@ -17,8 +18,6 @@ use memchr::memchr2;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Line {
     Keep,
-    /// Kept, and its value remembered.
-    MessageId,
     /// An X-MailFrom that is not ours.
     Drop,
     /// A `From ` line after the first: part of the header if another header line follows, and
@@ -54,7 +53,7 @@ pub(crate) struct HeaderEdit {
     first_line: bool,
     held: Vec<u8>,
     from_line: Vec<u8>,
-    message_id: Option<Vec<u8>>,
+    facts: Facts,
     /// Octets written so far.
     written: u64,
     id_digits_at: Option<u64>,
@@ -80,7 +79,7 @@ impl HeaderEdit {
             first_line: true,
             held: Vec::new(),
             from_line: Vec::new(),
-            message_id: None,
+            facts: Facts::default(),
             written: 0,
             id_digits_at: None,
         }
@@ -110,7 +109,7 @@ impl HeaderEdit {
 
     /// Ends the message, and its header if that has not ended.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> MessageId {
-        if self.state == State::InLine && matches!(self.line, Line::Keep | Line::MessageId) {
+        if self.state == State::InLine && self.line == Line::Keep {
             self.write(b"\r\n", out);
         }
         if self.state != State::Body {
@@ -118,13 +117,13 @@ impl HeaderEdit {
         }
         match self.id_digits_at {
             Some(at) => MessageId::Missing { at },
-            None => MessageId::Given(unfold(self.message_id.as_deref().unwrap_or_default())),
+            None => MessageId::Given(self.facts.message_id().unwrap_or_default()),
         }
     }
 
-    /// Whether a Message-ID of ours is needed, as far as can be told.
-    pub(crate) fn lacks_message_id(&self) -> bool {
-        self.message_id.is_none()
+    /// What the header said, once the message has ended.
+    pub(crate) fn into_facts(self) -> Facts {
+        self.facts
     }
 
     fn line_start(&mut self, first: u8, out: &mut Vec<u8>) {
@@ -163,7 +162,8 @@ impl HeaderEdit {
             None => return,
             Some(b':') => {
                 self.before_line(out);
-                self.line = self.line_of_name();
+                let forged = self.held.eq_ignore_ascii_case(b"X-MailFrom");
+                self.line = if forged { Line::Drop } else { Line::Keep };
             }
             Some(b' ') if self.held == b"From" && is_first => self.line = Line::Keep,
             Some(b' ') if self.held == b"From" => {
@@ -175,24 +175,13 @@ impl HeaderEdit {
         self.first_line = false;
         self.state = State::InLine;
         let held = std::mem::take(&mut self.held);
-        if self.line == Line::MessageId {
-            self.write(&held, out);
-        } else {
-            self.line_octets(&held, out);
+        self.facts.begin_other();
+        self.line_octets(&held, out);
+        if rest.first() == Some(&b':') {
+            self.facts.begin(&held);
         }
         self.held = held;
         self.held.clear();
-    }
-
-    fn line_of_name(&mut self) -> Line {
-        if self.held.eq_ignore_ascii_case(b"X-MailFrom") {
-            Line::Drop
-        } else if self.message_id.is_none() && self.held.eq_ignore_ascii_case(b"Message-ID") {
-            self.message_id = Some(Vec::new());
-            Line::MessageId
-        } else {
-            Line::Keep
-        }
     }
 
     fn in_line(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
@@ -212,11 +201,8 @@ impl HeaderEdit {
     /// Puts octets of the present header line where they belong.
     fn line_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         match self.line {
-            Line::Keep => self.write(octets, out),
-            Line::MessageId => {
-                let seen = self.message_id.get_or_insert_default();
-                let room = limits::MESSAGE_ID.saturating_sub(seen.len());
-                seen.extend_from_slice(&octets[..octets.len().min(room)]);
+            Line::Keep => {
+                self.facts.value(octets);
                 self.write(octets, out);
             }
             Line::Drop => {}
@@ -243,7 +229,7 @@ impl HeaderEdit {
         if let Some(received) = self.received.take() {
             self.write(received.as_bytes(), out);
         }
-        if self.lacks_message_id() {
+        if self.facts.message_id().is_none() {
             self.write(b"Message-ID: <", out);
             self.id_digits_at = Some(self.written);
             let rest = format!("{:0ID_DIGITS$}@{}>\r\n", 0, self.hostname);
@@ -264,13 +250,6 @@ impl HeaderEdit {
         out.extend_from_slice(octets);
         self.written += octets.len() as u64;
     }
-}
-
-/// The value of a header field: without the colon, on one line.
-fn unfold(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    let value = text.strip_prefix(':').unwrap_or(&text);
-    value.split(['\r', '\n']).collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]

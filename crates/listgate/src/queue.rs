@@ -1,8 +1,10 @@
 //! What goes into a queue, and the proof that it did.
 
 use crate::body::Body;
+use crate::facts::Facts;
 use crate::route::Endpoint;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath};
+use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, fmt, io, path::PathBuf, str::FromStr, time::SystemTime};
 
 pub(crate) use crate::homes::Queued;
@@ -65,6 +67,34 @@ pub(crate) struct Message {
     /// Octets as received, dots unstuffed, before anything was added or removed.
     pub(crate) original_size: u64,
     pub(crate) message_id: String,
+    pub(crate) facts: Facts,
+    pub(crate) digest: Digest,
+}
+
+/// A hash of a message's sender and of all octets received.
+pub(crate) type Digest = [u8; 32];
+
+/// What makes a delivery to one recipient known again: the message, its sender, the recipient.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
+
+impl Fingerprint {
+    /// Half of a SHA-256 is enough: to suppress another's mail, one would have to meet it.
+    pub(crate) fn new(digest: &Digest, recipient: &str) -> Self {
+        let hash = Sha256::new().chain_update(digest).chain_update(recipient).finalize();
+        Self(std::array::from_fn(|at| hash[at]))
+    }
+}
+
+/// Whether the mail to one recipient came before, and what was done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Again {
+    /// Not as far as is known.
+    No,
+    /// It is queued, and names the entry that it was before.
+    Marked,
+    /// It is not queued twice: the entry that it was before is its answer.
+    Suppressed,
 }
 
 /// One recipient that is an endpoint.
@@ -73,6 +103,7 @@ pub(crate) struct Addressed {
     pub(crate) recipient: ForwardPath,
     pub(crate) endpoint: Endpoint,
     pub(crate) msgdata: Msgdata,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 /// One transaction's message and its recipients: one body, N entries, one commit.

@@ -1,9 +1,10 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
+use crate::capacity::{Bounds, Capacity};
 use crate::config::{Config, ListenAddress};
 use crate::homes::sqlite::{DataDir, Home};
 use crate::intake::Intake;
-use crate::lmtp_server::{Listener, Shared, Stage, reached};
+use crate::lmtp_server::{Admission, Listener, Shared, Stage, reached};
 use crate::route::Rules;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -37,13 +38,13 @@ impl Gate {
     /// # Errors
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
     pub fn start(config: Config) -> Result<Self, GateError> {
-        let home = Home::open(&DataDir::new(&config.data_dir)).map_err(GateError::new)?;
+        let home = Home::open(&DataDir::new(&config.data_dir), config.redelivery).map_err(GateError::new)?;
         let lists = home.count_lists().map_err(GateError::new)?;
         let condemned = home.condemned();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
-        let listeners = bind(&runtime, &config.listen)?;
+        let listeners = bind(&runtime, &config.listen, config.socket_mode)?;
         let addresses =
             listeners.iter().map(Listener::address).collect::<Result<_, _>>().map_err(GateError::new)?;
         let (stages, watched) = watch::channel(Stage::Open);
@@ -111,12 +112,16 @@ impl Drop for Gate {
     }
 }
 
-fn bind(runtime: &Runtime, addresses: &[ListenAddress]) -> Result<Vec<Listener>, GateError> {
+fn bind(
+    runtime: &Runtime,
+    addresses: &[ListenAddress],
+    socket_mode: u32,
+) -> Result<Vec<Listener>, GateError> {
     if addresses.is_empty() {
         return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
     }
     let _inside = runtime.enter();
-    addresses.iter().map(|address| Listener::bind(address).map_err(GateError::new)).collect()
+    addresses.iter().map(|address| Listener::bind(address, socket_mode).map_err(GateError::new)).collect()
 }
 
 fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
@@ -124,6 +129,7 @@ fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
     let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
     Ok(Shared {
+        admission: Arc::new(Admission::new(&config)),
         settings: Arc::new(listgate_lmtp::Settings {
             hostname: config.hostname.clone(),
             software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
@@ -137,7 +143,12 @@ fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
             refuse_at: config.refuse_at,
             owner: config.owner,
             hostname: config.hostname,
-            min_free: config.min_free,
+            capacity: Capacity::new(Bounds {
+                min_free: config.min_free,
+                max_in_flight: config.max_in_flight,
+                max_entries: config.max_entries,
+                max_octets: config.max_octets,
+            }),
             add_received: config.add_received,
         },
     })

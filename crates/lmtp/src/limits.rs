@@ -37,6 +37,9 @@ pub struct Limits {
     pub recipients: usize,
     /// Replies of 500, 501, 503 and 555 before the session is ended with 421.
     pub errors: u32,
+    /// Commands without a whole message before the session is ended with 421: more than any sender
+    /// needs for its recipients, or for the addresses it verifies.
+    pub commands: u32,
     /// The longest wait for a whole command line.
     pub command_timeout: Duration,
     /// The longest silence within a message's data.
@@ -51,6 +54,7 @@ impl Default for Limits {
             message_size: 50 << 20,
             recipients: 1000,
             errors: 100,
+            commands: 10_000,
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(10 * 60),
             transaction_timeout: Duration::from_secs(60 * 60),

@@ -95,6 +95,8 @@ pub struct Session<R, P> {
     /// The last MAIL failed, so what was pipelined behind it fails too, and is not counted.
     mail_failed: bool,
     errors: u32,
+    /// Commands since the last whole message.
+    commands: u32,
     /// When the present wait ends; `None` until the wait has been seen to begin.
     wait_until: Option<Instant>,
     transaction_until: Option<Instant>,
@@ -123,6 +125,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             owed: 0,
             mail_failed: false,
             errors: 0,
+            commands: 0,
             wait_until: None,
             transaction_until: None,
             draining: false,
@@ -320,6 +323,15 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// `None` for `line`: it was too long.
     fn command<'i>(&mut self, now: Instant, line: Option<&[u8]>) -> Option<Event<'i, R>> {
+        self.commands += 1;
+        if self.commands > self.settings.limits.commands {
+            return Some(self.close(&Refusal::new(
+                421,
+                7,
+                0,
+                "Too many commands without a message, closing",
+            )));
+        }
         let parsed = match line {
             Some(line) => command::parse(line),
             None => Err(Refusal::new(500, 5, 2, "Command line too long")),
@@ -468,7 +480,10 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.wait_until = None;
         Some(match piece {
             Piece::Text(text) => self.text(text),
-            Piece::End => self.end_of_data(),
+            Piece::End => {
+                self.commands = 0;
+                self.end_of_data()
+            }
         })
     }
 

@@ -184,6 +184,12 @@ fn as_json(entry: &Entry) -> Value {
         "peer": entry.peer,
         "lhlo": entry.lhlo,
         "transport": entry.transport,
+        "received_lines": entry.received_lines,
+        "from_list": entry.from_list,
+        "auto_submitted": entry.auto_submitted,
+        "precedence": entry.precedence,
+        "null_sender": entry.mail_from == "<>",
+        "repeats": entry.repeats,
         "msgdata": entry.msgdata,
     })
 }

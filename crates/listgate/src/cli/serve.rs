@@ -3,6 +3,7 @@
 use super::{CliError, Site};
 use crate::config::{ListenAddress, RefuseAt};
 use crate::serve::Gate;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +41,13 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
+    let connections = config.max_connections;
+    if !raise_descriptor_limit(connections) {
+        tracing::warn!(
+            "the system's limit of open files is below server.max_connections = {connections}: raise it \
+             (ulimit -n, LimitNOFILE=)"
+        );
+    }
     let gate = Gate::start(config)?;
     welcome(site, &gate)?;
     runtime.block_on(async {
@@ -62,6 +70,16 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     stopped?;
     tracing::info!("closed");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Each connection is an open file, and the usual limit is meant for programs that use select(2).
+/// Whether there is room for so many connections and the files beside them.
+fn raise_descriptor_limit(connections: usize) -> bool {
+    let limit = getrlimit(Resource::Nofile);
+    // It is allowed; where it fails all the same, the old limit holds.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let most = getrlimit(Resource::Nofile).current;
+    most.is_none_or(|most| most >= connections as u64 + 100)
 }
 
 fn start_log(format: LogFormat) {

@@ -2,7 +2,7 @@
 
 pub(crate) mod sqlite;
 
-use crate::queue::EntryId;
+use crate::queue::{Again, EntryId};
 pub(crate) use sqlite::is_sync_failure;
 use std::fmt;
 
@@ -11,12 +11,18 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) struct Queued {
     id: EntryId,
+    again: Again,
 }
 
 impl Queued {
     /// Private to the homes, so that no other code can promise what is not kept.
-    fn new(id: EntryId) -> Self {
-        Self { id }
+    fn new(id: EntryId, again: Again) -> Self {
+        Self { id, again }
+    }
+
+    /// Whether it came before; a suppressed one is the entry of then.
+    pub(crate) fn again(&self) -> Again {
+        self.again
     }
 
     /// The id of the delivery that the entry is of.

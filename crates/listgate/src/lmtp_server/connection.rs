@@ -3,8 +3,9 @@
 use super::guard::guarded;
 use super::{Shared, Stage, reached};
 use crate::body::Incoming;
+use crate::capacity::Reserved;
 use crate::limits;
-use crate::queue::{Envelope, Queued};
+use crate::queue::{Again, Envelope, Queued};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, ReversePath, Sender, Session};
 use std::io;
 use std::time::{Instant, SystemTime};
@@ -57,6 +58,8 @@ struct Transaction {
     /// The message so far; `None` once it is known why there will be no more of it.
     incoming: Result<Incoming, Refusal>,
     size: u64,
+    /// Held until the outcome.
+    room: Reserved,
     /// Recipients as the log names them.
     accepted: Vec<String>,
     refused: Vec<String>,
@@ -107,10 +110,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn mail(&mut self, sender: Sender) {
         let intake = &self.shared.intake;
         let lhlo = self.session.peer_name();
-        let begin = async { intake.admit(&sender).map(|()| intake.begin(&sender.path, &self.peer, lhlo)) };
+        let begin = async {
+            let room = intake.admit(&sender)?;
+            Ok((room, intake.begin(&sender.path, &self.peer, lhlo)))
+        };
         match guarded(begin).await {
-            Ok(Ok(incoming)) => {
-                self.transaction = Some(Transaction::new(sender, incoming));
+            Ok(Ok((room, incoming))) => {
+                self.transaction = Some(Transaction::new(sender, incoming, room));
                 self.session.accept_mail();
             }
             Ok(Err(refusal)) => {
@@ -143,6 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn body(&mut self, octets: &[u8]) {
         let Some(transaction) = &mut self.transaction else { return };
         transaction.size += octets.len() as u64;
+        transaction.room.arrived(octets.len() as u64);
         let Ok(incoming) = &mut transaction.incoming else { return };
         let refusal = match guarded(incoming.push(octets)).await {
             Ok(Ok(())) => return,
@@ -180,8 +187,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 let outcomes = delivered.outcomes.iter().zip(&recipients).zip(&delivered.endpoints);
                 let words: Vec<String> = outcomes
                     .map(|((outcome, recipient), endpoint)| match (outcome, endpoint) {
-                        (Ok(queued), Some(endpoint)) => format!("{recipient} {endpoint} {queued}"),
-                        (Ok(queued), None) => format!("{recipient} {queued}"),
+                        (Ok(queued), endpoint) => {
+                            let endpoint = endpoint.as_deref().unwrap_or("-");
+                            format!("{recipient} {endpoint} {queued}{}", remark(queued))
+                        }
                         (Err(refusal), _) => format!("{recipient} {refusal}"),
                     })
                     .collect();
@@ -250,8 +259,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 }
 
+/// What the log adds about an entry that came before.
+fn remark(queued: &Queued) -> &'static str {
+    match queued.again() {
+        Again::No => "",
+        Again::Marked => " (came before: queued again, and marked)",
+        Again::Suppressed => " (came before: not queued twice)",
+    }
+}
+
 impl Transaction {
-    fn new(sender: Sender, incoming: Incoming) -> Self {
+    fn new(sender: Sender, incoming: Incoming, room: Reserved) -> Self {
         Self {
             started: Instant::now(),
             received_at: SystemTime::now(),
@@ -259,6 +277,7 @@ impl Transaction {
             declared_size: sender.size,
             incoming: Ok(incoming),
             size: 0,
+            room,
             accepted: Vec::new(),
             refused: Vec::new(),
             more_refused: 0,

@@ -1,5 +1,6 @@
 //! Where connections come from.
 
+use super::admission::Caller;
 use super::{Shared, Stage, connection, reached};
 use crate::config::ListenAddress;
 use std::fs::{self, Permissions};
@@ -37,7 +38,7 @@ pub(crate) enum Listener {
 
 impl Listener {
     /// Binds within a runtime. A Unix socket that a dead process left behind is replaced.
-    pub(crate) fn bind(address: &ListenAddress) -> Result<Self, BindError> {
+    pub(crate) fn bind(address: &ListenAddress, socket_mode: u32) -> Result<Self, BindError> {
         let failed = |source| BindError::Bind { address: address.clone(), source };
         match address {
             ListenAddress::Tcp(socket) => {
@@ -53,8 +54,7 @@ impl Listener {
                     fs::remove_file(path).map_err(failed)?;
                 }
                 let listener = StdUnixListener::bind(path).map_err(failed)?;
-                // Like a TCP port of this machine, it is open to whoever can reach its directory.
-                fs::set_permissions(path, Permissions::from_mode(0o666)).map_err(failed)?;
+                fs::set_permissions(path, Permissions::from_mode(socket_mode)).map_err(failed)?;
                 listener.set_nonblocking(true).map_err(failed)?;
                 Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address.clone()))
             }
@@ -86,12 +86,21 @@ impl Listener {
                 accepted = async { (place.await, self.accept().await) } => accepted,
             };
             let (Ok(place), accepted) = accepted else { break };
-            let (stream, peer) = match accepted {
+            let (stream, caller, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(why) => {
                     // Out of descriptors, most likely: they come back as sessions end.
                     tracing::error!("cannot accept a connection: {why}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let present = match shared.admission.admit(caller) {
+                Ok(present) => present,
+                Err(turned) => {
+                    tracing::warn!("turned away {caller}: {turned:?}");
+                    // A fresh socket has room for a line; whoever does not read it is not missed.
+                    stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
                     continue;
                 }
             };
@@ -101,7 +110,7 @@ impl Listener {
                     Stream::Tcp(stream) => connection::run(stream, peer, "LMTP/TCP", &shared, stages).await,
                     Stream::Unix(stream) => connection::run(stream, peer, "LMTP/Unix", &shared, stages).await,
                 }
-                drop((place, alive));
+                drop((place, present, alive));
             });
         }
         if let Self::Unix(_, ListenAddress::Unix(path)) = &self {
@@ -110,20 +119,17 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Stream, String)> {
+    async fn accept(&self) -> io::Result<(Stream, Caller, String)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), peer.to_string()))
+                Ok((Stream::Tcp(stream), Caller::Address(peer.ip().to_canonical()), peer.to_string()))
             }
             Self::Unix(listener, address) => {
                 let (stream, _) = listener.accept().await?;
-                let peer = match stream.peer_cred() {
-                    Ok(cred) => format!("{address} (uid {})", cred.uid()),
-                    Err(_) => address.to_string(),
-                };
-                Ok((Stream::Unix(stream), peer))
+                let caller = Caller::User(stream.peer_cred().ok().map(|cred| cred.uid()));
+                Ok((Stream::Unix(stream), caller, format!("{address} ({caller})")))
             }
         }
     }
@@ -132,6 +138,16 @@ impl Listener {
 enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
+}
+
+impl Stream {
+    /// Writes what the socket takes at once.
+    fn say(&self, line: &[u8]) {
+        let _ = match self {
+            Self::Tcp(stream) => stream.try_write(line),
+            Self::Unix(stream) => stream.try_write(line),
+        };
+    }
 }
 
 fn is_socket(path: &Path) -> bool {

@@ -1,9 +1,11 @@
 //! LMTP on sockets: listeners, and one task for each connection.
 
+mod admission;
 mod connection;
 mod guard;
 mod listener;
 
+pub(crate) use admission::Admission;
 pub(crate) use listener::Listener;
 
 use crate::intake::Intake;
@@ -14,6 +16,7 @@ use tokio::sync::watch;
 /// What every session shares.
 pub(crate) struct Shared {
     pub(crate) intake: Intake,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) settings: Arc<listgate_lmtp::Settings>,
     /// The longest wait for a peer that does not read.
     pub(crate) write_timeout: Duration,

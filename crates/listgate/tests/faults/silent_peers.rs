@@ -9,14 +9,19 @@ use std::time::{Duration, Instant};
 #[test]
 fn a_peer_that_never_reads_is_dropped_and_others_are_served() {
     let site = Site::with_list();
-    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\ncommand_timeout = \"2s\"\n");
+    let server = serve(
+        &site,
+        "[storage]\nmin_free = \"0B\"\n[lmtp]\ncommand_timeout = \"2s\"\nmax_message_size = \"1KiB\"\n",
+    );
     let mut deaf = Peer::greeted(server.address).stream;
     deaf.set_write_timeout(Some(PATIENCE)).unwrap();
-    let noops = "NOOP\r\n".repeat(10_000);
+    // Messages that are too large have many replies and leave nothing behind.
+    let recipients = "RCPT TO:<mylist@example.com>\r\n".repeat(500);
+    let refused = format!("MAIL FROM:<>\r\n{recipients}DATA\r\n{}\r\n.\r\n", "x".repeat(2000));
     let deaf = thread::spawn(move || {
         let started = Instant::now();
         loop {
-            if let Err(why) = deaf.write_all(noops.as_bytes()) {
+            if let Err(why) = deaf.write_all(refused.as_bytes()) {
                 return (why.kind(), started.elapsed());
             }
         }

@@ -5,7 +5,9 @@
 mod support;
 
 mod configuration;
+mod facts;
 mod founding_document;
 mod lifecycle;
 mod message;
+mod redelivery;
 mod send;

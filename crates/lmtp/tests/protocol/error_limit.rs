@@ -102,3 +102,18 @@ fn other_refusals_do_not_count() {
     assert_eq!(replies.matches("452 4.5.3").count(), 20);
     assert!(!server.is_closed());
 }
+
+#[test]
+fn commands_without_a_message_end_the_session() {
+    let mut server = Server::greeted_with(|settings| settings.limits.commands = 10);
+    // A message begins the count anew.
+    for _ in 0..3 {
+        assert!(!server.say("NOOP\r\n".repeat(5).as_bytes()).contains("421"));
+        server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n");
+        assert!(server.say(b"x\r\n.\r\n").starts_with("250"));
+    }
+    let replies = server.say("NOOP\r\n".repeat(20).as_bytes());
+    assert_eq!(replies.matches("250 ").count(), 10);
+    assert!(replies.ends_with("421 4.7.0 Too many commands without a message, closing\r\n"));
+    assert!(server.is_closed());
+}

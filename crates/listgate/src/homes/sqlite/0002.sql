@@ -32,10 +32,16 @@ END;
 
 -- What was taken in the last days, to know it again: a hash of the message's octets, its sender and
 -- one recipient, and the id of the entry it became.
+-- What came lately stands in seen_lately, without order; the gate puts it in order many at a time.
 CREATE TABLE seen (
     fingerprint BLOB PRIMARY KEY,
     at          INTEGER NOT NULL,
     delivery    INTEGER NOT NULL,
     n           INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX seen_at ON seen (at);
+CREATE TABLE seen_lately (
+    fingerprint BLOB NOT NULL,
+    at          INTEGER NOT NULL,
+    delivery    INTEGER NOT NULL,
+    n           INTEGER NOT NULL
+);

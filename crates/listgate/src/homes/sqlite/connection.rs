@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
 const MIGRATIONS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
 
+/// Octets of a page of the database.
+pub(crate) const PAGE_SIZE: u64 = 4096;
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Use {
@@ -69,7 +72,7 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
         keep_waiting(since, patience)
     }))?;
     // The first two hold only for a file that is just being created.
-    connection.pragma_update(None, "page_size", 4096)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -4,22 +4,29 @@ pub(crate) mod connection;
 pub(crate) mod lists;
 mod lock;
 pub(crate) mod queues;
+mod seen;
+mod store;
 mod writer;
 
 use super::Queued;
 use crate::body::Spool;
+use crate::config::Redelivery;
+use crate::limits;
 use crate::lists::List;
-use crate::queue::{Delivery, Outcomes, Unavailable};
+use crate::queue::{Delivery, Name, Outcomes, Unavailable};
 use crate::route::Names;
-use connection::{OpenError, Use};
+use connection::{OpenError, PAGE_SIZE, Use};
 use lists::Known;
 use lock::{Lock, LockError};
+pub(crate) use queues::Depth;
+use queues::Depths;
 use rusqlite::{Connection, ffi};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 use writer::{Put, Writer};
 
@@ -113,12 +120,23 @@ impl Condemned {
     }
 }
 
+/// What there is room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    /// Free on the file system, and free within the database file.
+    pub(crate) octets: u64,
+    /// Of the file system, where it has a fixed number.
+    pub(crate) inodes: Option<u64>,
+}
+
 /// The home of a gate. Dropping it ends its writer, after what was handed to it is written.
 pub(crate) struct Home {
     lookup: Mutex<(Connection, Known)>,
     spool: Spool,
     data_dir: DataDir,
     condemned: Condemned,
+    depths: Arc<Depths>,
+    space: Mutex<Option<(Instant, Space)>>,
     puts: Option<mpsc::Sender<Put>>,
     writer: Option<JoinHandle<()>>,
     /// Held for the life of the home, and released last.
@@ -127,7 +145,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// Locks the data directory, opens or creates the database, and recovers what a crash left.
-    pub(crate) fn open(data_dir: &DataDir) -> Result<Self, HomeError> {
+    pub(crate) fn open(data_dir: &DataDir, redelivery: Redelivery) -> Result<Self, HomeError> {
         data_dir.create()?;
         let lock = Lock::take(data_dir.path())?;
         let connection = connection::open(&data_dir.database(), Use::Writer)?;
@@ -138,8 +156,12 @@ impl Home {
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
         let condemned = Condemned(watch::Sender::new(false));
         let (puts, waiting) = mpsc::channel();
-        let writer = Writer::new(connection, data_dir.spool(), condemned.clone(), waiting)
-            .map_err(failed("watch the write-ahead log"))?;
+        let depths = Arc::new(Depths::default());
+        depths.read(&connection).map_err(failed("look how full the queues are"))?;
+        let spool = data_dir.spool();
+        let writer =
+            Writer::new(connection, spool, condemned.clone(), waiting, redelivery, Arc::clone(&depths))
+                .map_err(failed("watch the write-ahead log"))?;
         let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
         let thread = spawned.map_err(|source| HomeError::File {
             operation: "start the writer for",
@@ -151,6 +173,8 @@ impl Home {
             spool: Spool::new(&data_dir.spool()),
             data_dir: data_dir.clone(),
             condemned,
+            depths,
+            space: Mutex::default(),
             puts: Some(puts),
             writer: Some(thread),
             _lock: lock,
@@ -186,20 +210,51 @@ impl Home {
         question(connection, known).map_err(|source| Unavailable::Database { operation, source })
     }
 
+    /// How full a queue is: as of our last commit, or of the last half second while we had none.
+    pub(crate) fn depth(&self, queue: Name) -> Depth {
+        self.depths.get(queue)
+    }
+
+    /// How full a queue is now.
+    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, Unavailable> {
+        self.ask("look how full the queues are", |connection, _| self.depths.read(connection))?;
+        Ok(self.depths.get(queue))
+    }
+
     /// Where large bodies go while they arrive.
     pub(crate) fn spool(&self) -> Spool {
         self.spool.clone()
     }
 
-    /// Octets free for mail on the file system of the data directory.
-    pub(crate) fn free_space(&self) -> Result<u64, Unavailable> {
+    /// What the file system of the data directory has for mail; it may be [`limits::SPACE_AGE`] old.
+    pub(crate) fn space(&self) -> Result<Space, Unavailable> {
+        let mut last = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, space)) = *last
+            && at.elapsed() < limits::SPACE_AGE
+        {
+            return Ok(space);
+        }
+        let space = self.look_at_space()?;
+        *last = Some((Instant::now(), space));
+        Ok(space)
+    }
+
+    fn look_at_space(&self) -> Result<Space, Unavailable> {
         let path = self.data_dir.path();
         let stat = rustix::fs::statvfs(path).map_err(|errno| Unavailable::File {
             operation: "ask for the free space of",
             path: path.to_owned(),
             source: errno.into(),
         })?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let unused = self.ask("count the free pages", |connection, _| {
+            let pages: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            Ok(pages * PAGE_SIZE)
+        })?;
+        Ok(Space {
+            octets: stat.f_bavail.saturating_mul(stat.f_frsize).saturating_add(unused),
+            // Some file systems make inodes as they need them, and have none to count.
+            inodes: (stat.f_files > 0).then_some(stat.f_favail),
+        })
     }
 
     /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before

@@ -5,6 +5,7 @@ use crate::queue::{EntryId, Msgdata, Name, Unavailable};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Entries read in one go: no read transaction is held while they are printed.
 const PAGE: usize = 500;
@@ -30,10 +31,56 @@ pub(crate) struct Entry {
     pub(crate) transport: String,
     /// Octets as stored.
     pub(crate) size: u64,
+    pub(crate) received_lines: u32,
+    /// Whether the message has the list's own List-Id or List-Post.
+    pub(crate) from_list: bool,
+    pub(crate) auto_submitted: Option<String>,
+    pub(crate) precedence: Option<String>,
+    /// The id of the entry that it was before.
+    pub(crate) repeats: Option<String>,
+}
+
+/// How full a queue is. A message counts in each of its entries.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Depth {
+    pub(crate) entries: u64,
+    pub(crate) octets: u64,
+}
+
+impl Depth {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { entries: row.get(0)?, octets: row.get(1)? })
+    }
+}
+
+/// How full each queue was when it was last looked at.
+#[derive(Default)]
+pub(super) struct Depths(Mutex<[Depth; Name::ALL.len()]>);
+
+impl Depths {
+    pub(super) fn get(&self, queue: Name) -> Depth {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[queue as usize]
+    }
+
+    pub(super) fn set(&self, seen: &[(Name, Depth)]) {
+        let mut depths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().for_each(|(queue, depth)| depths[*queue as usize] = *depth);
+    }
+
+    /// Looks now.
+    pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement =
+            connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
+        for queue in Name::ALL {
+            self.set(&[(queue, statement.query_row([queue.as_str()], Depth::read)?)]);
+        }
+        Ok(())
+    }
 }
 
 const COLUMNS: &str = "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
-    e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size";
+    e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
+    e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats";
 
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let msgdata: String = row.get(10)?;
@@ -55,6 +102,11 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         lhlo: row.get(14)?,
         transport: row.get(15)?,
         size: row.get(16)?,
+        received_lines: row.get(17)?,
+        from_list: row.get(18)?,
+        auto_submitted: row.get(19)?,
+        precedence: row.get(20)?,
+        repeats: row.get(21)?,
     })
 }
 

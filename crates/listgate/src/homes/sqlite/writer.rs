@@ -12,16 +12,21 @@
 //! closed, and the process ends. The next start writes everything anew.
 
 use super::lists::milliseconds;
+use super::queues::Depths;
+use super::seen::Seen;
+use super::store::{Batch, Ids, Stored};
 use super::{Condemned, Queued, is_sync_failure};
 use crate::body::Body;
+use crate::config::Redelivery;
 use crate::limits;
-use crate::queue::{Addressed, Delivery, EntryId, Outcomes, Unavailable};
+use crate::queue::{Addressed, Again, Delivery, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::SystemTime;
 use std::{fs, mem};
 use tokio::sync::oneshot;
 
@@ -39,31 +44,9 @@ pub(super) struct Writer {
     wal_pages: Arc<AtomicU32>,
     puts: mpsc::Receiver<Put>,
     ids: Ids,
-}
-
-/// Delivery ids, taken in blocks.
-#[derive(Clone, Copy)]
-struct Ids {
-    next: i64,
-    /// The last one that the database knows to be taken.
-    up_to: i64,
-}
-
-impl Ids {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let up_to = connection.query_row("SELECT up_to FROM minted", [], |row| row.get(0))?;
-        Ok(Self { next: up_to + 1, up_to })
-    }
-
-    /// The next id; a new block is taken in the transaction that uses its first.
-    fn mint(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
-        if self.next > self.up_to {
-            self.up_to = self.next + limits::IDS_IN_A_BLOCK - 1;
-            connection.prepare_cached("UPDATE minted SET up_to = ?1")?.execute([self.up_to])?;
-        }
-        self.next += 1;
-        Ok(self.next - 1)
-    }
+    redelivery: Redelivery,
+    seen: Seen,
+    depths: Arc<Depths>,
 }
 
 impl Writer {
@@ -72,6 +55,8 @@ impl Writer {
         spool: PathBuf,
         condemned: Condemned,
         puts: mpsc::Receiver<Put>,
+        redelivery: Redelivery,
+        depths: Arc<Depths>,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
@@ -80,7 +65,8 @@ impl Writer {
             Ok(())
         }))?;
         let ids = Ids::read(&connection)?;
-        Ok(Self { connection, spool, condemned, wal_pages, puts, ids })
+        let seen = Seen::read(&connection)?;
+        Ok(Self { connection, spool, condemned, wal_pages, puts, ids, redelivery, seen, depths })
     }
 
     /// Until the home is dropped or the disk has failed.
@@ -92,6 +78,10 @@ impl Writer {
                     self.write(batch);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
                         self.checkpoint();
+                        // While there is always mail, this is the only pause.
+                        if self.seen.is_full() {
+                            self.settle_seen();
+                        }
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.tidy(),
@@ -146,18 +136,27 @@ impl Writer {
         }
     }
 
-    /// One transaction. Gives the ids of each delivery's entries.
-    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<Vec<EntryId>>> {
+    /// One transaction. Gives the entries of each delivery.
+    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<Vec<Stored>>> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The lock may have taken long, and who was told 451 in the meantime sends again.
         batch.retain(|put| !put.answer.is_closed());
-        let mut minted = self.ids;
-        let connection = &self.connection;
-        let stored = batch.iter().map(|put| insert(connection, minted.mint(connection)?, &put.delivery));
-        let ids = stored.collect::<Result<_, _>>()?;
-        connection.prepare_cached("COMMIT")?.execute([])?;
-        self.ids = minted;
-        Ok(ids)
+        let mut writing = Batch {
+            connection: &self.connection,
+            redelivery: self.redelivery,
+            seen: &self.seen,
+            new: HashMap::new(),
+            ids: self.ids,
+            growth: Default::default(),
+        };
+        let stored = batch.iter().map(|put| writing.insert(&put.delivery)).collect::<Result<_, _>>()?;
+        let grown = writing.count()?;
+        let Batch { ids, new, .. } = writing;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.ids = ids;
+        self.seen.extend(new);
+        self.depths.set(&grown);
+        Ok(stored)
     }
 
     fn after_failure(&mut self, why: &Arc<Unavailable>) {
@@ -195,17 +194,35 @@ impl Writer {
         if self.wal_pages.load(Ordering::Relaxed) > 0 {
             self.checkpoint();
         }
+        self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
+        self.unless_condemned("look how full the queues are", |writer| {
+            writer.depths.read(&writer.connection)
+        });
+        self.settle_seen();
+    }
+
+    fn settle_seen(&mut self) {
+        let cutoff = SystemTime::now().checked_sub(limits::REMEMBERED).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.unless_condemned("put in order what came", |writer| {
+            writer.seen.settle(&writer.connection, milliseconds(cutoff))
+        });
+    }
+
+    fn unless_condemned(
+        &mut self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
+    ) {
         if !self.condemned.is_set()
-            && let Err(source) = self.unlink_discarded()
+            && let Err(source) = work(self)
         {
-            let why = Arc::new(Unavailable::Database { operation: "remove spool files", source });
-            self.after_failure(&why);
+            self.after_failure(&Arc::new(Unavailable::Database { operation, source }));
         }
     }
 
     /// Unlinks the files whose rows are gone. Our commit is synced, and with it every commit before
     /// it, so no power loss can bring such a row back.
-    fn unlink_discarded(&mut self) -> rusqlite::Result<()> {
+    fn unlink_discarded(&self) -> rusqlite::Result<()> {
         let none = !self.connection.prepare_cached("SELECT 1 FROM discarded")?.exists([])?;
         if none {
             return Ok(());
@@ -234,71 +251,20 @@ fn in_row(body: &Body) -> Option<&[u8]> {
     }
 }
 
-/// Inserts a delivery and its entries. The same endpoint and detail twice is one entry.
-fn insert(connection: &Connection, id: i64, delivery: &Delivery) -> rusqlite::Result<Vec<EntryId>> {
-    let Delivery { envelope, message, to } = delivery;
-    let received_at = milliseconds(envelope.received_at);
-    let spool = match &message.body {
-        Body::Memory(_) => None,
-        Body::Spooled(spooled) => Some(spooled.name()),
-    };
-    connection
-        .prepare_cached(
-            "INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size,
-                                   size, spool, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?
-        .execute(params![
-            id,
-            received_at,
-            envelope.mail_from.to_string(),
-            message.message_id,
-            envelope.peer,
-            envelope.lhlo,
-            envelope.transport,
-            message.original_size,
-            message.body.len(),
-            spool,
-            in_row(&message.body),
-        ])?;
-    let mut ids = Vec::new();
-    let mut seen = HashMap::new();
-    for addressed in to.iter().flatten() {
-        let Addressed { recipient, endpoint, msgdata } = addressed;
-        let next = i64::try_from(seen.len()).expect("recipients are bounded") + 1;
-        let key = (&endpoint.list.list_id, endpoint.role, &endpoint.detail);
-        let n = *seen.entry(key).or_insert(next);
-        ids.push(EntryId { delivery: id, n });
-        if n != next {
-            continue;
-        }
-        connection
-            .prepare_cached(
-                "INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, detail, msgdata)
-                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                id,
-                n,
-                endpoint.role.queue().as_str(),
-                received_at,
-                endpoint.list.list_id,
-                recipient.to_string(),
-                endpoint.detail,
-                serde_json::to_string(msgdata).expect("msgdata is text, numbers and booleans"),
-            ])?;
-    }
-    Ok(ids)
-}
-
 /// After the commit: the proof for each recipient, and the spool file belongs to its row.
-fn outcomes(delivery: Delivery, ids: Vec<EntryId>) -> Outcomes {
-    if let Body::Spooled(spooled) = delivery.message.body {
+fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
+    let has_a_row = stored.iter().any(|stored| stored.again != Again::Suppressed);
+    if let Body::Spooled(spooled) = delivery.message.body
+        && has_a_row
+    {
         spooled.keep();
     }
-    let mut ids = ids.into_iter();
+    let mut stored = stored.into_iter();
     delivery.to.map(|addressed: Result<Addressed, Refusal>| {
-        addressed.map(|_| Queued::new(ids.next().expect("an id for each addressed recipient")))
+        addressed.map(|_| {
+            let Stored { id, again } = stored.next().expect("an entry for each addressed recipient");
+            Queued::new(id, again)
+        })
     })
 }
 
@@ -306,9 +272,9 @@ fn outcomes(delivery: Delivery, ids: Vec<EntryId>) -> Outcomes {
 mod tests {
     use super::*;
     use crate::homes::sqlite::{DataDir, lists};
-    use crate::queue::Message;
+    use crate::queue::{Fingerprint, Message};
     use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
-    use std::time::{Instant, SystemTime};
+    use std::time::Instant;
     use tokio::sync::watch;
 
     /// Three recipients, as only a session can name them.
@@ -344,7 +310,8 @@ mod tests {
             let role = crate::route::Role::Post;
             let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
             let endpoint = crate::route::Endpoint { list: list.clone(), role, detail };
-            Ok(Addressed { recipient, msgdata: endpoint.msgdata(0, ""), endpoint })
+            let fingerprint = Fingerprint::new(&[0; 32], &recipient.to_string());
+            Ok(Addressed { recipient, msgdata: endpoint.msgdata(0, ""), endpoint, fingerprint })
         });
         let envelope = crate::queue::Envelope {
             mail_from: listgate_lmtp::ReversePath::Null,
@@ -353,8 +320,13 @@ mod tests {
             transport: "LMTP",
             received_at: SystemTime::now(),
         };
-        let message =
-            Message { body: Body::Memory(vec![b'x'; size]), original_size: 0, message_id: String::new() };
+        let message = Message {
+            body: Body::Memory(vec![b'x'; size]),
+            original_size: 0,
+            message_id: String::new(),
+            facts: crate::facts::Facts::default(),
+            digest: [0; 32],
+        };
         let (answer, answered) = oneshot::channel();
         (Put { delivery: Delivery { envelope, message, to }, answer }, answered)
     }
@@ -373,7 +345,9 @@ mod tests {
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
         let condemned = Condemned(watch::Sender::new(false));
-        let mut writer = Writer::new(connection, data_dir.spool(), condemned, mpsc::channel().1).unwrap();
+        let (puts, depths) = (mpsc::channel().1, Arc::default());
+        let mut writer =
+            Writer::new(connection, data_dir.spool(), condemned, puts, Redelivery::Off, depths).unwrap();
 
         let (small, taken) = put(10);
         writer.write(vec![small]);
@@ -394,7 +368,7 @@ mod tests {
 
         drop(writer);
         let connection = data_dir.open().unwrap();
-        let mut ids = Ids::read(&connection).unwrap();
-        assert!(ids.mint(&connection).unwrap() > 2);
+        let ids = Ids::read(&connection).unwrap();
+        assert!(ids.next > 2);
     }
 }

@@ -1,0 +1,207 @@
+//! How much mail there is room for: on the disk, on its way in, and in each queue. Shortage is a 452
+//! before the data is sent, and a line in the log.
+
+use crate::homes::sqlite::{Depth, Space};
+use crate::limits;
+use crate::queue::Name;
+use bytesize::ByteSize;
+use listgate_lmtp::Refusal;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const NO_SPACE: Refusal = Refusal::new(452, 3, 1, "Insufficient system storage, try again later");
+const TOO_MUCH: Refusal = Refusal::new(452, 3, 2, "Too much mail at once, try again later");
+const QUEUE_FULL: Refusal = Refusal::new(452, 3, 1, "The queue is full, try again later");
+
+/// What an operator allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    /// Octets of the file system that mail leaves free.
+    pub(crate) min_free: u64,
+    /// Octets of all messages between MAIL and their outcome.
+    pub(crate) max_in_flight: u64,
+    /// Entries of one queue.
+    pub(crate) max_entries: u64,
+    /// Octets of one queue; `None`: half of what it could have.
+    pub(crate) max_octets: Option<u64>,
+}
+
+/// How near a queue is to its cap, as the log was last told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug, Default)]
+enum Level {
+    #[default]
+    Low,
+    High,
+    Full,
+}
+
+pub(crate) struct Capacity {
+    bounds: Bounds,
+    in_flight: Arc<AtomicU64>,
+    levels: Mutex<[Level; Name::ALL.len()]>,
+}
+
+impl Capacity {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { bounds, in_flight: Arc::default(), levels: Mutex::default() }
+    }
+
+    /// Room for a message of the declared size, held until what it gives is dropped.
+    ///
+    /// # Errors
+    /// What MAIL is answered.
+    pub(crate) fn reserve(&self, declared: Option<u64>, space: Space) -> Result<Reserved, Refusal> {
+        let declared = declared.unwrap_or(0);
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let wanted = self.bounds.min_free.saturating_add(in_flight).saturating_add(declared);
+        if space.octets < wanted {
+            let (free, wanted) = (ByteSize(space.octets), ByteSize(wanted));
+            tracing::warn!("no room: {free} free, {wanted} wanted (storage.min_free and mail on its way)");
+            return Err(NO_SPACE);
+        }
+        if space.inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
+            tracing::warn!("no room: the file system has no inodes left for spool files");
+            return Err(NO_SPACE);
+        }
+        if in_flight.saturating_add(declared) > self.bounds.max_in_flight {
+            let (there, most) = (ByteSize(in_flight), ByteSize(self.bounds.max_in_flight));
+            tracing::warn!("busy: {there} of mail is on its way in, server.max_in_flight is {most}");
+            return Err(TOO_MUCH);
+        }
+        self.in_flight.fetch_add(declared, Ordering::Relaxed);
+        Ok(Reserved { in_flight: Arc::clone(&self.in_flight), reserved: declared, arrived: 0 })
+    }
+
+    /// Whether a queue takes another entry; the log is told when it comes near its cap and when it
+    /// reaches it. `now` looks how full it really is: others empty it.
+    ///
+    /// # Errors
+    /// What RCPT is answered.
+    pub(crate) fn admits<E: From<Refusal>>(
+        &self,
+        queue: Name,
+        depth: Depth,
+        space: Space,
+        now: impl FnOnce() -> Result<Depth, E>,
+    ) -> Result<(), E> {
+        let mut depth = depth;
+        if self.level(depth, space) == Level::Full {
+            depth = now()?;
+        }
+        let level = self.level(depth, space);
+        self.tell(queue, level, depth);
+        match level {
+            Level::Full => {
+                let text = format!("The queue {queue} is full, try again later");
+                Err(QUEUE_FULL.with_text(text).into())
+            }
+            Level::Low | Level::High => Ok(()),
+        }
+    }
+
+    /// Without a cap of its own a queue gets half of what it could have: one that nobody empties then
+    /// leaves as much to the others.
+    fn level(&self, depth: Depth, space: Space) -> Level {
+        let spare = space.octets.saturating_sub(self.bounds.min_free);
+        let most = self.bounds.max_octets.unwrap_or((depth.octets + spare) / 2);
+        let part = |there: u64, most: u64| {
+            if there >= most {
+                Level::Full
+            } else if there >= most / 5 * 4 {
+                Level::High
+            } else {
+                Level::Low
+            }
+        };
+        let (entries, octets) = (part(depth.entries, self.bounds.max_entries), part(depth.octets, most));
+        if entries > octets { entries } else { octets }
+    }
+
+    fn tell(&self, queue: Name, level: Level, depth: Depth) {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut levels[queue as usize], level);
+        let Depth { entries, octets } = depth;
+        let octets = ByteSize(octets);
+        match level {
+            Level::High if before == Level::Low => {
+                tracing::warn!(
+                    "the queue {queue} fills up: {entries} entries, {octets}; does anybody read it?"
+                );
+            }
+            Level::Full if before != Level::Full => {
+                tracing::error!(
+                    "the queue {queue} is full: {entries} entries, {octets}; its mail is put off"
+                );
+            }
+            Level::Low if before == Level::Full => tracing::info!("the queue {queue} has room again"),
+            _ => {}
+        }
+    }
+}
+
+/// Room that a transaction holds.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    in_flight: Arc<AtomicU64>,
+    reserved: u64,
+    arrived: u64,
+}
+
+impl Reserved {
+    /// Octets have arrived: what was not declared is held too.
+    pub(crate) fn arrived(&mut self, octets: u64) {
+        self.arrived += octets;
+        let more = self.arrived.saturating_sub(self.reserved);
+        self.in_flight.fetch_add(more, Ordering::Relaxed);
+        self.reserved += more;
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(self.reserved, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPACE: Space = Space { octets: 1000, inodes: None };
+
+    fn capacity() -> Capacity {
+        Capacity::new(Bounds { min_free: 100, max_in_flight: 500, max_entries: 10, max_octets: None })
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_counted_until_it_is_dropped() {
+        let capacity = capacity();
+        let in_flight = || capacity.in_flight.load(Ordering::Relaxed);
+        let mut first = capacity.reserve(Some(300), SPACE).unwrap();
+        first.arrived(200);
+        assert_eq!(in_flight(), 300);
+        first.arrived(150);
+        assert_eq!(in_flight(), 350, "more than was declared");
+        assert_eq!(capacity.reserve(Some(200), SPACE).unwrap_err(), TOO_MUCH);
+        drop(first);
+        assert_eq!(in_flight(), 0);
+        drop(capacity.reserve(Some(500), SPACE).unwrap());
+        assert_eq!(capacity.reserve(Some(500), Space { octets: 599, inodes: None }).unwrap_err(), NO_SPACE);
+        assert_eq!(capacity.reserve(None, Space { octets: 1000, inodes: Some(0) }).unwrap_err(), NO_SPACE);
+    }
+
+    #[test]
+    fn a_queue_without_a_cap_leaves_half_to_the_others() {
+        let capacity = capacity();
+        let depth = |octets| Depth { entries: 1, octets };
+        let spare = |octets: u64| Space { octets: octets + 100, inodes: None };
+        assert_eq!(capacity.level(depth(0), spare(1000)), Level::Low);
+        assert_eq!(capacity.level(depth(450), spare(550)), Level::High);
+        assert_eq!(capacity.level(depth(500), spare(500)), Level::Full);
+        assert_eq!(capacity.level(Depth { entries: 10, octets: 0 }, spare(1000)), Level::Full);
+        let full = capacity.admits(Name::In, depth(500), spare(500), || Ok::<_, Refusal>(depth(500)));
+        assert!(full.unwrap_err().to_string().contains("The queue in is full"));
+        let emptied = capacity.admits(Name::In, depth(500), spare(500), || Ok::<_, Refusal>(depth(1)));
+        assert_eq!(emptied, Ok(()));
+    }
+}

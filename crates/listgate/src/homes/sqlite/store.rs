@@ -1,0 +1,191 @@
+//! The rows of a delivery: its message, its entries, what is remembered of it.
+
+use super::lists::milliseconds;
+use super::queues::Depth;
+use super::seen::{Seen, remember};
+use crate::body::Body;
+use crate::config::Redelivery;
+use crate::limits;
+use crate::queue::{Addressed, Again, Delivery, EntryId, Fingerprint, Name};
+use rusqlite::{Connection, params};
+use std::collections::HashMap;
+
+/// Delivery ids, taken in blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Ids {
+    pub(super) next: i64,
+    /// The last one that the database knows to be taken.
+    up_to: i64,
+}
+
+impl Ids {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let up_to = connection.query_row("SELECT up_to FROM minted", [], |row| row.get(0))?;
+        Ok(Self { next: up_to + 1, up_to })
+    }
+
+    /// The next id; a new block is taken in the transaction that uses its first.
+    fn mint(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        if self.next > self.up_to {
+            self.up_to = self.next + limits::IDS_IN_A_BLOCK - 1;
+            connection.prepare_cached("UPDATE minted SET up_to = ?1")?.execute([self.up_to])?;
+        }
+        self.next += 1;
+        Ok(self.next - 1)
+    }
+}
+
+/// The entry of one recipient.
+#[derive(Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) id: EntryId,
+    pub(super) again: Again,
+}
+
+/// What one transaction writes. Nothing of it holds before the commit: the ids are taken up then.
+pub(super) struct Batch<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) redelivery: Redelivery,
+    /// What came before this transaction, and in it.
+    pub(super) seen: &'c Seen,
+    pub(super) new: HashMap<Fingerprint, EntryId>,
+    pub(super) ids: Ids,
+    /// By how much each queue grows, by its place in [`Name::ALL`].
+    pub(super) growth: [Depth; Name::ALL.len()],
+}
+
+impl Batch<'_> {
+    /// Inserts a delivery and its entries. The same endpoint and detail twice is one entry.
+    pub(super) fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
+        // Written with the first entry: a delivery that came before has none.
+        let mut delivery_id = None;
+        let mut n = 0;
+        let mut seen = HashMap::new();
+        let mut all = Vec::new();
+        for addressed in delivery.to.iter().flatten() {
+            let endpoint = &addressed.endpoint;
+            let key = (&endpoint.list.list_id, endpoint.role, &endpoint.detail);
+            if let Some(stored) = seen.get(&key) {
+                all.push(*stored);
+                continue;
+            }
+            let first = self.came_before(addressed.fingerprint)?;
+            let stored = match first {
+                Some(id) if self.suppresses(delivery) => Stored { id, again: Again::Suppressed },
+                _ => {
+                    let id = match delivery_id {
+                        Some(id) => id,
+                        None => self.insert_message(delivery)?,
+                    };
+                    delivery_id = Some(id);
+                    n += 1;
+                    let id = EntryId { delivery: id, n };
+                    self.insert_entry(id, delivery, addressed, first)?;
+                    Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
+                }
+            };
+            seen.insert(key, stored);
+            all.push(stored);
+        }
+        Ok(all)
+    }
+
+    /// Writes down by how much the queues have grown, and gives how full they are.
+    pub(super) fn count(&self) -> rusqlite::Result<Vec<(Name, Depth)>> {
+        let mut grown = Vec::new();
+        for (queue, growth) in
+            Name::ALL.into_iter().zip(&self.growth).filter(|(_, growth)| growth.entries > 0)
+        {
+            let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1
+                       RETURNING entries, octets";
+            let added = params![queue.as_str(), growth.entries, growth.octets];
+            let depth = self.connection.prepare_cached(sql)?.query_row(added, Depth::read)?;
+            grown.push((queue, depth));
+        }
+        Ok(grown)
+    }
+
+    /// Without a trace of its way a message may well be meant twice: scripts send such.
+    fn suppresses(&self, delivery: &Delivery) -> bool {
+        self.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
+    }
+
+    /// The entry that this mail was before.
+    fn came_before(&self, fingerprint: Fingerprint) -> rusqlite::Result<Option<EntryId>> {
+        match (self.redelivery, self.new.get(&fingerprint)) {
+            (Redelivery::Off, _) => Ok(None),
+            (_, Some(id)) => Ok(Some(*id)),
+            (_, None) => self.seen.find(self.connection, fingerprint),
+        }
+    }
+
+    fn insert_message(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {
+        let Delivery { envelope, message, .. } = delivery;
+        let (spool, in_row) = match &message.body {
+            Body::Memory(octets) => (None, Some(octets)),
+            Body::Spooled(spooled) => (Some(spooled.name()), None),
+        };
+        let id = self.ids.mint(self.connection)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size,
+                                       size, spool, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                id,
+                milliseconds(envelope.received_at),
+                envelope.mail_from.to_string(),
+                message.message_id,
+                envelope.peer,
+                envelope.lhlo,
+                envelope.transport,
+                message.original_size,
+                message.body.len(),
+                spool,
+                in_row,
+            ])?;
+        Ok(id)
+    }
+
+    fn insert_entry(
+        &mut self,
+        id: EntryId,
+        Delivery { envelope, message, .. }: &Delivery,
+        addressed: &Addressed,
+        first: Option<EntryId>,
+    ) -> rusqlite::Result<()> {
+        let Addressed { recipient, endpoint, msgdata, fingerprint } = addressed;
+        let queue = endpoint.role.queue();
+        let received_at = milliseconds(envelope.received_at);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, detail, msgdata,
+                                    received_lines, from_list, auto_submitted, precedence, repeats)
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                id.delivery,
+                id.n,
+                queue.as_str(),
+                received_at,
+                endpoint.list.list_id,
+                recipient.to_string(),
+                endpoint.detail,
+                serde_json::to_string(msgdata).expect("msgdata is text, numbers and booleans"),
+                message.facts.received_lines(),
+                message.facts.is_from(&endpoint.list),
+                message.facts.auto_submitted(),
+                message.facts.precedence(),
+                first.map(|first| first.to_string()),
+            ])?;
+        if first.is_none() && self.redelivery != Redelivery::Off {
+            remember(self.connection, *fingerprint, id, received_at)?;
+            self.new.insert(*fingerprint, id);
+        }
+        let growth = &mut self.growth[queue as usize];
+        growth.entries += 1;
+        growth.octets += message.body.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Who may connect, and how often at a time.
+
+use crate::config::Config;
+use crate::peers::Peers;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whoever connects, as far as they are told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Caller {
+    Address(IpAddr),
+    /// The user at the other end of a Unix socket; `None` when the system does not say.
+    User(Option<u32>),
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::User(Some(uid)) => write!(f, "uid {uid}"),
+            Self::User(None) => write!(f, "an unknown user"),
+        }
+    }
+}
+
+/// Why a caller is turned away. Both mend themselves or are an operator's mistake: 421, never 5xx.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turned {
+    Stranger,
+    TooMany,
+}
+
+impl Turned {
+    /// The line that stands for the greeting (RFC 5321 section 3.1), with what the operator can do.
+    pub(super) fn greeting(self, hostname: &str) -> String {
+        match self {
+            Self::Stranger => format!("421 {hostname} does not know you, closing (server.allow)\r\n"),
+            Self::TooMany => format!("421 {hostname} has too many connections from you, closing\r\n"),
+        }
+    }
+}
+
+/// Counts who is connected.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    allow: Peers,
+    allow_uids: Option<Vec<u32>>,
+    most: usize,
+    present: Mutex<HashMap<Caller, usize>>,
+}
+
+impl Admission {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            allow: config.allow.clone(),
+            allow_uids: config.allow_uids.clone(),
+            most: config.max_connections_per_peer.unwrap_or((config.max_connections / 2).max(1)),
+            present: Mutex::default(),
+        }
+    }
+
+    /// Lets a caller in until what it gives is dropped.
+    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Present, Turned> {
+        let known = match (caller, &self.allow_uids) {
+            (Caller::Address(address), _) => self.allow.contains(address),
+            (Caller::User(uid), Some(allowed)) => uid.is_some_and(|uid| allowed.contains(&uid)),
+            (Caller::User(_), None) => true,
+        };
+        if !known {
+            return Err(Turned::Stranger);
+        }
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = present.entry(caller).or_default();
+        if *count >= self.most {
+            return Err(Turned::TooMany);
+        }
+        *count += 1;
+        Ok(Present { admission: Arc::clone(self), caller })
+    }
+}
+
+/// One connection of a caller.
+#[derive(Debug)]
+pub(super) struct Present {
+    admission: Arc<Admission>,
+    caller: Caller,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut present = self.admission.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = present.get_mut(&self.caller) {
+            *count -= 1;
+            if *count == 0 {
+                present.remove(&self.caller);
+            }
+        }
+    }
+}

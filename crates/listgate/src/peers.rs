@@ -1,0 +1,81 @@
+//! Which addresses may connect.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Networks, by name or by number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peers(Vec<IpNet>);
+
+/// What the names stand for: this machine; networks that the internet does not route to (RFC 1918,
+/// RFC 4193, RFC 3927, RFC 4291); everybody.
+const NAMES: [(&str, &[&str]); 3] = [
+    ("loopback", &["127.0.0.0/8", "::1/128"]),
+    (
+        "private",
+        &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"],
+    ),
+    ("all", &["0.0.0.0/0", "::/0"]),
+];
+
+impl Peers {
+    /// Reads words such as `loopback`, `private`, `all`, `192.0.2.7` and `2001:db8::/32`.
+    ///
+    /// # Errors
+    /// A word is neither a name nor a network; the text names it.
+    pub fn new<S: AsRef<str>>(words: &[S]) -> Result<Self, String> {
+        let mut networks = Vec::new();
+        for word in words {
+            let word = word.as_ref();
+            match NAMES.iter().find(|(name, _)| *name == word) {
+                Some((_, ranges)) => {
+                    networks.extend(ranges.iter().map(|range| IpNet::from_str(range).expect("a constant")));
+                }
+                None => networks.push(network(word)?),
+            }
+        }
+        Ok(Self(networks))
+    }
+
+    /// Whether an address is within one of the networks.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// This machine and private networks: a container listens on all its addresses.
+impl Default for Peers {
+    fn default() -> Self {
+        Self::new(&["loopback", "private"]).expect("names that are known")
+    }
+}
+
+fn network(word: &str) -> Result<IpNet, String> {
+    let one = word.parse::<IpAddr>().map(IpNet::from);
+    one.or_else(|_| word.parse()).map_err(|_| {
+        format!("{word:?} is no network: write loopback, private, all, 192.0.2.7 or 2001:db8::/32")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_addresses_and_networks_are_read() {
+        let contains = |peers: &Peers, address: &str| peers.contains(address.parse().unwrap());
+        let peers = Peers::default();
+        for inside in ["127.0.0.1", "::1", "10.1.2.3", "172.17.0.2", "192.168.1.1", "fd00::1"] {
+            assert!(contains(&peers, inside), "{inside}");
+        }
+        for outside in ["192.0.2.1", "172.32.0.1", "2001:db8::1"] {
+            assert!(!contains(&peers, outside), "{outside}");
+        }
+        let peers = Peers::new(&["192.0.2.7", "2001:db8::/32"]).unwrap();
+        assert!(contains(&peers, "192.0.2.7") && contains(&peers, "2001:db8::1"));
+        assert!(!contains(&peers, "192.0.2.8") && !contains(&peers, "127.0.0.1"));
+        assert!(contains(&Peers::new(&["all"]).unwrap(), "192.0.2.1"));
+        assert!(Peers::new(&["privat"]).unwrap_err().contains("\"privat\" is no network"));
+    }
+}

@@ -1,0 +1,158 @@
+//! Who is let in, and how much at a time: load is told before the data is sent, and nobody else
+//! notices.
+
+use crate::support::{PATIENCE, Peer, Server, Site, queued_as, tcp};
+use crate::tools::{answered_at_once, log, serve};
+use listgate::{Config, ListenAddress, Peers};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+const LIST: &str = "mylist@example.com";
+
+/// What a connection is told before it says anything.
+fn greeting(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    said
+}
+
+#[test]
+fn above_the_limit_of_connections_callers_wait_and_are_served_in_their_turn() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { max_connections: 2, max_connections_per_peer: Some(10), ..site.config() });
+    let (first, mut second) = (Peer::greeted(tcp(&gate)), Peer::greeted(tcp(&gate)));
+    let mut third = TcpStream::connect(tcp(&gate)).unwrap();
+    third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let mut octet = [0];
+    assert!(third.read(&mut octet).is_err(), "nothing is said to whoever waits");
+    second.assert_usable();
+    drop(first);
+    third.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!((third.read(&mut octet).unwrap(), octet), (1, *b"2"));
+}
+
+#[test]
+fn a_peer_with_too_many_connections_gets_421_and_the_others_of_it_go_on() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { max_connections_per_peer: Some(2), ..site.config() });
+    let (mut first, second) = (Peer::greeted(tcp(&gate)), Peer::greeted(tcp(&gate)));
+    let turned = greeting(tcp(&gate));
+    assert_eq!(turned, "421 lists.example.com has too many connections from you, closing\r\n");
+    first.assert_usable();
+    drop(second);
+    let until = Instant::now() + PATIENCE;
+    while TcpStream::connect(tcp(&gate)).is_ok_and(|mut stream| {
+        let mut code = [0; 3];
+        stream.read_exact(&mut code).unwrap();
+        code != *b"220"
+    }) {
+        assert!(Instant::now() < until, "a place that is left is free again");
+    }
+}
+
+#[test]
+fn a_stranger_is_told_so_and_not_bounced() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { allow: Peers::new(&["192.0.2.0/24"]).unwrap(), ..site.config() });
+    assert_eq!(greeting(tcp(&gate)), "421 lists.example.com does not know you, closing (server.allow)\r\n");
+}
+
+#[test]
+fn a_unix_socket_has_its_mode_and_knows_who_calls() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::with_list();
+    let path = site.data().join("lmtp.sock");
+    let listen = vec![ListenAddress::Unix(path.clone())];
+    let config = Config { listen, socket_mode: 0o640, allow_uids: Some(vec![4_000_000]), ..site.config() };
+    let gate = site.gate(config.clone());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let said = |path| {
+        let mut stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut code = [0; 3];
+        stream.read_exact(&mut code).unwrap();
+        code
+    };
+    assert_eq!(said(&path), *b"421");
+    gate.stop().unwrap();
+    let own = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(site.data()).unwrap());
+    let _gate = site.gate(Config { allow_uids: Some(vec![own]), ..config });
+    assert_eq!(said(&path), *b"220");
+}
+
+#[test]
+fn a_full_queue_puts_off_its_own_mail_and_no_other() {
+    let site = Site::with_list();
+    let server = serve(&site, "[queue]\nmax_entries = 5\n");
+    let mut peer = Peer::greeted(server.address);
+    let ids: Vec<String> = (0..5)
+        .map(|n| queued_as(&peer.deliver("", &[LIST], format!("A: {n}\r\n\r\n"))[0]).to_owned())
+        .collect();
+    peer.say("MAIL FROM:<>");
+    let full = "452 4.3.1 The queue in is full, try again later";
+    assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), full);
+    assert_eq!(peer.say("RCPT TO:<mylist-join@example.com>"), "250 2.1.5 Recipient ok");
+    peer.say("RSET");
+    // Somebody reads it: at once there is room.
+    site.stdout(&["queue", "remove", &ids[0], &ids[1]]);
+    queued_as(&peer.deliver("", &[LIST], "A: b\r\n\r\n")[0]);
+    let log = stop(server, &site);
+    assert!(log.contains("the queue in fills up: 4 entries"), "{log}");
+    assert!(log.contains("the queue in is full: 5 entries"), "{log}");
+}
+
+fn stop(mut server: Server, site: &Site) -> String {
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    log(site)
+}
+
+#[test]
+fn too_much_mail_at_once_is_put_off_at_mail() {
+    let site = Site::with_list();
+    let config = Config { max_in_flight: 1 << 20, max_message_size: 1 << 20, ..site.config() };
+    let gate = site.gate(config);
+    let (mut busy, mut other) = (Peer::greeted(tcp(&gate)), Peer::greeted(tcp(&gate)));
+    assert_eq!(&busy.say(&format!("MAIL FROM:<> SIZE={}", 900 << 10))[..3], "250");
+    let put_off = "452 4.3.2 Too much mail at once, try again later";
+    assert_eq!(other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10)), put_off);
+    assert_eq!(&other.say("MAIL FROM:<> SIZE=1000")[..3], "250", "small mail still goes");
+    other.say("RSET");
+    busy.say("RSET");
+    assert_eq!(&other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
+    other.say("RSET");
+    // What was not declared counts as it arrives.
+    busy.begin("", &[LIST]);
+    busy.send(vec![b'x'; 900 << 10]);
+    let until = Instant::now() + PATIENCE;
+    while other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10)) != put_off {
+        other.say("RSET");
+        assert!(Instant::now() < until, "900 KiB have arrived and are not counted");
+    }
+    busy.send("\r\n.\r\n");
+    queued_as(&busy.reply());
+    assert_eq!(&other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
+}
+
+#[test]
+fn commands_without_a_message_end_with_421() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut stream = TcpStream::connect(tcp(&gate)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut reader = stream.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        stream.write_all("NOOP\r\n".repeat(10_001).as_bytes()).unwrap();
+    });
+    let mut said = Vec::new();
+    reader.read_to_end(&mut said).unwrap();
+    writer.join().unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.matches("250 2.0.0 Ok").count(), 10_000);
+    assert!(said.ends_with("421 4.7.0 Too many commands without a message, closing\r\n"));
+    answered_at_once(&mut Peer::greeted(tcp(&gate)), "NOOP");
+}

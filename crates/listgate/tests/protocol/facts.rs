@@ -1,0 +1,51 @@
+//! What an entry knows of its message beside the message.
+
+use crate::support::{Peer, Site, queued_as, tcp};
+use serde_json::json;
+
+#[test]
+fn an_entry_has_the_facts_that_tell_a_loop() {
+    let site = Site::with_list();
+    site.create("other@example.com");
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let message = "Received: from a\r\n by b\r\nReceived: from c\r\nAuto-Submitted: auto-replied\r\n\
+                   Precedence: bulk\r\nList-Id: Mine <mylist.example.com>\r\n\r\nReceived: in the body\r\n";
+    peer.deliver("", &["mylist@example.com", "other@example.com"], message);
+    peer.deliver("anne@example.org", &["mylist@example.com"], "Subject: plain\r\n\r\n");
+    let facts: Vec<_> = site
+        .json(&["queue", "ls", "in"])
+        .iter()
+        .map(|entry| {
+            let fact = |key: &str| entry[key].clone();
+            json!([
+                fact("received_lines"),
+                fact("from_list"),
+                fact("auto_submitted"),
+                fact("precedence"),
+                fact("null_sender")
+            ])
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            json!([2, true, "auto-replied", "bulk", true]),
+            json!([2, false, "auto-replied", "bulk", true]),
+            json!([0, false, null, null, false]),
+        ]
+    );
+}
+
+#[test]
+fn a_message_that_goes_in_circles_is_refused_for_each_recipient() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let with_lines = |lines: usize| "Received: from a by b\r\n".repeat(lines) + "\r\n";
+    let to = ["mylist@example.com", "mylist-owner@example.com"];
+    let refused = peer.deliver("", &to, with_lines(101));
+    assert_eq!(refused, ["554 5.4.6 Too many hops: 101 Received lines, a mail loop"; 2]);
+    queued_as(&peer.deliver("", &to, with_lines(100))[1]);
+    peer.assert_usable();
+}

@@ -1,0 +1,106 @@
+//! Mail that comes again because its last reply was lost.
+
+use crate::support::{Peer, Site, queued_as, tcp};
+use listgate::{Config, Redelivery};
+
+const LIST: &str = "mylist@example.com";
+const TRACED: &str =
+    "Received: from a by b; Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\nHello\r\n";
+
+fn id(peer: &mut Peer, from: &str, to: &str, message: &str) -> String {
+    queued_as(&peer.deliver(from, &[to], message)[0]).to_owned()
+}
+
+#[test]
+fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let first = id(&mut peer, "anne@example.org", LIST, TRACED);
+    assert_eq!(id(&mut peer, "anne@example.org", LIST, TRACED), first);
+    // Each of these is other mail.
+    let others = [
+        id(&mut peer, "bart@example.org", LIST, TRACED),
+        id(&mut peer, "anne@example.org", "MyList@example.com", TRACED),
+        id(&mut peer, "anne@example.org", "mylist+detail@example.com", TRACED),
+        id(&mut peer, "anne@example.org", LIST, &TRACED.replace("Hello", "Hallo")),
+    ];
+    assert!(!others.contains(&first));
+    assert_eq!(site.ids("in").len(), 1 + others.len());
+    // It is known again when it has left the queue, and after a restart.
+    site.stdout(&["queue", "remove", &first]);
+    gate.stop().unwrap();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    assert_eq!(id(&mut peer, "anne@example.org", LIST, TRACED), first);
+    assert_eq!(site.ids("in").len(), others.len());
+}
+
+#[test]
+fn in_one_transaction_only_the_new_recipients_are_queued() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let to = ["mylist-owner@example.com", LIST];
+    let first = id(&mut peer, "", to[1], TRACED);
+    let replies = peer.deliver("", &to, TRACED);
+    assert_eq!((queued_as(&replies[0]), queued_as(&replies[1])), ("2-1", first.as_str()));
+    // All of it came before: there is no third message.
+    let replies = peer.deliver("", &to, TRACED);
+    assert_eq!((queued_as(&replies[0]), queued_as(&replies[1])), ("2-1", first.as_str()));
+    assert_eq!(site.ids("in"), [first.as_str(), "2-1"]);
+}
+
+#[test]
+fn a_large_one_leaves_no_second_file() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let large = TRACED.to_owned() + &("y".repeat(998) + "\r\n").repeat(100);
+    let first = id(&mut peer, "", LIST, &large);
+    assert_eq!(id(&mut peer, "", LIST, &large), first);
+    assert_eq!(std::fs::read_dir(site.data().join("spool")).unwrap().count(), 1);
+    assert!(site.message(&first).ends_with(b"y\r\n"));
+}
+
+#[test]
+fn what_has_no_trace_is_queued_and_names_the_first() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let message = "Message-ID: <1@x>\r\n\r\nHello\r\n";
+    let (first, second) = (id(&mut peer, "", LIST, message), id(&mut peer, "", LIST, message));
+    assert_ne!(first, second);
+    let entries = site.json(&["queue", "ls", "in"]);
+    assert_eq!((&entries[0]["repeats"], &entries[1]["repeats"]), (&().into(), &first.as_str().into()));
+}
+
+#[test]
+fn it_can_be_marked_always_or_not_be_remembered() {
+    for (redelivery, marked) in [(Redelivery::Mark, true), (Redelivery::Off, false)] {
+        let site = Site::with_list();
+        let gate = site.gate(Config { redelivery, ..site.config() });
+        let mut peer = Peer::greeted(tcp(&gate));
+        let first = id(&mut peer, "", LIST, TRACED);
+        assert_ne!(id(&mut peer, "", LIST, TRACED), first);
+        let repeats = &site.json(&["queue", "ls", "in"])[1]["repeats"];
+        assert_eq!(repeats.as_str(), marked.then_some(first.as_str()));
+    }
+}
+
+#[test]
+fn the_log_says_what_was_not_queued_twice() {
+    let site = Site::with_list();
+    let mut command = site.command();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(std::process::Stdio::piped());
+    let mut server = crate::support::Server::start(command);
+    let mut peer = server.peer();
+    peer.say("LHLO x");
+    id(&mut peer, "", LIST, TRACED);
+    id(&mut peer, "", LIST, TRACED);
+    server.signal("TERM");
+    server.wait();
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut server.child.stderr.take().unwrap(), &mut log).unwrap();
+    assert!(log.contains("mylist.example.com 1-1 (came before: not queued twice)"), "{log}");
+}
