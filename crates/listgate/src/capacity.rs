@@ -99,6 +99,11 @@ impl Capacity {
         }
     }
 
+    /// Octets on their way in.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// Without a cap of its own a queue gets half of what it could have: one that nobody empties then
     /// leaves as much to the others.
     fn level(&self, depth: Depth, space: Space) -> Level {
@@ -176,15 +181,14 @@ mod tests {
     #[test]
     fn what_is_on_its_way_is_counted_until_it_is_dropped() {
         let capacity = capacity();
-        let in_flight = || capacity.in_flight.load(Ordering::Relaxed);
         let mut first = capacity.reserve(Some(300), SPACE).unwrap();
         first.arrived(200);
-        assert_eq!(in_flight(), 300);
+        assert_eq!(capacity.in_flight(), 300);
         first.arrived(150);
-        assert_eq!(in_flight(), 350, "more than was declared");
+        assert_eq!(capacity.in_flight(), 350, "more than was declared");
         assert_eq!(capacity.reserve(Some(200), SPACE).unwrap_err(), TOO_MUCH);
         drop(first);
-        assert_eq!(in_flight(), 0);
+        assert_eq!(capacity.in_flight(), 0);
         drop(capacity.reserve(Some(500), SPACE).unwrap());
         assert_eq!(capacity.reserve(Some(500), Space { octets: 599, inodes: None }).unwrap_err(), NO_SPACE);
         assert_eq!(capacity.reserve(None, Space { octets: 1000, inodes: Some(0) }).unwrap_err(), NO_SPACE);

@@ -62,6 +62,10 @@ pub struct Config {
     pub min_free: u64,
     /// Whether a Received line is added.
     pub add_received: bool,
+    /// Where metrics and health are served by HTTP; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Whether the log has addresses in part only.
+    pub mask_addresses: bool,
     /// What to do with mail that came before.
     pub redelivery: Redelivery,
     /// Entries of one queue; above, RCPT gets 452.
@@ -120,6 +124,8 @@ impl Config {
             verp_delimiter: '+',
             min_free: 256 << 20,
             add_received: false,
+            admin: None,
+            mask_addresses: false,
             redelivery: Redelivery::Suppress,
             max_entries: 10_000_000,
             max_octets: None,
@@ -205,6 +211,8 @@ struct Written {
     addresses: Addresses,
     storage: Storage,
     queue: Queue,
+    admin: Admin,
+    log: Log,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -262,6 +270,18 @@ struct Storage {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct Admin {
+    listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Log {
+    mask_addresses: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Queue {
     redelivery: Option<Redelivery>,
     max_entries: Option<u64>,
@@ -278,6 +298,13 @@ impl Written {
         self.server.apply(config)?;
         self.lmtp.apply(config)?;
         set(&mut config.verp_delimiter, self.addresses.verp_delimiter);
+        if let Some(listen) = self.admin.listen {
+            let address = listen.parse().map_err(|_| {
+                format!("admin.listen = {listen:?} is no address: write one such as \"127.0.0.1:8025\"")
+            })?;
+            config.admin = Some(address);
+        }
+        set(&mut config.mask_addresses, self.log.mask_addresses);
         set(&mut config.redelivery, self.queue.redelivery);
         set(&mut config.max_entries, self.queue.max_entries);
         config.max_octets = self.queue.max_size.map(|size| size.as_u64()).or(config.max_octets);

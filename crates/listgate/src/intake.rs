@@ -5,9 +5,11 @@ use crate::capacity::{Capacity, Reserved};
 use crate::config::RefuseAt;
 use crate::homes::sqlite::Home;
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::queue::{Addressed, Delivery, Envelope, Fingerprint, Name, Outcomes, Queued, Unavailable};
 use crate::route::{self, Endpoint, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What every transaction of a gate shares.
@@ -21,6 +23,7 @@ pub(crate) struct Intake {
     pub(crate) hostname: String,
     pub(crate) capacity: Capacity,
     pub(crate) add_received: bool,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 const LOOP: Refusal = Refusal::new(554, 4, 6, "Too many hops");
@@ -95,7 +98,8 @@ impl Intake {
             let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
             Ok(Addressed { recipient, endpoint, msgdata, fingerprint })
         });
-        let endpoints = to.iter().map(|addressed| addressed.as_ref().ok().map(described)).collect();
+        let endpoints: Vec<_> =
+            to.iter().map(|addressed| addressed.as_ref().ok().map(|it| it.endpoint.clone())).collect();
         let message_id = message.message_id.clone();
         let outcomes = if to.iter().any(Result::is_ok) {
             let stored = self.home.put(Delivery { envelope, message, to }).await;
@@ -106,8 +110,25 @@ impl Intake {
         Ok(Delivered { outcomes, endpoints, message_id })
     }
 
+    /// Whether mail would be taken now.
+    ///
+    /// # Errors
+    /// Why not, in words for an operator.
+    pub(crate) fn is_ready(&self) -> Result<(), String> {
+        self.home.count_domains().map_err(|why| why.to_string())?;
+        let space = self.home.space().map_err(|why| why.to_string())?;
+        self.capacity.reserve(None, space).map(drop).map_err(|refusal| refusal.to_string())
+    }
+
+    /// The metrics as they are now, in Prometheus's text format.
+    pub(crate) fn metrics_now(&self) -> String {
+        let queues = self.home.queues_now().unwrap_or_default();
+        self.metrics.render(&queues, self.home.space().ok(), self.capacity.in_flight())
+    }
+
     /// The refusal for a doubt of ours, after the log was told why.
     pub(crate) fn unavailable(&self, why: &Unavailable) -> Refusal {
+        self.metrics.failed(why);
         tracing::error!("{why}; the mail server will try again");
         self.home.condemn_if_final(why);
         why.refusal()
@@ -117,8 +138,8 @@ impl Intake {
 /// A transaction that was decided.
 pub(crate) struct Delivered {
     pub(crate) outcomes: Outcomes,
-    /// The endpoint of each recipient as the log names it, in order.
-    pub(crate) endpoints: Vec<Option<String>>,
+    /// The endpoint of each recipient that has one, in order.
+    pub(crate) endpoints: Vec<Option<Endpoint>>,
     pub(crate) message_id: String,
 }
 
@@ -127,10 +148,6 @@ impl Delivered {
     pub(crate) fn id(&self) -> Option<String> {
         self.outcomes.iter().flatten().next().map(Queued::delivery)
     }
-}
-
-fn described(Addressed { endpoint, .. }: &Addressed) -> String {
-    format!("{}/{} {}", endpoint.role.queue(), endpoint.role.name(), endpoint.list.list_id)
 }
 
 /// A time as RFC 5322 section 3.3 writes it, in UTC and without the optional day of the week.

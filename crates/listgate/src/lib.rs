@@ -15,6 +15,7 @@
 //!
 //! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
 
+mod admin;
 mod body;
 mod capacity;
 #[doc(hidden)]
@@ -27,6 +28,7 @@ mod limits;
 mod lists;
 mod lmtp_server;
 mod message;
+mod metrics;
 mod peers;
 mod queue;
 mod route;

@@ -29,6 +29,14 @@ pub(crate) const LIST_FIELDS: usize = 4096;
 /// Received lines of a message that goes in circles (RFC 5321 section 6.3).
 pub(crate) const RECEIVED_LINES: u32 = 100;
 
+/// Connections to the admin listener at a time, octets of a request to it, and the time for all of it.
+pub(crate) const ADMIN_CONNECTIONS: usize = 8;
+pub(crate) const ADMIN_REQUEST: usize = 8 << 10;
+pub(crate) const ADMIN_TIME: Duration = Duration::from_secs(5);
+
+/// The pause after a connection could not be accepted.
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
 /// Free inodes of the file system below which no mail is taken: large bodies need one each.
 pub(crate) const MIN_INODES: u64 = 1000;
 

@@ -166,6 +166,16 @@ impl Unavailable {
         }
     }
 
+    /// In one word, to be counted.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Database { .. } => "database",
+            Self::File { .. } => "file",
+            Self::Sync { .. } => "sync",
+            Self::Closed => "closed",
+        }
+    }
+
     pub(crate) fn refusal(&self) -> Refusal {
         let full = match self {
             Self::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,

@@ -65,6 +65,13 @@ pub(crate) struct Endpoint {
     pub(crate) detail: Option<String>,
 }
 
+impl std::fmt::Display for Endpoint {
+    /// As the log names it: `in/post mylist.example.com`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{} {}", self.role.queue(), self.role.name(), self.list.list_id)
+    }
+}
+
 impl Endpoint {
     /// The metadata of an entry, with Mailman's keys. `owner` is the site's owner.
     pub(crate) fn msgdata(&self, original_size: u64, owner: &str) -> Msgdata {

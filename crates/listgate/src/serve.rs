@@ -1,20 +1,25 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
+use crate::admin;
 use crate::capacity::{Bounds, Capacity};
 use crate::config::{Config, ListenAddress};
 use crate::homes::sqlite::{DataDir, Home};
 use crate::intake::Intake;
 use crate::lmtp_server::{Admission, Listener, Shared, Stage, reached};
+use crate::metrics::Metrics;
 use crate::route::Rules;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 /// A gate that takes mail until it is stopped. Dropping it stops it too, and waits.
 pub struct Gate {
     addresses: Vec<ListenAddress>,
+    admin: Option<SocketAddr>,
     lists: u64,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
@@ -38,7 +43,9 @@ impl Gate {
     /// # Errors
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
     pub fn start(config: Config) -> Result<Self, GateError> {
-        let home = Home::open(&DataDir::new(&config.data_dir), config.redelivery).map_err(GateError::new)?;
+        let metrics = Arc::new(Metrics::default());
+        let home = Home::open(&DataDir::new(&config.data_dir), config.redelivery, &metrics)
+            .map_err(GateError::new)?;
         let lists = home.count_lists().map_err(GateError::new)?;
         let condemned = home.condemned();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
@@ -47,23 +54,32 @@ impl Gate {
         let listeners = bind(&runtime, &config.listen, config.socket_mode)?;
         let addresses =
             listeners.iter().map(Listener::address).collect::<Result<_, _>>().map_err(GateError::new)?;
+        let admin = config.admin.map(|address| bind_admin(&runtime, address)).transpose()?;
+        let admin_address =
+            admin.as_ref().map(TcpListener::local_addr).transpose().map_err(GateError::new)?;
         let (stages, watched) = watch::channel(Stage::Open);
         let house = House {
             listeners,
+            admin,
             places: Arc::new(Semaphore::new(config.max_connections)),
             grace: config.shutdown_grace,
             stages: stages.clone(),
             condemned: condemned.clone(),
-            shared: Arc::new(shared(config, home)?),
+            shared: Arc::new(shared(config, home, metrics)?),
         };
         let run = move || runtime.block_on(house.live(watched));
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run).map_err(GateError::new)?;
-        Ok(Self { addresses, lists, stages, condemned, thread: Some(thread) })
+        Ok(Self { addresses, admin: admin_address, lists, stages, condemned, thread: Some(thread) })
     }
 
     /// Where the gate listens; a port of 0 has become one.
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    /// Where metrics and health are served, if they are.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// How many lists there were at the start.
@@ -124,7 +140,16 @@ fn bind(
     addresses.iter().map(|address| Listener::bind(address, socket_mode).map_err(GateError::new)).collect()
 }
 
-fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
+fn bind_admin(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, GateError> {
+    let _inside = runtime.enter();
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.map_err(|why| GateError::new(format!("cannot listen on {address} (admin.listen): {why}")))
+}
+
+fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, GateError> {
     let limits = config.limits();
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
     let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
@@ -136,6 +161,7 @@ fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
             bare_newline: config.bare_newline,
             limits,
         }),
+        mask_addresses: config.mask_addresses,
         write_timeout: config.command_timeout,
         intake: Intake {
             home,
@@ -150,6 +176,7 @@ fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
                 max_octets: config.max_octets,
             }),
             add_received: config.add_received,
+            metrics,
         },
     })
 }
@@ -157,6 +184,7 @@ fn shared(config: Config, home: Home) -> Result<Shared, GateError> {
 /// All that lives on the gate's thread.
 struct House {
     listeners: Vec<Listener>,
+    admin: Option<TcpListener>,
     places: Arc<Semaphore>,
     grace: Duration,
     stages: watch::Sender<Stage>,
@@ -174,6 +202,9 @@ impl House {
             tokio::spawn(listener.serve(shared, places, stages.clone(), alive.clone()));
         }
         drop(alive);
+        if let Some(admin) = self.admin {
+            tokio::spawn(admin::serve(admin, Arc::clone(&self.shared), stages.clone()));
+        }
         tokio::select! {
             () = reached(&mut stages, Stage::Draining) => {}
             _ = self.condemned.wait_for(|condemned| *condemned) => {}

@@ -96,6 +96,9 @@ fn welcome(site: &Site, gate: &Gate) -> io::Result<()> {
     for address in gate.addresses() {
         writeln!(out, "  listening on  {address}")?;
     }
+    if let Some(admin) = gate.admin() {
+        writeln!(out, "  metrics at    http://{admin}/metrics")?;
+    }
     writeln!(out, "  data in       {}", site.data_dir.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
     if gate.lists() == 0 {

@@ -33,6 +33,14 @@ pub(super) enum Turned {
 }
 
 impl Turned {
+    /// In one word, to be counted and logged.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::TooMany => "too_many",
+        }
+    }
+
     /// The line that stands for the greeting (RFC 5321 section 3.1), with what the operator can do.
     pub(super) fn greeting(self, hostname: &str) -> String {
         match self {

@@ -1,14 +1,13 @@
 //! One connection: octets between a socket and a [`Session`], its questions to the intake.
 
 use super::guard::guarded;
+use super::transaction::{Ended, Transaction};
 use super::{Shared, Stage, reached};
-use crate::body::Incoming;
-use crate::capacity::Reserved;
 use crate::limits;
-use crate::queue::{Again, Envelope, Queued};
-use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, ReversePath, Sender, Session};
+use crate::queue::{Envelope, Queued};
+use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Sender, Session};
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
@@ -25,6 +24,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     stages: watch::Receiver<Stage>,
 ) {
+    shared.metrics().session_begins();
     let session = Session::new(shared.settings.clone());
     let mut connection =
         Connection { stream, peer, transport, shared, stages, session, draining: false, transaction: None };
@@ -32,9 +32,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(()) => {}
         Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
     }
-    if let Some(transaction) = connection.transaction.take() {
-        transaction.log(&connection.peer, "-", "-", &[]);
-    }
+    connection.abandon();
+    shared.metrics().session_ends();
 }
 
 struct Connection<'s, S> {
@@ -47,23 +46,6 @@ struct Connection<'s, S> {
     /// Whether the session knows that the gate drains.
     draining: bool,
     transaction: Option<Transaction>,
-}
-
-/// From an accepted MAIL to its outcome.
-struct Transaction {
-    started: Instant,
-    received_at: SystemTime,
-    mail_from: ReversePath,
-    declared_size: Option<u64>,
-    /// The message so far; `None` once it is known why there will be no more of it.
-    incoming: Result<Incoming, Refusal>,
-    size: u64,
-    /// Held until the outcome.
-    room: Reserved,
-    /// Recipients as the log names them.
-    accepted: Vec<String>,
-    refused: Vec<String>,
-    more_refused: usize,
 }
 
 /// Whether the session goes on.
@@ -96,15 +78,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Event::Recipient(path) => self.recipient(path).await,
             Event::Body(octets) => self.body(octets).await,
             Event::Complete(to) => self.complete(to).await,
-            Event::Abandoned => {
-                if let Some(transaction) = self.transaction.take() {
-                    transaction.log(&self.peer, "-", "-", &[]);
-                }
-            }
+            Event::Abandoned => self.abandon(),
             Event::Flush => self.write().await?,
             Event::Close => return Ok(Next::Close),
         }
         Ok(Next::More)
+    }
+
+    fn abandon(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.end(&Ended::Abandoned, &self.peer, self.shared);
+        }
     }
 
     async fn mail(&mut self, sender: Sender) {
@@ -120,7 +104,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 self.session.accept_mail();
             }
             Ok(Err(refusal)) => {
-                tracing::info!(peer = self.peer, from = %sender.path, "MAIL refused: {refusal}");
+                let from = self.shared.named(&sender.path.to_string());
+                tracing::info!(peer = self.peer, from, "MAIL refused: {refusal}");
+                self.shared.metrics().refused("mail", &refusal);
                 self.session.refuse(&refusal);
             }
             Err(_) => self.session.refuse(&BUG),
@@ -133,14 +119,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         match guarded(async { intake.recipient(&path, size) }).await.unwrap_or(Err(BUG)) {
             Ok(()) => {
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.accepted.push(path.to_string());
+                    transaction.accepts(&path, self.shared);
                 }
                 self.session.accept(path);
             }
             Err(refusal) => {
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.refused(&path, &refusal);
+                    transaction.refuses(&path, &refusal, self.shared);
                 }
+                self.shared.metrics().refused("rcpt", &refusal);
                 self.session.refuse(&refusal);
             }
         }
@@ -148,8 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn body(&mut self, octets: &[u8]) {
         let Some(transaction) = &mut self.transaction else { return };
-        transaction.size += octets.len() as u64;
-        transaction.room.arrived(octets.len() as u64);
+        transaction.arrived(octets.len() as u64);
         let Ok(incoming) = &mut transaction.incoming else { return };
         let refusal = match guarded(incoming.push(octets)).await {
             Ok(Ok(())) => return,
@@ -162,7 +148,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn complete(&mut self, to: PerRecipient<ForwardPath>) {
         let mut transaction = self.transaction.take().expect("a message completes in a transaction");
-        let recipients = std::mem::take(&mut transaction.accepted);
         let incoming = std::mem::replace(&mut transaction.incoming, Err(BUG));
         let delivered = match incoming {
             Err(refusal) => Err(refusal),
@@ -184,23 +169,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         match delivered {
             Ok(delivered) => {
-                let outcomes = delivered.outcomes.iter().zip(&recipients).zip(&delivered.endpoints);
-                let words: Vec<String> = outcomes
-                    .map(|((outcome, recipient), endpoint)| match (outcome, endpoint) {
-                        (Ok(queued), endpoint) => {
-                            let endpoint = endpoint.as_deref().unwrap_or("-");
-                            format!("{recipient} {endpoint} {queued}{}", remark(queued))
-                        }
-                        (Err(refusal), _) => format!("{recipient} {refusal}"),
-                    })
-                    .collect();
-                let id = delivered.id().unwrap_or_else(|| "-".to_owned());
-                transaction.log(&self.peer, &id, &delivered.message_id, &words);
+                transaction.end(&Ended::Decided(&delivered), &self.peer, self.shared);
                 self.session.finish(&delivered.outcomes);
             }
             Err(refusal) => {
-                let words: Vec<String> = recipients.iter().map(|to| format!("{to} {refusal}")).collect();
-                transaction.log(&self.peer, "-", "-", &words);
+                transaction.end(&Ended::Failed(&refusal), &self.peer, self.shared);
                 self.session.fail(&refusal);
             }
         }
@@ -212,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         if output.is_empty() {
             return Ok(());
         }
+        self.shared.metrics().replies(output);
         let written = tokio::select! {
             biased;
             written = tokio::time::timeout(self.shared.write_timeout, self.stream.write_all(output)) => written,
@@ -256,59 +230,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             // The next call looks at what it has become.
             _ = self.stages.changed() => Ok(true),
         }
-    }
-}
-
-/// What the log adds about an entry that came before.
-fn remark(queued: &Queued) -> &'static str {
-    match queued.again() {
-        Again::No => "",
-        Again::Marked => " (came before: queued again, and marked)",
-        Again::Suppressed => " (came before: not queued twice)",
-    }
-}
-
-impl Transaction {
-    fn new(sender: Sender, incoming: Incoming, room: Reserved) -> Self {
-        Self {
-            started: Instant::now(),
-            received_at: SystemTime::now(),
-            mail_from: sender.path,
-            declared_size: sender.size,
-            incoming: Ok(incoming),
-            size: 0,
-            room,
-            accepted: Vec::new(),
-            refused: Vec::new(),
-            more_refused: 0,
-        }
-    }
-
-    fn refused(&mut self, path: &ForwardPath, refusal: &Refusal) {
-        if self.refused.len() < limits::LOGGED_REFUSALS {
-            self.refused.push(format!("{path} {refusal}"));
-        } else {
-            self.more_refused += 1;
-        }
-    }
-
-    /// The one line about a transaction; those who were accepted and have no outcome stand alone.
-    fn log(mut self, peer: &str, id: &str, message_id: &str, outcomes: &[String]) {
-        if self.more_refused > 0 {
-            self.refused.push(format!("and {} more refused", self.more_refused));
-        }
-        let to: Vec<&str> =
-            self.accepted.iter().chain(outcomes).chain(&self.refused).map(String::as_str).collect();
-        tracing::info!(
-            id,
-            message_id,
-            from = %self.mail_from,
-            to = to.join(", "),
-            size = self.size,
-            ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            peer,
-            "{}",
-            if outcomes.is_empty() { "abandoned" } else { "transaction" },
-        );
     }
 }

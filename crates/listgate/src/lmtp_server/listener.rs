@@ -3,13 +3,13 @@
 use super::admission::Caller;
 use super::{Shared, Stage, connection, reached};
 use crate::config::ListenAddress;
+use crate::limits;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -91,14 +91,15 @@ impl Listener {
                 Err(why) => {
                     // Out of descriptors, most likely: they come back as sessions end.
                     tracing::error!("cannot accept a connection: {why}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(limits::ACCEPT_RETRY).await;
                     continue;
                 }
             };
             let present = match shared.admission.admit(caller) {
                 Ok(present) => present,
                 Err(turned) => {
-                    tracing::warn!("turned away {caller}: {turned:?}");
+                    tracing::warn!("turned away {caller}: {}", turned.name());
+                    shared.metrics().turned_away(turned.name());
                     // A fresh socket has room for a line; whoever does not read it is not missed.
                     stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
                     continue;

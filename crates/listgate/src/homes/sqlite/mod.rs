@@ -13,6 +13,7 @@ use crate::body::Spool;
 use crate::config::Redelivery;
 use crate::limits;
 use crate::lists::List;
+use crate::metrics::{Metrics, QueueNow};
 use crate::queue::{Delivery, Name, Outcomes, Unavailable};
 use crate::route::Names;
 use connection::{OpenError, PAGE_SIZE, Use};
@@ -136,6 +137,7 @@ pub(crate) struct Home {
     data_dir: DataDir,
     condemned: Condemned,
     depths: Arc<Depths>,
+    metrics: Arc<Metrics>,
     space: Mutex<Option<(Instant, Space)>>,
     puts: Option<mpsc::Sender<Put>>,
     writer: Option<JoinHandle<()>>,
@@ -145,7 +147,11 @@ pub(crate) struct Home {
 
 impl Home {
     /// Locks the data directory, opens or creates the database, and recovers what a crash left.
-    pub(crate) fn open(data_dir: &DataDir, redelivery: Redelivery) -> Result<Self, HomeError> {
+    pub(crate) fn open(
+        data_dir: &DataDir,
+        redelivery: Redelivery,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, HomeError> {
         data_dir.create()?;
         let lock = Lock::take(data_dir.path())?;
         let connection = connection::open(&data_dir.database(), Use::Writer)?;
@@ -159,9 +165,16 @@ impl Home {
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are"))?;
         let spool = data_dir.spool();
-        let writer =
-            Writer::new(connection, spool, condemned.clone(), waiting, redelivery, Arc::clone(&depths))
-                .map_err(failed("watch the write-ahead log"))?;
+        let writer = Writer::new(
+            connection,
+            spool,
+            condemned.clone(),
+            waiting,
+            redelivery,
+            Arc::clone(&depths),
+            Arc::clone(metrics),
+        )
+        .map_err(failed("watch the write-ahead log"))?;
         let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
         let thread = spawned.map_err(|source| HomeError::File {
             operation: "start the writer for",
@@ -174,6 +187,7 @@ impl Home {
             data_dir: data_dir.clone(),
             condemned,
             depths,
+            metrics: Arc::clone(metrics),
             space: Mutex::default(),
             puts: Some(puts),
             writer: Some(thread),
@@ -184,12 +198,24 @@ impl Home {
     /// The list that answers for `names` now. It takes microseconds, and readers of a
     /// write-ahead log wait for no writer, so it is done where it is asked.
     pub(crate) fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
-        self.ask("look up the list", |connection, known| known.find(connection, names))
+        let since = Instant::now();
+        let found = self.ask("look up the list", |connection, known| known.find(connection, names));
+        self.metrics.looked_up(since);
+        found
     }
 
     /// Whether mail to `domain` is ours.
     pub(crate) fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
         self.ask("look up the domain", |connection, _| lists::serves(connection, domain))
+    }
+
+    pub(crate) fn count_domains(&self) -> Result<u64, Unavailable> {
+        self.ask("count the domains", |connection, _| lists::count_domains(connection))
+    }
+
+    /// The queues as they are now.
+    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+        self.ask("look at the queues", |connection, _| queues::now(connection))
     }
 
     pub(crate) fn count_lists(&self) -> Result<u64, Unavailable> {

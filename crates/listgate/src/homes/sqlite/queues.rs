@@ -1,11 +1,14 @@
 //! What the commands see of the embedded home's queues.
 
 use super::connection::write;
+use super::lists::milliseconds;
+use crate::metrics::QueueNow;
 use crate::queue::{EntryId, Msgdata, Name, Unavailable};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 /// Entries read in one go: no read transaction is held while they are printed.
 const PAGE: usize = 500;
@@ -76,6 +79,24 @@ impl Depths {
         }
         Ok(())
     }
+}
+
+/// The queues as they are: two rows are read for each, however many entries there are.
+pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
+    let mut size = connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
+    let mut oldest = connection
+        .prepare_cached("SELECT received_at FROM entry WHERE queue = ?1 ORDER BY available_at LIMIT 1")?;
+    let now = milliseconds(SystemTime::now());
+    Name::ALL
+        .into_iter()
+        .map(|queue| {
+            let name = queue.as_str();
+            let Depth { entries, octets } = size.query_row([name], Depth::read)?;
+            let came: Option<i64> = oldest.query_row([name], |row| row.get(0)).optional()?;
+            let age = came.map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
+            Ok(QueueNow { name, entries, octets, oldest: age })
+        })
+        .collect()
 }
 
 const COLUMNS: &str = "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,

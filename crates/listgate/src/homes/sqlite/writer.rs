@@ -19,6 +19,7 @@ use super::{Condemned, Queued, is_sync_failure};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::queue::{Addressed, Again, Delivery, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
 use rusqlite::Connection;
@@ -26,7 +27,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 use std::{fs, mem};
 use tokio::sync::oneshot;
 
@@ -47,6 +48,7 @@ pub(super) struct Writer {
     redelivery: Redelivery,
     seen: Seen,
     depths: Arc<Depths>,
+    metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -57,6 +59,7 @@ impl Writer {
         puts: mpsc::Receiver<Put>,
         redelivery: Redelivery,
         depths: Arc<Depths>,
+        metrics: Arc<Metrics>,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
@@ -66,7 +69,7 @@ impl Writer {
         }))?;
         let ids = Ids::read(&connection)?;
         let seen = Seen::read(&connection)?;
-        Ok(Self { connection, spool, condemned, wal_pages, puts, ids, redelivery, seen, depths })
+        Ok(Self { connection, spool, condemned, wal_pages, puts, ids, redelivery, seen, depths, metrics })
     }
 
     /// Until the home is dropped or the disk has failed.
@@ -119,8 +122,10 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
+        let since = Instant::now();
         match self.commit(&mut batch) {
             Ok(ids) => {
+                self.metrics.committed(batch.len(), since);
                 for (put, ids) in batch.into_iter().zip(ids) {
                     // Whoever has gone in the meantime has its mail queued all the same.
                     let _ = put.answer.send(Ok(outcomes(put.delivery, ids)));
@@ -160,6 +165,7 @@ impl Writer {
     }
 
     fn after_failure(&mut self, why: &Arc<Unavailable>) {
+        self.metrics.failed(why);
         if why.is_final() {
             self.condemned.set(why);
             return;
@@ -176,9 +182,11 @@ impl Writer {
 
     /// Copies the log into the database, as far as readers allow.
     fn checkpoint(&mut self) {
+        let since = Instant::now();
         let result = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
             Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         });
+        self.metrics.checkpointed(since);
         match result {
             Ok((log, copied)) if log == copied => self.wal_pages.store(0, Ordering::Relaxed),
             Ok((log, copied)) => tracing::debug!("a reader holds the log: {copied} of {log} pages copied"),
@@ -274,7 +282,6 @@ mod tests {
     use crate::homes::sqlite::{DataDir, lists};
     use crate::queue::{Fingerprint, Message};
     use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
-    use std::time::Instant;
     use tokio::sync::watch;
 
     /// Three recipients, as only a session can name them.
@@ -346,8 +353,16 @@ mod tests {
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
         let condemned = Condemned(watch::Sender::new(false));
         let (puts, depths) = (mpsc::channel().1, Arc::default());
-        let mut writer =
-            Writer::new(connection, data_dir.spool(), condemned, puts, Redelivery::Off, depths).unwrap();
+        let mut writer = Writer::new(
+            connection,
+            data_dir.spool(),
+            condemned,
+            puts,
+            Redelivery::Off,
+            depths,
+            Arc::default(),
+        )
+        .unwrap();
 
         let (small, taken) = put(10);
         writer.write(vec![small]);

@@ -1,0 +1,88 @@
+//! The admin listener: metrics, health and readiness over HTTP, for whoever watches the gate. It says
+//! nothing about any message.
+
+use crate::limits;
+use crate::lmtp_server::{Shared, Stage, reached};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+/// Answers until the gate is gone: a gate that drains can still be looked at. It lives on the gate's own
+/// thread, so an answer says that the thread is not stuck.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stages: watch::Receiver<Stage>) {
+    let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
+    loop {
+        let place = Arc::clone(&places).acquire_owned();
+        let accepted = tokio::select! {
+            () = reached(&mut stages, Stage::Ended) => return,
+            accepted = async { (place.await, listener.accept().await) } => accepted,
+        };
+        let (Ok(place), Ok((stream, _))) = accepted else {
+            // Out of descriptors, most likely; the LMTP listeners say so.
+            tokio::time::sleep(limits::ACCEPT_RETRY).await;
+            continue;
+        };
+        let (shared, stages) = (Arc::clone(&shared), stages.clone());
+        tokio::spawn(async move {
+            // Whoever is slow, or goes, has no answer.
+            let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(stream, &shared, &stages)).await;
+            drop(place);
+        });
+    }
+}
+
+/// Status line, content type, body.
+type Answer = (&'static str, &'static str, String);
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+async fn answer(mut stream: TcpStream, shared: &Shared, stages: &watch::Receiver<Stage>) -> io::Result<()> {
+    let mut head = Vec::with_capacity(1024);
+    let (status, kind, body) = loop {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+        if let Some(answer) = read(&head, |path| respond(path, shared, *stages.borrow())) {
+            break answer;
+        }
+    };
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Reads a request's head; `None` while it is not whole.
+fn read(head: &[u8], respond: impl FnOnce(&str) -> Answer) -> Option<Answer> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Partial) if head.len() < limits::ADMIN_REQUEST => None,
+        Ok(httparse::Status::Complete(_)) => Some(match request.method {
+            Some("GET") => respond(request.path.unwrap_or_default()),
+            _ => ("405 Method Not Allowed", PLAIN, "only GET is answered\n".to_owned()),
+        }),
+        _ => Some(("400 Bad Request", PLAIN, "this is no HTTP request\n".to_owned())),
+    }
+}
+
+fn respond(path: &str, shared: &Shared, stage: Stage) -> Answer {
+    match path {
+        "/metrics" => ("200 OK", METRICS, shared.intake.metrics_now()),
+        "/health" => ("200 OK", PLAIN, "alive\n".to_owned()),
+        "/ready" if stage != Stage::Open => {
+            ("503 Service Unavailable", PLAIN, "the gate is shutting down\n".to_owned())
+        }
+        "/ready" => match shared.intake.is_ready() {
+            Ok(()) => ("200 OK", PLAIN, "ready\n".to_owned()),
+            Err(why) => ("503 Service Unavailable", PLAIN, format!("{why}\n")),
+        },
+        _ => ("404 Not Found", PLAIN, "there are /metrics, /health and /ready\n".to_owned()),
+    }
+}

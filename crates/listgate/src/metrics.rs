@@ -1,0 +1,264 @@
+//! What is counted, for Prometheus. The names are a contract with whoever graphs them: docs/metrics.md
+//! has them all.
+
+use crate::homes::sqlite::Space;
+use crate::queue::{Again, Queued, Unavailable};
+use crate::route::Endpoint;
+use listgate_lmtp::Refusal;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::time::Instant;
+
+/// One queue, as it is when somebody asks.
+pub(crate) struct QueueNow {
+    pub(crate) name: &'static str,
+    pub(crate) entries: u64,
+    pub(crate) octets: u64,
+    /// Seconds since its oldest entry came; 0 when it is empty.
+    pub(crate) oldest: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Queue {
+    queue: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct EndpointLabel {
+    queue: &'static str,
+    endpoint: &'static str,
+}
+
+/// `stage` is `mail`, `rcpt` or `data`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RefusalLabel {
+    stage: &'static str,
+    code: u16,
+    enhanced: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Code {
+    code: u16,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Action {
+    action: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
+}
+
+/// Every counter of a gate.
+pub(crate) struct Metrics {
+    registry: Registry,
+    sessions: Counter,
+    open_sessions: Gauge,
+    turned_away: Family<Reason, Counter>,
+    transactions: Family<Outcome, Counter>,
+    recipients: Family<EndpointLabel, Counter>,
+    refusals: Family<RefusalLabel, Counter>,
+    redeliveries: Family<Action, Counter>,
+    replies: Family<Code, Counter>,
+    octets: Counter,
+    in_flight: Gauge,
+    free: Gauge,
+    commit_deliveries: Histogram,
+    commit_seconds: Histogram,
+    checkpoint_seconds: Histogram,
+    lookup_seconds: Histogram,
+    failures: Family<Reason, Counter>,
+    entries: Family<Queue, Gauge>,
+    queue_octets: Family<Queue, Gauge>,
+    oldest: Family<Queue, Gauge>,
+}
+
+/// From 10 microseconds to 10 seconds, four to a decade.
+fn seconds() -> Histogram {
+    Histogram::new((0..25).map(|step| 1e-5 * 10_f64.powf(f64::from(step) / 4.0)))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("listgate"),
+            sessions: Counter::default(),
+            open_sessions: Gauge::default(),
+            turned_away: Family::default(),
+            transactions: Family::default(),
+            recipients: Family::default(),
+            refusals: Family::default(),
+            redeliveries: Family::default(),
+            replies: Family::default(),
+            octets: Counter::default(),
+            in_flight: Gauge::default(),
+            free: Gauge::default(),
+            commit_deliveries: Histogram::new((0..10).map(|power| f64::from(1 << power))),
+            commit_seconds: seconds(),
+            checkpoint_seconds: seconds(),
+            lookup_seconds: seconds(),
+            failures: Family::default(),
+            entries: Family::default(),
+            queue_octets: Family::default(),
+            oldest: Family::default(),
+        };
+        metrics.register_sessions();
+        metrics.register_store();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register_sessions(&mut self) {
+        let registry = &mut self.registry;
+        let version = Info::new(Version { version: env!("CARGO_PKG_VERSION") });
+        registry.register("build", "This program", version);
+        registry.register("sessions", "Sessions begun", self.sessions.clone());
+        registry.register("open_sessions", "Sessions now", self.open_sessions.clone());
+        registry.register("turned_away", "Connections turned away", self.turned_away.clone());
+        registry.register("transactions", "Transactions by how they ended", self.transactions.clone());
+        registry.register("recipients", "Recipients queued, by endpoint", self.recipients.clone());
+        registry.register("refusals", "MAIL, RCPT and recipients refused", self.refusals.clone());
+        registry.register("redeliveries", "Recipients that came before", self.redeliveries.clone());
+        registry.register("replies", "Replies by code", self.replies.clone());
+        registry.register_with_unit("received", "Of messages", Unit::Bytes, self.octets.clone());
+        registry.register_with_unit(
+            "in_flight",
+            "Of messages on their way in",
+            Unit::Bytes,
+            self.in_flight.clone(),
+        );
+    }
+
+    fn register_store(&mut self) {
+        let registry = &mut self.registry;
+        registry.register_with_unit("free", "For mail on the disk", Unit::Bytes, self.free.clone());
+        registry.register("commit_deliveries", "Deliveries in a commit", self.commit_deliveries.clone());
+        let (commit, checkpoint) = (self.commit_seconds.clone(), self.checkpoint_seconds.clone());
+        registry.register_with_unit("commit", "Time of a commit", Unit::Seconds, commit);
+        registry.register_with_unit("checkpoint", "Time of a checkpoint", Unit::Seconds, checkpoint);
+        registry.register_with_unit("lookup", "Time of a lookup", Unit::Seconds, self.lookup_seconds.clone());
+        registry.register("failures", "What the store could not do", self.failures.clone());
+        registry.register("queue_entries", "Entries of a queue", self.entries.clone());
+        registry.register_with_unit("queue", "Of a queue's messages", Unit::Bytes, self.queue_octets.clone());
+        let oldest = self.oldest.clone();
+        registry.register_with_unit("queue_oldest", "Age of a queue's oldest entry", Unit::Seconds, oldest);
+    }
+
+    pub(crate) fn session_begins(&self) {
+        self.sessions.inc();
+        self.open_sessions.inc();
+    }
+
+    pub(crate) fn session_ends(&self) {
+        self.open_sessions.dec();
+    }
+
+    pub(crate) fn turned_away(&self, reason: &'static str) {
+        self.turned_away.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// `queued`, `refused` or `abandoned`.
+    pub(crate) fn transaction(&self, outcome: &'static str, octets: u64) {
+        self.transactions.get_or_create(&Outcome { outcome }).inc();
+        self.octets.inc_by(octets);
+    }
+
+    pub(crate) fn queued(&self, endpoint: &Endpoint, queued: &Queued) {
+        let label = EndpointLabel { queue: endpoint.role.queue().as_str(), endpoint: endpoint.role.name() };
+        let action = match queued.again() {
+            Again::No => {
+                self.recipients.get_or_create(&label).inc();
+                return;
+            }
+            Again::Marked => "marked",
+            Again::Suppressed => "suppressed",
+        };
+        self.redeliveries.get_or_create(&Action { action }).inc();
+    }
+
+    pub(crate) fn refused(&self, stage: &'static str, refusal: &Refusal) {
+        let text = refusal.to_string();
+        let enhanced = text.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.refusals.get_or_create(&RefusalLabel { stage, code: refusal.code(), enhanced }).inc();
+    }
+
+    /// Counts the replies in what is about to be written: whole lines, of which the last of a reply
+    /// has a blank behind its code.
+    pub(crate) fn replies(&self, output: &[u8]) {
+        for line in output.split(|&octet| octet == b'\n') {
+            if let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', ..] = line {
+                let digit = |octet: &u8| u16::from(octet - b'0');
+                let code = digit(a) * 100 + digit(b) * 10 + digit(c);
+                self.replies.get_or_create(&Code { code }).inc();
+            }
+        }
+    }
+
+    pub(crate) fn committed(&self, deliveries: usize, since: Instant) {
+        // Exact: a batch has far fewer than 2^52.
+        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+        self.commit_deliveries.observe(deliveries as f64);
+        self.commit_seconds.observe(since.elapsed().as_secs_f64());
+    }
+
+    pub(crate) fn checkpointed(&self, since: Instant) {
+        self.checkpoint_seconds.observe(since.elapsed().as_secs_f64());
+    }
+
+    pub(crate) fn looked_up(&self, since: Instant) {
+        self.lookup_seconds.observe(since.elapsed().as_secs_f64());
+    }
+
+    pub(crate) fn failed(&self, why: &Unavailable) {
+        self.failures.get_or_create(&Reason { reason: why.kind() }).inc();
+    }
+
+    /// Everything in Prometheus's text format.
+    pub(crate) fn render(&self, queues: &[QueueNow], space: Option<Space>, in_flight: u64) -> String {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        for QueueNow { name: queue, entries, octets, oldest } in queues {
+            let label = Queue { queue };
+            self.entries.get_or_create(&label).set(gauge(*entries));
+            self.queue_octets.get_or_create(&label).set(gauge(*octets));
+            self.oldest.get_or_create(&label).set(gauge(*oldest));
+        }
+        self.in_flight.set(gauge(in_flight));
+        self.free.set(gauge(space.map_or(0, |space| space.octets)));
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("writing to a String does not fail");
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_counted_once_however_many_lines_they_have() {
+        let metrics = Metrics::default();
+        metrics.replies(b"250-a\r\n250-b\r\n250 c\r\n550 5.1.1 no\r\n250 2.0.0 Ok\r\n");
+        let text = metrics.render(&[], None, 0);
+        assert!(text.contains("listgate_replies_total{code=\"250\"} 2\n"), "{text}");
+        assert!(text.contains("listgate_replies_total{code=\"550\"} 1\n"), "{text}");
+    }
+}

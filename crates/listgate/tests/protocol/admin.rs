@@ -1,0 +1,110 @@
+//! What whoever watches a gate is told: metrics, health, readiness, and a log without addresses.
+
+use crate::support::{PATIENCE, Peer, Server, Site, tcp};
+use listgate::Config;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+}
+
+#[test]
+fn the_metrics_count_what_happened() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() });
+    let admin = gate.admin().unwrap();
+    let mut peer = Peer::greeted(tcp(&gate));
+    let traced = "Received: from a\r\nMessage-ID: <1@x>\r\n\r\n";
+    for _ in 0..2 {
+        peer.deliver("", &["mylist@example.com", "mylist-join@example.com"], traced);
+    }
+    peer.say("MAIL FROM:<>");
+    peer.say("RCPT TO:<nobody@example.com>");
+    peer.say("RSET");
+    let metrics = get(admin, "/metrics");
+    assert!(
+        metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text"),
+        "{metrics}"
+    );
+    for line in [
+        "listgate_build_info{version=\"0.1.0\"} 1",
+        "listgate_sessions_total 1",
+        "listgate_open_sessions 1",
+        "listgate_transactions_total{outcome=\"queued\"} 2",
+        "listgate_transactions_total{outcome=\"abandoned\"} 1",
+        "listgate_recipients_total{queue=\"in\",endpoint=\"post\"} 1",
+        "listgate_recipients_total{queue=\"command\",endpoint=\"join\"} 1",
+        "listgate_redeliveries_total{action=\"suppressed\"} 2",
+        "listgate_refusals_total{stage=\"rcpt\",code=\"550\",enhanced=\"5.1.1\"} 1",
+        "listgate_replies_total{code=\"354\"} 2",
+        "listgate_queue_entries{queue=\"in\"} 1",
+        "listgate_queue_entries{queue=\"bounces\"} 0",
+        "listgate_in_flight_bytes 0",
+        "listgate_commit_deliveries_count 2",
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{line} is not in\n{metrics}");
+    }
+    for name in ["commit_seconds_count", "lookup_seconds_count", "queue_oldest_seconds", "free_bytes"] {
+        assert!(metrics.contains(&format!("\nlistgate_{name}")), "{name} is not in\n{metrics}");
+    }
+}
+
+#[test]
+fn health_and_readiness_are_told_and_nothing_else() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() });
+    let admin = gate.admin().unwrap();
+    // One that says nothing keeps nobody else waiting.
+    let _silent = TcpStream::connect(admin).unwrap();
+    assert!(get(admin, "/health").ends_with("\r\n\r\nalive\n"));
+    assert!(get(admin, "/ready").ends_with("\r\n\r\nready\n"));
+    assert!(get(admin, "/").starts_with("HTTP/1.1 404 "));
+    assert!(ask(admin, "POST /health HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
+    assert!(ask(admin, "\0\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    assert!(ask(admin, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(8 << 10))).starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn a_gate_without_room_is_alive_and_not_ready() {
+    let site = Site::with_list();
+    let config =
+        Config { min_free: u64::MAX / 2, admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() };
+    let gate = site.gate(config);
+    let ready = get(gate.admin().unwrap(), "/ready");
+    assert!(ready.starts_with("HTTP/1.1 503 ") && ready.contains("452 4.3.1"), "{ready}");
+    assert!(get(gate.admin().unwrap(), "/health").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn a_masked_log_has_no_local_parts() {
+    let site = Site::with_list();
+    let config = site.data().join("listgate.toml");
+    std::fs::write(&config, "[log]\nmask_addresses = true\n[storage]\nmin_free = \"0B\"\n").unwrap();
+    let mut command = site.command();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config);
+    command.stderr(std::process::Stdio::piped());
+    let mut server = Server::start(command);
+    let mut peer = server.peer();
+    peer.say("LHLO x");
+    peer.deliver("anne@example.org", &["mylist-bounces+bart=example.net@example.com"], "A: b\r\n\r\n");
+    peer.say("MAIL FROM:<carol@example.org>");
+    peer.say("RCPT TO:<dora@example.com>");
+    peer.say("QUIT");
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("a***@example.org") && log.contains("m***@example.com bounces/bounces"), "{log}");
+    assert!(!["anne", "bart", "carol", "dora"].iter().any(|name| log.contains(name)), "{log}");
+}
