@@ -105,10 +105,13 @@ impl Capacity {
     }
 
     /// Without a cap of its own a queue gets half of what it could have: one that nobody empties then
-    /// leaves as much to the others.
+    /// leaves as much to the others. On a full disk it is not the queue that is full.
     fn level(&self, depth: Depth, space: Space) -> Level {
-        let spare = space.octets.saturating_sub(self.bounds.min_free);
-        let most = self.bounds.max_octets.unwrap_or((depth.octets + spare) / 2);
+        let most = match (self.bounds.max_octets, space.octets.saturating_sub(self.bounds.min_free)) {
+            (Some(most), _) => most,
+            (None, 0) => u64::MAX,
+            (None, spare) => (depth.octets + spare) / 2,
+        };
         let part = |there: u64, most: u64| {
             if there >= most {
                 Level::Full
