@@ -30,7 +30,7 @@ pub struct Config {
     /// Sessions at the same time; above, connections wait to be accepted.
     pub max_connections: usize,
     /// Connections of one peer (an address, or a user of a Unix socket) at the same time; the next
-    /// gets 421. `None`: half of all.
+    /// gets 421. `None`: half of all, and at least 100.
     pub max_connections_per_peer: Option<usize>,
     /// Octets of all messages between MAIL and their outcome; above, MAIL gets 452.
     pub max_in_flight: u64,

@@ -50,6 +50,9 @@ impl Turned {
     }
 }
 
+/// What one mail server may well need: Postfix has no more than a hundred processes unless told so.
+const USUAL: usize = 100;
+
 /// Counts who is connected.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -64,7 +67,7 @@ impl Admission {
         Self {
             allow: config.allow.clone(),
             allow_uids: config.allow_uids.clone(),
-            most: config.max_connections_per_peer.unwrap_or((config.max_connections / 2).max(1)),
+            most: config.max_connections_per_peer.unwrap_or((config.max_connections / 2).max(USUAL)),
             present: Mutex::default(),
         }
     }

@@ -1,8 +1,11 @@
 //! Large messages take room on the disk, and none in memory.
 
-use crate::support::{Peer, Server, Site};
-use crate::tools::{assert_all, message, open, serve, spooled};
+use crate::support::{PATIENCE, Peer, Server, Site};
+use crate::tools::{answered_at_once, assert_all, message, open, serve, spooled};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
 
 const MIB: usize = 1 << 20;
 const SIZE: usize = 50 * MIB;
@@ -75,6 +78,33 @@ fn grows_by(site: &Site, server: &Server, beginning: &[u8], part: &[u8]) -> usiz
     let entries: usize = open(site).query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(entries, 10);
     grown
+}
+
+#[test]
+fn ten_thousand_idle_connections_take_less_than_200_mib() {
+    const CONNECTIONS: usize = 10_000;
+    let files = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).unwrap();
+    assert!(files.is_none_or(|files| files > 11_000), "too few open files are allowed: raise ulimit -Hn");
+    let site = Site::with_list();
+    let limits = format!("max_connections = {0}\nmax_connections_per_peer = {0}\n", CONNECTIONS + 100);
+    let server = serve(&site, &format!("[storage]\nmin_free = \"0B\"\n[server]\n{limits}"));
+    let idle: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut greeting = [0; 3];
+            stream.read_exact(&mut greeting).unwrap();
+            assert_eq!(greeting, *b"220");
+            stream
+        })
+        .collect();
+    let mut peer = Peer::greeted(server.address);
+    answered_at_once(&mut peer, "NOOP");
+    peer.assert_usable();
+    let peak = peak_memory(&server);
+    assert!(peak < 200 * MIB, "VmHWM is {} MiB", peak >> 20);
+    eprintln!("{} KiB for each connection", (peak >> 10) / idle.len());
 }
 
 /// The most memory that the process ever had, in octets.

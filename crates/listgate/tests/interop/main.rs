@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod mta;
 mod postfix;
+mod postfix_load;
 mod python_parser;
 mod smtplib;
 mod swaks;

@@ -1,0 +1,166 @@
+//! A real Postfix with its own configuration, queue and ports.
+
+use crate::support::PATIENCE;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const MASTER: &str = "\
+smtpd-here inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+lmtp unix - - n - - lmtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+";
+
+pub(crate) struct Postfix {
+    dir: TempDir,
+    pub(crate) smtp: SocketAddr,
+}
+
+impl Postfix {
+    /// With mail to example.com going to `listgate` by LMTP.
+    pub(crate) fn start(listgate: SocketAddr, more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let [conf, queue, data] = ["conf", "queue", "data"].map(|name| {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        });
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let owned = Command::new("chown").arg("postfix").arg(&data).status().unwrap();
+        assert!(owned.success());
+        fs::write(conf.join("master.cf"), MASTER.replace("smtpd-here", &smtp.to_string())).unwrap();
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\n\
+             maillog_file = {log}\nmaillog_file_prefixes = {dir}\ninet_interfaces = 127.0.0.1\n\
+             inet_protocols = ipv4\nmyhostname = mx.example.net\nmydestination =\nalias_maps =\n\
+             alias_database =\nlocal_recipient_maps =\nmynetworks = 127.0.0.0/8\nrelay_domains = example.com\n\
+             transport_maps = inline:{{ example.com=lmtp:inet:{listgate} }}\n\
+             default_transport = discard\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n\
+             address_verify_map =\n{more}",
+            queue = queue.display(),
+            data = data.display(),
+            log = dir.path().join("log").display(),
+            dir = dir.path().display(),
+        );
+        fs::write(conf.join("main.cf"), main).unwrap();
+        let postfix = Self { dir, smtp };
+        postfix.command("start");
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(smtp).is_err() {
+            assert!(Instant::now() < until, "Postfix does not start: {}", postfix.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        postfix
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.dir.path().join("conf")
+    }
+
+    pub(crate) fn command(&self, what: &str) {
+        let program = if Path::new("/usr/sbin/postfix").exists() { "/usr/sbin/postfix" } else { "postfix" };
+        let output = Command::new(program).arg("-c").arg(self.conf()).arg(what).output().unwrap();
+        assert!(output.status.success(), "postfix {what}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// The log once it has a line with every one of `words`; that line.
+    pub(crate) fn logged(&self, words: &[&str]) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().find(|line| words.iter().all(|word| line.contains(word))) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < until, "{words:?} is not in {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether no message is left in any of its queues.
+    pub(crate) fn is_empty(&self) -> bool {
+        let queue = self.dir.path().join("queue");
+        let has_file = |dir: &Path| {
+            let listed = Command::new("find").arg(dir).args(["-type", "f"]).output().unwrap();
+            !listed.stdout.is_empty()
+        };
+        !["maildrop", "incoming", "active", "deferred"].iter().any(|name| has_file(&queue.join(name)))
+    }
+
+    pub(crate) fn smtp(&self) -> Smtp {
+        let stream = TcpStream::connect(self.smtp).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut smtp = Smtp { reader: BufReader::new(stream.try_clone().unwrap()), stream };
+        smtp.expect("220");
+        smtp.say("EHLO client.example", "250");
+        smtp
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.command("stop");
+        } else {
+            eprintln!("{}", self.log());
+            let _ = Command::new("/usr/sbin/postfix").arg("-c").arg(self.conf()).arg("stop").status();
+        }
+    }
+}
+
+/// Somebody who mails by SMTP.
+pub(crate) struct Smtp {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Smtp {
+    fn expect(&mut self, code: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.reader.read_line(&mut line).unwrap() > 0, "Postfix hung up");
+            assert!(line.starts_with(code), "{line}");
+            if line.as_bytes()[3] == b' ' {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn say(&mut self, line: &str, code: &str) -> String {
+        self.stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        self.expect(code)
+    }
+
+    pub(crate) fn send(&mut self, to: &[&str], id: &str) {
+        self.say("MAIL FROM:<anne@example.org>", "250");
+        for recipient in to {
+            self.say(&format!("RCPT TO:<{recipient}>"), "250");
+        }
+        self.say("DATA", "354");
+        self.say(&format!("From: anne@example.org\r\nMessage-ID: <{id}>\r\n\r\nHello\r\n."), "250");
+    }
+}
