@@ -6,6 +6,7 @@
 
 mod bench;
 mod deep;
+mod hostile;
 mod instructions;
 mod peers;
 mod run;
@@ -22,6 +23,7 @@ usage: cargo xtask ERRAND
                                      (--no-skips: a test that was not run is a failure)
   deep                               the tests with many more cases and rounds, then bench
   bench [--messages N] [--rounds N]  listgate's rate against Postfix's smtp-sink, which stores nothing
+  bench hostile                      a normal peer's rate beside 2,500 hostile ones
   bench instructions                 instructions of a transaction: one list against a million
 ";
 
@@ -32,6 +34,7 @@ enum Errand {
     Test { no_skips: bool },
     Deep,
     Bench(bench::Plan),
+    Hostile,
     Instructions,
 }
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Ok(Errand::Test { no_skips }) => test::run(no_skips),
         Ok(Errand::Deep) => deep::run(),
         Ok(Errand::Bench(plan)) => run::told(bench::run(&plan)),
+        Ok(Errand::Hostile) => run::told(hostile::run()),
         Ok(Errand::Instructions) => run::told(instructions::run()),
         Err(reason) => {
             eprint!("xtask: {reason}\n\n{USAGE}");
@@ -62,6 +66,7 @@ fn parse(words: &[&str]) -> Result<Errand, String> {
         ["test"] => Ok(Errand::Test { no_skips: false }),
         ["test", "--no-skips"] => Ok(Errand::Test { no_skips: true }),
         ["deep"] => Ok(Errand::Deep),
+        ["bench", "hostile"] => Ok(Errand::Hostile),
         ["bench", "instructions"] => Ok(Errand::Instructions),
         ["bench", options @ ..] => parse_bench(options).map(Errand::Bench),
         ["test" | "deep", word, ..] => Err(format!("unexpected argument `{word}`")),

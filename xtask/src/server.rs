@@ -151,9 +151,18 @@ impl Gate {
     }
 
     pub(crate) fn serve(&self, data: &Path, under: &[&OsStr]) -> Outcome<(Server, SocketAddr)> {
+        self.serve_with(data, under, &[])
+    }
+
+    pub(crate) fn serve_with(
+        &self,
+        data: &Path,
+        under: &[&OsStr],
+        options: &[&OsStr],
+    ) -> Outcome<(Server, SocketAddr)> {
         let address = free_address()?;
         let mut gate = self.on(data, under);
-        gate.args(["serve", "--listen", &address.to_string()]);
+        gate.args(options).args(["serve", "--listen", &address.to_string()]);
         Server::start(&mut gate, address, &log_of(data)).map(|server| (server, address))
     }
 

@@ -29,6 +29,13 @@ pub(crate) const LIST_FIELDS: usize = 4096;
 /// Received lines of a message that goes in circles (RFC 5321 section 6.3).
 pub(crate) const RECEIVED_LINES: u32 = 100;
 
+/// Commands without a message after which a session is heard only now and then: more than one
+/// transaction needs for all its recipients.
+pub(crate) const TALKATIVE: u32 = 1200;
+
+/// The pause between two looks at such a session.
+pub(crate) const TALKATIVE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Connections to the admin listener at a time, octets of a request to it, and the time for all of it.
 pub(crate) const ADMIN_CONNECTIONS: usize = 8;
 pub(crate) const ADMIN_REQUEST: usize = 8 << 10;

@@ -37,6 +37,9 @@ pub struct Limits {
     pub recipients: usize,
     /// Replies of 500, 501, 503 and 555 before the session is ended with 421.
     pub errors: u32,
+    /// Commands in a row that are about no mail (NOOP, HELP, VRFY, LHLO) before the session is ended with
+    /// 421. Each is answered by itself, so they cost more than they say.
+    pub idle_commands: u32,
     /// Commands without a whole message before the session is ended with 421: more than any sender
     /// needs for its recipients, or for the addresses it verifies.
     pub commands: u32,
@@ -54,6 +57,7 @@ impl Default for Limits {
             message_size: 50 << 20,
             recipients: 1000,
             errors: 100,
+            idle_commands: 100,
             commands: 10_000,
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(10 * 60),

@@ -97,6 +97,8 @@ pub struct Session<R, P> {
     errors: u32,
     /// Commands since the last whole message.
     commands: u32,
+    /// Of these, the last ones that were about no mail.
+    idle_commands: u32,
     /// When the present wait ends; `None` until the wait has been seen to begin.
     wait_until: Option<Instant>,
     transaction_until: Option<Instant>,
@@ -126,6 +128,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             mail_failed: false,
             errors: 0,
             commands: 0,
+            idle_commands: 0,
             wait_until: None,
             transaction_until: None,
             draining: false,
@@ -193,6 +196,11 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// dot.
     pub fn in_data(&self) -> bool {
         self.state == State::Data
+    }
+
+    /// How many commands there were since the last whole message.
+    pub fn commands(&self) -> u32 {
+        self.commands
     }
 
     /// Ends the session with 421 as soon as no transaction is open (RFC 5321 section 3.8). Call
@@ -323,14 +331,11 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// `None` for `line`: it was too long.
     fn command<'i>(&mut self, now: Instant, line: Option<&[u8]>) -> Option<Event<'i, R>> {
+        let limits = &self.settings.limits;
         self.commands += 1;
-        if self.commands > self.settings.limits.commands {
-            return Some(self.close(&Refusal::new(
-                421,
-                7,
-                0,
-                "Too many commands without a message, closing",
-            )));
+        if self.commands > limits.commands || self.idle_commands > limits.idle_commands {
+            let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
+            return Some(self.close(&why));
         }
         let parsed = match line {
             Some(line) => command::parse(line),
@@ -361,6 +366,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     fn informed<'i>(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Option<Event<'i, R>> {
+        self.idle_commands += 1;
         self.reply(code, enhanced, text);
         self.flush = true;
         None
@@ -397,6 +403,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// A second LHLO is also a RSET (RFC 5321 section 4.1.4).
     fn lhlo<'i>(&mut self, name: &str) -> Option<Event<'i, R>> {
         let open = self.state == State::Envelope;
+        self.idle_commands += 1;
         name.clone_into(&mut self.peer_name);
         self.reset();
         let settings = Arc::clone(&self.settings);
@@ -434,6 +441,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             }
             _ => {
                 self.mail_failed = false;
+                self.idle_commands = 0;
                 self.transaction_until = now.checked_add(limits.transaction_timeout);
                 self.state = State::AskedMail;
                 return Some(Event::Mail(sender));

@@ -66,6 +66,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 }
             }
             self.write().await?;
+            if self.session.commands() > limits::TALKATIVE {
+                tokio::time::sleep(limits::TALKATIVE_PAUSE).await;
+            } else if buffer.len() == buffer.capacity() {
+                // There is more, and it is somebody else's turn.
+                tokio::task::yield_now().await;
+            }
             if !self.read(&mut buffer).await? {
                 return Ok(());
             }

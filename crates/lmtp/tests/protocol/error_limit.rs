@@ -3,6 +3,7 @@
 use crate::util::Server;
 
 const LIMIT: u32 = 5;
+const TOO_MANY: &str = "421 4.7.0 Too many commands without a message, closing\r\n";
 const LAST: &str = "421 4.7.0 Too many errors, closing\r\n";
 
 fn server() -> Server {
@@ -114,6 +115,19 @@ fn commands_without_a_message_end_the_session() {
     }
     let replies = server.say("NOOP\r\n".repeat(20).as_bytes());
     assert_eq!(replies.matches("250 ").count(), 10);
-    assert!(replies.ends_with("421 4.7.0 Too many commands without a message, closing\r\n"));
+    assert!(replies.ends_with(TOO_MANY));
+    assert!(server.is_closed());
+}
+
+#[test]
+fn commands_about_no_mail_end_the_session_earlier() {
+    let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
+    // Verifying addresses is about mail.
+    for _ in 0..20 {
+        let replies = server.say(b"NOOP\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nRSET\r\n");
+        assert!(!replies.contains("421"), "{replies}");
+    }
+    let replies = server.say("HELP\r\nVRFY x\r\nLHLO x\r\nNOOP\r\n".repeat(5).as_bytes());
+    assert!(replies.ends_with(TOO_MANY), "{replies}");
     assert!(server.is_closed());
 }

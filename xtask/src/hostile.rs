@@ -1,0 +1,136 @@
+//! `cargo xtask bench hostile`: the rate of a normal peer beside a crowd of slow senders and of peers
+//! that never read, against its rate alone.
+
+use crate::bench::median;
+use crate::peers;
+use crate::run::{self, Outcome};
+use crate::server::{Gate, Scratch, smtp_source};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const LIST: &str = "mylist@example.com";
+const SLOW: usize = 2_000;
+const DEAF: usize = 500;
+const SESSIONS: usize = 8;
+const MESSAGES: usize = 10_000;
+const ROUNDS: usize = 5;
+/// The part of its rate alone that a normal peer keeps.
+const TARGET: f64 = 0.7;
+
+pub(crate) fn run() -> Outcome {
+    peers::install(&["postfix"]);
+    let source = peers::require("smtp-source", "Postfix")?;
+    let files = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files })
+        .map_err(|error| format!("raising the limit of open files: {error}"))?;
+    let gate = Gate::build()?;
+    let scratch = Scratch::new("hostile")?;
+    let data = scratch.join("data");
+    gate.create_lists(&data, &[LIST.to_owned()])?;
+    let config = scratch.join("listgate.toml");
+    std::fs::write(&config, "[server]\nmax_connections = 3000\nmax_connections_per_peer = 3000\n")
+        .map_err(|error| format!("{}: {error}", config.display()))?;
+    let (server, address) = gate.serve_with(&data, &[], &["--config".as_ref(), config.as_ref()])?;
+    println!(
+        "{MESSAGES} messages of 4 KiB in {SESSIONS} sessions, alone and beside {SLOW} peers that send an"
+    );
+    println!("octet a second and {DEAF} that never read; messages per second");
+    rate(&source, address)?;
+    let mut ratios = Vec::new();
+    for round in 1..=ROUNDS {
+        let alone = rate(&source, address)?;
+        let crowd = Crowd::gather(address)?;
+        let beside = rate(&source, address)?;
+        crowd.disperse()?;
+        ratios.push(beside / alone);
+        println!(
+            "  round {round}: alone {alone:>6.0}, beside them {beside:>6.0}, ratio {:.2}",
+            beside / alone
+        );
+    }
+    let ratio = median(ratios.into_iter());
+    let verdict = if ratio >= TARGET { "met" } else { "missed" };
+    println!("median ratio {ratio:.2}, target {TARGET}: {verdict}");
+    server.stop()
+}
+
+fn rate(source: &Path, address: SocketAddr) -> Outcome<f64> {
+    let start = Instant::now();
+    run::succeed(&mut smtp_source(source, address, LIST, SESSIONS, MESSAGES))?;
+    Ok(MESSAGES as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Hostile peers, until they are told to go.
+struct Crowd {
+    go: Arc<AtomicBool>,
+    thread: JoinHandle<Outcome>,
+}
+
+impl Crowd {
+    /// Gives back when all of them are there.
+    fn gather(address: SocketAddr) -> Outcome<Self> {
+        let go = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&go);
+        let (ready, gathered) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut slow = (0..SLOW).map(|_| slow(address)).collect::<Outcome<Vec<_>>>()?;
+            let _deaf = (0..DEAF).map(|_| deaf(address)).collect::<Outcome<Vec<_>>>()?;
+            // Nobody waits for the answer only when the errand has failed already.
+            let _ = ready.send(());
+            while !told.load(Ordering::Relaxed) {
+                for stream in &mut slow {
+                    stream.write_all(b"x").map_err(|error| format!("a slow sender was cut off: {error}"))?;
+                }
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            Ok(())
+        });
+        if gathered.recv().is_err() {
+            thread.join().map_err(|_| "the crowd panicked".to_owned())??;
+        } else {
+            return Ok(Self { go, thread });
+        }
+        Err("the crowd did not gather".to_owned())
+    }
+
+    fn disperse(self) -> Outcome {
+        self.go.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| "the crowd panicked".to_owned())?
+    }
+}
+
+/// Somebody in the middle of a message.
+fn slow(address: SocketAddr) -> Outcome<TcpStream> {
+    let failed = |error| format!("a slow sender: {error}");
+    let mut stream = TcpStream::connect(address).map_err(failed)?;
+    let script = format!("LHLO slow\r\nMAIL FROM:<>\r\nRCPT TO:<{LIST}>\r\nDATA\r\nSubject: ");
+    stream.write_all(script.as_bytes()).map_err(failed)?;
+    let mut said = Vec::new();
+    let mut buffer = [0; 1024];
+    while !said.windows(6).any(|text| text == b"\r\n354 ") {
+        let len = stream.read(&mut buffer).map_err(failed)?;
+        if len == 0 {
+            return Err(format!("a slow sender was refused: {}", String::from_utf8_lossy(&said)));
+        }
+        said.extend_from_slice(&buffer[..len]);
+    }
+    Ok(stream)
+}
+
+/// Somebody who has sent as much as the gate takes before it wants to be read.
+fn deaf(address: SocketAddr) -> Outcome<TcpStream> {
+    let failed = |error| format!("a deaf peer: {error}");
+    let mut stream = TcpStream::connect(address).map_err(failed)?;
+    stream.set_nonblocking(true).map_err(failed)?;
+    let asks = format!("LHLO deaf\r\nMAIL FROM:<>\r\n{}", "RCPT TO:<nobody@example.com>\r\n".repeat(100_000));
+    match stream.write_all(asks.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(failed(error)),
+        _ => Ok(stream),
+    }
+}
