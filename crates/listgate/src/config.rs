@@ -5,7 +5,7 @@ use crate::lists::ListAddress;
 use crate::peers::Peers;
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Limits};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -75,7 +75,7 @@ pub struct Config {
 }
 
 /// What to do with mail that came before: its last reply was lost, and it is sent again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Redelivery {
     /// A message with a Received line is not queued twice; any other is marked.
@@ -87,7 +87,7 @@ pub enum Redelivery {
 }
 
 /// Where an address that is no endpoint is refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefuseAt {
     /// In the reply to RCPT, so that a mail server can verify addresses with us.

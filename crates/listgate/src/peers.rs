@@ -38,6 +38,21 @@ impl Peers {
         Ok(Self(networks))
     }
 
+    /// The words that [`Peers::new`] reads to the same networks.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut rest = self.0.clone();
+        let mut words = Vec::new();
+        for (name, ranges) in NAMES {
+            let is_of_it = |network: &IpNet| ranges.contains(&network.to_string().as_str());
+            if rest.iter().filter(|network| is_of_it(network)).count() == ranges.len() {
+                rest.retain(|network| !is_of_it(network));
+                words.push(name.to_owned());
+            }
+        }
+        words.extend(rest.iter().map(ToString::to_string));
+        words
+    }
+
     /// Whether an address is within one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
@@ -72,7 +87,9 @@ mod tests {
         for outside in ["192.0.2.1", "172.32.0.1", "2001:db8::1"] {
             assert!(!contains(&peers, outside), "{outside}");
         }
+        assert_eq!(peers.words(), ["loopback", "private"]);
         let peers = Peers::new(&["192.0.2.7", "2001:db8::/32"]).unwrap();
+        assert_eq!(peers.words(), ["192.0.2.7/32", "2001:db8::/32"]);
         assert!(contains(&peers, "192.0.2.7") && contains(&peers, "2001:db8::1"));
         assert!(!contains(&peers, "192.0.2.8") && !contains(&peers, "127.0.0.1"));
         assert!(contains(&Peers::new(&["all"]).unwrap(), "192.0.2.1"));

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod check;
+mod config;
 mod domain;
 mod list;
 mod output;
@@ -73,6 +74,9 @@ enum Command {
     Queue(queue::Action),
     /// Send a message to an LMTP server
     Send(send::Args),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Action),
 }
 
 /// Why a command failed. Each text says what to do next where that is known.
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),
         Command::Send(args) => send::run(args),
+        Command::Config(action) => config::run(&site, action),
     };
     match done {
         Ok(code) => code,

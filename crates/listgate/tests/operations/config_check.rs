@@ -1,0 +1,117 @@
+//! `listgate config check`
+
+use crate::support::Site;
+use std::fs;
+
+/// `listgate config check` with this file.
+fn check(site: &Site, toml: &str) -> String {
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, toml).unwrap();
+    site.stdout(&["config", "check", "--config", file.to_str().unwrap()])
+}
+
+/// The lines without their comments.
+fn settings(said: &str) -> Vec<&str> {
+    said.lines().filter_map(|line| line.split("  #").next()).map(str::trim_end).skip(1).collect()
+}
+
+#[test]
+fn the_defaults_are_said_within_80_columns_and_nothing_is_created() {
+    let site = Site::new();
+    let said = site.stdout(&["config", "check"]);
+    for line in [
+        r#"site.owner = "changeme@example.com""#,
+        "# site.postmaster unset",
+        r#"server.listen = ["127.0.0.1:8024"]"#,
+        r#"server.shutdown_grace = "30s""#,
+        r#"lmtp.refuse_at = "rcpt""#,
+        r#"lmtp.max_message_size = "50MiB""#,
+        r#"addresses.verp_delimiter = "+""#,
+        r#"storage.min_free = "256MiB""#,
+    ] {
+        assert!(settings(&said).contains(&line), "{line} is not in\n{said}");
+    }
+    assert!(said.lines().skip(1).all(|line| line.ends_with("# default")), "{said}");
+    let of_any_length = |line: &&str| line.starts_with("# no file") || line.starts_with("server.hostname");
+    assert!(said.lines().filter(|line| !of_any_length(line)).all(|line| line.len() <= 80), "{said}");
+    assert_eq!(fs::read_dir(site.data()).unwrap().count(), 0);
+}
+
+#[test]
+fn each_value_of_a_file_has_its_line_and_what_is_said_is_a_file_that_says_the_same() {
+    let site = Site::new();
+    let said = check(
+        &site,
+        "[storage]\nmin_free = \"1GiB\"\n\n[site]\n# Whoever reads it.\nowner = \"a\\\"b@example.com\"\n\
+         postmaster = \"staff@example.com\"\n[lmtp]\nmax_message_size = \"1001B\"\ndata_timeout = \"90s\"\n\
+         [server]\nlisten = [\n \"[::1]:24\",\n \"unix:/run/l.sock\"]\n",
+    );
+    for (setting, line) in [
+        (r#"site.owner = "a\"b@example.com""#, 6),
+        (r#"site.postmaster = "staff@example.com""#, 7),
+        (r#"storage.min_free = "1GiB""#, 2),
+        (r#"lmtp.max_message_size = "1001B""#, 9),
+        (r#"lmtp.data_timeout = "1m 30s""#, 10),
+        (r#"server.listen = ["[::1]:24","unix:/run/l.sock"]"#, 12),
+    ] {
+        let from = format!("# line {line}");
+        let found = said.lines().any(|line| line.starts_with(setting) && line.ends_with(&from));
+        assert!(found, "{setting} of line {line} is not in\n{said}");
+    }
+    assert_eq!(settings(&check(&site, &said)), settings(&said));
+}
+
+#[test]
+fn as_json_each_key_is_an_object() {
+    let site = Site::new();
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, "lmtp.max_recipients = 5\n").unwrap();
+    let keys = site.json(&["config", "check", "--config", file.to_str().unwrap()]);
+    let find = |name: &str| keys.iter().find(|key| key["key"] == name).unwrap();
+    let given = find("lmtp.max_recipients");
+    assert_eq!((&given["value"], &given["line"]), (&5.into(), &1.into()));
+    assert!(given["file"].as_str().unwrap().ends_with("listgate.toml"));
+    let default = find("lmtp.refuse_at");
+    assert_eq!(default["value"], "rcpt");
+    assert!(default["file"].is_null() && default["line"].is_null());
+}
+
+/// The names that the error of an unknown one offers.
+fn offered(site: &Site, toml: &str) -> Vec<String> {
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, toml).unwrap();
+    let output = site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().find(|line| line.contains("expected")).unwrap_or_else(|| panic!("{said}"));
+    line.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn no_key_that_a_file_may_have_is_forgotten() {
+    let site = Site::new();
+    let mut known = Vec::new();
+    for table in offered(&site, "[x]\n") {
+        known.extend(
+            offered(&site, &format!("[{table}]\nx = 1\n")).iter().map(|key| format!("{table}.{key}")),
+        );
+    }
+    assert!(known.len() > 20, "{known:?}");
+    let keys = site.json(&["config", "check"]);
+    let mut said: Vec<&str> = keys.iter().map(|key| key["key"].as_str().unwrap()).collect();
+    known.sort();
+    said.sort_unstable();
+    assert_eq!(said, known);
+}
+
+#[test]
+fn a_mistake_is_an_error_with_its_place() {
+    let site = Site::new();
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, "[server]\nlisten = [\"127.0.0.1:24\"]\nmax_conections = 3\n").unwrap();
+    let output = site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    for part in ["listgate.toml", "line 3", "Did you mean `max_connections`?"] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}

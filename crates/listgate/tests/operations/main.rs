@@ -1,0 +1,7 @@
+//! A site looked at, backed up and restored. One scenario per file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod config_check;
