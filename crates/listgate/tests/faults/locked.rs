@@ -2,6 +2,7 @@
 
 use crate::support::{Peer, Site, queued_as};
 use crate::tools::{answered_at_once, assert_all, entries, hold_write_lock, log, message, serve, spooled};
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,19 @@ fn a_delivery_waits_for_the_lock_and_nobody_else_does() {
     let replies = waiting.join().unwrap();
     assert!(!queued_as(&replies[0]).is_empty());
     assert_eq!(entries(&site, "<waits@x>"), 1);
+}
+
+#[test]
+fn a_look_waits_for_no_writer_and_writes_nothing() {
+    let site = Site::with_list();
+    let log = site.data().join("listgate.db-wal");
+    let before = fs::metadata(&log).unwrap().len();
+    let _lock = hold_write_lock(&site);
+    let asked = Instant::now();
+    assert_eq!(site.json(&["list", "ls"]).len(), 1);
+    site.stdout(&["queue", "status"]);
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert_eq!(fs::metadata(&log).unwrap().len(), before);
 }
 
 #[test]

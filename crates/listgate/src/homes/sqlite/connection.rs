@@ -71,9 +71,12 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
         }
         keep_waiting(since, patience)
     }))?;
-    // The first two hold only for a file that is just being created.
-    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        // In a file that has pages already this would be a commit, for which every look would wait.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
