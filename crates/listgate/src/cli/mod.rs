@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod backup;
 mod check;
 mod config;
 mod domain;
@@ -10,6 +11,7 @@ mod send;
 mod serve;
 
 use crate::config::{Config, ConfigError};
+use crate::homes::sqlite::backup::BackupError;
 use crate::homes::sqlite::lists::ChangeError;
 use crate::homes::sqlite::queues::EntryError;
 use crate::homes::sqlite::{DataDir, HomeError};
@@ -74,6 +76,8 @@ enum Command {
     Queue(queue::Action),
     /// Send a message to an LMTP server
     Send(send::Args),
+    /// Copy the data directory while the gate runs, bodies included
+    Backup(backup::Args),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Action),
@@ -92,6 +96,8 @@ enum CliError {
     Change(#[from] ChangeError),
     #[error(transparent)]
     Entry(#[from] EntryError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     #[error("cannot read the database: {0}")]
@@ -112,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),
         Command::Send(args) => send::run(args),
+        Command::Backup(args) => backup::run(&site, &args),
         Command::Config(action) => config::run(&site, action),
     };
     match done {

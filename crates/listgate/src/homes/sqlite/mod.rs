@@ -1,5 +1,6 @@
 //! The embedded home: lists and queues in one SQLite file, large bodies in a directory beside it.
 
+pub(crate) mod backup;
 pub(crate) mod connection;
 pub(crate) mod lists;
 mod lock;
@@ -65,6 +66,11 @@ impl DataDir {
 
     pub(crate) fn spool(&self) -> PathBuf {
         self.0.join("spool")
+    }
+
+    /// Where a backup holds the spool files that it copies.
+    pub(crate) fn backup_links(&self) -> PathBuf {
+        self.0.join("backup-links")
     }
 
     /// Opens the database for a command that adds to it, creating what is missing.
