@@ -21,6 +21,7 @@ mod capacity;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+mod doctor;
 mod facts;
 mod homes;
 mod intake;

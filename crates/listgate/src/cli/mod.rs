@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod doctor;
 mod domain;
 mod list;
 mod output;
@@ -76,6 +77,8 @@ enum Command {
     Queue(queue::Action),
     /// Send a message to an LMTP server
     Send(send::Args),
+    /// Examine the site: what is well, what is not, and the mend
+    Doctor(doctor::Args),
     /// Copy the data directory while the gate runs, bodies included
     Backup(backup::Args),
     /// Look at the configuration
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),
         Command::Send(args) => send::run(args),
+        Command::Doctor(args) => doctor::run(&site, args),
         Command::Backup(args) => backup::run(&site, &args),
         Command::Config(action) => config::run(&site, action),
     };

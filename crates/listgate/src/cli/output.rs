@@ -43,3 +43,22 @@ pub(super) fn msgdata(msgdata: &Msgdata) -> String {
     };
     msgdata.iter().map(line).collect()
 }
+
+/// Text in lines of 80 columns, each after the first indented; a longer word has a line of its own.
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut column = indent;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > 80 {
+            lines.push_str(&format!("\n{:indent$}", ""));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines
+}

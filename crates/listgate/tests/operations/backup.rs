@@ -1,4 +1,5 @@
-//! `listgate backup`: a whole copy while mail comes and goes, and a gate on the copy.
+//! `listgate backup`: a whole copy while mail comes and goes, and a gate on the copy. The doctor is
+//! asked in between.
 
 use crate::support::{Peer, Server, Site, queued_as, tcp};
 use rusqlite::Connection;
@@ -150,6 +151,11 @@ fn each_backup_under_load_has_what_was_acknowledged_and_no_body_less() {
             assert!(said.contains(&format!("entries      {}\n", copied.len())), "{said}");
             spooled += fs::read_dir(copy.join("spool")).unwrap().count();
             fs::remove_dir_all(copy).unwrap();
+            if round % 8 == 0 {
+                let doctor = site.listgate(&["doctor", "--listen", &tcp(&gate).to_string()]);
+                let said = String::from_utf8(doctor.stdout).unwrap();
+                assert!(doctor.status.success(), "what comes and goes is no trouble:\n{said}");
+            }
         }
     });
     gate.stop().unwrap();

@@ -6,3 +6,4 @@ mod support;
 
 mod backup;
 mod config_check;
+mod doctor;

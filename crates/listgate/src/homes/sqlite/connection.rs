@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
-const MIGRATIONS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
 
 /// Octets of a page of the database.
 pub(crate) const PAGE_SIZE: u64 = 4096;
@@ -58,6 +58,15 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Opens the database file at `path` to look at it as it is: nothing is created, migrated or written.
+pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(limits::COMMAND_LOCK_WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
 fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> {
     let patience = match purpose {
         Use::Writer => limits::WRITE_LOCK_WAIT,
@@ -94,7 +103,8 @@ fn keep_waiting(since: Instant, patience: Duration) -> bool {
     since.elapsed() < patience
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<usize> {
+/// How many migrations a file has had.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 

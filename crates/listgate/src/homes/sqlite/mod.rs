@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod connection;
+pub(crate) mod health;
 pub(crate) mod lists;
 mod lock;
 pub(crate) mod queues;
@@ -87,8 +88,28 @@ impl DataDir {
         Ok(connection::open(&self.database(), Use::Command)?)
     }
 
-    fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("listgate.db")
+    }
+
+    /// The write-ahead log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("listgate.db-wal")
+    }
+
+    /// What there is room for, with so many free pages within the database file.
+    pub(crate) fn space(&self, unused: u64) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(&self.0)?;
+        Ok(Space {
+            octets: stat.f_bavail.saturating_mul(stat.f_frsize).saturating_add(unused * PAGE_SIZE),
+            // Some file systems make inodes as they need them, and have none to count.
+            inodes: (stat.f_files > 0).then_some(stat.f_favail),
+        })
+    }
+
+    /// The gate that holds the directory, as it calls itself.
+    pub(crate) fn holder(&self) -> io::Result<Option<String>> {
+        lock::holder(&self.0)
     }
 
     fn create(&self) -> Result<(), HomeError> {
@@ -272,20 +293,13 @@ impl Home {
     }
 
     fn look_at_space(&self) -> Result<Space, Unavailable> {
-        let path = self.data_dir.path();
-        let stat = rustix::fs::statvfs(path).map_err(|errno| Unavailable::File {
-            operation: "ask for the free space of",
-            path: path.to_owned(),
-            source: errno.into(),
-        })?;
         let unused = self.ask("count the free pages", |connection, _| {
-            let pages: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-            Ok(pages * PAGE_SIZE)
+            connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
         })?;
-        Ok(Space {
-            octets: stat.f_bavail.saturating_mul(stat.f_frsize).saturating_add(unused),
-            // Some file systems make inodes as they need them, and have none to count.
-            inodes: (stat.f_files > 0).then_some(stat.f_favail),
+        self.data_dir.space(unused).map_err(|source| Unavailable::File {
+            operation: "ask for the free space of",
+            path: self.data_dir.path().to_owned(),
+            source,
         })
     }
 

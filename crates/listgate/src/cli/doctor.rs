@@ -1,0 +1,65 @@
+//! `listgate doctor`
+
+use super::output::wrapped;
+use super::{CliError, Site};
+use crate::config::ListenAddress;
+use crate::doctor::{Extent, Finding, Verdict, examine};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Where the gate listens, if `serve` was told so; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<ListenAddress>,
+    /// Look at all of the database, however long that takes
+    #[arg(long)]
+    thorough: bool,
+    /// Correct the sizes of the queues where they are written down wrong
+    #[arg(long)]
+    repair: bool,
+    /// One JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
+    let mut config = site.config();
+    if let Ok(config) = &mut config
+        && !args.listen.is_empty()
+    {
+        config.listen = args.listen;
+    }
+    let extent = Extent { thorough: args.thorough, repair: args.repair };
+    let mut out = io::stdout().lock();
+    let mut verdicts = Vec::new();
+    examine(site.config.as_deref(), config, &site.data(), extent, |finding| {
+        verdicts.push(finding.verdict);
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&finding)?)
+        } else {
+            print(&mut out, &finding)
+        }
+    })?;
+    let count = |wanted| verdicts.iter().filter(|&&verdict| verdict == wanted).count();
+    let wrong = count(Verdict::Wrong);
+    if !args.json {
+        writeln!(out, "\n{} ok, {} to note, {wrong} wrong", count(Verdict::Ok), count(Verdict::Note))?;
+    }
+    Ok(if wrong > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+    let Finding { check, verdict, found, mend } = finding;
+    let verdict = match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Note => "note",
+        Verdict::Wrong => "WRONG",
+    };
+    writeln!(out, "{verdict:<6}{check:<16}{}", wrapped(found, 22))?;
+    if let Some(mend) = mend {
+        writeln!(out, "{:>22}{}", "mend: ", wrapped(mend, 22))?;
+    }
+    // A check may take a while, and what is known is to be seen.
+    out.flush()
+}

@@ -1,0 +1,195 @@
+//! The data directory and the disk it is on.
+
+use super::Finding;
+use crate::homes::sqlite::health::Health;
+use crate::homes::sqlite::{DataDir, Space};
+use crate::limits;
+use bytesize::ByteSize;
+use rustix::fs::{Access, access};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const CHECK: &str = "data directory";
+
+pub(super) fn directory(data: &DataDir) -> Vec<Finding> {
+    let path = data.path();
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(why) => {
+            let found = format!("cannot look at {}: {why}", path.display());
+            return vec![Finding::wrong(CHECK, found, "see who may enter the directories above it")];
+        }
+    };
+    let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
+    let what = format!("{} (mode {mode:o}, uid {uid}, gid {gid})", path.display());
+    let mut findings = Vec::new();
+    if access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        findings.push(Finding::wrong(
+            CHECK,
+            format!("{what} cannot be written by this user"),
+            "run this as the user that the gate runs as, or as root",
+        ));
+    } else if let Some((file, owner)) = strangers(data, uid) {
+        findings.push(Finding::note(
+            CHECK,
+            format!("{what}, and {} belongs to uid {owner}", file.display()),
+            format!("unless the gate runs as root: chown -R {uid}:{gid} {}", path.display()),
+        ));
+    } else if mode & 0o001 != 0 && is_open_to_all(data) {
+        findings.push(Finding::note(
+            CHECK,
+            format!("{what}: everybody on this machine can read the mail"),
+            format!("chmod o-rwx {0} {0}-* {1}", data.database().display(), data.spool().display()),
+        ));
+    } else {
+        findings.push(Finding::ok(CHECK, what));
+    }
+    if let Ok(links) = File::open(data.backup_links()) {
+        findings.push(match links.try_lock_shared() {
+            Ok(()) => Finding::note(
+                "backup",
+                format!("{} was left by a backup that was killed", data.backup_links().display()),
+                "the next `listgate backup` removes it",
+            ),
+            Err(_) => Finding::ok("backup", "one is being made"),
+        });
+    }
+    findings
+}
+
+/// A file of the gate's that is another's than the directory.
+fn strangers(data: &DataDir, uid: u32) -> Option<(PathBuf, u32)> {
+    let owned = [data.database(), data.log(), data.spool()].into_iter().filter_map(|path| {
+        let owner = fs::metadata(&path).ok()?.uid();
+        Some((path, owner))
+    });
+    owned.into_iter().find(|(_, owner)| *owner != uid)
+}
+
+/// Whether others may read the database or enter the spool directory.
+fn is_open_to_all(data: &DataDir) -> bool {
+    let mode = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.mode());
+    mode(data.database()) & 0o004 != 0 || mode(data.spool()) & 0o001 != 0
+}
+
+/// By the reckoning of the gate: free pages of the database are room too.
+pub(super) fn space(data: &DataDir, min_free: u64) -> Finding {
+    let check = "free space";
+    let shape = Health::open(data, None).and_then(|health| health.shape());
+    let Space { octets, inodes } = match data.space(shape.map_or(0, |shape| shape.free)) {
+        Ok(space) => space,
+        Err(why) => return Finding::wrong(check, format!("cannot be asked: {why}"), "see the system's log"),
+    };
+    let of_inodes = inodes.map_or_else(String::new, |inodes| format!(", {inodes} inodes"));
+    let found = format!("{}{of_inodes}; storage.min_free is {}", ByteSize(octets), ByteSize(min_free));
+    if octets < min_free {
+        let mend = "make room, or set storage.min_free lower";
+        return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
+    }
+    if inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
+        let mend = "remove files: each large message needs an inode";
+        return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
+    }
+    Finding::ok(check, found)
+}
+
+/// A page of the database, which is also a common size of a message.
+const PAGE: usize = 4096;
+
+/// Messages in a commit: alone, as with a few sessions, as with many.
+const BATCHES: [usize; 3] = [1, 8, 32];
+
+/// Writes for each batch size, unless the disk is slow.
+const WRITES: usize = 200;
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// Slower than any disk of today; faster than any that keeps what it is given.
+const SLOW: Duration = Duration::from_millis(20);
+const UNBELIEVABLE: Duration = Duration::from_micros(10);
+
+pub(super) fn syncs(data: &DataDir) -> Finding {
+    let check = "disk syncs";
+    let scratch = Scratch(data.path().join("doctor-scratch"));
+    let measured = scratch
+        .create()
+        .and_then(|file| BATCHES.into_iter().map(|batch| measure(&file, batch)).collect::<io::Result<_>>());
+    let latencies: Vec<Latency> = match measured {
+        Ok(latencies) => latencies,
+        Err(why) => {
+            let found = format!("cannot write and sync {}: {why}", scratch.0.display());
+            return Finding::wrong(check, found, "make room; if there is some, see the system's log");
+        }
+    };
+    let rate = |at: usize| in_two_digits(BATCHES[at] as f64 / latencies[at].median.as_secs_f64());
+    let found = format!(
+        "median {:.2?}, p99 {:.2?}: about {} commits a second; the disk allows {} messages of 4 KiB \
+         a second at {} in a commit, {} at {}",
+        latencies[0].median,
+        latencies[0].p99,
+        rate(0),
+        rate(1),
+        BATCHES[1],
+        rate(2),
+        BATCHES[2],
+    );
+    match latencies[0].median {
+        slow if slow > SLOW => Finding::note(check, found, "each message waits for one: use a faster disk"),
+        fast if fast < UNBELIEVABLE => Finding::note(
+            check,
+            found,
+            "no disk is that fast: if this is memory, a power loss takes the mail; use a real disk",
+        ),
+        _ => Finding::ok(check, found),
+    }
+}
+
+/// An estimate does not know more digits.
+fn in_two_digits(rate: f64) -> f64 {
+    let unit = 10_f64.powf(rate.max(1.0).log10().floor() - 1.0);
+    (rate / unit).round() * unit
+}
+
+/// A file that is removed at the end. One that a killed doctor left is used again.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// At its full size, as the gate's log is written over and over.
+    fn create(&self) -> io::Result<File> {
+        let Self(path) = self;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        file.write_all_at(&vec![1; WRITES * PAGE], 0)?;
+        file.sync_all()?;
+        Ok(file)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+struct Latency {
+    median: Duration,
+    p99: Duration,
+}
+
+/// Writes as many pages at a time, each time synced.
+fn measure(file: &File, pages: usize) -> io::Result<Latency> {
+    let octets = vec![2; pages * PAGE];
+    let places = WRITES / pages;
+    let mut times = Vec::new();
+    let begun = Instant::now();
+    while times.len() < WRITES && begun.elapsed() < LONGEST {
+        let place = times.len() % places * octets.len();
+        let started = Instant::now();
+        file.write_all_at(&octets, place as u64)?;
+        file.sync_all()?;
+        times.push(started.elapsed());
+    }
+    times.sort();
+    Ok(Latency { median: times[times.len() / 2], p99: times[times.len() * 99 / 100] })
+}

@@ -1,0 +1,237 @@
+//! The configuration, the gate, and where it listens.
+
+use super::Finding;
+use crate::config::{Config, ConfigError, ListenAddress, RefuseAt};
+use crate::homes::sqlite::DataDir;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpSocket;
+
+/// How long a greeting may take: far longer than any gate needs that has room for us.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Octets of a reply line (RFC 5321 section 4.5.3.1.5).
+const GREETING: u64 = 512;
+
+/// Octets of what the admin listener says of its readiness.
+const ANSWER: u64 = 4096;
+
+pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigError>) -> Vec<Finding> {
+    let check = "configuration";
+    let finding = match (readable, file) {
+        (Ok(()), None) => Finding::ok(check, "no file: the defaults (`listgate config check` says them)"),
+        (Ok(()), Some(file)) => Finding::ok(check, format!("{} has no mistake", file.display())),
+        (Err(why), _) => Finding::wrong(
+            check,
+            why.to_string().replace('\n', "; "),
+            "correct the file; what follows is examined with the defaults",
+        ),
+    };
+    vec![finding]
+}
+
+/// What is as few would have it.
+pub(super) fn settings(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if config.owner == "changeme@example.com" {
+        findings.push(Finding::note(
+            "site.owner",
+            "mail to a list's -owner address goes on as if it were from changeme@example.com",
+            "set site.owner to an address of yours",
+        ));
+    }
+    if config.postmaster.is_none() {
+        findings.push(Finding::note(
+            "site.postmaster",
+            "mail to postmaster is refused",
+            "set site.postmaster to the list whose owners read it",
+        ));
+    }
+    if config.refuse_at == RefuseAt::Data {
+        findings.push(Finding::note(
+            "lmtp.refuse_at",
+            "every address is accepted at RCPT, so that a mail server cannot verify any",
+            "unless that is meant, set lmtp.refuse_at to \"rcpt\"",
+        ));
+    }
+    findings
+}
+
+pub(super) fn gate(data: &DataDir, holder: io::Result<Option<String>>) -> Finding {
+    match holder {
+        Ok(Some(holder)) => Finding::ok("gate", format!("{holder} is running")),
+        Ok(None) => Finding::note("gate", "none is running on this data", "start `listgate serve`"),
+        Err(why) => Finding::wrong(
+            "gate",
+            format!("cannot look at {}: {why}", data.path().join("lock").display()),
+            "run this as the user that the gate runs as, or as root",
+        ),
+    }
+}
+
+/// An address of the configuration: does the gate answer there, or could it?
+pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
+    let check = "address";
+    match (address, running) {
+        (ListenAddress::Tcp(socket), _) if socket.port() == 0 => {
+            Finding::ok(check, format!("{address} is another port at each start; it was not asked"))
+        }
+        (_, true) => match greeting(address) {
+            Ok(line) if line.starts_with("220") => {
+                Finding::ok(check, format!("{address} greets: {line}{}", socket_mode(address)))
+            }
+            Ok(line) if line.starts_with("421") => Finding::note(
+                check,
+                format!("{address} does not let us in: {line}"),
+                "unless that is meant: server.allow, server.allow_uids, server.max_connections_per_peer",
+            ),
+            Ok(line) => Finding::wrong(
+                check,
+                format!("{address} greets with {line:?}"),
+                "see what listens there, and what the gate's log says",
+            ),
+            Err(why) => Finding::wrong(
+                check,
+                format!("the gate is running and does not answer at {address}: {why}"),
+                "if it was started with --listen, give the same here; if not, see its log",
+            ),
+        },
+        (ListenAddress::Tcp(socket), false) => free_port(check, "server.listen", *socket),
+        (ListenAddress::Unix(path), false) => free_socket(path),
+    }
+}
+
+/// The admin listener: does the gate say that it is ready, or could it?
+pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
+    let (check, key) = ("admin", "admin.listen");
+    match (address.port(), running) {
+        (0, _) => Finding::ok(check, format!("{address} is another port at each start; it was not asked")),
+        (_, false) => free_port(check, key, address),
+        (_, true) => match readiness(address) {
+            Ok(said) if said.starts_with("HTTP/1.1 200") => {
+                Finding::ok(check, format!("{address} says: ready"))
+            }
+            Ok(said) => {
+                let why = said.lines().last().unwrap_or_default();
+                let found = format!("{address} does not say that the gate is ready: {why}");
+                Finding::wrong(check, found, "see the other findings, and the gate's log")
+            }
+            Err(why) => {
+                let found = format!("the gate is running and does not answer at {address}: {why}");
+                Finding::wrong(check, found, format!("see what {key} was when the gate was started"))
+            }
+        },
+    }
+}
+
+fn readiness(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /ready HTTP/1.1\r\nHost: listgate\r\n\r\n")?;
+    let mut said = String::new();
+    stream.take(ANSWER).read_to_string(&mut said)?;
+    Ok(said)
+}
+
+/// The first line of whoever listens there.
+fn greeting(address: &ListenAddress) -> io::Result<String> {
+    match address {
+        ListenAddress::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            first_line(stream)
+        }
+        ListenAddress::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            first_line(stream)
+        }
+    }
+}
+
+fn first_line(mut stream: impl Read + Write) -> io::Result<String> {
+    let mut line = Vec::new();
+    let read = BufReader::new((&mut stream).take(GREETING)).read_until(b'\n', &mut line);
+    match read {
+        Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
+            let why = "the connection is accepted and nothing is said; are all server.max_connections taken?";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        other => other?,
+    };
+    // It need not wait for our silence to end; whether it hears us is its own affair.
+    let _ = stream.write_all(b"QUIT\r\n");
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+/// Who may connect to a Unix socket.
+fn socket_mode(address: &ListenAddress) -> String {
+    let ListenAddress::Unix(path) = address else { return String::new() };
+    match fs::metadata(path) {
+        Ok(socket) => {
+            format!(" (mode {:o}, uid {}, gid {})", socket.mode() & 0o777, socket.uid(), socket.gid())
+        }
+        Err(_) => String::new(),
+    }
+}
+
+/// Binds without listening: it tells all that a start would be told, and keeps no gate from starting
+/// at this moment.
+fn free_port(check: &'static str, key: &str, address: SocketAddr) -> Finding {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)
+    };
+    match bind() {
+        Ok(()) => Finding::ok(check, format!("{address} is free")),
+        Err(why) if why.kind() == io::ErrorKind::AddrInUse => {
+            let who = match greeting(&ListenAddress::Tcp(address)) {
+                Ok(line) if !line.is_empty() => format!(", which says {line:?}"),
+                _ => String::new(),
+            };
+            Finding::wrong(
+                check,
+                format!("{address} is taken by another program{who}"),
+                format!("stop that program, or set {key} to another address"),
+            )
+        }
+        Err(why) => Finding::wrong(
+            check,
+            format!("a gate cannot listen on {address}: {why}"),
+            format!("set {key} to an address of this machine and a port above 1023"),
+        ),
+    }
+}
+
+fn free_socket(path: &Path) -> Finding {
+    let check = "address";
+    let address = ListenAddress::Unix(path.to_owned());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match fs::symlink_metadata(path) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound && parent.is_none_or(Path::is_dir) => {
+            Finding::ok(check, format!("{address} is free"))
+        }
+        Err(why) => Finding::wrong(
+            check,
+            format!("a gate cannot make {address}: {why}"),
+            "create its directory, for the user that the gate runs as",
+        ),
+        Ok(found) if !found.file_type().is_socket() => Finding::wrong(
+            check,
+            format!("{} is there and is no socket", path.display()),
+            "remove it, or set server.listen to another path",
+        ),
+        Ok(_) if UnixStream::connect(path).is_ok() => Finding::wrong(
+            check,
+            format!("{address} is served by another program"),
+            "stop that program, or set server.listen to another path",
+        ),
+        Ok(_) => Finding::ok(check, format!("{address} was left behind; the next start replaces it")),
+    }
+}

@@ -1,0 +1,315 @@
+//! The database, the spool directory, and what is in them.
+
+use super::{Extent, Finding};
+use crate::config::Config;
+use crate::homes::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
+use crate::homes::sqlite::{DataDir, lists};
+use crate::limits;
+use crate::lists::ListAddress;
+use bytesize::ByteSize;
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a look at the database may hold up the log of a busy gate.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The log is copied into the database at a quarter of this.
+const LARGE_LOG: u64 = 4 * 4096 * limits::CHECKPOINT_PAGES as u64;
+
+/// Mail that nobody has looked at for so long is looked at by nobody.
+const UNREAD: Duration = Duration::from_secs(3600);
+
+/// A clock may differ so much from another's.
+const CLOCK: Duration = Duration::from_secs(60);
+
+/// Names that are told of many.
+const TOLD: usize = 5;
+
+pub(super) struct Store<'a> {
+    data: &'a DataDir,
+    config: &'a Config,
+    running: bool,
+    extent: Extent,
+    health: Health,
+}
+
+/// What cannot be read at all.
+fn unreadable(check: &'static str, why: &impl std::fmt::Display) -> Finding {
+    Finding::wrong(
+        check,
+        format!("cannot be read: {why}"),
+        "if the disk is well, restore a backup: see docs/operations.md",
+    )
+}
+
+/// What was not looked at to its end.
+fn unfinished(check: &'static str) -> Finding {
+    Finding::note(
+        check,
+        format!("not looked at to the end in {} s", PATIENCE.as_secs()),
+        "ask again with --thorough, best on a backup",
+    )
+}
+
+/// A look that may have been cut short, or have failed.
+fn looked<T>(check: &'static str, look: Look<T>, judge: impl FnOnce(T) -> Finding) -> Finding {
+    match look {
+        Ok(Some(found)) => judge(found),
+        Ok(None) => unfinished(check),
+        Err(why) => unreadable(check, &why),
+    }
+}
+
+impl<'a> Store<'a> {
+    pub(super) fn open(
+        data: &'a DataDir,
+        config: &'a Config,
+        running: bool,
+        extent: Extent,
+    ) -> Result<Self, Finding> {
+        let patience = (!extent.thorough).then_some(PATIENCE);
+        let health = Health::open(data, patience).map_err(|why| unreadable("database", &why))?;
+        Ok(Self { data, config, running, extent, health })
+    }
+
+    pub(super) fn examine<E>(&mut self, mut tell: impl FnMut(Finding) -> Result<(), E>) -> Result<(), E> {
+        let shape = match self.health.shape() {
+            Ok(shape) => shape,
+            Err(why) => return tell(unreadable("database", &why)),
+        };
+        if shape.schema != SCHEMA {
+            return tell(foreign_schema(shape.schema));
+        }
+        tell(Finding::ok(
+            "database",
+            format!(
+                "schema {SCHEMA}; {} pages, of which {} are free for mail to come",
+                shape.pages, shape.free
+            ),
+        ))?;
+        tell(self.log())?;
+        tell(self.damage())?;
+        tell(self.dangling())?;
+        tell(self.sizes())?;
+        tell(self.spool())?;
+        self.queues().into_iter().try_for_each(&mut tell)?;
+        self.lists().into_iter().try_for_each(&mut tell)
+    }
+
+    fn log(&self) -> Finding {
+        let check = "log";
+        let octets = fs::metadata(self.data.log()).map_or(0, |log| log.len());
+        if octets <= LARGE_LOG {
+            return Finding::ok(check, format!("{} in the write-ahead log", ByteSize(octets)));
+        }
+        Finding::note(
+            check,
+            format!(
+                "{} in the write-ahead log: some program holds or held a transaction open",
+                ByteSize(octets)
+            ),
+            "end that program; the next start of `serve` makes the log small again",
+        )
+    }
+
+    fn damage(&mut self) -> Finding {
+        let check = "integrity";
+        let how = if self.extent.thorough { "integrity_check" } else { "quick_check" };
+        looked(check, self.health.damage(self.extent.thorough), |damage| match &damage[..] {
+            [] => Finding::ok(check, format!("SQLite's {how} finds nothing")),
+            [first, ..] => Finding::wrong(
+                check,
+                format!("the database is damaged: {}", first.replace('\n', " ")),
+                "see whether the disk is well, then restore a backup: see docs/operations.md",
+            ),
+        })
+    }
+
+    fn dangling(&mut self) -> Finding {
+        let check = "references";
+        looked(check, self.health.dangling(), |rows| match rows {
+            0 => Finding::ok(check, "every row has the rows it names"),
+            rows => Finding::wrong(
+                check,
+                format!("{rows} rows name rows that are not there"),
+                "whoever writes to the database turns foreign keys on (docs/queue.md); restore a backup",
+            ),
+        })
+    }
+
+    /// Written down for the limits of the queues.
+    fn sizes(&mut self) -> Finding {
+        let check = "queue sizes";
+        let look = self.health.miscounts();
+        if let (Ok(Some(miscounts)), true) = (&look, self.extent.repair)
+            && !miscounts.is_empty()
+        {
+            let corrected = self.data.open().map_err(|why| why.to_string()).and_then(|mut connection| {
+                health::correct(&mut connection, miscounts).map_err(|why| why.to_string())
+            });
+            return match corrected {
+                Ok(()) => Finding::ok(check, format!("mended: {}", told(miscounts))),
+                Err(why) => Finding::wrong(check, format!("cannot be mended: {why}"), "try again"),
+            };
+        }
+        looked(check, look, |miscounts| match &miscounts[..] {
+            [] => Finding::ok(check, "what is written down is what a count gives"),
+            wrong => Finding::wrong(check, told(wrong), "`listgate doctor --repair`"),
+        })
+    }
+
+    fn spool(&self) -> Finding {
+        let check = "spool";
+        // Beside a gate, a file without a row may be mail that is arriving.
+        let arriving = self.running.then(|| SystemTime::now() - self.config.transaction_timeout);
+        let health = match self.health.spool(&self.data.spool(), arriving) {
+            Ok(health) => health,
+            Err(why) => return Finding::wrong(check, why.to_string(), "see the line of the data directory"),
+        };
+        let SpoolHealth { files, lost, orphans, orphan_octets } = health;
+        if !lost.is_empty() {
+            let ids: Vec<String> = lost.iter().map(ToString::to_string).collect();
+            return Finding::wrong(
+                check,
+                format!("the message is missing or cut short of {}", some(&ids)),
+                "find the file in a backup's spool/, or give them up: `listgate queue remove ID`",
+            );
+        }
+        if orphans > 0 {
+            return Finding::note(
+                check,
+                format!("{orphans} files ({}) belong to no entry", ByteSize(orphan_octets)),
+                "the next start of `listgate serve` removes them",
+            );
+        }
+        Finding::ok(check, format!("large messages: {files}, each with its file"))
+    }
+
+    fn queues(&mut self) -> Vec<Finding> {
+        let check = "queues";
+        let backlogs = match self.health.backlogs() {
+            Ok(Some(backlogs)) => backlogs,
+            Ok(None) => return vec![unfinished(check)],
+            Err(why) => return vec![unreadable(check, &why)],
+        };
+        let now = SystemTime::now();
+        let mut findings = Vec::new();
+        for backlog in &backlogs {
+            let oldest = now.duration_since(at(backlog.oldest)).unwrap_or_default();
+            if oldest > UNREAD && backlog.attempts == 0 {
+                let age = humantime::format_duration(Duration::from_secs(oldest.as_secs() / 60 * 60));
+                findings.push(Finding::note(
+                    check,
+                    format!(
+                        "nobody reads {}: {} entries wait, the oldest for {age}, and none was ever taken",
+                        backlog.queue, backlog.entries
+                    ),
+                    "start the program that works this queue, or see what keeps it",
+                ));
+            }
+        }
+        if backlogs.iter().any(|backlog| at(backlog.newest) > now + CLOCK) {
+            findings.push(Finding::wrong(
+                "clock",
+                "there are entries that were received in the future",
+                "set the clock, and keep it right with NTP",
+            ));
+        }
+        if findings.is_empty() {
+            let entries: u64 = backlogs.iter().map(|backlog| backlog.entries).sum();
+            findings.push(Finding::ok(check, format!("entries that wait or are worked on: {entries}")));
+        }
+        findings
+    }
+
+    fn lists(&self) -> Vec<Finding> {
+        let check = "lists";
+        let connection = self.health.connection();
+        let asked = lists::count(connection).and_then(|count| Ok((count, lists::domains(connection)?)));
+        let (count, domains) = match asked {
+            Ok(asked) => asked,
+            Err(why) => return vec![unreadable(check, &why)],
+        };
+        let mut findings = match count {
+            0 => vec![Finding::note(
+                check,
+                "there is none, so no mail is taken",
+                "`listgate list create mylist@example.com`",
+            )],
+            count => vec![Finding::ok(check, format!("{count} (domains: {})", domains.len()))],
+        };
+        let empty = domains.iter().filter(|domain| domain.alias_of.is_none() && domain.lists == 0);
+        let empty: Vec<String> = empty.map(|domain| domain.name.clone()).collect();
+        if !empty.is_empty() {
+            findings.push(Finding::note(
+                "domains",
+                format!("no list is in {}", some(&empty)),
+                "`listgate list create` makes one, `listgate domain remove` removes a domain",
+            ));
+        }
+        findings.extend(self.postmaster());
+        findings
+    }
+
+    fn postmaster(&self) -> Option<Finding> {
+        let check = "site.postmaster";
+        let postmaster: ListAddress = self.config.postmaster.as_deref()?.parse().ok()?;
+        match lists::exact(self.health.connection(), &postmaster) {
+            Ok(Some(_)) => Some(Finding::ok(check, format!("the owners of {postmaster}"))),
+            Ok(None) => Some(Finding::wrong(
+                check,
+                format!("there is no list {postmaster}, so mail to postmaster is refused"),
+                format!("`listgate list create {postmaster}`, or name another list"),
+            )),
+            Err(why) => Some(unreadable(check, &why)),
+        }
+    }
+}
+
+/// The first of many names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let told = names[..names.len().min(TOLD)].join(" ");
+    match names.len().saturating_sub(TOLD) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}
+
+fn foreign_schema(found: usize) -> Finding {
+    let check = "database";
+    if found > SCHEMA {
+        let found = format!("a newer Listgate wrote it (schema {found}; this one knows {SCHEMA})");
+        return Finding::wrong(check, found, "use that version");
+    }
+    let found = format!("an older Listgate wrote it (schema {found}; this one has {SCHEMA})");
+    Finding::note(check, found, "the next start of `listgate serve` brings it up to date; ask again then")
+}
+
+fn told(miscounts: &[Miscount]) -> String {
+    let tell = |Miscount { queue, said, found }: &Miscount| {
+        format!(
+            "{queue} is said to have {} entries of {} octets, and has {} of {}",
+            said.0, said.1, found.0, found.1
+        )
+    };
+    miscounts.iter().map(tell).collect::<Vec<_>>().join("; ")
+}
+
+fn at(milliseconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+}
+
+/// Ages, ids and Date lines come of it.
+pub(super) fn clock() -> Finding {
+    let now = SystemTime::now();
+    let said = humantime::format_rfc3339_seconds(now).to_string();
+    // Of the year 2025.
+    if now < UNIX_EPOCH + Duration::from_secs(1_735_689_600) {
+        return Finding::wrong(
+            "clock",
+            format!("it says {said}"),
+            "set the clock, and keep it right with NTP",
+        );
+    }
+    Finding::ok("clock", said)
+}

@@ -1,0 +1,348 @@
+//! `listgate doctor`: silent about what is well, right about what is not, and no trouble to anybody.
+
+use crate::support::{Peer, Server, Site, queued_as, tcp};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A site with nothing to note, and its configuration file.
+fn sound() -> (Site, PathBuf) {
+    let site = Site::with_list();
+    fs::set_permissions(site.data(), Permissions::from_mode(0o700)).unwrap();
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (free, admin) = (free(), free());
+    let config = format!(
+        "[admin]\nlisten = \"{admin}\"\n[site]\nowner = \"owner@example.com\"\npostmaster = \"mylist@example.com\"\n\
+         [server]\nlisten = [\"{free}\", \"unix:{}\"]\n[storage]\nmin_free = \"1MiB\"\n",
+        site.data().join("sock").display()
+    );
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, config).unwrap();
+    (site, file)
+}
+
+fn serve(site: &Site, config: &Path) -> Server {
+    let mut command = site.command();
+    command.arg("serve").arg("--config").arg(config);
+    Server::start(command)
+}
+
+/// The exit code of `listgate doctor ARGS`, and what it finds.
+fn doctor(site: &Site, args: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let output = site.listgate(&[&["doctor", "--json"], args].concat());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), said.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// The findings that are not ok; how fast the disk is here, no test can know.
+fn troubles(findings: &[Value]) -> Vec<&Value> {
+    findings.iter().filter(|finding| finding["verdict"] != "ok" && finding["check"] != "disk syncs").collect()
+}
+
+/// That one of the findings is this one, and that a mend is said where one is due.
+#[track_caller]
+fn assert_finds(findings: &[Value], check: &str, verdict: &str, part: &str) {
+    let finding = findings.iter().find(|finding| {
+        finding["check"] == check
+            && finding["verdict"] == verdict
+            && finding["found"].as_str().unwrap().contains(part)
+    });
+    let finding = finding.unwrap_or_else(|| panic!("no {verdict} of {check} with {part:?}: {findings:#?}"));
+    assert_eq!(finding["mend"].is_null(), verdict == "ok", "{finding}");
+}
+
+/// That the exit code is 1 because of this finding.
+#[track_caller]
+fn assert_wrong(site: &Site, args: &[&str], check: &str, part: &str) {
+    let (code, findings) = doctor(site, args);
+    assert_finds(&findings, check, "wrong", part);
+    assert_eq!(code, Some(1));
+}
+
+fn database(site: &Site) -> Connection {
+    Connection::open(site.data().join("listgate.db")).unwrap()
+}
+
+/// Delivers one small and one large message; gives their ids.
+fn deliver(site: &Site) -> [String; 2] {
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let ids = [10, 100_000].map(|size| {
+        let message = format!("Subject: x\r\n\r\n{}\r\n", "x".repeat(size));
+        queued_as(&peer.deliver("a@example.org", &["mylist@example.com"], message)[0]).to_owned()
+    });
+    drop(peer);
+    gate.stop().unwrap();
+    ids
+}
+
+/// Every file of the data directory with its size.
+fn files(site: &Site) -> Vec<(PathBuf, u64)> {
+    let file = |file: std::io::Result<fs::DirEntry>| {
+        let file = file.unwrap();
+        (file.path(), file.metadata().unwrap().len())
+    };
+    let mut files: Vec<_> = fs::read_dir(site.data()).unwrap().map(file).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_sound_site_is_sound_with_a_gate_and_without_and_stays_as_it_is() {
+    let (site, config) = sound();
+    let config_arg = config.to_str().unwrap();
+    let before = files(&site);
+    let (code, findings) = doctor(&site, &["--config", config_arg]);
+    let [gate] = troubles(&findings)[..] else { panic!("{findings:#?}") };
+    assert_eq!((code, &gate["check"], &gate["verdict"]), (Some(0), &"gate".into(), &"note".into()));
+    assert_eq!(files(&site), before);
+
+    let server = serve(&site, &config);
+    let names = || files(&site).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let before = names();
+    let (code, findings) = doctor(&site, &["--config", config_arg, "--thorough"]);
+    assert_eq!((code, troubles(&findings)), (Some(0), vec![]));
+    assert_finds(&findings, "gate", "ok", &format!("process {}", server.child.id()));
+    assert_finds(&findings, "address", "ok", &format!("{} greets: 220 ", server.address));
+    assert_finds(&findings, "address", "ok", "(mode 666, uid");
+    assert_finds(&findings, "admin", "ok", "says: ready");
+    assert_eq!(names(), before);
+    Peer::greeted(server.address).assert_usable();
+}
+
+#[test]
+fn it_is_read_in_80_columns_and_says_how_much_is_wrong() {
+    let site = Site::with_list();
+    let config = site.data().join("listgate.toml");
+    fs::write(&config, "[server]\nlisten = [\"127.0.0.1:0\"]\n[lmtp]\nrefuse_at = \"data\"\n").unwrap();
+    let said = site.stdout(&["doctor", "--config", config.to_str().unwrap()]);
+    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+    for part in [
+        "\nnote  site.owner ",
+        "\nnote  site.postmaster ",
+        "\nnote  lmtp.refuse_at ",
+        " mend: ",
+        " 0 wrong\n",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for fast_enough in ["disk syncs", "commits a second", "messages of 4 KiB a second", "at 32"] {
+        assert!(said.contains(fast_enough), "{said}");
+    }
+}
+
+#[test]
+fn a_configuration_with_a_mistake_is_wrong_and_the_rest_is_examined() {
+    let (site, config) = sound();
+    fs::write(&config, "[server]\nlisen = []\n").unwrap();
+    let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
+    assert_finds(&findings, "configuration", "wrong", "Did you mean `listen`?");
+    assert_finds(&findings, "integrity", "ok", "");
+    assert_eq!(code, Some(1));
+    fs::write(&config, "[site]\npostmaster = \"nolist@example.com\"\n").unwrap();
+    let args = ["--config", config.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    assert_wrong(&site, &args, "site.postmaster", "no list nolist@example.com");
+}
+
+#[test]
+fn a_data_directory_that_is_not_there_is_wrong_and_is_not_created() {
+    let site = Site::new();
+    let typo = site.data().join("typo");
+    assert_wrong(&site, &["--data-dir", typo.to_str().unwrap()], "data directory", "typo");
+    assert!(!typo.exists());
+    let (_, findings) = doctor(&site, &[]);
+    assert_finds(&findings, "database", "note", "there is none");
+    assert_eq!(fs::read_dir(site.data()).unwrap().count(), 0);
+}
+
+#[test]
+fn mail_that_everybody_can_read_and_files_of_another_user_are_noted() {
+    let (site, config) = sound();
+    let args = ["--config", config.to_str().unwrap()];
+    fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
+    assert_finds(&doctor(&site, &args).1, "data directory", "note", "everybody");
+    if std::os::unix::fs::chown(site.data().join("spool"), Some(12345), None).is_ok() {
+        assert_finds(&doctor(&site, &args).1, "data directory", "note", "uid 12345");
+    }
+}
+
+#[test]
+fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
+    let (site, config) = sound();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in other.incoming() {
+            let _ = stream.unwrap().write_all(b"220 another program\r\n");
+        }
+    });
+    let listen = ["--config", config.to_str().unwrap(), "--listen", &taken];
+    assert_wrong(&site, &listen, "address", "220 another program");
+    let socket = format!("unix:{}", config.display());
+    assert_wrong(&site, &[&listen[..2], &["--listen", &socket]].concat(), "address", "is no socket");
+    let nowhere = "unix:/no-such-directory/sock";
+    assert_wrong(&site, &[&listen[..2], &["--listen", nowhere]].concat(), "address", "No such file");
+    let _server = serve(&site, &config);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let elsewhere = [&listen[..2], &["--listen", &free]].concat();
+    assert_wrong(&site, &elsewhere, "address", "does not answer");
+}
+
+#[test]
+fn a_gate_that_does_not_let_this_machine_in_is_noted() {
+    let (site, config) = sound();
+    let said = fs::read_to_string(&config).unwrap();
+    fs::write(&config, said.replace("[server]\n", "[server]\nallow = [\"192.0.2.1\"]\n")).unwrap();
+    let _server = serve(&site, &config);
+    let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
+    assert_finds(&findings, "address", "note", "does not let us in: 421 ");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn too_little_space_is_wrong() {
+    let (site, config) = sound();
+    fs::write(&config, "[storage]\nmin_free = \"1024PiB\"\n").unwrap();
+    assert_wrong(&site, &["--config", config.to_str().unwrap()], "free space", "put off with 452");
+}
+
+#[test]
+fn messages_without_their_file_are_named_and_files_without_a_message_are_noted() {
+    let (site, config) = sound();
+    let args = ["--config", config.to_str().unwrap()];
+    let [_, large] = deliver(&site);
+    assert_finds(&doctor(&site, &args).1, "spool", "ok", "large messages: 1");
+    let spool = site.data().join("spool");
+    let body = fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
+
+    let orphan = File::create(spool.join("orphan")).unwrap();
+    assert_finds(&doctor(&site, &args).1, "spool", "note", "1 files");
+    let server = serve(&site, &config);
+    assert!(!spool.join("orphan").exists(), "the mend that was said");
+    let arriving = File::create(spool.join("arriving")).unwrap();
+    assert_finds(&doctor(&site, &args).1, "spool", "ok", "");
+    arriving.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+    assert_finds(&doctor(&site, &args).1, "spool", "note", "1 files");
+    drop((server, orphan));
+
+    File::options().write(true).open(&body).unwrap().set_len(99_999).unwrap();
+    assert_wrong(&site, &args, "spool", &format!("cut short of {large}"));
+    fs::remove_file(body).unwrap();
+    assert_wrong(&site, &args, "spool", &large);
+    site.stdout(&["queue", "remove", &large]);
+    let _server = serve(&site, &config);
+    assert_finds(&doctor(&site, &args).1, "spool", "ok", "large messages: 0");
+}
+
+#[test]
+fn sizes_that_are_written_down_wrong_are_corrected_beside_a_gate() {
+    let (site, config) = sound();
+    let args = ["--config", config.to_str().unwrap()];
+    deliver(&site);
+    let server = serve(&site, &config);
+    database(&site).execute_batch("UPDATE queue_size SET entries = 7 WHERE queue = 'in'").unwrap();
+    database(&site).execute_batch("DELETE FROM queue_size WHERE queue = 'bounces'").unwrap();
+    assert_wrong(&site, &args, "queue sizes", "in is said to have 7 entries");
+    let (code, findings) = doctor(&site, &[&args[..], &["--repair"]].concat());
+    assert_finds(&findings, "queue sizes", "ok", "mended: in is said to have 7 entries");
+    assert_eq!(code, Some(0));
+    let (code, findings) = doctor(&site, &args);
+    assert_finds(&findings, "queue sizes", "ok", "what a count gives");
+    assert_eq!(code, Some(0));
+    drop(server);
+    let sql = "SELECT entries, octets > 100000 FROM queue_size WHERE queue = 'in'";
+    let size = database(&site).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    assert_eq!(size, Ok((2, true)));
+}
+
+#[test]
+fn queues_that_nobody_reads_and_mail_from_the_future_are_told() {
+    let (site, config) = sound();
+    let args = ["--config", config.to_str().unwrap()];
+    deliver(&site);
+    assert_finds(&doctor(&site, &args).1, "queues", "ok", ": 2");
+    database(&site).execute_batch("UPDATE entry SET received_at = received_at - 7500000").unwrap();
+    assert_finds(
+        &doctor(&site, &args).1,
+        "queues",
+        "note",
+        "nobody reads in: 2 entries wait, the oldest for 2h 5m",
+    );
+    database(&site).execute_batch("UPDATE entry SET attempts = 1 WHERE n = 1").unwrap();
+    assert_finds(&doctor(&site, &args).1, "queues", "ok", "");
+    database(&site).execute_batch("UPDATE entry SET received_at = received_at + 9000000").unwrap();
+    assert_wrong(&site, &args, "clock", "in the future");
+}
+
+#[test]
+fn a_log_that_a_reader_keeps_large_is_noted() {
+    let (site, config) = sound();
+    File::options().write(true).open(site.data().join("listgate.db-wal")).unwrap().set_len(80 << 20).unwrap();
+    let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
+    assert_finds(&findings, "log", "note", "80.0 MiB in the write-ahead log");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn no_list_and_a_domain_without_one_are_noted() {
+    let (site, config) = sound();
+    site.stdout(&["domain", "add", "empty.example"]);
+    site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
+    let args = ["--config", config.to_str().unwrap()];
+    let (_, findings) = doctor(&site, &args);
+    assert_finds(&findings, "domains", "note", "no list is in empty.example");
+    assert_eq!(
+        findings.iter().filter(|finding| finding["found"].as_str().unwrap().contains("alias")).count(),
+        0
+    );
+    site.stdout(&["list", "remove", "mylist@example.com"]);
+    assert_finds(&doctor(&site, &args).1, "lists", "note", "no mail is taken");
+}
+
+#[test]
+fn a_damaged_database_is_wrong() {
+    let site = Site::with_list();
+    for number in 0..300 {
+        database(&site)
+            .execute("INSERT INTO domain (name) VALUES (?1)", [format!("{number:0100}.example")])
+            .unwrap();
+    }
+    let copy = site.data().join("copy");
+    let dir = copy.to_str().unwrap();
+    site.stdout(&["backup", dir]);
+    let args = ["--data-dir", dir, "--listen", "127.0.0.1:0"];
+    assert_eq!(doctor(&site, &args).0, Some(0), "a backup is sound");
+    let file = File::options().write(true).open(copy.join("listgate.db")).unwrap();
+    let middle = file.metadata().unwrap().len() / 4096 / 2 * 4096;
+    file.write_all_at(&[0xa5; 4096], middle).unwrap();
+    assert_wrong(&site, &args, "integrity", "the database is damaged");
+    file.write_all_at(&[0xa5; 4096], 0).unwrap();
+    assert_wrong(&site, &args, "database", "cannot be read");
+}
+
+#[test]
+fn another_versions_database_is_told_and_left_alone() {
+    let site = Site::with_list();
+    let args = ["--listen", "127.0.0.1:0"];
+    for (schema, verdict, part) in [(1, "note", "an older Listgate"), (99, "wrong", "a newer Listgate")] {
+        database(&site).pragma_update(None, "user_version", schema).unwrap();
+        assert_finds(&doctor(&site, &args).1, "database", verdict, part);
+        let found = database(&site).pragma_query_value(None, "user_version", |row| row.get(0));
+        assert_eq!(found, Ok(schema));
+    }
+}
+
+#[test]
+fn links_of_a_killed_backup_are_noted() {
+    let (site, config) = sound();
+    fs::create_dir(site.data().join("backup-links")).unwrap();
+    let (_, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
+    assert_finds(&findings, "backup", "note", "a backup that was killed");
+}
