@@ -63,7 +63,8 @@ fn a_lock_held_for_too_long_puts_off_what_waits_in_row_and_in_spool() {
     });
     let ended = sessions.map(|session| {
         while !session.is_finished() {
-            answered_at_once(&mut other, "NOOP");
+            answered_at_once(&mut other, "MAIL FROM:<a@example.org>");
+            answered_at_once(&mut other, "RSET");
             thread::sleep(Duration::from_millis(50));
         }
         session.join().unwrap()

@@ -167,6 +167,7 @@ fn mail_that_everybody_can_read_and_files_of_another_user_are_noted() {
     let (site, config) = sound();
     let args = ["--config", config.to_str().unwrap()];
     fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(site.data().join("listgate.db"), Permissions::from_mode(0o644)).unwrap();
     assert_finds(&doctor(&site, &args).1, "data directory", "note", "everybody");
     if std::os::unix::fs::chown(site.data().join("spool"), Some(12345), None).is_ok() {
         assert_finds(&doctor(&site, &args).1, "data directory", "note", "uid 12345");

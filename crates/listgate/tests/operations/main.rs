@@ -7,3 +7,4 @@ mod support;
 mod backup;
 mod config_check;
 mod doctor;
+mod private;

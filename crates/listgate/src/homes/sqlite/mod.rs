@@ -24,8 +24,9 @@ use lock::{Lock, LockError};
 pub(crate) use queues::Depth;
 use queues::Depths;
 use rusqlite::{Connection, ffi};
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -118,8 +119,15 @@ impl DataDir {
             let path = path.to_owned();
             move |source| HomeError::File { operation, path, source }
         };
-        fs::create_dir_all(&spool).map_err(failed("create the data directory", &spool))?;
-        Ok(())
+        fs::create_dir_all(&self.0).map_err(failed("create the data directory", &self.0))?;
+        // Other people's mail is nobody's to read; the directory may also hold a socket, which is.
+        DirBuilder::new().recursive(true).mode(0o700).create(&spool).map_err(failed("create", &spool))?;
+        let database = self.database();
+        // Only a new one is opened: closing a file drops the locks that SQLite has on it.
+        match File::options().create_new(true).write(true).mode(0o600).open(&database) {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(failed("create", &database)(why)),
+            _ => Ok(()),
+        }
     }
 
     /// New names survive a power loss only when the directories that hold them are synced.
