@@ -7,4 +7,5 @@ mod support;
 mod backup;
 mod config_check;
 mod doctor;
+mod documentation;
 mod private;
