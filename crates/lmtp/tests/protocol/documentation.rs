@@ -7,8 +7,9 @@ fn every_test_that_the_documentation_names_exists() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let documentation = fs::read_to_string(home.join("src/lib.rs")).unwrap();
     let mut named = 0;
-    for row in
-        documentation.lines().filter(|line| ["//! | RFC", "//! | …", "//! | No RFC"].iter().any(|row| line.starts_with(row)))
+    for row in documentation
+        .lines()
+        .filter(|line| ["//! | RFC", "//! | …", "//! | No RFC"].iter().any(|row| line.starts_with(row)))
     {
         let proofs = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
         let names: Vec<_> = proofs.split('`').filter(|word| word.contains("::")).collect();

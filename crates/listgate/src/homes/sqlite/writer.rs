@@ -82,6 +82,7 @@ impl Writer {
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
                         self.checkpoint();
                         // While there is always mail, this is the only pause.
+                        self.remove_discarded();
                         if self.seen.is_full() {
                             self.settle_seen();
                         }
@@ -202,11 +203,15 @@ impl Writer {
         if self.wal_pages.load(Ordering::Relaxed) > 0 {
             self.checkpoint();
         }
-        self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
+        self.remove_discarded();
         self.unless_condemned("look how full the queues are", |writer| {
             writer.depths.read(&writer.connection)
         });
         self.settle_seen();
+    }
+
+    fn remove_discarded(&mut self) {
+        self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
     }
 
     fn settle_seen(&mut self) {
