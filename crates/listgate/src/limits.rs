@@ -20,6 +20,9 @@ pub(crate) const HEADER_NAME: usize = 1024;
 /// Octets of a Message-ID that are remembered (RFC 5322 section 2.1.1: a line has 998).
 pub(crate) const MESSAGE_ID: usize = 998;
 
+/// Ids that a restored gate leaves to the gate it was copied from: what came after the backup.
+pub(crate) const IDS_AFTER_A_BACKUP: i64 = 1 << 24;
+
 /// Octets of the value of Auto-Submitted or Precedence that are remembered: they are single words.
 pub(crate) const FACT: usize = 100;
 

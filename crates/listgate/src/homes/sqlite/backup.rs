@@ -188,6 +188,8 @@ impl Target {
         let mut copy = Connection::open(self.partial())?;
         // All pages in one step: they are of one moment anyway, and nobody else knows the copy.
         Backup::new(snapshot, &mut copy)?.run_to_completion(c_int::MAX, limits::LOCK_RETRY, None)?;
+        // The gate goes on and gives ids; one that is restored gives others.
+        copy.execute("UPDATE minted SET up_to = up_to + ?1", [limits::IDS_AFTER_A_BACKUP])?;
         copy.close().map_err(|(_, why)| why)?;
         Ok(copied)
     }
