@@ -12,3 +12,4 @@ mod lifecycle;
 mod message;
 mod redelivery;
 mod send;
+mod smuggling;
