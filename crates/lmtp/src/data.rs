@@ -157,6 +157,7 @@ impl DataWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::read;
     use proptest::prelude::*;
 
     /// Octets that matter here, far more often than chance would have them.
@@ -183,25 +184,6 @@ mod tests {
             prop_assert_eq!(message, expected);
             prop_assert_eq!(rest, b"RSET\r\n");
         }
-    }
-
-    /// What comes out of `wire`, read in pieces of `size` octets: the message, whether it had bare
-    /// newlines, and what followed the final dot.
-    fn read(wire: &[u8], size: usize) -> Option<(Vec<u8>, bool, Vec<u8>)> {
-        let mut reader = DataReader::new();
-        let mut message = Vec::new();
-        for (at, mut chunk) in wire.chunks(size).enumerate() {
-            while let Some(piece) = reader.next(&mut chunk) {
-                match piece {
-                    Piece::Text(text) => message.extend_from_slice(text),
-                    Piece::End => {
-                        let consumed = (at * size + size).min(wire.len()) - chunk.len();
-                        return Some((message, reader.bare_newline(), wire[consumed..].to_vec()));
-                    }
-                }
-            }
-        }
-        None
     }
 
     #[test]

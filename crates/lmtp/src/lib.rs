@@ -135,6 +135,9 @@
 mod client;
 mod command;
 mod data;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limits;
 mod line;
 mod mailbox;

@@ -1,0 +1,385 @@
+//! What holds whatever the octets are: one function for each of the fuzzer's targets (`fuzz/`), which
+//! tries to break it. The tests replay what it found worth keeping.
+//!
+//! Where octets arrive in pieces, the first octet of the input says how large these are.
+
+use crate::client::{Client, ClientEvent};
+use crate::command::{self, Command};
+use crate::data::{DataReader, DataWriter, Piece};
+use crate::limits::{self, Limits};
+use crate::line::LineReader;
+use crate::mailbox::{
+    ForwardPath, Mailbox, ReversePath, is_domain_name, is_dot_string, take_forward_path, take_reverse_path,
+};
+use crate::per_recipient::PerRecipient;
+use crate::reply::{Refusal, Reply, ReplyReader};
+use crate::session::{BareNewline, Event, Session, Settings};
+use memchr::memmem;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A command line means the same when it is written anew; one that means nothing is refused with one
+/// reply line.
+pub fn command(line: &[u8]) {
+    let parsed = command::parse(line);
+    let blanks = [line, b" \t"].concat();
+    assert_eq!(parsed, command::parse(&blanks), "blanks at the end say nothing");
+    let verb = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
+    let lower = [&line[..verb].to_ascii_lowercase(), &line[verb..]].concat();
+    assert_eq!(parsed, command::parse(&lower), "nor does the case of a verb");
+    match &parsed {
+        Ok(command) => {
+            let anew = written(command);
+            assert_eq!(command::parse(anew.as_bytes()), parsed, "{anew:?}");
+            assert_eq!(command::is_mail(line), matches!(command, Command::Mail(_)));
+        }
+        Err(refusal) => {
+            assert!(matches!(refusal.code(), 500 | 501 | 502 | 555));
+            let mut wire = Vec::new();
+            refusal.encode(&mut wire);
+            let [reply] = &replies(&wire)[..] else { panic!("a refusal is one reply") };
+            assert_eq!(reply.to_string(), refusal.to_string());
+        }
+    }
+}
+
+fn written(command: &Command<'_>) -> String {
+    match command {
+        Command::Lhlo(name) => format!("LHLO {name}"),
+        Command::Mail(sender) => {
+            let path = match &sender.path {
+                ReversePath::Null => String::new(),
+                ReversePath::Mailbox(mailbox) => mailbox.to_string(),
+            };
+            let size = sender.size.map_or(String::new(), |size| format!(" SIZE={size}"));
+            format!("MAIL FROM:<{path}>{size}")
+        }
+        Command::Rcpt(path) => format!("RCPT TO:<{path}>"),
+        Command::Data => "DATA".to_owned(),
+        Command::Rset => "RSET".to_owned(),
+        Command::Noop => "NOOP".to_owned(),
+        Command::Vrfy => "VRFY x".to_owned(),
+        Command::Help => "HELP".to_owned(),
+        Command::Quit => "QUIT".to_owned(),
+    }
+}
+
+/// What a server writes: whole reply lines, each within the bounds of RFC 5321 section 4.5.3.1.5.
+fn replies(mut wire: &[u8]) -> Vec<Reply> {
+    let (mut lines, mut reader, mut replies) = (LineReader::new(510), ReplyReader::default(), Vec::new());
+    assert!(wire.is_empty() || wire.ends_with(b"\r\n"), "a line is written whole");
+    while let Some(line) = lines.next(&mut wire) {
+        let line = line.expect("a line of at most 512 octets");
+        assert!(line.iter().all(|octet| matches!(octet, b' '..=b'~')), "{}", line.escape_ascii());
+        replies.extend(reader.line(&line).expect("a reply line"));
+    }
+    replies
+}
+
+/// Data ends where it ends and says what it says, in any pieces; and a writer's pieces do not matter
+/// either.
+pub fn data(input: &[u8]) {
+    let Some((&size, wire)) = input.split_first() else { return };
+    let size = usize::from(size).max(1);
+    let wire = [wire, b"\r\n.\r\nRSET\r\n"].concat();
+    let (message, bare_newline, rest) = reference(&wire);
+    assert_eq!(read(&wire, size), Some((message.clone(), bare_newline, rest)));
+    let mut writer = DataWriter::new();
+    let mut anew = Vec::new();
+    message.chunks(size).for_each(|piece| writer.write(piece, &mut anew));
+    writer.end(&mut anew);
+    assert_eq!(read(&anew, size), Some((message, bare_newline, Vec::new())));
+}
+
+/// What comes out of `wire`, read in pieces of `size` octets: the message, whether it had bare
+/// newlines, and what followed the final dot.
+pub(crate) fn read(wire: &[u8], size: usize) -> Option<(Vec<u8>, bool, Vec<u8>)> {
+    let mut reader = DataReader::new();
+    let mut message = Vec::new();
+    let mut arrived = 0;
+    for mut chunk in wire.chunks(size) {
+        arrived += chunk.len();
+        while let Some(piece) = reader.next(&mut chunk) {
+            match piece {
+                Piece::Text(text) => message.extend_from_slice(text),
+                Piece::End => {
+                    let rest = wire[arrived - chunk.len()..].to_vec();
+                    return Some((message, reader.bare_newline(), rest));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The same of all octets at once, after the words of RFC 5321 sections 4.1.1.4 and 4.5.2.
+fn reference(wire: &[u8]) -> (Vec<u8>, bool, Vec<u8>) {
+    // The CR LF of the DATA command is the one before a dot that comes first.
+    let wire = [b"\r\n", wire].concat();
+    let end = memmem::find(&wire, b"\r\n.\r\n").expect("the data ends");
+    let (text, rest) = (&wire[..end + 2], &wire[end + 5..]);
+    let is_stuffing = |at: usize| text[at] == b'.' && text[..at].ends_with(b"\r\n");
+    let message = (2..text.len()).filter(|at| !is_stuffing(*at)).map(|at| text[at]).collect();
+    let count = |octets| memmem::find_iter(text, octets).count();
+    let both = count(b"\r\n".as_slice());
+    (message, count(b"\r") != both || count(b"\n") != both, rest.to_vec())
+}
+
+/// An address is the text it was read from, and its parts are that text.
+pub fn mailbox(input: &[u8]) {
+    for path in [input.to_vec(), [b"<", input, b">"].concat()] {
+        if let Ok(path) = take_forward_path(&mut path.as_slice()) {
+            let anew = format!("<{path}> ORCPT=x");
+            let mut rest = anew.as_bytes();
+            assert_eq!((take_forward_path(&mut rest), rest), (Ok(path), b" ORCPT=x".as_slice()));
+        }
+        if let Ok(ReversePath::Mailbox(mailbox)) = take_reverse_path(&mut path.as_slice()) {
+            assert_eq!(mailbox.as_str().parse(), Ok(mailbox));
+        }
+    }
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if is_dot_string(text) && text.len() <= limits::LOCAL_PART {
+        assert!(format!("{text}@a").parse::<Mailbox>().is_ok(), "{text:?} is a local part");
+    }
+    if is_domain_name(text) {
+        assert!(format!("a@{text}").parse::<Mailbox>().is_ok(), "{text:?} is a domain");
+    }
+    let Ok(mailbox) = text.parse::<Mailbox>() else { return };
+    let (local, domain) = (mailbox.local(), mailbox.domain());
+    assert_eq!(mailbox.as_str(), text);
+    assert_eq!(format!("{}@{}", local.as_str(), domain.as_str()), text);
+    assert_ne!(is_dot_string(local.as_str()), local.is_quoted());
+    assert_ne!(is_domain_name(domain.as_str()), domain.is_literal());
+    let quoted = local.unquoted().replace('\\', "\\\\").replace('"', "\\\"");
+    let Ok(anew) = format!("\"{quoted}\"@{}", domain.as_str()).parse::<Mailbox>() else {
+        assert!(quoted.len() + 2 > limits::LOCAL_PART, "only its quotes can make it too long");
+        return;
+    };
+    assert_eq!(anew.local().unquoted(), local.unquoted());
+}
+
+/// A session says and asks the same in whatever pieces its input comes. The first octet chooses its
+/// settings.
+pub fn session(input: &[u8]) {
+    let [choice, size, wire @ ..] = input else { return };
+    let mut whole = Caller::new(*choice);
+    whole.hear(wire);
+    whole.hear(b"");
+    let mut cut = Caller::new(*choice);
+    wire.chunks(usize::from(*size).max(1)).for_each(|piece| cut.hear(piece));
+    cut.hear(b"");
+    assert_eq!(whole.written.escape_ascii().to_string(), cut.written.escape_ascii().to_string());
+    assert_eq!(whole.without_refused_bodies(), cut.without_refused_bodies());
+    replies(&whole.written);
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Mail(ReversePath),
+    Recipient(ForwardPath),
+    /// Adjacent pieces are one.
+    Body(Vec<u8>),
+    Complete,
+    Abandoned,
+    Flush,
+    Close,
+}
+
+/// Calls a session and goes by how an address begins: `no` is refused, `full` is refused after the
+/// data, and after a sender `broken` all are. Sees to it that a transaction ends once, with one reply
+/// for each recipient.
+struct Caller {
+    session: Session<bool, &'static str>,
+    now: Instant,
+    seen: Vec<Seen>,
+    written: Vec<u8>,
+    open: bool,
+    broken: bool,
+    accepted: usize,
+    /// The message was refused before its end, and its replies are to come.
+    refused_early: bool,
+}
+
+impl Caller {
+    fn new(choice: u8) -> Self {
+        let narrow = Limits { message_size: 60, recipients: 3, errors: 10, ..Limits::default() };
+        let settings = Settings {
+            hostname: "a".to_owned(),
+            software: "b".to_owned(),
+            bare_newline: if choice & 1 == 0 { BareNewline::Keep } else { BareNewline::Reject },
+            limits: if choice & 2 == 0 { narrow } else { Limits::default() },
+        };
+        Self {
+            session: Session::new(Arc::new(settings)),
+            now: Instant::now(),
+            seen: Vec::new(),
+            written: Vec::new(),
+            open: false,
+            broken: false,
+            accepted: 0,
+            refused_early: false,
+        }
+    }
+
+    fn hear(&mut self, mut input: &[u8]) {
+        while let Some(event) = self.session.next(self.now, &mut input) {
+            assert_ne!(self.seen.last(), Some(&Seen::Close), "nothing follows the end");
+            let seen = match event {
+                Event::Mail(sender) => self.mail(sender.path),
+                Event::Recipient(path) => self.recipient(path),
+                Event::Body(text) => {
+                    assert!(self.open && !text.is_empty());
+                    match self.seen.pop() {
+                        Some(Seen::Body(body)) => Seen::Body([&body, text].concat()),
+                        other => {
+                            self.seen.extend(other);
+                            Seen::Body(text.to_vec())
+                        }
+                    }
+                }
+                Event::Complete(recipients) => self.complete(recipients),
+                Event::Abandoned => {
+                    assert!(std::mem::take(&mut self.open), "only what is open is abandoned");
+                    self.refused_early = self.session.in_data();
+                    Seen::Abandoned
+                }
+                Event::Flush => {
+                    if std::mem::take(&mut self.refused_early) {
+                        assert_eq!(replies(self.session.output()).len(), self.accepted);
+                    }
+                    Seen::Flush
+                }
+                Event::Close => Seen::Close,
+            };
+            self.seen.push(seen);
+            self.written.append(self.session.output());
+        }
+        self.written.append(self.session.output());
+    }
+
+    fn mail(&mut self, path: ReversePath) -> Seen {
+        assert!(!self.open, "one transaction at a time");
+        let name = path.to_string();
+        self.broken = name.starts_with("broken");
+        self.accepted = 0;
+        self.open = !name.starts_with("no");
+        if self.open {
+            self.session.accept_mail();
+        } else {
+            self.session.refuse(&Refusal::new(550, 7, 1, "Not from you"));
+        }
+        Seen::Mail(path)
+    }
+
+    fn recipient(&mut self, path: ForwardPath) -> Seen {
+        assert!(self.open);
+        let name = path.to_string();
+        if name.starts_with("no") {
+            self.session.refuse(&Refusal::new(550, 1, 1, "No such list"));
+        } else {
+            self.session.accept(name.starts_with("full"));
+            self.accepted += 1;
+        }
+        Seen::Recipient(path)
+    }
+
+    fn complete(&mut self, recipients: PerRecipient<bool>) -> Seen {
+        assert!(std::mem::take(&mut self.open));
+        assert_eq!(recipients.iter().len(), self.accepted);
+        self.written.append(self.session.output());
+        if self.broken {
+            self.session.fail(&Refusal::new(451, 3, 0, "Later"));
+        } else {
+            let full = Refusal::new(452, 2, 2, "List full");
+            let outcomes = recipients.map(|is_full| if is_full { Err(full.clone()) } else { Ok("1") });
+            self.session.finish(&outcomes);
+        }
+        assert_eq!(replies(self.session.output()).len(), self.accepted);
+        Seen::Complete
+    }
+
+    /// How much of a message came before it was refused depends on the pieces, and is dropped anyway.
+    fn without_refused_bodies(&self) -> Vec<&Seen> {
+        let refused = |at: usize| matches!(self.seen.get(at..at + 2), Some([Seen::Body(_), Seen::Abandoned]));
+        (0..self.seen.len()).filter(|at| !refused(*at)).map(|at| &self.seen[at]).collect()
+    }
+}
+
+/// A client reads the same in whatever pieces a server's replies come, tells each recipient's outcome
+/// once, and could write the replies it read.
+pub fn client(input: &[u8]) {
+    let Some((&size, wire)) = input.split_first() else { return };
+    let (events, said) = converse([wire].into_iter());
+    let cut = converse(wire.chunks(usize::from(size).max(1)));
+    assert_eq!((&events, &said), (&cut.0, &cut.1));
+    let mut told = [false; RECIPIENTS];
+    for event in &events {
+        match event {
+            ClientEvent::Outcome { recipient, reply } => {
+                assert!(!std::mem::replace(&mut told[*recipient], true), "an outcome is told once");
+                let mut written = Vec::new();
+                reply.encode(&mut written);
+                let mut anew = Vec::new();
+                replies(&written).iter().for_each(|reply| reply.encode(&mut anew));
+                assert_eq!(written, anew);
+            }
+            ClientEvent::Ready => {
+                assert!(told.iter().all(|told| *told) || event == &events[0], "each has an outcome");
+                told = [false; RECIPIENTS];
+            }
+            ClientEvent::SendBody => assert!(told.iter().any(|told| !told), "for somebody"),
+            ClientEvent::Closed(_) => assert!(std::ptr::eq(event, &events[events.len() - 1])),
+        }
+    }
+}
+
+const RECIPIENTS: usize = 3;
+
+/// What a client who sends one message after the other tells its caller, and what it writes.
+fn converse<'w>(pieces: impl Iterator<Item = &'w [u8]>) -> (Vec<ClientEvent>, Vec<u8>) {
+    let to: Vec<_> = std::iter::repeat_n(ForwardPath::Postmaster, RECIPIENTS).collect();
+    let mut client = Client::new("a");
+    let mut events = Vec::new();
+    for mut piece in pieces {
+        while let Some(event) = client.next(&mut piece) {
+            match event {
+                ClientEvent::Ready => client.send(&ReversePath::Null, &to, Some(2)),
+                ClientEvent::SendBody => {
+                    client.body(b"x");
+                    client.end_of_body();
+                }
+                ClientEvent::Outcome { .. } | ClientEvent::Closed(_) => {}
+            }
+            events.push(event);
+        }
+    }
+    (events, std::mem::take(client.output()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// An input that once broke something is among these, and breaks it no more.
+    fn replay(target: &str, holds: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+        let inputs = fs::read_dir(&corpus).unwrap();
+        let mut count = 0;
+        for input in inputs {
+            let path = input.unwrap().path();
+            eprintln!("{}", path.display());
+            holds(&fs::read(path).unwrap());
+            count += 1;
+        }
+        assert!(count > 0, "{} is empty", corpus.display());
+    }
+
+    #[test]
+    fn the_corpora_hold() {
+        replay("client", super::client);
+        replay("command", super::command);
+        replay("data", super::data);
+        replay("mailbox", super::mailbox);
+        replay("session", super::session);
+    }
+}
