@@ -23,6 +23,9 @@ pub mod cli;
 mod config;
 mod doctor;
 mod facts;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod homes;
 mod intake;
 mod limits;

@@ -255,9 +255,8 @@ impl HeaderEdit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::{FROM, edited_at_once as reference};
     use proptest::prelude::*;
-
-    const FROM: &str = "anne@example.com";
 
     fn edited(message: &[u8], piece: usize) -> (Vec<u8>, MessageId) {
         let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), None);
@@ -268,68 +267,6 @@ mod tests {
         let id = edit.finish(&mut out);
         assert_eq!(edit.written, out.len() as u64);
         (out, id)
-    }
-
-    fn is_blank(line: &[u8]) -> bool {
-        matches!(line, b"\r\n" | b"\r" | b"\n")
-    }
-
-    /// `^(From |[\041-\071\073-\176]*:|[\t ])`
-    fn is_header_line(line: &[u8]) -> bool {
-        let name = line.iter().take_while(|octet| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e)).count();
-        line.starts_with(b"From ") || line.get(name) == Some(&b':') || matches!(line[0], b' ' | b'\t')
-    }
-
-    fn lines(message: &[u8]) -> Vec<&[u8]> {
-        let mut lines = Vec::new();
-        let mut rest = message;
-        while !rest.is_empty() {
-            let len = match rest.iter().position(|octet| matches!(octet, b'\r' | b'\n')) {
-                None => rest.len(),
-                Some(at) if rest[at..].starts_with(b"\r\n") => at + 2,
-                Some(at) => at + 1,
-            };
-            let (line, after) = rest.split_at(len);
-            lines.push(line);
-            rest = after;
-        }
-        lines
-    }
-
-    /// The same edit of a whole message at once, after the words of Python's parser.
-    fn reference(message: &[u8]) -> Vec<u8> {
-        let lines = lines(message);
-        let mut header = lines.iter().take_while(|line| is_header_line(line)).count();
-        let mut blank = lines.get(header).is_some_and(|line| is_blank(line));
-        if header > 1 && lines[header - 1].starts_with(b"From ") {
-            header -= 1;
-            blank = false;
-        }
-        let mut out = Vec::new();
-        let (mut keep, mut has_id) = (true, false);
-        for (at, line) in lines[..header].iter().enumerate() {
-            let name = line.split(|&octet| octet == b':').next().unwrap_or_default();
-            if matches!(line[0], b' ' | b'\t') {
-                // As the line it continues.
-            } else if line.starts_with(b"From ") {
-                keep = true;
-            } else {
-                keep = !name.eq_ignore_ascii_case(b"x-mailfrom");
-                has_id |= name.eq_ignore_ascii_case(b"message-id");
-            }
-            if keep {
-                out.extend_from_slice(line);
-                let unended = at + 1 == lines.len() && !line.ends_with(b"\r") && !line.ends_with(b"\n");
-                out.extend_from_slice(if unended { b"\r\n" } else { b"" });
-            }
-        }
-        if !has_id {
-            out.extend_from_slice(b"Message-ID: <00000000000000000000000000000000@host>\r\n");
-        }
-        out.extend_from_slice(format!("X-MailFrom: {FROM}\r\n").as_bytes());
-        out.extend_from_slice(if blank { b"" } else { b"\r\n" });
-        out.extend_from_slice(&lines[header..].concat());
-        out
     }
 
     /// Messages out of the words that matter here.
