@@ -1,14 +1,145 @@
 //! `cargo xtask deep`: what takes longer than a commit should wait.
 
-use crate::run::Steps;
+use crate::run::{self, Outcome, Steps, cargo, command};
 use crate::{bench, test};
+use std::fs;
+use std::path::Path;
 
 /// Read by proptest, and by the test that kills the gate under load.
 const MANY: &[(&str, &str)] = &[("PROPTEST_CASES", "20000"), ("LISTGATE_ROUNDS", "500")];
 
-pub(crate) fn run() -> bool {
+/// How long each target is fuzzed, in seconds, and the variable that says otherwise.
+const FUZZ_SECONDS: (&str, u32) = ("LISTGATE_FUZZ_SECONDS", 600);
+
+/// The least line coverage of the protocol crate, in percent.
+const COVERAGE: &str = "95";
+
+/// A part that can be run alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Part {
+    Tests,
+    Fuzz,
+    Mutants,
+    Coverage,
+    Bench,
+}
+
+impl Part {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "tests" => Some(Self::Tests),
+            "fuzz" => Some(Self::Fuzz),
+            "mutants" => Some(Self::Mutants),
+            "coverage" => Some(Self::Coverage),
+            "bench" => Some(Self::Bench),
+            _ => None,
+        }
+    }
+}
+
+/// All parts, or one.
+pub(crate) fn run(only: Option<Part>) -> bool {
+    let wanted = |part| only.is_none_or(|only| only == part);
     let mut steps = Steps::default();
-    let summary = test::tests(&mut steps, MANY);
-    steps.step("cargo xtask bench", || bench::run(&bench::Plan::default()));
-    test::close(&steps, &summary, false)
+    let summary = wanted(Part::Tests).then(|| test::tests(&mut steps, MANY));
+    if wanted(Part::Fuzz) {
+        fuzz(&mut steps);
+    }
+    if wanted(Part::Mutants) {
+        steps.step("cargo mutants: is there a test for every line that matters?", mutants);
+    }
+    if wanted(Part::Coverage) {
+        steps.step("cargo tarpaulin: is there a test for every line?", coverage);
+    }
+    if wanted(Part::Bench) {
+        steps.step("cargo xtask bench", || bench::run(&bench::Plan::default()));
+    }
+    match summary {
+        Some(summary) => test::close(&steps, &summary, false),
+        None => steps.finish(),
+    }
+}
+
+fn fuzz(steps: &mut Steps) {
+    if run::output(command("rustup").args(["run", "nightly", "rustc", "--version"])).is_err() {
+        println!(
+            "skipped: fuzz: needs a nightly compiler: rustup toolchain install nightly --profile minimal\n"
+        );
+        return;
+    }
+    let mut targets = Vec::new();
+    steps.step("cargo fuzz build", || {
+        install("fuzz")?;
+        run::succeed(&mut cargo_fuzz(&["build"]))?;
+        targets = run::output(&mut cargo_fuzz(&["list"]))?.lines().map(str::to_owned).collect();
+        Ok(())
+    });
+    for target in targets {
+        steps.step(&format!("cargo fuzz run {target}"), || fuzz_one(&target));
+    }
+}
+
+/// What is found goes to the target folder and stays there, so that the next run begins with it. What
+/// is worth a commit is chosen by hand: `cargo fuzz run TARGET CORPUS FOUND -- -merge=1`.
+fn fuzz_one(target: &str) -> Outcome {
+    let (variable, seconds) = FUZZ_SECONDS;
+    let seconds = std::env::var(variable).unwrap_or_else(|_| seconds.to_string());
+    let found = run::target()?.join("fuzz").join(target);
+    let log = found.with_extension("log");
+    let told = |error| format!("cannot write to {}: {error}", found.display());
+    fs::create_dir_all(&found).map_err(told)?;
+    let mut fuzzer = cargo_fuzz(&["run", target]);
+    fuzzer.arg(&found).arg(Path::new("fuzz/corpus").join(target)).args([
+        "--",
+        "-dict=fuzz/dictionary",
+        "-max_len=2000",
+        "-timeout=10",
+        "-print_final_stats=1",
+        &format!("-max_total_time={seconds}"),
+    ]);
+    let outcome = run::succeed(fuzzer.stderr(fs::File::create(&log).map_err(told)?));
+    let said = fs::read_to_string(&log).map_err(told)?;
+    let is_result = |line: &&str| line.contains("\tDONE ") || line.contains("number_of_executed_units");
+    said.lines().filter(is_result).for_each(|line| println!("{line}"));
+    outcome.map_err(|why| format!("{why}\n{}\nall of it: {}", failure(&said), log.display()))
+}
+
+/// What a fuzzer says when it has found something: what was claimed, and which input refutes it.
+fn failure(said: &str) -> String {
+    let words = ["panicked at", "ERROR: ", "Test unit written to", "left:", "right:"];
+    let tells = |line: &&str| words.iter().any(|word| line.contains(word));
+    said.lines().filter(tells).collect::<Vec<_>>().join("\n")
+}
+
+/// cargo-fuzz wants a nightly compiler, and only rustup knows where one is.
+fn cargo_fuzz(arguments: &[&str]) -> std::process::Command {
+    let mut fuzz = command("rustup");
+    fuzz.args(["run", "nightly", "cargo", "fuzz"]).args(arguments).current_dir(run::root());
+    fuzz
+}
+
+/// What is left out, and why, is in `.cargo/mutants.toml`.
+fn mutants() -> Outcome {
+    install("mutants")?;
+    let mut mutants = cargo(&["mutants", "--package", "listgate-lmtp", "--output"]);
+    run::succeed(mutants.arg(run::target()?))
+}
+
+/// By ptrace, because the other engine wants tools of LLVM that not every compiler comes with. In a
+/// folder of its own, because its flags would have everything else compiled anew.
+fn coverage() -> Outcome {
+    install("tarpaulin")?;
+    let mut tarpaulin = cargo(&["tarpaulin", "--package", "listgate-lmtp", "--engine", "ptrace"]);
+    tarpaulin.args(["--include-files", "crates/lmtp/src/*", "--exclude-files", "*/fuzz.rs"]);
+    tarpaulin.args(["--skip-clean", "--out", "Stdout", "--fail-under", COVERAGE, "--target-dir"]);
+    run::succeed(tarpaulin.arg(run::target()?.join("tarpaulin")))
+}
+
+/// Installs a subcommand of cargo where there is none of that name.
+fn install(subcommand: &str) -> Outcome {
+    let known = run::output(&mut cargo(&["--list"]))?;
+    if known.lines().any(|line| line.trim_start().split(' ').next() == Some(subcommand)) {
+        return Ok(());
+    }
+    run::succeed(&mut cargo(&["install", "--locked", &format!("cargo-{subcommand}")]))
 }

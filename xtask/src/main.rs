@@ -21,7 +21,9 @@ usage: cargo xtask ERRAND
 
   test [--no-skips]                  formatting, lints, tests, documentation: the test command
                                      (--no-skips: a test that was not run is a failure)
-  deep                               the tests with many more cases and rounds, then bench
+  deep                               the tests with many more cases and rounds, fuzzing, mutants,
+                                     coverage, then bench
+  deep PART                          one of them: tests, fuzz, mutants, coverage, bench
   bench [--messages N] [--rounds N]  listgate's rate against Postfix's smtp-sink, which stores nothing
   bench hostile                      a normal peer's rate beside 2,500 hostile ones
   bench instructions                 instructions of a transaction: one list against a million
@@ -32,7 +34,7 @@ usage: cargo xtask ERRAND
 enum Errand {
     Help,
     Test { no_skips: bool },
-    Deep,
+    Deep(Option<deep::Part>),
     Bench(bench::Plan),
     Hostile,
     Instructions,
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
             true
         }
         Ok(Errand::Test { no_skips }) => test::run(no_skips),
-        Ok(Errand::Deep) => deep::run(),
+        Ok(Errand::Deep(part)) => deep::run(part),
         Ok(Errand::Bench(plan)) => run::told(bench::run(&plan)),
         Ok(Errand::Hostile) => run::told(hostile::run()),
         Ok(Errand::Instructions) => run::told(instructions::run()),
@@ -65,7 +67,8 @@ fn parse(words: &[&str]) -> Result<Errand, String> {
         ["help" | "--help" | "-h"] => Ok(Errand::Help),
         ["test"] => Ok(Errand::Test { no_skips: false }),
         ["test", "--no-skips"] => Ok(Errand::Test { no_skips: true }),
-        ["deep"] => Ok(Errand::Deep),
+        ["deep"] => Ok(Errand::Deep(None)),
+        ["deep", part] if deep::Part::named(part).is_some() => Ok(Errand::Deep(deep::Part::named(part))),
         ["bench", "hostile"] => Ok(Errand::Hostile),
         ["bench", "instructions"] => Ok(Errand::Instructions),
         ["bench", options @ ..] => parse_bench(options).map(Errand::Bench),
@@ -100,6 +103,8 @@ mod tests {
     fn errands_and_their_options() {
         assert_eq!(parse(&["test"]), Ok(Errand::Test { no_skips: false }));
         assert_eq!(parse(&["test", "--no-skips"]), Ok(Errand::Test { no_skips: true }));
+        assert_eq!(parse(&["deep"]), Ok(Errand::Deep(None)));
+        assert_eq!(parse(&["deep", "fuzz"]), Ok(Errand::Deep(Some(deep::Part::Fuzz))));
         assert_eq!(parse(&["bench", "instructions"]), Ok(Errand::Instructions));
         assert_eq!(parse(&["bench"]), Ok(Errand::Bench(bench::Plan::default())));
         assert_eq!(
