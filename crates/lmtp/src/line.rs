@@ -75,4 +75,15 @@ mod tests {
             assert_eq!(seen, expected, "in pieces of {piece}");
         }
     }
+
+    /// A peer that never ends its line does not take our memory.
+    #[test]
+    fn no_more_than_a_line_is_kept() {
+        let mut lines = LineReader::new(5);
+        for _ in 0..100 {
+            assert_eq!(lines.next(&mut b"x".as_slice()), None);
+            assert!(lines.partial.len() <= 6, "{} octets", lines.partial.len());
+        }
+        assert_eq!(lines.next(&mut b"\r\n".as_slice()), Some(Err(TooLong)));
+    }
 }

@@ -237,3 +237,10 @@ fn postmaster_is_written_without_a_domain() {
     let mut server = Server::greeted();
     assert!(server.say(out.as_bytes()).ends_with("354 End data with <CR><LF>.<CR><LF>\r\n"));
 }
+
+#[test]
+fn a_positive_reply_is_below_400() {
+    for (code, positive) in [(200, true), (299, true), (354, true), (399, true), (400, false), (599, false)] {
+        assert_eq!(reply(code, "").is_positive(), positive, "{code}");
+    }
+}
