@@ -83,6 +83,12 @@ fn a_mail_that_is_a_mistake_counts_once_whatever_is_pipelined_behind_it() {
 }
 
 #[test]
+fn a_mistake_that_is_no_mail_excuses_nothing() {
+    let mut server = server();
+    assert!(server.say(b"NONSENSE\r\nDATA\r\nDATA\r\nDATA\r\nDATA\r\n").ends_with(LAST));
+}
+
+#[test]
 fn what_follows_a_reset_counts_again() {
     for again in ["RSET", "LHLO a"] {
         let mut server = server();
