@@ -43,9 +43,8 @@ impl Peers {
         let mut rest = self.0.clone();
         let mut words = Vec::new();
         for (name, ranges) in NAMES {
-            let is_of_it = |network: &IpNet| ranges.contains(&network.to_string().as_str());
-            if rest.iter().filter(|network| is_of_it(network)).count() == ranges.len() {
-                rest.retain(|network| !is_of_it(network));
+            if ranges.iter().all(|range| rest.iter().any(|network| network.to_string() == *range)) {
+                rest.retain(|network| !ranges.contains(&network.to_string().as_str()));
                 words.push(name.to_owned());
             }
         }
@@ -90,6 +89,8 @@ mod tests {
         assert_eq!(peers.words(), ["loopback", "private"]);
         let peers = Peers::new(&["192.0.2.7", "2001:db8::/32"]).unwrap();
         assert_eq!(peers.words(), ["192.0.2.7/32", "2001:db8::/32"]);
+        let twice = Peers::new(&["127.0.0.0/8", "127.0.0.0/8"]).unwrap();
+        assert_eq!(twice.words(), ["127.0.0.0/8", "127.0.0.0/8"], "that is not loopback: it has no ::1");
         assert!(contains(&peers, "192.0.2.7") && contains(&peers, "2001:db8::1"));
         assert!(!contains(&peers, "192.0.2.8") && !contains(&peers, "127.0.0.1"));
         assert!(contains(&Peers::new(&["all"]).unwrap(), "192.0.2.1"));
