@@ -5,6 +5,7 @@ use crate::config::{Config, ConfigError};
 use crate::limits;
 use crate::lists::ListAddress;
 use crate::message::{HeaderEdit, ID_DIGITS, MessageId};
+use crate::peers::Peers;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -12,20 +13,23 @@ use std::path::Path;
 /// Who the sender is.
 pub(crate) const FROM: &str = "anne@example.com";
 
-/// The edit in pieces is the edit of the whole, and there is nothing left that another would change.
+/// The edit in pieces is the edit of the whole, and so are the facts it finds; and there is nothing left
+/// that another edit would change.
 /// The first octet says how large the pieces are.
 pub fn header_edit(input: &[u8]) {
     let Some((&size, message)) = input.split_first() else { return };
     if message.len() > limits::HEADER_NAME {
         return;
     }
-    let edited = edited_in_pieces(message, usize::from(size).max(1));
+    let (edited, facts) = edited_in_pieces(message, usize::from(size).max(1));
     assert_eq!(edited.escape_ascii().to_string(), edited_at_once(message).escape_ascii().to_string());
-    let twice = edited_in_pieces(&edited, usize::MAX);
+    assert_eq!(facts, edited_in_pieces(message, usize::MAX).1);
+    let (twice, _) = edited_in_pieces(&edited, usize::MAX);
     assert_eq!(edited.escape_ascii().to_string(), twice.escape_ascii().to_string());
 }
 
-fn edited_in_pieces(message: &[u8], size: usize) -> Vec<u8> {
+/// The edited message, and the facts of its header in words.
+fn edited_in_pieces(message: &[u8], size: usize) -> (Vec<u8>, String) {
     let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), None);
     let mut out = Vec::new();
     message.chunks(size).for_each(|piece| edit.push(piece, &mut out));
@@ -33,7 +37,7 @@ fn edited_in_pieces(message: &[u8], size: usize) -> Vec<u8> {
         let digits = usize::try_from(at).expect("an index into the message");
         assert!(out[digits..].starts_with(&[b'0'; ID_DIGITS]), "the digits are where they are said to be");
     }
-    out
+    (out, format!("{:?}", edit.into_facts()))
 }
 
 fn is_blank(line: &[u8]) -> bool {
@@ -102,6 +106,9 @@ pub(crate) fn edited_at_once(message: &[u8]) -> Vec<u8> {
 /// What a pipe takes before anybody reads it, on any system.
 const PIPE: usize = 4096;
 
+/// Within and without the networks that have names.
+const ADDRESSES: [&str; 5] = ["127.0.0.1", "::1", "10.0.0.1", "fe80::1", "2001:db8::1"];
+
 /// A configuration is read, or its error names the file and what is wrong in it.
 pub fn configuration(input: &[u8]) {
     if input.len() > PIPE {
@@ -114,6 +121,11 @@ pub fn configuration(input: &[u8]) {
     match Config::read(Path::new(&path), "data") {
         Ok(config) => {
             assert!(config.max_connections > 0 && config.max_recipients > 0);
+            assert!(config.max_in_flight >= config.max_message_size);
+            let anew = Peers::new(&config.allow.words()).expect("words that it said itself");
+            for address in ADDRESSES.map(|address| address.parse().expect("an address")) {
+                assert_eq!(config.allow.contains(address), anew.contains(address), "{address}");
+            }
             assert!(config.postmaster.is_none_or(|list| list.parse::<ListAddress>().is_ok()));
             for address in config.listen {
                 assert_eq!(address.to_string().parse(), Ok(address));
@@ -134,7 +146,7 @@ pub fn configuration(input: &[u8]) {
 /// `table.key: …` or `table.key = …`
 fn names_a_key(why: &str) -> bool {
     let (name, _) = why.split_once([':', ' ']).unwrap_or_default();
-    let tables = ["site", "server", "lmtp", "addresses", "storage"];
+    let tables = ["site", "server", "lmtp", "addresses", "storage", "queue", "admin", "log"];
     name.split_once('.').is_some_and(|(table, key)| tables.contains(&table) && !key.is_empty())
 }
 

@@ -202,7 +202,14 @@ struct Caller {
 
 impl Caller {
     fn new(choice: u8) -> Self {
-        let narrow = Limits { message_size: 60, recipients: 3, errors: 10, ..Limits::default() };
+        let narrow = Limits {
+            message_size: 60,
+            recipients: 3,
+            errors: 10,
+            idle_commands: 10,
+            commands: 30,
+            ..Limits::default()
+        };
         let settings = Settings {
             hostname: "a".to_owned(),
             software: "b".to_owned(),
