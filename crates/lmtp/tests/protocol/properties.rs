@@ -295,7 +295,8 @@ proptest! {
         let said = refusal.to_string();
         let mut session: Session<(), String> = Session::new(Arc::new(crate::util::settings()));
         let mut input = b"LHLO a\r\nMAIL FROM:<>\r\n".as_slice();
-        while !matches!(session.next(Instant::now(), &mut input), Some(Event::Mail(_))) {}
+        let mut events = std::iter::from_fn(|| session.next(Instant::now(), &mut input));
+        prop_assert!(events.any(|event| matches!(event, Event::Mail(_))));
         session.output().clear();
         session.refuse(&refusal);
         let wire = String::from_utf8(session.output().clone()).expect("ASCII");
