@@ -8,10 +8,8 @@
 //! both before the commit began.
 
 use crate::support::{Peer, Server, Site, queued_as};
-use crate::tools::{command, message, until};
-use std::collections::HashMap;
-use std::fs;
-use std::process::Command;
+use crate::tools::{command, message};
+use crate::trace::{Call, calls, finished, strace};
 use std::thread;
 
 /// Says that an entry was promised for the message with a mark.
@@ -19,102 +17,6 @@ struct Promise {
     id: String,
     mark: String,
     large: bool,
-}
-
-/// One system call. It began at one line of the trace and ended at another.
-#[derive(Debug, Clone)]
-struct Call {
-    name: String,
-    /// What its descriptor is open on, where it has one.
-    path: String,
-    /// All octets that it was given.
-    data: Vec<u8>,
-    result: i64,
-    began: usize,
-    ended: usize,
-}
-
-impl Call {
-    fn is_write(&self) -> bool {
-        matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
-    }
-
-    fn has(&self, text: &str) -> bool {
-        self.data.windows(text.len()).any(|window| window == text.as_bytes())
-    }
-
-    fn has_synced(&self, path: &str) -> bool {
-        matches!(self.name.as_str(), "fsync" | "fdatasync") && self.result == 0 && self.path == path
-    }
-}
-
-/// The calls of a trace by `strace -f -y`, in the order in which they began.
-fn calls(trace: &str) -> Vec<Call> {
-    let mut calls = Vec::new();
-    let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
-    for (at, line) in trace.lines().enumerate() {
-        let Some((pid, rest)) = line.split_once(' ') else { continue };
-        let rest = rest.trim_start();
-        if let Some(beginning) = rest.strip_suffix(" <unfinished ...>") {
-            unfinished.insert(pid, (at, beginning));
-        } else if let Some(resumed) = rest.strip_prefix("<... ") {
-            let (began, beginning) = unfinished.remove(pid).expect("what is resumed was begun");
-            let (_, end) = resumed.split_once(" resumed>").unwrap();
-            calls.extend(call(&format!("{beginning}{end}"), began, at));
-        } else {
-            calls.extend(call(rest, at, at));
-        }
-    }
-    // The process died in the middle of these.
-    calls.extend(
-        unfinished.into_values().filter_map(|(at, text)| call(&format!("{text}) = -1"), at, usize::MAX)),
-    );
-    calls.sort_by_key(|call| call.began);
-    calls
-}
-
-fn call(text: &str, began: usize, ended: usize) -> Option<Call> {
-    let (name, rest) = text.split_once('(')?;
-    let (arguments, result) = rest.rsplit_once(" = ")?;
-    let result = result.split(' ').next()?.split('<').next()?.parse().unwrap_or(-1);
-    let path = match arguments.split_once('<') {
-        Some((descriptor, rest)) if descriptor.bytes().all(|octet| octet.is_ascii_digit()) => {
-            rest.split('>').next().unwrap_or_default().to_owned()
-        }
-        _ => String::new(),
-    };
-    Some(Call { name: name.to_owned(), path, data: quoted(arguments), result, began, ended })
-}
-
-/// The octets of every string in quotes, as strace escapes them.
-fn quoted(arguments: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut octets = arguments.bytes().peekable();
-    let mut inside = false;
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'"' => inside = !inside,
-            _ if !inside => {}
-            b'\\' => match octets.next().unwrap() {
-                b'n' => out.push(b'\n'),
-                b'r' => out.push(b'\r'),
-                b't' => out.push(b'\t'),
-                b'v' => out.push(0x0b),
-                b'f' => out.push(0x0c),
-                digit @ b'0'..=b'7' => {
-                    let mut value = u32::from(digit - b'0');
-                    for _ in 0..2 {
-                        let Some(digit) = octets.next_if(|octet| matches!(octet, b'0'..=b'7')) else { break };
-                        value = value * 8 + u32::from(digit - b'0');
-                    }
-                    out.push(u8::try_from(value).unwrap());
-                }
-                other => out.push(other),
-            },
-            _ => out.push(octet),
-        }
-    }
-    out
 }
 
 /// The 250s of a trace whose order is as it has to be, or what is wrong.
@@ -188,30 +90,17 @@ fn deliver(mut peer: Peer, session: usize) -> Vec<Promise> {
 fn every_250_follows_the_syncs_of_what_it_promises() {
     let site = Site::with_list();
     let trace = site.data().join("trace");
-    let mut strace = Command::new("strace");
     // The gate is our child and strace its own: a signal to the child is a signal to the gate.
-    strace.args(["-D", "-f", "-y", "-q", "-s", "4096", "-o"]).arg(&trace);
-    strace.args([
-        "-e",
-        "trace=openat,write,writev,sendto,sendmsg,pwrite64,fsync,fdatasync,rename,unlink,close",
-    ]);
-    strace.arg("--").arg(env!("CARGO_BIN_EXE_listgate")).env("LISTGATE_DATA_DIR", site.data());
-    let mut server = Server::start(command(&site, strace, "[storage]\nmin_free = \"0B\"\n"));
+    let gate = strace(&site, &trace, &["-D", "-s", "4096"]);
+    let server = Server::start(command(&site, gate, "[storage]\nmin_free = \"0B\"\n"));
     let sessions: Vec<_> = (0..4)
         .map(|session| (session, Peer::greeted(server.address)))
         .map(|(session, peer)| thread::spawn(move || deliver(peer, session)))
         .collect();
     let promises: Vec<Promise> = sessions.into_iter().flat_map(|session| session.join().unwrap()).collect();
     server.signal("TERM");
-    assert_eq!(server.wait(), Some(0));
-    let pid = server.child.id().to_string();
-    until("strace has written everything", || {
-        let trace = fs::read_to_string(&trace).unwrap();
-        trace.lines().last().is_some_and(|line| line.starts_with(&pid) && line.ends_with("exited with 0 +++"))
-    });
-    let trace = fs::read_to_string(&trace).unwrap();
-    let data_dir = site.data().canonicalize().unwrap();
-    let data_dir = data_dir.to_str().unwrap();
+    let trace = finished(server, &trace);
+    let data_dir = site.data().to_str().unwrap();
     assert_eq!(promises.len(), 4 * (5 + 2 * 4));
     assert_eq!(check(&trace, data_dir, &promises), Ok(promises.len()));
     // The checker sees what is missing from this very trace, too.

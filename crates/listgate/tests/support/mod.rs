@@ -22,7 +22,9 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        // As the kernel names it, since traces do.
+        let parent = std::env::temp_dir().canonicalize().unwrap();
+        Self { dir: tempfile::tempdir_in(parent).unwrap() }
     }
 
     /// With `mylist@example.com`.
