@@ -5,8 +5,9 @@ use crate::{bench, test};
 use std::fs;
 use std::path::Path;
 
-/// Read by proptest, and by the test that kills the gate under load.
-const MANY: &[(&str, &str)] = &[("PROPTEST_CASES", "20000"), ("LISTGATE_ROUNDS", "500")];
+/// Read by proptest, by the test that kills the gate under load, and by the one that cuts its power.
+const MANY: &[(&str, &str)] =
+    &[("PROPTEST_CASES", "20000"), ("LISTGATE_ROUNDS", "500"), ("LISTGATE_IMAGES", "2000")];
 
 /// How long each target is fuzzed, in seconds, and the variable that says otherwise.
 const FUZZ_SECONDS: (&str, u32) = ("LISTGATE_FUZZ_SECONDS", 600);

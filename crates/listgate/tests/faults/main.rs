@@ -5,6 +5,7 @@
 mod support;
 
 mod admission;
+mod disk;
 mod durability_order;
 mod full;
 mod injected;
@@ -12,6 +13,7 @@ mod kill;
 mod ledger;
 mod locked;
 mod memory;
+mod power_loss;
 mod refusals;
 mod silent_peers;
 mod tools;

@@ -11,11 +11,14 @@ use std::process::Command;
 /// One system call. It began at one line of the trace and ended at another.
 #[derive(Debug)]
 pub(crate) struct Call {
+    pub(crate) process: u32,
     pub(crate) name: String,
     /// What its descriptor is open on, where it has one or makes one.
     pub(crate) path: String,
     /// All octets that it was given.
     pub(crate) data: Vec<u8>,
+    /// The arguments after these.
+    pub(crate) rest: String,
     pub(crate) result: i64,
     pub(crate) began: usize,
     pub(crate) ended: usize,
@@ -30,8 +33,17 @@ impl Call {
         self.data.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
+    pub(crate) fn is_sync(&self) -> bool {
+        matches!(self.name.as_str(), "fsync" | "fdatasync")
+    }
+
     pub(crate) fn has_synced(&self, path: &str) -> bool {
-        matches!(self.name.as_str(), "fsync" | "fdatasync") && self.result == 0 && self.path == path
+        self.is_sync() && self.result == 0 && self.path == path
+    }
+
+    /// The offset of a `pwrite64`, the length of an `ftruncate`.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.rest.trim_end_matches(')').rsplit(", ").next().unwrap().parse().unwrap()
     }
 }
 
@@ -47,20 +59,22 @@ pub(crate) fn calls(trace: &str) -> Vec<Call> {
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
             let (began, beginning) = unfinished.remove(&process).expect("what is resumed was begun");
             let (_, end) = resumed.split_once(" resumed>").unwrap();
-            calls.extend(call(&format!("{beginning}{end}"), began..at));
+            calls.extend(call(process, &format!("{beginning}{end}"), began..at));
         } else {
-            calls.extend(call(rest, at..at));
+            calls.extend(call(process, rest, at..at));
         }
     }
     // The process died in the middle of these.
     calls.extend(
-        unfinished.into_iter().filter_map(|(_, (at, text))| call(&format!("{text}) = -1"), at..usize::MAX)),
+        unfinished
+            .into_iter()
+            .filter_map(|(process, (at, text))| call(process, &format!("{text}) = -1"), at..usize::MAX)),
     );
     calls.sort_by_key(|call| call.began);
     calls
 }
 
-fn call(text: &str, lines: Range<usize>) -> Option<Call> {
+fn call(process: u32, text: &str, lines: Range<usize>) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(" = ")?;
     let (result, made) = result.split_once('<').unwrap_or((result, ""));
@@ -69,13 +83,27 @@ fn call(text: &str, lines: Range<usize>) -> Option<Call> {
         _ => made,
     };
     Some(Call {
+        process,
         name: name.to_owned(),
         path: path.split('>').next()?.to_owned(),
         data: quoted(arguments),
+        rest: arguments.rsplit_once('"').map_or(arguments, |(_, rest)| rest).to_owned(),
         result: result.split(' ').next()?.parse().unwrap_or(-1),
         began: lines.start,
         ended: lines.end,
     })
+}
+
+/// One trace of several by `strace -ttt`, without the times.
+pub(crate) fn merge(traces: &[String]) -> String {
+    let mut lines: Vec<(&str, &str, &str)> = Vec::new();
+    for line in traces.iter().flat_map(|trace| trace.lines()) {
+        let (process, rest) = line.split_once(' ').unwrap();
+        let (time, rest) = rest.trim_start().split_once(' ').unwrap();
+        lines.push((time, process, rest));
+    }
+    lines.sort_by_key(|(time, ..)| *time);
+    lines.iter().map(|(_, process, rest)| format!("{process} {rest}\n")).collect()
 }
 
 /// The octets of every string in quotes, as strace escapes them.
@@ -123,13 +151,13 @@ pub(crate) fn strace(site: &Site, trace: &Path, options: &[&str]) -> Command {
     strace
 }
 
-/// Waits for the end of a gate that was told to, and gives its trace.
+/// Waits for the end of a gate that was told to end, or killed, and gives its trace.
 pub(crate) fn finished(mut server: Server, trace: &Path) -> String {
-    assert_eq!(server.wait(), Some(0));
+    assert!(matches!(server.wait(), Some(0) | None));
     let pid = server.child.id().to_string();
+    let is_end = |line: &str| line.starts_with(&pid) && line.ends_with(" +++");
     until("strace has written everything", || {
-        let trace = fs::read_to_string(trace).unwrap();
-        trace.lines().last().is_some_and(|line| line.starts_with(&pid) && line.ends_with("exited with 0 +++"))
+        fs::read_to_string(trace).unwrap().lines().next_back().is_some_and(is_end)
     });
     fs::read_to_string(trace).unwrap()
 }

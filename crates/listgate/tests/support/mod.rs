@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -18,6 +18,12 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A data directory of its own, removed at the end.
 pub struct Site {
     pub dir: TempDir,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Site {
@@ -106,19 +112,26 @@ pub struct Server {
 impl Server {
     /// Starts a command that prints what `listgate serve` prints; its standard error is inherited
     /// unless the command says otherwise.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::try_start(command).expect("listgate serve listens")
+    }
+
+    /// The same; its exit status when it ends before it listens.
+    pub fn try_start(mut command: Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let address = loop {
             let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "listgate serve ended before it listened");
+            if out.read_line(&mut line).unwrap() == 0 {
+                return Err(child.wait().unwrap());
+            }
             if let Some(address) = line.trim().strip_prefix("listening on ") {
                 break address.trim().parse().unwrap();
             }
         };
         // Read on, so that the server never waits for us.
         std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
-        Self { child, address }
+        Ok(Self { child, address })
     }
 
     pub fn peer(&self) -> Peer {

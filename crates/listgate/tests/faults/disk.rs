@@ -1,0 +1,218 @@
+//! What a disk may hold after the power has failed: a model of what was written and of what was synced.
+//!
+//! What a sync covers is there: all that was done to its file, or all names of its directory, before it
+//! began. Of everything else anything may be there or not, in any combination: a write whole, or up to
+//! the end of a sector, or not at all; a name that was made or removed.
+
+use crate::trace::Call;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+const SECTOR: u64 = 512;
+
+/// What stands for a file or a directory, as an inode does.
+type Node = usize;
+
+const ROOT: Node = 0;
+
+#[derive(Debug, Clone, Copy)]
+enum Effect<'a> {
+    Write { node: Node, offset: u64, data: &'a [u8] },
+    Truncate { node: Node, length: u64 },
+    Name { name: &'a str, node: Option<Node> },
+}
+
+/// What a call changes, until it is synced.
+#[derive(Debug)]
+struct Change<'a> {
+    call: usize,
+    /// Whether the call has ended.
+    done: bool,
+    /// What a sync of it has to be of.
+    of: Node,
+    effect: Effect<'a>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct State<'a> {
+    contents: HashMap<Node, Vec<u8>>,
+    names: BTreeMap<&'a str, Node>,
+}
+
+impl<'a> State<'a> {
+    fn apply(&mut self, effect: Effect<'a>) {
+        match effect {
+            Effect::Write { node, offset, data } => {
+                let content = self.contents.entry(node).or_default();
+                let offset = usize::try_from(offset).unwrap();
+                let end = offset + data.len();
+                content.resize(content.len().max(end), 0);
+                content[offset..end].copy_from_slice(data);
+            }
+            Effect::Truncate { node, length } => {
+                self.contents.entry(node).or_default().resize(usize::try_from(length).unwrap(), 0);
+            }
+            Effect::Name { name, node: Some(node) } => drop(self.names.insert(name, node)),
+            Effect::Name { name, node: None } => drop(self.names.remove(name)),
+        }
+    }
+}
+
+/// A data directory during a trace.
+pub(crate) struct Disk<'a> {
+    root: &'a str,
+    calls: &'a [Call],
+    /// Beginnings and ends of calls by their lines, the earliest last.
+    moments: Vec<(usize, bool, usize)>,
+    settled: State<'a>,
+    pending: Vec<Change<'a>>,
+    /// What each sync that has begun will settle.
+    covered: HashMap<usize, HashSet<usize>>,
+    /// What processes see while there is power.
+    names: HashMap<&'a str, Node>,
+    lengths: HashMap<Node, u64>,
+    directories: HashSet<Node>,
+}
+
+impl<'a> Disk<'a> {
+    /// An empty directory. The disk `lies` that it has synced what has these names.
+    pub(crate) fn new(root: &'a str, calls: &'a [Call], lies: impl Fn(&str) -> bool) -> Self {
+        let is_lie = |call: &Call| call.is_sync() && Self::name(root, call).is_some_and(&lies);
+        let counted = calls.iter().enumerate().filter(|(_, call)| call.result >= 0 && !is_lie(call));
+        let mut moments: Vec<_> =
+            counted.flat_map(|(at, call)| [(call.began, false, at), (call.ended, true, at)]).collect();
+        moments.sort_unstable_by(|one, other| other.cmp(one));
+        Self {
+            root,
+            calls,
+            moments,
+            settled: State::default(),
+            pending: Vec::new(),
+            covered: HashMap::new(),
+            names: HashMap::from([("", ROOT)]),
+            lengths: HashMap::new(),
+            directories: HashSet::new(),
+        }
+    }
+
+    /// Lets everything happen that the trace tells up to this line.
+    pub(crate) fn advance(&mut self, line: usize) {
+        while let Some((_, ends, at)) = self.moments.pop_if(|(moment, ..)| *moment <= line) {
+            if ends {
+                self.end(at);
+            } else {
+                self.begin(at);
+            }
+        }
+    }
+
+    /// The name of what a call is about, when it is kept through a power loss.
+    pub(crate) fn name<'b>(root: &str, call: &'b Call) -> Option<&'b str> {
+        let path = if call.path.is_empty() { std::str::from_utf8(&call.data).ok()? } else { &call.path };
+        let name = path.strip_prefix(root)?.trim_start_matches('/');
+        let is_kept =
+            matches!(name, "" | "listgate.db" | "listgate.db-wal" | "listgate.db-journal" | "spool");
+        (is_kept || name.starts_with("spool/")).then_some(name)
+    }
+
+    fn begin(&mut self, at: usize) {
+        let call = &self.calls[at];
+        let Some(name) = Self::name(self.root, call) else { return };
+        let node = self.names.get(name).copied();
+        match call.name.as_str() {
+            "openat" if node.is_some() || !call.rest.contains("O_CREAT") => {}
+            "openat" => self.make(at, name),
+            "mkdir" | "mkdirat" => {
+                self.make(at, name);
+                self.directories.insert(self.names[name]);
+            }
+            "unlink" | "unlinkat" => {
+                self.names.remove(name);
+                self.change(at, self.parent(name), Effect::Name { name, node: None });
+            }
+            "write" | "pwrite64" => {
+                let node = node.expect("what is written was made");
+                let offset = if call.name == "write" { self.lengths[&node] } else { call.last_number() };
+                assert_eq!(call.data.len(), usize::try_from(call.result).unwrap(), "all octets are known");
+                let length = self.lengths.get_mut(&node).unwrap();
+                *length = (*length).max(offset + call.data.len() as u64);
+                self.change(at, node, Effect::Write { node, offset, data: &call.data });
+            }
+            "ftruncate" => {
+                let (node, length) = (node.expect("what is cut was made"), call.last_number());
+                self.lengths.insert(node, length);
+                self.change(at, node, Effect::Truncate { node, length });
+            }
+            "fsync" | "fdatasync" => {
+                let covers = |change: &&Change<'_>| change.done && Some(change.of) == node;
+                let covered = self.pending.iter().filter(covers).map(|change| change.call).collect();
+                self.covered.insert(at, covered);
+            }
+            other => panic!("{other} is new here: teach the model what it does"),
+        }
+    }
+
+    fn parent(&self, name: &str) -> Node {
+        self.names[name.rsplit_once('/').map_or("", |(parent, _)| parent)]
+    }
+
+    fn make(&mut self, at: usize, name: &'a str) {
+        let node = at + 1;
+        self.names.insert(name, node);
+        self.lengths.insert(node, 0);
+        self.change(at, self.parent(name), Effect::Name { name, node: Some(node) });
+    }
+
+    fn change(&mut self, call: usize, of: Node, effect: Effect<'a>) {
+        self.pending.push(Change { call, done: false, of, effect });
+    }
+
+    fn end(&mut self, at: usize) {
+        if let Some(change) = self.pending.iter_mut().rfind(|change| change.call == at) {
+            change.done = true;
+        }
+        let Some(covered) = self.covered.remove(&at) else { return };
+        for change in self.pending.extract_if(.., |change| covered.contains(&change.call)) {
+            self.settled.apply(change.effect);
+        }
+    }
+
+    /// Writes down what is there when the power fails now. Without `chance` all is lost that may be.
+    pub(crate) fn leave(&self, dir: &Path, mut chance: Option<&mut Chance>) {
+        let mut state = self.settled.clone();
+        for change in &self.pending {
+            let Some(chance) = chance.as_deref_mut() else { continue };
+            match (chance.below(3), change.effect) {
+                (0, _) => {}
+                (1, Effect::Write { node, offset, data }) => {
+                    let end = (offset + chance.below(data.len() as u64 + 1)) / SECTOR * SECTOR;
+                    let torn = usize::try_from(end.saturating_sub(offset)).unwrap();
+                    state.apply(Effect::Write { node, offset, data: &data[..torn] });
+                }
+                (_, effect) => state.apply(effect),
+            }
+        }
+        for (name, node) in &state.names {
+            let path = dir.join(name);
+            if self.directories.contains(node) {
+                fs::create_dir(path).unwrap();
+            } else if path.parent().is_some_and(Path::exists) {
+                fs::write(path, state.contents.get(node).map_or(&[][..], Vec::as_slice)).unwrap();
+            }
+        }
+    }
+}
+
+/// Numbers that look random and are the same each time (SplitMix64).
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
