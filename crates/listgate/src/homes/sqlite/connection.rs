@@ -86,7 +86,7 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
         // In a file that has pages already this would be a commit, for which every look would wait.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(connection, patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Checkpoints are the writer's, which looks at their results; SQLite's own hide their errors.
@@ -94,6 +94,26 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
+}
+
+/// Turns the write-ahead log on. Where two create a file at once each could wait for the other, so
+/// SQLite refuses one of them without asking its busy handler.
+fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    let turn_on = || {
+        let mut pragma = connection.prepare("PRAGMA journal_mode = WAL")?;
+        let mut rows = pragma.query([])?;
+        // To the end, past the row that it gives: only there the change is committed, or fails.
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    let is_busy = |why: &rusqlite::Error| why.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+    let since = Instant::now();
+    loop {
+        match turn_on() {
+            Err(why) if is_busy(&why) && keep_waiting(since, patience) => {}
+            done => return done,
+        }
+    }
 }
 
 /// Called while another process holds the lock: sleeps a little, and says whether to go on. By the
@@ -138,4 +158,27 @@ pub(crate) fn write<T, E: From<Unavailable>>(
     let value = work(&transaction).map_err(failed)??;
     transaction.commit().map_err(failed)?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn many_may_create_a_database_at_once() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("listgate.db");
+            let at_once = Barrier::new(8);
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        at_once.wait();
+                        open(&path, Use::Command).unwrap();
+                    });
+                }
+            });
+        }
+    }
 }
