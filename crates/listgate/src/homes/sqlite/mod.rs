@@ -190,15 +190,16 @@ impl Home {
         data_dir.create()?;
         let lock = Lock::take(data_dir.path())?;
         let connection = connection::open(&data_dir.database(), Use::Writer)?;
-        let failed = |operation| move |source| HomeError::Database { operation, source };
-        recover(&connection).map_err(failed("recover the database"))?;
+        let failed =
+            |operation| move |source| OpenError::Database { operation, path: data_dir.database(), source };
+        recover(&connection).map_err(failed("recover"))?;
         data_dir.sync()?;
         remove_orphans(&connection, &data_dir.spool())?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
         let condemned = Condemned(watch::Sender::new(false));
         let (puts, waiting) = mpsc::channel();
         let depths = Arc::new(Depths::default());
-        depths.read(&connection).map_err(failed("look how full the queues are"))?;
+        depths.read(&connection).map_err(failed("look how full the queues are in"))?;
         let spool = data_dir.spool();
         let writer = Writer::new(
             connection,
@@ -209,7 +210,7 @@ impl Home {
             Arc::clone(&depths),
             Arc::clone(metrics),
         )
-        .map_err(failed("watch the write-ahead log"))?;
+        .map_err(failed("watch the log of"))?;
         let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
         let thread = spawned.map_err(|source| HomeError::File {
             operation: "start the writer for",

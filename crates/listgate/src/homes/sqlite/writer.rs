@@ -134,7 +134,7 @@ impl Writer {
             }
             Err(source) => {
                 let why = Arc::new(Unavailable::Database { operation: "store the mail", source });
-                self.after_failure(&why);
+                self.after_failure(&why, "the mail server will try again");
                 for put in batch {
                     let _ = put.answer.send(Err(Arc::clone(&why)));
                 }
@@ -165,13 +165,13 @@ impl Writer {
         Ok(stored)
     }
 
-    fn after_failure(&mut self, why: &Arc<Unavailable>) {
+    fn after_failure(&mut self, why: &Arc<Unavailable>, mend: &str) {
         self.metrics.failed(why);
         if why.is_final() {
             self.condemned.set(why);
             return;
         }
-        tracing::error!("{why}; the mail server will try again");
+        tracing::error!("{why}; {mend}");
         // An error may or may not have ended the transaction already.
         if !self.connection.is_autocommit()
             && let Err(source) = self.connection.execute_batch("ROLLBACK")
@@ -193,7 +193,7 @@ impl Writer {
             Ok((log, copied)) => tracing::debug!("a reader holds the log: {copied} of {log} pages copied"),
             Err(source) => {
                 let why = Arc::new(Unavailable::Database { operation: "checkpoint", source });
-                self.after_failure(&why);
+                self.after_failure(&why, "it is tried again later");
             }
         }
     }
@@ -229,7 +229,10 @@ impl Writer {
         if !self.condemned.is_set()
             && let Err(source) = work(self)
         {
-            self.after_failure(&Arc::new(Unavailable::Database { operation, source }));
+            self.after_failure(
+                &Arc::new(Unavailable::Database { operation, source }),
+                "it is tried again later",
+            );
         }
     }
 
