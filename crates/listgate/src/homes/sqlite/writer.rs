@@ -137,6 +137,10 @@ impl Writer {
                 self.after_failure(&why, "the mail server will try again");
                 for put in batch {
                     let _ = put.answer.send(Err(Arc::clone(&why)));
+                    if self.condemned.is_set() {
+                        // The next start may find the row, and removes the file if it does not.
+                        keep_file(put.delivery.message.body);
+                    }
                 }
             }
         }
@@ -267,13 +271,17 @@ fn in_row(body: &Body) -> Option<&[u8]> {
     }
 }
 
+fn keep_file(body: Body) {
+    if let Body::Spooled(spooled) = body {
+        spooled.keep();
+    }
+}
+
 /// After the commit: the proof for each recipient, and the spool file belongs to its row.
 fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
     let has_a_row = stored.iter().any(|stored| stored.again != Again::Suppressed);
-    if let Body::Spooled(spooled) = delivery.message.body
-        && has_a_row
-    {
-        spooled.keep();
+    if has_a_row {
+        keep_file(delivery.message.body);
     }
     let mut stored = stored.into_iter();
     delivery.to.map(|addressed: Result<Addressed, Refusal>| {
