@@ -5,9 +5,14 @@ use crate::{bench, test};
 use std::fs;
 use std::path::Path;
 
-/// Read by proptest, by the test that kills the gate under load, and by the one that cuts its power.
-const MANY: &[(&str, &str)] =
-    &[("PROPTEST_CASES", "20000"), ("LISTGATE_ROUNDS", "500"), ("LISTGATE_IMAGES", "2000")];
+/// Read by proptest, and by the tests that kill the gate under load, cut its power, and fail its system
+/// calls.
+const MANY: &[(&str, &str)] = &[
+    ("PROPTEST_CASES", "20000"),
+    ("LISTGATE_ROUNDS", "500"),
+    ("LISTGATE_IMAGES", "2000"),
+    ("LISTGATE_EVERY_CALL", "1"),
+];
 
 /// How long each target is fuzzed, in seconds, and the variable that says otherwise.
 const FUZZ_SECONDS: (&str, u32) = ("LISTGATE_FUZZ_SECONDS", 600);

@@ -109,8 +109,7 @@ impl<'a> Disk<'a> {
 
     /// The name of what a call is about, when it is kept through a power loss.
     pub(crate) fn name<'b>(root: &str, call: &'b Call) -> Option<&'b str> {
-        let path = if call.path.is_empty() { std::str::from_utf8(&call.data).ok()? } else { &call.path };
-        let name = path.strip_prefix(root)?.trim_start_matches('/');
+        let name = call.about().strip_prefix(root)?.trim_start_matches('/');
         let is_kept =
             matches!(name, "" | "listgate.db" | "listgate.db-wal" | "listgate.db-journal" | "spool");
         (is_kept || name.starts_with("spool/")).then_some(name)

@@ -73,6 +73,9 @@ impl MailServer {
               RCPT TO:<mylist-owner@example.com>\r\nDATA\r\n",
         )?;
         let mail = self.reply()?;
+        if mail.starts_with("421") {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         assert!(mail.starts_with("250"), "{mail}");
         let (taken, mut replies): (Vec<_>, Vec<_>) =
             [self.reply()?, self.reply()?].into_iter().partition(|reply| reply.starts_with("250"));
@@ -80,6 +83,9 @@ impl MailServer {
             let (header, body) = parts(number);
             self.stream.write_all(format!("{header}{body}.\r\n").as_bytes())?;
             replies.extend(taken.iter().map_while(|_| self.reply().ok()));
+        } else {
+            self.stream.write_all(b"RSET\r\n")?;
+            self.reply()?;
         }
         Ok(replies)
     }

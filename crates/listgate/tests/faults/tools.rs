@@ -103,13 +103,18 @@ impl Tracer {
     /// Attaches to every thread, so that what follows meets the fault. `only`: system calls on this
     /// path alone.
     pub(crate) fn inject(server: &Server, fault: &str, only: Option<&Path>) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={fault}")]);
-        command.args(["-p", &server.child.id().to_string()]);
+        let mut strace = Command::new("strace");
+        strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}")]);
         if let Some(path) = only {
-            command.arg("-P").arg(path);
+            strace.arg("-P").arg(path);
         }
-        let tracer = Self(command.spawn().unwrap());
+        Self::attach(server, strace)
+    }
+
+    /// The same with other arguments.
+    pub(crate) fn attach(server: &Server, mut strace: Command) -> Self {
+        strace.args(["-f", "-qq", "-p", &server.child.id().to_string()]);
+        let tracer = Self(strace.spawn().unwrap());
         let tasks = PathBuf::from(format!("/proc/{}/task", server.child.id()));
         until("strace attaches", || {
             fs::read_dir(&tasks).unwrap().all(|task| {
@@ -118,6 +123,11 @@ impl Tracer {
             })
         });
         tracer
+    }
+
+    /// Waits for the end, after that of the gate.
+    pub(crate) fn wait(mut self) {
+        self.0.wait().unwrap();
     }
 
     /// The fault is over.

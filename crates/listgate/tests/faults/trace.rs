@@ -33,6 +33,11 @@ impl Call {
         self.data.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
+    /// The path that it is about, open or named.
+    pub(crate) fn about(&self) -> &str {
+        if self.path.is_empty() { std::str::from_utf8(&self.data).unwrap_or_default() } else { &self.path }
+    }
+
     pub(crate) fn is_sync(&self) -> bool {
         matches!(self.name.as_str(), "fsync" | "fdatasync")
     }
@@ -138,7 +143,7 @@ fn quoted(arguments: &str) -> Vec<u8> {
 }
 
 /// What changes a directory, or tells somebody. Not every machine has those with a question mark.
-const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
+pub(crate) const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
                      fsync,fdatasync,?unlink,unlinkat,?rename,renameat,renameat2";
 
 /// `listgate` on this data directory under an strace that writes down what is written, synced, made
