@@ -10,6 +10,8 @@
 use crate::support::{Peer, Server, Site, queued_as};
 use crate::tools::{command, message};
 use crate::trace::{Call, calls, finished, strace};
+use std::fs;
+use std::path::Path;
 use std::thread;
 
 /// Says that an entry was promised for the message with a mark.
@@ -112,6 +114,27 @@ fn every_250_follows_the_syncs_of_what_it_promises() {
             .map(|line| if is_sync(&line) { line.replace("sync(", "sink(") } else { line.to_owned() })
             .collect();
         assert!(check(&failed.join("\n"), data_dir, &promises).is_err(), "without syncs of the {what}");
+    }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_list_is_created_after_the_syncs_of_every_new_directory() {
+    let site = Site::new();
+    let (trace, data_dir) = (site.data().join("trace"), site.data().join("new/data"));
+    let mut listgate = strace(&site, &trace, &[]);
+    listgate.arg("--data-dir").arg(data_dir).args(["list", "create", "mylist@example.com"]);
+    assert!(listgate.output().unwrap().status.success());
+    let calls = calls(&fs::read_to_string(trace).unwrap());
+    let told = calls.iter().find(|call| call.has("created mylist@example.com")).unwrap();
+    let made: Vec<&Call> =
+        calls.iter().filter(|call| call.name.starts_with("mkdir") && call.result == 0).collect();
+    assert_eq!(made.len(), 3);
+    for made in made {
+        let parent = Path::new(made.about()).parent().unwrap().to_str().unwrap();
+        let in_time =
+            |call: &Call| call.has_synced(parent) && call.began > made.ended && call.ended < told.began;
+        assert!(calls.iter().any(in_time), "the name of {} may be lost", made.about());
     }
 }
 

@@ -119,9 +119,9 @@ impl DataDir {
             let path = path.to_owned();
             move |source| HomeError::File { operation, path, source }
         };
-        fs::create_dir_all(&self.0).map_err(failed("create the data directory", &self.0))?;
+        create_dir(&self.0, 0o777).map_err(failed("create the data directory", &self.0))?;
         // Other people's mail is nobody's to read; the directory may also hold a socket, which is.
-        DirBuilder::new().recursive(true).mode(0o700).create(&spool).map_err(failed("create", &spool))?;
+        create_dir(&spool, 0o700).map_err(failed("create", &spool))?;
         let database = self.database();
         // Only a new one is opened: closing a file drops the locks that SQLite has on it.
         match File::options().create_new(true).write(true).mode(0o600).open(&database) {
@@ -130,15 +130,33 @@ impl DataDir {
         }
     }
 
-    /// New names survive a power loss only when the directories that hold them are synced.
+    /// What an earlier start made, and died before it was synced.
     fn sync(&self) -> Result<(), HomeError> {
-        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
-        for dir in [Some(self.0.as_path()), Some(parent.unwrap_or(Path::new(".")))].into_iter().flatten() {
+        for dir in [self.path(), parent(self.path())] {
             let synced = File::open(dir).and_then(|dir| dir.sync_all());
             synced.map_err(|source| HomeError::File { operation: "sync", path: dir.to_owned(), source })?;
         }
         Ok(())
     }
+}
+
+fn parent(dir: &Path) -> &Path {
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Creates a directory and those above it that are missing. A new name survives a power loss only when
+/// the directory that holds it is synced.
+fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    create_dir(parent(dir), 0o777)?;
+    match DirBuilder::new().mode(mode).create(dir) {
+        // Another process was faster, and may die before its sync.
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        created => created?,
+    }
+    File::open(parent(dir))?.sync_all()
 }
 
 /// The disk has failed a sync: told once, never taken back.
