@@ -76,7 +76,13 @@ impl MailServer {
         if mail.starts_with("421") {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        assert!(mail.starts_with("250"), "{mail}");
+        if !mail.starts_with("250") {
+            // The rest is out of order, then.
+            for _ in ["RCPT", "RCPT", "DATA"] {
+                self.reply()?;
+            }
+            return Ok(vec![mail; 2]);
+        }
         let (taken, mut replies): (Vec<_>, Vec<_>) =
             [self.reply()?, self.reply()?].into_iter().partition(|reply| reply.starts_with("250"));
         if self.reply()?.starts_with("354") {
