@@ -129,8 +129,11 @@ impl Intake {
     /// The refusal for a doubt of ours, after the log was told why.
     pub(crate) fn unavailable(&self, why: &Unavailable) -> Refusal {
         self.metrics.failed(why);
-        tracing::error!("{why}; the mail server will try again");
-        self.home.condemn_if_final(why);
+        if why.is_final() {
+            self.home.condemn(why);
+        } else {
+            tracing::error!("{why}; the mail server will try again");
+        }
         why.refusal()
     }
 }

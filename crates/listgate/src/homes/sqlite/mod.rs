@@ -345,11 +345,9 @@ impl Home {
         answered.await.unwrap_or_else(|_| Err(Arc::new(Unavailable::Closed)))
     }
 
-    /// Ends the taking of mail for good when `why` is a failed sync.
-    pub(crate) fn condemn_if_final(&self, why: &Unavailable) {
-        if why.is_final() {
-            self.condemned.set(why);
-        }
+    /// Ends the taking of mail for good, after a failed sync.
+    pub(crate) fn condemn(&self, why: &Unavailable) {
+        self.condemned.set(why);
     }
 
     /// Becomes true when a sync has failed.
