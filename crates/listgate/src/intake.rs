@@ -3,11 +3,12 @@
 use crate::body::Incoming;
 use crate::capacity::{Capacity, Reserved};
 use crate::config::RefuseAt;
-use crate::homes::sqlite::Home;
+use crate::homes::Home;
 use crate::limits;
+use crate::lists::List;
 use crate::metrics::Metrics;
 use crate::queue::{Addressed, Delivery, Envelope, Fingerprint, Name, Outcomes, Queued, Unavailable};
-use crate::route::{self, Endpoint, Rules};
+use crate::route::{self, Endpoint, Lookup, Names, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,21 +37,14 @@ impl Intake {
     }
 
     /// Which endpoint an address is, looked up now, for a message of `size` octets.
-    fn route(&self, path: &ForwardPath, size: Option<u64>) -> Result<Endpoint, Refusal> {
-        let lookup = |why: Unavailable| self.unavailable(&why);
-        route::route(
-            path,
-            size,
-            &self.rules,
-            |names| self.home.find(names).map_err(lookup),
-            |domain| self.home.serves(domain).map_err(lookup),
-        )
+    async fn route(&self, path: &ForwardPath, size: Option<u64>) -> Result<Endpoint, Refusal> {
+        route::route(path, size, &self.rules, self).await
     }
 
     /// What RCPT answers for a message of the declared size. A doubt of ours is told at once, whatever
     /// `refuse_at` says.
-    pub(crate) fn recipient(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
-        match self.route(path, size) {
+    pub(crate) async fn recipient(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
+        match self.route(path, size).await {
             Ok(endpoint) => self.has_room(endpoint.role.queue()),
             Err(refusal) if refusal.is_temporary() || self.refuse_at == RefuseAt::Rcpt => Err(refusal),
             Err(_) => Ok(()),
@@ -92,8 +86,13 @@ impl Intake {
                 LOOP.with_text(format!("Too many hops: {received_lines} Received lines, a mail loop"))
             );
         }
+        let mut routed = Vec::new();
+        for recipient in &to {
+            routed.push(self.route(recipient, Some(original_size)).await);
+        }
+        let mut routed = routed.into_iter();
         let to = to.map(|recipient| {
-            let endpoint = self.route(&recipient, Some(original_size))?;
+            let endpoint = routed.next().expect("each recipient was routed")?;
             let msgdata = endpoint.msgdata(original_size, &self.owner);
             let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
             Ok(Addressed { recipient, endpoint, msgdata, fingerprint })
@@ -114,8 +113,8 @@ impl Intake {
     ///
     /// # Errors
     /// Why not, in words for an operator.
-    pub(crate) fn is_ready(&self) -> Result<(), String> {
-        self.home.count_domains().map_err(|why| why.to_string())?;
+    pub(crate) async fn is_ready(&self) -> Result<(), String> {
+        self.home.serves("").await.map_err(|why| why.to_string())?;
         let space = self.home.space().map_err(|why| why.to_string())?;
         self.capacity.reserve(None, space).map(drop).map_err(|refusal| refusal.to_string())
     }
@@ -135,6 +134,16 @@ impl Intake {
             tracing::error!("{why}; the mail server will try again");
         }
         why.refusal()
+    }
+}
+
+impl Lookup for Intake {
+    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal> {
+        self.home.find(names).await.map_err(|why| self.unavailable(&why))
+    }
+
+    async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
+        self.home.serves(domain).await.map_err(|why| self.unavailable(&why))
     }
 }
 

@@ -144,17 +144,23 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
     Reading { names: Names { whole, base, domain }, role, detail }
 }
 
+/// Who knows lists and domains. What they cannot tell is a refusal.
+pub(crate) trait Lookup {
+    /// The list for some names.
+    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal>;
+    /// Whether a domain is ours.
+    async fn serves(&self, domain: &str) -> Result<bool, Refusal>;
+}
+
 /// Decides what an address is, and whether its list takes a message of `size` octets, where that is
-/// known. `find` gives the list for some names, `serves` whether a domain is ours; where they cannot
-/// tell, their refusal is the answer.
-pub(crate) fn route(
+/// known.
+pub(crate) async fn route(
     path: &ForwardPath,
     size: Option<u64>,
     rules: &Rules,
-    find: impl Fn(&Names) -> Result<Option<List>, Refusal>,
-    serves: impl Fn(&str) -> Result<bool, Refusal>,
+    lookup: &impl Lookup,
 ) -> Result<Endpoint, Refusal> {
-    let endpoint = resolve(path, rules, find, serves)?;
+    let endpoint = resolve(path, rules, lookup).await?;
     // The owners can always be asked why, and bounces are of mail that the list did send.
     if !matches!(endpoint.role, Role::Owner | Role::Bounces) {
         endpoint.list.takes(size)?;
@@ -162,17 +168,12 @@ pub(crate) fn route(
     Ok(endpoint)
 }
 
-fn resolve(
-    path: &ForwardPath,
-    rules: &Rules,
-    find: impl Fn(&Names) -> Result<Option<List>, Refusal>,
-    serves: impl Fn(&str) -> Result<bool, Refusal>,
-) -> Result<Endpoint, Refusal> {
+async fn resolve(path: &ForwardPath, rules: &Rules, lookup: &impl Lookup) -> Result<Endpoint, Refusal> {
     let postmaster_of = match path {
         ForwardPath::Postmaster => None,
         ForwardPath::Mailbox(mailbox) => {
             let reading = read(mailbox, rules);
-            if let Some(list) = find(&reading.names)? {
+            if let Some(list) = lookup.find(&reading.names).await? {
                 let by_whole_name = list.address.local == reading.names.whole;
                 let role = if by_whole_name { Role::Post } else { reading.role };
                 return Ok(Endpoint { list, role, detail: reading.detail });
@@ -185,12 +186,12 @@ fn resolve(
     };
     let Some(postmaster) = &rules.postmaster else { return Err(UNAVAILABLE) };
     if let Some(domain) = postmaster_of
-        && !serves(&domain)?
+        && !lookup.serves(&domain).await?
     {
         return Err(UNAVAILABLE);
     }
     let ListAddress { local, domain } = postmaster.clone();
-    let list = find(&Names { whole: local, base: None, domain })?.ok_or(UNAVAILABLE)?;
+    let list = lookup.find(&Names { whole: local, base: None, domain }).await?.ok_or(UNAVAILABLE)?;
     Ok(Endpoint { list, role: Role::Owner, detail: None })
 }
 

@@ -3,7 +3,8 @@
 use crate::admin;
 use crate::capacity::{Bounds, Capacity};
 use crate::config::{Config, ListenAddress};
-use crate::homes::sqlite::{DataDir, Home};
+use crate::homes::Home;
+use crate::homes::sqlite::{self, DataDir};
 use crate::intake::Intake;
 use crate::lmtp_server::{Admission, Listener, Shared, Stage, reached};
 use crate::metrics::Metrics;
@@ -44,13 +45,13 @@ impl Gate {
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
     pub fn start(config: Config) -> Result<Self, GateError> {
         let metrics = Arc::new(Metrics::default());
-        let home = Home::open(&DataDir::new(&config.data_dir), config.redelivery, &metrics)
-            .map_err(GateError::new)?;
-        let lists = home.count_lists().map_err(GateError::new)?;
+        let home = sqlite::Home::open(&DataDir::new(&config.data_dir), config.redelivery, &metrics);
+        let home = Home::Sqlite(home.map_err(GateError::new)?);
         let condemned = home.condemned();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
+        let lists = runtime.block_on(home.count_lists()).map_err(GateError::new)?;
         let listeners = bind(&runtime, &config.listen, config.socket_mode)?;
         let addresses =
             listeners.iter().map(Listener::address).collect::<Result<_, _>>().map_err(GateError::new)?;

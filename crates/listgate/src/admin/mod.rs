@@ -41,13 +41,17 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 async fn answer(mut stream: TcpStream, shared: &Shared, stages: &watch::Receiver<Stage>) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
-    let (status, kind, body) = loop {
+    let asked = loop {
         if stream.read_buf(&mut head).await? == 0 {
             return Ok(());
         }
-        if let Some(answer) = read(&head, |path| respond(path, shared, *stages.borrow())) {
-            break answer;
+        if let Some(asked) = read(&head) {
+            break asked;
         }
+    };
+    let (status, kind, body) = match asked {
+        Ok(path) => respond(&path, shared, stages).await,
+        Err(refusal) => refusal,
     };
     let length = body.len();
     let head = format!(
@@ -58,28 +62,29 @@ async fn answer(mut stream: TcpStream, shared: &Shared, stages: &watch::Receiver
     stream.shutdown().await
 }
 
-/// Reads a request's head; `None` while it is not whole.
-fn read(head: &[u8], respond: impl FnOnce(&str) -> Answer) -> Option<Answer> {
+/// Reads a request's head: the path, or what is wrong with it. `None` while it is not whole.
+fn read(head: &[u8]) -> Option<Result<String, Answer>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
         Ok(httparse::Status::Partial) if head.len() < limits::ADMIN_REQUEST => None,
         Ok(httparse::Status::Complete(_)) => Some(match request.method {
-            Some("GET") => respond(request.path.unwrap_or_default()),
-            _ => ("405 Method Not Allowed", PLAIN, "only GET is answered\n".to_owned()),
+            Some("GET") => Ok(request.path.unwrap_or_default().to_owned()),
+            _ => Err(("405 Method Not Allowed", PLAIN, "only GET is answered\n".to_owned())),
         }),
-        _ => Some(("400 Bad Request", PLAIN, "this is no HTTP request\n".to_owned())),
+        _ => Some(Err(("400 Bad Request", PLAIN, "this is no HTTP request\n".to_owned()))),
     }
 }
 
-fn respond(path: &str, shared: &Shared, stage: Stage) -> Answer {
+async fn respond(path: &str, shared: &Shared, stages: &watch::Receiver<Stage>) -> Answer {
+    let stage = *stages.borrow();
     match path {
         "/metrics" => ("200 OK", METRICS, shared.intake.metrics_now()),
         "/health" => ("200 OK", PLAIN, "alive\n".to_owned()),
         "/ready" if stage != Stage::Open => {
             ("503 Service Unavailable", PLAIN, "the gate is shutting down\n".to_owned())
         }
-        "/ready" => match shared.intake.is_ready() {
+        "/ready" => match shared.intake.is_ready().await {
             Ok(()) => ("200 OK", PLAIN, "ready\n".to_owned()),
             Err(why) => ("503 Service Unavailable", PLAIN, format!("{why}\n")),
         },

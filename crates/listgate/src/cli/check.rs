@@ -4,9 +4,9 @@ use super::output::msgdata;
 use super::{CliError, Site};
 use crate::config::{Config, RefuseAt};
 use crate::homes::sqlite::lists;
-use crate::lists::ListAddress;
+use crate::lists::{List, ListAddress};
 use crate::queue::Unavailable;
-use crate::route::{self, Endpoint, Role, Rules};
+use crate::route::{self, Endpoint, Lookup, Names, Role, Rules};
 use listgate_lmtp::{Event, ForwardPath, Refusal, Session, Settings};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -60,6 +60,7 @@ fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer
         bare_newline: config.bare_newline,
         limits: config.limits(),
     };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut session: Session<(), String> = Session::new(Arc::new(settings));
     let script = format!("LHLO check\r\nMAIL FROM:<>\r\nRCPT TO:<{address}>\r\n");
     let mut input = script.as_bytes();
@@ -68,7 +69,7 @@ fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer
         match event {
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(path) => {
-                let routed = decide(&rules, connection, &path);
+                let routed = runtime.block_on(route::route(&path, None, &rules, &Beside(connection)));
                 match &routed {
                     Err(refusal) if refusal.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
                         session.refuse(refusal);
@@ -94,15 +95,23 @@ fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer
     Ok(Answer { reply, endpoint, msgdata, why })
 }
 
-fn decide(rules: &Rules, connection: &Connection, path: &ForwardPath) -> Result<Endpoint, Refusal> {
-    let failed = |source| Unavailable::Database { operation: "look up the list", source }.refusal();
-    route::route(
-        path,
-        None,
-        rules,
-        |names| lists::find(connection, names).map_err(failed),
-        |domain| lists::serves(connection, domain).map_err(failed),
-    )
+/// The lists as a command beside the gate sees them.
+struct Beside<'c>(&'c Connection);
+
+impl Beside<'_> {
+    fn ask<T>(answer: rusqlite::Result<T>) -> Result<T, Refusal> {
+        answer.map_err(|source| Unavailable::Database { operation: "look up the list", source }.refusal())
+    }
+}
+
+impl Lookup for Beside<'_> {
+    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal> {
+        Self::ask(lists::find(self.0, names))
+    }
+
+    async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
+        Self::ask(lists::serves(self.0, domain))
+    }
 }
 
 fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal>) -> String {

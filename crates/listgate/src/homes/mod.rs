@@ -2,9 +2,16 @@
 
 pub(crate) mod sqlite;
 
-use crate::queue::{Again, EntryId};
+use crate::body::Spool;
+use crate::lists::List;
+use crate::metrics::QueueNow;
+use crate::queue::{Again, Delivery, EntryId, Name, Outcomes, Unavailable};
+use crate::route::Names;
 pub(crate) use sqlite::is_sync_failure;
+use sqlite::{Depth, Space};
 use std::fmt;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The proof that an entry is on stable storage: what a 250 needs. Only a home makes one, after its
 /// sync, and nobody can copy it.
@@ -34,5 +41,90 @@ impl Queued {
 impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)
+    }
+}
+
+/// Where this gate's lists and queues live.
+pub(crate) enum Home {
+    Sqlite(sqlite::Home),
+}
+
+impl Home {
+    /// The list that answers for `names`. A no is never older than the question.
+    pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.find(names),
+        }
+    }
+
+    /// Whether mail to `domain` is ours.
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.serves(domain),
+        }
+    }
+
+    /// How many lists there are.
+    pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.count_lists(),
+        }
+    }
+
+    /// What the file system of the queues has for mail; it may be [`limits::SPACE_AGE`] old.
+    pub(crate) fn space(&self) -> Result<Space, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.space(),
+        }
+    }
+
+    /// How full a queue is, as far as was last seen.
+    pub(crate) fn depth(&self, queue: Name) -> Depth {
+        match self {
+            Self::Sqlite(home) => home.depth(queue),
+        }
+    }
+
+    /// How full a queue is now.
+    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.depth_now(queue),
+        }
+    }
+
+    /// The queues as they are now.
+    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.queues_now(),
+        }
+    }
+
+    /// Where large bodies go while they arrive.
+    pub(crate) fn spool(&self) -> Spool {
+        match self {
+            Self::Sqlite(home) => home.spool(),
+        }
+    }
+
+    /// Stores a delivery: all or nothing, and one proof for each endpoint. Dropped at its await, either
+    /// all of it is stored or nothing.
+    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
+        match self {
+            Self::Sqlite(home) => home.put(delivery).await,
+        }
+    }
+
+    /// Ends the taking of mail for good, after a failed sync.
+    pub(crate) fn condemn(&self, why: &Unavailable) {
+        match self {
+            Self::Sqlite(home) => home.condemn(why),
+        }
+    }
+
+    /// Becomes true when a sync has failed.
+    pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
+        match self {
+            Self::Sqlite(home) => home.condemned(),
+        }
     }
 }

@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             }
             Ok(Err(refusal)) => {
                 let from = self.shared.named(&sender.path.to_string());
-                tracing::info!(peer = self.peer, from, "MAIL refused: {refusal}");
+                tracing::info!(peer = self.peer, %from, "MAIL refused: {refusal}");
                 self.shared.metrics().refused("mail", &refusal);
                 self.session.refuse(&refusal);
             }
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
         let size = self.transaction.as_ref().and_then(|transaction| transaction.declared_size);
-        match guarded(async { intake.recipient(&path, size) }).await.unwrap_or(Err(BUG)) {
+        match guarded(intake.recipient(&path, size)).await.unwrap_or(Err(BUG)) {
             Ok(()) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.accepts(&path, self.shared);

@@ -90,7 +90,7 @@ impl Transaction {
         tracing::info!(
             id = id.as_deref().unwrap_or("-"),
             message_id,
-            from = shared.named(&self.mail_from.to_string()),
+            from = %shared.named(&self.mail_from.to_string()),
             to = to.join(", "),
             size = self.size,
             ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),

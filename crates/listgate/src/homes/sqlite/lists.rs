@@ -74,10 +74,6 @@ pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(*) FROM list", [], |row| row.get(0))
 }
 
-pub(crate) fn count_domains(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row("SELECT count(*) FROM domain", [], |row| row.get(0))
-}
-
 /// What an operator's change to lists or domains came to, when it was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {

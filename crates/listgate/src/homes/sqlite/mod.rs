@@ -263,10 +263,6 @@ impl Home {
         self.ask("look up the domain", |connection, _| lists::serves(connection, domain))
     }
 
-    pub(crate) fn count_domains(&self) -> Result<u64, Unavailable> {
-        self.ask("count the domains", |connection, _| lists::count_domains(connection))
-    }
-
     /// The queues as they are now.
     pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
         self.ask("look at the queues", |connection, _| queues::now(connection))
