@@ -1,7 +1,7 @@
 //! What is counted, for Prometheus. The names are a contract with whoever graphs them: docs/metrics.md
 //! has them all.
 
-use crate::homes::sqlite::Space;
+use crate::homes::Space;
 use crate::queue::{Again, Queued, Unavailable};
 use crate::route::Endpoint;
 use listgate_lmtp::Refusal;

@@ -47,6 +47,13 @@ impl FromStr for Name {
     }
 }
 
+/// How full a queue is. A message counts in each of its entries.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Depth {
+    pub(crate) entries: u64,
+    pub(crate) octets: u64,
+}
+
 /// What is known of a message besides its octets: the sender, and the trace that is kept as data.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {

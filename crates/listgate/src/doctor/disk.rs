@@ -1,8 +1,9 @@
 //! The data directory and the disk it is on.
 
 use super::Finding;
+use crate::homes::Space;
+use crate::homes::sqlite::DataDir;
 use crate::homes::sqlite::health::Health;
-use crate::homes::sqlite::{DataDir, Space};
 use crate::limits;
 use bytesize::ByteSize;
 use rustix::fs::{Access, access};

@@ -1,14 +1,15 @@
 //! Where lists and queues live. Each home owns its connection, its schema and both halves.
 
+mod space;
 pub(crate) mod sqlite;
 
 use crate::body::Spool;
 use crate::lists::List;
 use crate::metrics::QueueNow;
-use crate::queue::{Again, Delivery, EntryId, Name, Outcomes, Unavailable};
+use crate::queue::{Again, Delivery, Depth, EntryId, Name, Outcomes, Unavailable};
 use crate::route::Names;
+pub(crate) use space::Space;
 pub(crate) use sqlite::is_sync_failure;
-use sqlite::{Depth, Space};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -41,6 +42,31 @@ impl Queued {
 impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)
+    }
+}
+
+/// The disk has failed a sync: told once, never taken back.
+#[derive(Clone, Debug)]
+pub(crate) struct Condemned(watch::Sender<bool>);
+
+impl Default for Condemned {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Condemned {
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
+    fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    fn set(&self, why: &Unavailable) {
+        tracing::error!("{why}: no more mail is taken, and Listgate ends; the next start recovers");
+        self.0.send_replace(true);
     }
 }
 

@@ -10,18 +10,17 @@ mod seen;
 mod store;
 mod writer;
 
-use super::Queued;
+use super::space::{LastSpace, Space};
+use super::{Condemned, Queued};
 use crate::body::Spool;
 use crate::config::Redelivery;
-use crate::limits;
 use crate::lists::List;
 use crate::metrics::{Metrics, QueueNow};
-use crate::queue::{Delivery, Name, Outcomes, Unavailable};
+use crate::queue::{Delivery, Depth, Name, Outcomes, Unavailable};
 use crate::route::Names;
 use connection::{OpenError, PAGE_SIZE, Use};
 use lists::Known;
 use lock::{Lock, LockError};
-pub(crate) use queues::Depth;
 use queues::Depths;
 use rusqlite::{Connection, ffi};
 use std::fs::{self, DirBuilder, File};
@@ -100,12 +99,7 @@ impl DataDir {
 
     /// What there is room for, with so many free pages within the database file.
     pub(crate) fn space(&self, unused: u64) -> io::Result<Space> {
-        let stat = rustix::fs::statvfs(&self.0)?;
-        Ok(Space {
-            octets: stat.f_bavail.saturating_mul(stat.f_frsize).saturating_add(unused * PAGE_SIZE),
-            // Some file systems make inodes as they need them, and have none to count.
-            inodes: (stat.f_files > 0).then_some(stat.f_favail),
-        })
+        Space::at(&self.0, unused * PAGE_SIZE)
     }
 
     /// The gate that holds the directory, as it calls itself.
@@ -159,30 +153,6 @@ fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
     File::open(parent(dir))?.sync_all()
 }
 
-/// The disk has failed a sync: told once, never taken back.
-#[derive(Clone, Debug)]
-pub(crate) struct Condemned(watch::Sender<bool>);
-
-impl Condemned {
-    fn is_set(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    fn set(&self, why: &Unavailable) {
-        tracing::error!("{why}: no more mail is taken, and Listgate ends; the next start recovers");
-        self.0.send_replace(true);
-    }
-}
-
-/// What there is room for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Space {
-    /// Free on the file system, and free within the database file.
-    pub(crate) octets: u64,
-    /// Of the file system, where it has a fixed number.
-    pub(crate) inodes: Option<u64>,
-}
-
 /// The home of a gate. Dropping it ends its writer, after what was handed to it is written.
 pub(crate) struct Home {
     lookup: Mutex<(Connection, Known)>,
@@ -191,7 +161,7 @@ pub(crate) struct Home {
     condemned: Condemned,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
-    space: Mutex<Option<(Instant, Space)>>,
+    space: LastSpace,
     puts: Option<mpsc::Sender<Put>>,
     writer: Option<JoinHandle<()>>,
     /// Held for the life of the home, and released last.
@@ -214,7 +184,7 @@ impl Home {
         data_dir.sync()?;
         remove_orphans(&connection, &data_dir.spool())?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
-        let condemned = Condemned(watch::Sender::new(false));
+        let condemned = Condemned::default();
         let (puts, waiting) = mpsc::channel();
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
@@ -242,7 +212,7 @@ impl Home {
             condemned,
             depths,
             metrics: Arc::clone(metrics),
-            space: Mutex::default(),
+            space: LastSpace::default(),
             puts: Some(puts),
             writer: Some(thread),
             _lock: lock,
@@ -302,17 +272,9 @@ impl Home {
         self.spool.clone()
     }
 
-    /// What the file system of the data directory has for mail; it may be [`limits::SPACE_AGE`] old.
+    /// What the file system of the data directory has for mail.
     pub(crate) fn space(&self) -> Result<Space, Unavailable> {
-        let mut last = self.space.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, space)) = *last
-            && at.elapsed() < limits::SPACE_AGE
-        {
-            return Ok(space);
-        }
-        let space = self.look_at_space()?;
-        *last = Some((Instant::now(), space));
-        Ok(space)
+        self.space.or_look(|| self.look_at_space())
     }
 
     fn look_at_space(&self) -> Result<Space, Unavailable> {
@@ -348,7 +310,7 @@ impl Home {
 
     /// Becomes true when a sync has failed.
     pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
-        self.condemned.0.subscribe()
+        self.condemned.watch()
     }
 }
 

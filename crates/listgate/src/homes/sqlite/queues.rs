@@ -3,7 +3,7 @@
 use super::connection::write;
 use super::lists::milliseconds;
 use crate::metrics::QueueNow;
-use crate::queue::{EntryId, Msgdata, Name, Unavailable};
+use crate::queue::{Depth, EntryId, Msgdata, Name, Unavailable};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs;
 use std::path::Path;
@@ -43,17 +43,8 @@ pub(crate) struct Entry {
     pub(crate) repeats: Option<String>,
 }
 
-/// How full a queue is. A message counts in each of its entries.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Depth {
-    pub(crate) entries: u64,
-    pub(crate) octets: u64,
-}
-
-impl Depth {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { entries: row.get(0)?, octets: row.get(1)? })
-    }
+pub(super) fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
+    Ok(Depth { entries: row.get(0)?, octets: row.get(1)? })
 }
 
 /// How full each queue was when it was last looked at.
@@ -75,7 +66,7 @@ impl Depths {
         let mut statement =
             connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
         for queue in Name::ALL {
-            self.set(&[(queue, statement.query_row([queue.as_str()], Depth::read)?)]);
+            self.set(&[(queue, statement.query_row([queue.as_str()], read_depth)?)]);
         }
         Ok(())
     }
@@ -91,7 +82,7 @@ pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
         .into_iter()
         .map(|queue| {
             let name = queue.as_str();
-            let Depth { entries, octets } = size.query_row([name], Depth::read)?;
+            let Depth { entries, octets } = size.query_row([name], read_depth)?;
             let came: Option<i64> = oldest.query_row([name], |row| row.get(0)).optional()?;
             let age = came.map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
             Ok(QueueNow { name, entries, octets, oldest: age })

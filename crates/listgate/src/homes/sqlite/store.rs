@@ -1,12 +1,12 @@
 //! The rows of a delivery: its message, its entries, what is remembered of it.
 
 use super::lists::milliseconds;
-use super::queues::Depth;
+use super::queues::read_depth;
 use super::seen::{Seen, remember};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
-use crate::queue::{Addressed, Again, Delivery, EntryId, Fingerprint, Name};
+use crate::queue::{Addressed, Again, Delivery, Depth, EntryId, Fingerprint, Name};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 
@@ -99,7 +99,7 @@ impl Batch<'_> {
             let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1
                        RETURNING entries, octets";
             let added = params![queue.as_str(), growth.entries, growth.octets];
-            let depth = self.connection.prepare_cached(sql)?.query_row(added, Depth::read)?;
+            let depth = self.connection.prepare_cached(sql)?.query_row(added, read_depth)?;
             grown.push((queue, depth));
         }
         Ok(grown)

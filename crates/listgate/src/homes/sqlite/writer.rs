@@ -298,7 +298,6 @@ mod tests {
     use crate::homes::sqlite::{DataDir, lists};
     use crate::queue::{Fingerprint, Message};
     use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
-    use tokio::sync::watch;
 
     /// Three recipients, as only a session can name them.
     fn recipients() -> PerRecipient<ForwardPath> {
@@ -367,7 +366,7 @@ mod tests {
         lists::create(&mut connection, &["a@b".parse().unwrap()]).unwrap();
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
-        let condemned = Condemned(watch::Sender::new(false));
+        let condemned = Condemned::default();
         let (puts, depths) = (mpsc::channel().1, Arc::default());
         let mut writer = Writer::new(
             connection,
