@@ -2,6 +2,7 @@
 //!
 //! A test says which it needs: `#[ignore = "needs postfix, strace"]`.
 
+use crate::mailman;
 use crate::run::{self, Outcome, command, told};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,15 @@ const PEERS: &[Peer] = &[
     Peer { name: "sqlite3", package: Some("sqlite3"), objection: none },
     Peer { name: "python3", package: Some("python3"), objection: without_lmtp },
     Peer { name: "valgrind", package: Some("valgrind"), objection: none },
+    Peer { name: "postgres", package: Some("postgresql"), objection: without_its_user },
+    // Not Debian's: `mailman.rs` installs it.
+    Peer { name: "mailman", package: None, objection: in_part },
     // Debian lets one mail server be installed, and that is Postfix.
     Peer { name: "exim4", package: None, objection: none },
 ];
 
 /// What `cargo xtask test` installs where it can.
-pub(crate) const OF_THE_TESTS: &[&str] = &["postfix", "swaks", "strace", "sqlite3", "python3"];
+pub(crate) const OF_THE_TESTS: &[&str] = &["postfix", "swaks", "strace", "sqlite3", "python3", "postgres"];
 
 /// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
 pub(crate) fn missing(reason: &str) -> Option<String> {
@@ -46,11 +50,18 @@ fn objection(name: &str) -> Option<String> {
     }
 }
 
-/// Where a program is. The sbin folders are looked into even if the user's PATH leaves them out.
+/// Where a program is. The sbin folders are looked into even if the user's PATH leaves them out, and
+/// those where Debian keeps PostgreSQL, which no PATH has.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    if name == "mailman" {
+        return mailman::program();
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(name)).find(|file| file.is_file())
+    let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
+    let postgresql = versions.map(|version| version.path().join("bin"));
+    let mut folders = std::env::split_paths(&path).chain(sbin).chain(postgresql);
+    folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()))
 }
 
 /// Where a program is, or a sentence that says what to install.
@@ -75,12 +86,20 @@ pub(crate) fn install(names: &[&str]) {
         if package == "postfix" {
             told(keep_postfix_local());
         }
-        // --no-remove: a test run must not push another mail server off the machine.
-        if !told(apt_get(&["install", "--yes", "--no-install-recommends", "--no-remove", package])) {
+        if !told(install_package(package)) {
             println!("could not install {package}: what needs it is skipped");
         }
     }
     println!();
+}
+
+/// Installs a package of Debian's, where that is possible.
+pub(crate) fn install_package(package: &str) -> Outcome {
+    if !is_root() || program("apt-get").is_none() {
+        return Err(format!("{package} is not here: install it and try again"));
+    }
+    // --no-remove: a test run must not push another mail server off the machine.
+    apt_get(&["install", "--yes", "--no-install-recommends", "--no-remove", package])
 }
 
 fn apt_get(arguments: &[&str]) -> Outcome {
@@ -107,6 +126,16 @@ fn none(_: &Path) -> Option<&'static str> {
 
 fn only_for_root(_: &Path) -> Option<&'static str> {
     (!is_root()).then_some("only root can run")
+}
+
+/// It refuses to run as root; Debian's package makes the user that it runs as.
+fn without_its_user(_: &Path) -> Option<&'static str> {
+    let user = || run::succeed(command("id").args(["-u", "postgres"]).stdout(Stdio::null()));
+    (is_root() && user().is_err()).then_some("needs a user postgres when root runs the tests")
+}
+
+fn in_part(_: &Path) -> Option<&'static str> {
+    (!mailman::is_whole()).then_some("is here in part or in another version")
 }
 
 fn without_lmtp(python: &Path) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the test command. All that must hold for a commit.
 
+use crate::mailman;
 use crate::peers;
 use crate::run::{self, Outcome, Steps, cargo};
 use crate::tally::{Summary, Tally};
@@ -22,6 +23,7 @@ pub(crate) fn run(no_skips: bool) -> bool {
 /// One profile and one set of flags throughout, since each further one compiles SQLite once more.
 pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary {
     peers::install(peers::OF_THE_TESTS);
+    mailman::install();
     let mut first = Tally::default();
     steps.step("cargo test --workspace", || {
         cargo_test(&["test", "--workspace", "--no-fail-fast"], environment, &mut first)
@@ -57,6 +59,7 @@ fn cargo_step(steps: &mut Steps, arguments: &[&str]) {
 fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tally) -> Outcome {
     let mut cargo = cargo(arguments);
     cargo.envs(environment.iter().copied());
+    cargo.env(mailman::VARIABLE, mailman::folder()?);
     let outcome = run::stream(&mut cargo, std::io::stdout(), |line| tally.read(line));
     tally.finish();
     if tally.died > 0 {

@@ -2,7 +2,7 @@
 //! pass through the header's edit and are written once.
 
 use crate::limits;
-use crate::message::{HeaderEdit, ID_DIGITS, MessageId};
+use crate::message::{Blanks, HeaderEdit, ID_DIGITS, MessageId, Style};
 use crate::queue::{Digest, Message, Unavailable};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -114,6 +114,10 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
+    pub(crate) fn path(&self) -> &Path {
+        self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
+    }
+
     /// Its name within the spool directory.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -133,7 +137,6 @@ fn failed(operation: &'static str, path: &Path, source: io::Error) -> Unavailabl
 #[derive(Debug)]
 pub(crate) struct Incoming {
     edit: HeaderEdit,
-    hostname: String,
     spool: Spool,
     buffer: Vec<u8>,
     file: Option<SpoolFile>,
@@ -145,13 +148,18 @@ pub(crate) struct Incoming {
 impl Incoming {
     /// `mail_from` as X-MailFrom says it; `hostname` is the right-hand side of a Message-ID of ours.
     /// `received` is a Received line to go before the first header line.
-    pub(crate) fn new(mail_from: String, hostname: &str, received: Option<String>, spool: Spool) -> Self {
+    pub(crate) fn new(
+        style: Style,
+        mail_from: String,
+        hostname: &str,
+        received: Option<String>,
+        spool: Spool,
+    ) -> Self {
         let mut hash = Sha256::new();
         hash.update(&mail_from);
         hash.update([0]);
         Self {
-            edit: HeaderEdit::new(mail_from, hostname.to_owned(), received),
-            hostname: hostname.to_owned(),
+            edit: HeaderEdit::new(style, mail_from, hostname.to_owned(), received),
             spool,
             buffer: Vec::new(),
             file: None,
@@ -174,7 +182,7 @@ impl Incoming {
         let found = self.edit.finish(&mut self.buffer);
         let message_id = match found {
             MessageId::Given(id) => id,
-            MessageId::Missing { at } => self.fill_in_message_id(at, &digest)?,
+            MessageId::Missing(blanks) => self.fill_in_message_id(blanks, &digest)?,
         };
         let body = match self.file {
             None => Body::Memory(self.buffer),
@@ -210,29 +218,36 @@ impl Incoming {
     }
 
     /// The digits are a hash of sender and message: a message that is sent again gets the same id.
-    fn fill_in_message_id(&mut self, at: u64, digest: &Digest) -> Result<String, Unavailable> {
-        let digits: String = digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
+    fn fill_in_message_id(&mut self, blanks: Blanks, digest: &Digest) -> Result<String, Unavailable> {
+        let digits = digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
+        let (id, patches) = blanks.fill(digits);
+        patches.into_iter().try_for_each(|(at, text)| self.overwrite(at, text.as_bytes()))?;
+        Ok(id)
+    }
+
+    /// Writes over what was pushed: in the file, in the buffer, or across. Each octet goes where it
+    /// belongs.
+    fn overwrite(&mut self, at: u64, octets: &[u8]) -> Result<(), Unavailable> {
         let flushed = self.file.as_ref().map_or(0, |file| file.len);
-        // The digits lie on one side or the other, or across: each octet goes where it belongs.
-        for (place, digit) in (at..).zip(digits.bytes()) {
+        for (place, octet) in (at..).zip(octets) {
             match (&self.file, place.checked_sub(flushed)) {
                 (_, Some(in_buffer)) => {
                     let index = usize::try_from(in_buffer).expect("an index into the buffer");
-                    self.buffer[index] = digit;
+                    self.buffer[index] = *octet;
                 }
                 (Some(file), None) => {
-                    let written = file.file.write_all_at(&[digit], place);
+                    let written = file.file.write_all_at(&[*octet], place);
                     written.map_err(|source| failed("write", file.path(), source))?;
                 }
                 (None, None) => unreachable!("without a file nothing was flushed"),
             }
         }
-        Ok(format!("<{digits}@{}>", self.hostname))
+        Ok(())
     }
 }
 
 /// Runs file operations where they do not hold up other sessions.
-async fn off_the_runtime<T: Send + 'static>(
+pub(crate) async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Unavailable> + Send + 'static,
 ) -> Result<T, Unavailable> {
     match tokio::task::spawn_blocking(work).await {

@@ -1,6 +1,7 @@
 //! The configuration: as it is written in TOML, and as it is resolved. Two types, because a file may
 //! leave everything out and the program wants everything.
 
+use crate::homes::mailman;
 use crate::lists::ListAddress;
 use crate::peers::Peers;
 use bytesize::ByteSize;
@@ -19,6 +20,8 @@ use std::{fmt, sync::LazyLock};
 pub struct Config {
     /// Where lists and queues live.
     pub data_dir: PathBuf,
+    /// Whose lists and queues they are.
+    pub home: HomeKind,
     /// Where LMTP is served.
     pub listen: Vec<ListenAddress>,
     /// Our name in the greeting. Default: the machine's.
@@ -74,6 +77,26 @@ pub struct Config {
     pub max_octets: Option<u64>,
 }
 
+/// Where lists and queues live.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HomeKind {
+    /// In the data directory.
+    Sqlite,
+    /// In a GNU Mailman 3 site.
+    Mailman {
+        /// Its mailman.cfg; `None`: where Mailman would look for it.
+        config: Option<PathBuf>,
+    },
+}
+
+/// A home as the file names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum HomeName {
+    Sqlite,
+    Mailman,
+}
+
 /// What to do with mail that came before: its last reply was lost, and it is sent again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,6 +125,7 @@ impl Config {
         let limits = Limits::default();
         Self {
             data_dir: data_dir.into(),
+            home: HomeKind::Sqlite,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 8024)))],
             hostname: machine_name(),
             owner: "changeme@example.com".to_owned(),
@@ -138,18 +162,55 @@ impl Config {
     /// The file cannot be read, or says what no configuration says: the error names file, line, key
     /// and the mend.
     pub fn read(path: &Path, data_dir: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let mut config = Self::new(data_dir);
+        config.apply(path)?;
+        Ok(config)
+    }
+
+    /// What a Mailman site's own configuration says: where it expects mail, how it reads addresses, and
+    /// whom it names as its owner.
+    ///
+    /// # Errors
+    /// Mailman could not use it either, or it names what we do not know: file, section and key are named.
+    pub fn follow_mailman(&mut self, cfg: Option<&Path>) -> Result<(), ConfigError> {
+        let site = mailman::cfg::Site::read(cfg).map_err(|why| ConfigError::Mailman(why.to_string()))?;
+        self.listen = vec![ListenAddress::Tcp(site.lmtp_address().map_err(ConfigError::Mailman)?)];
+        self.owner = site.site_owner;
+        self.verp_delimiter = site.verp_delimiter;
+        self.home = HomeKind::Mailman { config: site.cfg };
+        Ok(())
+    }
+
+    /// What the file at `path` says instead of what was said before.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn apply(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let written: Written = toml::from_str(&text)
             .map_err(|why| ConfigError::Toml { path: path.to_owned(), why: explained(&why) })?;
-        let mut config = Self::new(data_dir);
-        let applied = written.apply(&mut config).and_then(|()| config.agrees());
-        applied.map_err(|why| ConfigError::Value { path: path.to_owned(), why })?;
-        Ok(config)
+        let wrong = |why| ConfigError::Value { path: path.to_owned(), why };
+        if written.is_of_mailman().map_err(wrong)? && self.home == HomeKind::Sqlite {
+            self.follow_mailman(written.mailman.config.as_deref())?;
+        }
+        written.apply(self).and_then(|()| self.agrees()).map_err(wrong)
     }
 
     /// What is right for each key alone may not be together.
     fn agrees(&self) -> Result<(), String> {
+        if !listgate_lmtp::is_domain_name(&self.hostname) {
+            let name = &self.hostname;
+            return Err(format!(
+                "server.hostname = {name:?} is no host name: write one such as \"lists.example.com\""
+            ));
+        }
+        let delimiter = self.verp_delimiter;
+        if !delimiter.is_ascii_punctuation() || matches!(delimiter, '-' | '@' | '.' | '"' | '\\') {
+            return Err(format!(
+                "addresses.verp_delimiter = {delimiter:?} cannot begin a detail: write a sign such as \"+\""
+            ));
+        }
         if self.max_in_flight < self.max_message_size {
             return Err(format!(
                 "server.max_in_flight = {} is below lmtp.max_message_size = {}: no message of that size \
@@ -191,6 +252,12 @@ pub enum ConfigError {
         /// Where and why.
         why: String,
     },
+    /// A Mailman site's configuration cannot be used.
+    #[error("{0}")]
+    Mailman(
+        /// File, section, key and why.
+        String,
+    ),
     /// A value cannot be.
     #[error("{}: {why}", path.display())]
     Value {
@@ -210,6 +277,8 @@ struct Written {
     lmtp: Lmtp,
     addresses: Addresses,
     storage: Storage,
+    lists: Lists,
+    mailman: Mailman,
     queue: Queue,
     admin: Admin,
     log: Log,
@@ -282,13 +351,37 @@ struct Log {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct Lists {
+    source: Option<HomeName>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Mailman {
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Queue {
+    backend: Option<HomeName>,
     redelivery: Option<Redelivery>,
     max_entries: Option<u64>,
     max_size: Option<ByteSize>,
 }
 
 impl Written {
+    /// Whether lists and queues are a Mailman site's.
+    fn is_of_mailman(&self) -> Result<bool, String> {
+        match (self.lists.source, self.queue.backend) {
+            (Some(lists), Some(queue)) if lists != queue => {
+                Err("lists.source and queue.backend name different homes: lists and queues live together"
+                    .to_owned())
+            }
+            (lists, queue) => Ok(lists.or(queue) == Some(HomeName::Mailman) || self.mailman.config.is_some()),
+        }
+    }
+
     fn apply(self, config: &mut Config) -> Result<(), String> {
         set(&mut config.owner, self.site.owner);
         if let Some(postmaster) = self.site.postmaster {

@@ -2,9 +2,10 @@
 //! tries to break it. The tests replay what it found worth keeping.
 
 use crate::config::{Config, ConfigError};
+use crate::homes::mailman::{entry::Entry, message_id};
 use crate::limits;
 use crate::lists::ListAddress;
-use crate::message::{HeaderEdit, ID_DIGITS, MessageId};
+use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style};
 use crate::peers::Peers;
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -21,21 +22,31 @@ pub fn header_edit(input: &[u8]) {
     if message.len() > limits::HEADER_NAME {
         return;
     }
-    let (edited, facts) = edited_in_pieces(message, usize::from(size).max(1));
-    assert_eq!(edited.escape_ascii().to_string(), edited_at_once(message).escape_ascii().to_string());
-    assert_eq!(facts, edited_in_pieces(message, usize::MAX).1);
-    let (twice, _) = edited_in_pieces(&edited, usize::MAX);
-    assert_eq!(edited.escape_ascii().to_string(), twice.escape_ascii().to_string());
+    for style in [Style::Plain, Style::Mailman] {
+        let (edited, facts) = edited_in_pieces(style, message, usize::from(size).max(1));
+        let at_once = edited_at_once(style, message);
+        assert_eq!(edited.escape_ascii().to_string(), at_once.escape_ascii().to_string());
+        assert_eq!(facts, edited_in_pieces(style, message, usize::MAX).1);
+        let (twice, _) = edited_in_pieces(style, &edited, usize::MAX);
+        // An id within brackets within brackets is mended twice.
+        if style == Style::Plain || !message.contains(&b'[') {
+            assert_eq!(edited.escape_ascii().to_string(), twice.escape_ascii().to_string());
+        }
+    }
 }
 
-/// The edited message, and the facts of its header in words.
-fn edited_in_pieces(message: &[u8], size: usize) -> (Vec<u8>, String) {
-    let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), None);
+/// The edited message with a Message-ID of zeros where it is ours, and the facts of its header in words.
+pub(crate) fn edited_in_pieces(style: Style, message: &[u8], size: usize) -> (Vec<u8>, String) {
+    let mut edit = HeaderEdit::new(style, FROM.to_owned(), "host".to_owned(), None);
     let mut out = Vec::new();
     message.chunks(size).for_each(|piece| edit.push(piece, &mut out));
-    if let MessageId::Missing { at } = edit.finish(&mut out) {
-        let digits = usize::try_from(at).expect("an index into the message");
-        assert!(out[digits..].starts_with(&[b'0'; ID_DIGITS]), "the digits are where they are said to be");
+    if let MessageId::Missing(blanks) = edit.finish(&mut out) {
+        for (at, text) in blanks.fill("0".repeat(ID_DIGITS)).1 {
+            let blank = usize::try_from(at).expect("an index into the message");
+            let blank = &mut out[blank..][..text.len()];
+            assert!(blank.iter().all(|&octet| octet == b'0'), "zeros are where they are said to be");
+            blank.copy_from_slice(text.as_bytes());
+        }
     }
     (out, format!("{:?}", edit.into_facts()))
 }
@@ -68,7 +79,7 @@ fn lines(message: &[u8]) -> Vec<&[u8]> {
 
 /// The edit of a whole message at once, after the words of Python's parser; the Message-ID of ours with
 /// zeros for its digits. It knows no bound.
-pub(crate) fn edited_at_once(message: &[u8]) -> Vec<u8> {
+pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     let lines = lines(message);
     let mut header = lines.iter().take_while(|line| is_header_line(line)).count();
     let mut blank = lines.get(header).is_some_and(|line| is_blank(line));
@@ -76,31 +87,45 @@ pub(crate) fn edited_at_once(message: &[u8]) -> Vec<u8> {
         header -= 1;
         blank = false;
     }
-    let mut out = Vec::new();
-    let (mut keep, mut has_id) = (true, false);
+    let mut fields: Vec<Vec<u8>> = Vec::new();
     for (at, line) in lines[..header].iter().enumerate() {
-        let name = line.split(|&octet| octet == b':').next().unwrap_or_default();
-        if matches!(line[0], b' ' | b'\t') {
-            // As the line it continues.
-        } else if line.starts_with(b"From ") {
-            keep = true;
-        } else {
-            keep = !name.eq_ignore_ascii_case(b"x-mailfrom");
-            has_id |= name.eq_ignore_ascii_case(b"message-id");
-        }
-        if keep {
-            out.extend_from_slice(line);
-            let unended = at + 1 == lines.len() && !line.ends_with(b"\r") && !line.ends_with(b"\n");
-            out.extend_from_slice(if unended { b"\r\n" } else { b"" });
+        let unended = at + 1 == lines.len() && !line.ends_with(b"\r") && !line.ends_with(b"\n");
+        let line = [*line, if unended { b"\r\n" } else { b"" }].concat();
+        match fields.last_mut() {
+            // Nothing continues a `From ` line; but it goes nowhere either.
+            Some(field) if matches!(line[0], b' ' | b'\t') => field.extend(line),
+            _ => fields.push(line),
         }
     }
-    if !has_id {
-        out.extend_from_slice(b"Message-ID: <00000000000000000000000000000000@host>\r\n");
+    let named = |field: &[u8], names: &[&str]| {
+        let name = field.split(|&octet| octet == b':').next().unwrap_or_default().to_ascii_lowercase();
+        !field.starts_with(b"From ") && names.iter().any(|other| name == other.as_bytes())
+    };
+    let is_mailman = style == Style::Mailman;
+    fields.retain(|field| !named(field, &["x-mailfrom"]));
+    fields.retain(|field| !is_mailman || !named(field, &["message-id-hash", "x-message-id-hash"]));
+    if !fields.iter().any(|field| named(field, &["message-id"])) {
+        fields.push(format!("Message-ID: <{}@host>\r\n", "0".repeat(ID_DIGITS)).into_bytes());
     }
-    out.extend_from_slice(format!("X-MailFrom: {FROM}\r\n").as_bytes());
-    out.extend_from_slice(if blank { b"" } else { b"\r\n" });
-    out.extend_from_slice(&lines[header..].concat());
-    out
+    if is_mailman {
+        let id = fields.iter_mut().find(|field| named(field, &["message-id"])).expect("one is there now");
+        let read = message_id::MessageId::of_field(id);
+        let hash = read.hash();
+        *id = read.mended_field().unwrap_or_else(|| id.clone());
+        fields.push(format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\n").into_bytes());
+    }
+    fields.push(format!("X-MailFrom: {FROM}\r\n").into_bytes());
+    fields.push(if blank { Vec::new() } else { b"\r\n".to_vec() });
+    [fields.concat(), lines[header..].concat()].concat()
+}
+
+/// A queue file of Mailman's is read or refused, and what is shown of its metadata has a bound.
+pub fn queue_file(input: &[u8]) {
+    if let Ok(entry) = Entry::read(input) {
+        let shown = serde_json::to_string(&entry.metadata).expect("JSON can be written");
+        // Each octet that is shown may need an escape, and each value a word.
+        assert!(shown.len() <= 16 * limits::SHOWN_METADATA);
+    }
 }
 
 /// What a pipe takes before anybody reads it, on any system.
@@ -126,6 +151,7 @@ pub fn configuration(input: &[u8]) {
             for address in ADDRESSES.map(|address| address.parse().expect("an address")) {
                 assert_eq!(config.allow.contains(address), anew.contains(address), "{address}");
             }
+            assert!(listgate_lmtp::is_domain_name(&config.hostname), "{:?}", config.hostname);
             assert!(config.postmaster.is_none_or(|list| list.parse::<ListAddress>().is_ok()));
             for address in config.listen {
                 assert_eq!(address.to_string().parse(), Ok(address));
@@ -133,8 +159,11 @@ pub fn configuration(input: &[u8]) {
         }
         Err(why) => {
             let said = why.to_string();
-            assert!(said.contains(&path), "{said}");
+            let of_this_file = !matches!(why, ConfigError::Mailman(_));
+            assert!(!of_this_file || said.contains(&path), "{said}");
             match why {
+                // Another file is wrong, and is named.
+                ConfigError::Mailman(_) => {}
                 ConfigError::Read { .. } => assert!(std::str::from_utf8(input).is_err(), "{said}"),
                 ConfigError::Toml { why, .. } => assert!(why.contains(" at line "), "{said}"),
                 ConfigError::Value { why, .. } => assert!(names_a_key(&why), "{said}"),
@@ -146,7 +175,8 @@ pub fn configuration(input: &[u8]) {
 /// `table.key: …` or `table.key = …`
 fn names_a_key(why: &str) -> bool {
     let (name, _) = why.split_once([':', ' ']).unwrap_or_default();
-    let tables = ["site", "server", "lmtp", "addresses", "storage", "queue", "admin", "log"];
+    let tables =
+        ["site", "server", "lmtp", "addresses", "storage", "lists", "mailman", "queue", "admin", "log"];
     name.split_once('.').is_some_and(|(table, key)| tables.contains(&table) && !key.is_empty())
 }
 
@@ -172,5 +202,6 @@ mod tests {
     fn the_corpora_hold() {
         replay("header_edit", super::header_edit);
         replay("configuration", super::configuration);
+        replay("queue_file", super::queue_file);
     }
 }

@@ -65,7 +65,7 @@ impl Intake {
             let now = mail_date(SystemTime::now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });
-        Incoming::new(mail_from.to_string(), &self.hostname, received, self.home.spool())
+        Incoming::new(self.home.style(), mail_from.to_string(), &self.hostname, received, self.home.spool())
     }
 
     /// The message is whole: it is stored for every recipient that is an endpoint now, which may not

@@ -38,7 +38,7 @@ mod queue;
 mod route;
 mod serve;
 
-pub use config::{Config, ConfigError, ListenAddress, Redelivery, RefuseAt};
+pub use config::{Config, ConfigError, HomeKind, ListenAddress, Redelivery, RefuseAt};
 pub use listgate_lmtp::BareNewline;
 pub use peers::Peers;
 pub use serve::{Gate, GateError};

@@ -20,6 +20,10 @@ pub(crate) const HEADER_NAME: usize = 1024;
 /// Octets of a Message-ID that are remembered (RFC 5322 section 2.1.1: a line has 998).
 pub(crate) const MESSAGE_ID: usize = 998;
 
+/// Octets of a Message-ID field that are held to be mended, where Mailman would mend it: a line has 998,
+/// and an id has no reason to be folded.
+pub(crate) const MESSAGE_ID_FIELD: usize = 4096;
+
 /// Ids that a restored gate leaves to the gate it was copied from: what came after the backup.
 pub(crate) const IDS_AFTER_A_BACKUP: i64 = 1 << 24;
 
@@ -95,3 +99,32 @@ pub(crate) const KNOWN_NAMES: usize = 512;
 /// The pause between two attempts at a lock. SQLite's own handler sleeps longer the longer it
 /// waits, and loses to anyone who asks more often.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_micros(200);
+
+/// Deliveries that are written into Mailman's queues at the same time: as many share the syncs of a disk
+/// well.
+pub(crate) const MAILMAN_WRITERS: usize = 16;
+
+/// Values in one pickle of a queue file: a message of Mailman's has three for each header field.
+pub(crate) const PICKLE_VALUES: usize = 1 << 20;
+
+/// Octets of an entry's metadata that are shown, and how deep its values may lie in others.
+pub(crate) const SHOWN_METADATA: usize = 1 << 20;
+pub(crate) const SHOWN_DEPTH: usize = 16;
+/// How long Mailman's database may take: to give way where it is locked, to be connected to, to answer.
+/// Then the mail is put off with 451.
+pub(crate) const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Questions that wait for the thread that asks Mailman's SQLite file.
+pub(crate) const WAITING_QUESTIONS: usize = 1024;
+
+/// How old a yes of Mailman's database may be, from when it was asked; and while the database is away:
+/// long enough for a restart or a failover, short enough that few lists go meanwhile.
+pub(crate) const YES_AGE: Duration = Duration::from_secs(1);
+pub(crate) const YES_AGE_AWAY: Duration = Duration::from_secs(5 * 60);
+
+/// Yeses of Mailman's database that are remembered: some hundred octets each.
+pub(crate) const KNOWN_YESES: usize = 10_000;
+
+/// Files of one delivery to Mailman's queues that are open at a time: what is written before is synced
+/// and closed.
+pub(crate) const OPEN_QUEUE_FILES: usize = 16;

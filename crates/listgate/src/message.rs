@@ -11,6 +11,7 @@
 //! line goes there, so the header ends there for every reader.
 
 use crate::facts::Facts;
+use crate::homes::mailman::message_id::{self, MessageId as MailmanId};
 use crate::limits;
 use memchr::memchr2;
 
@@ -23,6 +24,27 @@ enum Line {
     /// A `From ` line after the first: part of the header if another header line follows, and
     /// otherwise the first line of the body.
     Undecided,
+    /// The first Message-ID, of which all is looked at before any is written.
+    Id,
+}
+
+/// What is added to a header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Style {
+    /// Message-ID, where there is none, and X-MailFrom.
+    Plain,
+    /// What Mailman's LMTP runner adds, in its order: Message-ID, where there is none; Message-ID-Hash
+    /// and X-Message-ID-Hash, in place of any that were there; X-MailFrom. A Message-ID in square
+    /// brackets is mended as Mailman does it.
+    Mailman,
+}
+
+impl Style {
+    /// Whether a field of this name is ours to add, so that any other is removed.
+    fn is_ours(self, name: &[u8]) -> bool {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        is("X-MailFrom") || self == Self::Mailman && (is("Message-ID-Hash") || is("X-Message-ID-Hash"))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +64,7 @@ pub(crate) const ID_DIGITS: usize = 32;
 /// The edit of one message's header.
 #[derive(Debug)]
 pub(crate) struct HeaderEdit {
+    style: Style,
     /// What X-MailFrom says.
     mail_from: String,
     /// The right-hand side of a Message-ID of ours.
@@ -53,10 +76,14 @@ pub(crate) struct HeaderEdit {
     first_line: bool,
     held: Vec<u8>,
     from_line: Vec<u8>,
+    /// The field of a [`Line::Id`], or its beginning when it is too long to be mended.
+    id_field: Vec<u8>,
+    /// What the hashes of a Message-ID say.
+    id_hash: Option<String>,
     facts: Facts,
     /// Octets written so far.
     written: u64,
-    id_digits_at: Option<u64>,
+    missing_id: Option<Blanks>,
 }
 
 /// What the edit found and left to be done.
@@ -64,13 +91,34 @@ pub(crate) struct HeaderEdit {
 pub(crate) enum MessageId {
     /// The message has this one.
     Given(String),
-    /// [`ID_DIGITS`] zeros stand at `at` and wait for digits; the id is `<digits@hostname>`.
-    Missing { at: u64 },
+    /// There is one of ours, known when the message is whole.
+    Missing(Blanks),
+}
+
+/// Where zeros stand until a Message-ID of ours is known; it is `<digits@hostname>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blanks {
+    /// Of [`ID_DIGITS`] digits.
+    digits_at: u64,
+    /// Of each header that has the id's hash.
+    hashes_at: Vec<u64>,
+    hostname: String,
+}
+
+impl Blanks {
+    /// The id with these digits, and what is to be written where.
+    pub(crate) fn fill(self, digits: String) -> (String, Vec<(u64, String)>) {
+        let id = format!("<{digits}@{}>", self.hostname);
+        let hash = message_id::hash(id.as_bytes());
+        let hashes = self.hashes_at.into_iter().map(|at| (at, hash.clone()));
+        (id, std::iter::once((self.digits_at, digits)).chain(hashes).collect())
+    }
 }
 
 impl HeaderEdit {
-    pub(crate) fn new(mail_from: String, hostname: String, received: Option<String>) -> Self {
+    pub(crate) fn new(style: Style, mail_from: String, hostname: String, received: Option<String>) -> Self {
         Self {
+            style,
             mail_from,
             hostname,
             received,
@@ -79,9 +127,11 @@ impl HeaderEdit {
             first_line: true,
             held: Vec::new(),
             from_line: Vec::new(),
+            id_field: Vec::new(),
+            id_hash: None,
             facts: Facts::default(),
             written: 0,
-            id_digits_at: None,
+            missing_id: None,
         }
     }
 
@@ -109,14 +159,18 @@ impl HeaderEdit {
 
     /// Ends the message, and its header if that has not ended.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> MessageId {
-        if self.state == State::InLine && self.line == Line::Keep {
-            self.write(b"\r\n", out);
+        if self.state == State::InLine {
+            match self.line {
+                Line::Keep => self.write(b"\r\n", out),
+                Line::Id => self.id_octets(b"\r\n", out),
+                Line::Drop | Line::Undecided => {}
+            }
         }
         if self.state != State::Body {
             self.end_header(true, out);
         }
-        match self.id_digits_at {
-            Some(at) => MessageId::Missing { at },
+        match self.missing_id.take() {
+            Some(blanks) => MessageId::Missing(blanks),
             None => MessageId::Given(self.facts.message_id().unwrap_or_default()),
         }
     }
@@ -161,12 +215,13 @@ impl HeaderEdit {
         match rest.first() {
             None => return,
             Some(b':') => {
+                self.end_id_field(out);
                 self.before_line(out);
-                let forged = self.held.eq_ignore_ascii_case(b"X-MailFrom");
-                self.line = if forged { Line::Drop } else { Line::Keep };
+                self.line = self.line_named(&self.held);
             }
             Some(b' ') if self.held == b"From" && is_first => self.line = Line::Keep,
             Some(b' ') if self.held == b"From" => {
+                self.end_id_field(out);
                 self.before_line(out);
                 self.line = Line::Undecided;
             }
@@ -182,6 +237,15 @@ impl HeaderEdit {
         }
         self.held = held;
         self.held.clear();
+    }
+
+    fn line_named(&self, name: &[u8]) -> Line {
+        let is_id = || name.eq_ignore_ascii_case(b"Message-ID") && self.facts.message_id().is_none();
+        match self.style {
+            style if style.is_ours(name) => Line::Drop,
+            Style::Mailman if is_id() => Line::Id,
+            _ => Line::Keep,
+        }
     }
 
     fn in_line(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
@@ -207,7 +271,39 @@ impl HeaderEdit {
             }
             Line::Drop => {}
             Line::Undecided => self.from_line.extend_from_slice(octets),
+            Line::Id => {
+                self.facts.value(octets);
+                self.id_octets(octets, out);
+            }
         }
+    }
+
+    /// Holds the Message-ID until it has ended. One that is too long passes as it is, and the hash is
+    /// that of its beginning.
+    fn id_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        if self.id_hash.is_some() {
+            return self.write(octets, out);
+        }
+        let room = limits::MESSAGE_ID_FIELD - self.id_field.len();
+        let (held, rest) = octets.split_at(octets.len().min(room));
+        self.id_field.extend_from_slice(held);
+        if !rest.is_empty() {
+            let beginning = std::mem::take(&mut self.id_field);
+            self.id_hash = Some(MailmanId::of_field(&beginning).hash());
+            self.write(&beginning, out);
+            self.write(rest, out);
+        }
+    }
+
+    /// The Message-ID has ended, if one was held.
+    fn end_id_field(&mut self, out: &mut Vec<u8>) {
+        if self.id_field.is_empty() {
+            return;
+        }
+        let field = std::mem::take(&mut self.id_field);
+        let id = MailmanId::of_field(&field);
+        self.write(&id.mended_field().unwrap_or_else(|| field.clone()), out);
+        self.id_hash = Some(id.hash());
     }
 
     /// Another header line begins, so what was held back stands before it.
@@ -226,15 +322,11 @@ impl HeaderEdit {
     /// Writes what is added, and what was held back as the first of the body. `separate`: the
     /// message has no blank line here.
     fn end_header(&mut self, separate: bool, out: &mut Vec<u8>) {
+        self.end_id_field(out);
         if let Some(received) = self.received.take() {
             self.write(received.as_bytes(), out);
         }
-        if self.facts.message_id().is_none() {
-            self.write(b"Message-ID: <", out);
-            self.id_digits_at = Some(self.written);
-            let rest = format!("{:0ID_DIGITS$}@{}>\r\n", 0, self.hostname);
-            self.write(rest.as_bytes(), out);
-        }
+        self.add_id(out);
         let x_mail_from = format!("X-MailFrom: {}\r\n", self.mail_from);
         self.write(x_mail_from.as_bytes(), out);
         if separate || !self.from_line.is_empty() {
@@ -246,6 +338,29 @@ impl HeaderEdit {
         self.state = State::Body;
     }
 
+    /// Writes a Message-ID, where there is none, and the hashes that Mailman wants.
+    fn add_id(&mut self, out: &mut Vec<u8>) {
+        if self.facts.message_id().is_none() {
+            self.write(b"Message-ID: <", out);
+            let digits_at = self.written;
+            let rest = format!("{:0ID_DIGITS$}@{}>\r\n", 0, self.hostname);
+            self.write(rest.as_bytes(), out);
+            let hostname = self.hostname.clone();
+            self.missing_id = Some(Blanks { digits_at, hashes_at: Vec::new(), hostname });
+        }
+        if self.style == Style::Plain {
+            return;
+        }
+        let hash = self.id_hash.take().unwrap_or_else(|| "0".repeat(message_id::HASH));
+        for name in ["Message-ID-Hash: ", "X-Message-ID-Hash: "] {
+            self.write(name.as_bytes(), out);
+            if let Some(blanks) = &mut self.missing_id {
+                blanks.hashes_at.push(self.written);
+            }
+            self.write(format!("{hash}\r\n").as_bytes(), out);
+        }
+    }
+
     fn write(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(octets);
         self.written += octets.len() as u64;
@@ -255,11 +370,11 @@ impl HeaderEdit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::{FROM, edited_at_once as reference};
+    use crate::fuzz::{FROM, edited_at_once, edited_in_pieces};
     use proptest::prelude::*;
 
     fn edited(message: &[u8], piece: usize) -> (Vec<u8>, MessageId) {
-        let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), None);
+        let mut edit = HeaderEdit::new(Style::Plain, FROM.to_owned(), "host".to_owned(), None);
         let mut out = Vec::new();
         for chunk in message.chunks(piece) {
             edit.push(chunk, &mut out);
@@ -275,6 +390,8 @@ mod tests {
             Just(b"X-MailFrom".to_vec()),
             Just(b"x-mailFROM: evil".to_vec()),
             Just(b"Message-ID".to_vec()),
+            Just(b"Message-ID: <[a@b]>".to_vec()),
+            Just(b"X-Message-id-HASH: x".to_vec()),
             Just(b": <a@b>".to_vec()),
             Just(b"From ".to_vec()),
             Just(b"From".to_vec()),
@@ -294,12 +411,14 @@ mod tests {
     proptest! {
         #[test]
         fn the_edit_equals_the_reference_in_any_pieces(message in message(), piece in 1..20_usize) {
-            let (out, _) = edited(&message, piece);
-            prop_assert_eq!(
-                out.escape_ascii().to_string(),
-                reference(&message).escape_ascii().to_string(),
-                "of {}", message.escape_ascii()
-            );
+            for style in [Style::Plain, Style::Mailman] {
+                let (out, _) = edited_in_pieces(style, &message, piece);
+                prop_assert_eq!(
+                    out.escape_ascii().to_string(),
+                    edited_at_once(style, &message).escape_ascii().to_string(),
+                    "of {}", message.escape_ascii()
+                );
+            }
         }
     }
 
@@ -356,12 +475,42 @@ mod tests {
             ("\r\n", "R\r\nMessage-ID"),
             ("no header\r\n", "R\r\nMessage-ID"),
         ] {
-            let mut edit = HeaderEdit::new(FROM.to_owned(), "host".to_owned(), Some("R\r\n".to_owned()));
+            let received = Some("R\r\n".to_owned());
+            let mut edit = HeaderEdit::new(Style::Plain, FROM.to_owned(), "host".to_owned(), received);
             let mut out = Vec::new();
             edit.push(message.as_bytes(), &mut out);
             edit.finish(&mut out);
             let out = String::from_utf8(out).unwrap();
             assert!(out.starts_with(expected), "{message:?} became {out:?}");
+        }
+    }
+
+    #[test]
+    fn mailman_gets_its_hashes_and_a_mended_id_in_place() {
+        let hashes = |hash: &str| {
+            format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\nX-MailFrom: {FROM}\r\n")
+        };
+        let of_ab = hashes("2AZYWIZED4JE6LED7JXVQIMSAA437BO3");
+        let long = format!("Message-ID: [{}]\r\n", "x".repeat(limits::MESSAGE_ID_FIELD));
+        let of_long = MailmanId::of_field(&long.as_bytes()[..limits::MESSAGE_ID_FIELD]).hash();
+        for (message, expected) in [
+            ("message-id:\t<a@b>\n\nx", format!("message-id:\t<a@b>\n{of_ab}\nx")),
+            ("Message-ID: <[a@b]>\r\nA: b", format!("Message-ID: <a@b>\r\nA: b\r\n{of_ab}\r\n")),
+            ("Message-ID:[a@b]", format!("Message-ID: <a@b>\r\n{of_ab}\r\n")),
+            (
+                "message-id-hash: x\r\n\ty\r\nMessage-ID: <a@b>\r\nX-MESSAGE-ID-HASH: z\r\nMessage-ID: [c]\r\n\r\n",
+                format!("Message-ID: <a@b>\r\nMessage-ID: [c]\r\n{of_ab}\r\n"),
+            ),
+            (
+                "Message-ID: <a@b>\r\nFrom x\r\n\r\n",
+                format!("Message-ID: <a@b>\r\n{of_ab}\r\nFrom x\r\n\r\n"),
+            ),
+            (&format!("{long}\r\n"), format!("{long}{}\r\n", hashes(&of_long))),
+        ] {
+            for piece in [1, 7, usize::MAX] {
+                let (out, _) = edited_in_pieces(Style::Mailman, message.as_bytes(), piece);
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{message:?}");
+            }
         }
     }
 }

@@ -149,6 +149,77 @@ impl FromStr for EntryId {
     }
 }
 
+/// The name of an entry, as replies, the log and the commands have it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Id {
+    Entry(EntryId),
+    /// In a Mailman site: the name of its file, without `.pck`.
+    File(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(id) => id.fmt(f),
+            Self::File(name) => name.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Id {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_name = |(time, digest): (&str, &str)| {
+            time.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.')
+                && digest.bytes().all(|octet| octet.is_ascii_hexdigit())
+        };
+        match text.split_once('+') {
+            Some(parts) if is_name(parts) => Ok(Self::File(text.to_owned())),
+            _ => text.parse().map(Self::Entry),
+        }
+    }
+}
+
+/// An entry and what is known of its message, without the message itself.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: Id,
+    pub(crate) queue: String,
+    pub(crate) list_id: String,
+    pub(crate) recipient: String,
+    pub(crate) detail: Option<String>,
+    /// Milliseconds since 1970.
+    pub(crate) received_at: i64,
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) msgdata: Msgdata,
+    pub(crate) mail_from: String,
+    pub(crate) message_id: String,
+    pub(crate) peer: String,
+    pub(crate) lhlo: String,
+    pub(crate) transport: String,
+    /// Octets as stored.
+    pub(crate) size: u64,
+    pub(crate) received_lines: u32,
+    /// Whether the message has the list's own List-Id or List-Post.
+    pub(crate) from_list: bool,
+    pub(crate) auto_submitted: Option<String>,
+    pub(crate) precedence: Option<String>,
+    /// The id of the entry that it was before.
+    pub(crate) repeats: Option<String>,
+}
+
+/// Why entries are not shown or removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EntryError {
+    #[error("there is no entry {0}; `listgate queue ls` lists them")]
+    Missing(Id),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
 /// Why nothing can be stored or looked up now. Always 4xx: a retry finds things as they should be.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unavailable {
@@ -161,6 +232,9 @@ pub(crate) enum Unavailable {
     Sync { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("the store is closed after a failed sync")]
     Closed,
+    /// Another's, which knows the lists.
+    #[error(transparent)]
+    Away(#[from] crate::homes::mailman::database::Away),
 }
 
 impl Unavailable {
@@ -169,14 +243,14 @@ impl Unavailable {
         match self {
             Self::Sync { .. } => true,
             Self::Database { source, .. } => crate::homes::is_sync_failure(source),
-            Self::File { .. } | Self::Closed => false,
+            Self::File { .. } | Self::Closed | Self::Away(_) => false,
         }
     }
 
     /// In one word, to be counted.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Database { .. } => "database",
+            Self::Database { .. } | Self::Away(_) => "database",
             Self::File { .. } => "file",
             Self::Sync { .. } => "sync",
             Self::Closed => "closed",
@@ -189,7 +263,7 @@ impl Unavailable {
             Self::Database { source, .. } => {
                 source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
             }
-            Self::Sync { .. } | Self::Closed => false,
+            Self::Sync { .. } | Self::Closed | Self::Away(_) => false,
         };
         if full {
             Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")

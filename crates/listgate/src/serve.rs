@@ -2,9 +2,9 @@
 
 use crate::admin;
 use crate::capacity::{Bounds, Capacity};
-use crate::config::{Config, ListenAddress};
-use crate::homes::Home;
+use crate::config::{Config, HomeKind, ListenAddress};
 use crate::homes::sqlite::{self, DataDir};
+use crate::homes::{Home, mailman};
 use crate::intake::Intake;
 use crate::lmtp_server::{Admission, Listener, Shared, Stage, reached};
 use crate::metrics::Metrics;
@@ -45,8 +45,7 @@ impl Gate {
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
     pub fn start(config: Config) -> Result<Self, GateError> {
         let metrics = Arc::new(Metrics::default());
-        let home = sqlite::Home::open(&DataDir::new(&config.data_dir), config.redelivery, &metrics);
-        let home = Home::Sqlite(home.map_err(GateError::new)?);
+        let home = open_home(&config, &metrics)?;
         let condemned = home.condemned();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
@@ -126,6 +125,20 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+fn open_home(config: &Config, metrics: &Arc<Metrics>) -> Result<Home, GateError> {
+    match &config.home {
+        HomeKind::Sqlite => {
+            let home = sqlite::Home::open(&DataDir::new(&config.data_dir), config.redelivery, metrics);
+            home.map(|home| Home::Sqlite(Box::new(home))).map_err(GateError::new)
+        }
+        HomeKind::Mailman { config } => {
+            let site = mailman::cfg::Site::read(config.as_deref()).map_err(GateError::new)?;
+            let home = mailman::Home::open(site, metrics).map_err(GateError::new)?;
+            Ok(Home::Mailman(Box::new(home)))
+        }
     }
 }
 

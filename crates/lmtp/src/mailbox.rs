@@ -226,7 +226,7 @@ fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
         at += match octet {
             b'"' => return Ok(at + 1),
             b'\\' if matches!(text.get(at + 1), Some(b' '..=b'~')) => 2,
-            b'\\' => return Err(InvalidAddress("a backslash quotes nothing")),
+            // Among them a backslash that quotes nothing: what stands behind it is no text.
             b' '..=b'~' => 1,
             128.. => return Err(NOT_ASCII),
             _ => return Err(InvalidAddress("a control character in the local part")),

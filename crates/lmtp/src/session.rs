@@ -333,7 +333,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn command<'i>(&mut self, now: Instant, line: Option<&[u8]>) -> Option<Event<'i, R>> {
         let limits = &self.settings.limits;
         self.commands += 1;
-        if self.commands > limits.commands || self.idle_commands > limits.idle_commands {
+        if self.commands > limits.commands || self.idle_commands >= limits.idle_commands {
             let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
             return Some(self.close(&why));
         }

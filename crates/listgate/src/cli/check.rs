@@ -3,12 +3,10 @@
 use super::output::msgdata;
 use super::{CliError, Site};
 use crate::config::{Config, RefuseAt};
-use crate::homes::sqlite::lists;
-use crate::lists::{List, ListAddress};
-use crate::queue::Unavailable;
-use crate::route::{self, Endpoint, Lookup, Names, Role, Rules};
+use crate::homes::beside::Beside;
+use crate::lists::ListAddress;
+use crate::route::{self, Endpoint, Role, Rules};
 use listgate_lmtp::{Event, ForwardPath, Refusal, Session, Settings};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,11 +25,11 @@ pub(super) struct Args {
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
-    let connection = site.data().open()?;
+    let home = site.beside()?;
     let mut out = io::stdout().lock();
     let mut refused = false;
     for address in &args.addresses {
-        let answer = ask(&config, &connection, address)?;
+        let answer = ask(&config, &home, address)?;
         refused |= answer.endpoint.is_none();
         if args.json {
             writeln!(out, "{}", as_json(address, &answer))?;
@@ -50,7 +48,7 @@ struct Answer {
 }
 
 /// Says MAIL and RCPT to a session of our own, and answers it as the gate would.
-fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer, CliError> {
+fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError> {
     let postmaster: Option<ListAddress> =
         config.postmaster.as_deref().map(str::parse).transpose().map_err(CliError::Other)?;
     let rules = Rules { verp_delimiter: config.verp_delimiter, postmaster };
@@ -60,7 +58,7 @@ fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer
         bare_newline: config.bare_newline,
         limits: config.limits(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut session: Session<(), String> = Session::new(Arc::new(settings));
     let script = format!("LHLO check\r\nMAIL FROM:<>\r\nRCPT TO:<{address}>\r\n");
     let mut input = script.as_bytes();
@@ -69,7 +67,7 @@ fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer
         match event {
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(path) => {
-                let routed = runtime.block_on(route::route(&path, None, &rules, &Beside(connection)));
+                let routed = runtime.block_on(route::route(&path, None, &rules, home));
                 match &routed {
                     Err(refusal) if refusal.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
                         session.refuse(refusal);
@@ -89,29 +87,10 @@ fn ask(config: &Config, connection: &Connection, address: &str) -> Result<Answer
     );
     let endpoint = decided.and_then(|(_, routed)| routed.ok());
     let mut msgdata =
-        endpoint.as_ref().map(|endpoint| endpoint.msgdata(0, &config.owner)).unwrap_or_default();
+        endpoint.as_ref().map(|endpoint| home.msgdata(endpoint, &config.owner)).unwrap_or_default();
     // Known only of a message.
     msgdata.entry("original_size".to_owned()).and_modify(|size| *size = Value::Null);
     Ok(Answer { reply, endpoint, msgdata, why })
-}
-
-/// The lists as a command beside the gate sees them.
-struct Beside<'c>(&'c Connection);
-
-impl Beside<'_> {
-    fn ask<T>(answer: rusqlite::Result<T>) -> Result<T, Refusal> {
-        answer.map_err(|source| Unavailable::Database { operation: "look up the list", source }.refusal())
-    }
-}
-
-impl Lookup for Beside<'_> {
-    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal> {
-        Self::ask(lists::find(self.0, names))
-    }
-
-    async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
-        Self::ask(lists::serves(self.0, domain))
-    }
 }
 
 fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal>) -> String {

@@ -1,7 +1,7 @@
 //! `listgate config`: what the configuration comes to, printed as a configuration file.
 
 use super::{CliError, Site};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, HomeKind};
 use listgate_lmtp::BareNewline;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -76,12 +76,25 @@ const KEYS: &[Key] = &[
     ("lmtp.add_received", |config| json!(config.add_received)),
     ("addresses.verp_delimiter", |config| json!(config.verp_delimiter)),
     ("storage.min_free", |config| size(config.min_free)),
+    ("lists.source", |config| home(&config.home)),
+    ("mailman.config", |config| match &config.home {
+        HomeKind::Mailman { config } => json!(config),
+        HomeKind::Sqlite => Value::Null,
+    }),
+    ("queue.backend", |config| home(&config.home)),
     ("queue.redelivery", |config| json!(config.redelivery)),
     ("queue.max_entries", |config| json!(config.max_entries)),
     ("queue.max_size", |config| config.max_octets.map_or(Value::Null, size)),
     ("admin.listen", |config| json!(config.admin)),
     ("log.mask_addresses", |config| json!(config.mask_addresses)),
 ];
+
+fn home(home: &HomeKind) -> Value {
+    match home {
+        HomeKind::Sqlite => "sqlite".into(),
+        HomeKind::Mailman { .. } => "mailman".into(),
+    }
+}
 
 fn time(time: Duration) -> Value {
     humantime::format_duration(time).to_string().into()

@@ -2,7 +2,7 @@
 
 use super::output::wrapped;
 use super::{CliError, Site};
-use crate::config::ListenAddress;
+use crate::config::{Config, ListenAddress};
 use crate::doctor::{Extent, Finding, Verdict, examine};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,16 +24,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
-    let mut config = site.config();
-    if let Ok(config) = &mut config
-        && !args.listen.is_empty()
-    {
+    let (mut config, readable) = match site.config() {
+        Ok(config) => (config, Ok(())),
+        Err(why) => {
+            let rest = site.config_without_file();
+            (rest.unwrap_or_else(|_| Config::new(&site.data_dir)), Err(why))
+        }
+    };
+    if !args.listen.is_empty() {
         config.listen = args.listen;
     }
     let extent = Extent { thorough: args.thorough, repair: args.repair };
     let mut out = io::stdout().lock();
     let mut verdicts = Vec::new();
-    examine(site.config.as_deref(), config, &site.data(), extent, |finding| {
+    examine(site.config.as_deref(), &config, readable, &site.data(), extent, |finding| {
         verdicts.push(finding.verdict);
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&finding)?)

@@ -41,8 +41,8 @@ fn domain_name(text: &str) -> Result<String, String> {
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let mut connection = match action {
-        Action::Add { .. } => site.data().open_or_create()?,
-        _ => site.data().open()?,
+        Action::Add { .. } => site.own_data("the domains")?.open_or_create()?,
+        _ => site.own_data("the domains")?.open()?,
     };
     match action {
         Action::Add { domain, alias_of } => {

@@ -73,8 +73,8 @@ pub(super) enum Action {
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let mut connection = match action {
-        Action::Create { .. } => site.data().open_or_create()?,
-        _ => site.data().open()?,
+        Action::Create { .. } => site.own_data("the lists")?.open_or_create()?,
+        _ => site.own_data("the lists")?.open()?,
     };
     match action {
         Action::Create { addresses } => {

@@ -11,12 +11,13 @@ mod queue;
 mod send;
 mod serve;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, HomeKind};
+use crate::homes::beside::Beside;
+use crate::homes::mailman::SiteError;
 use crate::homes::sqlite::backup::BackupError;
 use crate::homes::sqlite::lists::ChangeError;
-use crate::homes::sqlite::queues::EntryError;
 use crate::homes::sqlite::{DataDir, HomeError};
-use crate::queue::Unavailable;
+use crate::queue::{EntryError, Unavailable};
 use crate::serve::GateError;
 use clap::{Parser, Subcommand};
 use std::io;
@@ -45,13 +46,43 @@ struct Site {
     /// A configuration file (TOML); none is needed
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// The mailman.cfg of a GNU Mailman 3 site: its lists and queues are used
+    #[arg(long, value_name = "FILE", global = true)]
+    mailman: Option<PathBuf>,
 }
 
 impl Site {
     fn config(&self) -> Result<Config, ConfigError> {
-        match &self.config {
-            Some(file) => Config::read(file, &self.data_dir),
-            None => Ok(Config::new(&self.data_dir)),
+        let mut config = self.config_without_file()?;
+        if let Some(file) = &self.config {
+            config.apply(file)?;
+        }
+        Ok(config)
+    }
+
+    fn config_without_file(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::new(&self.data_dir);
+        if let Some(cfg) = &self.mailman {
+            config.follow_mailman(Some(cfg))?;
+        }
+        Ok(config)
+    }
+
+    /// The home, for commands beside the gate.
+    fn beside(&self) -> Result<Beside, CliError> {
+        match self.config()?.home {
+            HomeKind::Sqlite => Ok(Beside::sqlite(&self.data())?),
+            HomeKind::Mailman { config } => Ok(Beside::mailman(config.as_deref())?),
+        }
+    }
+
+    /// The data directory, for commands about what a Mailman site keeps itself.
+    fn own_data(&self, what: &str) -> Result<DataDir, CliError> {
+        match self.config()?.home {
+            HomeKind::Sqlite => Ok(self.data()),
+            HomeKind::Mailman { .. } => Err(CliError::Other(format!(
+                "{what} of a Mailman site are Mailman's own: use its commands, such as `mailman create`"
+            ))),
         }
     }
 
@@ -93,6 +124,8 @@ enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Home(#[from] HomeError),
+    #[error(transparent)]
+    Mailman(#[from] SiteError),
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error(transparent)]

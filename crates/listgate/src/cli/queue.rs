@@ -2,9 +2,8 @@
 
 use super::output::{age, minutes_ago, msgdata, rfc3339};
 use super::{CliError, Site};
-use crate::homes::sqlite::queues::{self, Entry, EntryError};
-use crate::queue::{EntryId, Name};
-use rusqlite::Connection;
+use crate::homes::beside::Beside;
+use crate::queue::{Entry, Id, Name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -32,7 +31,7 @@ pub(super) enum Action {
     /// Show an entry: the message as stored, then its msgdata
     Show {
         /// Such as 3f2a-1
-        id: EntryId,
+        id: Id,
         /// The message alone
         #[arg(long, conflicts_with_all = ["msgdata", "json"])]
         message: bool,
@@ -47,35 +46,32 @@ pub(super) enum Action {
     Remove {
         /// Such as 3f2a-1
         #[arg(required = true, value_name = "ID")]
-        ids: Vec<EntryId>,
+        ids: Vec<Id>,
     },
 }
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut connection = site.data().open()?;
+    let mut home = site.beside()?;
     match action {
-        Action::Status { json } => status(&mut out, &connection, json)?,
-        Action::Ls { queue, message_id, json } => {
-            ls(&mut out, &connection, queue, message_id.as_deref(), json)?
-        }
+        Action::Status { json } => status(&mut out, &home, json)?,
+        Action::Ls { queue, message_id, json } => ls(&mut out, &home, queue, message_id.as_deref(), json)?,
         Action::Show { id, message, msgdata: only_msgdata, json } => {
-            let entry = queues::entry(&connection, id)?.ok_or(EntryError::Missing(id))?;
-            let octets =
-                if only_msgdata { None } else { queues::message(&connection, &site.data().spool(), id)? };
+            let entry = home.entry(&id)?;
+            let octets = if only_msgdata { Vec::new() } else { home.message(&id)? };
             if json {
                 let mut everything = as_json(&entry);
-                everything["message"] = String::from_utf8_lossy(&octets.unwrap_or_default()).into();
+                everything["message"] = String::from_utf8_lossy(&octets).into();
                 writeln!(out, "{everything}")?;
             } else {
-                out.write_all(&octets.unwrap_or_default())?;
+                out.write_all(&octets)?;
                 if !message {
                     out.write_all(msgdata(&entry.msgdata).as_bytes())?;
                 }
             }
         }
         Action::Remove { ids } => {
-            queues::remove(&mut connection, &ids)?;
+            home.remove(&ids)?;
             for id in ids {
                 writeln!(out, "removed {id}")?;
             }
@@ -91,7 +87,7 @@ const AGES: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
 /// Entries by age: one column for each of [`AGES`] and one for the older.
 type Shape = [u64; AGES.len() + 1];
 
-fn status(out: &mut impl Write, connection: &Connection, json: bool) -> Result<(), CliError> {
+fn status(out: &mut impl Write, home: &Beside, json: bool) -> Result<(), CliError> {
     let mut tables = Vec::new();
     if !json {
         writeln!(out, "queue     waiting  oldest")?;
@@ -99,7 +95,7 @@ fn status(out: &mut impl Write, connection: &Connection, json: bool) -> Result<(
     for queue in Name::ALL {
         let mut oldest: Option<i64> = None;
         let mut lists: BTreeMap<String, Shape> = BTreeMap::new();
-        queues::each_arrival(connection, queue, |list_id, received_at| {
+        home.each_arrival(queue, |list_id, received_at| {
             oldest = Some(oldest.map_or(received_at, |time| time.min(received_at)));
             let minutes = minutes_ago(received_at);
             let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
@@ -140,7 +136,11 @@ fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> 
     rows.sort_by_key(|(_, shape)| std::cmp::Reverse(shape.iter().sum::<u64>()));
     rows.insert(0, ("TOTAL", &total));
     for (name, shape) in rows {
-        let name = if name.len() > 23 { format!("{}~", &name[..22]) } else { name.to_owned() };
+        let name = match name.char_indices().nth(22) {
+            Some((end, last)) if end + last.len_utf8() < name.len() => format!("{}~", &name[..end]),
+            _ if name.is_empty() => "(of no list)".to_owned(),
+            _ => name.to_owned(),
+        };
         let cells: String = shape.iter().map(|count| format!("{count:>5}")).collect();
         writeln!(out, "{name:<23}{:>6}{cells}", shape.iter().sum::<u64>())?;
     }
@@ -149,19 +149,22 @@ fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> 
 
 fn ls(
     out: &mut impl Write,
-    connection: &Connection,
+    home: &Beside,
     queue: Option<Name>,
     message_id: Option<&str>,
     json: bool,
 ) -> Result<(), CliError> {
-    queues::each_entry(connection, queue, message_id, |entry| {
+    home.each_entry(queue, message_id, |entry| {
         if json {
             writeln!(out, "{}", as_json(&entry))?;
         } else {
-            let Entry { id, queue, received_at, size, mail_from, recipient, state, .. } = entry;
+            let Entry { id, queue, received_at, size, mail_from, recipient, list_id, state, .. } = entry;
             let state = if state == "waiting" { String::new() } else { format!(" ({state})") };
             let (id, age) = (id.to_string(), age(received_at));
-            writeln!(out, "{id:<10} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {recipient}{state}")?;
+            // The names of Mailman's files leave no room beside them, and do not say the recipient.
+            let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
+            let to = if recipient.is_empty() { list_id } else { recipient };
+            writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {to}{state}")?;
         }
         Ok(())
     })

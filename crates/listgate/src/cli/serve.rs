@@ -1,7 +1,9 @@
 //! `listgate serve`
 
 use super::{CliError, Site};
-use crate::config::{ListenAddress, RefuseAt};
+use crate::config::{HomeKind, ListenAddress, RefuseAt};
+use crate::homes::mailman::SiteError;
+use crate::homes::mailman::cfg::Site as Mailman;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, IsTerminal, Write};
@@ -41,6 +43,13 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
+    let mailman = match &config.home {
+        HomeKind::Sqlite => None,
+        HomeKind::Mailman { config } => Some(Mailman::read(config.as_deref()).map_err(SiteError::from)?),
+    };
+    if let Some(site) = mailman.as_ref().filter(|site| site.lmtp_runner) {
+        tracing::warn!("Mailman's own LMTP runner is switched on: {}", site.switch_off());
+    }
     let connections = config.max_connections;
     if !raise_descriptor_limit(connections) {
         tracing::warn!(
@@ -49,7 +58,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         );
     }
     let gate = Gate::start(config)?;
-    welcome(site, &gate)?;
+    welcome(site, mailman.as_ref(), &gate)?;
     runtime.block_on(async {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is in flight"),
@@ -90,7 +99,7 @@ fn start_log(format: LogFormat) {
     }
 }
 
-fn welcome(site: &Site, gate: &Gate) -> io::Result<()> {
+fn welcome(site: &Site, mailman: Option<&Mailman>, gate: &Gate) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
     for address in gate.addresses() {
@@ -99,9 +108,12 @@ fn welcome(site: &Site, gate: &Gate) -> io::Result<()> {
     if let Some(admin) = gate.admin() {
         writeln!(out, "  metrics at    http://{admin}/metrics")?;
     }
-    writeln!(out, "  data in       {}", site.data_dir.display())?;
+    let data = mailman.map_or(&site.data_dir, |mailman| &mailman.var_dir);
+    writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
-    if gate.lists() == 0 {
+    if gate.lists() == 0 && mailman.is_some() {
+        writeln!(out, "\nNo list yet, so no mail is taken: `mailman create mylist@example.com`")?;
+    } else if gate.lists() == 0 {
         let data_dir = match site.data_dir.to_str() {
             Some("./var") => String::new(),
             _ => format!(" --data-dir {}", site.data_dir.display()),

@@ -7,47 +7,19 @@ use crate::homes::sqlite::health::Health;
 use crate::limits;
 use bytesize::ByteSize;
 use rustix::fs::{Access, access};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const CHECK: &str = "data directory";
 
 pub(super) fn directory(data: &DataDir) -> Vec<Finding> {
-    let path = data.path();
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(why) => {
-            let found = format!("cannot look at {}: {why}", path.display());
-            return vec![Finding::wrong(CHECK, found, "see who may enter the directories above it")];
-        }
-    };
-    let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
-    let what = format!("{} (mode {mode:o}, uid {uid}, gid {gid})", path.display());
-    let mut findings = Vec::new();
-    if access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        findings.push(Finding::wrong(
-            CHECK,
-            format!("{what} cannot be written by this user"),
-            "run this as the user that the gate runs as, or as root",
-        ));
-    } else if let Some((file, owner)) = strangers(data, uid) {
-        findings.push(Finding::note(
-            CHECK,
-            format!("{what}, and {} belongs to uid {owner}", file.display()),
-            format!("unless the gate runs as root: chown -R {uid}:{gid} {}", path.display()),
-        ));
-    } else if mode & 0o001 != 0 && is_open_to_all(data) {
-        findings.push(Finding::note(
-            CHECK,
-            format!("{what}: everybody on this machine can read the mail"),
-            format!("chmod o-rwx {0} {0}-* {1}", data.database().display(), data.spool().display()),
-        ));
-    } else {
-        findings.push(Finding::ok(CHECK, what));
-    }
+    let mut findings = vec![match writable(CHECK, data.path()) {
+        Ok((metadata, what)) => ownership(data, &metadata, what),
+        Err(finding) => finding,
+    }];
     if let Ok(links) = File::open(data.backup_links()) {
         findings.push(match links.try_lock_shared() {
             Ok(()) => Finding::note(
@@ -59,6 +31,44 @@ pub(super) fn directory(data: &DataDir) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// A directory that this user can work in, and how to tell it.
+pub(super) fn writable(check: &'static str, path: &Path) -> Result<(Metadata, String), Finding> {
+    let metadata = fs::metadata(path).map_err(|why| {
+        let found = format!("cannot look at {}: {why}", path.display());
+        Finding::wrong(check, found, "see who may enter the directories above it")
+    })?;
+    let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
+    let what = format!("{} (mode {mode:o}, uid {uid}, gid {gid})", path.display());
+    if access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        return Err(Finding::wrong(
+            check,
+            format!("{what} cannot be written by this user"),
+            "run this as the user that the gate runs as, or as root",
+        ));
+    }
+    Ok((metadata, what))
+}
+
+/// Whose files they are, and who can read them.
+fn ownership(data: &DataDir, metadata: &Metadata, what: String) -> Finding {
+    let (uid, gid) = (metadata.uid(), metadata.gid());
+    if let Some((file, owner)) = strangers(data, uid) {
+        Finding::note(
+            CHECK,
+            format!("{what}, and {} belongs to uid {owner}", file.display()),
+            format!("unless the gate runs as root: chown -R {uid}:{gid} {}", data.path().display()),
+        )
+    } else if metadata.mode() & 0o001 != 0 && is_open_to_all(data) {
+        Finding::note(
+            CHECK,
+            format!("{what}: everybody on this machine can read the mail"),
+            format!("chmod o-rwx {0} {0}-* {1}", data.database().display(), data.spool().display()),
+        )
+    } else {
+        Finding::ok(CHECK, what)
+    }
 }
 
 /// A file of the gate's that is another's than the directory.
@@ -77,10 +87,14 @@ fn is_open_to_all(data: &DataDir) -> bool {
 }
 
 /// By the reckoning of the gate: free pages of the database are room too.
-pub(super) fn space(data: &DataDir, min_free: u64) -> Finding {
-    let check = "free space";
+pub(super) fn with_free_pages(data: &DataDir) -> io::Result<Space> {
     let shape = Health::open(data, None).and_then(|health| health.shape());
-    let Space { octets, inodes } = match data.space(shape.map_or(0, |shape| shape.free)) {
+    data.space(shape.map_or(0, |shape| shape.free))
+}
+
+pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
+    let check = "free space";
+    let Space { octets, inodes } = match space {
         Ok(space) => space,
         Err(why) => return Finding::wrong(check, format!("cannot be asked: {why}"), "see the system's log"),
     };
@@ -91,7 +105,7 @@ pub(super) fn space(data: &DataDir, min_free: u64) -> Finding {
         return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
     }
     if inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
-        let mend = "remove files: each large message needs an inode";
+        let mend = "remove files: messages need inodes";
         return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
     }
     Finding::ok(check, found)

@@ -2,13 +2,17 @@
 //! beside a running gate and without one, and changes nothing unless it is told to.
 
 mod disk;
+mod mailman;
 mod site;
 mod store;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, HomeKind};
 use crate::homes::sqlite::DataDir;
 use serde::Serialize;
+use std::fmt;
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// How a thing is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -53,26 +57,41 @@ pub(crate) struct Extent {
     pub(crate) repair: bool,
 }
 
-/// Examines a site and tells each finding as it comes. Without a configuration that can be read, the
-/// rest is examined with the defaults.
+/// Mail that nobody has looked at for so long is looked at by nobody.
+const UNREAD: Duration = Duration::from_secs(3600);
+
+/// Names that are told of many.
+const TOLD: usize = 5;
+
+/// Examines a site and tells each finding as it comes. `readable` says why `config` is without the file.
 pub(crate) fn examine<E>(
     file: Option<&Path>,
-    config: Result<Config, ConfigError>,
+    config: &Config,
+    readable: Result<(), ConfigError>,
     data: &DataDir,
     extent: Extent,
     mut tell: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (config, readable) = match config {
-        Ok(config) => (config, Ok(())),
-        Err(why) => (Config::new(data.path()), Err(why)),
-    };
-    site::configuration(file, readable).into_iter().try_for_each(&mut tell)?;
-    site::settings(&config).into_iter().try_for_each(&mut tell)?;
-    let holder = data.holder();
-    let running = matches!(&holder, Ok(Some(_)));
-    tell(site::gate(data, holder))?;
-    config.listen.iter().map(|address| site::address(address, running)).try_for_each(&mut tell)?;
-    config.admin.map(|address| site::admin(address, running)).into_iter().try_for_each(&mut tell)?;
+    let site_is_known = !matches!(readable, Err(ConfigError::Mailman(_)));
+    tell(site::configuration(file, readable))?;
+    if !site_is_known {
+        return Ok(());
+    }
+    site::settings(config).into_iter().try_for_each(&mut tell)?;
+    match &config.home {
+        HomeKind::Sqlite => own(config, data, extent, &mut tell),
+        HomeKind::Mailman { config: cfg } => mailman::examine(cfg.as_deref(), config, &mut tell),
+    }
+}
+
+/// A site whose lists and queues are Listgate's own.
+fn own<E>(
+    config: &Config,
+    data: &DataDir,
+    extent: Extent,
+    mut tell: impl FnMut(Finding) -> Result<(), E>,
+) -> Result<(), E> {
+    let running = listening(config, data.path(), data.holder(), &mut tell)?;
     if !data.path().is_dir() {
         return tell(Finding::wrong(
             "data directory",
@@ -81,7 +100,7 @@ pub(crate) fn examine<E>(
         ));
     }
     disk::directory(data).into_iter().try_for_each(&mut tell)?;
-    tell(disk::space(data, config.min_free))?;
+    tell(disk::space(disk::with_free_pages(data), config.min_free))?;
     tell(store::clock())?;
     if !data.database().exists() {
         return tell(Finding::note(
@@ -92,8 +111,36 @@ pub(crate) fn examine<E>(
     }
     // Nothing is written, not even for a moment, where no site is.
     tell(disk::syncs(data))?;
-    match store::Store::open(data, &config, running, extent) {
+    match store::Store::open(data, config, running, extent) {
         Ok(mut store) => store.examine(tell),
         Err(finding) => tell(finding),
+    }
+}
+
+/// The gate that holds the lock in `dir`, and where it listens. Whether it is running.
+fn listening<E>(
+    config: &Config,
+    dir: &Path,
+    holder: io::Result<Option<String>>,
+    mut tell: impl FnMut(Finding) -> Result<(), E>,
+) -> Result<bool, E> {
+    let running = matches!(&holder, Ok(Some(_)));
+    tell(site::gate(dir, holder))?;
+    config.listen.iter().map(|address| site::address(address, running)).try_for_each(&mut tell)?;
+    config.admin.map(|address| site::admin(address, running)).into_iter().try_for_each(&mut tell)?;
+    Ok(running)
+}
+
+/// How long the oldest waits, in whole minutes.
+fn age(oldest: Duration) -> impl fmt::Display {
+    humantime::format_duration(Duration::from_secs(oldest.as_secs() / 60 * 60))
+}
+
+/// The first of many names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let told = names[..names.len().min(TOLD)].join(" ");
+    match names.len().saturating_sub(TOLD) {
+        0 => told,
+        more => format!("{told} and {more} more"),
     }
 }

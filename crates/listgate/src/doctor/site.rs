@@ -1,8 +1,7 @@
 //! The configuration, the gate, and where it listens.
 
 use super::Finding;
-use crate::config::{Config, ConfigError, ListenAddress, RefuseAt};
-use crate::homes::sqlite::DataDir;
+use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,28 +20,34 @@ const GREETING: u64 = 512;
 /// Octets of what the admin listener says of its readiness.
 const ANSWER: u64 = 4096;
 
-pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigError>) -> Vec<Finding> {
+pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigError>) -> Finding {
     let check = "configuration";
-    let finding = match (readable, file) {
+    match (readable, file) {
         (Ok(()), None) => Finding::ok(check, "no file: the defaults (`listgate config check` says them)"),
         (Ok(()), Some(file)) => Finding::ok(check, format!("{} has no mistake", file.display())),
+        (Err(why @ ConfigError::Mailman(_)), _) => {
+            Finding::wrong(check, why.to_string(), "correct it; nothing else is known of the site")
+        }
         (Err(why), _) => Finding::wrong(
             check,
             why.to_string().replace('\n', "; "),
             "correct the file; what follows is examined with the defaults",
         ),
-    };
-    vec![finding]
+    }
 }
 
 /// What is as few would have it.
 pub(super) fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.owner == "changeme@example.com" {
+        let key = match config.home {
+            HomeKind::Sqlite => "site.owner",
+            HomeKind::Mailman { .. } => "[mailman] site_owner",
+        };
         findings.push(Finding::note(
             "site.owner",
             "mail to a list's -owner address goes on as if it were from changeme@example.com",
-            "set site.owner to an address of yours",
+            format!("set {key} to an address of yours"),
         ));
     }
     if config.postmaster.is_none() {
@@ -62,13 +67,13 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-pub(super) fn gate(data: &DataDir, holder: io::Result<Option<String>>) -> Finding {
+pub(super) fn gate(dir: &Path, holder: io::Result<Option<String>>) -> Finding {
     match holder {
         Ok(Some(holder)) => Finding::ok("gate", format!("{holder} is running")),
         Ok(None) => Finding::note("gate", "none is running on this data", "start `listgate serve`"),
         Err(why) => Finding::wrong(
             "gate",
-            format!("cannot look at {}: {why}", data.path().join("lock").display()),
+            format!("cannot look at {}: {why}", dir.join("lock").display()),
             "run this as the user that the gate runs as, or as root",
         ),
     }

@@ -1,6 +1,6 @@
 //! The database, the spool directory, and what is in them.
 
-use super::{Extent, Finding};
+use super::{Extent, Finding, UNREAD, age, some};
 use crate::config::Config;
 use crate::homes::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
 use crate::homes::sqlite::{DataDir, lists};
@@ -16,14 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The log is copied into the database at a quarter of this.
 const LARGE_LOG: u64 = 4 * 4096 * limits::CHECKPOINT_PAGES as u64;
 
-/// Mail that nobody has looked at for so long is looked at by nobody.
-const UNREAD: Duration = Duration::from_secs(3600);
-
 /// A clock may differ so much from another's.
 const CLOCK: Duration = Duration::from_secs(60);
-
-/// Names that are told of many.
-const TOLD: usize = 5;
 
 pub(super) struct Store<'a> {
     data: &'a DataDir,
@@ -197,7 +191,7 @@ impl<'a> Store<'a> {
         for backlog in &backlogs {
             let oldest = now.duration_since(at(backlog.oldest)).unwrap_or_default();
             if oldest > UNREAD && backlog.attempts == 0 {
-                let age = humantime::format_duration(Duration::from_secs(oldest.as_secs() / 60 * 60));
+                let age = age(oldest);
                 findings.push(Finding::note(
                     check,
                     format!(
@@ -263,15 +257,6 @@ impl<'a> Store<'a> {
             )),
             Err(why) => Some(unreadable(check, &why)),
         }
-    }
-}
-
-/// The first of many names, and how many more there are.
-fn some(names: &[String]) -> String {
-    let told = names[..names.len().min(TOLD)].join(" ");
-    match names.len().saturating_sub(TOLD) {
-        0 => told,
-        more => format!("{told} and {more} more"),
     }
 }
 

@@ -1,12 +1,17 @@
 //! Where lists and queues live. Each home owns its connection, its schema and both halves.
 
+pub(crate) mod beside;
+mod lock;
+pub(crate) mod mailman;
+mod puts;
 mod space;
 pub(crate) mod sqlite;
 
 use crate::body::Spool;
 use crate::lists::List;
+use crate::message::Style;
 use crate::metrics::QueueNow;
-use crate::queue::{Again, Delivery, Depth, EntryId, Name, Outcomes, Unavailable};
+use crate::queue::{Again, Delivery, Depth, Id, Name, Outcomes, Unavailable};
 use crate::route::Names;
 pub(crate) use space::Space;
 pub(crate) use sqlite::is_sync_failure;
@@ -18,13 +23,13 @@ use tokio::sync::watch;
 /// sync, and nobody can copy it.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    id: EntryId,
+    id: Id,
     again: Again,
 }
 
 impl Queued {
     /// Private to the homes, so that no other code can promise what is not kept.
-    fn new(id: EntryId, again: Again) -> Self {
+    fn new(id: Id, again: Again) -> Self {
         Self { id, again }
     }
 
@@ -33,9 +38,12 @@ impl Queued {
         self.again
     }
 
-    /// The id of the delivery that the entry is of.
+    /// What the entries of one delivery have in common: the number before the dash.
     pub(crate) fn delivery(&self) -> String {
-        format!("{:x}", self.id.delivery)
+        match &self.id {
+            Id::Entry(id) => format!("{:x}", id.delivery),
+            Id::File(name) => name.clone(),
+        }
     }
 }
 
@@ -72,7 +80,8 @@ impl Condemned {
 
 /// Where this gate's lists and queues live.
 pub(crate) enum Home {
-    Sqlite(sqlite::Home),
+    Sqlite(Box<sqlite::Home>),
+    Mailman(Box<mailman::Home>),
 }
 
 impl Home {
@@ -80,6 +89,7 @@ impl Home {
     pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
         match self {
             Self::Sqlite(home) => home.find(names),
+            Self::Mailman(home) => home.find(names).await,
         }
     }
 
@@ -87,6 +97,7 @@ impl Home {
     pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
         match self {
             Self::Sqlite(home) => home.serves(domain),
+            Self::Mailman(home) => home.serves(domain).await,
         }
     }
 
@@ -94,6 +105,7 @@ impl Home {
     pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
         match self {
             Self::Sqlite(home) => home.count_lists(),
+            Self::Mailman(home) => home.count_lists().await,
         }
     }
 
@@ -101,6 +113,7 @@ impl Home {
     pub(crate) fn space(&self) -> Result<Space, Unavailable> {
         match self {
             Self::Sqlite(home) => home.space(),
+            Self::Mailman(home) => home.space(),
         }
     }
 
@@ -108,6 +121,8 @@ impl Home {
     pub(crate) fn depth(&self, queue: Name) -> Depth {
         match self {
             Self::Sqlite(home) => home.depth(queue),
+            // Its runners are always there, and their files are not counted at each RCPT.
+            Self::Mailman(_) => Depth::default(),
         }
     }
 
@@ -115,6 +130,7 @@ impl Home {
     pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, Unavailable> {
         match self {
             Self::Sqlite(home) => home.depth_now(queue),
+            Self::Mailman(_) => Ok(Depth::default()),
         }
     }
 
@@ -122,6 +138,15 @@ impl Home {
     pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
         match self {
             Self::Sqlite(home) => home.queues_now(),
+            Self::Mailman(home) => home.queues_now(),
+        }
+    }
+
+    /// How a message's header is edited.
+    pub(crate) fn style(&self) -> Style {
+        match self {
+            Self::Sqlite(_) => Style::Plain,
+            Self::Mailman(_) => Style::Mailman,
         }
     }
 
@@ -129,6 +154,7 @@ impl Home {
     pub(crate) fn spool(&self) -> Spool {
         match self {
             Self::Sqlite(home) => home.spool(),
+            Self::Mailman(home) => home.spool(),
         }
     }
 
@@ -137,6 +163,7 @@ impl Home {
     pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
         match self {
             Self::Sqlite(home) => home.put(delivery).await,
+            Self::Mailman(home) => home.put(delivery).await,
         }
     }
 
@@ -144,6 +171,7 @@ impl Home {
     pub(crate) fn condemn(&self, why: &Unavailable) {
         match self {
             Self::Sqlite(home) => home.condemn(why),
+            Self::Mailman(home) => home.condemn(why),
         }
     }
 
@@ -151,6 +179,7 @@ impl Home {
     pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
         match self {
             Self::Sqlite(home) => home.condemned(),
+            Self::Mailman(home) => home.condemned(),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::ledger::Ledger;
 use crate::one_fault::{CONFIG, Fault, deliver, ensure, faults, name, path, recovers, try_each};
+use crate::support::trace::{CALLS, calls};
 use crate::support::{Server, Site};
 use crate::tools::{Tracer, log, serve, spooled};
-use crate::trace::{CALLS, calls};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

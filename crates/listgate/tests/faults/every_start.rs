@@ -4,9 +4,9 @@ use crate::ledger::Ledger;
 use crate::one_fault::{
     CONFIG, Fault, deliver, ensure, ensure_sound, faults, name, path, recovers, try_each,
 };
+use crate::support::trace::{calls, finished, strace};
 use crate::support::{Peer, Server, Site};
 use crate::tools::{command, log, open, serve, spooled, until};
-use crate::trace::{calls, finished, strace};
 use std::fs;
 
 const LIST: &str = "mylist@example.com";

@@ -20,4 +20,3 @@ mod power_loss;
 mod refusals;
 mod silent_peers;
 mod tools;
-mod trace;

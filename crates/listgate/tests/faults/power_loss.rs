@@ -5,9 +5,9 @@
 
 use crate::disk::{Chance, Disk};
 use crate::ledger::{Ledger, MailServer};
+use crate::support::trace::{Call, calls, finished, merge, strace};
 use crate::support::{Peer, Server, Site};
 use crate::tools::{command, log, open, spooled, until};
-use crate::trace::{Call, calls, finished, merge, strace};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;

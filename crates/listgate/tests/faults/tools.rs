@@ -1,11 +1,11 @@
 //! What the scenarios share besides the harness.
 
+pub(crate) use crate::support::until;
 use crate::support::{PATIENCE, Peer, Server, Site};
 use rusqlite::Connection;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What "at once" is on a busy machine: far less than any fault here lasts.
@@ -84,16 +84,6 @@ pub(crate) fn answered_at_once(peer: &mut Peer, line: &str) {
     let reply = peer.say(line);
     let took = asked.elapsed();
     assert!(reply.starts_with("250") && took < AT_ONCE, "{line}: {reply:?} after {took:?}");
-}
-
-/// Waits until it is so.
-#[track_caller]
-pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !so() {
-        assert!(Instant::now() < end, "{what}: not in time");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// An strace that is attached to a running gate.

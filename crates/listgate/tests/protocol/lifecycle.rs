@@ -30,7 +30,7 @@ fn a_second_gate_on_the_same_data_says_who_holds_it() {
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
     let holder = format!("is held by listgate serve (process {}", server.child.id());
-    assert!(said.contains(&holder) && said.contains("--data-dir"), "{said}");
+    assert!(said.contains(&holder) && said.contains("stop that gate first"), "{said}");
 }
 
 #[test]

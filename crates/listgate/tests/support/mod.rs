@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(missing_docs, unreachable_pub, reason = "names say it, and everybody here uses it")]
 
+pub mod trace;
+
 use listgate::{Config, Gate, ListenAddress};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -255,4 +257,14 @@ impl Peer {
 /// The id in `250 2.0.0 Ok: queued as ID`.
 pub fn queued_as(reply: &str) -> &str {
     reply.strip_prefix("250 2.0.0 Ok: queued as ").unwrap_or_else(|| panic!("{reply}"))
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < end, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

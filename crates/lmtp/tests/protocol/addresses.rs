@@ -202,8 +202,15 @@ fn names_can_be_asked_about_alone() {
 
 #[test]
 fn what_is_wrong_is_said_in_words() {
-    let why = "a..b@c".parse::<Mailbox>().unwrap_err();
-    assert_eq!(why.to_string(), "a dot in the local part stands alone");
-    assert_eq!("a@b c".parse::<Mailbox>().unwrap_err().to_string(), "something follows the address");
-    let _: &dyn std::error::Error = &why;
+    for (text, words) in [
+        ("a..b@c", "a dot in the local part stands alone"),
+        ("a@b c", "something follows the address"),
+        ("a@", "the domain is missing"),
+        ("\"a\\", "the quoted local part does not end"),
+        ("\"a\\\u{1}\"@b", "a control character in the local part"),
+        ("\"a\\\u{e4}\"@b", "only ASCII addresses are taken (no SMTPUTF8)"),
+    ] {
+        let why: Box<dyn std::error::Error> = text.parse::<Mailbox>().unwrap_err().into();
+        assert_eq!(why.to_string(), words, "{text:?}");
+    }
 }

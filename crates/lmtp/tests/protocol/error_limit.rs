@@ -137,3 +137,15 @@ fn commands_about_no_mail_end_the_session_earlier() {
     assert!(replies.ends_with(TOO_MANY), "{replies}");
     assert!(server.is_closed());
 }
+
+#[test]
+fn each_command_about_no_mail_counts() {
+    for line in ["NOOP\r\n", "HELP\r\n", "VRFY x\r\n", "LHLO x\r\n"] {
+        // Its LHLO was the first.
+        let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
+        let replies = server.say(line.repeat(9).as_bytes());
+        assert!(!replies.contains("421"), "{line:?}: {replies}");
+        assert_eq!(server.session.commands(), 10);
+        assert_eq!(server.say(line.as_bytes()), TOO_MANY);
+    }
+}

@@ -4,12 +4,13 @@ pub(crate) mod backup;
 pub(crate) mod connection;
 pub(crate) mod health;
 pub(crate) mod lists;
-mod lock;
 pub(crate) mod queues;
 mod seen;
 mod store;
 mod writer;
 
+use super::lock::{self, Lock, LockError};
+use super::puts::{Put, Puts, gather};
 use super::space::{LastSpace, Space};
 use super::{Condemned, Queued};
 use crate::body::Spool;
@@ -20,18 +21,16 @@ use crate::queue::{Delivery, Depth, Name, Outcomes, Unavailable};
 use crate::route::Names;
 use connection::{OpenError, PAGE_SIZE, Use};
 use lists::Known;
-use lock::{Lock, LockError};
 use queues::Depths;
 use rusqlite::{Connection, ffi};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::{oneshot, watch};
-use writer::{Put, Writer};
+use tokio::sync::watch;
+use writer::Writer;
 
 /// Why a data directory cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -162,8 +161,7 @@ pub(crate) struct Home {
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
     space: LastSpace,
-    puts: Option<mpsc::Sender<Put>>,
-    writer: Option<JoinHandle<()>>,
+    puts: Puts,
     /// Held for the life of the home, and released last.
     _lock: Lock,
 }
@@ -185,22 +183,14 @@ impl Home {
         remove_orphans(&connection, &data_dir.spool())?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
         let condemned = Condemned::default();
-        let (puts, waiting) = mpsc::channel();
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
         let spool = data_dir.spool();
-        let writer = Writer::new(
-            connection,
-            spool,
-            condemned.clone(),
-            waiting,
-            redelivery,
-            Arc::clone(&depths),
-            Arc::clone(metrics),
-        )
-        .map_err(failed("watch the log of"))?;
-        let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
-        let thread = spawned.map_err(|source| HomeError::File {
+        let (told, counted) = (Arc::clone(&depths), Arc::clone(metrics));
+        let writer = Writer::new(connection, spool, condemned.clone(), redelivery, told, counted)
+            .map_err(failed("watch the log of"))?;
+        let puts = Puts::start(condemned.clone(), move |waiting| writer.run(&waiting));
+        let puts = puts.map_err(|source| HomeError::File {
             operation: "start the writer for",
             path: data_dir.path().to_owned(),
             source,
@@ -213,8 +203,7 @@ impl Home {
             depths,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
-            puts: Some(puts),
-            writer: Some(thread),
+            puts,
             _lock: lock,
         })
     }
@@ -288,19 +277,9 @@ impl Home {
         })
     }
 
-    /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before
-    /// the writer took it up, the delivery is not stored; after that it is.
+    /// Stores a delivery: one commit, then one proof for each endpoint.
     pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
-        if self.condemned.is_set() {
-            return Err(Arc::new(Unavailable::Closed));
-        }
-        let (answer, answered) = oneshot::channel();
-        let writer = self.puts.as_ref().expect("the sender lives as long as the home");
-        let sent = writer.send(Put { delivery, answer });
-        if sent.is_err() {
-            return Err(Arc::new(Unavailable::Closed));
-        }
-        answered.await.unwrap_or_else(|_| Err(Arc::new(Unavailable::Closed)))
+        self.puts.put(delivery).await
     }
 
     /// Ends the taking of mail for good, after a failed sync.
@@ -316,12 +295,7 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        drop(self.puts.take());
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the writer panicked; every mail it had not stored was put off");
-        }
+        self.puts.end();
         if self.condemned.is_set() {
             let (connection, _) = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
             // The last to close would sync the log.

@@ -3,7 +3,7 @@
 use super::connection::write;
 use super::lists::milliseconds;
 use crate::metrics::QueueNow;
-use crate::queue::{Depth, EntryId, Msgdata, Name, Unavailable};
+use crate::queue::{Depth, Entry, EntryError, EntryId, Id, Name, Unavailable};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs;
 use std::path::Path;
@@ -12,36 +12,6 @@ use std::time::SystemTime;
 
 /// Entries read in one go: no read transaction is held while they are printed.
 const PAGE: usize = 500;
-
-/// An entry and what is known of its message, without the message itself.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) id: EntryId,
-    pub(crate) queue: String,
-    pub(crate) list_id: String,
-    pub(crate) recipient: String,
-    pub(crate) detail: Option<String>,
-    /// Milliseconds since 1970.
-    pub(crate) received_at: i64,
-    pub(crate) state: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) attempts: u32,
-    pub(crate) msgdata: Msgdata,
-    pub(crate) mail_from: String,
-    pub(crate) message_id: String,
-    pub(crate) peer: String,
-    pub(crate) lhlo: String,
-    pub(crate) transport: String,
-    /// Octets as stored.
-    pub(crate) size: u64,
-    pub(crate) received_lines: u32,
-    /// Whether the message has the list's own List-Id or List-Post.
-    pub(crate) from_list: bool,
-    pub(crate) auto_submitted: Option<String>,
-    pub(crate) precedence: Option<String>,
-    /// The id of the entry that it was before.
-    pub(crate) repeats: Option<String>,
-}
 
 pub(super) fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
     Ok(Depth { entries: row.get(0)?, octets: row.get(1)? })
@@ -95,10 +65,11 @@ const COLUMNS: &str = "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detai
     e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats";
 
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
     let msgdata: String = row.get(10)?;
     let malformed = |why| rusqlite::Error::FromSqlConversionFailure(10, Type::Text, Box::new(why));
     Ok(Entry {
-        id: EntryId { delivery: row.get(0)?, n: row.get(1)? },
+        id: Id::Entry(id),
         queue: row.get(2)?,
         list_id: row.get(3)?,
         recipient: row.get(4)?,
@@ -123,23 +94,26 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
-pub(crate) fn each_entry<E: From<rusqlite::Error>>(
+pub(crate) fn each_entry<E: From<Unavailable>>(
     connection: &Connection,
     queue: Option<Name>,
     message_id: Option<&str>,
     mut each: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut statement = connection.prepare(&format!(
+    let failed = |source| Unavailable::Database { operation: "read the queue", source };
+    let statement = connection.prepare(&format!(
         "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery
          WHERE (e.delivery, e.n) > (?1, ?2) AND (?3 IS NULL OR e.queue = ?3) AND (?4 IS NULL OR d.message_id = ?4)
          ORDER BY e.delivery, e.n LIMIT {PAGE}"
-    ))?;
+    ));
+    let mut statement = statement.map_err(failed)?;
     let mut last = EntryId { delivery: 0, n: 0 };
     loop {
         let wanted = params![last.delivery, last.n, queue.map(Name::as_str), message_id];
-        let page: Vec<Entry> = statement.query_map(wanted, read_entry)?.collect::<rusqlite::Result<_>>()?;
-        let Some(newest) = page.last() else { return Ok(()) };
-        last = newest.id;
+        let page = statement.query_map(wanted, read_entry).and_then(Iterator::collect::<rusqlite::Result<_>>);
+        let page: Vec<Entry> = page.map_err(failed)?;
+        let Some(Entry { id: Id::Entry(newest), .. }) = page.last() else { return Ok(()) };
+        last = *newest;
         page.into_iter().try_for_each(&mut each)?;
     }
 }
@@ -172,22 +146,13 @@ pub(crate) fn message(
     }
 }
 
-/// Why entries are not shown or removed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EntryError {
-    #[error("there is no entry {0}; `listgate queue ls` lists them")]
-    Missing(EntryId),
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
 /// Removes entries, all or none.
 pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId]) -> Result<(), EntryError> {
     write(connection, "remove the entry", |connection| {
         let mut statement = connection.prepare("DELETE FROM entry WHERE delivery = ?1 AND n = ?2")?;
         for id in ids {
             if statement.execute([id.delivery, id.n])? == 0 {
-                return Ok(Err(EntryError::Missing(*id)));
+                return Ok(Err(EntryError::Missing(Id::Entry(*id))));
             }
         }
         Ok(Ok(()))

@@ -15,12 +15,12 @@ use super::lists::milliseconds;
 use super::queues::Depths;
 use super::seen::Seen;
 use super::store::{Batch, Ids, Stored};
-use super::{Condemned, Queued, is_sync_failure};
+use super::{Condemned, Put, Queued, gather, is_sync_failure};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::queue::{Addressed, Again, Delivery, Outcomes, Unavailable};
+use crate::queue::{Addressed, Again, Delivery, Id, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -29,13 +29,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Instant, SystemTime};
 use std::{fs, mem};
-use tokio::sync::oneshot;
-
-/// What the writer is asked to do.
-pub(super) struct Put {
-    pub(super) delivery: Delivery,
-    pub(super) answer: oneshot::Sender<Result<Outcomes, Arc<Unavailable>>>,
-}
 
 pub(super) struct Writer {
     connection: Connection,
@@ -43,7 +36,6 @@ pub(super) struct Writer {
     condemned: Condemned,
     /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
     wal_pages: Arc<AtomicU32>,
-    puts: mpsc::Receiver<Put>,
     ids: Ids,
     redelivery: Redelivery,
     seen: Seen,
@@ -56,7 +48,6 @@ impl Writer {
         mut connection: Connection,
         spool: PathBuf,
         condemned: Condemned,
-        puts: mpsc::Receiver<Put>,
         redelivery: Redelivery,
         depths: Arc<Depths>,
         metrics: Arc<Metrics>,
@@ -69,15 +60,15 @@ impl Writer {
         }))?;
         let ids = Ids::read(&connection)?;
         let seen = Seen::read(&connection)?;
-        Ok(Self { connection, spool, condemned, wal_pages, puts, ids, redelivery, seen, depths, metrics })
+        Ok(Self { connection, spool, condemned, wal_pages, ids, redelivery, seen, depths, metrics })
     }
 
     /// Until the home is dropped or the disk has failed.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, waiting: &mpsc::Receiver<Put>) {
         loop {
-            match self.puts.recv_timeout(limits::IDLE) {
+            match waiting.recv_timeout(limits::IDLE) {
                 Ok(first) => {
-                    let batch = self.gather(first);
+                    let batch = gather(first, waiting);
                     self.write(batch);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
                         self.checkpoint();
@@ -101,22 +92,6 @@ impl Writer {
         if self.condemned.is_set() {
             mem::forget(self.connection);
         }
-    }
-
-    /// What waits, without whoever has gone.
-    fn gather(&self, first: Put) -> Vec<Put> {
-        let mut batch = Vec::new();
-        let mut octets = 0;
-        let mut next = Some(first);
-        while let Some(put) = next {
-            if !put.answer.is_closed() {
-                octets += in_row(&put.delivery.message.body).map_or(0, <[u8]>::len);
-                batch.push(put);
-            }
-            let full = octets >= limits::BATCH_BODIES || batch.len() >= limits::BATCH_DELIVERIES;
-            next = if full { None } else { self.puts.try_recv().ok() };
-        }
-        batch
     }
 
     fn write(&mut self, mut batch: Vec<Put>) {
@@ -150,7 +125,7 @@ impl Writer {
     fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<Vec<Stored>>> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The lock may have taken long, and who was told 451 in the meantime sends again.
-        batch.retain(|put| !put.answer.is_closed());
+        batch.retain(|put| !put.has_gone());
         let mut writing = Batch {
             connection: &self.connection,
             redelivery: self.redelivery,
@@ -264,13 +239,6 @@ impl Writer {
     }
 }
 
-fn in_row(body: &Body) -> Option<&[u8]> {
-    match body {
-        Body::Memory(octets) => Some(octets),
-        Body::Spooled(_) => None,
-    }
-}
-
 fn keep_file(body: Body) {
     if let Body::Spooled(spooled) = body {
         spooled.keep();
@@ -287,7 +255,7 @@ fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
     delivery.to.map(|addressed: Result<Addressed, Refusal>| {
         addressed.map(|_| {
             let Stored { id, again } = stored.next().expect("an entry for each addressed recipient");
-            Queued::new(id, again)
+            Queued::new(Id::Entry(id), again)
         })
     })
 }
@@ -321,7 +289,7 @@ mod tests {
         }
     }
 
-    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) {
+    fn put(size: usize) -> (Put, tokio::sync::oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) {
         let list = crate::lists::List {
             list_id: "a.b".to_owned(),
             address: "a@b".parse().unwrap(),
@@ -349,11 +317,13 @@ mod tests {
             facts: crate::facts::Facts::default(),
             digest: [0; 32],
         };
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = tokio::sync::oneshot::channel();
         (Put { delivery: Delivery { envelope, message, to }, answer }, answered)
     }
 
-    fn ids(answered: oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) -> Result<Vec<String>, Refusal> {
+    fn ids(
+        answered: tokio::sync::oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>,
+    ) -> Result<Vec<String>, Refusal> {
         let outcomes = answered.blocking_recv().unwrap().map_err(|why| why.refusal())?;
         Ok(outcomes.iter().map(|outcome| outcome.as_ref().unwrap().to_string()).collect())
     }
@@ -367,17 +337,10 @@ mod tests {
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
         let condemned = Condemned::default();
-        let (puts, depths) = (mpsc::channel().1, Arc::default());
-        let mut writer = Writer::new(
-            connection,
-            data_dir.spool(),
-            condemned,
-            puts,
-            Redelivery::Off,
-            depths,
-            Arc::default(),
-        )
-        .unwrap();
+        let depths = Arc::default();
+        let mut writer =
+            Writer::new(connection, data_dir.spool(), condemned, Redelivery::Off, depths, Arc::default())
+                .unwrap();
 
         let (small, taken) = put(10);
         writer.write(vec![small]);

@@ -13,7 +13,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
 /// Why a data directory cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    #[error("{} is held by {holder}: stop that gate, or use another --data-dir", dir.display())]
+    #[error("{} is held by {holder}: stop that gate first", dir.display())]
     Held { dir: PathBuf, holder: String },
     #[error("cannot lock {}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },

@@ -1,7 +1,6 @@
 //! System calls, as strace writes them down.
 
-use crate::support::{Server, Site};
-use crate::tools::until;
+use super::{Server, Site, until};
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
@@ -27,6 +26,13 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn is_write(&self) -> bool {
         matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
+    }
+
+    /// Whether it put octets into this file.
+    pub(crate) fn has_written(&self, path: &str) -> bool {
+        let is_copy = matches!(self.name.as_str(), "copy_file_range" | "sendfile");
+        let into = if is_copy { self.rest.contains(&format!("<{path}>")) } else { self.path == path };
+        (is_copy || self.is_write()) && into && self.result >= 0
     }
 
     pub(crate) fn has(&self, text: &str) -> bool {
@@ -149,10 +155,17 @@ pub(crate) const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendms
 /// `listgate` on this data directory under an strace that writes down what is written, synced, made
 /// and removed. Arguments may follow.
 pub(crate) fn strace(site: &Site, trace: &Path, options: &[&str]) -> Command {
+    let mut strace = traced(trace, CALLS, options);
+    strace.env("LISTGATE_DATA_DIR", site.data());
+    strace
+}
+
+/// `listgate` under an strace that writes down these calls. Arguments may follow.
+pub(crate) fn traced(trace: &Path, calls: &str, options: &[&str]) -> Command {
     let mut strace = Command::new("strace");
-    strace.args(["-e", &format!("trace={CALLS}")]);
+    strace.args(["-e", &format!("trace={calls}")]);
     strace.args(["-f", "-y", "-q", "-o"]).arg(trace).args(options);
-    strace.arg("--").arg(env!("CARGO_BIN_EXE_listgate")).env("LISTGATE_DATA_DIR", site.data());
+    strace.arg("--").arg(env!("CARGO_BIN_EXE_listgate"));
     strace
 }
 

@@ -1,0 +1,199 @@
+//! A GNU Mailman 3 site: its configuration, its lists, its queues, and whether mail finds the gate.
+
+use super::{Finding, UNREAD, age, disk, listening, some, store};
+use crate::config::{Config, ListenAddress};
+use crate::homes::Space;
+use crate::homes::mailman::cfg::Site;
+use crate::homes::mailman::database::{Database, Source};
+use crate::homes::mailman::{self, pck};
+use crate::queue::Name;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::path::Path;
+use std::process::Command;
+use std::time::SystemTime;
+use tokio::runtime::Builder;
+
+pub(super) fn examine<E>(
+    cfg: Option<&Path>,
+    config: &Config,
+    mut tell: impl FnMut(Finding) -> Result<(), E>,
+) -> Result<(), E> {
+    let site = match Site::read(cfg) {
+        Ok(site) => site,
+        Err(why) => return tell(Finding::wrong("mailman.cfg", why.to_string(), "correct the file")),
+    };
+    tell(read(&site))?;
+    tell(runner(&site))?;
+    listening(config, &site.own_dir(), mailman::holder(&site), &mut tell)?;
+    tell(own_dir(&site))?;
+    tell(lists(&site))?;
+    for (queue, dir) in Name::ALL.into_iter().zip(&site.queues) {
+        self::queue(queue, dir).into_iter().try_for_each(&mut tell)?;
+    }
+    let [input, ..] = &site.queues;
+    if input.exists() {
+        tell(disk::space(Space::at(input, 0), config.min_free))?;
+    }
+    tell(store::clock())?;
+    tell(postfix(&site, &config.listen))
+}
+
+fn read(site: &Site) -> Finding {
+    let cfg = site.cfg.as_ref().map_or("no file, Mailman's defaults".into(), |cfg| cfg.to_string_lossy());
+    Finding::ok("mailman.cfg", format!("{cfg}; var_dir is {}", site.var_dir.display()))
+}
+
+fn runner(site: &Site) -> Finding {
+    let check = "LMTP runner";
+    if site.lmtp_runner {
+        return Finding::wrong(check, "Mailman's own is switched on", site.switch_off());
+    }
+    Finding::ok(check, "Mailman's own is switched off")
+}
+
+/// What the gate keeps for itself, or where it will make that.
+fn own_dir(site: &Site) -> Finding {
+    let check = "own directory";
+    let own = site.own_dir();
+    let (dir, end) = if own.exists() { (&own, "") } else { (&site.var_dir, ": listgate is made in it") };
+    match disk::writable(check, dir) {
+        Ok((_, what)) => Finding::ok(check, format!("{what}{end}")),
+        Err(finding) => finding,
+    }
+}
+
+fn lists(site: &Site) -> Finding {
+    let check = "lists";
+    let (name, mend) = match &site.database {
+        Database::Sqlite(path) => {
+            (path.to_string_lossy(), "start Mailman, which makes its database, or correct [database] url")
+        }
+        Database::Postgres(_) => ("PostgreSQL".into(), "start the server, or correct [database] url"),
+    };
+    match count_lists(&site.database) {
+        Ok(0) => Finding::note(
+            check,
+            format!("there is none in {name}, so no mail is taken"),
+            "`mailman create mylist@example.com`",
+        ),
+        Ok(count) => Finding::ok(check, format!("{count} in {name}")),
+        Err(why) => Finding::wrong(check, format!("all mail is put off with 451: {why}"), mend),
+    }
+}
+
+fn count_lists(database: &Database) -> Result<u64, Box<dyn std::error::Error>> {
+    let source = Source::open(database)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(source.count_lists())?)
+}
+
+fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
+    let check = match queue {
+        Name::In => "queue in",
+        Name::Command => "queue command",
+        Name::Bounces => "queue bounces",
+    };
+    if fs::metadata(dir).is_err_and(|why| why.kind() == io::ErrorKind::NotFound) {
+        let mend = "Mailman makes its queues when it starts: start it once";
+        return vec![Finding::wrong(check, format!("there is no directory {}", dir.display()), mend)];
+    }
+    let what = match disk::writable(check, dir) {
+        Ok((_, what)) => what,
+        Err(finding) => return vec![finding],
+    };
+    let files = match pck::list(dir) {
+        Ok(files) => files,
+        Err(why) => {
+            return vec![Finding::wrong(check, format!("cannot read {what}: {why}"), "see the system's log")];
+        }
+    };
+    let mut findings = Vec::new();
+    let waiting: Vec<SystemTime> = files.iter().filter_map(|file| file.time).collect();
+    // In the future, it waits for no time yet.
+    let oldest = waiting.first().map(|time| time.elapsed().unwrap_or_default());
+    let found = match oldest {
+        None => format!("{what}: nothing waits"),
+        Some(oldest) => format!("{what}: {} files, the oldest waits for {}", waiting.len(), age(oldest)),
+    };
+    findings.push(if oldest.is_some_and(|oldest| oldest > UNREAD) {
+        let mend = "see whether Mailman's runner of this queue works: `mailman status`, and Mailman's logs";
+        Finding::note(check, found, mend)
+    } else {
+        Finding::ok(check, found)
+    });
+    let misnamed = files.into_iter().filter(|file| file.time.is_none());
+    let misnamed: Vec<String> = misnamed.map(|file| format!("{}.pck", file.id)).collect();
+    if !misnamed.is_empty() {
+        findings.push(Finding::wrong(
+            check,
+            format!("Mailman's runner dies of a file of such a name: {}", some(&misnamed)),
+            format!("move them out of {}; the names of mail are TIME+DIGEST.pck", dir.display()),
+        ));
+    }
+    findings
+}
+
+/// Whether Postfix on this machine sends the lists' mail to where the gate listens.
+fn postfix(site: &Site, listen: &[ListenAddress]) -> Finding {
+    let check = "Postfix";
+    let (host, port) = &site.lmtp;
+    let ours = format!("lmtp:[{host}]:{port}");
+    let unknown = |found: String| {
+        Finding::note(check, found, format!("see that the mail server sends the lists' mail to {ours}"))
+    };
+    let said = match Command::new("postconf").args(["-x", "-h", "transport_maps"]).output() {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Ok(output) => return unknown(format!("postconf failed: {}", output.status)),
+        Err(why) => return unknown(format!("it cannot be told where mail is sent: postconf: {why}")),
+    };
+    let map = site.transport_map.as_deref().filter(|map| said.contains(&*map.to_string_lossy()));
+    let sent: BTreeSet<String> = match map.map(fs::read_to_string) {
+        Some(Ok(text)) => destinations(&text),
+        Some(Err(why)) => return unknown(format!("a map of transport_maps = {said} cannot be read: {why}")),
+        None => destinations(&said.replace(',', "\n")),
+    };
+    let name = map.map_or_else(|| "transport_maps".into(), Path::to_string_lossy);
+    match sent.iter().find(|destination| !listen.iter().any(|address| reaches(destination, address))) {
+        Some(elsewhere) => Finding::wrong(
+            check,
+            format!("{name} sends mail to {elsewhere}, and the gate listens on {}", joined(listen)),
+            "set [mta] lmtp_host and lmtp_port to where the gate listens, then `mailman aliases`",
+        ),
+        None if sent.is_empty() && map.is_some() => unknown(format!("{name} names no list")),
+        None if sent.is_empty() => unknown(format!("no map of this site is in transport_maps = {said:?}")),
+        None => Finding::ok(check, format!("{name} sends mail to {}", Vec::from_iter(sent).join(" "))),
+    }
+}
+
+/// What begins with `lmtp:` at the end of a line of a transport map, each once.
+fn destinations(map: &str) -> BTreeSet<String> {
+    let lines = map.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let last = lines.filter_map(|line| line.split_whitespace().next_back());
+    let ends = last.filter_map(|word| word.find("lmtp:").map(|at| word[at..].trim_end_matches('}')));
+    ends.map(str::to_owned).collect()
+}
+
+/// Whether mail to a destination such as `lmtp:[127.0.0.1]:8024` arrives at this address.
+fn reaches(destination: &str, address: &ListenAddress) -> bool {
+    let place = destination.trim_start_matches("lmtp:");
+    match address {
+        ListenAddress::Unix(path) => {
+            place.strip_prefix("unix:").is_some_and(|named| Path::new(named) == path)
+        }
+        ListenAddress::Tcp(ours) => {
+            let Some((host, port)) = place.trim_start_matches("inet:").rsplit_once(':') else { return false };
+            let Ok(port) = port.parse::<u16>() else { return false };
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let host = host.strip_prefix("ipv6:").unwrap_or(host);
+            let mut named = (host, port).to_socket_addrs().into_iter().flatten();
+            port == ours.port() && (ours.ip().is_unspecified() || named.any(|named| named == *ours))
+        }
+    }
+}
+
+fn joined(listen: &[ListenAddress]) -> String {
+    listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}

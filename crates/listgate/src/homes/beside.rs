@@ -1,0 +1,119 @@
+//! A home as the commands beside the gate see it: they look, and remove.
+
+use super::mailman::{self, SiteError, beside::Look};
+use super::sqlite::{DataDir, HomeError, lists, queues};
+use crate::lists::List;
+use crate::queue::{Entry, EntryError, Id, Msgdata, Name, Unavailable};
+use crate::route::{Endpoint, Lookup, Names};
+use listgate_lmtp::Refusal;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+
+/// A home that somebody else may be serving.
+pub(crate) enum Beside {
+    Sqlite { connection: Connection, spool: PathBuf },
+    Mailman(Box<Look>),
+}
+
+impl Beside {
+    pub(crate) fn sqlite(data: &DataDir) -> Result<Self, HomeError> {
+        Ok(Self::Sqlite { connection: data.open()?, spool: data.spool() })
+    }
+
+    pub(crate) fn mailman(cfg: Option<&Path>) -> Result<Self, SiteError> {
+        Ok(Self::Mailman(Box::new(Look::open(cfg)?)))
+    }
+
+    /// The metadata of an entry, as far as it is known without a message. `owner` is the site's owner.
+    pub(crate) fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {
+        match self {
+            Self::Sqlite { .. } => endpoint.msgdata(0, owner),
+            Self::Mailman(_) => mailman::msgdata(endpoint, 0, owner),
+        }
+    }
+
+    /// When the entries of a queue came (milliseconds since 1970), by list.
+    pub(crate) fn each_arrival(&self, queue: Name, each: impl FnMut(&str, i64)) -> Result<(), Unavailable> {
+        match self {
+            Self::Sqlite { connection, .. } => {
+                queues::each_arrival(connection, queue, each).map_err(failed("read the queue"))
+            }
+            Self::Mailman(look) => look.each_arrival(queue, each),
+        }
+    }
+
+    /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
+    pub(crate) fn each_entry<E: From<Unavailable>>(
+        &self,
+        queue: Option<Name>,
+        message_id: Option<&str>,
+        each: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Sqlite { connection, .. } => queues::each_entry(connection, queue, message_id, each),
+            Self::Mailman(look) => look.each_entry(queue, message_id, each),
+        }
+    }
+
+    /// An entry, without its message.
+    pub(crate) fn entry(&self, id: &Id) -> Result<Entry, EntryError> {
+        let found = match (self, id) {
+            (Self::Sqlite { connection, .. }, Id::Entry(id)) => {
+                queues::entry(connection, *id).map_err(failed("read the entry"))?
+            }
+            (Self::Mailman(look), Id::File(name)) => Some(look.entry(name)?.0),
+            (Self::Sqlite { .. }, Id::File(_)) | (Self::Mailman(_), Id::Entry(_)) => None,
+        };
+        found.ok_or_else(|| EntryError::Missing(id.clone()))
+    }
+
+    /// The message of an entry as stored.
+    pub(crate) fn message(&self, id: &Id) -> Result<Vec<u8>, EntryError> {
+        let found = match (self, id) {
+            (Self::Sqlite { connection, spool }, Id::Entry(id)) => queues::message(connection, spool, *id)?,
+            (Self::Mailman(look), Id::File(name)) => Some(look.entry(name)?.1),
+            (Self::Sqlite { .. }, Id::File(_)) | (Self::Mailman(_), Id::Entry(_)) => None,
+        };
+        found.ok_or_else(|| EntryError::Missing(id.clone()))
+    }
+
+    /// Removes entries, all or none.
+    pub(crate) fn remove(&mut self, ids: &[Id]) -> Result<(), EntryError> {
+        match self {
+            Self::Sqlite { connection, .. } => {
+                let entries = ids.iter().map(|id| match id {
+                    Id::Entry(id) => Ok(*id),
+                    Id::File(_) => Err(EntryError::Missing(id.clone())),
+                });
+                queues::remove(connection, &entries.collect::<Result<Vec<_>, _>>()?)
+            }
+            Self::Mailman(look) => look.remove(ids),
+        }
+    }
+}
+
+fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> Unavailable {
+    move |source| Unavailable::Database { operation, source }
+}
+
+impl Lookup for Beside {
+    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal> {
+        let found = match self {
+            Self::Sqlite { connection, .. } => {
+                lists::find(connection, names).map_err(failed("look up the list"))
+            }
+            Self::Mailman(look) => look.lists.find(names).await,
+        };
+        found.map_err(|why| why.refusal())
+    }
+
+    async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
+        let found = match self {
+            Self::Sqlite { connection, .. } => {
+                lists::serves(connection, domain).map_err(failed("look up the domain"))
+            }
+            Self::Mailman(look) => look.lists.serves(domain).await,
+        };
+        found.map_err(|why| why.refusal())
+    }
+}

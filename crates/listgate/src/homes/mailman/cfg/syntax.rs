@@ -1,0 +1,162 @@
+//! The syntax: that of Python's RawConfigParser(strict=False), which reads mailman.cfg.
+
+use std::collections::BTreeMap;
+
+/// Keys and their values. Keys are in lower case.
+pub(super) type Options = BTreeMap<String, String>;
+
+/// A file as it is written. A section that is there twice is one.
+#[derive(Default)]
+pub(super) struct File {
+    /// In the order of their first appearance.
+    sections: Vec<(String, Options)>,
+    /// `[DEFAULT]`: every section of this file that lacks a key has it from here.
+    defaults: Options,
+}
+
+/// A line that Python's parser refuses, and why.
+#[derive(Debug, PartialEq)]
+pub(super) struct Refused {
+    pub(super) line: usize,
+    pub(super) why: &'static str,
+}
+
+/// What the next line may continue.
+struct Place {
+    /// The section; `None` is `[DEFAULT]`.
+    section: Option<usize>,
+    key: Option<String>,
+}
+
+impl File {
+    pub(super) fn parse(text: &str) -> Result<Self, Refused> {
+        let mut file = Self::default();
+        let mut place: Option<Place> = None;
+        let mut indent = 0;
+        // As Python reads a text file: CR LF and a lone CR end a line too.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        for (line, number) in text.split('\n').zip(1..) {
+            let refused = |why| Refused { line: number, why };
+            let value = line.trim_matches(is_space);
+            if value.starts_with(['#', ';']) {
+                continue;
+            }
+            if value.is_empty() {
+                // An empty line may be within a value; at its end it is cut off.
+                file.append(place.as_ref(), "");
+                continue;
+            }
+            let depth = line.chars().take_while(|c| is_space(*c)).count();
+            if depth > indent && file.append(place.as_ref(), value) {
+                continue;
+            }
+            indent = depth;
+            if let Some(name) = header(value) {
+                place = Some(Place { section: file.open(name), key: None });
+                continue;
+            }
+            let place = place.as_mut().ok_or_else(|| refused("stands before the first [section]"))?;
+            let (key, value) =
+                value.split_once(['=', ':']).ok_or_else(|| refused("is neither [section] nor key: value"))?;
+            let key = key.trim_matches(is_space).to_lowercase();
+            if key.is_empty() {
+                return Err(refused("has a value and no key"));
+            }
+            file.options(place.section).insert(key.clone(), value.trim_matches(is_space).to_owned());
+            place.key = Some(key);
+        }
+        Ok(file)
+    }
+
+    /// The sections with their options.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (&str, Options)> {
+        self.sections.iter().map(|(name, options)| {
+            let mut all = self.defaults.clone();
+            all.extend(options.clone());
+            for value in all.values_mut() {
+                value.truncate(value.trim_end_matches(is_space).len());
+            }
+            (name.as_str(), all)
+        })
+    }
+
+    /// Adds a line to the value at `place`, if there is one.
+    fn append(&mut self, place: Option<&Place>, line: &str) -> bool {
+        let Some(Place { section, key: Some(key) }) = place else { return false };
+        let value = self.options(*section).entry(key.clone()).or_default();
+        value.push('\n');
+        value.push_str(line);
+        true
+    }
+
+    fn open(&mut self, name: &str) -> Option<usize> {
+        if name == "DEFAULT" {
+            return None;
+        }
+        let known = self.sections.iter().position(|(known, _)| known == name);
+        Some(known.unwrap_or_else(|| {
+            self.sections.push((name.to_owned(), Options::new()));
+            self.sections.len() - 1
+        }))
+    }
+
+    fn options(&mut self, section: Option<usize>) -> &mut Options {
+        match section {
+            Some(index) => &mut self.sections[index].1,
+            None => &mut self.defaults,
+        }
+    }
+}
+
+/// `[name]`; Python takes the last bracket of the line, and whatever stands behind it.
+fn header(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix('[')?.rsplit_once(']')?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// What Python's `str.strip` takes away.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, section: &str, key: &str) -> Option<String> {
+        let file = File::parse(text).unwrap();
+        file.sections().find(|(name, _)| *name == section)?.1.get(key).cloned()
+    }
+
+    #[test]
+    fn a_value_begins_behind_the_first_delimiter() {
+        for text in ["[a]\nk: v", "[a]\nk=v", "[a]\r\nk : v\r\n", "  [a] x\n  K = v", "[a]\nk: w\n[a]\nk: v"]
+        {
+            assert_eq!(value(text, "a", "k").as_deref(), Some("v"), "{text:?}");
+        }
+        assert_eq!(value("[a]\nurl = x:y=z ; no comment", "a", "url").as_deref(), Some("x:y=z ; no comment"));
+        assert_eq!(value("[a]\nk:", "a", "k").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn an_indented_line_continues_a_value() {
+        assert_eq!(value("[a]\nk: v\n  w\n\n# no\n  x: y\n\n[b]", "a", "k").as_deref(), Some("v\nw\n\nx: y"));
+        assert_eq!(value("[a]\n  k: v\n  l: w", "a", "l").as_deref(), Some("w"));
+        assert_eq!(value("[a]\nk: v\n [b]\n", "a", "k").as_deref(), Some("v\n[b]"));
+    }
+
+    #[test]
+    fn section_names_have_a_case_and_may_have_defaults() {
+        assert_eq!(value("[A]\nk: v", "a", "k"), None);
+        assert_eq!(value("[DEFAULT]\nk: v\n[a]\nl: w", "a", "k").as_deref(), Some("v"));
+        assert_eq!(value("[a]\nk: w\n[DEFAULT]\nk: v", "a", "k").as_deref(), Some("w"));
+        assert_eq!(value("[a]b]\nk: v", "a]b", "k").as_deref(), Some("v"));
+    }
+
+    #[test]
+    fn what_python_refuses_is_refused_with_its_line() {
+        for (text, line) in [("k: v", 1), ("# x\n\n[a]\nword", 4), ("[a]\n: v", 2), ("[]\n", 1)] {
+            assert_eq!(File::parse(text).err().map(|refused| refused.line), Some(line), "{text:?}");
+        }
+    }
+}

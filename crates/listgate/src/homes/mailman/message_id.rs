@@ -1,0 +1,121 @@
+//! What GNU Mailman does with a Message-ID: it mends one kind that is no id, and hashes what it has.
+//!
+//! The value is the one that Python's parser gives it: blanks before it are off, the end of its last line
+//! is off, and where it was folded it still is. Pythons since the end of 2024 (cpython pull request 125919)
+//! also take off a fold that is right behind the colon, and so have another hash for such an id; this is
+//! the hash of those before.
+
+use sha1::{Digest as _, Sha1};
+
+/// Octets of a hash as it is written.
+pub(crate) const HASH: usize = 32;
+
+/// A Message-ID field as Mailman has it.
+#[derive(Debug)]
+pub(crate) struct MessageId<'f> {
+    /// Up to the colon.
+    name: &'f [u8],
+    value: Vec<u8>,
+    mended: bool,
+}
+
+impl<'f> MessageId<'f> {
+    /// Reads a whole field: name, colon, value and line ends.
+    pub(crate) fn of_field(field: &'f [u8]) -> Self {
+        let colon = field.iter().position(|&octet| octet == b':').unwrap_or(field.len());
+        let (name, rest) = field.split_at(colon);
+        let rest = rest.get(1..).unwrap_or_default();
+        let begin = rest.iter().position(|octet| !b" \t".contains(octet)).unwrap_or(rest.len());
+        let end = rest.iter().rposition(|octet| !b"\r\n".contains(octet)).map_or(begin, |last| last + 1);
+        let value = &rest[begin..end.max(begin)];
+        let mended = mend(value);
+        Self { name, mended: mended.is_some(), value: mended.unwrap_or_else(|| value.to_owned()) }
+    }
+
+    /// The field to write in place of the one that was read, where Mailman changes it.
+    pub(crate) fn mended_field(&self) -> Option<Vec<u8>> {
+        self.mended.then(|| [self.name, b": ", &self.value, b"\r\n"].concat())
+    }
+
+    pub(crate) fn hash(&self) -> String {
+        hash(&self.value)
+    }
+}
+
+/// `^<?\[(.*)\]>?` becomes `<\1>`: an address literal is no id, yet mail programs send such.
+fn mend(value: &[u8]) -> Option<Vec<u8>> {
+    let inner = value.strip_prefix(b"<").unwrap_or(value).strip_prefix(b"[")?;
+    // A dot of Python's matches all but LF.
+    let line = inner.iter().position(|&octet| octet == b'\n').unwrap_or(inner.len());
+    let close = inner[..line].iter().rposition(|&octet| octet == b']')?;
+    let after = &inner[close + 1..];
+    let after = after.strip_prefix(b">").unwrap_or(after);
+    Some([b"<", &inner[..close], b">", after].concat())
+}
+
+/// Message-ID-Hash of a value: of what is between its brackets; where blanks or a fold are about the
+/// brackets, these count.
+pub(crate) fn hash(value: &[u8]) -> String {
+    // As Python's `strip` has it for ASCII.
+    let blank = |octet: &u8| matches!(octet, b'\t'..=b'\r' | 0x1c..=b' ');
+    let bare = match value {
+        [b'<', id @ .., b'>'] => id,
+        _ => {
+            let begin = value.iter().position(|octet| !blank(octet)).unwrap_or(value.len());
+            let end = value.iter().rposition(|octet| !blank(octet)).map_or(begin, |last| last + 1);
+            &value[begin..end]
+        }
+    };
+    base32(&Sha1::digest(bare).into())
+}
+
+/// RFC 4648 section 6. Twenty octets are thirty-two digits, and nothing is left to pad.
+fn base32(octets: &[u8; 20]) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    octets
+        .chunks(5)
+        .flat_map(|five| {
+            let bits = five.iter().fold(0_u64, |bits, octet| bits << 8 | u64::from(*octet));
+            (0..8).rev().map(move |digit| char::from(DIGITS[(bits >> (5 * digit) & 31) as usize]))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_in_square_brackets_is_mended_as_by_mailmans_expression() {
+        for (value, expected) in [
+            ("[a@b]", Some("<a@b>")),
+            ("<[a@b]>", Some("<a@b>")),
+            ("<[a@b]", Some("<a@b>")),
+            ("[a] [b]> c", Some("<a] [b> c")),
+            ("<[a]>>", Some("<a>>")),
+            ("[a\r\n ]", None),
+            ("[a]\r\n ]", Some("<a>\r\n ]")),
+            ("<a@[b]>", None),
+            ("\r\n [a]", None),
+            ("[a", None),
+            ("", None),
+        ] {
+            let mended = mend(value.as_bytes()).map(|mended| String::from_utf8(mended).unwrap());
+            assert_eq!(mended.as_deref(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_of_what_is_between_the_brackets_unless_blanks_are_about_them() {
+        // By `add_message_hash` of Mailman 3.3.10.
+        let (inside, whole) = ("2AZYWIZED4JE6LED7JXVQIMSAA437BO3", "QHNDQGY4MV5FBUCOGGE2JBZDPX7D6YLC");
+        let of = |field: &str| MessageId::of_field(field.as_bytes()).hash();
+        for field in ["Message-ID: <a@b>\r\n", "message-id:a@b", "A:\t a@b \n", "A: [a@b]\r", "A:\r\n a@b"] {
+            assert_eq!(of(field), inside, "{field:?}");
+        }
+        for field in ["Message-ID: <a@b> \r\n", "Message-ID:\r\n <a@b>\r\n", "A: <a@b>\r \x1f"] {
+            assert_eq!(of(field), whole, "{field:?}");
+        }
+        assert_eq!(of("Message-ID:\r\n"), "3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ", "SHA-1 of nothing");
+    }
+}

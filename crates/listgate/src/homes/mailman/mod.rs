@@ -1,0 +1,235 @@
+//! A GNU Mailman 3 site: its lists in Mailman's database, its queues in Mailman's directories.
+
+pub(crate) mod beside;
+pub(crate) mod cfg;
+pub(crate) mod database;
+pub(crate) mod entry;
+mod lists;
+pub(crate) mod message_id;
+pub(crate) mod pck;
+mod pickle;
+mod read_pickle;
+#[cfg(test)]
+mod tests;
+
+use super::lock::{self, Lock, LockError};
+use super::space::{LastSpace, Space};
+use super::{Condemned, Queued};
+use crate::body::{Spool, off_the_runtime};
+use crate::limits;
+use crate::lists::List;
+use crate::metrics::{Metrics, QueueNow};
+use crate::queue::{Again, Delivery, Id, Msgdata, Name, Outcomes, Unavailable};
+use crate::route::{Endpoint, Names, Role};
+use cfg::{CfgError, Site};
+use database::SourceError;
+use lists::Lists;
+use pck::{Mail, PutError, Queues, Written};
+use pickle::Metadata;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use tokio::sync::{Semaphore, watch};
+
+/// Why a Mailman site cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SiteError {
+    #[error(transparent)]
+    Cfg(#[from] CfgError),
+    #[error("cannot {operation} {}: {source}", path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("{0}; Mailman makes its queues when it starts: start it once, or run Listgate as its user")]
+    Queues(Unavailable),
+}
+
+/// The gate that serves the site, as it calls itself.
+pub(crate) fn holder(site: &Site) -> io::Result<Option<String>> {
+    lock::holder(&site.own_dir())
+}
+
+/// The home of a gate in front of Mailman.
+pub(crate) struct Home {
+    lists: Lists,
+    writer: Arc<Writer>,
+    /// Bounds the threads that write at the same time.
+    places: Semaphore,
+    spool: Spool,
+    condemned: Condemned,
+    metrics: Arc<Metrics>,
+    space: LastSpace,
+    /// Held for the life of the home, and released last.
+    _lock: Lock,
+}
+
+impl Home {
+    /// Locks the site against another gate, and removes what a dead one left unfinished.
+    pub(crate) fn open(site: Site, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
+        let own = site.own_dir();
+        let spool = own.join("spool");
+        let failed = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| SiteError::File { operation, path, source }
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
+        made.map_err(failed("create", &spool))?;
+        let lock = Lock::take(&own)?;
+        for file in fs::read_dir(&spool).map_err(failed("read", &spool))? {
+            let file = file.map_err(failed("read", &spool))?.path();
+            fs::remove_file(&file).map_err(failed("remove", &file))?;
+        }
+        let queues = Queues::open(site.queues).map_err(SiteError::Queues)?;
+        Ok(Self {
+            lists: Lists::open(&site.database)?,
+            writer: Arc::new(Writer { queues, site_owner: site.site_owner }),
+            places: Semaphore::new(limits::MAILMAN_WRITERS),
+            spool: Spool::new(&spool),
+            condemned: Condemned::default(),
+            metrics: Arc::clone(metrics),
+            space: LastSpace::default(),
+            _lock: lock,
+        })
+    }
+
+    pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
+        let since = Instant::now();
+        let found = self.lists.find(names).await;
+        self.metrics.looked_up(since);
+        found
+    }
+
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+        self.lists.serves(domain).await
+    }
+
+    pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
+        self.lists.count_lists().await
+    }
+
+    pub(crate) fn space(&self) -> Result<Space, Unavailable> {
+        let path = self.writer.queues.dir(Name::In);
+        let failed = |source| Unavailable::File {
+            operation: "ask for the free space of",
+            path: path.to_owned(),
+            source,
+        };
+        self.space.or_look(|| Space::at(path, 0).map_err(failed))
+    }
+
+    /// The queues as they are now; each file in them is looked at.
+    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+        Name::ALL.into_iter().map(|queue| beside::now(self.writer.queues.dir(queue), queue)).collect()
+    }
+
+    pub(crate) fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
+    /// Dropped at its await after a thread took it up, the delivery is stored all the same.
+    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
+        let _place = self.places.acquire().await.map_err(|_| Arc::new(Unavailable::Closed))?;
+        if self.condemned.is_set() {
+            return Err(Arc::new(Unavailable::Closed));
+        }
+        let (writer, since) = (Arc::clone(&self.writer), Instant::now());
+        let stored = off_the_runtime(move || writer.store(delivery)).await;
+        self.metrics.committed(1, since);
+        stored.map_err(|why| {
+            self.metrics.failed(&why);
+            if !why.is_final() {
+                tracing::error!("{why}; the mail server will try again");
+            } else if !self.condemned.is_set() {
+                self.condemned.set(&why);
+            }
+            Arc::new(why)
+        })
+    }
+
+    pub(crate) fn condemn(&self, why: &Unavailable) {
+        self.condemned.set(why);
+    }
+
+    pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
+        self.condemned.watch()
+    }
+}
+
+/// The metadata of an entry but for its time, as Mailman's LMTP runner has it.
+pub(crate) fn msgdata(endpoint: &Endpoint, original_size: u64, site_owner: &str) -> Msgdata {
+    let mut msgdata = Msgdata::from([
+        ("_parsemsg".to_owned(), false.into()),
+        ("listid".to_owned(), endpoint.list.list_id.clone().into()),
+        ("original_size".to_owned(), original_size.into()),
+        ("version".to_owned(), 3.into()),
+    ]);
+    let mut add = |key: &str, value: serde_json::Value| msgdata.insert(key.to_owned(), value);
+    match endpoint.role {
+        Role::Post => add("to_list", true.into()),
+        role => add("subaddress", role.name().into()),
+    };
+    if endpoint.role == Role::Request {
+        add("to_request", true.into());
+    }
+    if endpoint.role == Role::Owner {
+        add("to_owner", true.into());
+        add("envsender", site_owner.into());
+    }
+    msgdata
+}
+
+/// Writes deliveries, several side by side.
+struct Writer {
+    queues: Queues,
+    site_owner: String,
+}
+
+impl Writer {
+    /// One file for each endpoint, and then one proof.
+    fn store(&self, delivery: Delivery) -> Result<Outcomes, Unavailable> {
+        let mut stored = self.queues.commit(self.write(&delivery)?)?.into_iter();
+        Ok(delivery.to.map(|addressed| {
+            addressed.map(|_| {
+                let file = stored.next().expect("a file for each addressed recipient");
+                Queued::new(Id::File(file.id().to_owned()), Again::No)
+            })
+        }))
+    }
+
+    fn write(&self, delivery: &Delivery) -> Result<Written, Unavailable> {
+        let Delivery { envelope, message, to } = delivery;
+        let mail_from = envelope.mail_from.to_string();
+        let original_size = message.original_size;
+        let metadata: Vec<Metadata<'_>> = to
+            .iter()
+            .flatten()
+            .map(|addressed| Metadata {
+                list_id: &addressed.endpoint.list.list_id,
+                original_size,
+                received_at: envelope.received_at,
+                role: addressed.endpoint.role,
+                site_owner: &self.site_owner,
+            })
+            .collect();
+        let mail = Mail { body: &message.body, original_size, mail_from: &mail_from, to: &metadata };
+        self.queues.write(&mail).map_err(|why| match why {
+            PutError::Unavailable(why) => why,
+            PutError::TooLong(why) => Unavailable::File {
+                operation: "write a file into",
+                path: self.queues.dir(Name::In).to_owned(),
+                source: io::Error::other(why),
+            },
+        })
+    }
+}
+
+/// Milliseconds since 1970.
+fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

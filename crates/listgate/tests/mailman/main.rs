@@ -1,0 +1,14 @@
+//! In front of GNU Mailman, the real one. One scenario per file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod kill;
+mod operator;
+mod order;
+mod own_runner;
+mod postgres;
+mod runners;
+mod side_by_side;
+mod site;
