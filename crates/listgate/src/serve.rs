@@ -50,7 +50,10 @@ impl Gate {
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
-        let lists = runtime.block_on(home.count_lists()).map_err(GateError::new)?;
+        let lists = runtime.block_on(home.count_lists()).unwrap_or_else(|why| {
+            tracing::warn!("{why}; mail is put off until it answers");
+            0
+        });
         let listeners = bind(&runtime, &config.listen, config.socket_mode)?;
         let addresses =
             listeners.iter().map(Listener::address).collect::<Result<_, _>>().map_err(GateError::new)?;
