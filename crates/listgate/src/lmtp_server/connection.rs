@@ -81,9 +81,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn handle(&mut self, event: Event<'_, ForwardPath>) -> io::Result<Next> {
         match event {
             Event::Mail(sender) => self.mail(sender).await,
-            Event::Recipient(path) => self.recipient(path).await,
+            // In boxes of their own, so that an idle connection does not hold room for what they need.
+            Event::Recipient(path) => Box::pin(self.recipient(path)).await,
             Event::Body(octets) => self.body(octets).await,
-            Event::Complete(to) => self.complete(to).await,
+            Event::Complete(to) => Box::pin(self.complete(to)).await,
             Event::Abandoned => self.abandon(),
             Event::Flush => self.write().await?,
             Event::Close => return Ok(Next::Close),
