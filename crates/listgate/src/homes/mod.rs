@@ -1,9 +1,9 @@
 //! Where lists and queues live. Each home owns its connection, its schema and both halves.
 
 pub(crate) mod beside;
+mod hand_off;
 mod lock;
 pub(crate) mod mailman;
-mod puts;
 mod space;
 pub(crate) mod sqlite;
 

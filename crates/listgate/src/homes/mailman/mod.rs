@@ -8,31 +8,35 @@ mod lists;
 pub(crate) mod message_id;
 pub(crate) mod pck;
 mod pickle;
+mod publish;
 mod read_pickle;
 #[cfg(test)]
 mod tests;
 
+use super::Condemned;
+use super::hand_off::HandOff;
 use super::lock::{self, Lock, LockError};
 use super::space::{LastSpace, Space};
-use super::{Condemned, Queued};
-use crate::body::{Spool, off_the_runtime};
+use crate::body::Spool;
 use crate::limits;
 use crate::lists::List;
 use crate::metrics::{Metrics, QueueNow};
-use crate::queue::{Again, Delivery, Id, Msgdata, Name, Outcomes, Unavailable};
+use crate::queue::{Delivery, Msgdata, Name, Outcomes, Unavailable};
 use crate::route::{Endpoint, Names, Role};
 use cfg::{CfgError, Site};
 use database::SourceError;
 use lists::Lists;
-use pck::{Mail, PutError, Queues, Written};
+use pck::{Mail, PutError, Queues, Synced};
 use pickle::Metadata;
+use publish::{Answer, Publisher, Ready};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::spawn_blocking;
 
 /// Why a Mailman site cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -58,14 +62,12 @@ pub(crate) fn holder(site: &Site) -> io::Result<Option<String>> {
 pub(crate) struct Home {
     lists: Lists,
     writer: Arc<Writer>,
-    /// Bounds the threads that write at the same time.
-    places: Semaphore,
+    /// Bounds the deliveries that are written at the same time.
+    places: Arc<Semaphore>,
     spool: Spool,
     condemned: Condemned,
     metrics: Arc<Metrics>,
     space: LastSpace,
-    /// Held for the life of the home, and released last.
-    _lock: Lock,
 }
 
 impl Home {
@@ -84,16 +86,19 @@ impl Home {
             let file = file.map_err(failed("read", &spool))?.path();
             fs::remove_file(&file).map_err(failed("remove", &file))?;
         }
-        let queues = Queues::open(site.queues).map_err(SiteError::Queues)?;
+        let queues = Arc::new(Queues::open(site.queues).map_err(SiteError::Queues)?);
+        let condemned = Condemned::default();
+        let publisher = Publisher::new(Arc::clone(&queues), condemned.clone(), Arc::clone(metrics));
+        let publisher = HandOff::start("publisher", move |waiting| publisher.run(&waiting));
+        let publisher = publisher.map_err(failed("start the publisher for", &own))?;
         Ok(Self {
             lists: Lists::open(&site.database)?,
-            writer: Arc::new(Writer { queues, site_owner: site.site_owner }),
-            places: Semaphore::new(limits::MAILMAN_WRITERS),
+            writer: Arc::new(Writer { queues, site_owner: site.site_owner, publisher, _lock: lock }),
+            places: Arc::new(Semaphore::new(limits::MAILMAN_WRITERS)),
             spool: Spool::new(&spool),
-            condemned: Condemned::default(),
+            condemned,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
-            _lock: lock,
         })
     }
 
@@ -131,23 +136,25 @@ impl Home {
         self.spool.clone()
     }
 
-    /// Dropped at its await after a thread took it up, the delivery is stored all the same.
+    /// Dropped at its await before it is published, the delivery is not stored; after that it is.
     pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
-        let _place = self.places.acquire().await.map_err(|_| Arc::new(Unavailable::Closed))?;
+        let closed = || Arc::new(Unavailable::Closed);
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
         if self.condemned.is_set() {
-            return Err(Arc::new(Unavailable::Closed));
+            return Err(closed());
         }
-        let (writer, since) = (Arc::clone(&self.writer), Instant::now());
-        let stored = off_the_runtime(move || writer.store(delivery)).await;
-        self.metrics.committed(1, since);
-        stored.map_err(|why| {
-            self.metrics.failed(&why);
+        let (answer, answered) = oneshot::channel();
+        let writer = Arc::clone(&self.writer);
+        // Whoever comes last answers: the thread that writes if it fails, else the one that publishes.
+        drop(spawn_blocking(move || writer.write(delivery, Answer::new(answer, place))));
+        let stored = answered.await.unwrap_or_else(|_| Err(closed()));
+        stored.inspect_err(|why| {
+            self.metrics.failed(why);
             if !why.is_final() {
                 tracing::error!("{why}; the mail server will try again");
             } else if !self.condemned.is_set() {
-                self.condemned.set(&why);
+                self.condemned.set(why);
             }
-            Arc::new(why)
         })
     }
 
@@ -183,25 +190,29 @@ pub(crate) fn msgdata(endpoint: &Endpoint, original_size: u64, site_owner: &str)
     msgdata
 }
 
-/// Writes deliveries, several side by side.
+/// Writes deliveries, several side by side, and hands them on to be published.
 struct Writer {
-    queues: Queues,
+    queues: Arc<Queues>,
     site_owner: String,
+    publisher: HandOff<Ready>,
+    /// Held until the last delivery is published.
+    _lock: Lock,
 }
 
 impl Writer {
-    /// One file for each endpoint, and then one proof.
-    fn store(&self, delivery: Delivery) -> Result<Outcomes, Unavailable> {
-        let mut stored = self.queues.commit(self.write(&delivery)?)?.into_iter();
-        Ok(delivery.to.map(|addressed| {
-            addressed.map(|_| {
-                let file = stored.next().expect("a file for each addressed recipient");
-                Queued::new(Id::File(file.id().to_owned()), Again::No)
-            })
-        }))
+    fn write(&self, delivery: Delivery, answer: Answer) {
+        match self.synced(&delivery) {
+            Err(why) => answer.send(Err(Arc::new(why))),
+            Ok(files) => {
+                if let Err(Ready { answer, .. }) = self.publisher.send(Ready { delivery, files, answer }) {
+                    answer.send(Err(Arc::new(Unavailable::Closed)));
+                }
+            }
+        }
     }
 
-    fn write(&self, delivery: &Delivery) -> Result<Written, Unavailable> {
+    /// One file for each endpoint, synced.
+    fn synced(&self, delivery: &Delivery) -> Result<Synced, Unavailable> {
         let Delivery { envelope, message, to } = delivery;
         let mail_from = envelope.mail_from.to_string();
         let original_size = message.original_size;
@@ -217,14 +228,15 @@ impl Writer {
             })
             .collect();
         let mail = Mail { body: &message.body, original_size, mail_from: &mail_from, to: &metadata };
-        self.queues.write(&mail).map_err(|why| match why {
+        let written = self.queues.write(&mail).map_err(|why| match why {
             PutError::Unavailable(why) => why,
             PutError::TooLong(why) => Unavailable::File {
                 operation: "write a file into",
                 path: self.queues.dir(Name::In).to_owned(),
                 source: io::Error::other(why),
             },
-        })
+        })?;
+        written.sync()
     }
 }
 

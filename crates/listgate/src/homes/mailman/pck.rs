@@ -15,8 +15,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Ends the name of a file of ours that is still written.
@@ -37,19 +37,6 @@ struct Dir {
     path: PathBuf,
     /// Whom files of ours must be given to, so that Mailman's runners can read and unlink them.
     owner: (Option<Uid>, Option<Gid>),
-    syncs: Mutex<Syncs>,
-    synced: Condvar,
-}
-
-/// The syncs of a directory. One serves all who asked before it began.
-#[derive(Debug, Default)]
-struct Syncs {
-    /// Numbers those who ask.
-    asked: u64,
-    /// Up to whom it is done.
-    done: u64,
-    running: bool,
-    failed: bool,
 }
 
 /// One delivery: one message, and one file for each recipient.
@@ -64,6 +51,16 @@ pub(super) struct Mail<'a> {
 /// The files of a delivery, written and not yet synced. Dropped, they are gone.
 #[derive(Debug)]
 pub(super) struct Written(Vec<Unfinished>);
+
+/// The files of a delivery, whose octets are on stable storage and whose names no runner takes. Dropped,
+/// they are gone.
+#[derive(Debug)]
+pub(super) struct Synced(Vec<Unfinished>);
+
+/// The files of a delivery in their queues. Dropped, they are gone: only a synced directory keeps their
+/// names.
+#[derive(Debug)]
+pub(super) struct Renamed(Vec<Unfinished>);
 
 #[derive(Debug)]
 struct Unfinished {
@@ -148,21 +145,28 @@ impl Queues {
         Ok(Written(files))
     }
 
-    /// Brings a written delivery into its queues: every file is synced, then each is renamed, then the
-    /// directories are synced. On any error no file of it stays.
-    ///
-    /// Deliveries are best committed side by side, each on a thread of its own: a file system's journal
-    /// takes the syncs that wait in one go.
-    pub(super) fn commit(&self, mut delivery: Written) -> Result<Vec<Stored>, Unavailable> {
-        delivery.0.iter_mut().try_for_each(Unfinished::sync)?;
+    /// Gives the files of a delivery the names that runners take.
+    pub(super) fn rename(&self, mut delivery: Synced) -> Result<Renamed, Unavailable> {
         for file in &mut delivery.0 {
             let path = self.dir(file.queue).join(format!("{}.pck", file.id));
             fs::rename(file.path.path(), &path).map_err(failed("rename", file.path.path()))?;
             file.path.0 = Some(path);
         }
-        let touched = |queue: &Name| delivery.0.iter().any(|file| file.queue == *queue);
-        Name::ALL.into_iter().filter(touched).try_for_each(|queue| self.dirs[queue as usize].sync())?;
-        Ok(delivery.0.into_iter().map(Unfinished::keep).collect())
+        Ok(Renamed(delivery.0))
+    }
+
+    /// Syncs the directories that deliveries went into, each once for all of them: only then are their
+    /// names on stable storage. Of some whose directory was not synced, nothing stays.
+    pub(super) fn sync(&self, deliveries: Vec<Renamed>) -> Vec<Result<Vec<Stored>, Arc<Unavailable>>> {
+        let touched = |queue: &Name| deliveries.iter().any(|delivery| delivery.is_in(*queue));
+        let synced = |queue| sync_dir(self.dir(queue)).map_err(|why| (queue, Arc::new(why)));
+        let failed: Vec<_> =
+            Name::ALL.into_iter().filter(touched).filter_map(|queue| synced(queue).err()).collect();
+        let outcome = |delivery: Renamed| match failed.iter().find(|(queue, _)| delivery.is_in(*queue)) {
+            Some((_, why)) => Err(Arc::clone(why)),
+            None => Ok(delivery.0.into_iter().map(Unfinished::keep).collect()),
+        };
+        deliveries.into_iter().map(outcome).collect()
     }
 
     /// Makes an empty file with Mailman's mode and owner. `seed` makes its digest another than others'.
@@ -215,41 +219,7 @@ impl Dir {
                 fs::remove_file(&file).map_err(failed("remove", &file))?;
             }
         }
-        Ok(Self { path, owner, syncs: Mutex::default(), synced: Condvar::new() })
-    }
-
-    /// Gives back after a sync that began later than this call. Deliveries side by side share one.
-    fn sync(&self) -> Result<(), Unavailable> {
-        let mut syncs = self.syncs.lock().unwrap_or_else(PoisonError::into_inner);
-        syncs.asked += 1;
-        let mine = syncs.asked;
-        loop {
-            if syncs.done >= mine {
-                return Ok(());
-            }
-            // What a failed sync left behind is unknown, and the next would be told that all is well.
-            if syncs.failed {
-                return Err(Unavailable::Closed);
-            }
-            if syncs.running {
-                syncs = self.synced.wait(syncs).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            syncs.running = true;
-            let all = syncs.asked;
-            drop(syncs);
-            let result = sync_dir(&self.path);
-            syncs = self.syncs.lock().unwrap_or_else(PoisonError::into_inner);
-            syncs.running = false;
-            self.synced.notify_all();
-            match result {
-                Ok(()) => syncs.done = all,
-                Err(why) => {
-                    syncs.failed = why.is_final();
-                    return Err(why);
-                }
-            }
-        }
+        Ok(Self { path, owner })
     }
 }
 
@@ -265,6 +235,21 @@ fn owner(dir: &Path) -> io::Result<(Option<Uid>, Option<Gid>)> {
         other_user.then(|| Uid::from_raw(metadata.uid())),
         other_group.then(|| Gid::from_raw(metadata.gid())),
     ))
+}
+
+impl Written {
+    /// Deliveries are best synced side by side, each on a thread of its own: a file system's journal
+    /// takes the syncs that wait in one go.
+    pub(super) fn sync(mut self) -> Result<Synced, Unavailable> {
+        self.0.iter_mut().try_for_each(Unfinished::sync)?;
+        Ok(Synced(self.0))
+    }
+}
+
+impl Renamed {
+    fn is_in(&self, queue: Name) -> bool {
+        self.0.iter().any(|file| file.queue == queue)
+    }
 }
 
 impl Unfinished {

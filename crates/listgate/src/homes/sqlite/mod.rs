@@ -4,13 +4,14 @@ pub(crate) mod backup;
 pub(crate) mod connection;
 pub(crate) mod health;
 pub(crate) mod lists;
+mod puts;
 pub(crate) mod queues;
 mod seen;
 mod store;
 mod writer;
 
+use super::hand_off::HandOff;
 use super::lock::{self, Lock, LockError};
-use super::puts::{Put, Puts, gather};
 use super::space::{LastSpace, Space};
 use super::{Condemned, Queued};
 use crate::body::Spool;
@@ -21,6 +22,7 @@ use crate::queue::{Delivery, Depth, Name, Outcomes, Unavailable};
 use crate::route::Names;
 use connection::{OpenError, PAGE_SIZE, Use};
 use lists::Known;
+use puts::Put;
 use queues::Depths;
 use rusqlite::{Connection, ffi};
 use std::fs::{self, DirBuilder, File};
@@ -29,7 +31,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use writer::Writer;
 
 /// Why a data directory cannot be served.
@@ -161,7 +163,7 @@ pub(crate) struct Home {
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
     space: LastSpace,
-    puts: Puts,
+    writer: HandOff<Put>,
     /// Held for the life of the home, and released last.
     _lock: Lock,
 }
@@ -189,8 +191,8 @@ impl Home {
         let (told, counted) = (Arc::clone(&depths), Arc::clone(metrics));
         let writer = Writer::new(connection, spool, condemned.clone(), redelivery, told, counted)
             .map_err(failed("watch the log of"))?;
-        let puts = Puts::start(condemned.clone(), move |waiting| writer.run(&waiting));
-        let puts = puts.map_err(|source| HomeError::File {
+        let writer = HandOff::start("writer", move |waiting| writer.run(&waiting));
+        let writer = writer.map_err(|source| HomeError::File {
             operation: "start the writer for",
             path: data_dir.path().to_owned(),
             source,
@@ -203,7 +205,7 @@ impl Home {
             depths,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
-            puts,
+            writer,
             _lock: lock,
         })
     }
@@ -277,9 +279,16 @@ impl Home {
         })
     }
 
-    /// Stores a delivery: one commit, then one proof for each endpoint.
+    /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before the
+    /// writer took it up, the delivery is not stored; after that it is.
     pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
-        self.puts.put(delivery).await
+        let closed = || Arc::new(Unavailable::Closed);
+        if self.condemned.is_set() {
+            return Err(closed());
+        }
+        let (answer, answered) = oneshot::channel();
+        self.writer.send(Put { delivery, answer }).map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Ends the taking of mail for good, after a failed sync.
@@ -295,7 +304,7 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        self.puts.end();
+        self.writer.end();
         if self.condemned.is_set() {
             let (connection, _) = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
             // The last to close would sync the log.

@@ -12,10 +12,11 @@
 //! closed, and the process ends. The next start writes everything anew.
 
 use super::lists::milliseconds;
+use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::Seen;
 use super::store::{Batch, Ids, Stored};
-use super::{Condemned, Put, Queued, gather, is_sync_failure};
+use super::{Condemned, Queued, is_sync_failure};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;

@@ -9,12 +9,13 @@ use super::read_pickle::PickleError;
 use crate::body::{Body, Incoming, Spool};
 use crate::limits;
 use crate::message::Style;
-use crate::queue::Name;
+use crate::queue::{Name, Unavailable};
 use crate::route::Role;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const ROLES: [Role; 7] =
@@ -62,8 +63,12 @@ impl Site {
 
 fn put(queues: &Queues, body: &Body, to: &[Metadata<'_>]) -> Vec<pck::Stored> {
     let mail = Mail { body, original_size: 5, mail_from: "anne@example.com", to };
-    let written = queues.write(&mail).unwrap();
-    queues.commit(written).unwrap()
+    publish(queues, queues.write(&mail).unwrap()).unwrap()
+}
+
+fn publish(queues: &Queues, written: pck::Written) -> Result<Vec<pck::Stored>, Arc<Unavailable>> {
+    let renamed = queues.rename(written.sync()?)?;
+    queues.sync(vec![renamed]).pop().unwrap()
 }
 
 /// A message that is large enough for a spool file.
@@ -165,8 +170,8 @@ fn a_delivery_that_fails_leaves_nothing_and_the_one_beside_it_is_kept() {
     let lost = queues.write(&mail(&lost)).unwrap();
     let join = fs::read_dir(queues.dir(Name::Command)).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(&join).unwrap();
-    assert_eq!(queues.commit(kept).unwrap().len(), 1);
-    let why = queues.commit(lost).unwrap_err();
+    assert_eq!(publish(&queues, kept).unwrap().len(), 1);
+    let why = publish(&queues, lost).unwrap_err();
     assert_eq!(why.kind(), "file", "{why}");
     assert_eq!(site.files().len(), 1);
 
@@ -175,6 +180,25 @@ fn a_delivery_that_fails_leaves_nothing_and_the_one_beside_it_is_kept() {
     assert!(queues.write(&mail(&both)).is_err());
     fs::create_dir(queues.dir(Name::Command)).unwrap();
     assert_eq!(site.files().len(), 1);
+}
+
+#[test]
+fn of_deliveries_that_are_published_together_one_fails_alone() {
+    let site = Site::new();
+    let queues = site.queues();
+    let body = Body::Memory(Vec::new());
+    let renamed = |roles: &[Role]| {
+        let to: Vec<_> = roles.iter().copied().map(to).collect();
+        let mail = Mail { body: &body, original_size: 0, mail_from: "<>", to: &to };
+        queues.rename(queues.write(&mail).unwrap().sync().unwrap()).unwrap()
+    };
+    let together =
+        vec![renamed(&[Role::Post]), renamed(&[Role::Join, Role::Post]), renamed(&[Role::Bounces])];
+    fs::remove_dir_all(queues.dir(Name::Command)).unwrap();
+    let stored: Vec<bool> = queues.sync(together).iter().map(Result::is_ok).collect();
+    assert_eq!(stored, [true, false, true]);
+    fs::create_dir(queues.dir(Name::Command)).unwrap();
+    assert_eq!(site.files().len(), 2, "of the one that failed nothing stays");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn python_unpickles_what_its_parser_makes_of_the_octets() {
             let mail =
                 Mail { body: &body, original_size: size, mail_from: "\u{e9}\u{1f4eb}@b", to: &[metadata] };
             let written = queues.write(&mail).unwrap();
-            queues.commit(written).unwrap();
+            publish(&queues, written).unwrap();
             let file = fs::read(&site.files()[0]).unwrap();
             let extra = match role {
                 Role::Post => "'to_list': True".to_owned(),
