@@ -298,7 +298,7 @@ struct Server {
     hostname: Option<String>,
     max_connections: Option<usize>,
     max_connections_per_peer: Option<usize>,
-    max_in_flight: Option<ByteSize>,
+    max_in_flight: Option<Size>,
     allow: Option<Vec<String>>,
     allow_uids: Option<Vec<u32>>,
     socket_mode: Option<String>,
@@ -309,7 +309,7 @@ struct Server {
 #[serde(deny_unknown_fields, default)]
 struct Lmtp {
     refuse_at: Option<RefuseAt>,
-    max_message_size: Option<ByteSize>,
+    max_message_size: Option<Size>,
     max_recipients: Option<usize>,
     command_timeout: Option<String>,
     data_timeout: Option<String>,
@@ -334,7 +334,7 @@ struct Addresses {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Storage {
-    min_free: Option<ByteSize>,
+    min_free: Option<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -367,7 +367,33 @@ struct Queue {
     backend: Option<HomeName>,
     redelivery: Option<Redelivery>,
     max_entries: Option<u64>,
-    max_size: Option<ByteSize>,
+    max_size: Option<Size>,
+}
+
+/// In octets.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "WrittenSize")]
+struct Size(u64);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a size such as \"50MiB\"")]
+enum WrittenSize {
+    Octets(u64),
+    Text(String),
+}
+
+impl TryFrom<WrittenSize> for Size {
+    type Error = String;
+
+    fn try_from(written: WrittenSize) -> Result<Self, String> {
+        match written {
+            WrittenSize::Octets(octets) => Ok(Self(octets)),
+            WrittenSize::Text(text) => match text.parse::<ByteSize>() {
+                Ok(size) => Ok(Self(size.as_u64())),
+                Err(_) => Err(format!("{text:?} is no size: write one such as \"50MiB\"")),
+            },
+        }
+    }
 }
 
 impl Written {
@@ -400,7 +426,7 @@ impl Written {
         set(&mut config.mask_addresses, self.log.mask_addresses);
         set(&mut config.redelivery, self.queue.redelivery);
         set(&mut config.max_entries, self.queue.max_entries);
-        config.max_octets = self.queue.max_size.map(|size| size.as_u64()).or(config.max_octets);
+        config.max_octets = self.queue.max_size.map(|size| size.0).or(config.max_octets);
         set_size(&mut config.min_free, self.storage.min_free);
         Ok(())
     }
@@ -457,8 +483,8 @@ fn set<T>(place: &mut T, value: Option<T>) {
     }
 }
 
-fn set_size(place: &mut u64, value: Option<ByteSize>) {
-    set(place, value.map(|size| size.as_u64()));
+fn set_size(place: &mut u64, value: Option<Size>) {
+    set(place, value.map(|size| size.0));
 }
 
 fn set_time(place: &mut Duration, key: &str, value: Option<String>) -> Result<(), String> {

@@ -145,7 +145,7 @@ impl FromStr for SizeLimit {
             return Ok(Self(None));
         }
         let size: ByteSize =
-            text.parse().map_err(|why| format!("{why}: write a size such as 500KiB, or none"))?;
+            text.parse().map_err(|_| format!("{text:?} is no size: write one such as 500KiB, or none"))?;
         Ok(Self(Some(size.as_u64())))
     }
 }

@@ -51,7 +51,12 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
     let message = crlf(&read_message(args.file.as_ref())?);
-    let failed = |why: io::Error| CliError::Other(format!("no LMTP session with {}: {why}", args.server));
+    let failed = |why: io::Error| {
+        CliError::Other(format!(
+            "no LMTP session with {}: {why}; does `listgate serve` run there?",
+            args.server
+        ))
+    };
     let mut stream = connect(&args.server).map_err(failed)?;
     let mut client = Client::new("localhost");
     let mut input: Vec<u8> = Vec::new();

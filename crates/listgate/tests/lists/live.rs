@@ -9,12 +9,7 @@ fn a_list_answers_from_its_creation_to_its_removal() {
     let site = Site::new();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
-    let mut rcpt = |address: &str| {
-        peer.say("MAIL FROM:<>");
-        let reply = peer.say(&format!("RCPT TO:<{address}>"));
-        peer.say("RSET");
-        reply[..3].to_owned()
-    };
+    let mut rcpt = |address: &str| peer.rcpt(address)[..3].to_owned();
     for _ in 0..3 {
         assert_eq!(rcpt(LIST), "550");
         site.create(LIST);

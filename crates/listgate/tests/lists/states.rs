@@ -11,12 +11,7 @@ fn a_paused_list_puts_mail_off_and_a_closed_one_refuses_it() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
-    let mut rcpt = |address: &str| {
-        peer.say("MAIL FROM:<>");
-        let reply = peer.say(&format!("RCPT TO:<{address}>"));
-        peer.say("RSET");
-        reply
-    };
+    let mut rcpt = |address: &str| peer.rcpt(address);
     for (command, reply) in [("pause", PAUSED), ("close", CLOSED)] {
         assert_eq!(rcpt(LIST), "250 2.1.5 Recipient ok");
         site.stdout(&["list", command, LIST]);

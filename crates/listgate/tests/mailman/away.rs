@@ -16,12 +16,7 @@ fn a_gate_starts_without_the_database_and_takes_mail_once_it_is_there() {
     fs::rename(&database, &aside).unwrap();
     let server = mailman.listgate();
     let mut peer = Peer::greeted(server.address);
-    let mut rcpt = || {
-        peer.say("MAIL FROM:<>");
-        let reply = peer.say("RCPT TO:<test@example.com>");
-        peer.say("RSET");
-        reply[..3].to_owned()
-    };
+    let mut rcpt = || peer.rcpt("test@example.com")[..3].to_owned();
     assert_eq!(rcpt(), "451");
     fs::rename(&aside, &database).unwrap();
     let until = Instant::now() + PATIENCE;

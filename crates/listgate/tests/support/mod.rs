@@ -191,6 +191,14 @@ impl Peer {
         peer
     }
 
+    /// What one address is answered now, in a transaction of its own.
+    pub fn rcpt(&mut self, address: &str) -> String {
+        self.say("MAIL FROM:<>");
+        let reply = self.say(&format!("RCPT TO:<{address}>"));
+        self.say("RSET");
+        reply
+    }
+
     /// Connects and says LHLO.
     pub fn greeted(address: SocketAddr) -> Self {
         let mut peer = Self::connect(address);
