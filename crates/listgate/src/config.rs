@@ -67,6 +67,8 @@ pub struct Config {
     pub add_received: bool,
     /// Where metrics and health are served by HTTP; `None`: nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where Postfix may ask which addresses there are, by socketmap; empty: nowhere.
+    pub socketmap: Vec<ListenAddress>,
     /// Whether the log has addresses in part only.
     pub mask_addresses: bool,
     /// What to do with mail that came before.
@@ -149,6 +151,7 @@ impl Config {
             min_free: 256 << 20,
             add_received: false,
             admin: None,
+            socketmap: Vec::new(),
             mask_addresses: false,
             redelivery: Redelivery::Suppress,
             max_entries: 10_000_000,
@@ -281,6 +284,7 @@ struct Written {
     mailman: Mailman,
     queue: Queue,
     admin: Admin,
+    socketmap: Socketmap,
     log: Log,
 }
 
@@ -341,6 +345,12 @@ struct Storage {
 #[serde(deny_unknown_fields, default)]
 struct Admin {
     listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Socketmap {
+    listen: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -423,6 +433,7 @@ impl Written {
             })?;
             config.admin = Some(address);
         }
+        set(&mut config.socketmap, addresses("socketmap.listen", self.socketmap.listen)?);
         set(&mut config.mask_addresses, self.log.mask_addresses);
         set(&mut config.redelivery, self.queue.redelivery);
         set(&mut config.max_entries, self.queue.max_entries);
@@ -434,10 +445,7 @@ impl Written {
 
 impl Server {
     fn apply(self, config: &mut Config) -> Result<(), String> {
-        if let Some(listen) = self.listen {
-            let parsed = listen.iter().map(|address| address.parse()).collect::<Result<_, _>>();
-            config.listen = parsed.map_err(|why| format!("server.listen: {why}"))?;
-        }
+        set(&mut config.listen, addresses("server.listen", self.listen)?);
         set(&mut config.hostname, self.hostname);
         set(&mut config.max_connections, at_least_one("server.max_connections", self.max_connections)?);
         let per_peer = at_least_one("server.max_connections_per_peer", self.max_connections_per_peer)?;
@@ -481,6 +489,11 @@ fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+fn addresses(key: &str, value: Option<Vec<String>>) -> Result<Option<Vec<ListenAddress>>, String> {
+    let parse = |listen: Vec<String>| listen.iter().map(|address| address.parse()).collect();
+    value.map(parse).transpose().map_err(|why: String| format!("{key}: {why}"))
 }
 
 fn set_size(place: &mut u64, value: Option<Size>) {

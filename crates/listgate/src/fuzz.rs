@@ -7,9 +7,14 @@ use crate::limits;
 use crate::lists::ListAddress;
 use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style};
 use crate::peers::Peers;
-use std::io::Write;
+use crate::socketmap::{netstring, requests::Requests};
+use std::future::Future;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Who the sender is.
 pub(crate) const FROM: &str = "anne@example.com";
@@ -128,6 +133,54 @@ pub fn queue_file(input: &[u8]) {
     }
 }
 
+/// The requests of a socketmap connection are the same in whatever pieces its octets arrive; they are what
+/// it said, and none is larger than a request may be.
+/// The first octet says how large the pieces are.
+pub fn socketmap(input: &[u8]) {
+    let Some((&size, octets)) = input.split_first() else { return };
+    let found = requests_in_pieces(octets, usize::from(size).max(1));
+    assert_eq!(found, requests_in_pieces(octets, usize::MAX));
+    let (requests, error) = found;
+    let mut rest = octets;
+    for request in requests {
+        assert!(request.len() <= limits::SOCKETMAP_REQUEST);
+        let framed = [format!("{}:", request.len()).as_bytes(), &request, b","].concat();
+        rest = rest.strip_prefix(framed.as_slice()).expect("a request is what was said");
+    }
+    assert_eq!(error.is_some(), netstring::read(rest, limits::SOCKETMAP_REQUEST).is_err());
+}
+
+/// All requests, and the error that ended them.
+fn requests_in_pieces(octets: &[u8], size: usize) -> (Vec<Vec<u8>>, Option<String>) {
+    let mut requests = Requests::new(Pieces(octets, size));
+    let mut all = Vec::new();
+    loop {
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(requests.next()).poll(&mut context) {
+            Poll::Ready(Ok(Some(request))) => all.push(request),
+            Poll::Ready(Ok(None)) => return (all, None),
+            Poll::Ready(Err(why)) => return (all, Some(why.to_string())),
+            Poll::Pending => panic!("the octets are there"),
+        }
+    }
+}
+
+/// Octets that are there, and come so many at a time.
+struct Pieces<'i>(&'i [u8], usize);
+
+impl AsyncRead for Pieces<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (piece, rest) = self.0.split_at(self.1.min(self.0.len()).min(buffer.remaining()));
+        buffer.put_slice(piece);
+        self.0 = rest;
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// What a pipe takes before anybody reads it, on any system.
 const PIPE: usize = 4096;
 
@@ -153,7 +206,7 @@ pub fn configuration(input: &[u8]) {
             }
             assert!(listgate_lmtp::is_domain_name(&config.hostname), "{:?}", config.hostname);
             assert!(config.postmaster.is_none_or(|list| list.parse::<ListAddress>().is_ok()));
-            for address in config.listen {
+            for address in config.listen.into_iter().chain(config.socketmap) {
                 assert_eq!(address.to_string().parse(), Ok(address));
             }
         }
@@ -175,8 +228,19 @@ pub fn configuration(input: &[u8]) {
 /// `table.key: …` or `table.key = …`
 fn names_a_key(why: &str) -> bool {
     let (name, _) = why.split_once([':', ' ']).unwrap_or_default();
-    let tables =
-        ["site", "server", "lmtp", "addresses", "storage", "lists", "mailman", "queue", "admin", "log"];
+    let tables = [
+        "site",
+        "server",
+        "lmtp",
+        "addresses",
+        "storage",
+        "lists",
+        "mailman",
+        "queue",
+        "admin",
+        "socketmap",
+        "log",
+    ];
     name.split_once('.').is_some_and(|(table, key)| tables.contains(&table) && !key.is_empty())
 }
 
@@ -198,10 +262,24 @@ mod tests {
         assert!(count > 0, "{} is empty", corpus.display());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn the_requests_of_a_socketmap_connection_are_the_same_in_any_pieces(
+            size in 1_u8..20,
+            requests in proptest::collection::vec("[a-z]{0,10} ?[a-z@]{0,20}", 0..5),
+            mistake in "|.|[0-9]{1,4}:?|4096:|4097|9:short",
+        ) {
+            let netstrings: String =
+                requests.iter().map(|request| crate::socketmap::netstring::write(request)).collect();
+            super::socketmap(&[&[size], netstrings.as_bytes(), mistake.as_bytes()].concat());
+        }
+    }
+
     #[test]
     fn the_corpora_hold() {
         replay("header_edit", super::header_edit);
         replay("configuration", super::configuration);
         replay("queue_file", super::queue_file);
+        replay("socketmap", super::socketmap);
     }
 }

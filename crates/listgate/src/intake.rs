@@ -44,11 +44,22 @@ impl Intake {
     /// What RCPT answers for a message of the declared size. A doubt of ours is told at once, whatever
     /// `refuse_at` says.
     pub(crate) async fn recipient(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
-        match self.route(path, size).await {
-            Ok(endpoint) => self.has_room(endpoint.role.queue()),
-            Err(refusal) if refusal.is_temporary() || self.refuse_at == RefuseAt::Rcpt => Err(refusal),
-            Err(_) => Ok(()),
+        match self.takes(path, size).await {
+            Err(refusal) if !refusal.is_temporary() && self.refuse_at == RefuseAt::Data => Ok(()),
+            decided => decided,
         }
+    }
+
+    /// Whether an address is an endpoint that takes a message of `size` octets now, as far as that is
+    /// known; whenever a no is told by LMTP.
+    pub(crate) async fn takes(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
+        let endpoint = self.route(path, size).await?;
+        self.has_room(endpoint.role.queue())
+    }
+
+    /// Whether an address belongs to a list, which may take no mail now.
+    pub(crate) async fn belongs_to_a_list(&self, path: &ForwardPath) -> Result<(), Refusal> {
+        route::resolve(path, &self.rules, self).await.map(drop)
     }
 
     /// Whether a queue takes another entry.

@@ -37,6 +37,7 @@ mod peers;
 mod queue;
 mod route;
 mod serve;
+mod socketmap;
 
 pub use config::{Config, ConfigError, HomeKind, ListenAddress, Redelivery, RefuseAt};
 pub use listgate_lmtp::BareNewline;

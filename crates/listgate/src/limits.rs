@@ -48,6 +48,13 @@ pub(crate) const ADMIN_CONNECTIONS: usize = 8;
 pub(crate) const ADMIN_REQUEST: usize = 8 << 10;
 pub(crate) const ADMIN_TIME: Duration = Duration::from_secs(5);
 
+/// Socketmap connections at a time: each process of Postfix that asks may have one for each map, and
+/// Postfix has no more than a hundred of a kind unless told so. Octets of a request: the longest address
+/// that is taken has fewer than half. How long a connection may be silent: Postfix keeps one for 10 seconds.
+pub(crate) const SOCKETMAP_CONNECTIONS: usize = 500;
+pub(crate) const SOCKETMAP_REQUEST: usize = 4 << 10;
+pub(crate) const SOCKETMAP_SILENCE: Duration = Duration::from_secs(60);
+
 /// The pause after a connection could not be accepted.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 

@@ -63,6 +63,12 @@ struct Action {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct MapLabel {
+    map: &'static str,
+    answer: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Version {
     version: &'static str,
 }
@@ -78,6 +84,7 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabel, Counter>,
     redeliveries: Family<Action, Counter>,
     replies: Family<Code, Counter>,
+    map_answers: Family<MapLabel, Counter>,
     octets: Counter,
     in_flight: Gauge,
     free: Gauge,
@@ -108,6 +115,7 @@ impl Default for Metrics {
             refusals: Family::default(),
             redeliveries: Family::default(),
             replies: Family::default(),
+            map_answers: Family::default(),
             octets: Counter::default(),
             in_flight: Gauge::default(),
             free: Gauge::default(),
@@ -139,6 +147,7 @@ impl Metrics {
         registry.register("refusals", "MAIL, RCPT and recipients refused", self.refusals.clone());
         registry.register("redeliveries", "Recipients that came before", self.redeliveries.clone());
         registry.register("replies", "Replies by code", self.replies.clone());
+        registry.register("map_answers", "Answers by socketmap", self.map_answers.clone());
         registry.register_with_unit("received", "Of messages", Unit::Bytes, self.octets.clone());
         registry.register_with_unit(
             "in_flight",
@@ -211,6 +220,11 @@ impl Metrics {
                 self.replies.get_or_create(&Code { code }).inc();
             }
         }
+    }
+
+    /// `map` is `none` where the request names no map.
+    pub(crate) fn looked_up_for_a_map(&self, map: &'static str, answer: &'static str) {
+        self.map_answers.get_or_create(&MapLabel { map, answer }).inc();
     }
 
     pub(crate) fn committed(&self, deliveries: usize, since: Instant) {

@@ -168,7 +168,12 @@ pub(crate) async fn route(
     Ok(endpoint)
 }
 
-async fn resolve(path: &ForwardPath, rules: &Rules, lookup: &impl Lookup) -> Result<Endpoint, Refusal> {
+/// Which endpoint of which list an address is, whether or not the list takes mail now.
+pub(crate) async fn resolve(
+    path: &ForwardPath,
+    rules: &Rules,
+    lookup: &impl Lookup,
+) -> Result<Endpoint, Refusal> {
     let postmaster_of = match path {
         ForwardPath::Postmaster => None,
         ForwardPath::Mailbox(mailbox) => {

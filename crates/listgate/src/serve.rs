@@ -9,6 +9,7 @@ use crate::intake::Intake;
 use crate::lmtp_server::{Admission, Listener, Shared, Stage, reached};
 use crate::metrics::Metrics;
 use crate::route::Rules;
+use crate::socketmap::Socketmap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -20,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 /// A gate that takes mail until it is stopped. Dropping it stops it too, and waits.
 pub struct Gate {
     addresses: Vec<ListenAddress>,
+    socketmap: Vec<ListenAddress>,
     admin: Option<SocketAddr>,
     lists: u64,
     stages: watch::Sender<Stage>,
@@ -54,15 +56,19 @@ impl Gate {
             tracing::warn!("{why}; mail is put off until it answers");
             0
         });
-        let listeners = bind(&runtime, &config.listen, config.socket_mode)?;
-        let addresses =
-            listeners.iter().map(Listener::address).collect::<Result<_, _>>().map_err(GateError::new)?;
+        if config.listen.is_empty() {
+            return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
+        }
+        let (listeners, addresses) = bind(&runtime, &config.listen, config.socket_mode)?;
+        let (socketmap, socketmap_addresses) = bind(&runtime, &config.socketmap, config.socket_mode)?;
         let admin = config.admin.map(|address| bind_admin(&runtime, address)).transpose()?;
         let admin_address =
             admin.as_ref().map(TcpListener::local_addr).transpose().map_err(GateError::new)?;
         let (stages, watched) = watch::channel(Stage::Open);
         let house = House {
             listeners,
+            socketmap,
+            lmtp: addresses[0].clone(),
             admin,
             places: Arc::new(Semaphore::new(config.max_connections)),
             grace: config.shutdown_grace,
@@ -72,12 +78,25 @@ impl Gate {
         };
         let run = move || runtime.block_on(house.live(watched));
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run).map_err(GateError::new)?;
-        Ok(Self { addresses, admin: admin_address, lists, stages, condemned, thread: Some(thread) })
+        Ok(Self {
+            addresses,
+            socketmap: socketmap_addresses,
+            admin: admin_address,
+            lists,
+            stages,
+            condemned,
+            thread: Some(thread),
+        })
     }
 
     /// Where the gate listens; a port of 0 has become one.
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    /// Where socketmap is served, if it is.
+    pub fn socketmap(&self) -> &[ListenAddress] {
+        &self.socketmap
     }
 
     /// Where metrics and health are served, if they are.
@@ -145,16 +164,19 @@ fn open_home(config: &Config, metrics: &Arc<Metrics>) -> Result<Home, GateError>
     }
 }
 
+/// Listeners, and where each really listens.
 fn bind(
     runtime: &Runtime,
     addresses: &[ListenAddress],
     socket_mode: u32,
-) -> Result<Vec<Listener>, GateError> {
-    if addresses.is_empty() {
-        return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
-    }
+) -> Result<(Vec<Listener>, Vec<ListenAddress>), GateError> {
     let _inside = runtime.enter();
-    addresses.iter().map(|address| Listener::bind(address, socket_mode).map_err(GateError::new)).collect()
+    let bind = |address| {
+        let listener = Listener::bind(address, socket_mode).map_err(GateError::new)?;
+        let address = listener.address().map_err(GateError::new)?;
+        Ok((listener, address))
+    };
+    addresses.iter().map(bind).collect()
 }
 
 fn bind_admin(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, GateError> {
@@ -201,6 +223,9 @@ fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, G
 /// All that lives on the gate's thread.
 struct House {
     listeners: Vec<Listener>,
+    socketmap: Vec<Listener>,
+    /// Where mail is to be delivered.
+    lmtp: ListenAddress,
     admin: Option<TcpListener>,
     places: Arc<Semaphore>,
     grace: Duration,
@@ -219,6 +244,10 @@ impl House {
             tokio::spawn(listener.serve(shared, places, stages.clone(), alive.clone()));
         }
         drop(alive);
+        let socketmap = Arc::new(Socketmap::new(Arc::clone(&self.shared), &self.lmtp));
+        for listener in self.socketmap {
+            tokio::spawn(Arc::clone(&socketmap).serve(listener, stages.clone()));
+        }
         if let Some(admin) = self.admin {
             tokio::spawn(admin::serve(admin, Arc::clone(&self.shared), stages.clone()));
         }

@@ -86,6 +86,7 @@ const KEYS: &[Key] = &[
     ("queue.max_entries", |config| json!(config.max_entries)),
     ("queue.max_size", |config| config.max_octets.map_or(Value::Null, size)),
     ("admin.listen", |config| json!(config.admin)),
+    ("socketmap.listen", |config| config.socketmap.iter().map(ToString::to_string).collect()),
     ("log.mask_addresses", |config| json!(config.mask_addresses)),
 ];
 

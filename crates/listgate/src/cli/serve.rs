@@ -4,6 +4,7 @@ use super::{CliError, Site};
 use crate::config::{HomeKind, ListenAddress, RefuseAt};
 use crate::homes::mailman::SiteError;
 use crate::homes::mailman::cfg::Site as Mailman;
+use crate::limits;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, IsTerminal, Write};
@@ -51,7 +52,8 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         tracing::warn!("Mailman's own LMTP runner is switched on: {}", site.switch_off());
     }
     let connections = config.max_connections;
-    if !raise_descriptor_limit(connections) {
+    let asking = if config.socketmap.is_empty() { 0 } else { limits::SOCKETMAP_CONNECTIONS };
+    if !raise_descriptor_limit(connections + asking) {
         tracing::warn!(
             "the system's limit of open files is below server.max_connections = {connections}: raise it \
              (ulimit -n, LimitNOFILE=)"
@@ -104,6 +106,9 @@ fn welcome(site: &Site, mailman: Option<&Mailman>, gate: &Gate) -> io::Result<()
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
     for address in gate.addresses() {
         writeln!(out, "  listening on  {address}")?;
+    }
+    for address in gate.socketmap() {
+        writeln!(out, "  socketmap at  {address}")?;
     }
     if let Some(admin) = gate.admin() {
         writeln!(out, "  metrics at    http://{admin}/metrics")?;

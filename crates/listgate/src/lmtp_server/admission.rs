@@ -72,14 +72,18 @@ impl Admission {
         }
     }
 
-    /// Lets a caller in until what it gives is dropped.
-    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Present, Turned> {
-        let known = match (caller, &self.allow_uids) {
+    /// Whether a caller may connect at all.
+    pub(crate) fn knows(&self, caller: Caller) -> bool {
+        match (caller, &self.allow_uids) {
             (Caller::Address(address), _) => self.allow.contains(address),
             (Caller::User(uid), Some(allowed)) => uid.is_some_and(|uid| allowed.contains(&uid)),
             (Caller::User(_), None) => true,
-        };
-        if !known {
+        }
+    }
+
+    /// Lets a caller in until what it gives is dropped.
+    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Present, Turned> {
+        if !self.knows(caller) {
             return Err(Turned::Stranger);
         }
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);

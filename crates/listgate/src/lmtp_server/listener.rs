@@ -114,13 +114,9 @@ impl Listener {
                 drop((place, present, alive));
             });
         }
-        if let Self::Unix(_, ListenAddress::Unix(path)) = &self {
-            // A leftover is replaced by the next start.
-            let _ = fs::remove_file(path);
-        }
     }
 
-    async fn accept(&self) -> io::Result<(Stream, Caller, String)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, Caller, String)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
@@ -136,7 +132,17 @@ impl Listener {
     }
 }
 
-enum Stream {
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, ListenAddress::Unix(path)) = self {
+            // A leftover is replaced by the next start.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A connection.
+pub(crate) enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
 }

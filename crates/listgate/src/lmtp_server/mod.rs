@@ -7,7 +7,7 @@ mod listener;
 mod transaction;
 
 pub(crate) use admission::Admission;
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, Stream};
 
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -27,12 +27,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.intake.metrics
     }
 
     /// An address as the log has it.
-    fn named(&self, address: &str) -> String {
+    pub(crate) fn named(&self, address: &str) -> String {
         if self.mask_addresses { masked(address) } else { address.to_owned() }
     }
 }

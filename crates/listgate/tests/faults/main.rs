@@ -19,4 +19,5 @@ mod one_fault;
 mod power_loss;
 mod refusals;
 mod silent_peers;
+mod socketmap;
 mod tools;

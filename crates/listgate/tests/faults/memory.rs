@@ -1,7 +1,7 @@
 //! Large messages take room on the disk, and none in memory.
 
 use crate::support::{PATIENCE, Peer, Server, Site};
-use crate::tools::{answered_at_once, assert_all, message, open, serve, spooled};
+use crate::tools::{answered_at_once, assert_all, message, open, peak_memory, serve, spooled};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::io::Read;
@@ -105,14 +105,6 @@ fn ten_thousand_idle_connections_take_less_than_200_mib() {
     let peak = peak_memory(&server);
     assert!(peak < 200 * MIB, "VmHWM is {} MiB", peak >> 20);
     eprintln!("{} KiB for each connection", (peak >> 10) / idle.len());
-}
-
-/// The most memory that the process ever had, in octets.
-fn peak_memory(server: &Server) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let kib: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
-    kib << 10
 }
 
 /// What the data directory's files have.

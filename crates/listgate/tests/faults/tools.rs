@@ -38,6 +38,14 @@ pub(crate) fn log(site: &Site) -> String {
     fs::read_to_string(log_path(site)).unwrap()
 }
 
+/// The most memory that the process ever had, in octets.
+pub(crate) fn peak_memory(server: &Server) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kib << 10
+}
+
 pub(crate) fn open(site: &Site) -> Connection {
     let connection = Connection::open(site.data().join("listgate.db")).unwrap();
     connection.busy_timeout(PATIENCE).unwrap();

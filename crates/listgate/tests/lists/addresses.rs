@@ -1,6 +1,7 @@
 //! A literal table of addresses, each through RCPT, through `check`, and into its queue.
 
-use crate::support::{Peer, Site, queued_as, tcp};
+use crate::support::socketmap::Socketmap;
+use crate::support::{Peer, Site, queued_as, socketmap, tcp};
 use listgate::Config;
 
 /// Role, list_id, detail, queue.
@@ -176,4 +177,36 @@ fn every_row_through_check() {
         let code = if *expected == NO { "550 5.1.1" } else { "250 2.1.5" };
         assert!(text("reply").starts_with(code), "{address}: {line}");
     }
+}
+
+#[test]
+fn every_row_through_socketmap() {
+    let site = site();
+    let postmaster = Some("mylist@example.com".to_owned());
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let gate = site.gate(Config { postmaster, socketmap: listen, ..site.config() });
+    let mut postfix = Socketmap::connect(socketmap(&gate));
+    let delivers = format!("OK lmtp:inet:[127.0.0.1]:{}", tcp(&gate).port());
+    for (address, expected) in TABLE {
+        // A map has no domain to add to a bare name.
+        let is_found = *expected != NO && address.contains('@');
+        let [recipients, transport] = if is_found { ["OK OK", &delivers] } else { ["NOTFOUND "; 2] };
+        assert_eq!(postfix.ask("recipients", address), recipients, "{address}");
+        assert_eq!(postfix.ask("transport", address), transport, "{address}");
+    }
+    for domain in ["example.com", "Example.ORG", "alias.example"] {
+        assert_eq!(postfix.ask("domains", domain), format!("OK {domain}"));
+    }
+    for key in
+        ["", "*", "@example.com", ".example.com", "com", "sub.example.com", "mylist@example.com", "a b"]
+    {
+        assert_eq!(postfix.ask("domains", key), "NOTFOUND ", "{key}");
+    }
+    for key in
+        ["", "*", "<>", "mylist", "@", "@example.com", "example.com", ".example.com", "my list@example.com"]
+    {
+        assert_eq!(postfix.ask("recipients", key), "NOTFOUND ", "{key}");
+        assert_eq!(postfix.ask("transport", key), "NOTFOUND ", "{key}");
+    }
+    gate.stop().unwrap();
 }

@@ -1,6 +1,10 @@
 //! Lists come and go while the gate runs: no signal, no restart.
 
-use crate::support::{Peer, Site, queued_as, tcp};
+use crate::support::socketmap::Socketmap;
+use crate::support::{Peer, Site, queued_as, socketmap, tcp};
+use listgate::Config;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 const LIST: &str = "mylist@example.com";
 
@@ -58,4 +62,41 @@ fn the_same_endpoint_and_detail_twice_is_one_entry_and_two_replies() {
     let ids: Vec<&str> = replies.iter().map(|reply| queued_as(reply)).collect();
     assert_eq!(ids, ["1-1", "1-1", "1-2", "1-3", "1-3"]);
     assert_eq!(site.json(&["queue", "ls"]).len(), 3);
+}
+
+#[test]
+fn socketmap_is_never_behind_while_lists_come_and_go_under_load() {
+    let site = Site::with_list();
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let gate = site.gate(Config { socketmap: listen, ..site.config() });
+    let address = socketmap(&gate);
+    let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut postfix = Socketmap::connect(address);
+                while !over.load(Ordering::Relaxed) {
+                    assert_eq!(postfix.ask("recipients", LIST), "OK OK");
+                    assert_eq!(postfix.ask("recipients", "never@example.com"), "NOTFOUND ");
+                    assert_eq!(postfix.ask("domains", "example.com"), "OK example.com");
+                    // It may be there or not; but an answer is a yes or a no.
+                    let answer = postfix.ask("recipients", "comes-join@example.com");
+                    assert!(["OK OK", "NOTFOUND "].contains(&answer.as_str()), "{answer}");
+                    asked.fetch_add(4, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut postfix = Socketmap::connect(address);
+        for _ in 0..25 {
+            site.create("comes@example.com");
+            assert_eq!(postfix.ask("recipients", "comes-join@example.com"), "OK OK");
+            assert!(postfix.ask("transport", "comes@example.com").starts_with("OK "));
+            site.stdout(&["list", "remove", "comes@example.com"]);
+            assert_eq!(postfix.ask("recipients", "comes-join@example.com"), "NOTFOUND ");
+            assert_eq!(postfix.ask("transport", "comes@example.com"), "NOTFOUND ");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(asked.load(Ordering::Relaxed) > 1000, "{asked:?} questions meanwhile");
+    gate.stop().unwrap();
 }

@@ -1,6 +1,8 @@
 //! A list that is paused, closed, or takes only small mail: at once, with the gate running.
 
-use crate::support::{Peer, Site, queued_as, tcp};
+use crate::support::socketmap::Socketmap;
+use crate::support::{Peer, Site, queued_as, socketmap, tcp};
+use listgate::{Config, RefuseAt};
 
 const LIST: &str = "mylist@example.com";
 const CLOSED: &str = "550 5.2.1 The list is closed and takes no more mail";
@@ -81,4 +83,39 @@ fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
     let said = String::from_utf8(missing.stderr).unwrap();
     assert!(said.contains("there is no list nolist@example.com"), "{said}");
     assert_eq!(site.listgate(&["list", "limit", LIST, "much"]).status.code(), Some(2));
+}
+
+#[test]
+fn socketmap_says_what_rcpt_says_and_that_the_list_is_there() {
+    let site = Site::with_list();
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    // That a no comes after the data is between a mail server and us.
+    let gate = site.gate(Config { socketmap: listen, refuse_at: RefuseAt::Data, ..site.config() });
+    let mut postfix = Socketmap::connect(socketmap(&gate));
+    assert_eq!(postfix.ask("recipients", "nobody@example.com"), "NOTFOUND ");
+    for (command, answer) in [("pause", format!("TEMP {PAUSED}")), ("close", "NOTFOUND ".to_owned())] {
+        assert_eq!(postfix.ask("recipients", LIST), "OK OK");
+        site.stdout(&["list", command, LIST]);
+        assert_eq!(postfix.ask("recipients", LIST), answer);
+        assert_eq!(postfix.ask("recipients", "mylist-leave@example.com"), answer);
+        assert_eq!(postfix.ask("recipients", "mylist-owner@example.com"), "OK OK");
+        // What Postfix has taken before gets our own answer.
+        assert!(postfix.ask("transport", LIST).starts_with("OK lmtp:"));
+        site.stdout(&["list", "open", LIST]);
+    }
+    gate.stop().unwrap();
+}
+
+#[test]
+fn socketmap_puts_off_what_a_full_queue_puts_off() {
+    let site = Site::with_list();
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let gate = site.gate(Config { socketmap: listen, max_entries: 1, ..site.config() });
+    let mut postfix = Socketmap::connect(socketmap(&gate));
+    assert_eq!(postfix.ask("recipients", LIST), "OK OK");
+    Peer::greeted(tcp(&gate)).deliver("", &[LIST], "Subject: x\r\n\r\n");
+    let answer = postfix.ask("recipients", LIST);
+    assert!(answer.starts_with("TEMP 452 4.3.1 The queue in is full"), "{answer}");
+    assert_eq!(postfix.ask("recipients", "mylist-join@example.com"), "OK OK");
+    gate.stop().unwrap();
 }

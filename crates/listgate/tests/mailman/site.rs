@@ -226,6 +226,15 @@ impl Mailman {
         Server::start(self.serve(Command::new(env!("CARGO_BIN_EXE_listgate"))))
     }
 
+    /// The same, with a configuration file of Listgate's own too.
+    pub(crate) fn listgate_with(&self, toml: &str) -> Server {
+        let file = self.dir.path().join("listgate.toml");
+        fs::write(&file, toml).unwrap();
+        let mut command = self.serve(Command::new(env!("CARGO_BIN_EXE_listgate")));
+        command.arg("--config").arg(file);
+        Server::start(command)
+    }
+
     /// The same command, of a `base` that may be a tracer's.
     pub(crate) fn serve(&self, mut base: Command) -> Command {
         let log = File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();

@@ -37,11 +37,15 @@ fn every_key_is_read() {
         verp_delimiter = "="
         [storage]
         min_free = "1GiB"
+        [socketmap]
+        listen = ["127.0.0.1:8026", "unix:/run/socketmap"]
         "#,
     )
     .unwrap();
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:8024", "[::1]:8024", "unix:/run/listgate.sock"]);
+    let socketmap: Vec<String> = config.socketmap.iter().map(ToString::to_string).collect();
+    assert_eq!(socketmap, ["127.0.0.1:8026", "unix:/run/socketmap"]);
     assert_eq!(
         (config.owner.as_str(), config.postmaster.as_deref()),
         ("owner@example.com", Some("staff@example.com"))

@@ -13,3 +13,4 @@ mod message;
 mod redelivery;
 mod send;
 mod smuggling;
+mod socketmap;

@@ -3,12 +3,13 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(missing_docs, unreachable_pub, reason = "names say it, and everybody here uses it")]
 
+pub mod socketmap;
 pub mod trace;
 
 use listgate::{Config, Gate, ListenAddress};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -172,6 +173,19 @@ pub fn tcp(gate: &Gate) -> SocketAddr {
         ListenAddress::Tcp(address) => address,
         ListenAddress::Unix(_) => panic!("the gate listens on a Unix socket first"),
     }
+}
+
+/// Where a gate serves socketmap, by TCP.
+pub fn socketmap(gate: &Gate) -> SocketAddr {
+    match gate.socketmap()[0] {
+        ListenAddress::Tcp(address) => address,
+        ListenAddress::Unix(_) => panic!("socketmap is on a Unix socket first"),
+    }
+}
+
+/// An address that is free at this moment; whoever is to listen there takes it soon.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 /// A mail server that says what it is told to.

@@ -1,0 +1,179 @@
+//! What a map says of a key: request → answer, from the same routing as RCPT.
+
+use crate::config::ListenAddress;
+use crate::intake::Intake;
+use crate::route::Lookup;
+use listgate_lmtp::{ForwardPath, Refusal};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+/// Where Postfix keeps its queue, and where a chrooted part of it sees nothing else.
+pub(crate) const POSTFIX_QUEUE: &str = "/var/spool/postfix";
+
+/// What a lookup comes to, as socketmap_table(5) has it.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    Found(String),
+    NotFound,
+    /// A doubt of ours, or mail that is put off: Postfix asks its sender to try again.
+    Temporary(String),
+    /// The question is wrong, and stays so.
+    Permanent(String),
+}
+
+impl Answer {
+    /// In one word, to be counted.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Found(_) => "found",
+            Self::NotFound => "notfound",
+            Self::Temporary(_) => "temporary",
+            Self::Permanent(_) => "permanent",
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found(value) => write!(f, "OK {value}"),
+            // The blank belongs to it.
+            Self::NotFound => f.write_str("NOTFOUND "),
+            Self::Temporary(why) => write!(f, "TEMP {why}"),
+            Self::Permanent(why) => write!(f, "PERM {why}"),
+        }
+    }
+}
+
+/// The maps there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Map {
+    /// Domains whose mail is ours.
+    Domains,
+    /// Addresses that RCPT takes.
+    Recipients,
+    /// Addresses of lists, whether or not they take mail now, and where to deliver it.
+    Transport,
+}
+
+impl Map {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Domains => "domains",
+            Self::Recipients => "recipients",
+            Self::Transport => "transport",
+        }
+    }
+
+    fn named(name: &[u8]) -> Option<Self> {
+        [Self::Domains, Self::Recipients, Self::Transport]
+            .into_iter()
+            .find(|map| map.name().as_bytes() == name)
+    }
+}
+
+/// The map and the key of a request, `NAME SPACE KEY`.
+///
+/// # Errors
+/// There is no such map, or no key.
+pub(super) fn read(request: &[u8]) -> Result<(Map, &[u8]), Answer> {
+    let permanent = |why: &str| Answer::Permanent(why.to_owned());
+    let blank = request.iter().position(|&octet| octet == b' ').ok_or_else(|| permanent("no key"))?;
+    let map = Map::named(&request[..blank])
+        .ok_or_else(|| permanent("no such map: there are domains, recipients and transport"))?;
+    Ok((map, &request[blank + 1..]))
+}
+
+/// Looks a key up. `nexthop` is what `transport` says of each address of a list.
+pub(super) async fn look_up(map: Map, key: &[u8], intake: &Intake, nexthop: &str) -> Answer {
+    // What is no address, is no address of ours; Postfix asks for bare names and for `*` too.
+    let Ok(key) = std::str::from_utf8(key) else { return Answer::NotFound };
+    if map == Map::Domains {
+        return match intake.serves(&key.to_ascii_lowercase()).await {
+            Ok(true) => Answer::Found(key.to_owned()),
+            Ok(false) => Answer::NotFound,
+            Err(refusal) => refused(&refusal),
+        };
+    }
+    let Ok(mailbox) = key.parse() else { return Answer::NotFound };
+    let path = ForwardPath::Mailbox(mailbox);
+    let (decided, value) = match map {
+        Map::Transport => (intake.belongs_to_a_list(&path).await, nexthop),
+        Map::Domains | Map::Recipients => (intake.takes(&path, None).await, "OK"),
+    };
+    match decided {
+        Ok(()) => Answer::Found(value.to_owned()),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// A no is a permanent refusal alone.
+fn refused(refusal: &Refusal) -> Answer {
+    if refusal.is_temporary() { Answer::Temporary(refusal.to_string()) } else { Answer::NotFound }
+}
+
+/// How Postfix delivers to a gate on the same machine that listens at `address`.
+pub(crate) fn nexthop(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(socket) => format!("lmtp:inet:{}", bracketed(here(*socket))),
+        ListenAddress::Unix(path) => format!("lmtp:unix:{}", below_the_queue(path).display()),
+    }
+}
+
+/// The address by which this machine reaches a socket of its own.
+pub(crate) fn here(mut socket: SocketAddr) -> SocketAddr {
+    match socket.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => socket.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => socket.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    socket
+}
+
+/// `[127.0.0.1]:8024`: brackets keep Postfix from looking for a name.
+fn bracketed(socket: SocketAddr) -> String {
+    format!("[{}]:{}", socket.ip(), socket.port())
+}
+
+/// A path as each part of Postfix sees it: relative to its queue where it is below that, which is where
+/// its programs run, chrooted or not.
+pub(crate) fn below_the_queue(path: &Path) -> &Path {
+    path.strip_prefix(POSTFIX_QUEUE).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_map_and_a_key() {
+        assert_eq!(read(b"recipients a b@x"), Ok((Map::Recipients, &b"a b@x"[..])));
+        assert_eq!(read(b"domains "), Ok((Map::Domains, &b""[..])));
+        for wrong in ["", " ", "domains", "Domains x", "aliases x", " domains x"] {
+            let answer = read(wrong.as_bytes()).unwrap_err();
+            assert!(matches!(answer, Answer::Permanent(_)), "{wrong:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn answers_are_as_postfix_reads_them() {
+        assert_eq!(Answer::Found("OK".to_owned()).to_string(), "OK OK");
+        assert_eq!(Answer::NotFound.to_string(), "NOTFOUND ");
+        assert_eq!(Answer::Temporary("451 4.3.0 away".to_owned()).to_string(), "TEMP 451 4.3.0 away");
+    }
+
+    #[test]
+    fn a_gate_is_reached_from_its_own_machine() {
+        for (listen, delivers) in [
+            ("127.0.0.1:8024", "lmtp:inet:[127.0.0.1]:8024"),
+            ("0.0.0.0:24", "lmtp:inet:[127.0.0.1]:24"),
+            ("[::]:8024", "lmtp:inet:[::1]:8024"),
+            ("192.0.2.7:8024", "lmtp:inet:[192.0.2.7]:8024"),
+            ("unix:/run/listgate/lmtp", "lmtp:unix:/run/listgate/lmtp"),
+            ("unix:/var/spool/postfix/listgate/lmtp", "lmtp:unix:listgate/lmtp"),
+        ] {
+            assert_eq!(nexthop(&listen.parse().unwrap()), delivers);
+        }
+    }
+}

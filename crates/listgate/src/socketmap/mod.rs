@@ -1,0 +1,94 @@
+//! The socketmap listener (socketmap_table(5)): Postfix asks the gate itself which addresses there are,
+//! so that a list is valid at the edge the moment it is created.
+
+mod maps;
+pub(crate) mod netstring;
+pub(crate) mod requests;
+
+pub(crate) use maps::nexthop;
+
+use crate::config::ListenAddress;
+use crate::limits;
+use crate::lmtp_server::{Listener, Shared, Stage, Stream, reached};
+use requests::Requests;
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+/// What every connection shares.
+pub(crate) struct Socketmap {
+    shared: Arc<Shared>,
+    /// What `transport` says of each address of a list.
+    nexthop: String,
+    places: Arc<Semaphore>,
+}
+
+impl Socketmap {
+    /// Answers for a gate that takes LMTP at `lmtp`.
+    pub(crate) fn new(shared: Arc<Shared>, lmtp: &ListenAddress) -> Self {
+        let places = Arc::new(Semaphore::new(limits::SOCKETMAP_CONNECTIONS));
+        Self { shared, nexthop: nexthop(lmtp), places }
+    }
+
+    /// Answers until the gate is gone: whoever is turned away by a gate that drains would only be put off
+    /// the longer. While all places are taken the kernel keeps the callers waiting.
+    pub(crate) async fn serve(self: Arc<Self>, listener: Listener, mut stages: watch::Receiver<Stage>) {
+        loop {
+            let place = Arc::clone(&self.places).acquire_owned();
+            let accepted = tokio::select! {
+                () = reached(&mut stages, Stage::Ended) => return,
+                accepted = async { (place.await, listener.accept().await) } => accepted,
+            };
+            let (Ok(place), Ok((stream, caller, peer))) = accepted else {
+                // Out of descriptors, most likely; the LMTP listeners say so.
+                tokio::time::sleep(limits::ACCEPT_RETRY).await;
+                continue;
+            };
+            if !self.shared.admission.knows(caller) {
+                tracing::warn!("socketmap: turned away {caller}: stranger");
+                self.shared.metrics().turned_away("stranger");
+                continue;
+            }
+            let this = Arc::clone(&self);
+            tokio::spawn(async move {
+                let ended = match stream {
+                    Stream::Tcp(stream) => this.converse(stream, &peer).await,
+                    Stream::Unix(stream) => this.converse(stream, &peer).await,
+                };
+                if let Err(why) = ended {
+                    tracing::debug!(peer, "socketmap: connection lost: {why}");
+                }
+                drop(place);
+            });
+        }
+    }
+
+    /// One request after the other, each answered before the next is looked at.
+    async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: &str) -> io::Result<()> {
+        let mut requests = Requests::new(stream);
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        while let Some(request) =
+            timeout(limits::SOCKETMAP_SILENCE, requests.next()).await.map_err(late)??
+        {
+            let answer = netstring::write(&self.answer(&request, peer).await);
+            let written = requests.stream().write_all(answer.as_bytes());
+            timeout(self.shared.write_timeout, written).await.map_err(late)??;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, request: &[u8], peer: &str) -> String {
+        let (map, key, answer) = match maps::read(request) {
+            Ok((map, key)) => {
+                let answer = maps::look_up(map, key, &self.shared.intake, &self.nexthop).await;
+                (map.name(), String::from_utf8_lossy(key), answer)
+            }
+            Err(answer) => ("none", String::from_utf8_lossy(request), answer),
+        };
+        tracing::debug!(peer, map, key = %self.shared.named(&key), "socketmap: {answer}");
+        self.shared.metrics().looked_up_for_a_map(map, answer.name());
+        answer.to_string()
+    }
+}

@@ -1,0 +1,42 @@
+//! The requests of a socketmap connection, one after the other.
+
+use super::netstring;
+use crate::limits;
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// A stream, and what was read of it ahead: as much as one request may have.
+pub(crate) struct Requests<S> {
+    stream: S,
+    buffer: Vec<u8>,
+}
+
+impl<S: AsyncRead + Unpin> Requests<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, buffer: Vec::with_capacity(netstring::room(limits::SOCKETMAP_REQUEST)) }
+    }
+
+    /// Where the answers go.
+    pub(super) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// The next request without its frame; `None` once the peer has closed.
+    ///
+    /// # Errors
+    /// The connection is lost, or what comes is no request.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let read = netstring::read(&self.buffer, limits::SOCKETMAP_REQUEST);
+            if let Some((request, rest)) = read.map_err(io::Error::other)? {
+                let (request, taken) = (request.to_vec(), self.buffer.len() - rest.len());
+                self.buffer.drain(..taken);
+                return Ok(Some(request));
+            }
+            assert!(self.buffer.len() < self.buffer.capacity(), "a full buffer has a whole request");
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+}
