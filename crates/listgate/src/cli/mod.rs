@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod domain;
 mod list;
+mod mta;
 mod output;
 mod queue;
 mod send;
@@ -108,6 +109,9 @@ enum Command {
     Queue(queue::Action),
     /// Send a message to an LMTP server
     Send(send::Args),
+    /// Print the mail server's side of these settings, ready to paste
+    #[command(subcommand)]
+    Mta(mta::Action),
     /// Examine the site: what is well, what is not, and the mend
     Doctor(doctor::Args),
     /// Copy the data directory while the gate runs, bodies included
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),
         Command::Send(args) => send::run(args),
+        Command::Mta(action) => mta::run(&site, action),
         Command::Doctor(args) => doctor::run(&site, args),
         Command::Backup(args) => backup::run(&site, &args),
         Command::Config(action) => config::run(&site, action),

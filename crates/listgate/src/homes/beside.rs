@@ -24,6 +24,17 @@ impl Beside {
         Ok(Self::Mailman(Box::new(Look::open(cfg)?)))
     }
 
+    /// The domains whose mail is ours, aliases too.
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, Unavailable> {
+        match self {
+            Self::Sqlite { connection, .. } => {
+                let domains = lists::domains(connection).map_err(failed("look up the domains"))?;
+                Ok(domains.into_iter().map(|domain| domain.name).collect())
+            }
+            Self::Mailman(look) => look.lists.domains().await,
+        }
+    }
+
     /// The metadata of an entry, as far as it is known without a message. `owner` is the site's owner.
     pub(crate) fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {
         match self {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// Where Postfix keeps its queue, and where a chrooted part of it sees nothing else.
-pub(crate) const POSTFIX_QUEUE: &str = "/var/spool/postfix";
+const POSTFIX_QUEUE: &str = "/var/spool/postfix";
 
 /// What a lookup comes to, as socketmap_table(5) has it.
 #[derive(PartialEq, Eq, Debug)]

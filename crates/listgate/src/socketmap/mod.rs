@@ -5,7 +5,7 @@ mod maps;
 pub(crate) mod netstring;
 pub(crate) mod requests;
 
-pub(crate) use maps::nexthop;
+pub(crate) use maps::{below_the_queue, here, nexthop};
 
 use crate::config::ListenAddress;
 use crate::limits;

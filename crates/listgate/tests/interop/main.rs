@@ -7,6 +7,8 @@ mod support;
 mod mta;
 mod postfix;
 mod postfix_load;
+mod postfix_pasted;
+mod postmap;
 mod python_parser;
 mod smtplib;
 mod swaks;

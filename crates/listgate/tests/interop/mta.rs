@@ -39,6 +39,14 @@ pub(crate) struct Postfix {
 impl Postfix {
     /// With mail to example.com going to `listgate` by LMTP.
     pub(crate) fn start(listgate: SocketAddr, more: &str) -> Self {
+        Self::with(&format!(
+            "mynetworks = 127.0.0.0/8\nrelay_domains = example.com\n\
+             transport_maps = inline:{{ example.com=lmtp:inet:{listgate} }}\n{more}"
+        ))
+    }
+
+    /// With no more in its main.cf than it takes to run here, and these lines.
+    pub(crate) fn with(lines: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let [conf, queue, data] = ["conf", "queue", "data"].map(|name| {
@@ -54,10 +62,9 @@ impl Postfix {
             "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\n\
              maillog_file = {log}\nmaillog_file_prefixes = {dir}\ninet_interfaces = 127.0.0.1\n\
              inet_protocols = ipv4\nmyhostname = mx.example.net\nmydestination =\nalias_maps =\n\
-             alias_database =\nlocal_recipient_maps =\nmynetworks = 127.0.0.0/8\nrelay_domains = example.com\n\
-             transport_maps = inline:{{ example.com=lmtp:inet:{listgate} }}\n\
+             alias_database =\nlocal_recipient_maps =\n\
              default_transport = discard\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n\
-             address_verify_map =\n{more}",
+             address_verify_map =\n{lines}",
             queue = queue.display(),
             data = data.display(),
             log = dir.path().join("log").display(),

@@ -8,4 +8,5 @@ mod backup;
 mod config_check;
 mod doctor;
 mod documentation;
+mod mta;
 mod private;

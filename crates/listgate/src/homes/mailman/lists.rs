@@ -32,6 +32,11 @@ impl Lists {
         self.source.serves(domain).await
     }
 
+    /// The domains whose mail is the site's.
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, Unavailable> {
+        self.source.domains().await
+    }
+
     pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
         self.source.count_lists().await
     }

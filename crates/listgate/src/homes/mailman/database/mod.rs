@@ -59,6 +59,7 @@ type Why = Box<dyn std::error::Error + Send + Sync>;
 
 const FIND: &str = "look up the list";
 const SERVES: &str = "look up the domain";
+const DOMAINS: &str = "look up the domains";
 const COUNT: &str = "count the lists";
 
 /// Mailman's tables of lists and domains.
@@ -102,6 +103,15 @@ impl Source {
             Self::Postgres(server) => server.serves(domain).await,
         };
         Ok(served.map_err(away(SERVES))?)
+    }
+
+    /// The domains whose mail is the site's, in order.
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, Unavailable> {
+        let domains = match self {
+            Self::Sqlite(file) => file.domains().await,
+            Self::Postgres(server) => server.domains().await,
+        };
+        Ok(domains.map_err(away(DOMAINS))?)
     }
 
     pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
@@ -168,6 +178,11 @@ mod tests {
         assert_eq!((list.state, list.max_size), (ListState::Open, None));
         assert!(source.serves("x.example").await.unwrap() && source.serves("alias.example").await.unwrap());
         assert!(!source.serves("nowhere.example").await.unwrap());
+        let domains = ["MiXed.example", "MiXedAlias.example", "a.example", "alias.example"];
+        let mut all = source.domains().await.unwrap();
+        // Each database has an order of its own.
+        all.sort();
+        assert_eq!(all, [&domains[..], &["twice.example", "x.example", "y.example"]].concat());
         assert_eq!(source.count_lists().await.unwrap(), 6);
     }
 }

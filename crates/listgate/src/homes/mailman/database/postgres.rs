@@ -20,6 +20,9 @@ const FIND: &str = "
                                 ORDER BY mail_host LIMIT 1), $3::text)
     ORDER BY list_name <> $1::text LIMIT 1";
 const SERVES: &str = "SELECT 1 FROM domain WHERE mail_host = $1::text OR alias_domain = $1::text LIMIT 1";
+const DOMAINS: &str = "
+    SELECT mail_host::text FROM domain
+    UNION SELECT alias_domain::text FROM domain WHERE alias_domain IS NOT NULL ORDER BY 1";
 const COUNT: &str = "SELECT count(*) FROM mailinglist";
 
 /// The server, connected to when it is asked.
@@ -43,6 +46,7 @@ struct Session {
     connection: AbortHandle,
     find: Statement,
     serves: Statement,
+    domains: Statement,
     count: Statement,
 }
 
@@ -67,6 +71,11 @@ impl Postgres {
 
     pub(super) async fn serves(&self, domain: &str) -> Result<bool, Why> {
         Ok(!self.ask(|it| &it.serves, &[&domain]).await?.is_empty())
+    }
+
+    pub(super) async fn domains(&self) -> Result<Vec<String>, Why> {
+        let rows = self.ask(|it| &it.domains, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     pub(super) async fn count_lists(&self) -> Result<u64, Why> {
@@ -137,9 +146,14 @@ impl Session {
             // Its no could be older than the question.
             return Err("the server is in recovery, a copy of another".into());
         }
-        let prepared = tokio::try_join!(client.prepare(FIND), client.prepare(SERVES), client.prepare(COUNT));
-        let (find, serves, count) = prepared.map_err(told)?;
-        Ok(Self { client, connection, find, serves, count })
+        let prepared = tokio::try_join!(
+            client.prepare(FIND),
+            client.prepare(SERVES),
+            client.prepare(DOMAINS),
+            client.prepare(COUNT)
+        );
+        let (find, serves, domains, count) = prepared.map_err(told)?;
+        Ok(Self { client, connection, find, serves, domains, count })
     }
 }
 

@@ -23,6 +23,9 @@ const FIND: &str = "
                                  ORDER BY mail_host LIMIT 1), ?3)
     ORDER BY list_name <> ?1 LIMIT 1";
 const SERVES: &str = "SELECT 1 FROM domain WHERE mail_host = ?1 OR alias_domain = ?1";
+const DOMAINS: &str = "
+    SELECT mail_host FROM domain
+    UNION SELECT alias_domain FROM domain WHERE alias_domain IS NOT NULL ORDER BY 1";
 const COUNT: &str = "SELECT count(*) FROM mailinglist";
 
 /// The file, through the thread that reads it. Dropping it ends the thread.
@@ -58,6 +61,11 @@ impl Sqlite {
     pub(super) async fn serves(&self, domain: &str) -> Result<bool, Why> {
         let domain = domain.to_owned();
         self.ask(move |connection| connection.prepare_cached(SERVES)?.exists([domain])).await
+    }
+
+    pub(super) async fn domains(&self) -> Result<Vec<String>, Why> {
+        self.ask(|connection| connection.prepare_cached(DOMAINS)?.query_map([], |row| row.get(0))?.collect())
+            .await
     }
 
     pub(super) async fn count_lists(&self) -> Result<u64, Why> {

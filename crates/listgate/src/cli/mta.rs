@@ -1,0 +1,65 @@
+//! `listgate mta`: the mail server's side of these settings, ready to paste.
+
+mod exim;
+mod postfix;
+
+use super::{CliError, Site};
+use crate::config::ListenAddress;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Action {
+    /// Lines for Postfix's main.cf
+    Postfix(Args),
+    /// A domain list, an ACL entry, a router and a transport for Exim 4
+    Exim(Args),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Where the gate listens, if `serve` was told so; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<ListenAddress>,
+}
+
+pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
+    let mut config = site.config()?;
+    let (Action::Postfix(Args { listen }) | Action::Exim(Args { listen })) = &action;
+    if !listen.is_empty() {
+        config.listen.clone_from(listen);
+    }
+    for (key, addresses) in [("server.listen", &config.listen), ("socketmap.listen", &config.socketmap)] {
+        let any_port = |address: &&ListenAddress| matches!(address, ListenAddress::Tcp(at) if at.port() == 0);
+        if let Some(address) = addresses.iter().find(any_port) {
+            return Err(CliError::Other(format!(
+                "{key}: {address} is another port at each start: choose one"
+            )));
+        }
+    }
+    let text = match action {
+        Action::Postfix(_) => postfix::main_cf(&config, || domains(site))?,
+        Action::Exim(_) => exim::configuration(&config, &domains(site)?)?,
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The domains there are now, in lower case.
+///
+/// # Errors
+/// There is none, or nobody can say.
+fn domains(site: &Site) -> Result<Vec<String>, CliError> {
+    let home = site.beside()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut domains = runtime.block_on(home.domains())?;
+    // What a mail server could read as anything else never comes to its configuration.
+    domains.retain(|domain| listgate_lmtp::is_domain_name(domain));
+    domains.iter_mut().for_each(|domain| domain.make_ascii_lowercase());
+    domains.sort();
+    domains.dedup();
+    if domains.is_empty() {
+        return Err(CliError::Other("there is no domain yet: create a list first".to_owned()));
+    }
+    Ok(domains)
+}

@@ -1,0 +1,154 @@
+//! Postfix's side: lines for main.cf.
+
+use crate::cli::CliError;
+use crate::config::{Config, ListenAddress, RefuseAt};
+use crate::socketmap::{below_the_queue, here, nexthop};
+
+/// What Postfix does unasked: sessions with one destination, recipients of one delivery, octets of a
+/// mailbox.
+const SESSIONS: usize = 20;
+const RECIPIENTS: usize = 50;
+const MAILBOX: u64 = 51_200_000;
+
+const HEAD: &str = "\
+# Postfix's side of Listgate, for main.cf, printed by `listgate mta postfix`.
+# These domains are for lists alone: leave them out of mydestination and of the
+# virtual domains. Where main.cf has one of these settings, write both values
+# into one line. docs/mta.md has the rest.
+";
+
+const ASKED: &str = "
+# Postfix asks Listgate (socketmap) which domains and addresses there are: a
+# list is valid once it is created, and an unknown address is refused before its
+# mail is taken. While Listgate is away, Postfix puts mail off.
+";
+
+const WRITTEN_DOWN: &str = "
+# The domains as of now: print this again when one comes or goes. Better, and
+# nothing to print again, is to let Postfix ask Listgate. In its configuration:
+#   [socketmap]
+#   listen = [\"127.0.0.1:8026\"]
+";
+
+const VERIFIED: &str = "
+# An unknown address is refused before its mail is taken: Postfix tries each one
+# on Listgate first. If there are restrictions, put this before them.
+";
+
+const REMEMBERED: &str = "\
+# The code for it is 450 unless told so.
+unverified_recipient_reject_code = 550
+# A no is forgotten soon, since the list may be created: not for three days. It
+# must outlast Postfix's own wait for it: without a cache each would be a 450.
+address_verify_negative_refresh_time = 10s
+address_verify_negative_expire_time = 30s
+# The first mail to an address waits for its trial: look each second, not third.
+address_verify_poll_delay = 1s
+";
+
+const CHROOT: &str = "\
+# Debian runs lmtp in a chroot, where this path is not: have Listgate listen
+# below /var/spool/postfix, or run `postconf -F lmtp/unix/chroot=n`.
+";
+
+const NO_POSTMASTER: &str = "
+# Nobody reads postmaster@ these domains, as somebody should (RFC 5321, 4.5.1):
+# set site.postmaster in Listgate's configuration, or name an alias here.
+";
+
+/// The lines for main.cf. `domains` is asked only where they have to be written down.
+pub(super) fn main_cf(
+    config: &Config,
+    domains: impl FnOnce() -> Result<Vec<String>, CliError>,
+) -> Result<String, CliError> {
+    let lmtp = config.listen.first();
+    let lmtp = lmtp.ok_or_else(|| CliError::Other("server.listen names no address".to_owned()))?;
+    let (names, postmaster_of) = match config.socketmap.first() {
+        Some(socketmap) => (asked(socketmap), "lists.example.com".to_owned()),
+        None => {
+            let domains = domains()?;
+            (written_down(config, lmtp, &domains), domains[0].clone())
+        }
+    };
+    Ok([HEAD.to_owned(), names, chroot(lmtp), limits(config), postmaster(config, &postmaster_of)].concat())
+}
+
+fn asked(socketmap: &ListenAddress) -> String {
+    let map = |name| match socketmap {
+        ListenAddress::Tcp(address) => format!("socketmap:inet:{}:{name}", here(*address)),
+        ListenAddress::Unix(path) if below_the_queue(path) != path => {
+            format!("socketmap:unix:{}:{name}", below_the_queue(path).display())
+        }
+        ListenAddress::Unix(path) => format!("proxy:socketmap:unix:{}:{name}", path.display()),
+    };
+    let proxy = match socketmap {
+        ListenAddress::Unix(path) if below_the_queue(path) == path => {
+            "# proxy: asks from without the chroot that Debian runs Postfix in.\n"
+        }
+        _ => "",
+    };
+    format!(
+        "{ASKED}{proxy}relay_domains = {}\nrelay_recipient_maps = {}\n\
+         # Addresses of lists go to Listgate by LMTP.\ntransport_maps = {}\n",
+        map("domains"),
+        map("recipients"),
+        map("transport")
+    )
+}
+
+fn written_down(config: &Config, lmtp: &ListenAddress, domains: &[String]) -> String {
+    let each = |value: &str| -> String {
+        domains.iter().map(|domain| format!("\n    {{ {domain} = {value} }}")).collect()
+    };
+    let vain = match config.refuse_at {
+        RefuseAt::Rcpt => "",
+        RefuseAt::Data => "# In vain as long as lmtp.refuse_at is \"data\": each address is taken then.\n",
+    };
+    format!(
+        "{WRITTEN_DOWN}relay_domains = {}\n# Mail to them goes to Listgate by LMTP.\n\
+         transport_maps = inline:{{{}\n    }}\n{VERIFIED}{vain}\
+         smtpd_recipient_restrictions = check_recipient_access inline:{{{}\n    }}\n{REMEMBERED}",
+        domains.join("\n    "),
+        each(&nexthop(lmtp)),
+        each("reject_unverified_recipient")
+    )
+}
+
+fn chroot(lmtp: &ListenAddress) -> String {
+    match lmtp {
+        ListenAddress::Unix(path) if below_the_queue(path) == path => CHROOT.to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn limits(config: &Config) -> String {
+    let per_peer = config.max_connections_per_peer.unwrap_or(config.max_connections);
+    let sessions = SESSIONS.min(config.max_connections).min(per_peer);
+    let recipients = RECIPIENTS.min(config.max_recipients);
+    let size = MAILBOX.min(config.max_message_size);
+    let larger = if config.max_message_size > MAILBOX {
+        format!(
+            "# It takes {}; but Postfix wants no mailbox_size_limit or\n\
+             # virtual_mailbox_limit below this, and {MAILBOX} is their default.\n",
+            config.max_message_size
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "\n# No more sessions at once, nor recipients of a delivery, than Listgate takes.\n\
+         lmtp_destination_concurrency_limit = {sessions}\n\
+         lmtp_destination_recipient_limit = {recipients}\n\
+         # What is too large for Listgate is refused at the door.\n{larger}\
+         message_size_limit = {size}\n"
+    )
+}
+
+fn postmaster(config: &Config, domain: &str) -> String {
+    match &config.postmaster {
+        Some(list) => format!("\n# postmaster@ these domains reaches the owners of {list}.\n"),
+        None => {
+            format!("{NO_POSTMASTER}# virtual_alias_maps = inline:{{ {{ postmaster@{domain} = root }} }}\n")
+        }
+    }
+}

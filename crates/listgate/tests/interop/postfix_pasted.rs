@@ -1,0 +1,143 @@
+//! A Postfix configured by pasting what `listgate mta postfix` prints.
+
+use crate::mta::Postfix;
+use crate::support::{Site, free_address, socketmap, tcp, until};
+use listgate::{Config, Gate};
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Whoever mails here is a stranger to it.
+const STRANGERS: &str = "mynetworks = 192.0.2.1\n";
+
+/// A list, a gate with this configuration, and what was printed for it.
+fn pasted(toml: &str) -> (Site, Gate, Postfix) {
+    let site = Site::with_list();
+    // Postfix has a user of its own.
+    fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
+    let file = site.data().join("listgate.toml");
+    let toml = toml.replace("DIR", site.data().to_str().unwrap());
+    fs::write(&file, format!("[storage]\nmin_free = \"0B\"\n{toml}")).unwrap();
+    let gate = site.gate(Config::read(&file, site.data()).unwrap());
+    let lines = site.stdout(&["--config", file.to_str().unwrap(), "mta", "postfix"]);
+    let postfix = Postfix::with(&format!("{STRANGERS}{lines}"));
+    (site, gate, postfix)
+}
+
+/// What must show, however Postfix learns of addresses.
+fn lists_live_at_the_door(toml: &str) {
+    let (site, gate, postfix) = pasted(toml);
+    let mut smtp = postfix.smtp();
+    smtp.say("MAIL FROM:<anne@example.org>", "250");
+    smtp.say("RCPT TO:<nobody@example.com>", "550");
+    smtp.say("RCPT TO:<mylist-bogus@example.com>", "550");
+    smtp.say("RCPT TO:<postmaster@example.com>", "550");
+    smtp.say("RCPT TO:<mylist@example.org>", "454 4.7.1 <mylist@example.org>: Relay access denied");
+    site.create("new@example.com");
+    smtp.say("RSET", "250");
+    smtp.send(
+        &["new@example.com", "NEW-join@example.com", "mylist-confirm+token@example.com"],
+        "new@example.org",
+    );
+    until("the mail arrives", || site.json(&["queue", "ls", "--message-id", "<new@example.org>"]).len() == 3);
+    gate.stop().unwrap();
+    // At the SMTP door the code is 450 or 451.
+    let mut smtp = postfix.smtp();
+    smtp.say("MAIL FROM:<anne@example.org>", "250");
+    smtp.say("RCPT TO:<mylist-owner@example.com>", "45");
+    smtp.say("RCPT TO:<other@example.com>", "45");
+    assert!(!postfix.log().contains("warning: /"), "{}", postfix.log());
+}
+
+#[test]
+#[ignore = "needs postfix"]
+fn by_socketmap() {
+    let (lmtp, socketmap) = (free_address(), free_address());
+    lists_live_at_the_door(&format!(
+        "[server]\nlisten = [\"{lmtp}\"]\n[socketmap]\nlisten = [\"{socketmap}\"]\n"
+    ));
+}
+
+#[test]
+#[ignore = "needs postfix"]
+fn by_unix_sockets() {
+    lists_live_at_the_door(
+        "[server]\nlisten = [\"unix:DIR/lmtp\"]\n[socketmap]\nlisten = [\"unix:DIR/socketmap\"]\n",
+    );
+}
+
+#[test]
+#[ignore = "needs postfix"]
+fn by_verification() {
+    lists_live_at_the_door(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
+}
+
+/// The lines of docs/mta.md for a server that has other mail too.
+#[test]
+#[ignore = "needs postfix"]
+fn other_mail_is_spared_where_the_domains_are_written_down() {
+    let (site, gate, socketmap) = gate_with_socketmap();
+    let lmtp = tcp(&gate);
+    let postfix = Postfix::with(&format!(
+        "{STRANGERS}mydestination = example.org\nlocal_recipient_maps = inline:{{ anne=x }}\n\
+         relay_domains = example.com\nrelay_recipient_maps = socketmap:inet:{socketmap}:recipients\n\
+         transport_maps = inline:{{ example.com=lmtp:inet:{lmtp} }}\n"
+    ));
+    let mut smtp = postfix.smtp();
+    smtp.say("MAIL FROM:<anne@example.net>", "250");
+    smtp.say("RCPT TO:<mylist@example.com>", "250");
+    smtp.say("RCPT TO:<nobody@example.com>", "550");
+    gate.stop().unwrap();
+    let mut smtp = postfix.smtp();
+    smtp.say("MAIL FROM:<anne@example.net>", "250");
+    smtp.say("RCPT TO:<anne@example.org>", "250");
+    smtp.say("RCPT TO:<mylist@example.com>", "451");
+    drop(site);
+}
+
+/// The lines of docs/mta.md for a domain that has mailboxes too.
+#[test]
+#[ignore = "needs postfix"]
+fn lists_live_beside_mailboxes() {
+    let (site, gate, socketmap) = gate_with_socketmap();
+    let postfix = Postfix::with(&format!(
+        "{STRANGERS}mydestination = example.com\nlocal_transport = discard\n\
+         local_recipient_maps = inline:{{ anne=x }} socketmap:inet:{socketmap}:recipients\n\
+         transport_maps = socketmap:inet:{socketmap}:transport\n"
+    ));
+    postfix.smtp().send(&["anne@example.com", "mylist-join@example.com"], "beside@example.org");
+    let mut smtp = postfix.smtp();
+    smtp.say("MAIL FROM:<anne@example.net>", "250");
+    smtp.say("RCPT TO:<nobody@example.com>", "550");
+    until("the mail arrives", || site.ids("command").len() == 1);
+    postfix.logged(&["to=<anne@example.com>", "relay=none", "status=sent"]);
+    gate.stop().unwrap();
+}
+
+fn gate_with_socketmap() -> (Site, Gate, SocketAddr) {
+    let site = Site::with_list();
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let gate = site.gate(Config { socketmap: listen, ..site.config() });
+    let address = socketmap(&gate);
+    (site, gate, address)
+}
+
+#[test]
+#[ignore = "needs postfix"]
+fn a_no_that_was_verified_is_forgotten_soon() {
+    let (site, gate, postfix) = pasted(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
+    let mut smtp = postfix.smtp();
+    smtp.say("MAIL FROM:<anne@example.org>", "250");
+    smtp.say("RCPT TO:<new@example.com>", "550");
+    site.create("new@example.com");
+    until("the list is valid at the door", || {
+        sleep(Duration::from_secs(1));
+        // A no is a no until it is a yes; it is never a doubt.
+        let reply = smtp.say("RCPT TO:<new@example.com>", "");
+        assert!(["550", "250"].contains(&&reply[..3]), "{reply}");
+        reply.starts_with("250")
+    });
+    gate.stop().unwrap();
+}
