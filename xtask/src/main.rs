@@ -1,12 +1,13 @@
 //! The project's own errands: `cargo xtask test | deep | bench`.
 //!
 //! One file per errand. `run.rs` runs commands and steps, `peers.rs` knows the programs of other
-//! people that some tests and all benchmarks need, and `mailman.rs` installs the one that is on PyPI.
-//! Nothing here is part of the product.
+//! people that some tests and all benchmarks need, `mailman.rs` installs the one that is on PyPI, and
+//! `exim.rs` the one that Debian would not have beside Postfix. Nothing here is part of the product.
 #![allow(clippy::print_stdout, reason = "an errand talks to whoever called it, on stdout")]
 
 mod bench;
 mod deep;
+mod exim;
 mod hostile;
 mod instructions;
 mod mailman;

@@ -2,6 +2,7 @@
 //!
 //! A test says which it needs: `#[ignore = "needs postfix, strace"]`.
 
+use crate::exim;
 use crate::mailman;
 use crate::run::{self, Outcome, command, told};
 use std::io::Write;
@@ -27,8 +28,8 @@ const PEERS: &[Peer] = &[
     Peer { name: "postgres", package: Some("postgresql"), objection: without_its_user },
     // Not Debian's: `mailman.rs` installs it.
     Peer { name: "mailman", package: None, objection: in_part },
-    // Debian lets one mail server be installed, and that is Postfix.
-    Peer { name: "exim4", package: None, objection: none },
+    // Debian lets one mail server be installed, and that is Postfix: `exim.rs` unpacks the other.
+    Peer { name: "exim4", package: None, objection: without_root_or_user },
 ];
 
 /// What `cargo xtask test` installs where it can.
@@ -61,7 +62,8 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
     let postgresql = versions.map(|version| version.path().join("bin"));
     let mut folders = std::env::split_paths(&path).chain(sbin).chain(postgresql);
-    folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()))
+    let found = folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()));
+    if name == "exim4" { found.or_else(exim::program) } else { found }
 }
 
 /// Where a program is, or a sentence that says what to install.
@@ -132,6 +134,10 @@ fn only_for_root(_: &Path) -> Option<&'static str> {
 fn without_its_user(_: &Path) -> Option<&'static str> {
     let user = || run::succeed(command("id").args(["-u", "postgres"]).stdout(Stdio::null()));
     (is_root() && user().is_err()).then_some("needs a user postgres when root runs the tests")
+}
+
+fn without_root_or_user(exim: &Path) -> Option<&'static str> {
+    only_for_root(exim).or_else(|| (!exim::has_user()).then_some("needs a user Debian-exim"))
 }
 
 fn in_part(_: &Path) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the test command. All that must hold for a commit.
 
+use crate::exim;
 use crate::mailman;
 use crate::peers;
 use crate::run::{self, Outcome, Steps, cargo};
@@ -24,6 +25,7 @@ pub(crate) fn run(no_skips: bool) -> bool {
 pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary {
     peers::install(peers::OF_THE_TESTS);
     mailman::install();
+    exim::install();
     let mut first = Tally::default();
     steps.step("cargo test --workspace", || {
         cargo_test(&["test", "--workspace", "--no-fail-fast"], environment, &mut first)
@@ -60,6 +62,9 @@ fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tall
     let mut cargo = cargo(arguments);
     cargo.envs(environment.iter().copied());
     cargo.env(mailman::VARIABLE, mailman::folder()?);
+    if let Some(program) = peers::program("exim4") {
+        cargo.env(exim::VARIABLE, program);
+    }
     let outcome = run::stream(&mut cargo, std::io::stdout(), |line| tally.read(line));
     tally.finish();
     if tally.died > 0 {

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exim_pasted;
 mod mta;
 mod postfix;
 mod postfix_load;

@@ -119,12 +119,7 @@ impl Postfix {
     }
 
     pub(crate) fn smtp(&self) -> Smtp {
-        let stream = TcpStream::connect(self.smtp).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut smtp = Smtp { reader: BufReader::new(stream.try_clone().unwrap()), stream };
-        smtp.expect("220");
-        smtp.say("EHLO client.example", "250");
-        smtp
+        Smtp::connect(self.smtp)
     }
 }
 
@@ -146,10 +141,19 @@ pub(crate) struct Smtp {
 }
 
 impl Smtp {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut smtp = Self { reader: BufReader::new(stream.try_clone().unwrap()), stream };
+        smtp.expect("220");
+        smtp.say("EHLO client.example", "250");
+        smtp
+    }
+
     fn expect(&mut self, code: &str) -> String {
         loop {
             let mut line = String::new();
-            assert!(self.reader.read_line(&mut line).unwrap() > 0, "Postfix hung up");
+            assert!(self.reader.read_line(&mut line).unwrap() > 0, "the mail server hung up");
             assert!(line.starts_with(code), "{line}");
             if line.as_bytes()[3] == b' ' {
                 return line;

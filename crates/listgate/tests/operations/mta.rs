@@ -114,7 +114,7 @@ fn domains_are_written_down_where_nobody_can_be_asked() {
         &exim,
         &[
             "domainlist listgate_domains = alias.example : \\",
-            "  route_list = * \"<; ::1\"",
+            "  route_list = * \"<+ ::1\"",
             "  port = 24",
             "  max_rcpt = 1000",
             "message_size_limit = 52428800",

@@ -45,7 +45,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
     let host = match lmtp {
         SocketAddr::V4(address) => address.ip().to_string(),
         // Colons separate hosts unless told so.
-        SocketAddr::V6(address) => format!("\"<; {}\"", address.ip()),
+        SocketAddr::V6(address) => format!("\"<+ {}\"", address.ip()),
     };
     let vain = match config.refuse_at {
         RefuseAt::Rcpt => "",

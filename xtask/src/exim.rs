@@ -1,0 +1,66 @@
+//! Debian's Exim, unpacked below the target folder: as a package it would push Postfix off the machine.
+
+use crate::peers;
+use crate::run::{self, Outcome, command};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+const PACKAGE: &str = "exim4-daemon-light";
+
+/// Tells the tests which program it is; without it they look as [`program`] does.
+pub(crate) const VARIABLE: &str = "LISTGATE_EXIM";
+
+/// The user that Debian's Exim was built to run as.
+const USER: &str = "Debian-exim";
+
+fn folder() -> Outcome<PathBuf> {
+    Ok(run::target()?.join("peers/exim"))
+}
+
+/// The program, if it is unpacked.
+pub(crate) fn program() -> Option<PathBuf> {
+    folder().ok().map(|folder| folder.join("usr/sbin/exim4")).filter(|program| program.is_file())
+}
+
+/// Whether the user is there that it runs as; without it, it does not even say its version.
+pub(crate) fn has_user() -> bool {
+    let mut id = command("id");
+    run::succeed(id.args(["-u", USER]).stdout(Stdio::null()).stderr(Stdio::null())).is_ok()
+}
+
+/// Unpacks Exim unless one is there. Without it, what needs it is skipped.
+pub(crate) fn install() {
+    let is_here = peers::program("exim4").is_some() && has_user();
+    if is_here || !peers::is_root() || peers::program("apt-get").is_none() {
+        return;
+    }
+    println!("::: unpack {PACKAGE}");
+    if !run::told(unpack()) {
+        println!("could not unpack {PACKAGE}: what needs it is skipped");
+    }
+    println!();
+}
+
+fn unpack() -> Outcome {
+    let folder = folder()?;
+    fs::create_dir_all(&folder).map_err(|why| format!("cannot create {}: {why}", folder.display()))?;
+    run::succeed(command("apt-get").args(["-qq", "update"]))?;
+    run::succeed(command("apt-get").args(["-qq", "download", PACKAGE]).current_dir(&folder))?;
+    let files = fs::read_dir(&folder).map_err(|why| format!("cannot read {}: {why}", folder.display()))?;
+    let package =
+        files.flatten().map(|file| file.path()).find(|path| path.extension() == Some("deb".as_ref()));
+    let package = package.ok_or("apt-get has downloaded nothing")?;
+    let depends = run::output(command("dpkg-deb").arg("--field").arg(&package).arg("Depends"))?;
+    for dependency in depends.split(',').filter_map(|dependency| dependency.split_whitespace().next()) {
+        // Its libraries disturb nobody; all else is about being the machine's mail server.
+        if dependency.starts_with("lib") {
+            peers::install_package(dependency)?;
+        }
+    }
+    if !has_user() {
+        run::succeed(command("useradd").args(["--system", "--no-create-home", USER]))?;
+    }
+    run::succeed(command("dpkg-deb").arg("--extract").arg(&package).arg(&folder))?;
+    fs::remove_file(&package).map_err(|why| format!("cannot remove {}: {why}", package.display()))
+}
