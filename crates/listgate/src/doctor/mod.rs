@@ -127,6 +127,7 @@ fn listening<E>(
     let running = matches!(&holder, Ok(Some(_)));
     tell(site::gate(dir, holder))?;
     config.listen.iter().map(|address| site::address(address, running)).try_for_each(&mut tell)?;
+    config.socketmap.iter().map(|address| site::socketmap(address, running)).try_for_each(&mut tell)?;
     config.admin.map(|address| site::admin(address, running)).into_iter().try_for_each(&mut tell)?;
     Ok(running)
 }

@@ -2,9 +2,10 @@
 
 use super::Finding;
 use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
+use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Octets of a reply line (RFC 5321 section 4.5.3.1.5).
 const GREETING: u64 = 512;
 
-/// Octets of what the admin listener says of its readiness.
+/// Octets of an answer of the admin listener or of a map.
 const ANSWER: u64 = 4096;
 
 pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigError>) -> Finding {
@@ -107,8 +108,67 @@ pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
             ),
         },
         (ListenAddress::Tcp(socket), false) => free_port(check, "server.listen", *socket),
-        (ListenAddress::Unix(path), false) => free_socket(path),
+        (ListenAddress::Unix(path), false) => free_socket(check, "server.listen", path),
     }
+}
+
+/// A socketmap address: does the gate answer there, or could it?
+pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
+    let (check, key) = ("socketmap", "socketmap.listen");
+    match (address, running) {
+        (ListenAddress::Tcp(socket), _) if socket.port() == 0 => {
+            Finding::ok(check, format!("{address} is another port at each start; it was not asked"))
+        }
+        (_, true) => match asked(address) {
+            Ok(answer) if answer.contains("NOTFOUND ") => Finding::ok(check, format!("{address} answers")),
+            Ok(answer) if answer.is_empty() => Finding::note(
+                check,
+                format!("{address} does not let us in"),
+                "unless that is meant: server.allow, server.allow_uids",
+            ),
+            Ok(answer) => Finding::wrong(
+                check,
+                format!("{address} answers {answer:?}"),
+                "see what listens there, and what the gate's log says",
+            ),
+            Err(why) => {
+                let found = format!("the gate is running and does not answer at {address}: {why}");
+                Finding::wrong(check, found, format!("see what {key} was when the gate was started"))
+            }
+        },
+        (ListenAddress::Tcp(socket), false) => free_port(check, key, *socket),
+        (ListenAddress::Unix(path), false) => free_socket(check, key, path),
+    }
+}
+
+/// What is said of a domain that nobody has; nothing to whoever is not let in.
+fn asked(address: &ListenAddress) -> io::Result<String> {
+    let answered = match address {
+        ListenAddress::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            answer(stream, |stream| stream.shutdown(Shutdown::Write))
+        }
+        ListenAddress::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            answer(stream, |stream| stream.shutdown(Shutdown::Write))
+        }
+    };
+    // Depending on how far we had come when it closed.
+    let closed = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::NotConnected];
+    match answered {
+        Err(why) if closed.contains(&why.kind()) => Ok(String::new()),
+        answered => answered,
+    }
+}
+
+fn answer<S: Read + Write>(mut stream: S, hush: impl FnOnce(&S) -> io::Result<()>) -> io::Result<String> {
+    stream.write_all(netstring::write("domains ").as_bytes())?;
+    hush(&stream)?;
+    let mut said = Vec::new();
+    stream.take(ANSWER).read_to_end(&mut said)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// The admin listener: does the gate say that it is ready, or could it?
@@ -214,8 +274,7 @@ fn free_port(check: &'static str, key: &str, address: SocketAddr) -> Finding {
     }
 }
 
-fn free_socket(path: &Path) -> Finding {
-    let check = "address";
+fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
     let address = ListenAddress::Unix(path.to_owned());
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     match fs::symlink_metadata(path) {
@@ -230,12 +289,12 @@ fn free_socket(path: &Path) -> Finding {
         Ok(found) if !found.file_type().is_socket() => Finding::wrong(
             check,
             format!("{} is there and is no socket", path.display()),
-            "remove it, or set server.listen to another path",
+            format!("remove it, or set {key} to another path"),
         ),
         Ok(_) if UnixStream::connect(path).is_ok() => Finding::wrong(
             check,
             format!("{address} is served by another program"),
-            "stop that program, or set server.listen to another path",
+            format!("stop that program, or set {key} to another path"),
         ),
         Ok(_) => Finding::ok(check, format!("{address} was left behind; the next start replaces it")),
     }

@@ -69,6 +69,18 @@ fn assert_says(said: &str, parts: &[&str]) {
 
 #[test]
 #[ignore = "needs mailman"]
+fn its_domains_are_printed_for_a_mail_server() {
+    let mailman = site("");
+    mailman.create(&["list@lists.example.org"]);
+    let exim = said(&mailman, &["mta", "exim"]);
+    assert!(exim.contains("listgate_domains = example.com : \\\n    lists.example.org\n"), "{exim}");
+    assert!(exim.contains(&format!("\n  port = {}\n", mailman.lmtp.port())), "{exim}");
+    let postfix = said(&mailman, &["mta", "postfix"]);
+    assert!(postfix.contains("{ lists.example.org = reject_unverified_recipient }"), "{postfix}");
+}
+
+#[test]
+#[ignore = "needs mailman"]
 fn addresses_are_explained() {
     let mailman = site("");
     let (code, out, _) = listgate(&mailman, &["check", "test-join@example.com"]);

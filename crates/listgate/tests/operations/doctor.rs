@@ -15,11 +15,12 @@ fn sound() -> (Site, PathBuf) {
     let site = Site::with_list();
     fs::set_permissions(site.data(), Permissions::from_mode(0o700)).unwrap();
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (free, admin) = (free(), free());
+    let (free, admin, socketmap) = (free(), free(), free());
     let config = format!(
         "[admin]\nlisten = \"{admin}\"\n[site]\nowner = \"owner@example.com\"\npostmaster = \"mylist@example.com\"\n\
-         [server]\nlisten = [\"{free}\", \"unix:{}\"]\n[storage]\nmin_free = \"1MiB\"\n",
-        site.data().join("sock").display()
+         [server]\nlisten = [\"{free}\", \"unix:{dir}/sock\"]\n[storage]\nmin_free = \"1MiB\"\n\
+         [socketmap]\nlisten = [\"{socketmap}\", \"unix:{dir}/map\"]\n",
+        dir = site.data().display()
     );
     let file = site.data().join("listgate.toml");
     fs::write(&file, config).unwrap();
@@ -112,6 +113,8 @@ fn a_sound_site_is_sound_with_a_gate_and_without_and_stays_as_it_is() {
     assert_finds(&findings, "address", "ok", &format!("{} greets: 220 ", server.address));
     assert_finds(&findings, "address", "ok", "(mode 666, uid");
     assert_finds(&findings, "admin", "ok", "says: ready");
+    assert_finds(&findings, "socketmap", "ok", "127.0.0.1:");
+    assert_finds(&findings, "socketmap", "ok", "/map answers");
     assert_eq!(names(), before);
     Peer::greeted(server.address).assert_usable();
 }
@@ -204,6 +207,7 @@ fn a_gate_that_does_not_let_this_machine_in_is_noted() {
     let _server = serve(&site, &config);
     let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
     assert_finds(&findings, "address", "note", "does not let us in: 421 ");
+    assert_finds(&findings, "socketmap", "note", "does not let us in");
     assert_eq!(code, Some(0));
 }
 
