@@ -13,6 +13,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What it has queued is worked through [`queue`].
+//!
 //! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
 
 mod admin;
@@ -34,7 +36,7 @@ mod lmtp_server;
 mod message;
 mod metrics;
 mod peers;
-mod queue;
+pub mod queue;
 mod route;
 mod serve;
 mod socketmap;

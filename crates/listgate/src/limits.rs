@@ -135,3 +135,23 @@ pub(crate) const KNOWN_YESES: usize = 10_000;
 /// Files of one delivery to Mailman's queues that are open at a time: what is written before is synced
 /// and closed.
 pub(crate) const OPEN_QUEUE_FILES: usize = 16;
+
+/// Entries in one transaction of a consumer, while which no mail is stored.
+pub(crate) const LEASED_AT_ONCE: usize = 64;
+pub(crate) const SETTLED_AT_ONCE: usize = 64;
+
+/// Entries that one lease lets wait again because their time has come.
+pub(crate) const WOKEN_AT_ONCE: usize = 64;
+
+/// Lists that are looked at in one transaction: in order, those that are being worked are passed over.
+pub(crate) const LISTS_AT_ONCE: usize = 256;
+
+/// Pages of the write-ahead log after which a consumer copies it: the gate, where one runs, comes first.
+pub(crate) const CONSUMER_CHECKPOINT_PAGES: u32 = 2 * CHECKPOINT_PAGES;
+
+/// The pause before an entry is tried again: after the first attempt, then twice as long each time, and
+/// at most.
+pub(crate) const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
+
+/// Octets of a reason that are kept with an entry.
+pub(crate) const REASON: usize = 2048;

@@ -1,29 +1,58 @@
-//! What goes into a queue, and the proof that it did.
+//! The queues, for whoever works them: a program leases entries, reads their messages, and settles each.
+//!
+//! [`Queue`] opens one queue of a data directory, beside the gate or without it. Everything here
+//! blocks; each call is one short transaction. An asynchronous program calls it on a thread of its own.
+//!
+//! ```
+//! use listgate::queue::{Name, Queue, Verdict};
+//! use std::time::Duration;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # listgate::Gate::start(listgate::Config {
+//! #     listen: vec!["127.0.0.1:0".parse()?], ..listgate::Config::new(dir.path()) })?.stop()?;
+//! let mut queue = Queue::open(dir.path(), Name::Command)?;
+//! for lease in queue.lease(10, Duration::from_secs(60))? {
+//!     let message = std::io::read_to_string(queue.message(&lease)?)?;
+//!     println!("{} has {} octets for {}", lease.entry.id, message.len(), lease.entry.recipient);
+//!     queue.settle(&[(lease, Verdict::Done)])?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! An entry is handled at least once: a lease that nobody settles in time lapses, and a power loss may
+//! undo a settle. Whoever settles too late is told that its lease is [`Stale`].
+
+mod consumer;
 
 use crate::body::Body;
 use crate::facts::Facts;
 use crate::route::Endpoint;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath};
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, fmt, io, path::PathBuf, str::FromStr, time::SystemTime};
+use std::{collections::BTreeMap, fmt, fs::File, io, path::PathBuf, str::FromStr, time::SystemTime};
 
 pub(crate) use crate::homes::Queued;
+pub use consumer::{Error, Lease, Queue, Stale, Verdict};
 
 /// The metadata dictionary of an entry, with Mailman's keys.
-pub(crate) type Msgdata = BTreeMap<String, serde_json::Value>;
+pub type Msgdata = BTreeMap<String, serde_json::Value>;
 
-/// A queue.
+/// The name of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub(crate) enum Name {
+pub enum Name {
+    /// Posts, and mail to the owners.
     In,
+    /// Mail to `-request`, `-confirm`, `-join` and `-leave`.
     Command,
+    /// Mail to `-bounces`.
     Bounces,
 }
 
 impl Name {
     pub(crate) const ALL: [Self; 3] = [Self::In, Self::Command, Self::Bounces];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// `in`, `command` or `bounces`.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::In => "in",
             Self::Command => "command",
@@ -126,7 +155,7 @@ pub(crate) type Outcomes = PerRecipient<Result<Queued, Refusal>>;
 
 /// The id of an entry: its delivery's number in hexadecimal, and its place in the delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub(crate) struct EntryId {
+pub struct EntryId {
     pub(crate) delivery: i64,
     pub(crate) n: i64,
 }
@@ -151,7 +180,8 @@ impl FromStr for EntryId {
 
 /// The name of an entry, as replies, the log and the commands have it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Id {
+pub enum Id {
+    /// In the embedded home, such as `3f2a-1`: never another's.
     Entry(EntryId),
     /// In a Mailman site: the name of its file, without `.pck`.
     File(String),
@@ -182,42 +212,109 @@ impl FromStr for Id {
 }
 
 /// An entry and what is known of its message, without the message itself.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) id: Id,
-    pub(crate) queue: String,
-    pub(crate) list_id: String,
-    pub(crate) recipient: String,
-    pub(crate) detail: Option<String>,
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name, in replies, the log and the commands.
+    pub id: Id,
+    /// `in`, `command` or `bounces`.
+    pub queue: String,
+    /// The list, by the id that a rename keeps.
+    pub list_id: String,
+    /// The address as the mail server gave it.
+    pub recipient: String,
+    /// What follows the VERP delimiter: a confirmation's token, a bounce's address.
+    pub detail: Option<String>,
     /// Milliseconds since 1970.
-    pub(crate) received_at: i64,
-    pub(crate) state: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) attempts: u32,
-    pub(crate) msgdata: Msgdata,
-    pub(crate) mail_from: String,
-    pub(crate) message_id: String,
-    pub(crate) peer: String,
-    pub(crate) lhlo: String,
-    pub(crate) transport: String,
+    pub received_at: i64,
+    /// `waiting`, `leased`, `later`, `held` or `shunted`.
+    pub state: String,
+    /// Why it is put off, held or shunted.
+    pub reason: Option<String>,
+    /// How often it was leased since it came or an operator had it retried.
+    pub attempts: u32,
+    /// With Mailman's keys, such as `listname` and `subaddress`.
+    pub msgdata: Msgdata,
+    /// The envelope sender; `<>` for the null sender.
+    pub mail_from: String,
+    /// With its angle brackets.
+    pub message_id: String,
+    /// Where the mail server connected from.
+    pub peer: String,
+    /// What it called itself with LHLO.
+    pub lhlo: String,
+    /// `LMTP` over TCP or a Unix socket.
+    pub transport: String,
     /// Octets as stored.
-    pub(crate) size: u64,
-    pub(crate) received_lines: u32,
+    pub size: u64,
+    /// How many Received lines the message has.
+    pub received_lines: u32,
     /// Whether the message has the list's own List-Id or List-Post.
-    pub(crate) from_list: bool,
-    pub(crate) auto_submitted: Option<String>,
-    pub(crate) precedence: Option<String>,
+    pub from_list: bool,
+    /// Its Auto-Submitted (RFC 3834).
+    pub auto_submitted: Option<String>,
+    /// Its Precedence.
+    pub precedence: Option<String>,
     /// The id of the entry that it was before.
-    pub(crate) repeats: Option<String>,
+    pub repeats: Option<String>,
 }
 
-/// Why entries are not shown or removed.
+/// A message as it is stored, to be read from its beginning.
+#[derive(Debug)]
+pub enum Stored {
+    /// Up to some 64 KiB.
+    Memory(io::Cursor<Vec<u8>>),
+    /// Larger. It stays readable while it is open, whatever becomes of its entry.
+    File(File),
+}
+
+impl io::Read for Stored {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(octets) => octets.read(buffer),
+            Self::File(file) => file.read(buffer),
+        }
+    }
+}
+
+/// An entry as it is counted.
+pub(crate) struct Arrival<'a> {
+    pub(crate) list_id: &'a str,
+    /// Milliseconds since 1970.
+    pub(crate) received_at: i64,
+    pub(crate) state: &'a str,
+}
+
+/// What an operator does to an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    Hold,
+    Release,
+    /// Also counts its attempts from zero.
+    Retry,
+}
+
+/// Why entries are not shown, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EntryError {
     #[error("there is no entry {0}; `listgate queue ls` lists them")]
     Missing(Id),
+    #[error("{id} is {state}, so nothing was changed: {}", mend(state, *change))]
+    State { id: EntryId, state: String, change: Change },
+    #[error("the entries of a Mailman site are its runners': they can be looked at and removed here")]
+    Mailmans,
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// What can be done with an entry in `state` that `change` is not for.
+fn mend(state: &str, change: Change) -> &'static str {
+    match (state, change) {
+        ("leased", _) => "a consumer has it now; try again when it is settled, or its lease has lapsed",
+        ("held", _) => "`listgate queue release` lets it go",
+        ("shunted", _) => "`listgate queue retry` has it handled again; until then it stays where it is",
+        _ => "`listgate queue hold` holds it, and only what is held is released",
+    }
 }
 
 /// Why nothing can be stored or looked up now. Always 4xx: a retry finds things as they should be.

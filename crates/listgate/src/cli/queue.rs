@@ -1,9 +1,9 @@
 //! `listgate queue`
 
-use super::output::{age, minutes_ago, msgdata, rfc3339};
+use super::output::{age, minutes_ago, msgdata, rfc3339, wrapped};
 use super::{CliError, Site};
 use crate::homes::beside::Beside;
-use crate::queue::{Entry, Id, Name};
+use crate::queue::{Arrival, Change, Entry, Id, Name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -42,12 +42,21 @@ pub(super) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Keep entries from being leased until they are released, all or none
+    Hold(Ids),
+    /// Let held entries wait again, all or none
+    Release(Ids),
+    /// Let shunted entries, or such as are put off, wait now with no attempt counted, all or none
+    Retry(Ids),
     /// Remove entries, all or none; the mail is gone
-    Remove {
-        /// Such as 3f2a-1
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<Id>,
-    },
+    Remove(Ids),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Ids {
+    /// Such as 3f2a-1
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<Id>,
 }
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
@@ -70,15 +79,29 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
                 }
             }
         }
-        Action::Remove { ids } => {
+        Action::Hold(Ids { ids }) => {
+            home.change(&ids, Change::Hold)?;
+            tell(&mut out, "held", &ids)?;
+        }
+        Action::Release(Ids { ids }) => {
+            home.change(&ids, Change::Release)?;
+            tell(&mut out, "released", &ids)?;
+        }
+        Action::Retry(Ids { ids }) => {
+            home.change(&ids, Change::Retry)?;
+            tell(&mut out, "to be retried", &ids)?;
+        }
+        Action::Remove(Ids { ids }) => {
             home.remove(&ids)?;
-            for id in ids {
-                writeln!(out, "removed {id}")?;
-            }
+            tell(&mut out, "removed", &ids)?;
         }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(out: &mut impl Write, what: &str, ids: &[Id]) -> io::Result<()> {
+    ids.iter().try_for_each(|id| writeln!(out, "{what} {id}"))
 }
 
 /// The youngest ages of a table's columns in minutes, as Postfix's qshape draws them.
@@ -87,16 +110,23 @@ const AGES: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
 /// Entries by age: one column for each of [`AGES`] and one for the older.
 type Shape = [u64; AGES.len() + 1];
 
+/// The states that are counted, in the order of the columns. What a Mailman site cannot read counts as
+/// waiting: its runners will say what becomes of it.
+const STATES: [&str; 5] = ["waiting", "leased", "later", "held", "shunted"];
+
 fn status(out: &mut impl Write, home: &Beside, json: bool) -> Result<(), CliError> {
     let mut tables = Vec::new();
     if !json {
-        writeln!(out, "queue     waiting  oldest")?;
+        let heads: String = STATES.iter().map(|state| format!(" {state:>8}")).collect();
+        writeln!(out, "{:<8}{heads}  oldest", "queue")?;
     }
     for queue in Name::ALL {
         let mut oldest: Option<i64> = None;
         let mut lists: BTreeMap<String, Shape> = BTreeMap::new();
-        home.each_arrival(queue, |list_id, received_at| {
+        let mut states = [0u64; STATES.len()];
+        home.each_arrival(queue, |Arrival { list_id, received_at, state }| {
             oldest = Some(oldest.map_or(received_at, |time| time.min(received_at)));
+            states[STATES.iter().position(|known| *known == state).unwrap_or(0)] += 1;
             let minutes = minutes_ago(received_at);
             let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
             if !lists.contains_key(list_id) {
@@ -106,14 +136,15 @@ fn status(out: &mut impl Write, home: &Beside, json: bool) -> Result<(), CliErro
                 shape[column] += 1;
             }
         })?;
-        let waiting: u64 = lists.values().flatten().sum();
         if json {
-            let oldest = oldest.map(rfc3339);
-            let line =
-                json!({ "queue": queue.as_str(), "waiting": waiting, "oldest": oldest, "lists": lists });
+            let mut line = json!({ "queue": queue.as_str(), "oldest": oldest.map(rfc3339), "lists": lists });
+            for (state, count) in STATES.into_iter().zip(states) {
+                line[state] = count.into();
+            }
             writeln!(out, "{line}")?;
         } else {
-            writeln!(out, "{queue:<8} {waiting:>8}  {}", oldest.map_or_else(|| "-".to_owned(), age))?;
+            let counts: String = states.iter().map(|count| format!(" {count:>8}")).collect();
+            writeln!(out, "{queue:<8}{counts}  {}", oldest.map_or_else(|| "-".to_owned(), age))?;
             tables.push((queue, lists));
         }
     }
@@ -158,16 +189,25 @@ fn ls(
         if json {
             writeln!(out, "{}", as_json(&entry))?;
         } else {
-            let Entry { id, queue, received_at, size, mail_from, recipient, list_id, state, .. } = entry;
+            let Entry { id, queue, received_at, size, mail_from, recipient, list_id, state, reason, .. } =
+                entry;
             let state = if state == "waiting" { String::new() } else { format!(" ({state})") };
             let (id, age) = (id.to_string(), age(received_at));
             // The names of Mailman's files leave no room beside them, and do not say the recipient.
             let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
             let to = if recipient.is_empty() { list_id } else { recipient };
             writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {to}{state}")?;
+            if let Some(why) = reason {
+                writeln!(out, "{:11}{}", "", wrapped(&printable(&why), 11))?;
+            }
         }
         Ok(())
     })
+}
+
+/// A reason may be what a handler wrote: nothing of it may steer a terminal.
+fn printable(why: &str) -> String {
+    why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn as_json(entry: &Entry) -> Value {

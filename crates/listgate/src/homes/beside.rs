@@ -3,10 +3,11 @@
 use super::mailman::{self, SiteError, beside::Look};
 use super::sqlite::{DataDir, HomeError, lists, queues};
 use crate::lists::List;
-use crate::queue::{Entry, EntryError, Id, Msgdata, Name, Unavailable};
+use crate::queue::{Arrival, Change, Entry, EntryError, EntryId, Id, Msgdata, Name, Stored, Unavailable};
 use crate::route::{Endpoint, Lookup, Names};
 use listgate_lmtp::Refusal;
 use rusqlite::Connection;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A home that somebody else may be serving.
@@ -43,8 +44,8 @@ impl Beside {
         }
     }
 
-    /// When the entries of a queue came (milliseconds since 1970), by list.
-    pub(crate) fn each_arrival(&self, queue: Name, each: impl FnMut(&str, i64)) -> Result<(), Unavailable> {
+    /// The entries of a queue, as far as they are counted.
+    pub(crate) fn each_arrival(&self, queue: Name, each: impl FnMut(Arrival<'_>)) -> Result<(), Unavailable> {
         match self {
             Self::Sqlite { connection, .. } => {
                 queues::each_arrival(connection, queue, each).map_err(failed("read the queue"))
@@ -81,7 +82,9 @@ impl Beside {
     /// The message of an entry as stored.
     pub(crate) fn message(&self, id: &Id) -> Result<Vec<u8>, EntryError> {
         let found = match (self, id) {
-            (Self::Sqlite { connection, spool }, Id::Entry(id)) => queues::message(connection, spool, *id)?,
+            (Self::Sqlite { connection, spool }, Id::Entry(id)) => {
+                queues::message(connection, spool, *id)?.map(|message| whole(message, spool)).transpose()?
+            }
             (Self::Mailman(look), Id::File(name)) => Some(look.entry(name)?.1),
             (Self::Sqlite { .. }, Id::File(_)) | (Self::Mailman(_), Id::Entry(_)) => None,
         };
@@ -91,16 +94,36 @@ impl Beside {
     /// Removes entries, all or none.
     pub(crate) fn remove(&mut self, ids: &[Id]) -> Result<(), EntryError> {
         match self {
-            Self::Sqlite { connection, .. } => {
-                let entries = ids.iter().map(|id| match id {
-                    Id::Entry(id) => Ok(*id),
-                    Id::File(_) => Err(EntryError::Missing(id.clone())),
-                });
-                queues::remove(connection, &entries.collect::<Result<Vec<_>, _>>()?)
-            }
+            Self::Sqlite { connection, .. } => queues::remove(connection, &of_ours(ids)?),
             Self::Mailman(look) => look.remove(ids),
         }
     }
+
+    /// Holds, releases or retries entries, all or none.
+    pub(crate) fn change(&mut self, ids: &[Id], change: Change) -> Result<(), EntryError> {
+        match self {
+            Self::Sqlite { connection, .. } => queues::change(connection, &of_ours(ids)?, change),
+            Self::Mailman(_) => Err(EntryError::Mailmans),
+        }
+    }
+}
+
+fn of_ours(ids: &[Id]) -> Result<Vec<EntryId>, EntryError> {
+    let each = ids.iter().map(|id| match id {
+        Id::Entry(id) => Ok(*id),
+        Id::File(_) => Err(EntryError::Missing(id.clone())),
+    });
+    each.collect()
+}
+
+fn whole(mut message: Stored, spool: &Path) -> Result<Vec<u8>, Unavailable> {
+    let mut octets = Vec::new();
+    let read = message.read_to_end(&mut octets);
+    read.map(|_| octets).map_err(|source| Unavailable::File {
+        operation: "read a message in",
+        path: spool.to_owned(),
+        source,
+    })
 }
 
 fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> Unavailable {

@@ -8,7 +8,7 @@ use super::{SiteError, cfg::Site, milliseconds};
 use crate::facts::Facts;
 use crate::message::{HeaderEdit, Style};
 use crate::metrics::QueueNow;
-use crate::queue::{Depth, Entry, EntryError, Id, Msgdata, Name, Unavailable};
+use crate::queue::{Arrival, Depth, Entry, EntryError, Id, Msgdata, Name, Unavailable};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -29,15 +29,16 @@ impl Look {
         &self.queues[queue as usize]
     }
 
-    /// When the entries of a queue came (milliseconds since 1970), by list.
+    /// The entries of a queue, as far as they are counted.
     pub(crate) fn each_arrival(
         &self,
         queue: Name,
-        mut each: impl FnMut(&str, i64),
+        mut each: impl FnMut(Arrival<'_>),
     ) -> Result<(), Unavailable> {
         for pck in self.list(queue)? {
             if let Some((entry, _)) = self.read(queue, &pck)? {
-                each(&entry.list_id, entry.received_at);
+                let Entry { list_id, received_at, state, .. } = &entry;
+                each(Arrival { list_id, received_at: *received_at, state });
             }
         }
         Ok(())

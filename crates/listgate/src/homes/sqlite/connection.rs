@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql")];
 
 /// Octets of a page of the database.
 pub(crate) const PAGE_SIZE: u64 = 4096;
@@ -22,6 +23,9 @@ pub(crate) enum Use {
     Lookup,
     /// A command beside the gate, or without one.
     Command,
+    /// Whoever works a queue. What it commits need not be synced: a power loss that undoes it leaves
+    /// the entry to be handled again.
+    Consumer,
 }
 
 /// Why a database cannot be used at all.
@@ -42,7 +46,9 @@ pub(crate) enum OpenError {
 pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     let failed = |operation| move |source| OpenError::Database { operation, path: path.to_owned(), source };
     let flags = match purpose {
-        Use::Writer | Use::Command => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Use::Writer | Use::Command | Use::Consumer => {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+        }
         Use::Lookup => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     let mut connection =
@@ -71,7 +77,7 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     let patience = match purpose {
         Use::Writer => limits::WRITE_LOCK_WAIT,
         Use::Lookup => limits::LOOKUP_LOCK_WAIT,
-        Use::Command => limits::COMMAND_LOCK_WAIT,
+        Use::Command | Use::Consumer => limits::COMMAND_LOCK_WAIT,
     };
     let mut since = Instant::now();
     connection.busy_handler(Some(move |attempts: i32| {
@@ -87,7 +93,8 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     write_ahead(connection, patience)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous = if purpose == Use::Consumer { "NORMAL" } else { "FULL" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Checkpoints are the writer's, which looks at their results; SQLite's own hide their errors.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;

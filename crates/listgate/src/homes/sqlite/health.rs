@@ -144,7 +144,7 @@ impl Health {
         self.look(|connection| {
             let mut statement = connection.prepare(
                 "SELECT queue, count(*), min(received_at), max(received_at), max(attempts) FROM entry
-                 WHERE state IN ('waiting', 'leased') GROUP BY queue",
+                 WHERE state IN ('waiting', 'leased', 'later') GROUP BY queue",
             )?;
             let read = |row: &Row<'_>| {
                 Ok(Backlog {

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod connection;
 pub(crate) mod health;
+pub(crate) mod leases;
 pub(crate) mod lists;
 mod puts;
 pub(crate) mod queues;
@@ -83,10 +84,19 @@ impl DataDir {
 
     /// Opens the database for a command that looks at it: a misspelt directory is not created.
     pub(crate) fn open(&self) -> Result<Connection, HomeError> {
+        self.open_for(Use::Command)
+    }
+
+    /// The same for whoever works a queue.
+    pub(crate) fn open_to_consume(&self) -> Result<Connection, HomeError> {
+        self.open_for(Use::Consumer)
+    }
+
+    fn open_for(&self, purpose: Use) -> Result<Connection, HomeError> {
         if !self.database().exists() {
             return Err(HomeError::Nothing { path: self.0.clone() });
         }
-        Ok(connection::open(&self.database(), Use::Command)?)
+        Ok(connection::open(&self.database(), purpose)?)
     }
 
     pub(crate) fn database(&self) -> PathBuf {

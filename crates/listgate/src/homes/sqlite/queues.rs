@@ -3,9 +3,10 @@
 use super::connection::write;
 use super::lists::milliseconds;
 use crate::metrics::QueueNow;
-use crate::queue::{Depth, Entry, EntryError, EntryId, Id, Name, Unavailable};
+use crate::queue::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, Stored, Unavailable};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
-use std::fs;
+use std::fs::File;
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -42,29 +43,47 @@ impl Depths {
     }
 }
 
-/// The queues as they are: two rows are read for each, however many entries there are.
+/// The queues as they are: one row of each that has something, and two for each of its lists, however
+/// many entries there are.
 pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
     let mut size = connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
-    let mut oldest = connection
-        .prepare_cached("SELECT received_at FROM entry WHERE queue = ?1 ORDER BY available_at LIMIT 1")?;
     let now = milliseconds(SystemTime::now());
     Name::ALL
         .into_iter()
         .map(|queue| {
             let name = queue.as_str();
             let Depth { entries, octets } = size.query_row([name], read_depth)?;
-            let came: Option<i64> = oldest.query_row([name], |row| row.get(0)).optional()?;
-            let age = came.map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
+            let age =
+                next(connection, queue)?.map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
             Ok(QueueNow { name, entries, octets, oldest: age })
         })
         .collect()
 }
 
-const COLUMNS: &str = "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
+/// When the first of the entries that wait came. Each list is asked for its own first.
+fn next(connection: &Connection, queue: Name) -> rusqlite::Result<Option<i64>> {
+    let sql = "WITH RECURSIVE
+        lists (list_id) AS (
+            SELECT min(list_id) FROM entry WHERE queue = ?1 AND state = 'waiting'
+            UNION ALL
+            SELECT (SELECT min(list_id) FROM entry
+                    WHERE queue = ?1 AND state = 'waiting' AND list_id > lists.list_id)
+            FROM lists WHERE list_id IS NOT NULL),
+        first (delivery) AS (
+            SELECT min((SELECT delivery FROM entry
+                        WHERE queue = ?1 AND state = 'waiting' AND list_id = lists.list_id
+                        ORDER BY delivery LIMIT 1))
+            FROM lists)
+        SELECT received_at FROM delivery WHERE id = (SELECT delivery FROM first)";
+    connection.prepare_cached(sql)?.query_row([queue.as_str()], |row| row.get(0)).optional()
+}
+
+pub(super) const COLUMNS: &str =
+    "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
     e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
     e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats";
 
-fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
     let msgdata: String = row.get(10)?;
     let malformed = |why| rusqlite::Error::FromSqlConversionFailure(10, Type::Text, Box::new(why));
@@ -130,18 +149,23 @@ pub(crate) fn message(
     connection: &Connection,
     spool: &Path,
     id: EntryId,
-) -> Result<Option<Vec<u8>>, Unavailable> {
+) -> Result<Option<Stored>, Unavailable> {
     let sql = "SELECT spool, body FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
-    let found = connection.query_row(sql, [id.delivery], read).optional();
+    let found =
+        connection.prepare_cached(sql).and_then(|mut sql| sql.query_row([id.delivery], read).optional());
     let found = found.map_err(|source| Unavailable::Database { operation: "read the message", source })?;
     match found {
         None => Ok(None),
-        Some((None, body)) => Ok(Some(body.unwrap_or_default())),
+        Some((None, body)) => Ok(Some(Stored::Memory(Cursor::new(body.unwrap_or_default())))),
         Some((Some(name), _)) => {
             let path = spool.join(name);
-            let failed = |source| Unavailable::File { operation: "read", path: path.clone(), source };
-            fs::read(&path).map(Some).map_err(failed)
+            let opened = File::open(&path);
+            opened.map(|file| Some(Stored::File(file))).map_err(|source| Unavailable::File {
+                operation: "open",
+                path,
+                source,
+            })
         }
     }
 }
@@ -159,16 +183,49 @@ pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId]) -> Result<(),
     })
 }
 
-/// When the entries of a queue came, by list: what `queue status` counts. Oldest first.
+/// Holds, releases or retries entries, all or none.
+pub(crate) fn change(connection: &mut Connection, ids: &[EntryId], change: Change) -> Result<(), EntryError> {
+    let (from, to) = match change {
+        Change::Hold => (&["waiting", "later", "held"][..], "held"),
+        Change::Release => (&["held", "waiting"][..], "waiting"),
+        Change::Retry => (&["shunted", "later", "waiting"][..], "waiting"),
+    };
+    let mut set = "UPDATE entry SET state = ?3 WHERE delivery = ?1 AND n = ?2";
+    if change == Change::Retry {
+        set = "UPDATE entry SET state = ?3, attempts = 0, reason = NULL WHERE delivery = ?1 AND n = ?2";
+    }
+    write(connection, "change the entry", |connection| {
+        for id in ids {
+            let sql = "SELECT state FROM entry WHERE delivery = ?1 AND n = ?2";
+            let state: Option<String> =
+                connection.query_row(sql, [id.delivery, id.n], |row| row.get(0)).optional()?;
+            match state {
+                None => return Ok(Err(EntryError::Missing(Id::Entry(*id)))),
+                Some(state) if !from.contains(&state.as_str()) => {
+                    return Ok(Err(EntryError::State { id: *id, state, change }));
+                }
+                Some(_) => connection.execute(set, params![id.delivery, id.n, to])?,
+            };
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// The entries of a queue: what `queue status` counts.
 pub(crate) fn each_arrival(
     connection: &Connection,
     queue: Name,
-    mut each: impl FnMut(&str, i64),
+    mut each: impl FnMut(Arrival<'_>),
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("SELECT list_id, received_at FROM entry WHERE queue = ?1")?;
+    let mut statement =
+        connection.prepare("SELECT list_id, received_at, state FROM entry WHERE queue = ?1")?;
     let mut rows = statement.query([queue.as_str()])?;
     while let Some(row) = rows.next()? {
-        each(row.get_ref(0)?.as_str()?, row.get(1)?);
+        each(Arrival {
+            list_id: row.get_ref(0)?.as_str()?,
+            received_at: row.get(1)?,
+            state: row.get_ref(2)?.as_str()?,
+        });
     }
     Ok(())
 }

@@ -1,0 +1,47 @@
+//! Queues as those who work them meet them: leases, `listgate work`, its handlers. One scenario per file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod back_off;
+mod fairness;
+mod fence;
+mod messages;
+mod model;
+mod operator;
+mod order;
+mod unsynced;
+
+use listgate::queue::{Lease, Name, Queue};
+use std::time::Duration;
+use support::{Peer, Site, tcp};
+
+/// Longer than any test holds a lease.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Creates the lists that are missing, and delivers one message to each address in turn.
+fn deliver(site: &Site, to: &[&str]) {
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    for (number, to) in to.iter().enumerate() {
+        let message = format!("Subject: {number}\r\n\r\n");
+        let replies = peer.deliver("anne@example.org", &[to], message);
+        assert_eq!(&replies[0][..3], "250", "{}", replies[0]);
+    }
+    gate.stop().unwrap();
+}
+
+fn open(site: &Site, name: Name) -> Queue {
+    Queue::open(site.data(), name).unwrap()
+}
+
+fn ids(leases: &[Lease]) -> Vec<String> {
+    leases.iter().map(|lease| lease.entry.id.to_string()).collect()
+}
+
+/// As if so much time had passed that every lease has lapsed and everything put off is due.
+fn let_time_pass(site: &Site) {
+    let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
+    database.execute("UPDATE entry SET available_at = 0 WHERE state IN ('leased', 'later')", []).unwrap();
+}

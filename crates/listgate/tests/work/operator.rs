@@ -1,0 +1,46 @@
+//! `listgate queue hold|release|retry`, and what the listings say of entries that do not wait.
+
+use crate::support::Site;
+use crate::{LONG, deliver, open};
+use listgate::queue::{Name, Verdict};
+
+#[test]
+fn entries_are_held_released_and_retried() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 4]);
+    assert_eq!(site.stdout(&["queue", "hold", "1-1", "2-1"]), "held 1-1\nheld 2-1\n");
+    let mut queue = open(&site, Name::In);
+    let leases = queue.lease(10, LONG).unwrap();
+    assert_eq!(leases.len(), 2, "what is held is not leased");
+    let mut leases = leases.into_iter();
+    let off = Verdict::Retry { after: LONG, why: "the disk is full".to_owned() };
+    let never = Verdict::Shunt { why: "line one\nno such token\u{1b}[2J".to_owned() };
+    queue.settle(&[(leases.next().unwrap(), off), (leases.next().unwrap(), never)]).unwrap();
+
+    let status = &site.json(&["queue", "status"])[0];
+    let counts =
+        ["waiting", "leased", "later", "held", "shunted"].map(|state| status[state].as_u64().unwrap());
+    assert_eq!(counts, [0, 0, 1, 2, 1]);
+    let text = site.stdout(&["queue", "status"]);
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    let text = site.stdout(&["queue", "ls", "in"]);
+    assert!(text.contains("(held)") && text.contains("(later)\n           the disk is full\n"), "{text}");
+    assert!(text.contains("(shunted)\n           line one no such token [2J\n"), "{text}");
+
+    let output = site.listgate(&["queue", "release", "1-1", "4-1"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("4-1 is shunted, so nothing was changed: `listgate queue retry`"), "{said}");
+    assert_eq!(site.json(&["queue", "ls"])[0]["state"], "held", "all or none");
+    assert_eq!(site.stdout(&["queue", "release", "1-1"]), "released 1-1\n");
+    assert_eq!(site.stdout(&["queue", "retry", "3-1", "4-1"]), "to be retried 3-1\nto be retried 4-1\n");
+    let leases = queue.lease(10, LONG).unwrap();
+    assert_eq!(crate::ids(&leases), ["1-1", "3-1", "4-1"]);
+    assert!(leases.iter().all(|lease| lease.entry.attempts == 1));
+    for change in ["hold", "release", "retry"] {
+        let said = String::from_utf8(site.listgate(&["queue", change, "3-1"]).stderr).unwrap();
+        assert!(said.contains("3-1 is leased"), "{said}");
+    }
+    let said = String::from_utf8(site.listgate(&["queue", "hold", "77-1"]).stderr).unwrap();
+    assert!(said.contains("there is no entry 77-1"), "{said}");
+}
