@@ -40,6 +40,7 @@ pub mod queue;
 mod route;
 mod serve;
 mod socketmap;
+mod work;
 
 pub use config::{Config, ConfigError, HomeKind, ListenAddress, Redelivery, RefuseAt};
 pub use listgate_lmtp::BareNewline;

@@ -155,3 +155,19 @@ pub(crate) const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Dura
 
 /// Octets of a reason that are kept with an entry.
 pub(crate) const REASON: usize = 2048;
+
+/// The pause of `work` between two looks for entries, and after the store could not be read or written.
+pub(crate) const POLL: Duration = Duration::from_millis(50);
+pub(crate) const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a command may take to end when it is asked to; then it is ended.
+pub(crate) const GRACE_OF_A_COMMAND: Duration = Duration::from_secs(2);
+
+/// How long the rest of what a command wrote is waited for after its end.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Octets of a command's standard error that are kept, of its end.
+pub(crate) const STANDARD_ERROR: usize = 1536;
+
+/// The pause between two drawings of the progress.
+pub(crate) const PROGRESS: Duration = Duration::from_millis(500);

@@ -29,7 +29,15 @@ use crate::facts::Facts;
 use crate::route::Endpoint;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath};
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, fmt, fs::File, io, path::PathBuf, str::FromStr, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io,
+    path::PathBuf,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 pub(crate) use crate::homes::Queued;
 pub use consumer::{Error, Lease, Queue, Stale, Verdict};
@@ -275,6 +283,12 @@ impl io::Read for Stored {
             Self::File(file) => file.read(buffer),
         }
     }
+}
+
+/// A time in milliseconds since 1970 as RFC 3339.
+pub(crate) fn rfc3339(milliseconds: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
 /// An entry as it is counted.

@@ -6,11 +6,13 @@ mod config;
 mod doctor;
 mod domain;
 mod list;
+mod log;
 mod mta;
 mod output;
 mod queue;
 mod send;
 mod serve;
+mod work;
 
 use crate::config::{Config, ConfigError, HomeKind};
 use crate::homes::beside::Beside;
@@ -20,6 +22,7 @@ use crate::homes::sqlite::lists::ChangeError;
 use crate::homes::sqlite::{DataDir, HomeError};
 use crate::queue::{EntryError, Unavailable};
 use crate::serve::GateError;
+use crate::work::{SUBCOMMAND, WorkError, reap};
 use clap::{Parser, Subcommand};
 use std::io;
 use std::path::PathBuf;
@@ -104,9 +107,13 @@ enum Command {
     Domain(domain::Action),
     /// Say what RCPT would answer to addresses, and why
     Check(check::Args),
-    /// Look into the queues
+    /// Look into the queues, and hold, release, retry and remove their entries
     #[command(subcommand)]
     Queue(queue::Action),
+    Work(work::Args),
+    /// Ends the commands of `listgate work` when it is killed
+    #[command(name = SUBCOMMAND, hide = true)]
+    Reaper,
     /// Send a message to an LMTP server
     Send(send::Args),
     /// Print the mail server's side of these settings, ready to paste
@@ -139,6 +146,10 @@ enum CliError {
     #[error(transparent)]
     Backup(#[from] BackupError),
     #[error(transparent)]
+    Consumer(#[from] crate::queue::Error),
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    #[error(transparent)]
     Unavailable(#[from] Unavailable),
     #[error("cannot read the database: {0}")]
     Database(#[from] rusqlite::Error),
@@ -157,6 +168,8 @@ pub fn main() -> ExitCode {
         Command::Domain(action) => domain::run(&site, action),
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),
+        Command::Work(args) => work::run(&site, args),
+        Command::Reaper => reap().map(|()| ExitCode::SUCCESS).map_err(CliError::from),
         Command::Send(args) => send::run(args),
         Command::Mta(action) => mta::run(&site, action),
         Command::Doctor(args) => doctor::run(&site, args),

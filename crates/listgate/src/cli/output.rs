@@ -1,14 +1,9 @@
 //! How things are shown: times, ages, msgdata.
 
 use crate::queue::Msgdata;
+pub(super) use crate::queue::rfc3339;
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// A time in milliseconds since 1970 as RFC 3339.
-pub(super) fn rfc3339(milliseconds: i64) -> String {
-    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
-}
 
 /// How long ago, in whole minutes; a time in the future is now.
 pub(super) fn minutes_ago(milliseconds: i64) -> u64 {

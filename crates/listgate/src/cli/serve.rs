@@ -1,5 +1,6 @@
 //! `listgate serve`
 
+use super::log::{self, LogFormat};
 use super::{CliError, Site};
 use crate::config::{HomeKind, ListenAddress, RefuseAt};
 use crate::homes::mailman::SiteError;
@@ -7,7 +8,7 @@ use crate::homes::mailman::cfg::Site as Mailman;
 use crate::limits;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,18 +22,12 @@ pub(super) struct Args {
     log: LogFormat,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let mut config = site.config()?;
     if !args.listen.is_empty() {
         config.listen = args.listen;
     }
-    start_log(args.log);
+    log::start(args.log);
     if config.refuse_at == RefuseAt::Data {
         tracing::warn!(
             "lmtp.refuse_at is \"data\": every address is accepted at RCPT, so none can be verified"
@@ -91,14 +86,6 @@ fn raise_descriptor_limit(connections: usize) -> bool {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let most = getrlimit(Resource::Nofile).current;
     most.is_none_or(|most| most >= connections as u64 + 100)
-}
-
-fn start_log(format: LogFormat) {
-    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
-    match format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }
 
 fn welcome(site: &Site, mailman: Option<&Mailman>, gate: &Gate) -> io::Result<()> {

@@ -5,10 +5,15 @@
 mod support;
 
 mod back_off;
+mod example;
 mod fairness;
 mod fence;
+mod handler;
+mod handlers;
+mod killed;
 mod messages;
 mod model;
+mod once;
 mod operator;
 mod order;
 mod unsynced;
@@ -44,4 +49,13 @@ fn ids(leases: &[Lease]) -> Vec<String> {
 fn let_time_pass(site: &Site) {
     let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
     database.execute("UPDATE entry SET available_at = 0 WHERE state IN ('leased', 'later')", []).unwrap();
+}
+
+/// Each entry with its state, attempts and reason.
+fn states(site: &Site) -> Vec<String> {
+    let text = |entry: &serde_json::Value| {
+        let word = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {}: {}", word("id"), word("state"), entry["attempts"], word("reason"))
+    };
+    site.json(&["queue", "ls"]).iter().map(text).collect()
 }

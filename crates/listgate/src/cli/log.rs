@@ -1,0 +1,39 @@
+//! The log on standard error.
+
+use crate::work::CLEAR_LINE;
+use std::io::{self, IsTerminal, Write};
+use tracing::level_filters::LevelFilter;
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn start(format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// On a terminal whose last line is drawn anew all the time: warnings alone, above that line.
+pub(super) fn start_above_progress() {
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_target(false);
+    log.with_writer(|| Above).init();
+}
+
+struct Above;
+
+impl Write for Above {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut terminal = io::stderr().lock();
+        terminal.write_all(CLEAR_LINE.as_bytes())?;
+        terminal.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

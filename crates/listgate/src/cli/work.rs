@@ -1,0 +1,86 @@
+//! `listgate work`
+
+use super::log::{self, LogFormat};
+use super::{CliError, Site};
+use crate::config::HomeKind;
+use crate::queue::{Name, Queue};
+use crate::work::{self, Plan};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Run a command for each entry of a queue
+///
+/// The message is the command's standard input. Exit code 0: the entry is done and removed. 65
+/// (EX_DATAERR): it is shunted with the last lines of standard error, until `listgate queue retry`.
+/// Everything else, 75 (EX_TEMPFAIL) as a rule: it is tried again after 10 s, 20 s, 40 s, ... 1 h.
+///
+/// In the environment: LISTGATE_ID, LISTGATE_QUEUE, LISTGATE_LIST_ID, LISTGATE_LISTNAME,
+/// LISTGATE_SUBADDRESS, LISTGATE_DETAIL, LISTGATE_MAIL_FROM, LISTGATE_RECIPIENT, LISTGATE_RECEIVED_AT,
+/// LISTGATE_MESSAGE_ID, LISTGATE_ATTEMPT, and LISTGATE_MSGDATA as JSON.
+///
+/// An entry is handled at least once, and by nobody else meanwhile. Ctrl-C finishes what runs; a second
+/// one ends it.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// in, command or bounces
+    queue: Name,
+    /// Commands that run at a time
+    #[arg(long, value_name = "N", default_value = "1")]
+    jobs: NonZeroUsize,
+    /// One entry of a list at a time, in the order of arrival
+    #[arg(long)]
+    ordered: bool,
+    /// The time that one run may take; then it is ended, and tried again later
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
+    timeout: Duration,
+    /// Failures after which an entry is shunted
+    #[arg(long, value_name = "N", default_value = "20")]
+    max_attempts: NonZeroU32,
+    /// How long entries stay leased when this process dies
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    lease: Duration,
+    /// End when nothing waits any more; what is put off stays
+    #[arg(long)]
+    drain: bool,
+    /// How the log on standard error is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log: LogFormat,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|why| format!("{why}; such as 30s or 5m"))?;
+    if time < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(time) }
+}
+
+pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
+    if let HomeKind::Mailman { .. } = site.config()?.home {
+        let why =
+            "the queues of a Mailman site are worked by Mailman's own runners, which `mailman start` starts";
+        return Err(CliError::Other(why.to_owned()));
+    }
+    let progress = io::stderr().is_terminal() && args.log == LogFormat::Text;
+    if progress {
+        log::start_above_progress();
+    } else {
+        log::start(args.log);
+    }
+    let queue = Queue::open(&site.data_dir, args.queue)?;
+    let queue = if args.ordered { queue.ordered() } else { queue };
+    let plan = Plan {
+        command: args.command,
+        jobs: args.jobs.get(),
+        timeout: args.timeout,
+        max_attempts: args.max_attempts.get(),
+        lease: args.lease,
+        drain: args.drain,
+        progress,
+    };
+    work::run(queue, plan)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,234 @@
+//! One run of the command: its input, its time, its end, and what that means for the entry.
+
+use super::reaper::Reaper;
+use crate::limits;
+use crate::queue::{Entry, Lease, Stored, Verdict, rfc3339};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Cursor, Seek, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+/// EX_DATAERR of sysexits.h: the input is wrong, and will be the next time.
+const EX_DATAERR: i32 = 65;
+
+/// The command, and what each run of it needs.
+pub(super) struct Handler {
+    pub(super) command: Vec<OsString>,
+    pub(super) timeout: Duration,
+    pub(super) reaper: Reaper,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Report {
+    end: End,
+    /// The last octets that it wrote to standard error.
+    said: String,
+}
+
+#[derive(Debug)]
+enum End {
+    Itself(ExitStatus),
+    /// It took longer than it may.
+    TooLong,
+    /// It was told to end.
+    Stopped,
+}
+
+impl Handler {
+    /// Runs the command for an entry to its end, at the latest when its time is over or `stopped` says so.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub(super) async fn run(
+        &self,
+        entry: &Entry,
+        message: Stored,
+        mut stopped: oneshot::Receiver<()>,
+    ) -> io::Result<Report> {
+        let mut child = self.spawn(entry, message)?;
+        let group = Group::of(&child);
+        self.reaper.began(group.0);
+        let mut stderr = child.stderr.take();
+        let mut tail = Tail::default();
+        let mut ended = None;
+        let over = sleep(self.timeout);
+        tokio::pin!(over);
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status?,
+                reading = tail.read(&mut stderr), if stderr.is_some() => if !reading { stderr = None },
+                () = &mut over => {
+                    group.end(ended.is_some());
+                    ended.get_or_insert(End::TooLong);
+                    over.as_mut().reset(Instant::now() + limits::GRACE_OF_A_COMMAND);
+                }
+                Ok(()) = &mut stopped, if ended.is_none() => {
+                    group.end(false);
+                    ended = Some(End::Stopped);
+                    over.as_mut().reset(Instant::now() + limits::GRACE_OF_A_COMMAND);
+                }
+            }
+        };
+        if ended.is_some() {
+            // Its own children too.
+            group.end(true);
+        }
+        // What it left in the background may keep its standard error open for as long as it likes.
+        let rest = async { while tail.read(&mut stderr).await {} };
+        let _ = timeout(limits::LAST_WORDS, rest).await;
+        self.reaper.ended(group.0);
+        Ok(Report { end: ended.unwrap_or(End::Itself(status)), said: tail.into_text() })
+    }
+
+    fn spawn(&self, entry: &Entry, message: Stored) -> io::Result<Child> {
+        let (name, arguments) = self.command.split_first().expect("clap wants a command");
+        let text = |key| entry.msgdata.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        Command::new(name)
+            .args(arguments)
+            .env("LISTGATE_ID", entry.id.to_string())
+            .env("LISTGATE_QUEUE", &entry.queue)
+            .env("LISTGATE_LIST_ID", &entry.list_id)
+            .env("LISTGATE_LISTNAME", text("listname"))
+            .env("LISTGATE_SUBADDRESS", text("subaddress"))
+            .env("LISTGATE_DETAIL", entry.detail.as_deref().unwrap_or_default())
+            .env("LISTGATE_MAIL_FROM", &entry.mail_from)
+            .env("LISTGATE_RECIPIENT", &entry.recipient)
+            .env("LISTGATE_RECEIVED_AT", rfc3339(entry.received_at))
+            .env("LISTGATE_MESSAGE_ID", &entry.message_id)
+            .env("LISTGATE_ATTEMPT", entry.attempts.to_string())
+            .env("LISTGATE_MSGDATA", serde_json::to_string(&entry.msgdata)?)
+            .stdin(Stdio::from(as_file(message)?))
+            .stderr(Stdio::piped())
+            // Of its own, so that Ctrl-C reaches us alone, and so that all of it can be ended.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+}
+
+/// A file, so that nobody waits for a command that does not read, or stops reading.
+fn as_file(message: Stored) -> io::Result<File> {
+    match message {
+        Stored::File(file) => Ok(file),
+        Stored::Memory(octets) => {
+            let mut file = File::from(memfd_create("message", MemfdFlags::CLOEXEC)?);
+            file.write_all(&Cursor::into_inner(octets))?;
+            file.rewind()?;
+            Ok(file)
+        }
+    }
+}
+
+/// A command and its children, as far as they stay in its process group.
+#[derive(Clone, Copy)]
+struct Group(Pid);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let pid = child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        Self(pid.expect("a child that was not waited for has a process id"))
+    }
+
+    /// Asks it to end, or ends it.
+    fn end(self, at_once: bool) {
+        // It may have ended by itself.
+        let _ = kill_process_group(self.0, if at_once { Signal::KILL } else { Signal::TERM });
+    }
+}
+
+/// The last octets of what is read.
+#[derive(Default)]
+struct Tail(VecDeque<u8>);
+
+impl Tail {
+    /// Reads on. Whether there may be more. Dropped at its await, it has lost nothing.
+    async fn read(&mut self, from: &mut Option<ChildStderr>) -> bool {
+        let mut buffer = [0; 8192];
+        let Some(from) = from else { return false };
+        match from.read(&mut buffer).await {
+            Ok(len) if len > 0 => {
+                self.push(&buffer[..len]);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn push(&mut self, octets: &[u8]) {
+        self.0.extend(&octets[octets.len().saturating_sub(limits::STANDARD_ERROR)..]);
+        let surplus = self.0.len().saturating_sub(limits::STANDARD_ERROR);
+        self.0.drain(..surplus);
+    }
+
+    /// Without a first line that has lost its beginning, where others follow.
+    fn into_text(self) -> String {
+        let octets: Vec<u8> = self.0.into();
+        let text = String::from_utf8_lossy(&octets);
+        let whole = match text.split_once('\n') {
+            Some((_, rest)) if octets.len() == limits::STANDARD_ERROR && !rest.trim().is_empty() => rest,
+            _ => &text,
+        };
+        whole.trim().to_owned()
+    }
+}
+
+/// What a run means for its entry: 0 is done, 65 is not tried again, everything else is.
+pub(super) fn verdict(lease: &Lease, report: &Report, limit: Duration, max_attempts: u32) -> Verdict {
+    let with_said =
+        |end: String| if report.said.is_empty() { end } else { format!("{end}: {}", report.said) };
+    match &report.end {
+        End::Stopped => {
+            Verdict::Retry { after: Duration::ZERO, why: "it was stopped by an operator".to_owned() }
+        }
+        End::TooLong => {
+            let why = format!("it took longer than {}", humantime::format_duration(limit));
+            failure(lease, with_said(why), max_attempts)
+        }
+        End::Itself(status) => match (status.code(), status.signal()) {
+            (Some(0), _) => Verdict::Done,
+            (Some(EX_DATAERR), _) => Verdict::Shunt { why: with_said(format!("exit code {EX_DATAERR}")) },
+            (Some(code), _) => failure(lease, with_said(format!("exit code {code}")), max_attempts),
+            (None, Some(signal)) => failure(lease, with_said(format!("signal {signal}")), max_attempts),
+            (None, None) => failure(lease, with_said("an unknown end".to_owned()), max_attempts),
+        },
+    }
+}
+
+/// Tried again later, or given up.
+pub(super) fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
+    if lease.entry.attempts < max_attempts {
+        Verdict::Retry { after: lease.back_off(), why }
+    } else {
+        Verdict::Shunt { why: format!("given up after {max_attempts} attempts: {why}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_said_the_last_lines_are_kept() {
+        let mut tail = Tail::default();
+        tail.push(b"a word\n");
+        tail.push(&b"x\n".repeat(10_000));
+        tail.push(b"first \xff\nlast\n\n");
+        let text = tail.into_text();
+        assert!(text.ends_with("x\nfirst \u{fffd}\nlast") && !text.contains("word"), "{text}");
+        assert!(text.len() <= limits::STANDARD_ERROR);
+        let mut tail = Tail::default();
+        tail.push(&[b'x'; 10_000]);
+        tail.push(b"y");
+        assert!(tail.into_text().ends_with("xy"), "a line without an end is kept too");
+    }
+}

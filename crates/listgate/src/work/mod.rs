@@ -1,0 +1,300 @@
+//! `listgate work`: leases entries of a queue, runs a command for each, and settles them by its exit code.
+//!
+//! One thread does it all, since what takes time are other processes. An entry is leased when there is
+//! room to run a command for it, so that none lies idle here while another process could have it.
+
+mod handler;
+mod progress;
+mod reaper;
+
+use crate::limits;
+use crate::queue::{Entry, Error, Lease, Queue, Verdict};
+use handler::{Handler, Report};
+pub(crate) use progress::CLEAR_LINE;
+use progress::Progress;
+use reaper::Reaper;
+pub(crate) use reaper::{SUBCOMMAND, run as reap};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+/// What is to be done.
+pub(crate) struct Plan {
+    /// The command and its arguments.
+    pub(crate) command: Vec<OsString>,
+    pub(crate) jobs: usize,
+    /// The time that one run of the command may take.
+    pub(crate) timeout: Duration,
+    /// The attempts after which an entry is shunted.
+    pub(crate) max_attempts: u32,
+    /// For how long an entry is leased at a time.
+    pub(crate) lease: Duration,
+    /// End when nothing is left that could be leased.
+    pub(crate) drain: bool,
+    /// Draw a line about it on standard error.
+    pub(crate) progress: bool,
+}
+
+/// Why `listgate work` ends before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkError {
+    #[error(transparent)]
+    Queue(#[from] Error),
+    #[error("cannot {operation}: {source}")]
+    System { operation: &'static str, source: io::Error },
+    #[error("cannot run {command}: {source}; its entry waits again")]
+    Command { command: String, source: io::Error },
+    #[error("stopped at once; what ran waits again")]
+    Stopped,
+}
+
+/// Works `queue` until it is told to end, or everything is done if the plan is to drain it.
+pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
+    let failed = |operation| move |source| WorkError::System { operation, source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(failed("start"))?;
+    runtime.block_on(async {
+        let asked = Asked::listen().map_err(failed("hear signals"))?;
+        let reaper = Reaper::start().map_err(failed("start a process that watches over the others"))?;
+        let handler = Handler { command: plan.command.clone(), timeout: plan.timeout, reaper };
+        let progress = Progress::new(plan.progress);
+        let worker = Worker {
+            queue,
+            handler: Arc::new(handler),
+            plan,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            ended: Vec::new(),
+            resume: Instant::now(),
+            progress,
+            stop: None,
+        };
+        worker.run(asked).await
+    })
+}
+
+/// Ctrl-C and SIGTERM: the first asks to finish what runs, the next to end it.
+struct Asked {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Asked {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// A command that runs for an entry.
+struct Running {
+    lease: Lease,
+    started: Instant,
+    stop: oneshot::Sender<()>,
+}
+
+struct Worker {
+    queue: Queue,
+    handler: Arc<Handler>,
+    plan: Plan,
+    tasks: JoinSet<io::Result<Report>>,
+    running: HashMap<Id, Running>,
+    /// What is yet to be settled.
+    ended: Vec<(Lease, Verdict)>,
+    /// Nothing is leased before this, as the store could not be read or written.
+    resume: Instant,
+    progress: Progress,
+    /// No more is leased; this is the reason to give at the end.
+    stop: Option<Result<(), WorkError>>,
+}
+
+impl Worker {
+    async fn run(mut self, mut asked: Asked) -> Result<(), WorkError> {
+        let mut extend = interval(self.plan.lease / 3);
+        extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.settle()?;
+            let nothing_waits = self.stop.is_some() || !self.lease()? && self.plan.drain;
+            if nothing_waits && self.running.is_empty() && self.ended.is_empty() {
+                break;
+            }
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = sleep(limits::POLL) => {}
+                _ = extend.tick() => self.extend()?,
+                () = asked.next() => self.asked_to_stop(),
+            }
+            // More than one may have ended: they are settled together.
+            while let Some(ended) = self.tasks.try_join_next_with_id() {
+                self.ended(ended);
+            }
+            self.progress.draw(self.running.len());
+        }
+        self.progress.end();
+        self.stop.unwrap_or(Ok(()))
+    }
+
+    /// Leases what there is room for. Says whether anything may be left to lease.
+    fn lease(&mut self) -> Result<bool, WorkError> {
+        let room = self.plan.jobs - self.running.len();
+        if room == 0 || Instant::now() < self.resume {
+            return Ok(true);
+        }
+        let leases = match self.queue.lease(room, self.plan.lease) {
+            Ok(leases) => leases,
+            Err(why) => {
+                self.pause(why)?;
+                return Ok(true);
+            }
+        };
+        let some = !leases.is_empty();
+        for lease in leases {
+            self.start(lease);
+        }
+        Ok(some)
+    }
+
+    fn start(&mut self, lease: Lease) {
+        // Whoever had it last may have been killed each time, and told nobody.
+        if lease.entry.attempts > self.plan.max_attempts {
+            let last = lease.entry.reason.as_deref().unwrap_or("no reason is known");
+            let why = format!("given up after {} attempts: {last}", self.plan.max_attempts);
+            self.ended.push((lease, Verdict::Shunt { why }));
+            return;
+        }
+        let message = match self.queue.message(&lease) {
+            Ok(message) => message,
+            Err(why) => {
+                let verdict = handler::failure(&lease, why.to_string(), self.plan.max_attempts);
+                self.ended.push((lease, verdict));
+                return;
+            }
+        };
+        let (stop, stopped) = oneshot::channel();
+        let handler = Arc::clone(&self.handler);
+        let entry = lease.entry.clone();
+        let task = self.tasks.spawn(async move { handler.run(&entry, message, stopped).await });
+        self.running.insert(task.id(), Running { lease, started: Instant::now(), stop });
+    }
+
+    fn ended(&mut self, ended: Result<(Id, io::Result<Report>), JoinError>) {
+        let (id, report) = match ended {
+            Ok((id, report)) => (id, report),
+            Err(why) => (why.id(), Err(io::Error::other(why))),
+        };
+        let Running { lease, started, .. } = self.running.remove(&id).expect("each task has its entry");
+        let verdict = match report {
+            Ok(report) => handler::verdict(&lease, &report, self.plan.timeout, self.plan.max_attempts),
+            Err(source) if self.is_misconfigured(&source) => {
+                let command = self.plan.command.first().map(|name| name.to_string_lossy().into_owned());
+                let command = command.unwrap_or_default();
+                self.stop.get_or_insert(Err(WorkError::Command { command, source }));
+                Verdict::Release
+            }
+            Err(why) => handler::failure(&lease, format!("cannot run it: {why}"), self.plan.max_attempts),
+        };
+        log(&lease.entry, &verdict, started);
+        self.ended.push((lease, verdict));
+    }
+
+    /// Whether no entry could be handled, whichever it is.
+    fn is_misconfigured(&self, why: &io::Error) -> bool {
+        matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+    }
+
+    /// Settles what has ended. What cannot be settled now is tried again while its lease lasts.
+    fn settle(&mut self) -> Result<(), WorkError> {
+        if self.ended.is_empty() || Instant::now() < self.resume {
+            return Ok(());
+        }
+        let settled = match self.queue.settle(&self.ended) {
+            Ok(settled) => settled,
+            Err(why) => return self.pause(why),
+        };
+        for ((lease, verdict), settled) in self.ended.drain(..).zip(settled) {
+            if settled.is_err() {
+                tracing::warn!(
+                    id = %lease.entry.id,
+                    "its lease had lapsed, or it was removed: the verdict does not count"
+                );
+            }
+            self.progress.count(&verdict, settled.is_ok());
+        }
+        Ok(())
+    }
+
+    fn extend(&mut self) -> Result<(), WorkError> {
+        let (ids, leases): (Vec<Id>, Vec<&Lease>) =
+            self.running.iter().map(|(id, running)| (*id, &running.lease)).unzip();
+        let settled = self.ended.iter().map(|(lease, _)| lease);
+        let leases: Vec<&Lease> = leases.into_iter().chain(settled).collect();
+        if leases.is_empty() {
+            return Ok(());
+        }
+        match self.queue.extend(&leases, self.plan.lease) {
+            Ok(extended) => {
+                let stale = ids.into_iter().zip(extended).filter(|(_, extended)| extended.is_err());
+                // Another has the entry or will, so that nothing may go on with it here.
+                stale.for_each(|(id, _)| self.stop_one(id));
+                Ok(())
+            }
+            Err(why) => self.pause(why),
+        }
+    }
+
+    fn stop_one(&mut self, id: Id) {
+        if let Some(running) = self.running.get_mut(&id) {
+            let (gone, _) = oneshot::channel();
+            // It may have ended by itself.
+            let _ = std::mem::replace(&mut running.stop, gone).send(());
+        }
+    }
+
+    fn asked_to_stop(&mut self) {
+        if self.stop.is_none() {
+            self.stop = Some(Ok(()));
+            tracing::info!("finishing {} that run; ask again to end them", self.running.len());
+            return;
+        }
+        self.stop = Some(Err(WorkError::Stopped));
+        let ids: Vec<Id> = self.running.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.stop_one(id));
+    }
+
+    /// What may be better in a while is waited for; what is final is not.
+    fn pause(&mut self, why: Error) -> Result<(), WorkError> {
+        let Error::Unavailable(_) = why else { return Err(why.into()) };
+        tracing::warn!("{why}; trying again");
+        self.resume = Instant::now() + limits::STORE_PAUSE;
+        Ok(())
+    }
+}
+
+/// One line for each entry.
+fn log(entry: &Entry, verdict: &Verdict, started: Instant) {
+    let (word, why) = match verdict {
+        Verdict::Done => ("done", ""),
+        Verdict::Retry { why, .. } => ("put off", why.as_str()),
+        Verdict::Shunt { why } => ("shunted", why.as_str()),
+        Verdict::Release => ("released", ""),
+    };
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (id, list) = (&entry.id, &entry.list_id);
+    if why.is_empty() {
+        tracing::info!(%id, list, attempt = entry.attempts, ms, "{word}");
+    } else {
+        tracing::warn!(%id, list, attempt = entry.attempts, ms, why, "{word}");
+    }
+}

@@ -1,0 +1,92 @@
+//! `listgate work` as a process, and a look at what it started.
+
+use crate::support::{PATIENCE, Site, until};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+/// `listgate work ARGUMENTS -- HANDLER` to its end.
+pub(crate) fn work(site: &Site, arguments: &[&str], handler: &[&str]) -> Output {
+    command(site, arguments, handler).output().unwrap()
+}
+
+fn command(site: &Site, arguments: &[&str], handler: &[&str]) -> Command {
+    let mut command = site.command();
+    command.arg("work").args(arguments).arg("--").args(handler).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// A `listgate work` that is killed at the end.
+pub(crate) struct Workers(Child);
+
+impl Workers {
+    pub(crate) fn start(site: &Site, arguments: &[&str], handler: &[&str]) -> Self {
+        Self(command(site, arguments, handler).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    /// The commands that run, which are its children but for the one that watches.
+    pub(crate) fn running(&self) -> Vec<u32> {
+        let id = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let is_command = |pid: &u32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            !line.is_empty() && !String::from_utf8_lossy(&line).contains("listgate")
+        };
+        children.split_whitespace().map(|pid| pid.parse().unwrap()).filter(is_command).collect()
+    }
+
+    pub(crate) fn until_running(&mut self, count: usize) -> Vec<u32> {
+        until("the commands run", || self.running().len() >= count);
+        self.running()
+    }
+
+    /// Octets of memory that are its own now.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits for the end and gives the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + PATIENCE;
+        while self.is_running() {
+            assert!(Instant::now() < end, "listgate work does not end");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until a process group is empty, but for those that are dead and not yet noticed.
+pub(crate) fn until_nobody_is_in(group: &str) {
+    until("everybody in the process group has ended", || {
+        let living = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
+            let stat = std::fs::read_to_string(process.ok()?.path().join("stat")).ok()?;
+            // "PID (NAME) STATE PARENT GROUP …"; a name may have anything in it.
+            let words: Vec<String> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+            (words[2] == group && words[0] != "Z").then_some(())
+        });
+        living.count() == 0
+    });
+}

@@ -1,0 +1,166 @@
+//! What a command's end means for its entry, whatever the command does.
+
+use crate::handler::{Workers, work};
+use crate::support::Site;
+use crate::{deliver, states};
+use std::time::Duration;
+
+#[test]
+fn the_command_gets_the_message_and_the_facts() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist-confirm+abc@example.com"]);
+    let script = "cat > $0.message; env | grep ^LISTGATE_ | sort > $0.facts";
+    let place = site.data().join("seen");
+    let output = work(&site, &["command", "--drain"], &["sh", "-c", script, place.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let message = std::fs::read_to_string(place.with_extension("message")).unwrap();
+    assert!(message.starts_with("Subject: 0\r\n") && message.ends_with("\r\n\r\n"), "{message}");
+    let facts = std::fs::read_to_string(place.with_extension("facts")).unwrap();
+    for fact in [
+        "LISTGATE_ID=1-1\n",
+        "LISTGATE_QUEUE=command\n",
+        "LISTGATE_LIST_ID=mylist.example.com\n",
+        "LISTGATE_LISTNAME=mylist@example.com\n",
+        "LISTGATE_SUBADDRESS=confirm\n",
+        "LISTGATE_DETAIL=abc\n",
+        "LISTGATE_MAIL_FROM=anne@example.org\n",
+        "LISTGATE_RECIPIENT=mylist-confirm+abc@example.com\n",
+        "LISTGATE_ATTEMPT=1\n",
+        "LISTGATE_MSGDATA={\"_parsemsg\":false,\"listname\":\"mylist@example.com\",",
+    ] {
+        assert!(facts.contains(fact), "{fact:?} in {facts}");
+    }
+    let at = facts.lines().find_map(|line| line.strip_prefix("LISTGATE_RECEIVED_AT=")).unwrap();
+    assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
+    assert_eq!(site.ids("command").len(), 0);
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("done id=1-1 list=\"mylist.example.com\" attempt=1"), "{log}");
+}
+
+#[test]
+fn the_exit_code_is_the_verdict() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 5]);
+    let script = "case $LISTGATE_ID in
+        1-1) ;;
+        2-1) exit 75;;
+        3-1) echo first >&2; echo 'no such token' >&2; exit 65;;
+        4-1) echo oops >&2; exit 1;;
+        5-1) kill -SEGV $$;;
+        esac";
+    let output = work(&site, &["in", "--drain", "--jobs", "3"], &["sh", "-c", script]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        states(&site),
+        [
+            "2-1 later 1: exit code 75",
+            "3-1 shunted 1: exit code 65: first\nno such token",
+            "4-1 later 1: exit code 1: oops",
+            "5-1 later 1: signal 11",
+        ]
+    );
+}
+
+#[test]
+fn too_many_attempts_are_shunted() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    for attempt in 1..=3 {
+        work(&site, &["in", "--drain", "--max-attempts", "3"], &["sh", "-c", "echo broken >&2; exit 2"]);
+        let state = if attempt < 3 { "later" } else { "shunted" };
+        assert_eq!(site.json(&["queue", "ls"])[0]["state"], state);
+        crate::let_time_pass(&site);
+    }
+    assert_eq!(states(&site), ["1-1 shunted 3: given up after 3 attempts: exit code 2: broken"]);
+    site.stdout(&["queue", "retry", "1-1"]);
+    work(&site, &["in", "--drain"], &["true"]);
+    assert_eq!(states(&site).len(), 0);
+}
+
+#[test]
+fn an_entry_that_kills_its_worker_each_time_is_shunted_in_the_end() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    for _ in 0..2 {
+        let mut worker = Workers::start(&site, &["in"], &["sleep", "60"]);
+        worker.until_running(1);
+        worker.kill();
+        crate::let_time_pass(&site);
+    }
+    work(&site, &["in", "--drain", "--max-attempts", "2"], &["true"]);
+    assert_eq!(states(&site), ["1-1 shunted 3: given up after 2 attempts: its lease lapsed"]);
+}
+
+#[test]
+fn a_command_that_hangs_is_ended_with_its_children() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 2]);
+    // The second does not care about SIGTERM.
+    let script = "[ $LISTGATE_ID = 2-1 ] && trap '' TERM; echo $$ > $0.$LISTGATE_ID; sleep 1000 & wait; wait";
+    let place = site.data().join("pid");
+    let arguments = ["in", "--drain", "--jobs", "2", "--timeout", "1s"];
+    work(&site, &arguments, &["sh", "-c", script, place.to_str().unwrap()]);
+    assert_eq!(states(&site), ["1-1 later 1: it took longer than 1s", "2-1 later 1: it took longer than 1s"]);
+    for id in ["1-1", "2-1"] {
+        let group = std::fs::read_to_string(format!("{}.{id}", place.display())).unwrap();
+        crate::handler::until_nobody_is_in(group.trim());
+    }
+}
+
+#[test]
+fn gigabytes_of_output_take_no_memory_and_input_need_not_be_read() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = crate::support::Peer::greeted(crate::support::tcp(&gate));
+    let large = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(20_000));
+    peer.deliver("", &["mylist@example.com"], &large);
+    peer.deliver("", &["mylist@example.com"], &large[..60_000 / 18 * 18]);
+    gate.stop().unwrap();
+    let script = "head -c 1 > /dev/null; head -c 2000000000 /dev/zero >&2; head -c 1000000000 /dev/zero; echo the end >&2; exit 65";
+    let mut worker = Workers::start(&site, &["in", "--drain", "--timeout", "10m"], &["sh", "-c", script]);
+    let mut most = 0;
+    while worker.is_running() {
+        most = most.max(worker.resident());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(most < 64 << 20, "{most} octets");
+    let states = states(&site);
+    assert_eq!(states.len(), 2);
+    assert!(
+        states.iter().all(|state| state.contains(" shunted 1: exit code 65: ") && state.ends_with("the end"))
+    );
+}
+
+#[test]
+fn a_command_that_cannot_be_run_costs_no_attempt() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let output = work(&site, &["in"], &["./no-such-handler"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("cannot run ./no-such-handler") && said.contains("waits again"), "{said}");
+    assert_eq!(states(&site), ["1-1 waiting 0: "]);
+}
+
+#[test]
+fn what_is_left_in_the_background_is_not_waited_for() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    work(
+        &site,
+        &["in", "--drain"],
+        &["sh", "-c", "sleep 300 & echo $! > $0", site.data().join("pid").to_str().unwrap()],
+    );
+    let pid = std::fs::read_to_string(site.data().join("pid")).unwrap();
+    assert!(std::process::Command::new("kill").arg(pid.trim()).status().unwrap().success(), "it still ran");
+}
+
+#[test]
+fn a_mailman_site_is_worked_by_its_own_runners() {
+    let site = Site::new();
+    let config = site.data().join("listgate.toml");
+    std::fs::write(&config, "[lists]\nsource = \"mailman\"\n[queue]\nbackend = \"mailman\"\n").unwrap();
+    let output = work(&site, &["in", "--config", config.to_str().unwrap()], &["true"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Mailman's own runners"));
+}

@@ -1,0 +1,81 @@
+//! `listgate work` is asked to end, or killed: nothing runs on without it, and nothing is lost.
+
+use crate::handler::{Workers, until_nobody_is_in, work};
+use crate::support::{Site, until};
+use crate::{deliver, states};
+use std::path::Path;
+
+/// A command with a child of its own; both would go on for long.
+const LONG: &str = "sleep 1000 & echo $$ > $0; wait";
+
+fn group(place: &Path) -> String {
+    let read = || std::fs::read_to_string(place).unwrap_or_default();
+    until("the command says who it is", || read().ends_with('\n'));
+    read().trim().to_owned()
+}
+
+#[test]
+fn killed_it_takes_its_commands_along_and_their_entries_come_back() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let place = site.data().join("group");
+    let arguments = ["in", "--lease", "2s"];
+    let mut killed = Workers::start(&site, &arguments, &["sh", "-c", LONG, place.to_str().unwrap()]);
+    let group = group(&place);
+    let mut other = Workers::start(
+        &site,
+        &arguments,
+        &["sh", "-c", "echo $LISTGATE_ATTEMPT > $0", place.to_str().unwrap()],
+    );
+    // Longer than the lease: it is extended while the command runs.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(states(&site), ["1-1 leased 1: "]);
+    killed.kill();
+    until_nobody_is_in(&group);
+    until("the other has done it", || states(&site).is_empty());
+    other.signal("TERM");
+    assert_eq!(other.wait(), Some(0));
+    assert_eq!(std::fs::read_to_string(&place).unwrap(), "2\n");
+}
+
+#[test]
+fn asked_to_end_it_finishes_what_runs_and_asked_twice_it_ends_that() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 2]);
+    let release = site.data().join("go");
+    let script = "while [ ! -e $0 ]; do sleep 0.05; done";
+    let mut worker = Workers::start(&site, &["in"], &["sh", "-c", script, release.to_str().unwrap()]);
+    worker.until_running(1);
+    worker.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(worker.is_running());
+    std::fs::write(&release, "").unwrap();
+    assert_eq!(worker.wait(), Some(0));
+    assert_eq!(states(&site), ["2-1 waiting 0: "], "what ran is done, and no more was begun");
+
+    let place = site.data().join("group");
+    let mut worker = Workers::start(&site, &["in"], &["sh", "-c", LONG, place.to_str().unwrap()]);
+    let group = group(&place);
+    worker.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    worker.signal("INT");
+    assert_eq!(worker.wait(), Some(1));
+    until_nobody_is_in(&group);
+    assert_eq!(states(&site), ["2-1 later 1: it was stopped by an operator"]);
+    work(&site, &["in", "--drain"], &["true"]);
+    assert_eq!(states(&site).len(), 0, "at once");
+}
+
+#[test]
+fn an_entry_that_goes_while_it_is_worked_ends_its_command() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let place = site.data().join("group");
+    let mut worker =
+        Workers::start(&site, &["in", "--lease", "1s"], &["sh", "-c", LONG, place.to_str().unwrap()]);
+    let group = group(&place);
+    site.stdout(&["queue", "remove", "1-1"]);
+    until_nobody_is_in(&group);
+    worker.signal("TERM");
+    assert_eq!(worker.wait(), Some(0));
+}
