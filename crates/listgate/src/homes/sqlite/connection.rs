@@ -99,6 +99,8 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     // Checkpoints are the writer's, which looks at their results; SQLite's own hide their errors.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Else a statement about a table with partial indexes is planned anew for each of its values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
