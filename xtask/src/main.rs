@@ -6,8 +6,10 @@
 #![allow(clippy::print_stdout, reason = "an errand talks to whoever called it, on stdout")]
 
 mod bench;
+mod consumers;
 mod deep;
 mod exim;
+mod fill;
 mod hostile;
 mod instructions;
 mod mailman;
@@ -29,7 +31,9 @@ usage: cargo xtask ERRAND
   deep PART                          one of them: tests, fuzz, mutants, coverage, bench
   bench [--messages N] [--rounds N]  listgate's rate against Postfix's smtp-sink, which stores nothing
   bench hostile                      a normal peer's rate beside 2,500 hostile ones
-  bench instructions                 instructions of a transaction: one list against a million
+  bench consumers                    the rate beside two processes that take the mail out
+  bench instructions                 instructions of a transaction: one list against a million; of a
+                                     lease: ten waiting entries against a million
 ";
 
 /// An errand with its arguments understood.
@@ -40,6 +44,7 @@ enum Errand {
     Deep(Option<deep::Part>),
     Bench(bench::Plan),
     Hostile,
+    Consumers,
     Instructions,
 }
 
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Ok(Errand::Deep(part)) => deep::run(part),
         Ok(Errand::Bench(plan)) => run::told(bench::run(&plan)),
         Ok(Errand::Hostile) => run::told(hostile::run()),
+        Ok(Errand::Consumers) => run::told(consumers::run()),
         Ok(Errand::Instructions) => run::told(instructions::run()),
         Err(reason) => {
             eprint!("xtask: {reason}\n\n{USAGE}");
@@ -73,6 +79,7 @@ fn parse(words: &[&str]) -> Result<Errand, String> {
         ["deep"] => Ok(Errand::Deep(None)),
         ["deep", part] if deep::Part::named(part).is_some() => Ok(Errand::Deep(deep::Part::named(part))),
         ["bench", "hostile"] => Ok(Errand::Hostile),
+        ["bench", "consumers"] => Ok(Errand::Consumers),
         ["bench", "instructions"] => Ok(Errand::Instructions),
         ["bench", options @ ..] => parse_bench(options).map(Errand::Bench),
         ["test" | "deep", word, ..] => Err(format!("unexpected argument `{word}`")),

@@ -131,6 +131,12 @@ impl Gate {
         Ok(Self { program: run::target()?.join("release/listgate") })
     }
 
+    /// An example of the library, as it is released.
+    pub(crate) fn example(name: &str) -> Outcome<PathBuf> {
+        run::succeed(&mut cargo(&["build", "--release", "--package", "listgate", "--example", name]))?;
+        Ok(run::target()?.join("release/examples").join(name))
+    }
+
     /// A `listgate` command on a data directory, under another program if `under` names one.
     pub(crate) fn on(&self, data: &Path, under: &[&OsStr]) -> Command {
         let mut words = under.iter().copied().chain([self.program.as_os_str()]);

@@ -1,0 +1,135 @@
+//! `cargo xtask bench consumers`: the gate's rate while two other processes take its mail out as fast as
+//! they can, against its rate alone.
+
+use crate::bench::median;
+use crate::peers;
+use crate::run::{self, Outcome, command};
+use crate::server::{Gate, Scratch, free_address, smtp_source};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+const LIST: &str = "mylist@example.com";
+const CONSUMERS: usize = 2;
+const SESSIONS: usize = 8;
+const MESSAGES: usize = 10_000;
+const ROUNDS: usize = 5;
+/// The part of its rate alone that the gate keeps.
+const TARGET: f64 = 0.5;
+/// How long the gate waits for its lock before it puts mail off, in seconds.
+const PATIENCE: f64 = 10.0;
+
+pub(crate) fn run() -> Outcome {
+    peers::install(&["postfix"]);
+    let source = peers::require("smtp-source", "Postfix")?;
+    let gate = Gate::build()?;
+    let consumer = Gate::example("consume")?;
+    let scratch = Scratch::new("consumers")?;
+    let data = scratch.join("data");
+    gate.create_lists(&data, &[LIST.to_owned()])?;
+    let config = scratch.join("listgate.toml");
+    let admin = free_address()?;
+    std::fs::write(&config, format!("[admin]\nlisten = \"{admin}\"\n"))
+        .map_err(|error| format!("{}: {error}", config.display()))?;
+    let (server, address) = gate.serve_with(&data, &[], &["--config".as_ref(), config.as_ref()])?;
+    println!("{MESSAGES} messages of 4 KiB in {SESSIONS} sessions, alone and beside {CONSUMERS} consumers;");
+    println!("messages per second");
+    rate(&source, address)?;
+    let mut ratios = Vec::new();
+    for round in 1..=ROUNDS {
+        let alone = rate(&source, address)?;
+        let consumers = Consumers::start(&consumer, &data)?;
+        consumers.until_empty(&gate, &data)?;
+        let beside = rate(&source, address)?;
+        consumers.until_empty(&gate, &data)?;
+        ratios.push(beside / alone);
+        println!(
+            "  round {round}: alone {alone:>6.0}, beside them {beside:>6.0}, ratio {:.2}",
+            beside / alone
+        );
+    }
+    let ratio = median(ratios.into_iter());
+    let verdict = if ratio >= TARGET { "met" } else { "missed" };
+    println!("median ratio {ratio:.2}, target {TARGET}: {verdict}");
+    let slowest = slowest_commit(admin)?;
+    let verdict = if slowest <= PATIENCE { "met" } else { "missed" };
+    println!("every commit, with its wait for the lock, within {slowest} s, target {PATIENCE} s: {verdict}");
+    server.stop()
+}
+
+fn rate(source: &Path, address: SocketAddr) -> Outcome<f64> {
+    let start = Instant::now();
+    run::succeed(&mut smtp_source(source, address, LIST, SESSIONS, MESSAGES))?;
+    Ok(MESSAGES as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Processes that consume the queue of posts, until this value goes.
+struct Consumers(Vec<Child>);
+
+impl Consumers {
+    fn start(program: &Path, data: &Path) -> Outcome<Self> {
+        let start = || command(program).arg(data).arg("in").stdout(Stdio::null()).spawn();
+        let all = (0..CONSUMERS).map(|_| start().map_err(|error| format!("{}: {error}", program.display())));
+        all.collect::<Outcome<_>>().map(Self)
+    }
+
+    fn until_empty(&self, gate: &Gate, data: &Path) -> Outcome {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while gate.queued(data)? > 0 {
+            if Instant::now() > deadline {
+                return Err("the consumers do not empty the queue".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Consumers {
+    fn drop(&mut self) {
+        for consumer in &mut self.0 {
+            // One that has ended already cannot be killed, and need not be.
+            let _ = consumer.kill();
+            let _ = consumer.wait();
+        }
+    }
+}
+
+/// The bound that every commit was within, in seconds, as the gate's own histogram has it.
+fn slowest_commit(admin: SocketAddr) -> Outcome<f64> {
+    let failed = |error| format!("asking for the metrics: {error}");
+    let mut stream = TcpStream::connect(admin).map_err(failed)?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .map_err(failed)?;
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).map_err(failed)?;
+    bound(&metrics).ok_or_else(|| "the metrics have no commits".to_owned())
+}
+
+/// The least bucket that has as many commits as there were.
+fn bound(metrics: &str) -> Option<f64> {
+    let value = |line: &str| line.rsplit_once(' ')?.1.parse::<f64>().ok();
+    let count =
+        metrics.lines().find(|line| line.starts_with("listgate_commit_seconds_count")).and_then(value)?;
+    let buckets = metrics.lines().filter_map(|line| {
+        let (bound, _) = line.strip_prefix("listgate_commit_seconds_bucket{le=\"")?.split_once('"')?;
+        (value(line)? >= count).then(|| bound.parse::<f64>().unwrap_or(f64::INFINITY))
+    });
+    buckets.reduce(f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_of_all_commits_is_read() {
+        let metrics = "listgate_commit_seconds_count 7\nlistgate_commit_seconds_bucket{le=\"0.1\"} 6\n\
+                       listgate_commit_seconds_bucket{le=\"0.2\"} 7\nlistgate_commit_seconds_bucket{le=\"+Inf\"} 7\n";
+        assert_eq!(bound(metrics), Some(0.2));
+        assert_eq!(bound("up 1\n"), None);
+    }
+}
