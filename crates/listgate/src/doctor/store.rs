@@ -202,6 +202,13 @@ impl<'a> Store<'a> {
                 ));
             }
         }
+        if let Ok(Some(shunted @ 1..)) = self.health.shunted() {
+            findings.push(Finding::note(
+                check,
+                format!("shunted entries, which could not be handled: {shunted}"),
+                "`listgate queue ls` says why; `listgate queue retry` has them handled again",
+            ));
+        }
         if backlogs.iter().any(|backlog| at(backlog.newest) > now + CLOCK) {
             findings.push(Finding::wrong(
                 "clock",

@@ -27,6 +27,9 @@ fn entries_are_held_released_and_retried() {
     assert!(text.contains("(held)") && text.contains("(later)\n           the disk is full\n"), "{text}");
     assert!(text.contains("(shunted)\n           line one no such token [2J\n"), "{text}");
 
+    let text = String::from_utf8(site.listgate(&["doctor"]).stdout).unwrap();
+    assert!(text.contains("shunted entries, which could not be handled: 1"), "{text}");
+
     let output = site.listgate(&["queue", "release", "1-1", "4-1"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -54,3 +54,28 @@ fn more_busy_lists_than_are_looked_at_in_one_go_are_passed_over() {
     assert_eq!(next.len(), 1);
     assert_eq!(next[0].entry.list_id, list);
 }
+
+#[test]
+fn commands_of_one_list_follow_each_other_while_those_of_others_run() {
+    let site = Site::new();
+    let addresses = ["a@example.com", "b@example.com", "c@example.com"];
+    addresses.iter().for_each(|address| site.create(address));
+    deliver(&site, &addresses.repeat(6));
+    let log = site.data().join("order");
+    let script = "echo begin $LISTGATE_LIST_ID $LISTGATE_ID >> $0; sleep 0.0$((($$ % 5) * 2)); \
+                  echo end $LISTGATE_LIST_ID $LISTGATE_ID >> $0";
+    let output = crate::handler::work(
+        &site,
+        &["in", "--ordered", "--jobs", "4", "--drain"],
+        &["sh", "-c", script, log.to_str().unwrap()],
+    );
+    assert!(output.status.success());
+    let lines = std::fs::read_to_string(log).unwrap();
+    for (place, list) in ["a.example.com", "b.example.com", "c.example.com"].iter().enumerate() {
+        let seen: Vec<String> = lines.lines().filter(|line| line.contains(list)).map(str::to_owned).collect();
+        let ids = (0..6).map(|round| format!("{:x}-1", round * 3 + place + 1));
+        let wanted: Vec<String> =
+            ids.flat_map(|id| [format!("begin {list} {id}"), format!("end {list} {id}")]).collect();
+        assert_eq!(seen, wanted);
+    }
+}

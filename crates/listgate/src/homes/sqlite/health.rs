@@ -159,6 +159,13 @@ impl Health {
         })
     }
 
+    /// How many entries could not be handled.
+    pub(crate) fn shunted(&mut self) -> Look<u64> {
+        self.look(|connection| {
+            connection.query_row("SELECT count(*) FROM entry WHERE state = 'shunted'", [], |row| row.get(0))
+        })
+    }
+
     /// Compares rows with files. A file that no row names is no orphan while a message may be arriving
     /// in it: since `arriving`.
     pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, HomeError> {

@@ -125,15 +125,21 @@ impl Leases {
         self.connection.prepare_cached(sql)?.exists(params![self.queue.as_str(), now])
     }
 
-    /// Where no gate does it, the log would grow with each commit.
+    /// Where no gate does it, the log would grow with each commit. Only a failed sync is an error.
     fn checkpoint(&mut self) -> Result<(), Unavailable> {
         if self.wal_pages.load(Ordering::Relaxed) < limits::CONSUMER_CHECKPOINT_PAGES {
             return Ok(());
         }
         self.wal_pages.store(0, Ordering::Relaxed);
-        self.read("checkpoint", |leases| {
-            leases.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-        })
+        let checkpoint =
+            |leases: &Self| leases.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        match self.read("checkpoint", checkpoint) {
+            Err(why) if !self.failed => {
+                tracing::warn!("{why}; it is tried again later");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn read<T>(
