@@ -19,7 +19,7 @@ use std::time::Duration;
 ///
 /// In the environment: LISTGATE_ID, LISTGATE_QUEUE, LISTGATE_LIST_ID, LISTGATE_LISTNAME,
 /// LISTGATE_SUBADDRESS, LISTGATE_DETAIL, LISTGATE_MAIL_FROM, LISTGATE_RECIPIENT, LISTGATE_RECEIVED_AT,
-/// LISTGATE_MESSAGE_ID, LISTGATE_ATTEMPT, and LISTGATE_MSGDATA as JSON.
+/// LISTGATE_MESSAGE_ID, LISTGATE_ATTEMPT, LISTGATE_MSGDATA as JSON, and LISTGATE_DATA_DIR.
 ///
 /// An entry is handled at least once, and by nobody else meanwhile. Ctrl-C finishes what runs; a second
 /// one ends it.
@@ -74,6 +74,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let queue = if args.ordered { queue.ordered() } else { queue };
     let plan = Plan {
         command: args.command,
+        data: site.data_dir.canonicalize()?,
         jobs: args.jobs.get(),
         timeout: args.timeout,
         max_attempts: args.max_attempts.get(),

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Cursor, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -24,6 +25,8 @@ const EX_DATAERR: i32 = 65;
 pub(super) struct Handler {
     pub(super) command: Vec<OsString>,
     pub(super) timeout: Duration,
+    /// The data directory, for a command that calls `listgate`.
+    pub(super) data: PathBuf,
     pub(super) reaper: Reaper,
 }
 
@@ -95,6 +98,7 @@ impl Handler {
         let text = |key| entry.msgdata.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
         Command::new(name)
             .args(arguments)
+            .env("LISTGATE_DATA_DIR", &self.data)
             .env("LISTGATE_ID", entry.id.to_string())
             .env("LISTGATE_QUEUE", &entry.queue)
             .env("LISTGATE_LIST_ID", &entry.list_id)

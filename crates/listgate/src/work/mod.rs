@@ -17,6 +17,7 @@ pub(crate) use reaper::{SUBCOMMAND, run as reap};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,6 +29,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 pub(crate) struct Plan {
     /// The command and its arguments.
     pub(crate) command: Vec<OsString>,
+    /// The data directory, wherever the command goes.
+    pub(crate) data: PathBuf,
     pub(crate) jobs: usize,
     /// The time that one run of the command may take.
     pub(crate) timeout: Duration,
@@ -62,7 +65,8 @@ pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
     runtime.block_on(async {
         let asked = Asked::listen().map_err(failed("hear signals"))?;
         let reaper = Reaper::start().map_err(failed("start a process that watches over the others"))?;
-        let handler = Handler { command: plan.command.clone(), timeout: plan.timeout, reaper };
+        let (command, data) = (plan.command.clone(), plan.data.clone());
+        let handler = Handler { command, timeout: plan.timeout, data, reaper };
         let progress = Progress::new(plan.progress);
         let worker = Worker {
             queue,

@@ -30,6 +30,7 @@ fn the_command_gets_the_message_and_the_facts() {
     ] {
         assert!(facts.contains(fact), "{fact:?} in {facts}");
     }
+    assert!(facts.contains(&format!("LISTGATE_DATA_DIR={}\n", site.data().display())), "{facts}");
     let at = facts.lines().find_map(|line| line.strip_prefix("LISTGATE_RECEIVED_AT=")).unwrap();
     assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
     assert_eq!(site.ids("command").len(), 0);
