@@ -146,6 +146,10 @@ pub(crate) const WOKEN_AT_ONCE: usize = 64;
 /// Lists that are looked at in one transaction: in order, those that are being worked are passed over.
 pub(crate) const LISTS_AT_ONCE: usize = 256;
 
+/// Lists whose oldest entry is looked for when somebody asks for metrics, on the sessions' thread: beyond
+/// them the age is that of these.
+pub(crate) const LISTS_ASKED: usize = 1_000;
+
 /// Pages of the write-ahead log after which a consumer copies it: the gate, where one runs, comes first.
 pub(crate) const CONSUMER_CHECKPOINT_PAGES: u32 = 2 * CHECKPOINT_PAGES;
 

@@ -2,6 +2,7 @@
 
 use super::connection::write;
 use super::lists::milliseconds;
+use crate::limits;
 use crate::metrics::QueueNow;
 use crate::queue::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, Stored, Unavailable};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
@@ -43,8 +44,8 @@ impl Depths {
     }
 }
 
-/// The queues as they are: one row of each that has something, and two for each of its lists, however
-/// many entries there are.
+/// The queues as they are: one row of each that has something, and two for each of its first lists,
+/// however many entries there are.
 pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
     let mut size = connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
     let now = milliseconds(SystemTime::now());
@@ -60,7 +61,8 @@ pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
         .collect()
 }
 
-/// When the first of the entries that wait came. Each list is asked for its own first.
+/// When the first of the entries that wait came. Each list is asked for its own first, of as many lists
+/// as can be asked while sessions wait.
 fn next(connection: &Connection, queue: Name) -> rusqlite::Result<Option<i64>> {
     let sql = "WITH RECURSIVE
         lists (list_id) AS (
@@ -68,14 +70,18 @@ fn next(connection: &Connection, queue: Name) -> rusqlite::Result<Option<i64>> {
             UNION ALL
             SELECT (SELECT min(list_id) FROM entry
                     WHERE queue = ?1 AND state = 'waiting' AND list_id > lists.list_id)
-            FROM lists WHERE list_id IS NOT NULL),
+            FROM lists WHERE list_id IS NOT NULL
+            LIMIT ?2),
         first (delivery) AS (
             SELECT min((SELECT delivery FROM entry
                         WHERE queue = ?1 AND state = 'waiting' AND list_id = lists.list_id
                         ORDER BY delivery LIMIT 1))
             FROM lists)
         SELECT received_at FROM delivery WHERE id = (SELECT delivery FROM first)";
-    connection.prepare_cached(sql)?.query_row([queue.as_str()], |row| row.get(0)).optional()
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![queue.as_str(), limits::LISTS_ASKED], |row| row.get(0))
+        .optional()
 }
 
 pub(super) const COLUMNS: &str =
