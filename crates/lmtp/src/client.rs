@@ -6,7 +6,7 @@ use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::{ForwardPath, ReversePath};
 use crate::reply::{Reply, ReplyReader, readable};
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, io::Write};
 
 /// What a client tells its caller.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,12 +68,17 @@ pub struct Client {
     name: String,
     lines: LineReader,
     reply: ReplyReader,
+    may_pipeline: bool,
     pipelining: bool,
     size: bool,
     /// Commands written, in the order their replies will come.
     awaited: VecDeque<Step>,
-    /// Commands not yet written.
-    unsent: VecDeque<(Step, Vec<u8>)>,
+    /// Commands not yet written, and where each ends in `planned`.
+    unsent: VecDeque<(Step, usize)>,
+    /// The lines of a transaction's commands: one buffer for all, since there may be a thousand.
+    planned: Vec<u8>,
+    /// How much of `planned` is written.
+    written: usize,
     /// Recipients without an outcome; the accepted ones once DATA is answered.
     undecided: Vec<usize>,
     accepted: Vec<usize>,
@@ -90,10 +95,13 @@ impl Client {
             name: name.to_owned(),
             lines: LineReader::new(limits::REPLY_LINE),
             reply: ReplyReader::default(),
+            may_pipeline: true,
             pipelining: false,
             size: false,
             awaited: VecDeque::from([Step::Greeting]),
             unsent: VecDeque::new(),
+            planned: Vec::new(),
+            written: 0,
             undecided: Vec::new(),
             accepted: Vec::new(),
             data: None,
@@ -101,6 +109,11 @@ impl Client {
             closed: false,
             out: Vec::new(),
         }
+    }
+
+    /// A client that waits for the reply to each command, whatever the server announces.
+    pub fn without_pipelining(name: &str) -> Self {
+        Self { may_pipeline: false, ..Self::new(name) }
     }
 
     /// The next event out of `input`, which loses what was read. `None`: `input` is used up; write the
@@ -140,16 +153,15 @@ impl Client {
     pub fn send(&mut self, from: &ReversePath, to: &[ForwardPath], size: Option<u64>) {
         assert!(self.is_ready(), "a transaction begins when the server is ready");
         assert!(!to.is_empty(), "a transaction has recipients");
-        let sender = match from {
-            ReversePath::Null => String::new(),
-            ReversePath::Mailbox(mailbox) => mailbox.to_string(),
-        };
         let size = size.filter(|_| self.size).map_or(String::new(), |octets| format!(" SIZE={octets}"));
-        self.plan(Step::Mail, format!("MAIL FROM:<{sender}>{size}"));
-        for (place, recipient) in to.iter().enumerate() {
-            self.plan(Step::Rcpt(place), format!("RCPT TO:<{recipient}>"));
+        match from {
+            ReversePath::Null => self.plan(Step::Mail, format_args!("MAIL FROM:<>{size}")),
+            ReversePath::Mailbox(from) => self.plan(Step::Mail, format_args!("MAIL FROM:<{from}>{size}")),
         }
-        self.plan(Step::Data, "DATA".to_owned());
+        for (place, recipient) in to.iter().enumerate() {
+            self.plan(Step::Rcpt(place), format_args!("RCPT TO:<{recipient}>"));
+        }
+        self.plan(Step::Data, format_args!("DATA"));
         self.undecided = (0..to.len()).collect();
         self.accepted.clear();
         self.write_planned();
@@ -171,6 +183,21 @@ impl Client {
     pub fn end_of_body(&mut self) {
         let data = self.data.take().expect("the body ends when the server waits for it");
         data.end(&mut self.out);
+        self.await_outcomes();
+    }
+
+    /// Instead of [`body`](Self::body) and [`end_of_body`](Self::end_of_body): the caller writes the
+    /// message itself, [encoded](crate::encode_message), when it has written the output. So one that is
+    /// sent many times is encoded once, and not copied.
+    ///
+    /// # Panics
+    /// When the server does not wait for it ([`ClientEvent::SendBody`]).
+    pub fn body_by_caller(&mut self) {
+        self.data.take().expect("the body is written when the server waits for it");
+        self.await_outcomes();
+    }
+
+    fn await_outcomes(&mut self) {
         self.awaited.extend(self.accepted.iter().map(|&place| Step::Message(place)));
     }
 
@@ -180,7 +207,7 @@ impl Client {
     /// When the session is not [`ClientEvent::Ready`].
     pub fn quit(&mut self) {
         assert!(self.is_ready(), "a session ends between transactions");
-        self.plan(Step::Quit, "QUIT".to_owned());
+        self.plan(Step::Quit, format_args!("QUIT"));
         self.write_planned();
     }
 
@@ -188,17 +215,21 @@ impl Client {
         self.awaited.is_empty() && self.unsent.is_empty() && self.data.is_none() && !self.closed
     }
 
-    fn plan(&mut self, step: Step, command: String) {
-        let mut line = command.into_bytes();
-        line.extend_from_slice(b"\r\n");
-        self.unsent.push_back((step, line));
+    fn plan(&mut self, step: Step, command: fmt::Arguments<'_>) {
+        if self.unsent.is_empty() {
+            self.planned.clear();
+            self.written = 0;
+        }
+        write!(self.planned, "{command}\r\n").expect("writing to a Vec does not fail");
+        self.unsent.push_back((step, self.planned.len()));
     }
 
     /// Writes what may be written now: everything, or one command at a time.
     fn write_planned(&mut self) {
         while self.pipelining || self.awaited.is_empty() {
-            let Some((step, line)) = self.unsent.pop_front() else { return };
-            self.out.extend_from_slice(&line);
+            let Some((step, end)) = self.unsent.pop_front() else { return };
+            self.out.extend_from_slice(&self.planned[self.written..end]);
+            self.written = end;
             self.awaited.push_back(step);
         }
     }
@@ -229,7 +260,10 @@ impl Client {
     fn answered(&mut self, step: Step, reply: Reply) {
         match step {
             Step::Greeting | Step::Lhlo if !reply.is_positive() => self.close(Closed::Refused(reply)),
-            Step::Greeting => self.plan(Step::Lhlo, format!("LHLO {}", self.name)),
+            Step::Greeting => {
+                let name = std::mem::take(&mut self.name);
+                self.plan(Step::Lhlo, format_args!("LHLO {name}"));
+            }
             Step::Lhlo => self.greeted(&reply),
             Step::Mail if !reply.is_positive() => {
                 self.unsent.clear();
@@ -255,7 +289,7 @@ impl Client {
                 .skip(1)
                 .any(|line| line.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)))
         };
-        self.pipelining = announced("PIPELINING");
+        self.pipelining = self.may_pipeline && announced("PIPELINING");
         self.size = announced("SIZE");
     }
 
@@ -268,7 +302,7 @@ impl Client {
         // Nobody is left to send a message for: not pipelined, DATA need not be said.
         if self.undecided.is_empty() && self.unsent.front().is_some_and(|(step, _)| *step == Step::Data) {
             self.unsent.clear();
-            self.plan(Step::Rset, "RSET".to_owned());
+            self.plan(Step::Rset, format_args!("RSET"));
         }
     }
 
@@ -276,7 +310,7 @@ impl Client {
         if reply.code != 354 {
             let accepted = std::mem::take(&mut self.accepted);
             self.decide(accepted, &reply);
-            self.plan(Step::Rset, "RSET".to_owned());
+            self.plan(Step::Rset, format_args!("RSET"));
         } else if self.accepted.is_empty() {
             self.confused(format!("{reply} (with no recipient accepted)"));
         } else {

@@ -112,6 +112,16 @@ fn has_bare_cr(mut text: &[u8]) -> bool {
     false
 }
 
+/// A whole message as it goes over the wire after 354: dots stuffed (RFC 5321 section 4.5.2), a CR LF
+/// at its end where it has none, and the final dot.
+pub fn encode_message(message: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(message.len() + message.len() / 64 + 5);
+    let mut writer = DataWriter::new();
+    writer.write(message, &mut wire);
+    writer.end(&mut wire);
+    wire
+}
+
 /// Writes data so that [`DataReader`] reads the same octets: the client's half.
 #[derive(Debug)]
 pub(crate) struct DataWriter {

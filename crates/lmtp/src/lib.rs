@@ -147,6 +147,7 @@ mod session;
 
 pub use client::{Client, ClientEvent, Closed};
 pub use command::Sender;
+pub use data::encode_message;
 pub use limits::Limits;
 pub use mailbox::{
     Domain, ForwardPath, InvalidAddress, LocalPart, Mailbox, ReversePath, is_domain_name, is_dot_string,

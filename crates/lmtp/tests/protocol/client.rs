@@ -1,7 +1,7 @@
 //! A client against servers that behave: with and without pipelining, and with every kind of no.
 
 use crate::util::{Peer, Server, codes, recipients, reply};
-use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath};
+use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath, encode_message};
 use std::{panic::AssertUnwindSafe, panic::catch_unwind};
 
 const THREE: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
@@ -69,6 +69,42 @@ fn commands_are_grouped_only_where_the_server_said_so() {
         assert!(out.starts_with("MAIL FROM:<>\r\n"), "{out}");
         assert_eq!(out.lines().count(), expected);
     }
+}
+
+#[test]
+fn a_client_may_do_without_pipelining() {
+    let mut client = Client::without_pipelining("client.example");
+    let mut input = b"220 hello\r\n250-hello\r\n250-PIPELINING\r\n250 SIZE 5\r\n".as_slice();
+    assert_eq!(client.next(&mut input), Some(ClientEvent::Ready));
+    client.output().clear();
+    client.send(&ReversePath::Null, &recipients(&["a@b"]), Some(3));
+    for (command, reply) in
+        [("MAIL FROM:<> SIZE=3", "250 Ok"), ("RCPT TO:<a@b>", "250 Ok"), ("DATA", "354 Ok")]
+    {
+        assert_eq!(std::mem::take(client.output()), format!("{command}\r\n").as_bytes());
+        let event = client.next(&mut format!("{reply}\r\n").as_bytes());
+        assert_eq!(event.is_some(), command == "DATA", "{event:?}");
+    }
+}
+
+#[test]
+fn a_message_that_the_caller_writes_is_answered_like_any_other() {
+    let mut peer = ready(true, &[]);
+    peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
+    peer.client.output().clear();
+    let mut input = b"250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Ok\r\n".as_slice();
+    assert_eq!(peer.client.next(&mut input), Some(ClientEvent::SendBody));
+    peer.client.body_by_caller();
+    assert_eq!(peer.client.output(), b"", "the caller writes it");
+    let mut input = b"250 Ok\r\n451 No\r\n".as_slice();
+    let codes: Vec<u16> = std::iter::from_fn(|| peer.client.next(&mut input))
+        .filter_map(|event| match event {
+            ClientEvent::Outcome { reply, .. } => Some(reply.code),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codes, [250, 451]);
+    assert_eq!(encode_message(b".a\r\n\r\n.\r\nb"), b"..a\r\n\r\n..\r\nb\r\n.\r\n");
 }
 
 #[test]
