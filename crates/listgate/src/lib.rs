@@ -18,6 +18,7 @@
 //! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
 
 mod admin;
+mod bench;
 mod body;
 mod capacity;
 #[doc(hidden)]

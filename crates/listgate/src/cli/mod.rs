@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod backup;
+mod bench;
 mod check;
 mod config;
 mod doctor;
@@ -14,6 +15,7 @@ mod send;
 mod serve;
 mod work;
 
+use crate::bench::BenchError;
 use crate::config::{Config, ConfigError, HomeKind};
 use crate::homes::beside::Beside;
 use crate::homes::mailman::SiteError;
@@ -123,6 +125,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Copy the data directory while the gate runs, bodies included
     Backup(backup::Args),
+    /// Load an LMTP server on this machine, and measure it
+    Bench(bench::Args),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Action),
@@ -143,6 +147,8 @@ enum CliError {
     Change(#[from] ChangeError),
     #[error(transparent)]
     Entry(#[from] EntryError),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     #[error(transparent)]
     Backup(#[from] BackupError),
     #[error(transparent)]
@@ -174,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Mta(action) => mta::run(&site, action),
         Command::Doctor(args) => doctor::run(&site, args),
         Command::Backup(args) => backup::run(&site, &args),
+        Command::Bench(args) => bench::run(args),
         Command::Config(action) => config::run(&site, action),
     };
     match done {

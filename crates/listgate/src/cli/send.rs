@@ -33,7 +33,7 @@ fn recipient(text: &str) -> Result<ForwardPath, String> {
     mailbox(text).map(ForwardPath::Mailbox)
 }
 
-fn sender(text: &str) -> Result<ReversePath, String> {
+pub(super) fn sender(text: &str) -> Result<ReversePath, String> {
     if matches!(text, "" | "<>") { Ok(ReversePath::Null) } else { mailbox(text).map(ReversePath::Mailbox) }
 }
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod backup;
+mod bench;
 mod config_check;
 mod doctor;
 mod documentation;

@@ -1,0 +1,236 @@
+//! What is sent: messages of the sizes that were asked for, no two alike, and whom they go to.
+
+use bytesize::ByteSize;
+use listgate_lmtp::{ForwardPath, ReversePath, encode_message};
+use std::borrow::Cow;
+use std::io::Write;
+use std::str::FromStr;
+
+/// Octets at a message's beginning that differ: `Message-ID: <RUN.NUMBER@bench.invalid>` and its line
+/// end. The rest is shared by all messages of a size.
+pub(crate) const HEAD: usize = 63;
+
+/// The least message: its header, and a line.
+const LEAST: usize = 256;
+/// The largest: it is held in memory.
+const MOST: usize = 1 << 30;
+
+/// Sizes in octets, each with its share of the messages in percent; the shares add up to 100.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sizes(Vec<(u64, usize)>);
+
+impl FromStr for Sizes {
+    type Err = String;
+
+    /// `4KiB`, or `95%:4KiB,5%:1MiB`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = |text: &str| {
+            let size = text.parse::<ByteSize>().map_err(|_| format!("{text:?} is no size: write 4KiB"))?;
+            let octets = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+            if (LEAST..=MOST).contains(&octets) {
+                return Ok(octets);
+            }
+            Err(format!("a message has {LEAST} octets to 1 GiB, not {text}"))
+        };
+        if !text.contains('%') {
+            return Ok(Self(vec![(100, size(text)?)]));
+        }
+        let share = |part: &str| match part.split_once("%:") {
+            Some((percent, octets)) => match percent.parse() {
+                Ok(percent @ 1..=100) => Ok((percent, size(octets)?)),
+                _ => Err(format!("{percent:?} is no share: write 1 to 100")),
+            },
+            None => Err(format!("{part:?} is no share of a size: write 95%:4KiB,5%:1MiB")),
+        };
+        let shares = text.split(',').map(share).collect::<Result<Vec<_>, String>>()?;
+        let sum: u64 = shares.iter().map(|(percent, _)| percent).sum();
+        if sum == 100 { Ok(Self(shares)) } else { Err(format!("the shares add up to {sum} %, not to 100 %")) }
+    }
+}
+
+/// Whom each message goes to.
+#[derive(Clone, Debug)]
+pub(crate) enum Recipients {
+    /// The same for all messages.
+    Fixed(Vec<ForwardPath>),
+    /// The next `each` of as many addresses as there are `numbers`; behind the last comes the first.
+    Numbered { pattern: String, each: u64, numbers: u64 },
+}
+
+impl Recipients {
+    /// From addresses of which the only one may be a pattern: its `{}` stands for a number from 1.
+    ///
+    /// # Errors
+    /// What is no address, or does not fit the others, by name.
+    pub(crate) fn new(to: &[String], each: u64, numbers: Option<u64>) -> Result<Self, String> {
+        match to {
+            [pattern] if pattern.contains("{}") => {
+                let numbers = numbers.unwrap_or(each);
+                if numbers < each {
+                    return Err(format!("{each} recipients of a message want at least {each} numbers"));
+                }
+                let first = (1..=each).map(|number| numbered(pattern, number)).collect::<Result<_, _>>()?;
+                if numbers == each {
+                    return Ok(Self::Fixed(first));
+                }
+                Ok(Self::Numbered { pattern: pattern.clone(), each, numbers })
+            }
+            _ if each > 1 || numbers.is_some() => {
+                Err("several recipients from one --to want {} in it, for their numbers".to_owned())
+            }
+            _ => to.iter().map(|address| recipient(address)).collect::<Result<_, _>>().map(Self::Fixed),
+        }
+    }
+
+    /// Those of one message.
+    pub(crate) fn of(&self, number: u64) -> Cow<'_, [ForwardPath]> {
+        match self {
+            Self::Fixed(all) => Cow::Borrowed(all),
+            Self::Numbered { pattern, each, numbers } => {
+                let places = (number * each..(number + 1) * each).map(|place| place % numbers + 1);
+                let address = |place| numbered(pattern, place).expect("its first numbers make addresses");
+                Cow::Owned(places.map(address).collect())
+            }
+        }
+    }
+}
+
+fn numbered(pattern: &str, number: u64) -> Result<ForwardPath, String> {
+    recipient(&pattern.replace("{}", &number.to_string()))
+}
+
+fn recipient(text: &str) -> Result<ForwardPath, String> {
+    let mailbox = text.parse().map_err(|why| format!("{text}: {why}; write mylist@example.com"))?;
+    Ok(ForwardPath::Mailbox(mailbox))
+}
+
+/// One size, encoded once.
+pub(crate) struct Letter {
+    /// Octets of the message, before dots are stuffed.
+    pub(crate) size: usize,
+    /// Behind its head, as it goes over the wire, the final dot included.
+    pub(crate) rest: Vec<u8>,
+}
+
+/// All messages of a run.
+pub(crate) struct Mail {
+    pub(crate) from: ReversePath,
+    pub(crate) to: Recipients,
+    pub(crate) letters: Vec<Letter>,
+    /// Shares in percent, added up, of the letters at the same place.
+    shares: Vec<u64>,
+    run: u64,
+}
+
+impl Mail {
+    /// `run` tells one run's messages from another's.
+    pub(crate) fn new(from: ReversePath, to: Recipients, Sizes(sizes): &Sizes, run: u64) -> Self {
+        let letter = |&(_, size): &(u64, usize)| Letter { size, rest: rest(&from, size) };
+        let letters = sizes.iter().map(letter).collect();
+        let mut sum = 0;
+        let add = |&(share, _): &(u64, usize)| {
+            sum += share;
+            sum
+        };
+        Self { letters, shares: sizes.iter().map(add).collect(), from, to, run }
+    }
+
+    /// Which letter a message is. The same number is always the same, and the shares come out without a
+    /// pattern that a server could fall into step with.
+    pub(crate) fn letter_of(&self, number: u64) -> usize {
+        let mut hash = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let percent = (hash >> 32) % 100;
+        self.shares.iter().position(|&share| percent < share).unwrap_or(0)
+    }
+
+    /// What makes a message differ from all others: a server that knows mail again queues it anyway.
+    pub(crate) fn head_of(&self, number: u64) -> [u8; HEAD] {
+        let mut head = [0; HEAD];
+        write!(head.as_mut_slice(), "Message-ID: <{:016x}.{number:016x}@bench.invalid>\r\n", self.run)
+            .expect("the head has room for two numbers");
+        head
+    }
+}
+
+/// A message of `size` octets as it goes over the wire, without its head.
+fn rest(from: &ReversePath, size: usize) -> Vec<u8> {
+    let sender = match from {
+        ReversePath::Null => "postmaster@bench.invalid".to_owned(),
+        ReversePath::Mailbox(mailbox) => mailbox.to_string(),
+    };
+    let mut message = format!("From: <{sender}>\r\nTo: undisclosed-recipients:;\r\n").into_bytes();
+    message.extend_from_slice(b"Subject: A message of listgate bench\r\n\r\n");
+    let line = b"The quick brown fox jumps over the lazy dog, and again, and once more.\r\n";
+    let end = size.saturating_sub(HEAD).max(message.len() + 2);
+    while message.len() < end {
+        message.extend_from_slice(line);
+    }
+    message.truncate(end - 2);
+    // What was cut in the middle of a line end would not be the size that was asked for.
+    if message.ends_with(b"\r") {
+        message.pop();
+        message.push(b'.');
+    }
+    message.extend_from_slice(b"\r\n");
+    encode_message(&message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(sizes: &str) -> Mail {
+        let to = Recipients::new(&["list@example.com".to_owned()], 1, None).unwrap();
+        Mail::new(ReversePath::Null, to, &sizes.parse().unwrap(), 7)
+    }
+
+    #[test]
+    fn a_message_has_its_size_and_its_own_head() {
+        for size in (256..600).chain([4096, 1 << 20]) {
+            let mail = mail(&format!("{size}B"));
+            let wire = &mail.letters[0].rest;
+            assert_eq!(HEAD + wire.len() - b".\r\n".len(), size);
+            assert!(wire.ends_with(b"\r\n.\r\n"));
+        }
+        let mail = mail("4KiB");
+        let heads: std::collections::HashSet<_> = (0..1000).map(|number| mail.head_of(number)).collect();
+        assert_eq!(heads.len(), 1000);
+        assert_eq!(
+            mail.head_of(u64::MAX),
+            *b"Message-ID: <0000000000000007.ffffffffffffffff@bench.invalid>\r\n"
+        );
+    }
+
+    #[test]
+    fn shares_come_out() {
+        let mail = mail("95%:4KiB,5%:1MiB");
+        let large = (0..100_000).filter(|&number| mail.letter_of(number) == 1).count();
+        assert!((4_700..5_300).contains(&large), "{large}");
+    }
+
+    #[test]
+    fn sizes_that_are_none_are_told() {
+        for (text, says) in [
+            ("many", "\"many\" is no size"),
+            ("100B", "256 octets"),
+            ("95%:4KiB", "add up to 95 %"),
+            ("95%:4KiB,1MiB", "\"1MiB\" is no share"),
+            ("0%:4KiB,100%:1MiB", "\"0\" is no share"),
+        ] {
+            let why = text.parse::<Sizes>().unwrap_err();
+            assert!(why.contains(says), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn numbered_recipients_go_round() {
+        let to = |numbers| Recipients::new(&["l{}@x.example".to_owned()], 2, numbers).unwrap();
+        let of = |to: &Recipients, number| to.of(number).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(of(&to(None), 5), ["l1@x.example", "l2@x.example"]);
+        assert_eq!(of(&to(Some(3)), 1), ["l3@x.example", "l1@x.example"]);
+        assert!(Recipients::new(&["l@x.example".to_owned()], 2, None).is_err());
+        assert!(Recipients::new(&["l{}@x.example".to_owned()], 2, Some(1)).is_err());
+        assert!(Recipients::new(&["not an address".to_owned()], 1, None).is_err());
+    }
+}

@@ -1,0 +1,363 @@
+//! The load generator: many sessions with an LMTP server, on one thread.
+//!
+//! A reply and the next command are one read and one write, without a timer or a task between them:
+//! what is measured should be the server, even where both share two cores.
+
+pub(crate) mod mail;
+mod pace;
+mod report;
+mod session;
+
+use crate::config::ListenAddress;
+use listgate_lmtp::{ClientEvent, Closed};
+use mail::Mail;
+pub(crate) use pace::Until;
+use pace::{Due, Pace};
+use report::Fate;
+pub(crate) use report::Report;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::io::Errno;
+use session::Session;
+use std::collections::VecDeque;
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// What is sent, where to, and how.
+pub(crate) struct Plan {
+    pub(crate) server: ListenAddress,
+    pub(crate) sessions: usize,
+    pub(crate) until: Until,
+    pub(crate) mail: Mail,
+    /// Messages per second; `None`: as soon as a session is free.
+    pub(crate) rate: Option<f64>,
+    /// Whether commands are sent together, where the server announces PIPELINING (RFC 2920).
+    pub(crate) pipelining: bool,
+    /// Whether a connection takes more than one message.
+    pub(crate) reuse: bool,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    #[error("cannot connect to {0}: {1}; is a server listening there?")]
+    Connect(ListenAddress, io::Error),
+    #[error("{0} ended a session before it took any mail{1}")]
+    Unwilling(ListenAddress, String),
+    #[error("{0}: {1}")]
+    NoLmtp(ListenAddress, Closed),
+    #[error("{0} has not said anything for {time} s", time = PATIENCE.as_secs())]
+    Silent(ListenAddress),
+    #[error("waiting for replies: {0}")]
+    Wait(#[from] Errno),
+}
+
+/// The longest silence on all sessions.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at the clock for the progress.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Whether a server is on this machine: a Unix socket, or an address that could be ours to listen on.
+pub(crate) fn is_local(server: &ListenAddress) -> bool {
+    match server {
+        ListenAddress::Tcp(address) => UdpSocket::bind((address.ip(), 0)).is_ok(),
+        ListenAddress::Unix(_) => true,
+    }
+}
+
+/// Sends it all. `progress` is told from time to time how many messages were begun, and how long ago the
+/// first. The report is true as far as the run got.
+pub(crate) fn run(plan: &Plan, progress: impl FnMut(u64, Duration)) -> (Report, Result<(), BenchError>) {
+    let report = Report::new(plan.mail.letters.iter().map(|letter| letter.size));
+    let epoll = match epoll::create(epoll::CreateFlags::CLOEXEC) {
+        Ok(epoll) => epoll,
+        Err(why) => return (report, Err(why.into())),
+    };
+    let slots = (0..plan.sessions).map(|_| Slot::default()).collect();
+    let now = Instant::now();
+    let mut run = Run {
+        plan,
+        epoll,
+        slots,
+        idle: VecDeque::new(),
+        pace: Pace::new(plan.until, plan.rate, now),
+        started: None,
+        heard: now,
+        report,
+        buffer: vec![0; 16 << 10],
+    };
+    let done = run.go(progress);
+    run.report.elapsed = run.started.map_or(Duration::ZERO, |started| run.heard.duration_since(started));
+    (run.report, done)
+}
+
+/// Room for one session at a time.
+#[derive(Default)]
+struct Slot {
+    session: Option<Session>,
+    message: Option<Message>,
+}
+
+/// A message that was begun and is not over.
+struct Message {
+    number: u64,
+    letter: usize,
+    since: Instant,
+    /// MAIL was said.
+    sent: bool,
+    refused: bool,
+}
+
+struct Run<'p> {
+    plan: &'p Plan,
+    epoll: OwnedFd,
+    slots: Vec<Slot>,
+    /// Slots that could begin a message.
+    idle: VecDeque<usize>,
+    pace: Pace,
+    started: Option<Instant>,
+    /// When the server last said something.
+    heard: Instant,
+    report: Report,
+    buffer: Vec<u8>,
+}
+
+impl Run<'_> {
+    fn go(&mut self, mut progress: impl FnMut(u64, Duration)) -> Result<(), BenchError> {
+        for index in 0..self.slots.len() {
+            if self.plan.reuse { self.open(index)? } else { self.idle.push_back(index) }
+        }
+        let mut events = Vec::with_capacity(self.slots.len());
+        let mut told = Instant::now();
+        loop {
+            let next = self.begin_due()?;
+            if next == Due::Over && self.slots.iter().all(|slot| slot.message.is_none()) {
+                self.quit();
+                return Ok(());
+            }
+            self.wait(&mut events, &next)?;
+            for event in events.drain(..) {
+                let epoll::Event { data, .. } = event;
+                self.serve(data.u64() as usize)?;
+                self.begin_due()?;
+            }
+            let now = Instant::now();
+            if now - told >= TICK {
+                told = now;
+                progress(self.pace.begun(), self.started.map_or(Duration::ZERO, |started| now - started));
+                let waits = self.started.is_none() || self.slots.iter().any(|slot| slot.message.is_some());
+                if waits && now - self.heard >= PATIENCE {
+                    return Err(BenchError::Silent(self.plan.server.clone()));
+                }
+            }
+        }
+    }
+
+    /// Begins what is due as far as sessions are free, and says what comes next. The clock starts when all
+    /// sessions are open, or with the first of the connections that take one message each.
+    fn begin_due(&mut self) -> Result<Due, BenchError> {
+        let now = Instant::now();
+        if self.started.is_none() {
+            if self.idle.len() < self.slots.len() {
+                return Ok(Due::At(now + TICK));
+            }
+            self.started = Some(now);
+            self.pace = Pace::new(self.plan.until, self.plan.rate, now);
+        }
+        while let Some(&index) = self.idle.front() {
+            match self.pace.next(now) {
+                Due::Now { number, since } => {
+                    self.idle.pop_front();
+                    self.begin(index, number, since)?;
+                }
+                other => return Ok(other),
+            }
+        }
+        // A session has to become free first. Whether it is over is asked again then.
+        Ok(Due::At(now + TICK))
+    }
+
+    fn begin(&mut self, index: usize, number: u64, since: Instant) -> Result<(), BenchError> {
+        let letter = self.plan.mail.letter_of(number);
+        let message = Message { number, letter, since, sent: false, refused: false };
+        self.slots[index].message = Some(message);
+        if self.slots[index].session.is_none() {
+            return self.open(index);
+        }
+        self.say_mail(index);
+        self.flush(index)
+    }
+
+    fn open(&mut self, index: usize) -> Result<(), BenchError> {
+        let server = &self.plan.server;
+        let session = Session::open(server, self.plan.pipelining, &self.epoll, index)
+            .map_err(|why| BenchError::Connect(server.clone(), why))?;
+        self.slots[index].session = Some(session);
+        Ok(())
+    }
+
+    /// Sends a slot's message, its session being ready.
+    fn say_mail(&mut self, index: usize) {
+        let Slot { session: Some(session), message: Some(message) } = &mut self.slots[index] else { return };
+        message.sent = true;
+        let mail = &self.plan.mail;
+        let size = mail.letters[message.letter].size as u64;
+        session.client.send(&mail.from, &mail.to.of(message.number), Some(size));
+    }
+
+    fn flush(&mut self, index: usize) -> Result<(), BenchError> {
+        let Some(session) = &mut self.slots[index].session else { return Ok(()) };
+        match session.flush(&self.plan.mail) {
+            Ok(()) => Ok(()),
+            Err(why) => self.lost(index, &format!(": {why}")),
+        }
+    }
+
+    /// Waits until some session has something, but not beyond what is next.
+    fn wait(&mut self, events: &mut Vec<epoll::Event>, next: &Due) -> Result<(), BenchError> {
+        let mut timeout = TICK;
+        if let Due::At(at) = next {
+            timeout = timeout.min(at.saturating_duration_since(Instant::now()));
+        }
+        let limit = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // epoll_wait counts milliseconds, too coarse for a rate; poll, on the epoll itself, does not.
+        let limit = if self.plan.rate.is_some() && timeout < TICK {
+            let mut epoll = [PollFd::new(&self.epoll, PollFlags::IN)];
+            interrupted(poll(&mut epoll, Some(&limit)))?;
+            zero
+        } else {
+            limit
+        };
+        interrupted(epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), Some(&limit)))?;
+        Ok(())
+    }
+
+    /// Reads what a session has, answers it, and writes.
+    fn serve(&mut self, index: usize) -> Result<(), BenchError> {
+        loop {
+            let Some(session) = &mut self.slots[index].session else { return Ok(()) };
+            let read = match session.read(&mut self.buffer) {
+                Ok(Some(0)) => return self.lost(index, ""),
+                Ok(Some(len)) => len,
+                Ok(None) => return self.flush(index),
+                Err(why) => return self.lost(index, &format!(": {why}")),
+            };
+            self.heard = Instant::now();
+            let buffer = std::mem::take(&mut self.buffer);
+            let answered = self.answer(index, &buffer[..read]);
+            self.buffer = buffer;
+            answered?;
+            // A read that was not filled left nothing behind; what comes now is told anew.
+            if read < self.buffer.len() {
+                return self.flush(index);
+            }
+        }
+    }
+
+    fn answer(&mut self, index: usize, mut said: &[u8]) -> Result<(), BenchError> {
+        loop {
+            let Slot { session: Some(session), message } = &mut self.slots[index] else { return Ok(()) };
+            let Some(event) = session.client.next(&mut said) else { return Ok(()) };
+            match event {
+                ClientEvent::Ready => self.ready(index),
+                ClientEvent::SendBody => {
+                    let message = message.as_ref().expect("what is awaited is a message's body");
+                    session.send_body(self.plan.mail.head_of(message.number), message.letter);
+                }
+                ClientEvent::Outcome { reply, .. } => {
+                    self.report.reply(reply.code);
+                    let message = message.as_mut().expect("an outcome is a message's");
+                    message.refused |= !reply.is_positive();
+                }
+                ClientEvent::Closed(Closed::Quit) => self.closed(index),
+                ClientEvent::Closed(Closed::Refused(reply)) => {
+                    self.report.reply(reply.code);
+                    if let Some(message) = message {
+                        message.refused = true;
+                    }
+                    return self.lost(index, &format!(": {reply}"));
+                }
+                ClientEvent::Closed(why) => {
+                    return Err(BenchError::NoLmtp(self.plan.server.clone(), why));
+                }
+            }
+        }
+    }
+
+    /// A session is ready for a transaction: for its first, or because one is over.
+    fn ready(&mut self, index: usize) {
+        match &self.slots[index].message {
+            Some(message) if !message.sent => self.say_mail(index),
+            Some(_) => {
+                self.over(index);
+                match &mut self.slots[index].session {
+                    Some(session) if !self.plan.reuse => session.client.quit(),
+                    _ => self.idle.push_back(index),
+                }
+            }
+            None => self.idle.push_back(index),
+        }
+    }
+
+    /// A slot's message has all its answers.
+    fn over(&mut self, index: usize) {
+        let Slot { session, message } = &mut self.slots[index];
+        let Some(message) = message.take() else { return };
+        if let Some(session) = session {
+            session.messages += 1;
+        }
+        let fate = if message.refused { Fate::Refused } else { Fate::Accepted(self.heard - message.since) };
+        self.report.message(message.letter, fate);
+    }
+
+    /// A session has ended after QUIT.
+    fn closed(&mut self, index: usize) {
+        self.slots[index].session = None;
+        self.idle.push_back(index);
+    }
+
+    /// A session has ended by itself. A server that is not willing at all is not asked forever.
+    fn lost(&mut self, index: usize, why: &str) -> Result<(), BenchError> {
+        let slot = &mut self.slots[index];
+        let Some(session) = slot.session.take() else { return Ok(()) };
+        match slot.message.take() {
+            Some(message) => {
+                let fate = if message.refused { Fate::Refused } else { Fate::Unanswered };
+                self.report.message(message.letter, fate);
+            }
+            // After QUIT some close without a word.
+            None if !self.plan.reuse => {}
+            None if session.messages == 0 => {
+                return Err(BenchError::Unwilling(self.plan.server.clone(), why.to_owned()));
+            }
+            None => {}
+        }
+        if self.plan.reuse {
+            return self.open(index);
+        }
+        self.idle.push_back(index);
+        Ok(())
+    }
+
+    /// Takes leave, and does not wait for the answer.
+    fn quit(&mut self) {
+        for &index in &self.idle {
+            if let Some(session) = &mut self.slots[index].session {
+                session.client.quit();
+                // The mail is accepted, and the connection ends either way.
+                let _ = session.flush(&self.plan.mail);
+            }
+        }
+    }
+}
+
+/// A signal may cut a wait short.
+fn interrupted<T>(waited: Result<T, Errno>) -> Result<(), Errno> {
+    match waited {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(why) => Err(why),
+    }
+}

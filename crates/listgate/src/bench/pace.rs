@@ -1,0 +1,95 @@
+//! When a message is sent: as soon as a session is free, or at a rate of its own.
+
+use std::time::{Duration, Instant};
+
+/// How much is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Until {
+    /// That many messages.
+    Messages(u64),
+    /// Whatever was begun by then.
+    Elapsed(Duration),
+}
+
+/// The next message.
+#[derive(Debug, PartialEq)]
+pub(super) enum Due {
+    /// It is sent now, and its time counts from `since`.
+    Now { number: u64, since: Instant },
+    /// Not before then.
+    At(Instant),
+    /// There is none.
+    Over,
+}
+
+/// Numbers the messages and says when each is due.
+pub(super) struct Pace {
+    start: Instant,
+    until: Until,
+    /// Messages per second. Then a message is due at its own time whether a session is free or not, and
+    /// its latency counts from there: a server that stalls is charged with all who would have come
+    /// meanwhile, and not with those alone that a stalled client still sent ("coordinated omission").
+    rate: Option<f64>,
+    begun: u64,
+}
+
+impl Pace {
+    pub(super) fn new(until: Until, rate: Option<f64>, start: Instant) -> Self {
+        Self { start, until, rate, begun: 0 }
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Takes the next message, if it is due.
+    pub(super) fn next(&mut self, now: Instant) -> Due {
+        let since = match self.rate {
+            Some(rate) => self.start + Duration::from_secs_f64(self.begun as f64 / rate),
+            None => now,
+        };
+        let over = match self.until {
+            Until::Messages(messages) => self.begun >= messages,
+            Until::Elapsed(duration) => since.duration_since(self.start) >= duration,
+        };
+        if over {
+            Due::Over
+        } else if since > now {
+            Due::At(since)
+        } else {
+            self.begun += 1;
+            Due::Now { number: self.begun - 1, since }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_late_message_counts_from_when_it_was_due() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Until::Messages(3), Some(2.0), start);
+        assert_eq!(pace.next(start), Due::Now { number: 0, since: start });
+        assert_eq!(pace.next(start), Due::At(start + SECOND / 2));
+        let late = start + 9 * SECOND;
+        assert_eq!(pace.next(late), Due::Now { number: 1, since: start + SECOND / 2 });
+        assert_eq!(pace.next(late), Due::Now { number: 2, since: start + SECOND });
+        assert_eq!((pace.next(late), pace.begun()), (Due::Over, 3));
+    }
+
+    #[test]
+    fn a_duration_bounds_what_is_due_and_not_what_is_late() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Until::Elapsed(SECOND), Some(4.0), start);
+        let late = start + 9 * SECOND;
+        let due = std::iter::from_fn(|| matches!(pace.next(late), Due::Now { .. }).then_some(())).count();
+        assert_eq!(due, 4);
+        let mut pace = Pace::new(Until::Elapsed(SECOND), None, start);
+        assert_eq!(pace.next(start), Due::Now { number: 0, since: start });
+        assert_eq!(pace.next(start + SECOND), Due::Over);
+    }
+}

@@ -1,0 +1,125 @@
+//! `listgate bench`: many messages, and how fast a server takes them.
+
+use super::{CliError, send};
+use crate::bench::mail::{Mail, Recipients, Sizes};
+use crate::bench::{self, Plan, Until};
+use crate::config::ListenAddress;
+use indicatif::{ProgressBar, ProgressStyle};
+use listgate_lmtp::ReversePath;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What the figures mean.
+const MEANING: &str = "\
+Each message is different, and has a Message-ID. Its latency ends with the last reply to it. It begins \
+when the message is begun, or with --rate when it was due: where the server falls behind, what waits for \
+it counts too. Latencies and octets are of accepted messages. The exit code is 1 when a message was not \
+accepted for all its recipients.";
+
+#[derive(clap::Args)]
+#[command(after_help = MEANING)]
+pub(super) struct Args {
+    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8024")]
+    server: ListenAddress,
+    /// A recipient of each message; may be repeated. One {} in it is a number from 1
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    to: Vec<String>,
+    /// Recipients of each message, where the address has {} in it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    recipients: u64,
+    /// {} counts on from message to message, up to N and round again [default: starts anew]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    numbers: Option<u64>,
+    /// The envelope sender
+    #[arg(long, value_name = "ADDRESS", default_value = "bench@example.org", value_parser = send::sender)]
+    from: ReversePath,
+    /// Sessions at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    sessions: u16,
+    /// Messages in all
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: u64,
+    /// For so long, instead of a number of messages: 10s, 5m
+    #[arg(long, value_name = "TIME", conflicts_with = "messages", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// Octets of a message, header included; or shares of sizes: 95%:4KiB,5%:1MiB
+    #[arg(long, value_name = "SIZE", default_value = "4KiB")]
+    size: Sizes,
+    /// Messages per second, due whether the server keeps up or not [default: as fast as it takes them]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    rate: Option<f64>,
+    /// MAIL, RCPT and DATA together, as Postfix does, where the server announces it (the default)
+    #[arg(long, overrides_with = "no_pipelining")]
+    pipelining: bool,
+    /// One command at a time
+    #[arg(long)]
+    no_pipelining: bool,
+    /// All messages of a session over one connection (the default)
+    #[arg(long, overrides_with = "one_message_per_connection")]
+    reuse: bool,
+    /// A connection for each message
+    #[arg(long)]
+    one_message_per_connection: bool,
+    /// Also a server that is not on this machine
+    #[arg(long)]
+    allow_remote: bool,
+    /// One JSON object; times in it are in microseconds
+    #[arg(long)]
+    json: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("write a number of messages per second, such as 500".to_owned()),
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
+    if !args.allow_remote && !bench::is_local(&args.server) {
+        return Err(CliError::Other(format!(
+            "{} is not an address of this machine; --allow-remote sends all this mail there",
+            args.server
+        )));
+    }
+    let to = Recipients::new(&args.to, args.recipients, args.numbers).map_err(CliError::Other)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let plan = Plan {
+        server: args.server,
+        sessions: args.sessions.into(),
+        until: args.duration.map_or(Until::Messages(args.messages), Until::Elapsed),
+        mail: Mail::new(args.from, to, &args.size, since.as_nanos() as u64),
+        rate: args.rate,
+        pipelining: !args.no_pipelining,
+        reuse: !args.one_message_per_connection,
+    };
+    let bar = bar(plan.until);
+    let (report, done) = bench::run(&plan, |messages, elapsed| {
+        bar.set_message(format!("{messages} messages"));
+        bar.set_position(match plan.until {
+            Until::Messages(_) => messages,
+            Until::Elapsed(_) => elapsed.as_millis() as u64,
+        });
+    });
+    bar.finish_and_clear();
+    // What was measured before an error is told all the same.
+    let text = if args.json { format!("{}\n", report.json()) } else { report.to_string() };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    done?;
+    Ok(if report.all_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A progress bar on standard error; hidden where that is no terminal.
+fn bar(until: Until) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let length = match until {
+        Until::Messages(messages) => messages,
+        Until::Elapsed(duration) => duration.as_millis() as u64,
+    };
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}  {elapsed}");
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
