@@ -1,7 +1,7 @@
 //! `cargo xtask deep`: what takes longer than a commit should wait.
 
 use crate::run::{self, Outcome, Steps, cargo, command};
-use crate::{bench, test};
+use crate::{bench::sink, test};
 use std::fs;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ pub(crate) fn run(only: Option<Part>) -> bool {
         steps.step("cargo tarpaulin: is there a test for every line?", coverage);
     }
     if wanted(Part::Bench) {
-        steps.step("cargo xtask bench", || bench::run(&bench::Plan::default()));
+        steps.step("cargo xtask bench sink", || sink::run(&sink::Plan::default()));
     }
     match summary {
         Some(summary) => test::close(&steps, &summary, false),

@@ -9,15 +9,14 @@
 //! in a small file the few pages that every transaction writes collide more, so that one list may be
 //! the dearer case by some percent.
 
+use crate::bench::load::{Length, Load};
 use crate::fill;
 use crate::peers;
 use crate::run::{self, Outcome};
-use crate::server::{Gate, Scratch, smtp_source};
+use crate::server::{Gate, Scratch};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The list that is written to, in both cases.
-const LIST: &str = "list500000@example.com";
 const LISTS: usize = 1_000_000;
 const FEW: usize = 200;
 const MANY: usize = 1_200;
@@ -31,23 +30,22 @@ const LONG: (usize, usize) = (1_000, 1_000_000);
 const LEASE_TARGET: f64 = 0.1;
 
 pub(crate) fn run() -> Outcome {
-    peers::install(&["postfix", "valgrind"]);
-    let bench = Bench {
-        source: peers::require("smtp-source", "Postfix")?,
-        valgrind: peers::require("valgrind", "valgrind")?,
-        gate: Gate::build()?,
-        lease: Gate::example("lease")?,
-        scratch: Scratch::new("instructions")?,
-    };
-    let one = bench.case("one", &[LIST.to_owned()])?;
+    peers::install(&["valgrind"]);
+    let gate = Gate::build()?;
+    let scratch = Scratch::new("lists")?;
+    let (few, many) = (scratch.join("few"), scratch.join("many"));
+    gate.create_lists(&few, &["list1@example.com".to_owned()])?;
+    let lists: Vec<String> = (1..=LISTS).map(|number| format!("list{number}@example.com")).collect();
+    gate.create_lists(&many, &lists)?;
+    let (one, million) = pair(&gate, &few, &many)?;
     println!("instructions a transaction, 1 list:         {one:>9.0}");
-    let lists: Vec<String> = (0..LISTS).map(|number| format!("list{number:06}@example.com")).collect();
-    let million = bench.case("million", &lists)?;
     println!("instructions a transaction, {LISTS} lists: {million:>9.0}");
     compare(one, million, TARGET);
-    let short = bench.lease_case("short", SHORT)?;
+    let count = Count::new(&gate)?;
+    let example = Gate::example("lease")?;
+    let short = count.lease(&example, SHORT)?;
     println!("instructions a lease with its settle, {} entries:      {short:>9.0}", SHORT.1);
-    let long = bench.lease_case("long", LONG)?;
+    let long = count.lease(&example, LONG)?;
     println!("instructions a lease with its settle, {} entries: {long:>9.0}", LONG.1);
     compare(short, long, LEASE_TARGET);
     Ok(())
@@ -59,61 +57,68 @@ fn compare(small: f64, large: f64, target: f64) {
     println!("difference {:+.2} %, target at most {:+.0} %: {verdict}", more * 100.0, target * 100.0);
 }
 
-struct Bench {
-    source: PathBuf,
+/// Instructions of a transaction to `list1@example.com` on copies of two data directories.
+pub(crate) fn pair(gate: &Gate, one: &Path, other: &Path) -> Outcome<(f64, f64)> {
+    let count = Count::new(gate)?;
+    Ok((count.transaction(one)?, count.transaction(other)?))
+}
+
+struct Count<'g> {
     valgrind: PathBuf,
-    gate: Gate,
-    /// The example that leases.
-    lease: PathBuf,
+    gate: &'g Gate,
     scratch: Scratch,
 }
 
-impl Bench {
-    /// Instructions of one transaction with these lists.
-    fn case(&self, name: &str, lists: &[String]) -> Outcome<f64> {
-        let template = self.scratch.join(name);
-        self.gate.create_lists(&template, lists)?;
-        let few = self.count(&template, FEW)?;
-        let many = self.count(&template, MANY)?;
+impl<'g> Count<'g> {
+    fn new(gate: &'g Gate) -> Outcome<Self> {
+        let valgrind = peers::require("valgrind", "valgrind")?;
+        Ok(Self { valgrind, gate, scratch: Scratch::new("instructions")? })
+    }
+
+    /// Instructions of one transaction on a copy of a data directory.
+    fn transaction(&self, template: &Path) -> Outcome<f64> {
+        let few = self.run(template, FEW)?;
+        let many = self.run(template, MANY)?;
         Ok((many as f64 - few as f64) / (MANY - FEW) as f64)
     }
 
-    /// Instructions of one lease and its settle, where so many entries of so many lists wait.
-    fn lease_case(&self, name: &str, (lists, entries): (usize, usize)) -> Outcome<f64> {
-        let template = self.scratch.join(name);
-        self.gate.create_lists(&template, &(0..lists).map(fill::list).collect::<Vec<_>>())?;
-        let (server, address) = self.gate.serve(&template, &[])?;
-        self.gate.explain(&template, fill::fill(address, lists, entries))?;
-        server.stop()?;
-        let few = self.count_leases(&template, FEW)?;
-        let many = self.count_leases(&template, MANY)?;
-        std::fs::remove_dir_all(&template).map_err(|error| format!("{}: {error}", template.display()))?;
-        Ok((many as f64 - few as f64) / (MANY - FEW) as f64)
-    }
-
-    fn count_leases(&self, template: &Path, leases: usize) -> Outcome<u64> {
-        let data = self.scratch.join("data");
-        copy(template, &data)?;
-        let mut command = run::command(&self.valgrind);
-        command.args(self.callgrind()).arg(&self.lease).arg(&data).args(["command", &leases.to_string()]);
-        run::succeed(command.stderr(std::process::Stdio::null()))?;
-        self.counted(&data)
-    }
-
-    /// Instructions of the gate from its start to its end, on a copy of a data directory.
-    fn count(&self, template: &Path, transactions: usize) -> Outcome<u64> {
+    /// Instructions of the gate from its start to its end.
+    fn run(&self, template: &Path, transactions: usize) -> Outcome<u64> {
         let data = self.scratch.join("data");
         copy(template, &data)?;
         let [tool, out_file] = self.callgrind();
         let under = [self.valgrind.as_os_str(), &tool, &out_file];
         let (server, address) = self.gate.serve(&data, &under)?;
-        let sent = run::succeed(&mut smtp_source(&self.source, address, LIST, 1, transactions));
-        self.gate.explain(&data, sent)?;
+        let load = Load { sessions: 1, lists: 1, length: Length::Messages(transactions), ..Load::base(0.0) };
+        self.gate.explain(&data, load.run(self.gate, address))?;
         let queued = self.gate.queued(&data)?;
         if queued != transactions {
             return Err(format!("{transactions} messages were accepted and {queued} are in the queue"));
         }
         server.stop()?;
+        self.counted(&data)
+    }
+
+    /// Instructions of one lease with its settle, by an example of the library, where so many entries of
+    /// so many lists wait.
+    fn lease(&self, example: &Path, (lists, entries): (usize, usize)) -> Outcome<f64> {
+        let template = self.scratch.join("leases");
+        self.gate.create_lists(&template, &(0..lists).map(fill::list).collect::<Vec<_>>())?;
+        let (server, address) = self.gate.serve(&template, &[])?;
+        self.gate.explain(&template, fill::fill(address, lists, entries))?;
+        server.stop()?;
+        let few = self.run_leases(example, &template, FEW)?;
+        let many = self.run_leases(example, &template, MANY)?;
+        std::fs::remove_dir_all(&template).map_err(|error| format!("{}: {error}", template.display()))?;
+        Ok((many as f64 - few as f64) / (MANY - FEW) as f64)
+    }
+
+    fn run_leases(&self, example: &Path, template: &Path, leases: usize) -> Outcome<u64> {
+        let data = self.scratch.join("data");
+        copy(template, &data)?;
+        let mut command = run::command(&self.valgrind);
+        command.args(self.callgrind()).arg(example).arg(&data).args(["command", &leases.to_string()]);
+        run::succeed(command.stderr(std::process::Stdio::null()))?;
         self.counted(&data)
     }
 
@@ -134,7 +139,7 @@ impl Bench {
 }
 
 /// Copies a data directory that nobody has open.
-fn copy(from: &Path, to: &Path) -> Outcome {
+pub(crate) fn copy(from: &Path, to: &Path) -> Outcome {
     let copy = || -> std::io::Result<()> {
         std::fs::create_dir(to)?;
         for entry in std::fs::read_dir(from)? {

@@ -29,7 +29,10 @@ usage: cargo xtask ERRAND
   deep                               the tests with many more cases and rounds, fuzzing, mutants,
                                      coverage, then bench
   deep PART                          one of them: tests, fuzz, mutants, coverage, bench
-  bench [--messages N] [--rounds N]  listgate's rate against Postfix's smtp-sink, which stores nothing
+  bench [--quick]                    listgate beside other servers and the hardware's floor: writes
+                                     docs/performance.md; 25 minutes (--quick: 3, coarse)
+  bench sink [--messages N] [--rounds N]
+                                     its rate against Postfix's smtp-sink alone, which stores nothing
   bench hostile                      a normal peer's rate beside 2,500 hostile ones
   bench consumers                    the rate beside two processes that take the mail out
   bench instructions                 instructions of a transaction: one list against a million; of a
@@ -42,7 +45,8 @@ enum Errand {
     Help,
     Test { no_skips: bool },
     Deep(Option<deep::Part>),
-    Bench(bench::Plan),
+    Bench(&'static bench::Plan),
+    Sink(bench::sink::Plan),
     Hostile,
     Consumers,
     Instructions,
@@ -58,7 +62,8 @@ fn main() -> ExitCode {
         }
         Ok(Errand::Test { no_skips }) => test::run(no_skips),
         Ok(Errand::Deep(part)) => deep::run(part),
-        Ok(Errand::Bench(plan)) => run::told(bench::run(&plan)),
+        Ok(Errand::Bench(plan)) => run::told(bench::run(plan)),
+        Ok(Errand::Sink(plan)) => run::told(bench::sink::run(&plan)),
         Ok(Errand::Hostile) => run::told(hostile::run()),
         Ok(Errand::Consumers) => run::told(consumers::run()),
         Ok(Errand::Instructions) => run::told(instructions::run()),
@@ -81,14 +86,16 @@ fn parse(words: &[&str]) -> Result<Errand, String> {
         ["bench", "hostile"] => Ok(Errand::Hostile),
         ["bench", "consumers"] => Ok(Errand::Consumers),
         ["bench", "instructions"] => Ok(Errand::Instructions),
-        ["bench", options @ ..] => parse_bench(options).map(Errand::Bench),
-        ["test" | "deep", word, ..] => Err(format!("unexpected argument `{word}`")),
+        ["bench", "sink", options @ ..] => parse_sink(options).map(Errand::Sink),
+        ["bench"] => Ok(Errand::Bench(&bench::Plan::FULL)),
+        ["bench", "--quick"] => Ok(Errand::Bench(&bench::Plan::QUICK)),
+        ["test" | "deep" | "bench", word, ..] => Err(format!("unexpected argument `{word}`")),
         [word, ..] => Err(format!("no such errand: `{word}`")),
     }
 }
 
-fn parse_bench(mut options: &[&str]) -> Result<bench::Plan, String> {
-    let mut plan = bench::Plan::default();
+fn parse_sink(mut options: &[&str]) -> Result<bench::sink::Plan, String> {
+    let mut plan = bench::sink::Plan::default();
     while let [option, rest @ ..] = options {
         let field = match *option {
             "--messages" => &mut plan.messages,
@@ -116,10 +123,11 @@ mod tests {
         assert_eq!(parse(&["deep"]), Ok(Errand::Deep(None)));
         assert_eq!(parse(&["deep", "fuzz"]), Ok(Errand::Deep(Some(deep::Part::Fuzz))));
         assert_eq!(parse(&["bench", "instructions"]), Ok(Errand::Instructions));
-        assert_eq!(parse(&["bench"]), Ok(Errand::Bench(bench::Plan::default())));
+        assert_eq!(parse(&["bench"]), Ok(Errand::Bench(&bench::Plan::FULL)));
+        assert_eq!(parse(&["bench", "--quick"]), Ok(Errand::Bench(&bench::Plan::QUICK)));
         assert_eq!(
-            parse(&["bench", "--rounds", "3", "--messages", "100"]),
-            Ok(Errand::Bench(bench::Plan { messages: 100, rounds: 3 }))
+            parse(&["bench", "sink", "--rounds", "3", "--messages", "100"]),
+            Ok(Errand::Sink(bench::sink::Plan { messages: 100, rounds: 3 }))
         );
     }
 
@@ -130,8 +138,8 @@ mod tests {
             (&["tset"], "no such errand: `tset`"),
             (&["test", "--no-skip"], "unexpected argument `--no-skip`"),
             (&["deep", "down"], "unexpected argument `down`"),
-            (&["bench", "--rounds"], "--rounds wants a number"),
-            (&["bench", "--rounds", "0"], "--rounds wants a number above zero, not `0`"),
+            (&["bench", "sink", "--rounds"], "--rounds wants a number"),
+            (&["bench", "sink", "--rounds", "0"], "--rounds wants a number above zero, not `0`"),
             (&["bench", "instructions", "now"], "unexpected argument `instructions`"),
         ] {
             assert_eq!(parse(words), Err(says.to_owned()), "{words:?}");

@@ -24,6 +24,7 @@ const PEERS: &[Peer] = &[
     Peer { name: "mount", package: None, objection: only_for_root },
     Peer { name: "sqlite3", package: Some("sqlite3"), objection: none },
     Peer { name: "python3", package: Some("python3"), objection: without_lmtp },
+    Peer { name: "dovecot", package: Some("dovecot-lmtpd"), objection: none },
     Peer { name: "valgrind", package: Some("valgrind"), objection: none },
     Peer { name: "postgres", package: Some("postgresql"), objection: without_its_user },
     // Not Debian's: `mailman.rs` installs it.

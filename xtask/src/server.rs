@@ -32,9 +32,14 @@ impl Server {
             if server.ended()?.is_some() || Instant::now() > deadline {
                 return Err(format!("{command:?} does not serve; it said:\n{}", complaints(log)));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(1));
         }
         Ok(server)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to stop, and waits until it has, in good order.
@@ -121,6 +126,7 @@ impl Drop for Scratch {
 }
 
 /// The `listgate` program as it is released.
+#[derive(Clone)]
 pub(crate) struct Gate {
     program: PathBuf,
 }
@@ -135,6 +141,11 @@ impl Gate {
     pub(crate) fn example(name: &str) -> Outcome<PathBuf> {
         run::succeed(&mut cargo(&["build", "--release", "--package", "listgate", "--example", name]))?;
         Ok(run::target()?.join("release/examples").join(name))
+    }
+
+    /// A `listgate` command that needs no data directory.
+    pub(crate) fn command(&self) -> Command {
+        command(&self.program)
     }
 
     /// A `listgate` command on a data directory, under another program if `under` names one.

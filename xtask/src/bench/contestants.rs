@@ -1,0 +1,341 @@
+//! The servers that are compared, each set up on this machine for the one purpose.
+
+use crate::mailman;
+use crate::peers;
+use crate::run::{self, Outcome, command};
+use crate::server::{Gate, Server, free_address};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Listgate,
+    ListgateMailman,
+    Sink,
+    Dovecot,
+    Mailman,
+    Aiosmtpd,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Listgate, Self::ListgateMailman, Self::Sink, Self::Dovecot, Self::Mailman, Self::Aiosmtpd];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Listgate => "Listgate",
+            Self::ListgateMailman => "Listgate, Mailman home",
+            Self::Sink => "smtp-sink",
+            Self::Dovecot => "Dovecot LMTP",
+            Self::Mailman => "Mailman's runner",
+            Self::Aiosmtpd => "aiosmtpd",
+        }
+    }
+
+    /// What it does with a message before it says 250.
+    pub(super) fn keeps(self) -> &'static str {
+        match self {
+            Self::Listgate => "SQLite home: stored and synced, as it is by default",
+            Self::ListgateMailman => {
+                "`serve --mailman`: a file in Mailman's queue, file and directory synced"
+            }
+            Self::Sink => "Postfix's `smtp-sink -L`: forgets it; the ceiling",
+            Self::Dovecot => "to Maildir, synced (`mail_fsync` as by default), any user taken",
+            Self::Mailman => "GNU Mailman's own LMTP runner: a file in its queue, file synced",
+            Self::Aiosmtpd => "its LMTP class, under a handler that forgets the message",
+        }
+    }
+
+    /// Why it cannot take part.
+    pub(super) fn missing(self) -> Option<String> {
+        let program = match self {
+            Self::Listgate => return None,
+            Self::Sink => "smtp-sink",
+            Self::Dovecot => "dovecot",
+            Self::ListgateMailman | Self::Mailman | Self::Aiosmtpd => "mailman",
+        };
+        peers::program(program).is_none().then(|| format!("{program} is not installed"))
+    }
+}
+
+/// A server of its own folder, until this value goes.
+pub(super) struct Running {
+    pub(super) kind: Kind,
+    pub(super) address: SocketAddr,
+    server: Option<Server>,
+    folder: PathBuf,
+    admin: Option<SocketAddr>,
+}
+
+impl Running {
+    /// Starts a server that takes mail to `list1@example.com` up to that many. `folder` must not exist.
+    pub(super) fn start(kind: Kind, gate: &Gate, folder: &Path, lists: usize) -> Outcome<Self> {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut running =
+            Self { kind, address: free_address()?, server: None, folder: folder.to_owned(), admin: None };
+        let server = match kind {
+            Kind::Listgate => running.listgate(gate, lists)?,
+            Kind::ListgateMailman => running.listgate_mailman(gate, lists)?,
+            Kind::Sink => running.sink()?,
+            Kind::Dovecot => running.dovecot()?,
+            Kind::Mailman => running.mailman(lists)?,
+            Kind::Aiosmtpd => running.aiosmtpd()?,
+        };
+        running.server = Some(server);
+        Ok(running)
+    }
+
+    /// Messages that a commit had in the mean since the last call with the same counts. Only a Listgate
+    /// with a home of its own tells.
+    pub(super) fn commits(&self) -> Option<Commits> {
+        let mut stream = TcpStream::connect(self.admin?).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;
+        let mut metrics = String::new();
+        stream.read_to_string(&mut metrics).ok()?;
+        let value = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().parse::<f64>().ok()
+        };
+        let sum = value("listgate_commit_deliveries_sum ")?;
+        Some(Commits { deliveries: sum, commits: value("listgate_commit_deliveries_count ")? })
+    }
+
+    /// A line of the server's `/proc/PID/status`, in KiB.
+    pub(super) fn memory(&self, key: &str) -> Outcome<f64> {
+        let pid = self.server.as_ref().map(Server::id).ok_or("the server has ended")?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))
+            .map_err(|error| format!("the memory of a server: {error}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).ok_or(format!("no {key}"))?;
+        let kib = line.trim_start_matches(':').trim().trim_end_matches(" kB");
+        kib.parse().map_err(|error| format!("{key} {kib}: {error}"))
+    }
+
+    fn listgate(&mut self, gate: &Gate, lists: usize) -> Outcome<Server> {
+        let data = self.folder.join("data");
+        gate.create_lists(&data, &addresses(lists))?;
+        self.serve(gate, &data)
+    }
+
+    /// Listgate on a data directory that is there already, and that stays.
+    pub(super) fn on(gate: &Gate, data: &Path, folder: &Path) -> Outcome<Self> {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let address = free_address()?;
+        let mut running =
+            Self { kind: Kind::Listgate, address, server: None, folder: folder.to_owned(), admin: None };
+        running.server = Some(running.serve(gate, data)?);
+        Ok(running)
+    }
+
+    fn serve(&mut self, gate: &Gate, data: &Path) -> Outcome<Server> {
+        let admin = free_address()?;
+        let config = self.file("listgate.toml", &format!("[admin]\nlisten = \"{admin}\"\n"))?;
+        let options = ["--config".as_ref(), config.as_ref()];
+        let (server, address) = gate.serve_with(data, &[], &options)?;
+        self.admin = Some(admin);
+        self.address = address;
+        Ok(server)
+    }
+
+    fn listgate_mailman(&mut self, gate: &Gate, lists: usize) -> Outcome<Server> {
+        let cfg = self.mailman_site(lists)?;
+        let options = ["--mailman".as_ref(), cfg.as_ref()];
+        let (server, address) = gate.serve_with(&self.folder.join("data"), &[], &options)?;
+        self.address = address;
+        Ok(server)
+    }
+
+    fn sink(&self) -> Outcome<Server> {
+        let mut sink = command(peers::require("smtp-sink", "Postfix")?);
+        if peers::is_root() {
+            sink.args(["-u", "nobody"]);
+        }
+        sink.args(["-L", &self.address.to_string(), "1000"]);
+        Server::start(&mut sink, self.address, &self.folder.join("log"))
+    }
+
+    /// As whoever calls us, or as nobody for root, whom Dovecot does not deliver for.
+    fn dovecot(&self) -> Outcome<Server> {
+        let (user, group) = if peers::is_root() {
+            ("nobody".to_owned(), "nogroup".to_owned())
+        } else {
+            let id = |option| run::output(command("id").arg(option)).map(|name| name.trim().to_owned());
+            (id("-un")?, id("-gn")?)
+        };
+        let mail = self.folder.join("mail");
+        fs::create_dir_all(&mail).map_err(|error| format!("{}: {error}", mail.display()))?;
+        if peers::is_root() {
+            run::succeed(command("chown").arg(format!("{user}:{group}")).arg(&mail))?;
+        }
+        let config = DOVECOT
+            .replace("FOLDER", &self.folder.display().to_string())
+            .replace("USER", &user)
+            .replace("GROUP", &group)
+            .replace("PORT", &self.address.port().to_string());
+        let config = self.file("dovecot.conf", &config)?;
+        let mut dovecot = command(peers::require("dovecot", "dovecot-lmtpd")?);
+        dovecot.arg("-F").arg("-c").arg(config);
+        Server::start(&mut dovecot, self.address, &self.folder.join("log"))
+    }
+
+    fn mailman(&self, lists: usize) -> Outcome<Server> {
+        let cfg = self.mailman_site(lists)?;
+        let mut runner = mailman_program(&self.folder, "runner")?;
+        runner.arg("-C").arg(cfg).arg("--runner=lmtp:0:1");
+        Server::start(&mut runner, self.address, &self.folder.join("log"))
+    }
+
+    /// A Mailman site on SQLite. It makes four lists itself; more are copies of their rows, since it
+    /// takes minutes to make thousands.
+    fn mailman_site(&self, lists: usize) -> Outcome<PathBuf> {
+        let var = self.folder.join("var");
+        fs::create_dir(&var).map_err(|error| format!("{}: {error}", var.display()))?;
+        let cfg = format!(
+            "[mailman]\nlayout: bench\n[paths.bench]\nvar_dir: {}\n[mta]\nincoming: mailman.mta.null.NullMTA\n\
+             lmtp_host: 127.0.0.1\nlmtp_port: {}\n[runner.lmtp]\nstart: no\n",
+            var.display(),
+            self.address.port()
+        );
+        let cfg = self.file("mailman.cfg", &cfg)?;
+        let mut python = mailman_program(&self.folder, "python")?;
+        python.arg("-c").arg(MAILMAN_LISTS).arg(&cfg).arg(var.join("data/mailman.db"));
+        run::succeed(python.arg(lists.to_string()))?;
+        Ok(cfg)
+    }
+
+    fn aiosmtpd(&self) -> Outcome<Server> {
+        let mut python = mailman_program(&self.folder, "python")?;
+        python.args(["-c", AIOSMTPD, &self.address.port().to_string()]);
+        Server::start(&mut python, self.address, &self.folder.join("log"))
+    }
+
+    fn file(&self, name: &str, text: &str) -> Outcome<PathBuf> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Dovecot's children end with their master only if it is asked to end. How others end is theirs.
+        if let Some(server) = self.server.take() {
+            let _ = server.stop();
+        }
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("xtask: {}: {error}", self.folder.display());
+        }
+    }
+}
+
+/// Counts of a Listgate since its start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Commits {
+    deliveries: f64,
+    commits: f64,
+}
+
+impl Commits {
+    /// Messages of a commit in the mean, since an earlier count; at least one.
+    pub(super) fn batch_since(self, earlier: Self) -> f64 {
+        let commits = (self.commits - earlier.commits).max(1.0);
+        ((self.deliveries - earlier.deliveries) / commits).max(1.0)
+    }
+}
+
+/// `list1@example.com` up to that many.
+pub(super) fn addresses(lists: usize) -> Vec<String> {
+    (1..=lists).map(|number| format!("list{number}@example.com")).collect()
+}
+
+/// A program of the virtual environment that has Mailman and aiosmtpd.
+fn mailman_program(folder: &Path, name: &str) -> Outcome<std::process::Command> {
+    let mut program = command(mailman::folder()?.join("bin").join(name));
+    program.env_remove("MAILMAN_CONFIG_FILE").env_remove("MAILMAN_VAR_DIR").current_dir(folder);
+    Ok(program)
+}
+
+const DOVECOT: &str = "\
+base_dir = FOLDER/base
+state_dir = FOLDER/state
+log_path = FOLDER/dovecot.log
+info_log_path = /dev/null
+protocols = lmtp
+listen = 127.0.0.1
+ssl = no
+default_internal_user = USER
+default_internal_group = GROUP
+default_login_user = USER
+mail_location = maildir:FOLDER/mail/%u
+mail_uid = USER
+mail_gid = GROUP
+first_valid_uid = 0
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=USER gid=GROUP home=FOLDER/mail/%u allow_all_users=yes
+}
+service lmtp {
+  process_min_avail = 8
+  process_limit = 200
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = PORT
+  }
+}
+service auth {
+  client_limit = 2000
+}
+service stats {
+  client_limit = 2000
+}
+service anvil {
+  chroot =
+}
+";
+
+const MAILMAN_LISTS: &str = "
+import sqlite3, sys
+from mailman.core.initialize import initialize
+cfg, database, lists = sys.argv[1], sys.argv[2], int(sys.argv[3])
+initialize(cfg)
+from mailman.app.lifecycle import create_list
+from mailman.database.transaction import transaction
+from mailman.interfaces.domain import IDomainManager
+from zope.component import getUtility
+with transaction():
+    getUtility(IDomainManager).add('example.com')
+    for number in range(1, min(lists, 4) + 1):
+        create_list('list%d@example.com' % number, ['owner@example.org'])
+db = sqlite3.connect(database)
+rows = db.execute('SELECT * FROM mailinglist WHERE id = 1')
+names = [column[0] for column in rows.description]
+first = dict(zip(names, rows.fetchone()))
+marks = ', '.join('?' for name in names)
+for number in range(5, lists + 1):
+    name = 'list%d' % number
+    copy = dict(first, id=number, list_name=name, list_id=name + '.example.com')
+    db.execute('INSERT INTO mailinglist VALUES (%s)' % marks, list(copy.values()))
+db.commit()
+";
+
+/// A reply for each recipient, as RFC 2033 wants it: the library by itself sends one in all.
+const AIOSMTPD: &str = "
+import asyncio, sys
+from aiosmtpd.lmtp import LMTP
+
+class Forgets:
+    async def handle_DATA(self, server, session, envelope):
+        return '\\r\\n'.join('250 Ok' for recipient in envelope.rcpt_tos)
+
+async def main():
+    serve = lambda: LMTP(Forgets(), data_size_limit=None)
+    server = await asyncio.get_running_loop().create_server(serve, '127.0.0.1', int(sys.argv[1]))
+    await server.serve_forever()
+
+asyncio.run(main())
+";

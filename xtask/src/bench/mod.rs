@@ -1,0 +1,296 @@
+//! `cargo xtask bench`: Listgate beside other servers and beside what the hardware could do, written to
+//! docs/performance.md.
+//!
+//! Rates of different days or machines say little. The figures are ratios of runs that take turns, and of
+//! all rounds the median.
+
+mod axes;
+mod chart;
+mod contestants;
+mod floor;
+pub(crate) mod load;
+mod machine;
+mod mixed;
+mod page;
+mod scale;
+pub(crate) mod sink;
+
+use crate::mailman;
+use crate::peers;
+use crate::run::{self, Outcome};
+use crate::server::{Gate, Scratch};
+use axes::{Axis, Results};
+use contestants::Kind;
+use floor::Floor;
+use load::Load;
+use page::{Section, Target};
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How much to measure.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// Rounds of everything, and the seconds of a server's turn.
+    pub(crate) rounds: usize,
+    pub(crate) seconds: f64,
+    /// The same for what is compared most closely: many entries waiting.
+    pub(crate) long_rounds: usize,
+    pub(crate) long_seconds: f64,
+    /// What many lists, and many waiting entries, are.
+    pub(crate) lists: usize,
+    pub(crate) entries: usize,
+    /// Messages of a run by smtp-source.
+    pub(crate) messages: usize,
+}
+
+impl Plan {
+    /// About 25 minutes.
+    pub(crate) const FULL: Self = Self {
+        rounds: 5,
+        seconds: 1.5,
+        long_rounds: 11,
+        long_seconds: 10.0,
+        lists: 1_000_000,
+        entries: 1_000_000,
+        messages: 20_000,
+    };
+
+    /// About three: to see that it works. Its figures are coarse.
+    pub(crate) const QUICK: Self = Self {
+        rounds: 1,
+        seconds: 0.4,
+        long_rounds: 3,
+        long_seconds: 1.0,
+        lists: 100_000,
+        entries: 50_000,
+        messages: 5_000,
+    };
+}
+
+/// What all parts use.
+struct Bench<'p> {
+    plan: &'p Plan,
+    gate: Gate,
+    floor: Floor,
+    scratch: Scratch,
+    folders: Cell<usize>,
+}
+
+impl Bench<'_> {
+    /// A folder that nobody else has; it is not made yet.
+    fn folder(&self) -> PathBuf {
+        let number = self.folders.get() + 1;
+        self.folders.set(number);
+        self.scratch.join(&number.to_string())
+    }
+}
+
+/// Measures, and writes the page and its charts. What cannot be measured is named there.
+pub(crate) fn run(plan: &Plan) -> Outcome {
+    let start = Instant::now();
+    peers::install(&["postfix", "dovecot", "valgrind", "python3"]);
+    mailman::install();
+    let gate = Gate::build()?;
+    let scratch = Scratch::new("compare")?;
+    let mut floor = Floor::create(&scratch.join("floor"))?;
+    let sync = floor.run(4096, plan.seconds.max(1.0))?;
+    let machine = machine::describe(&scratch.join("."), &sync);
+    println!("{machine}");
+    let mut bench = Bench { plan, gate, floor, scratch, folders: Cell::new(0) };
+    let docs = run::root().join("docs");
+    let mut sections = Vec::new();
+    let mut add = |title: &str, section: Outcome<Vec<Section>>| match section {
+        Ok(more) => sections.extend(more),
+        Err(why) => {
+            eprintln!("xtask: {title}: {why}");
+            let text = format!("Not measured: {why}\n");
+            sections.push(Section { title: title.to_owned(), text, targets: Vec::new() });
+        }
+    };
+    add("The ceiling", sink::section(&mut bench).map(|section| vec![section]));
+    add("Sessions", sessions(&mut bench, &docs));
+    add("Sizes", sizes(&mut bench, &docs));
+    add("Recipients and pipelining", recipients(&mut bench));
+    add("Lists of a Mailman site", mailman_lists(&mut bench));
+    add("Many lists, many entries", scale::sections(&mut bench));
+    add("Mixed sizes", mixed::section(&mut bench).map(|section| vec![section]));
+    let measured = format!(
+        "{}\n\nThe run took {:.0} minutes.\n",
+        page::compose(&machine, &sections),
+        start.elapsed().as_secs_f64() / 60.0
+    );
+    let path = docs.join("performance.md");
+    page::write(&path, &measured)?;
+    for target in sections.iter().flat_map(|section| &section.targets) {
+        let verdict = if target.met { "met" } else { "MISSED" };
+        println!("{verdict}: {}: {}, wanted {}", target.what, target.measured, target.wanted);
+    }
+    println!("written: {}", path.display());
+    Ok(())
+}
+
+fn sessions(bench: &mut Bench, docs: &Path) -> Outcome<Vec<Section>> {
+    let base = Load::base(bench.plan.seconds);
+    let loads = [1, 8, 32, 128];
+    let axis = Axis {
+        title: "Sessions",
+        row: "sessions",
+        loads: loads.map(|sessions| (sessions.to_string(), Load { sessions, ..base.clone() })).to_vec(),
+        lists: base.lists,
+        kinds: Kind::ALL.to_vec(),
+        octets: false,
+    };
+    let results = axis.measure(bench)?;
+    draw(docs, "performance-sessions.svg", &results.chart())?;
+    draw(docs, "performance-servers.svg", &bars(&results))?;
+    let times = |over, under| results.times("8", over, under);
+    let mut section = results.section();
+    section.targets = vec![
+        Target::at_least(
+            "SQLite home against Mailman's runner with 4 lists, 8 sessions",
+            60.0,
+            times(Kind::Listgate, Kind::Mailman),
+        ),
+        Target::at_least(
+            "SQLite home against Dovecot LMTP, 8 sessions",
+            20.0,
+            times(Kind::Listgate, Kind::Dovecot),
+        ),
+        Target::at_least(
+            "Mailman home against Mailman's runner with 4 lists, 8 sessions",
+            20.0,
+            times(Kind::ListgateMailman, Kind::Mailman),
+        ),
+    ];
+    let kinds: String =
+        Kind::ALL.iter().map(|kind| format!("| {} | {} |\n", kind.name(), kind.keeps())).collect();
+    section.text = format!(
+        "Messages of 4 KiB to one recipient, one command at a time. Rates are messages per second; in\n\
+         brackets, how many times that Listgate takes.\n\n\
+         | server | what it does with a message |\n|---|---|\n{kinds}\n\
+         ![Messages per second, 8 sessions](performance-servers.svg)\n\n\
+         ![Messages per second, by sessions](performance-sessions.svg)\n\n{}",
+        section.text
+    );
+    Ok(vec![section])
+}
+
+/// The servers at the base point.
+fn bars(results: &Results) -> String {
+    let bar = |kind: &Kind| {
+        let times = results.times("8", Kind::Listgate, *kind)?;
+        let word = if *kind == Kind::Listgate {
+            String::new()
+        } else {
+            format!("(Listgate {} times)", page::ratio(times))
+        };
+        Some((kind.name(), results.rate("8", *kind)?, word))
+    };
+    chart::bars(
+        "messages per second, 8 sessions, 4 KiB",
+        &Kind::ALL.iter().filter_map(bar).collect::<Vec<_>>(),
+    )
+}
+
+fn sizes(bench: &mut Bench, docs: &Path) -> Outcome<Vec<Section>> {
+    let base = Load::base(bench.plan.seconds);
+    let size = |size: &str| (size.to_owned(), Load { size: size.to_owned(), ..base.clone() });
+    let axis = Axis {
+        title: "Sizes",
+        row: "size",
+        loads: ["2KiB", "4KiB", "8KiB", "64KiB", "1MiB"].map(size).to_vec(),
+        lists: base.lists,
+        kinds: Kind::ALL.to_vec(),
+        octets: true,
+    };
+    let results = axis.measure(bench)?;
+    draw(docs, "performance-sizes.svg", &results.chart_of_octets())?;
+    let mut section = results.section();
+    section.targets = vec![Target::at_least(
+        "octets per second with 1 MiB messages, as a part of the hardware's floor",
+        0.5,
+        results.of_the_floor("1MiB"),
+    )];
+    section.text = format!(
+        "Eight sessions. The floor appends and syncs the same octets, as many at a time as Listgate's\n\
+         commits have in the mean, in a zero-filled file; beside Listgate's octets stands their part of\n\
+         the floor's.\n\n![MiB per second, by size](performance-sizes.svg)\n\n{}",
+        section.text
+    );
+    Ok(vec![section])
+}
+
+fn recipients(bench: &mut Bench) -> Outcome<Vec<Section>> {
+    let base = Load { lists: 50, ..Load::base(bench.plan.seconds) };
+    let load = |(label, recipients, pipelining): (&str, usize, bool)| {
+        (label.to_owned(), Load { recipients, pipelining, ..base.clone() })
+    };
+    let axis = Axis {
+        title: "Recipients and pipelining",
+        row: "recipients",
+        loads: [("1", 1, false), ("1, pipelined", 1, true), ("50", 50, false), ("50, pipelined", 50, true)]
+            .map(load)
+            .to_vec(),
+        lists: base.lists,
+        kinds: Kind::ALL.to_vec(),
+        octets: false,
+    };
+    let results = axis.measure(bench)?;
+    let rate = |label| results.rate(label, Kind::Listgate);
+    let cost = rate("1, pipelined").zip(rate("50, pipelined")).map(|(one, fifty)| one / fifty);
+    let mut section = results.section();
+    section.targets =
+        vec![Target::at_most("cost of 50 recipients against 1, pipelined as Postfix does", 3.0, cost)];
+    section.text = format!(
+        "Eight sessions, 4 KiB, sites with 50 lists. Pipelined: MAIL, RCPT and DATA in one write where the\n\
+         server announces it, then the message. Without it, each recipient is a round trip.\n\n{}",
+        section.text
+    );
+    Ok(vec![section])
+}
+
+/// What Mailman's runner costs grows with its lists.
+fn mailman_lists(bench: &mut Bench) -> Outcome<Vec<Section>> {
+    let base = Load::base(bench.plan.seconds);
+    let axis = Axis {
+        title: "Lists of a Mailman site",
+        row: "lists",
+        loads: vec![("5,000".to_owned(), base)],
+        lists: 5_000,
+        kinds: vec![Kind::Listgate, Kind::ListgateMailman, Kind::Mailman],
+        octets: false,
+    };
+    let results = axis.measure(bench)?;
+    let mut section = results.section();
+    section.targets = vec![Target::at_least(
+        "Mailman home against Mailman's runner with 5,000 lists, 8 sessions",
+        100.0,
+        results.times("5,000", Kind::ListgateMailman, Kind::Mailman),
+    )];
+    Ok(vec![section])
+}
+
+fn draw(docs: &Path, name: &str, svg: &str) -> Outcome {
+    let path = docs.join(name);
+    std::fs::write(&path, svg).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+        assert_eq!(median([7.0].into_iter()), 7.0);
+    }
+}
