@@ -34,7 +34,8 @@ const PEERS: &[Peer] = &[
 ];
 
 /// What `cargo xtask test` installs where it can.
-pub(crate) const OF_THE_TESTS: &[&str] = &["postfix", "swaks", "strace", "sqlite3", "python3", "postgres"];
+pub(crate) const OF_THE_TESTS: &[&str] =
+    &["postfix", "swaks", "strace", "sqlite3", "python3", "valgrind", "postgres"];
 
 /// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
 pub(crate) fn missing(reason: &str) -> Option<String> {

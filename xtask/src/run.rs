@@ -16,10 +16,11 @@ pub(crate) fn root() -> PathBuf {
     Path::new(&xtask).parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// Cargo's target folder: the one that this program was built into, whatever set it.
+/// Cargo's target folder: the one that this program, or its test, was built into, whatever set it.
+/// Cargo marks it.
 pub(crate) fn target() -> Outcome<PathBuf> {
     let exe = std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?;
-    let target = exe.parent().and_then(Path::parent);
+    let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target folder", exe.display()))
 }
 
