@@ -6,9 +6,9 @@ use super::chart;
 use super::contestants::{Kind, Running};
 use super::floor::{Floor, Synced};
 use super::load::{Load, Measured};
-use super::median;
 use super::page::{Section, count, digits, mebibytes, ratio};
-use crate::run::{self, Outcome, command};
+use super::{median, settle};
+use crate::run::Outcome;
 
 /// A thing to change, and the loads that do.
 pub(super) struct Axis {
@@ -43,8 +43,7 @@ impl Axis {
     /// left out.
     pub(super) fn measure(self, bench: &mut Bench) -> Outcome<Results> {
         println!("::: {}", self.title);
-        // What an earlier part removed is not this one's to write.
-        run::succeed(&mut command("sync"))?;
+        settle()?;
         let mut notes = Vec::new();
         let mut servers = Vec::new();
         for &kind in &self.kinds {

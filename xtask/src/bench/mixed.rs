@@ -4,7 +4,7 @@ use super::contestants::{Kind, Running};
 use super::floor::Synced;
 use super::load::{Latency, Load, Measured};
 use super::page::{Section, Target, count, millis};
-use super::{Bench, median};
+use super::{Bench, median, settle};
 use crate::run::Outcome;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,8 +18,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// since at the fastest a latency says how many sessions there are.
 pub(super) fn section(bench: &mut Bench) -> Outcome<Section> {
     println!("::: Mixed sizes");
-    let folder = bench.folder();
-    let server = Running::start(Kind::Listgate, &bench.gate, &folder, 4)?;
+    let server = Running::start(Kind::Listgate, &bench.gate, &bench.folder(), 4)?;
+    // Large mail that came before is not to be in the way of small mail alone.
+    let other = Running::start(Kind::Listgate, &bench.gate, &bench.folder(), 4)?;
     let base = Load::base(bench.plan.long_seconds / 2.0);
     let mixture = Load { size: SIZES.to_owned(), ..base.clone() };
     let fastest = mixture.run(&bench.gate, server.address)?.rate;
@@ -28,7 +29,7 @@ pub(super) fn section(bench: &mut Bench) -> Outcome<Section> {
     let mixture = Load { rate: Some(rate), ..mixture };
     let mut rounds = Vec::new();
     for _ in 0..bench.plan.rounds {
-        let (alone, _) = probed(bench, &alone, &server)?;
+        let (alone, _) = probed(bench, &alone, &other)?;
         let (mixed, sync) = probed(bench, &mixture, &server)?;
         let small = *mixed.of_sizes.first().ok_or("listgate bench told of no sizes")?;
         rounds.push((alone.latency, small, sync));
@@ -38,6 +39,7 @@ pub(super) fn section(bench: &mut Bench) -> Outcome<Section> {
 
 /// A run, and how long small syncs took beside it.
 fn probed(bench: &mut Bench, load: &Load, server: &Running) -> Outcome<(Measured, Synced)> {
+    settle()?;
     let over = AtomicBool::new(false);
     let floor = &mut bench.floor;
     std::thread::scope(|scope| {

@@ -17,7 +17,7 @@ pub(crate) mod sink;
 
 use crate::mailman;
 use crate::peers;
-use crate::run::{self, Outcome};
+use crate::run::{self, Outcome, command};
 use crate::server::{Gate, Scratch};
 use axes::{Axis, Results};
 use contestants::Kind;
@@ -84,6 +84,11 @@ impl Bench<'_> {
         self.folders.set(number);
         self.scratch.join(&number.to_string())
     }
+}
+
+/// Waits until the disk has what was written before, so that it is not charged to what comes next.
+fn settle() -> Outcome {
+    run::succeed(&mut command("sync"))
 }
 
 /// Measures, and writes the page and its charts. What cannot be measured is named there.

@@ -4,7 +4,7 @@
 use super::contestants::{Running, addresses};
 use super::load::{Length, Load};
 use super::page::{Section, Target, count, ratio};
-use super::{Bench, median};
+use super::{Bench, median, settle};
 use crate::instructions;
 use crate::run::Outcome;
 use std::path::{Path, PathBuf};
@@ -102,9 +102,11 @@ fn entries(bench: &mut Bench, few: &Path, waiting: &Path) -> Outcome<Section> {
         let data = bench.folder();
         instructions::copy(few, &data)?;
         let fresh = Running::on(&bench.gate, &data, &bench.folder())?;
+        settle()?;
         let none = load.run(&bench.gate, fresh.address)?.rate;
         drop(fresh);
         std::fs::remove_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
+        settle()?;
         let many = load.run(&bench.gate, beside.address)?.rate;
         println!("  round {round}: none {}, many {}, ratio {}", count(none), count(many), ratio(many / none));
         rates.push((none, many));
