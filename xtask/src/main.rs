@@ -27,7 +27,7 @@ usage: cargo xtask ERRAND
   test [--no-skips]                  formatting, lints, tests, documentation: the test command
                                      (--no-skips: a test that was not run is a failure)
   deep                               the tests with many more cases and rounds, fuzzing, mutants,
-                                     coverage, then bench
+                                     coverage, then bench sink
   deep PART                          one of them: tests, fuzz, mutants, coverage, bench
   bench [--quick]                    listgate beside other servers and the hardware's floor: writes
                                      docs/performance.md; 25 minutes (--quick: 3, coarse)

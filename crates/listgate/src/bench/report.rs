@@ -146,11 +146,8 @@ impl fmt::Display for Report {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, latency: &Histogram<u64>) -> fmt::Result {
-    write!(f, "{name:8}")?;
-    for (quantile, share) in QUANTILES {
-        write!(f, " {quantile} {}", milliseconds(latency.value_at_quantile(share)))?;
-    }
-    writeln!(f)
+    let quantile = |(name, share)| format!("{name} {}", milliseconds(latency.value_at_quantile(share)));
+    writeln!(f, "{name:8} {}", QUANTILES.map(quantile).join(", "))
 }
 
 /// Three digits, more before the point.
