@@ -1,6 +1,7 @@
 //! Every bound of this crate that nobody needs to choose; those an operator chooses are in
 //! `config.rs`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Octets of a body kept in memory and in the database's row; a larger one goes to a spool file.
@@ -175,3 +176,11 @@ pub(crate) const STANDARD_ERROR: usize = 1536;
 
 /// The pause between two drawings of the progress.
 pub(crate) const PROGRESS: Duration = Duration::from_millis(500);
+
+/// Octets of a message of `listgate bench`: room for its header and a line, and no more than may be held
+/// in memory.
+pub(crate) const BENCH_MESSAGE: RangeInclusive<usize> = 256..=1 << 30;
+
+/// How long `listgate bench` waits for a connection, and for any word on any session.
+pub(crate) const BENCH_CONNECT: Duration = Duration::from_secs(30);
+pub(crate) const BENCH_SILENCE: Duration = Duration::from_secs(60);

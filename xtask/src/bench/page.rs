@@ -67,7 +67,7 @@ pub(super) fn compose(machine: &str, sections: &[Section]) -> String {
             .expect("writing to a String does not fail");
     }
     for section in sections {
-        write!(text, "\n## {}\n\n{}", section.title, section.text)
+        writeln!(text, "\n## {}\n\n{}", section.title, section.text.trim_end())
             .expect("writing to a String does not fail");
     }
     text
@@ -119,8 +119,7 @@ pub(super) fn ratio(number: f64) -> String {
 }
 
 pub(super) fn mebibytes(octets: f64) -> String {
-    let number = octets / 1_048_576.0;
-    if number < 10.0 { format!("{number:.1}") } else { count(number.round()) }
+    digits(octets / 1_048_576.0)
 }
 
 /// Milliseconds, to about three digits.

@@ -1,5 +1,6 @@
 //! What is sent: messages of the sizes that were asked for, no two alike, and whom they go to.
 
+use crate::limits;
 use bytesize::ByteSize;
 use listgate_lmtp::{ForwardPath, ReversePath, encode_message};
 use std::borrow::Cow;
@@ -9,11 +10,6 @@ use std::str::FromStr;
 /// Octets at a message's beginning that differ: `Message-ID: <RUN.NUMBER@bench.invalid>` and its line
 /// end. The rest is shared by all messages of a size.
 pub(crate) const HEAD: usize = 63;
-
-/// The least message: its header, and a line.
-const LEAST: usize = 256;
-/// The largest: it is held in memory.
-const MOST: usize = 1 << 30;
 
 /// Sizes in octets, each with its share of the messages in percent; the shares add up to 100.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,10 +23,11 @@ impl FromStr for Sizes {
         let size = |text: &str| {
             let size = text.parse::<ByteSize>().map_err(|_| format!("{text:?} is no size: write 4KiB"))?;
             let octets = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
-            if (LEAST..=MOST).contains(&octets) {
+            if limits::BENCH_MESSAGE.contains(&octets) {
                 return Ok(octets);
             }
-            Err(format!("a message has {LEAST} octets to 1 GiB, not {text}"))
+            let least = limits::BENCH_MESSAGE.start();
+            Err(format!("a message has {least} octets to 1 GiB, not {text}"))
         };
         if !text.contains('%') {
             return Ok(Self(vec![(100, size(text)?)]));

@@ -9,6 +9,7 @@ mod report;
 mod session;
 
 use crate::config::ListenAddress;
+use crate::limits;
 use listgate_lmtp::{ClientEvent, Closed};
 use mail::Mail;
 pub(crate) use pace::Until;
@@ -47,14 +48,11 @@ pub(crate) enum BenchError {
     Unwilling(ListenAddress, String),
     #[error("{0}: {1}")]
     NoLmtp(ListenAddress, Closed),
-    #[error("{0} has not said anything for {time} s", time = PATIENCE.as_secs())]
+    #[error("{0} has not said anything for {time} s", time = limits::BENCH_SILENCE.as_secs())]
     Silent(ListenAddress),
     #[error("waiting for replies: {0}")]
     Wait(#[from] Errno),
 }
-
-/// The longest silence on all sessions.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at the clock for the progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -148,7 +146,7 @@ impl Run<'_> {
                 told = now;
                 progress(self.pace.begun(), self.started.map_or(Duration::ZERO, |started| now - started));
                 let waits = self.started.is_none() || self.slots.iter().any(|slot| slot.message.is_some());
-                if waits && now - self.heard >= PATIENCE {
+                if waits && now - self.heard >= limits::BENCH_SILENCE {
                     return Err(BenchError::Silent(self.plan.server.clone()));
                 }
             }

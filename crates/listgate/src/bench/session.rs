@@ -2,15 +2,13 @@
 
 use super::mail::{HEAD, Mail};
 use crate::config::ListenAddress;
+use crate::limits;
 use listgate_lmtp::Client;
 use rustix::event::epoll;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
-
-const TIME_TO_CONNECT: Duration = Duration::from_secs(30);
 
 enum Stream {
     Tcp(TcpStream),
@@ -21,7 +19,7 @@ impl Stream {
     fn connect(server: &ListenAddress) -> io::Result<Self> {
         match server {
             ListenAddress::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, TIME_TO_CONNECT)?;
+                let stream = TcpStream::connect_timeout(address, limits::BENCH_CONNECT)?;
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;
                 Ok(Self::Tcp(stream))

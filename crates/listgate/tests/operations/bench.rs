@@ -1,11 +1,11 @@
 //! `listgate bench` against a real gate: what it counts is what is in the queue.
 
-use crate::support::{Server, Site};
+use crate::support::{Server, Site, until};
 use listgate::{Config, ListenAddress};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 const LIST: &str = "mylist@example.com";
 
@@ -142,6 +142,24 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
     hangs_up.join().unwrap();
     let dead = bench(&site, &address, &["--to", LIST]);
     fails(&dead, &format!("cannot connect to {address}"));
+}
+
+#[test]
+fn a_server_that_dies_ends_the_run_and_what_was_accepted_is_told() {
+    let site = Site::with_list();
+    let mut server = site.serve(&[]);
+    let mut command = site.command();
+    command.args(["bench", "--json", "--to", LIST, "--duration", "60s", "--server"]);
+    command.arg(server.address.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = command.spawn().unwrap();
+    until("some mail is queued", || !site.ids("in").is_empty());
+    server.child.kill().unwrap();
+    let output = run.wait_with_output().unwrap();
+    fails(&output, &format!("cannot connect to {}", server.address));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let accepted = run["accepted"].as_u64().unwrap();
+    assert!(accepted > 0 && accepted <= site.ids("in").len() as u64, "{run}");
+    assert!(run["unanswered"].as_u64().unwrap() > 0, "{run}");
 }
 
 #[test]
