@@ -87,8 +87,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Messages that a commit had in the mean since the last call with the same counts. Only a Listgate
-    /// with a home of its own tells.
+    /// Its counts of commits. Only a Listgate with a home of its own tells.
     pub(super) fn commits(&self) -> Option<Commits> {
         let mut stream = TcpStream::connect(self.admin?).ok()?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;
@@ -256,86 +255,8 @@ fn mailman_program(folder: &Path, name: &str) -> Outcome<std::process::Command> 
     Ok(program)
 }
 
-const DOVECOT: &str = "\
-base_dir = FOLDER/base
-state_dir = FOLDER/state
-log_path = FOLDER/dovecot.log
-info_log_path = /dev/null
-protocols = lmtp
-listen = 127.0.0.1
-ssl = no
-default_internal_user = USER
-default_internal_group = GROUP
-default_login_user = USER
-mail_location = maildir:FOLDER/mail/%u
-mail_uid = USER
-mail_gid = GROUP
-first_valid_uid = 0
-passdb {
-  driver = static
-  args = nopassword=y
-}
-userdb {
-  driver = static
-  args = uid=USER gid=GROUP home=FOLDER/mail/%u allow_all_users=yes
-}
-service lmtp {
-  process_min_avail = 8
-  process_limit = 200
-  inet_listener lmtp {
-    address = 127.0.0.1
-    port = PORT
-  }
-}
-service auth {
-  client_limit = 2000
-}
-service stats {
-  client_limit = 2000
-}
-service anvil {
-  chroot =
-}
-";
+const DOVECOT: &str = include_str!("peers/dovecot.conf");
 
-const MAILMAN_LISTS: &str = "
-import sqlite3, sys
-from mailman.core.initialize import initialize
-cfg, database, lists = sys.argv[1], sys.argv[2], int(sys.argv[3])
-initialize(cfg)
-from mailman.app.lifecycle import create_list
-from mailman.database.transaction import transaction
-from mailman.interfaces.domain import IDomainManager
-from zope.component import getUtility
-with transaction():
-    getUtility(IDomainManager).add('example.com')
-    for number in range(1, min(lists, 4) + 1):
-        create_list('list%d@example.com' % number, ['owner@example.org'])
-db = sqlite3.connect(database)
-rows = db.execute('SELECT * FROM mailinglist WHERE id = 1')
-names = [column[0] for column in rows.description]
-first = dict(zip(names, rows.fetchone()))
-marks = ', '.join('?' for name in names)
-for number in range(5, lists + 1):
-    name = 'list%d' % number
-    copy = dict(first, id=number, list_name=name, list_id=name + '.example.com')
-    db.execute('INSERT INTO mailinglist VALUES (%s)' % marks, list(copy.values()))
-db.commit()
-";
+const MAILMAN_LISTS: &str = include_str!("peers/mailman_lists.py");
 
-/// A reply for each recipient, as RFC 2033 wants it: the library by itself sends one in all.
-const AIOSMTPD: &str = "
-import asyncio, sys
-from aiosmtpd.lmtp import LMTP
-
-class Forgets:
-    async def handle_DATA(self, server, session, envelope):
-        return '\\r\\n'.join('250 Ok' for recipient in envelope.rcpt_tos)
-
-async def main():
-    serve = lambda: LMTP(Forgets(), data_size_limit=None)
-    server = await asyncio.get_running_loop().create_server(serve, '127.0.0.1', int(sys.argv[1]))
-    await server.serve_forever()
-
-asyncio.run(main())
-";
+const AIOSMTPD: &str = include_str!("peers/aiosmtpd_forgets.py");
