@@ -71,12 +71,13 @@ impl Intake {
     }
 
     /// A message begins to arrive.
-    pub(crate) fn begin(&self, mail_from: &ReversePath, peer: &str, lhlo: &str) -> Incoming {
+    pub(crate) fn begin(&self, mail_from: &ReversePath, peer: &str, lhlo: &str) -> Box<Incoming> {
         let received = self.add_received.then(|| {
             let now = mail_date(SystemTime::now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });
-        Incoming::new(self.home.style(), mail_from.to_string(), &self.hostname, received, self.home.spool())
+        let (style, spool) = (self.home.style(), self.home.spool());
+        Box::new(Incoming::new(style, mail_from.to_string(), &self.hostname, received, spool))
     }
 
     /// The message is whole: it is stored for every recipient that is an endpoint now, which may not
@@ -84,7 +85,7 @@ impl Intake {
     pub(crate) async fn deliver(
         &self,
         envelope: Envelope,
-        incoming: Incoming,
+        incoming: Box<Incoming>,
         to: PerRecipient<ForwardPath>,
     ) -> Result<Delivered, Refusal> {
         let message = incoming.finish().await.map_err(|why| self.unavailable(&why))?;

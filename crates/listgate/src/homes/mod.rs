@@ -84,12 +84,14 @@ pub(crate) enum Home {
     Mailman(Box<mailman::Home>),
 }
 
+/// What a Mailman site does is in boxes: asking PostgreSQL has room for a whole handshake, and every
+/// transaction of every home would carry that about.
 impl Home {
     /// The list that answers for `names`. A no is never older than the question.
     pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
         match self {
             Self::Sqlite(home) => home.find(names),
-            Self::Mailman(home) => home.find(names).await,
+            Self::Mailman(home) => Box::pin(home.find(names)).await,
         }
     }
 
@@ -97,7 +99,7 @@ impl Home {
     pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
         match self {
             Self::Sqlite(home) => home.serves(domain),
-            Self::Mailman(home) => home.serves(domain).await,
+            Self::Mailman(home) => Box::pin(home.serves(domain)).await,
         }
     }
 
@@ -105,7 +107,7 @@ impl Home {
     pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
         match self {
             Self::Sqlite(home) => home.count_lists(),
-            Self::Mailman(home) => home.count_lists().await,
+            Self::Mailman(home) => Box::pin(home.count_lists()).await,
         }
     }
 
@@ -163,7 +165,7 @@ impl Home {
     pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
         match self {
             Self::Sqlite(home) => home.put(delivery).await,
-            Self::Mailman(home) => home.put(delivery).await,
+            Self::Mailman(home) => Box::pin(home.put(delivery)).await,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::queue::{Envelope, Queued};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Sender, Session};
 use std::io;
+use std::pin::pin;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -105,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let room = intake.admit(&sender)?;
             Ok((room, intake.begin(&sender.path, &self.peer, lhlo)))
         };
-        match guarded(begin).await {
+        match guarded(pin!(begin)).await {
             Ok(Ok((room, incoming))) => {
                 self.transaction = Some(Transaction::new(sender, incoming, room));
                 self.session.accept_mail();
@@ -123,7 +124,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
         let size = self.transaction.as_ref().and_then(|transaction| transaction.declared_size);
-        match guarded(intake.recipient(&path, size)).await.unwrap_or(Err(BUG)) {
+        let decided = guarded(pin!(intake.recipient(&path, size))).await;
+        match decided.unwrap_or(Err(BUG)) {
             Ok(()) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.accepts(&path, self.shared);
@@ -144,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let Some(transaction) = &mut self.transaction else { return };
         transaction.arrived(octets.len() as u64);
         let Ok(incoming) = &mut transaction.incoming else { return };
-        let refusal = match guarded(incoming.push(octets)).await {
+        let refusal = match guarded(pin!(incoming.push(octets))).await {
             Ok(Ok(())) => return,
             Ok(Err(why)) => self.shared.intake.unavailable(&why),
             Err(_) => BUG,
@@ -166,10 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     transport: self.transport,
                     received_at: transaction.received_at,
                 };
-                let deliver = guarded(self.shared.intake.deliver(envelope, incoming, to));
+                let deliver = pin!(self.shared.intake.deliver(envelope, incoming, to));
                 tokio::select! {
                     biased;
-                    delivered = deliver => delivered.unwrap_or(Err(BUG)),
+                    delivered = guarded(deliver) => delivered.unwrap_or(Err(BUG)),
                     () = reached(&mut self.stages, Stage::Ended) => Err(SHUTTING_DOWN),
                 }
             }

@@ -15,7 +15,7 @@ pub(super) struct Transaction {
     pub(super) mail_from: ReversePath,
     pub(super) declared_size: Option<u64>,
     /// The message so far, or why there will be no more of it.
-    pub(super) incoming: Result<Incoming, Refusal>,
+    pub(super) incoming: Result<Box<Incoming>, Refusal>,
     /// Octets of the message that have come.
     size: u64,
     /// Held until the outcome.
@@ -37,7 +37,7 @@ pub(super) enum Ended<'d> {
 }
 
 impl Transaction {
-    pub(super) fn new(sender: Sender, incoming: Incoming, room: Reserved) -> Self {
+    pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reserved) -> Self {
         Self {
             started: Instant::now(),
             received_at: SystemTime::now(),
