@@ -25,6 +25,8 @@ const PEERS: &[Peer] = &[
     Peer { name: "sqlite3", package: Some("sqlite3"), objection: none },
     Peer { name: "python3", package: Some("python3"), objection: without_lmtp },
     Peer { name: "dovecot", package: Some("dovecot-lmtpd"), objection: none },
+    Peer { name: "aiosmtpd", package: Some("python3-aiosmtpd"), objection: none },
+    Peer { name: "script", package: Some("bsdutils"), objection: none },
     Peer { name: "valgrind", package: Some("valgrind"), objection: none },
     Peer { name: "postgres", package: Some("postgresql"), objection: without_its_user },
     // Not Debian's: `mailman.rs` installs it.
@@ -35,7 +37,7 @@ const PEERS: &[Peer] = &[
 
 /// What `cargo xtask test` installs where it can.
 pub(crate) const OF_THE_TESTS: &[&str] =
-    &["postfix", "swaks", "strace", "sqlite3", "python3", "valgrind", "postgres"];
+    &["postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres"];
 
 /// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
 pub(crate) fn missing(reason: &str) -> Option<String> {

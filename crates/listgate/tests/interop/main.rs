@@ -6,6 +6,7 @@ mod support;
 
 mod exim_pasted;
 mod mta;
+mod page;
 mod postfix;
 mod postfix_load;
 mod postfix_pasted;
@@ -13,3 +14,5 @@ mod postmap;
 mod python_parser;
 mod smtplib;
 mod swaks;
+mod terminal;
+mod tutorial;

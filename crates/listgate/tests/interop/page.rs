@@ -1,0 +1,91 @@
+//! docs/tutorial.md as the steps of whoever follows it.
+
+use std::fs;
+use std::path::Path;
+
+/// What the page has its readers do first; it is not a step.
+const BUILD: [&str; 2] = ["cargo build --release", "PATH=\"$PWD/target/release:$PATH\""];
+
+pub(crate) enum Step {
+    /// Saves a file.
+    Save { name: String, text: String },
+    /// Runs a command, and is shown what it prints.
+    Run { command: String, shown: String },
+    /// Is shown what is printed where something was started last.
+    Later(String),
+}
+
+pub(crate) fn page() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tutorial.md")).unwrap()
+}
+
+/// The page's indented blocks. One that begins with `#!` is the file that is named before it; `1$` stands
+/// before a command of the first terminal, and `$` before one of the build.
+pub(crate) fn steps(page: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut build = Vec::new();
+    for (before, block) in blocks(page) {
+        if block.starts_with("#!") {
+            let name = before.rsplit('`').nth(1).expect("a file's name before the file");
+            steps.push(Step::Save { name: name.to_owned(), text: block });
+        } else if let Some(command) = block.strip_prefix("$ ") {
+            build.push(command.trim_end().to_owned());
+        } else if block.contains("$ ") {
+            steps.extend(session(&block));
+        } else {
+            steps.push(Step::Later(block));
+        }
+    }
+    assert_eq!(build, BUILD, "what is not run");
+    assert!(steps.iter().filter(|step| matches!(step, Step::Run { .. })).count() > 10, "the page was read");
+    steps
+}
+
+/// Each block, without its indent, and the line of text before it.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut before = "";
+    let mut within = false;
+    for line in page.lines() {
+        let code = line.strip_prefix("    ");
+        match code {
+            Some(code) if within => blocks.last_mut().unwrap().1.push_str(code),
+            Some(code) => blocks.push((before.to_owned(), code.to_owned())),
+            None if line.is_empty() && within => {}
+            None => {
+                within = false;
+                if !line.is_empty() {
+                    before = line;
+                }
+                continue;
+            }
+        }
+        within = true;
+        blocks.last_mut().unwrap().1.push('\n');
+    }
+    for (_, block) in &mut blocks {
+        block.truncate(block.trim_end().len());
+        block.push('\n');
+    }
+    blocks
+}
+
+/// Commands, each with what is shown below it.
+fn session(block: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in block.lines() {
+        let prompt = line.split_once("$ ").filter(|(number, _)| number.parse::<u8>().is_ok());
+        match (prompt, steps.last_mut()) {
+            (Some((_, command)), _) => {
+                steps.push(Step::Run { command: command.to_owned(), shown: String::new() });
+            }
+            (None, Some(Step::Run { command, shown })) => {
+                let text = if command.ends_with('|') { command } else { shown };
+                text.push('\n');
+                text.push_str(line);
+            }
+            (None, _) => panic!("no command before {line:?}"),
+        }
+    }
+    steps
+}

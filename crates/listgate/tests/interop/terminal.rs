@@ -1,0 +1,102 @@
+//! A terminal to run commands in, which `script` makes, and comparing what is shown with what is printed.
+
+use crate::support::PATIENCE;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What runs in it is hung up on at the end.
+pub(crate) struct Terminal {
+    script: Child,
+    output: PathBuf,
+}
+
+impl Terminal {
+    /// Runs a line of shell in `home`, with `listgate` on its PATH.
+    pub(crate) fn start(home: &Path, line: &str, output: &Path) -> Self {
+        let built = Path::new(env!("CARGO_BIN_EXE_listgate")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let script = Command::new("script")
+            .args(["--quiet", "--return", "--command", line, "/dev/null"])
+            .env("PATH", format!("{}:{path}", built.display()))
+            .env("SHELL", "/bin/sh")
+            .env_remove("LISTGATE_DATA_DIR")
+            .current_dir(home)
+            .stdin(Stdio::piped())
+            .stdout(File::create(output).unwrap())
+            .spawn()
+            .unwrap();
+        Self { script, output: output.to_owned() }
+    }
+
+    /// All that it printed, without colours.
+    pub(crate) fn printed(&self) -> String {
+        let text = String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned();
+        let mut parts = text.split("\x1b[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |all, part| {
+            all + part.trim_start_matches(|c: char| !c.is_alphabetic()).get(1..).unwrap_or("")
+        })
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&mut self) {
+        self.script.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    }
+
+    /// Waits for the end and gives the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.script.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "it does not end: {}", self.printed());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+/// Whether all that was printed is what is shown: the same words, but for times; `...` stands for any.
+pub(crate) fn agree(shown: &str, printed: &str) -> bool {
+    same(&words(shown), &words(printed), true)
+}
+
+/// Whether what is shown is somewhere in what was printed.
+pub(crate) fn has(printed: &str, shown: &str) -> bool {
+    let (shown, printed) = (words(shown), words(printed));
+    (0..=printed.len()).any(|start| same(&shown, &printed[start..], false))
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// Whether the printed words are those that are shown, or begin so if they need not be the whole.
+fn same(shown: &[&str], printed: &[&str], whole: bool) -> bool {
+    match (shown, printed) {
+        ([], _) => printed.is_empty() || !whole,
+        (["...", rest @ ..], _) => (0..=printed.len()).any(|skipped| same(rest, &printed[skipped..], whole)),
+        (_, []) => false,
+        ([word, rest @ ..], [first, others @ ..]) => {
+            (word == first || is_time(word) && is_time(first)) && same(rest, others, whole)
+        }
+    }
+}
+
+/// `2026-01-31T12:00:00.000000Z`, `ms=180`, or an age such as `3s`.
+fn is_time(word: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    word.len() == 27 && word.ends_with('Z')
+        || word.strip_prefix("ms=").is_some_and(is_number)
+        || word.strip_suffix(['s', 'm']).is_some_and(is_number)
+}
