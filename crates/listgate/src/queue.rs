@@ -237,6 +237,8 @@ pub struct Entry {
     pub received_at: i64,
     /// `waiting`, `leased`, `later`, `held` or `shunted`.
     pub state: String,
+    /// When its lease ends, or its pause when it is put off, in milliseconds since 1970; none otherwise.
+    pub available_at: Option<i64>,
     /// Why it is put off, held or shunted.
     pub reason: Option<String>,
     /// How often it was leased since it came or an operator had it retried.

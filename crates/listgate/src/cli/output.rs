@@ -14,7 +14,17 @@ pub(super) fn minutes_ago(milliseconds: i64) -> u64 {
 /// How long ago, in the largest unit that says something: `12s`, `3m`, `2h`, `5d`.
 pub(super) fn age(milliseconds: i64) -> String {
     let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default().as_secs();
+    span(SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default().as_secs())
+}
+
+/// How long until then, as [`age`] says it; `None` when it is past.
+pub(super) fn left(milliseconds: i64) -> Option<String> {
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    let left = (UNIX_EPOCH + since).duration_since(SystemTime::now()).ok()?;
+    Some(span(left.as_secs_f64().ceil() as u64))
+}
+
+fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),

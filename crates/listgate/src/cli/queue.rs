@@ -1,6 +1,6 @@
 //! `listgate queue`
 
-use super::output::{age, minutes_ago, msgdata, rfc3339, wrapped};
+use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
 use super::{CliError, Site};
 use crate::homes::beside::Beside;
 use crate::queue::{Arrival, Change, Entry, Id, Name};
@@ -189,9 +189,8 @@ fn ls(
         if json {
             writeln!(out, "{}", as_json(&entry))?;
         } else {
-            let Entry { id, queue, received_at, size, mail_from, recipient, list_id, state, reason, .. } =
-                entry;
-            let state = if state == "waiting" { String::new() } else { format!(" ({state})") };
+            let state = apart(&entry);
+            let Entry { id, queue, received_at, size, mail_from, recipient, list_id, reason, .. } = entry;
             let (id, age) = (id.to_string(), age(received_at));
             // The names of Mailman's files leave no room beside them, and do not say the recipient.
             let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
@@ -203,6 +202,18 @@ fn ls(
         }
         Ok(())
     })
+}
+
+/// The state of an entry that does not simply wait, and for how long.
+fn apart(entry: &Entry) -> String {
+    match (entry.state.as_str(), entry.available_at.and_then(left)) {
+        ("waiting", _) => String::new(),
+        ("later", Some(left)) => format!(" (later, in {left})"),
+        ("later", None) => " (later, due)".to_owned(),
+        ("leased", Some(left)) => format!(" (leased, {left} left)"),
+        ("leased", None) => " (leased, lapsed)".to_owned(),
+        (state, _) => format!(" ({state})"),
+    }
 }
 
 /// A reason may be what a handler wrote: nothing of it may steer a terminal.
@@ -223,6 +234,7 @@ fn as_json(entry: &Entry) -> Value {
         "size": entry.size,
         "attempts": entry.attempts,
         "state": entry.state,
+        "available_at": entry.available_at.map(rfc3339),
         "reason": entry.reason,
         "peer": entry.peer,
         "lhlo": entry.lhlo,

@@ -1,8 +1,9 @@
 //! `listgate queue hold|release|retry`, and what the listings say of entries that do not wait.
 
 use crate::support::Site;
-use crate::{LONG, deliver, open};
+use crate::{LONG, deliver, let_time_pass, open};
 use listgate::queue::{Name, Verdict};
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn entries_are_held_released_and_retried() {
@@ -24,7 +25,7 @@ fn entries_are_held_released_and_retried() {
     let text = site.stdout(&["queue", "status"]);
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     let text = site.stdout(&["queue", "ls", "in"]);
-    assert!(text.contains("(held)") && text.contains("(later)\n           the disk is full\n"), "{text}");
+    assert!(text.contains("(held)") && text.contains(")\n           the disk is full\n"), "{text}");
     assert!(text.contains("(shunted)\n           line one no such token [2J\n"), "{text}");
 
     let text = String::from_utf8(site.listgate(&["doctor"]).stdout).unwrap();
@@ -46,4 +47,30 @@ fn entries_are_held_released_and_retried() {
     }
     let said = String::from_utf8(site.listgate(&["queue", "hold", "77-1"]).stderr).unwrap();
     assert!(said.contains("there is no entry 77-1"), "{said}");
+}
+
+#[test]
+fn listings_say_until_when_an_entry_is_away() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 3]);
+    let begun = SystemTime::now();
+    let mut queue = open(&site, Name::In);
+    let first = queue.lease(1, LONG).unwrap().remove(0);
+    queue.settle(&[(first, Verdict::Retry { after: 2 * LONG, why: "busy".to_owned() })]).unwrap();
+    let second = queue.lease(1, LONG).unwrap().remove(0);
+
+    let text = site.stdout(&["queue", "ls"]);
+    assert!(text.contains("(later, in ") && text.contains(" left)\n"), "{text}");
+    let entries = site.json(&["queue", "ls"]);
+    let passed = begun.elapsed().unwrap();
+    for (entry, after) in entries.iter().zip([2 * LONG, LONG]) {
+        let until = humantime::parse_rfc3339(entry["available_at"].as_str().unwrap()).unwrap();
+        // It is told in whole milliseconds.
+        assert!(until + Duration::from_millis(1) > begun + after && until <= begun + passed + after);
+    }
+    assert!(second.entry.available_at.is_some() && entries[2]["available_at"].is_null());
+
+    let_time_pass(&site);
+    let text = site.stdout(&["queue", "ls"]);
+    assert!(text.contains("(later, due)\n") && text.contains("(leased, lapsed)\n"), "{text}");
 }

@@ -120,6 +120,7 @@ fn described(queue: Name, pck: &Pck, octets: &[u8]) -> (Entry, Vec<u8>) {
         received_at: pck.time.map_or(0, milliseconds),
         state: if reason.is_some() { "unreadable" } else { "waiting" }.to_owned(),
         reason,
+        available_at: None,
         attempts: 0,
         mail_from: mail_from(&message),
         message_id: facts.message_id().unwrap_or_default(),

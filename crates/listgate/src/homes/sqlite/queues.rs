@@ -87,7 +87,8 @@ fn next(connection: &Connection, queue: Name) -> rusqlite::Result<Option<i64>> {
 pub(super) const COLUMNS: &str =
     "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
     e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
-    e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats";
+    e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats,
+    CASE WHEN e.state IN ('leased', 'later') THEN e.available_at END";
 
 pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
@@ -115,6 +116,7 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         auto_submitted: row.get(19)?,
         precedence: row.get(20)?,
         repeats: row.get(21)?,
+        available_at: row.get(22)?,
     })
 }
 
