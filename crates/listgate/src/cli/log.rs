@@ -1,6 +1,6 @@
 //! The log on standard error.
 
-use crate::work::CLEAR_LINE;
+use crate::work::erase_progress;
 use std::io::{self, IsTerminal, Write};
 use tracing::level_filters::LevelFilter;
 
@@ -18,7 +18,7 @@ pub(super) fn start(format: LogFormat) {
     }
 }
 
-/// On a terminal whose last line is drawn anew all the time: warnings alone, above that line.
+/// On a terminal whose last line is the progress: warnings alone, above that line.
 pub(super) fn start_above_progress() {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_target(false);
     log.with_writer(|| Above).init();
@@ -29,7 +29,7 @@ struct Above;
 impl Write for Above {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut terminal = io::stderr().lock();
-        terminal.write_all(CLEAR_LINE.as_bytes())?;
+        erase_progress(&mut terminal)?;
         terminal.write(line)
     }
 

@@ -3,23 +3,35 @@
 use crate::limits;
 use crate::queue::Verdict;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Erases the line that the cursor is in.
-pub(crate) const CLEAR_LINE: &str = "\r\x1b[K";
+const CLEAR_LINE: &str = "\r\x1b[K";
+
+/// Whether what is drawn was erased. The log is the process's own, and so is this.
+static ERASED: AtomicBool = AtomicBool::new(false);
+
+/// Makes room on the terminal for a line of the log. The progress is drawn anew below it.
+pub(crate) fn erase(terminal: &mut impl Write) -> io::Result<()> {
+    ERASED.store(true, Ordering::Relaxed);
+    terminal.write_all(CLEAR_LINE.as_bytes())
+}
 
 pub(super) struct Progress {
     on: bool,
     done: u64,
     put_off: u64,
     shunted: u64,
-    /// When the line was drawn last, and how many had ended by then.
-    drawn: (Instant, u64),
+    /// When the rate was measured last, and how many had ended by then.
+    measured: (Instant, u64),
+    /// What stands on the terminal.
+    drawn: String,
 }
 
 impl Progress {
     pub(super) fn new(on: bool) -> Self {
-        Self { on, done: 0, put_off: 0, shunted: 0, drawn: (Instant::now(), 0) }
+        Self { on, done: 0, put_off: 0, shunted: 0, measured: (Instant::now(), 0), drawn: String::new() }
     }
 
     pub(super) fn count(&mut self, verdict: &Verdict, counts: bool) {
@@ -32,17 +44,21 @@ impl Progress {
         }
     }
 
-    /// Now and then.
+    /// Now and then, if something has changed.
     pub(super) fn draw(&mut self, running: usize) {
-        let (drawn, ended_then) = self.drawn;
-        let since = drawn.elapsed();
+        let (measured, ended_then) = self.measured;
+        let since = measured.elapsed();
         if !self.on || since < limits::PROGRESS {
             return;
         }
         let ended = self.done + self.put_off + self.shunted;
         let rate = (ended - ended_then) as f64 / since.as_secs_f64();
-        self.drawn = (Instant::now(), ended);
-        write(&format!("{CLEAR_LINE}{self}, {running} running, {rate:.0} a second"));
+        self.measured = (Instant::now(), ended);
+        let line = format!("{self}, {running} running, {rate:.0} a second");
+        if ERASED.swap(false, Ordering::Relaxed) || line != self.drawn {
+            write(&format!("{CLEAR_LINE}{line}"));
+            self.drawn = line;
+        }
     }
 
     pub(super) fn end(&self) {

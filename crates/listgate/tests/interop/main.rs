@@ -11,6 +11,7 @@ mod postfix;
 mod postfix_load;
 mod postfix_pasted;
 mod postmap;
+mod progress;
 mod python_parser;
 mod smtplib;
 mod swaks;

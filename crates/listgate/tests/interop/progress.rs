@@ -1,0 +1,34 @@
+//! What `listgate work` draws on a terminal.
+
+use crate::support::{Peer, Site, tcp, until};
+use crate::terminal::Terminal;
+use std::thread::sleep;
+use std::time::Duration;
+
+const IDLE: &str = "0 done, 0 put off, 0 shunted, 0 running, 0 a second";
+
+#[test]
+#[ignore = "needs script"]
+fn the_progress_is_drawn_when_it_changes_and_after_a_warning() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    // It removes its own entry, so that its verdict does not count, which is warned of.
+    let handler = "listgate queue remove $LISTGATE_ID >&2";
+    let line = format!("exec listgate --data-dir {} work in -- sh -c '{handler}'", site.data().display());
+    let mut terminal = Terminal::start(site.data(), &line, &site.data().join("terminal"));
+
+    until("it is drawn", || terminal.printed().contains(IDLE));
+    // Time for three more, if it were drawn all the time.
+    sleep(Duration::from_millis(1600));
+    assert_eq!(terminal.printed().matches(IDLE).count(), 1, "{}", terminal.printed());
+
+    let mut peer = Peer::greeted(tcp(&gate));
+    assert!(peer.deliver("anne@example.org", &["mylist@example.com"], "\r\n")[0].starts_with("250"));
+    until("a warning stands above the progress, which is as it was", || {
+        let printed = terminal.printed();
+        printed.contains("the verdict does not count") && printed.ends_with(IDLE)
+    });
+    terminal.interrupt();
+    assert_eq!(terminal.wait(), Some(0), "{}", terminal.printed());
+    gate.stop().unwrap();
+}
