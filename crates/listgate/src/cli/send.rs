@@ -94,7 +94,13 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
         stream.write_all(client.output()).map_err(failed)?;
         client.output().clear();
         input.resize(4096, 0);
-        let read = stream.read(&mut input).map_err(failed)?;
+        let read = loop {
+            match stream.read(&mut input) {
+                // Ctrl-Z and `fg`: a read with a timeout is not gone on with by itself.
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.map_err(failed)?,
+            }
+        };
         if read == 0 {
             // After QUIT some servers close without a word; everybody was answered.
             if sent && !unanswered.contains(&true) {

@@ -1,6 +1,6 @@
 //! `listgate send`: a line for each recipient, and an exit code.
 
-use crate::support::Site;
+use crate::support::{Site, until};
 use std::io::Write;
 use std::process::{Output, Stdio};
 
@@ -43,4 +43,33 @@ fn a_server_that_is_not_there_or_no_lmtp_is_named() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(&port));
     let usage = send(&site, &["--to", "not an address"], b"");
     assert_eq!(usage.status.code(), Some(2));
+}
+
+/// Ctrl-Z and `fg`, while a reply is waited for.
+#[test]
+fn a_send_that_is_stopped_goes_on_where_it_was() {
+    let site = Site::new();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let mut command = site.command();
+    command.args(["send", "--server", &address, "--to", "a@example.com"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stream, _) = server.accept().unwrap();
+    let signal = |name: &str| {
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+        let state = format!("/proc/{pid}/stat");
+        let stopped = || std::fs::read_to_string(&state).unwrap().contains(") T ");
+        until("it has heard the signal", || stopped() == (name == "-STOP"));
+    };
+    // The first may come before it waits for the greeting.
+    for _ in 0..3 {
+        signal("-STOP");
+        signal("-CONT");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    stream.write_all(b"421 4.3.2 closing\r\n").unwrap();
+    drop(stream);
+    let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(said.contains("421 4.3.2 closing"), "{said}");
 }
