@@ -1,68 +1,37 @@
 //! `cargo xtask bench consumers`: the gate's rate while two other processes take its mail out as fast as
 //! they can, against its rate alone.
 
-use crate::bench::median;
-use crate::peers;
-use crate::run::{self, Outcome, command};
-use crate::server::{Gate, Scratch, free_address, smtp_source};
+use crate::beside::{MESSAGES, Normal, SESSIONS};
+use crate::run::{Outcome, command};
+use crate::server::{Gate, free_address};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-const LIST: &str = "mylist@example.com";
 const CONSUMERS: usize = 2;
-const SESSIONS: usize = 8;
-const MESSAGES: usize = 10_000;
-const ROUNDS: usize = 5;
 /// The part of its rate alone that the gate keeps.
 const TARGET: f64 = 0.5;
 /// How long the gate waits for its lock before it puts mail off, in seconds.
 const PATIENCE: f64 = 10.0;
 
 pub(crate) fn run() -> Outcome {
-    peers::install(&["postfix"]);
-    let source = peers::require("smtp-source", "Postfix")?;
-    let gate = Gate::build()?;
     let consumer = Gate::example("consume")?;
-    let scratch = Scratch::new("consumers")?;
-    let data = scratch.join("data");
-    gate.create_lists(&data, &[LIST.to_owned()])?;
-    let config = scratch.join("listgate.toml");
     let admin = free_address()?;
-    std::fs::write(&config, format!("[admin]\nlisten = \"{admin}\"\n"))
-        .map_err(|error| format!("{}: {error}", config.display()))?;
-    let (server, address) = gate.serve_with(&data, &[], &["--config".as_ref(), config.as_ref()])?;
+    let normal = Normal::start("consumers", &format!("[admin]\nlisten = \"{admin}\"\n"))?;
     println!("{MESSAGES} messages of 4 KiB in {SESSIONS} sessions, alone and beside {CONSUMERS} consumers;");
     println!("messages per second");
-    rate(&source, address)?;
-    let mut ratios = Vec::new();
-    for round in 1..=ROUNDS {
-        let alone = rate(&source, address)?;
-        let consumers = Consumers::start(&consumer, &data)?;
-        consumers.until_empty(&gate, &data)?;
-        let beside = rate(&source, address)?;
-        consumers.until_empty(&gate, &data)?;
-        ratios.push(beside / alone);
-        println!(
-            "  round {round}: alone {alone:>6.0}, beside them {beside:>6.0}, ratio {:.2}",
-            beside / alone
-        );
-    }
-    let ratio = median(ratios.into_iter());
-    let verdict = if ratio >= TARGET { "met" } else { "missed" };
-    println!("median ratio {ratio:.2}, target {TARGET}: {verdict}");
+    let start = || {
+        let consumers = Consumers::start(&consumer, &normal.data)?;
+        consumers.until_empty(&normal.gate, &normal.data)?;
+        Ok(consumers)
+    };
+    normal.rounds(TARGET, start, |consumers| consumers.until_empty(&normal.gate, &normal.data))?;
     let slowest = slowest_commit(admin)?;
     let verdict = if slowest <= PATIENCE { "met" } else { "missed" };
     println!("every commit, with its wait for the lock, within {slowest} s, target {PATIENCE} s: {verdict}");
-    server.stop()
-}
-
-fn rate(source: &Path, address: SocketAddr) -> Outcome<f64> {
-    let start = Instant::now();
-    run::succeed(&mut smtp_source(source, address, LIST, SESSIONS, MESSAGES))?;
-    Ok(MESSAGES as f64 / start.elapsed().as_secs_f64())
+    normal.stop()
 }
 
 /// Processes that consume the queue of posts, until this value goes.

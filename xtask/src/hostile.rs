@@ -1,69 +1,31 @@
 //! `cargo xtask bench hostile`: the rate of a normal peer beside a crowd of slow senders and of peers
 //! that never read, against its rate alone.
 
-use crate::bench::median;
-use crate::peers;
-use crate::run::{self, Outcome};
-use crate::server::{Gate, Scratch, smtp_source};
+use crate::beside::{LIST, MESSAGES, Normal, SESSIONS};
+use crate::run::Outcome;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const LIST: &str = "mylist@example.com";
 const SLOW: usize = 2_000;
 const DEAF: usize = 500;
-const SESSIONS: usize = 8;
-const MESSAGES: usize = 10_000;
-const ROUNDS: usize = 5;
 /// The part of its rate alone that a normal peer keeps.
 const TARGET: f64 = 0.7;
 
 pub(crate) fn run() -> Outcome {
-    peers::install(&["postfix"]);
-    let source = peers::require("smtp-source", "Postfix")?;
     let files = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files })
         .map_err(|error| format!("raising the limit of open files: {error}"))?;
-    let gate = Gate::build()?;
-    let scratch = Scratch::new("hostile")?;
-    let data = scratch.join("data");
-    gate.create_lists(&data, &[LIST.to_owned()])?;
-    let config = scratch.join("listgate.toml");
-    std::fs::write(&config, "[server]\nmax_connections = 3000\nmax_connections_per_peer = 3000\n")
-        .map_err(|error| format!("{}: {error}", config.display()))?;
-    let (server, address) = gate.serve_with(&data, &[], &["--config".as_ref(), config.as_ref()])?;
-    println!(
-        "{MESSAGES} messages of 4 KiB in {SESSIONS} sessions, alone and beside {SLOW} peers that send an"
-    );
-    println!("octet a second and {DEAF} that never read; messages per second");
-    rate(&source, address)?;
-    let mut ratios = Vec::new();
-    for round in 1..=ROUNDS {
-        let alone = rate(&source, address)?;
-        let crowd = Crowd::gather(address)?;
-        let beside = rate(&source, address)?;
-        crowd.disperse()?;
-        ratios.push(beside / alone);
-        println!(
-            "  round {round}: alone {alone:>6.0}, beside them {beside:>6.0}, ratio {:.2}",
-            beside / alone
-        );
-    }
-    let ratio = median(ratios.into_iter());
-    let verdict = if ratio >= TARGET { "met" } else { "missed" };
-    println!("median ratio {ratio:.2}, target {TARGET}: {verdict}");
-    server.stop()
-}
-
-fn rate(source: &Path, address: SocketAddr) -> Outcome<f64> {
-    let start = Instant::now();
-    run::succeed(&mut smtp_source(source, address, LIST, SESSIONS, MESSAGES))?;
-    Ok(MESSAGES as f64 / start.elapsed().as_secs_f64())
+    let normal =
+        Normal::start("hostile", "[server]\nmax_connections = 3000\nmax_connections_per_peer = 3000\n")?;
+    println!("{MESSAGES} messages of 4 KiB in {SESSIONS} sessions, alone and beside {SLOW} peers that send");
+    println!("an octet a second and {DEAF} that never read; messages per second");
+    normal.rounds(TARGET, || Crowd::gather(normal.address), Crowd::disperse)?;
+    normal.stop()
 }
 
 /// Hostile peers, until they are told to go.

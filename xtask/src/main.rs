@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "an errand talks to whoever called it, on stdout")]
 
 mod bench;
+mod beside;
 mod consumers;
 mod deep;
 mod exim;
