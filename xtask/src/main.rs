@@ -34,6 +34,7 @@ usage: cargo xtask ERRAND
                                      docs/performance.md; 25 minutes (--quick: 3, coarse)
   bench sink [--messages N] [--rounds N]
                                      its rate against Postfix's smtp-sink alone, which stores nothing
+  bench mailman                      in the place of Mailman's own LMTP runner, against it
   bench hostile                      a normal peer's rate beside 2,500 hostile ones
   bench consumers                    the rate beside two processes that take the mail out
   bench instructions                 instructions of a transaction: one list against a million; of a
@@ -48,6 +49,7 @@ enum Errand {
     Deep(Option<deep::Part>),
     Bench(&'static bench::Plan),
     Sink(bench::sink::Plan),
+    Mailman,
     Hostile,
     Consumers,
     Instructions,
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Ok(Errand::Deep(part)) => deep::run(part),
         Ok(Errand::Bench(plan)) => run::told(bench::run(plan)),
         Ok(Errand::Sink(plan)) => run::told(bench::sink::run(&plan)),
+        Ok(Errand::Mailman) => run::told(bench::drop_in::run()),
         Ok(Errand::Hostile) => run::told(hostile::run()),
         Ok(Errand::Consumers) => run::told(consumers::run()),
         Ok(Errand::Instructions) => run::told(instructions::run()),
@@ -84,6 +87,7 @@ fn parse(words: &[&str]) -> Result<Errand, String> {
         ["test", "--no-skips"] => Ok(Errand::Test { no_skips: true }),
         ["deep"] => Ok(Errand::Deep(None)),
         ["deep", part] if deep::Part::named(part).is_some() => Ok(Errand::Deep(deep::Part::named(part))),
+        ["bench", "mailman"] => Ok(Errand::Mailman),
         ["bench", "hostile"] => Ok(Errand::Hostile),
         ["bench", "consumers"] => Ok(Errand::Consumers),
         ["bench", "instructions"] => Ok(Errand::Instructions),

@@ -7,6 +7,7 @@
 mod axes;
 mod chart;
 mod contestants;
+pub(crate) mod drop_in;
 mod floor;
 pub(crate) mod load;
 mod machine;
