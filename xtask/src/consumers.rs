@@ -30,7 +30,9 @@ pub(crate) fn run() -> Outcome {
     normal.rounds(TARGET, start, |consumers| consumers.until_empty(&normal.gate, &normal.data))?;
     let slowest = slowest_commit(admin)?;
     let verdict = if slowest <= PATIENCE { "met" } else { "missed" };
-    println!("every commit, with its wait for the lock, within {slowest} s, target {PATIENCE} s: {verdict}");
+    println!(
+        "every commit, with its wait for the lock, within {slowest:.3} s, target {PATIENCE} s: {verdict}"
+    );
     normal.stop()
 }
 
