@@ -131,7 +131,9 @@ impl Worker {
         loop {
             self.settle()?;
             let nothing_waits = self.stop.is_some() || !self.lease()? && self.plan.drain;
-            if nothing_waits && self.running.is_empty() && self.ended.is_empty() {
+            // Whoever asked twice does not wait for a store that is away: those leases lapse.
+            let settled = self.ended.is_empty() || matches!(self.stop, Some(Err(WorkError::Stopped)));
+            if nothing_waits && self.running.is_empty() && settled {
                 break;
             }
             tokio::select! {
@@ -201,7 +203,7 @@ impl Worker {
         let Running { lease, started, .. } = self.running.remove(&id).expect("each task has its entry");
         let verdict = match report {
             Ok(report) => handler::verdict(&lease, &report, self.plan.timeout, self.plan.max_attempts),
-            Err(source) if self.is_misconfigured(&source) => {
+            Err(source) if is_misconfigured(&source) => {
                 let command = self.plan.command.first().map(|name| name.to_string_lossy().into_owned());
                 let command = command.unwrap_or_default();
                 self.stop.get_or_insert(Err(WorkError::Command { command, source }));
@@ -211,11 +213,6 @@ impl Worker {
         };
         log(&lease.entry, &verdict, started);
         self.ended.push((lease, verdict));
-    }
-
-    /// Whether no entry could be handled, whichever it is.
-    fn is_misconfigured(&self, why: &io::Error) -> bool {
-        matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
     }
 
     /// Settles what has ended. What cannot be settled now is tried again while its lease lasts.
@@ -284,6 +281,11 @@ impl Worker {
         self.resume = Instant::now() + limits::STORE_PAUSE;
         Ok(())
     }
+}
+
+/// Whether no entry could be handled, whichever it is.
+fn is_misconfigured(why: &io::Error) -> bool {
+    matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// One line for each entry.
