@@ -96,6 +96,8 @@ pub(crate) fn run(plan: &Plan, progress: impl FnMut(u64, Duration)) -> (Report, 
 struct Slot {
     session: Option<Session>,
     message: Option<Message>,
+    /// Its last session ended without having taken any mail.
+    fruitless: bool,
 }
 
 /// A message that was begun and is not over.
@@ -198,7 +200,9 @@ impl Run<'_> {
 
     /// Sends a slot's message, its session being ready.
     fn say_mail(&mut self, index: usize) {
-        let Slot { session: Some(session), message: Some(message) } = &mut self.slots[index] else { return };
+        let Slot { session: Some(session), message: Some(message), .. } = &mut self.slots[index] else {
+            return;
+        };
         message.sent = true;
         let mail = &self.plan.mail;
         let size = mail.letters[message.letter].size as u64;
@@ -257,7 +261,7 @@ impl Run<'_> {
 
     fn answer(&mut self, index: usize, mut said: &[u8]) -> Result<(), BenchError> {
         loop {
-            let Slot { session: Some(session), message } = &mut self.slots[index] else { return Ok(()) };
+            let Slot { session: Some(session), message, .. } = &mut self.slots[index] else { return Ok(()) };
             let Some(event) = session.client.next(&mut said) else { return Ok(()) };
             match event {
                 ClientEvent::Ready => self.ready(index),
@@ -302,9 +306,10 @@ impl Run<'_> {
 
     /// A slot's message has all its answers.
     fn over(&mut self, index: usize) {
-        let Slot { session, message } = &mut self.slots[index];
-        let Some(message) = message.take() else { return };
-        if let Some(session) = session {
+        let slot = &mut self.slots[index];
+        let Some(message) = slot.message.take() else { return };
+        slot.fruitless = false;
+        if let Some(session) = &mut slot.session {
             session.messages += 1;
         }
         let fate = if message.refused { Fate::Refused } else { Fate::Accepted(self.heard - message.since) };
@@ -317,7 +322,8 @@ impl Run<'_> {
         self.idle.push_back(index);
     }
 
-    /// A session has ended by itself. A server that is not willing at all is not asked forever.
+    /// A session has ended by itself. A server that is not willing at all is not asked forever, but once
+    /// more: one that dies may take a connection after it has ended the others, and then refuses the next.
     fn lost(&mut self, index: usize, why: &str) -> Result<(), BenchError> {
         let slot = &mut self.slots[index];
         let Some(session) = slot.session.take() else { return Ok(()) };
@@ -328,10 +334,10 @@ impl Run<'_> {
             }
             // After QUIT some close without a word.
             None if !self.plan.reuse => {}
-            None if session.messages == 0 => {
+            None if session.messages == 0 && slot.fruitless => {
                 return Err(BenchError::Unwilling(self.plan.server.clone(), why.to_owned()));
             }
-            None => {}
+            None => slot.fruitless = session.messages == 0,
         }
         if self.plan.reuse {
             return self.open(index);
