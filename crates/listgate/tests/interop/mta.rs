@@ -65,12 +65,18 @@ impl Postfix {
              inet_protocols = ipv4\nmyhostname = mx.example.net\nmydestination =\nalias_maps =\n\
              alias_database =\nlocal_recipient_maps =\n\
              default_transport = discard\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n\
-             address_verify_map =\n{lines}",
+             address_verify_map =\n",
             queue = queue.display(),
             data = data.display(),
             log = dir.path().join("log").display(),
             dir = dir.path().display(),
         );
+        // Each process warns of a parameter that stands twice: postlogd too, to the socket that it reads,
+        // and where that is full already it waits for itself for ever.
+        let name = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let given: Vec<String> = lines.lines().map(name).collect();
+        let ours = main.lines().filter(|line| !given.contains(&name(line)));
+        let main: String = ours.chain(lines.lines()).flat_map(|line| [line, "\n"]).collect();
         fs::write(conf.join("main.cf"), main).unwrap();
         let postfix = Self { dir, smtp };
         postfix.command("start");
