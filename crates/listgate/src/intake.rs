@@ -5,13 +5,15 @@ use crate::capacity::{Capacity, Reserved};
 use crate::config::RefuseAt;
 use crate::homes::Home;
 use crate::limits;
-use crate::lists::List;
+use crate::lists::{Changes, List};
 use crate::metrics::Metrics;
-use crate::queue::{Addressed, Delivery, Envelope, Fingerprint, Name, Outcomes, Queued, Unavailable};
+use crate::queue::{
+    Addressed, Delivery, Envelope, Fingerprint, Message, Name, NotStored, Outcomes, Queued, Unavailable,
+};
 use crate::route::{self, Endpoint, Lookup, Names, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// What every transaction of a gate shares.
 pub(crate) struct Intake {
@@ -36,30 +38,48 @@ impl Intake {
         self.capacity.reserve(sender.size, space)
     }
 
-    /// Which endpoint an address is, looked up now, for a message of `size` octets.
-    async fn route(&self, path: &ForwardPath, size: Option<u64>) -> Result<Endpoint, Refusal> {
-        route::route(path, size, &self.rules, self).await
-    }
-
     /// What RCPT answers for a message of the declared size. A doubt of ours is told at once, whatever
     /// `refuse_at` says.
-    pub(crate) async fn recipient(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
-        match self.takes(path, size).await {
-            Err(refusal) if !refusal.is_temporary() && self.refuse_at == RefuseAt::Data => Ok(()),
-            decided => decided,
+    pub(crate) async fn recipient(
+        &self,
+        path: ForwardPath,
+        size: Option<u64>,
+        asked: Instant,
+    ) -> Result<Recipient, Refusal> {
+        let as_of = self.home.changes(asked).map_err(|why| self.unavailable(&why))?;
+        match self.takes(&path, size, asked).await {
+            Ok(endpoint) => Ok(Recipient { path, endpoint: Some(endpoint), as_of }),
+            Err(refusal) if !refusal.is_temporary() && self.refuse_at == RefuseAt::Data => {
+                Ok(Recipient { path, endpoint: None, as_of })
+            }
+            Err(refusal) => Err(refusal),
         }
     }
 
-    /// Whether an address is an endpoint that takes a message of `size` octets now, as far as that is
+    /// The endpoint that an address is, if it takes a message of `size` octets now, as far as that is
     /// known; whenever a no is told by LMTP.
-    pub(crate) async fn takes(&self, path: &ForwardPath, size: Option<u64>) -> Result<(), Refusal> {
-        let endpoint = self.route(path, size).await?;
-        self.has_room(endpoint.role.queue())
+    pub(crate) async fn takes(
+        &self,
+        path: &ForwardPath,
+        size: Option<u64>,
+        asked: Instant,
+    ) -> Result<Endpoint, Refusal> {
+        let endpoint = route::route(path, size, &self.rules, &self.asked(asked)).await?;
+        self.has_room(endpoint.role.queue()).map(|()| endpoint)
     }
 
     /// Whether an address belongs to a list, which may take no mail now.
     pub(crate) async fn belongs_to_a_list(&self, path: &ForwardPath) -> Result<(), Refusal> {
-        route::resolve(path, &self.rules, self).await.map(drop)
+        route::resolve(path, &self.rules, &self.asked(Instant::now())).await.map(drop)
+    }
+
+    /// Whether mail to a domain is ours.
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
+        self.asked(Instant::now()).serves(domain).await
+    }
+
+    fn asked(&self, at: Instant) -> Asked<'_> {
+        Asked { intake: self, at }
     }
 
     /// Whether a queue takes another entry.
@@ -86,37 +106,74 @@ impl Intake {
         &self,
         envelope: Envelope,
         incoming: Box<Incoming>,
-        to: PerRecipient<ForwardPath>,
+        to: PerRecipient<Recipient>,
     ) -> Result<Delivered, Refusal> {
         let message = incoming.finish().await.map_err(|why| self.unavailable(&why))?;
         #[cfg(test)]
         assert!(!message.message_id.contains("panic"), "injected by a test");
-        let original_size = message.original_size;
         let received_lines = message.facts.received_lines();
         if received_lines > limits::RECEIVED_LINES {
             return Err(
                 LOOP.with_text(format!("Too many hops: {received_lines} Received lines, a mail loop"))
             );
         }
-        let mut routed = Vec::new();
-        for recipient in &to {
-            routed.push(self.route(recipient, Some(original_size)).await);
+        let as_of = found_at_rcpt(&to, message.original_size);
+        let to = if as_of.is_some() {
+            to.map(|Recipient { path, endpoint, .. }| {
+                Ok(self.addressed(&message, path, endpoint.expect("all were found at RCPT")))
+            })
+        } else {
+            self.look_up(&message, to.map(|recipient| recipient.path)).await
+        };
+        let delivery = Delivery { envelope, message, to, as_of };
+        match self.store(delivery).await {
+            Err(NotStored::Changed(outdated)) => {
+                let Delivery { envelope, message, to, .. } = *outdated;
+                let paths = to.map(|found| found.expect("all were found at RCPT").recipient);
+                let to = self.look_up(&message, paths).await;
+                self.store(Delivery { envelope, message, to, as_of: None }).await
+            }
+            stored => stored,
         }
-        let mut routed = routed.into_iter();
-        let to = to.map(|recipient| {
-            let endpoint = routed.next().expect("each recipient was routed")?;
-            let msgdata = endpoint.msgdata(original_size, &self.owner);
-            let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
-            Ok(Addressed { recipient, endpoint, msgdata, fingerprint })
-        });
+        .map_err(|why| match why {
+            NotStored::Unavailable(why) => why.refusal(),
+            NotStored::Changed(_) => unreachable!("what was looked up after the data is stored as it is"),
+        })
+    }
+
+    /// Looks every recipient up anew.
+    async fn look_up(
+        &self,
+        message: &Message,
+        paths: PerRecipient<ForwardPath>,
+    ) -> PerRecipient<Result<Addressed, Refusal>> {
+        let lookup = self.asked(Instant::now());
+        let mut found = Vec::new();
+        for path in &paths {
+            found.push(route::route(path, Some(message.original_size), &self.rules, &lookup).await);
+        }
+        let mut found = found.into_iter();
+        paths.map(|path| {
+            let endpoint = found.next().expect("each recipient was looked up")?;
+            Ok(self.addressed(message, path, endpoint))
+        })
+    }
+
+    fn addressed(&self, message: &Message, recipient: ForwardPath, endpoint: Endpoint) -> Addressed {
+        let msgdata = endpoint.msgdata(message.original_size, &self.owner);
+        let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
+        Addressed { recipient, endpoint, msgdata, fingerprint }
+    }
+
+    async fn store(&self, delivery: Delivery) -> Result<Delivered, NotStored> {
+        let Delivery { message, to, .. } = &delivery;
+        let message_id = message.message_id.clone();
         let endpoints: Vec<_> =
             to.iter().map(|addressed| addressed.as_ref().ok().map(|it| it.endpoint.clone())).collect();
-        let message_id = message.message_id.clone();
-        let outcomes = if to.iter().any(Result::is_ok) {
-            let stored = self.home.put(Delivery { envelope, message, to }).await;
-            stored.map_err(|why| why.refusal())?
+        let outcomes = if endpoints.iter().any(Option::is_some) {
+            self.home.put(delivery).await?
         } else {
-            to.map(|addressed| Err(addressed.expect_err("none is an endpoint")))
+            delivery.to.map(|addressed| Err(addressed.expect_err("none is an endpoint")))
         };
         Ok(Delivered { outcomes, endpoints, message_id })
     }
@@ -149,13 +206,38 @@ impl Intake {
     }
 }
 
-impl Lookup for Intake {
-    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal> {
-        self.home.find(names).await.map_err(|why| self.unavailable(&why))
+/// A recipient that was accepted at RCPT, and what it was then.
+#[derive(Debug)]
+pub(crate) struct Recipient {
+    pub(crate) path: ForwardPath,
+    /// `None`: it is refused after the data, if it is still no endpoint then.
+    endpoint: Option<Endpoint>,
+    as_of: Option<Changes>,
+}
+
+/// The one count of changes at which all recipients were endpoints that take `size` octets.
+fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
+    let mut counts = to.iter().map(|recipient| {
+        recipient.endpoint.as_ref()?.takes(Some(size)).ok()?;
+        recipient.as_of
+    });
+    let first = counts.next()??;
+    counts.all(|count| count == Some(first)).then_some(first)
+}
+
+/// Answers a question that was asked at a moment: no answer is older than that.
+struct Asked<'i> {
+    intake: &'i Intake,
+    at: Instant,
+}
+
+impl Lookup for Asked<'_> {
+    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, Refusal> {
+        self.intake.home.find(names, self.at).await.map_err(|why| self.intake.unavailable(&why))
     }
 
     async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
-        self.home.serves(domain).await.map_err(|why| self.unavailable(&why))
+        self.intake.home.serves(domain).await.map_err(|why| self.intake.unavailable(&why))
     }
 }
 

@@ -16,6 +16,11 @@ pub(crate) struct List {
     pub(crate) max_size: Option<u64>,
 }
 
+/// How often the lists and domains of a home have changed: what was found at a count holds while it is the
+/// same.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Changes(pub(crate) i64);
+
 /// Whether a list takes mail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -26,6 +26,7 @@ mod consumer;
 
 use crate::body::Body;
 use crate::facts::Facts;
+use crate::lists::Changes;
 use crate::route::Endpoint;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath};
 use sha2::{Digest as _, Sha256};
@@ -36,6 +37,7 @@ use std::{
     io,
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -156,6 +158,24 @@ pub(crate) struct Delivery {
     pub(crate) envelope: Envelope,
     pub(crate) message: Message,
     pub(crate) to: PerRecipient<Result<Addressed, Refusal>>,
+    /// The count of changes that every endpoint was found at, and is to be stored at. `None`: they were
+    /// looked up after the data.
+    pub(crate) as_of: Option<Changes>,
+}
+
+/// Why a delivery was not stored.
+#[derive(Debug)]
+pub(crate) enum NotStored {
+    Unavailable(Arc<Unavailable>),
+    /// Lists or domains have changed since its endpoints were found: it is whole, and they are to be
+    /// looked up again.
+    Changed(Box<Delivery>),
+}
+
+impl From<Arc<Unavailable>> for NotStored {
+    fn from(why: Arc<Unavailable>) -> Self {
+        Self::Unavailable(why)
+    }
 }
 
 /// One outcome for each recipient of a delivery.

@@ -4,6 +4,7 @@
 use crate::lists::{List, ListAddress};
 use crate::queue::{self, Msgdata};
 use listgate_lmtp::{ForwardPath, Mailbox, Refusal, is_dot_string};
+use std::sync::Arc;
 
 /// What mail to no endpoint is answered with.
 pub(crate) const UNAVAILABLE: Refusal =
@@ -59,7 +60,7 @@ impl Role {
 /// A list and the role it was addressed in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) list: List,
+    pub(crate) list: Arc<List>,
     pub(crate) role: Role,
     /// What followed the VERP delimiter, as it was written.
     pub(crate) detail: Option<String>,
@@ -73,6 +74,15 @@ impl std::fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    /// Whether its list takes a message of `size` octets, as far as that is known. The owners can always
+    /// be asked why not, and bounces are of mail that the list did send.
+    ///
+    /// # Errors
+    /// What its recipient is answered.
+    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), Refusal> {
+        if matches!(self.role, Role::Owner | Role::Bounces) { Ok(()) } else { self.list.takes(size) }
+    }
+
     /// The metadata of an entry, with Mailman's keys. `owner` is the site's owner.
     pub(crate) fn msgdata(&self, original_size: u64, owner: &str) -> Msgdata {
         let mut msgdata = Msgdata::from([
@@ -147,7 +157,7 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
 /// Who knows lists and domains. What they cannot tell is a refusal.
 pub(crate) trait Lookup {
     /// The list for some names.
-    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal>;
+    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, Refusal>;
     /// Whether a domain is ours.
     async fn serves(&self, domain: &str) -> Result<bool, Refusal>;
 }
@@ -161,11 +171,7 @@ pub(crate) async fn route(
     lookup: &impl Lookup,
 ) -> Result<Endpoint, Refusal> {
     let endpoint = resolve(path, rules, lookup).await?;
-    // The owners can always be asked why, and bounces are of mail that the list did send.
-    if !matches!(endpoint.role, Role::Owner | Role::Bounces) {
-        endpoint.list.takes(size)?;
-    }
-    Ok(endpoint)
+    endpoint.takes(size).map(|()| endpoint)
 }
 
 /// Which endpoint of which list an address is, whether or not the list takes mail now.

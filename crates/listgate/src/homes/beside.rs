@@ -9,6 +9,7 @@ use listgate_lmtp::Refusal;
 use rusqlite::Connection;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A home that somebody else may be serving.
 pub(crate) enum Beside {
@@ -131,14 +132,14 @@ fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> Unavailable {
 }
 
 impl Lookup for Beside {
-    async fn find(&self, names: &Names) -> Result<Option<List>, Refusal> {
+    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, Refusal> {
         let found = match self {
             Self::Sqlite { connection, .. } => {
                 lists::find(connection, names).map_err(failed("look up the list"))
             }
             Self::Mailman(look) => look.lists.find(names).await,
         };
-        found.map_err(|why| why.refusal())
+        found.map(|list| list.map(Arc::new)).map_err(|why| why.refusal())
     }
 
     async fn serves(&self, domain: &str) -> Result<bool, Refusal> {

@@ -8,15 +8,16 @@ mod space;
 pub(crate) mod sqlite;
 
 use crate::body::Spool;
-use crate::lists::List;
+use crate::lists::{Changes, List};
 use crate::message::Style;
 use crate::metrics::QueueNow;
-use crate::queue::{Again, Delivery, Depth, Id, Name, Outcomes, Unavailable};
+use crate::queue::{Again, Delivery, Depth, Id, Name, NotStored, Outcomes, Unavailable};
 use crate::route::Names;
 pub(crate) use space::Space;
 pub(crate) use sqlite::is_sync_failure;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// The proof that an entry is on stable storage: what a 250 needs. Only a home makes one, after its
@@ -87,11 +88,19 @@ pub(crate) enum Home {
 /// What a Mailman site does is in boxes: asking PostgreSQL has room for a whole handshake, and every
 /// transaction of every home would carry that about.
 impl Home {
-    /// The list that answers for `names`. A no is never older than the question.
-    pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
+    /// How often lists and domains had changed when that was asked, or since; `None` where nobody counts.
+    pub(crate) fn changes(&self, asked: Instant) -> Result<Option<Changes>, Unavailable> {
         match self {
-            Self::Sqlite(home) => home.find(names),
-            Self::Mailman(home) => Box::pin(home.find(names)).await,
+            Self::Sqlite(home) => home.changes(asked).map(Some),
+            Self::Mailman(_) => Ok(None),
+        }
+    }
+
+    /// The list that answers for `names`. A no is never older than the question.
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, Unavailable> {
+        match self {
+            Self::Sqlite(home) => home.find(names, asked),
+            Self::Mailman(home) => Ok(Box::pin(home.find(names)).await?.map(Arc::new)),
         }
     }
 
@@ -162,10 +171,10 @@ impl Home {
 
     /// Stores a delivery: all or nothing, and one proof for each endpoint. Dropped at its await, either
     /// all of it is stored or nothing.
-    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
+    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, NotStored> {
         match self {
             Self::Sqlite(home) => home.put(delivery).await,
-            Self::Mailman(home) => Box::pin(home.put(delivery)).await,
+            Self::Mailman(home) => Ok(Box::pin(home.put(delivery)).await?),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::guard::guarded;
 use super::transaction::{Ended, Transaction};
 use super::{Shared, Stage, reached};
+use crate::intake::Recipient;
 use crate::limits;
 use crate::queue::{Envelope, Queued};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Sender, Session};
@@ -27,8 +28,17 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     shared.metrics().session_begins();
     let session = Session::new(shared.settings.clone());
-    let mut connection =
-        Connection { stream, peer, transport, shared, stages, session, draining: false, transaction: None };
+    let mut connection = Connection {
+        stream,
+        peer,
+        transport,
+        shared,
+        stages,
+        session,
+        heard: Instant::now(),
+        draining: false,
+        transaction: None,
+    };
     match connection.talk().await {
         Ok(()) => {}
         Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
@@ -43,7 +53,9 @@ struct Connection<'s, S> {
     transport: &'static str,
     shared: &'s Shared,
     stages: watch::Receiver<Stage>,
-    session: Session<ForwardPath, Queued>,
+    session: Session<Recipient, Queued>,
+    /// When the octets that are being handled had come.
+    heard: Instant,
     /// Whether the session knows that the gate drains.
     draining: bool,
     transaction: Option<Transaction>,
@@ -79,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
     }
 
-    async fn handle(&mut self, event: Event<'_, ForwardPath>) -> io::Result<Next> {
+    async fn handle(&mut self, event: Event<'_, Recipient>) -> io::Result<Next> {
         match event {
             Event::Mail(sender) => self.mail(sender).await,
             // In boxes of their own, so that an idle connection does not hold room for what they need.
@@ -124,13 +136,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
         let size = self.transaction.as_ref().and_then(|transaction| transaction.declared_size);
-        let decided = guarded(pin!(intake.recipient(&path, size))).await;
+        let decided = guarded(pin!(intake.recipient(path.clone(), size, self.heard))).await;
         match decided.unwrap_or(Err(BUG)) {
-            Ok(()) => {
+            Ok(recipient) => {
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.accepts(&path, self.shared);
+                    transaction.accepts(&recipient.path, self.shared);
                 }
-                self.session.accept(path);
+                self.session.accept(recipient);
             }
             Err(refusal) => {
                 if let Some(transaction) = &mut self.transaction {
@@ -155,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         transaction.incoming = Err(refusal);
     }
 
-    async fn complete(&mut self, to: PerRecipient<ForwardPath>) {
+    async fn complete(&mut self, to: PerRecipient<Recipient>) {
         let mut transaction = self.transaction.take().expect("a message completes in a transaction");
         let incoming = std::mem::replace(&mut transaction.incoming, Err(BUG));
         let delivered = match incoming {
@@ -231,7 +243,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
         tokio::select! {
             biased;
-            read = self.stream.read_buf(buffer) => Ok(read? > 0),
+            read = self.stream.read_buf(buffer) => {
+                self.heard = Instant::now();
+                Ok(read? > 0)
+            }
             () = async { match deadline {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,

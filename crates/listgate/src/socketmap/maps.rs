@@ -2,11 +2,11 @@
 
 use crate::config::ListenAddress;
 use crate::intake::Intake;
-use crate::route::Lookup;
 use listgate_lmtp::{ForwardPath, Refusal};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Instant;
 
 /// Where Postfix keeps its queue, and where a chrooted part of it sees nothing else.
 const POSTFIX_QUEUE: &str = "/var/spool/postfix";
@@ -100,7 +100,7 @@ pub(super) async fn look_up(map: Map, key: &[u8], intake: &Intake, nexthop: &str
     let path = ForwardPath::Mailbox(mailbox);
     let (decided, value) = match map {
         Map::Transport => (intake.belongs_to_a_list(&path).await, nexthop),
-        Map::Domains | Map::Recipients => (intake.takes(&path, None).await, "OK"),
+        Map::Domains | Map::Recipients => (intake.takes(&path, None, Instant::now()).await.map(drop), "OK"),
     };
     match decided {
         Ok(()) => Answer::Found(value.to_owned()),

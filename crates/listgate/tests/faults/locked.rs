@@ -35,6 +35,28 @@ fn a_delivery_waits_for_the_lock_and_nobody_else_does() {
 }
 
 #[test]
+fn what_the_holder_of_the_lock_changes_holds_for_mail_that_waited() {
+    for (size, files) in [(100, 0), (200_000, 1)] {
+        let site = Site::with_list();
+        site.create("second@example.com");
+        let server = serve(&site, CONFIG);
+        let lock = hold_write_lock(&site);
+        let waiting = thread::spawn(move || {
+            let to = ["mylist@example.com", "second@example.com"];
+            Peer::greeted(server.address).deliver("a@example.org", &to, message("<waits@x>", size))
+        });
+        // By then its recipients have been looked up, and it waits to be stored.
+        thread::sleep(Duration::from_millis(500));
+        lock.execute_batch("DELETE FROM list WHERE list_id = 'mylist.example.com'; COMMIT").unwrap();
+        let replies = waiting.join().unwrap();
+        assert_eq!(replies[0], "550 5.1.1 Requested action not taken: mailbox unavailable");
+        assert!(!queued_as(&replies[1]).is_empty());
+        assert_eq!(entries(&site, "<waits@x>"), 1);
+        assert_eq!(spooled(&site).len(), files);
+    }
+}
+
+#[test]
 fn a_look_waits_for_no_writer_and_writes_nothing() {
     let site = Site::with_list();
     let log = site.data().join("listgate.db-wal");

@@ -213,7 +213,7 @@ impl Writer {
 
     /// One file for each endpoint, synced.
     fn synced(&self, delivery: &Delivery) -> Result<Synced, Unavailable> {
-        let Delivery { envelope, message, to } = delivery;
+        let Delivery { envelope, message, to, .. } = delivery;
         let mail_from = envelope.mail_from.to_string();
         let original_size = message.original_size;
         let metadata: Vec<Metadata<'_>> = to

@@ -2,12 +2,13 @@
 
 use super::connection::write;
 use crate::limits;
-use crate::lists::{List, ListAddress, ListState};
+use crate::lists::{Changes, List, ListAddress, ListState};
 use crate::queue::Unavailable;
 use crate::route::Names;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
 pub(super) fn milliseconds(time: SystemTime) -> i64 {
@@ -37,28 +38,53 @@ pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<O
     statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()
 }
 
-/// Answers that were given, and the count of changes they hold for. The count is read at each
-/// question, so no answer is older than its question; and it is one row, however many lists there are.
+/// How often lists and domains have changed: one row, however many there are.
+pub(super) fn changes(connection: &Connection) -> rusqlite::Result<Changes> {
+    let mut counted = connection.prepare_cached("SELECT n FROM lists_version")?;
+    counted.query_row([], |row| row.get(0).map(Changes))
+}
+
+/// Answers that were given, and the count of changes they hold for. The count is read after each question
+/// was asked, once for all that were asked together, so no answer is older than its question.
 #[derive(Default)]
 pub(super) struct Known {
-    version: i64,
-    answers: HashMap<Names, Option<List>>,
+    changes: Changes,
+    /// Before the count was read.
+    read: Option<Instant>,
+    answers: HashMap<Names, Option<Arc<List>>>,
 }
 
 impl Known {
-    /// What [`find`] would say now.
-    pub(super) fn find(&mut self, connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
-        let mut counted = connection.prepare_cached("SELECT n FROM lists_version")?;
-        let version = counted.query_row([], |row| row.get(0))?;
-        if self.version != version || self.answers.len() >= limits::KNOWN_NAMES {
-            self.answers.clear();
-            self.version = version;
+    /// The count at a moment not before `asked`.
+    pub(super) fn changes(&mut self, connection: &Connection, asked: Instant) -> rusqlite::Result<Changes> {
+        if self.read.is_none_or(|read| read <= asked) {
+            let now = Instant::now();
+            let changes = changes(connection)?;
+            if self.changes != changes {
+                self.answers.clear();
+                self.changes = changes;
+            }
+            self.read = Some(now);
         }
+        Ok(self.changes)
+    }
+
+    /// What [`find`] would have said at a moment not before `asked`.
+    pub(super) fn find(
+        &mut self,
+        connection: &Connection,
+        names: &Names,
+        asked: Instant,
+    ) -> rusqlite::Result<Option<Arc<List>>> {
+        self.changes(connection, asked)?;
         if let Some(answer) = self.answers.get(names) {
             return Ok(answer.clone());
         }
+        if self.answers.len() >= limits::KNOWN_NAMES {
+            self.answers.clear();
+        }
         // A change since the count was read makes this answer newer than the count, never older.
-        let answer = find(connection, names)?;
+        let answer = find(connection, names)?.map(Arc::new);
         self.answers.insert(names.clone(), answer.clone());
         Ok(answer)
     }

@@ -17,9 +17,9 @@ use super::space::{LastSpace, Space};
 use super::{Condemned, Queued};
 use crate::body::Spool;
 use crate::config::Redelivery;
-use crate::lists::List;
+use crate::lists::{Changes, List};
 use crate::metrics::{Metrics, QueueNow};
-use crate::queue::{Delivery, Depth, Name, Outcomes, Unavailable};
+use crate::queue::{Delivery, Depth, Name, NotStored, Outcomes, Unavailable};
 use crate::route::Names;
 use connection::{OpenError, PAGE_SIZE, Use};
 use lists::Known;
@@ -220,11 +220,16 @@ impl Home {
         })
     }
 
-    /// The list that answers for `names` now. It takes microseconds, and readers of a
-    /// write-ahead log wait for no writer, so it is done where it is asked.
-    pub(crate) fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
+    /// How often lists and domains had changed at a moment not before `asked`.
+    pub(crate) fn changes(&self, asked: Instant) -> Result<Changes, Unavailable> {
+        self.ask("look whether lists have changed", |connection, known| known.changes(connection, asked))
+    }
+
+    /// The list that answers for `names` at a moment not before `asked`. It takes microseconds, and
+    /// readers of a write-ahead log wait for no writer, so it is done where it is asked.
+    pub(crate) fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, Unavailable> {
         let since = Instant::now();
-        let found = self.ask("look up the list", |connection, known| known.find(connection, names));
+        let found = self.ask("look up the list", |connection, known| known.find(connection, names, asked));
         self.metrics.looked_up(since);
         found
     }
@@ -291,8 +296,8 @@ impl Home {
 
     /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before the
     /// writer took it up, the delivery is not stored; after that it is.
-    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
-        let closed = || Arc::new(Unavailable::Closed);
+    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, NotStored> {
+        let closed = || NotStored::Unavailable(Arc::new(Unavailable::Closed));
         if self.condemned.is_set() {
             return Err(closed());
         }

@@ -2,14 +2,14 @@
 
 use crate::body::Body;
 use crate::limits;
-use crate::queue::{Delivery, Outcomes, Unavailable};
-use std::sync::{Arc, mpsc};
+use crate::queue::{Delivery, NotStored, Outcomes};
+use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 /// A delivery, and where its outcomes go.
 pub(super) struct Put {
     pub(super) delivery: Delivery,
-    pub(super) answer: oneshot::Sender<Result<Outcomes, Arc<Unavailable>>>,
+    pub(super) answer: oneshot::Sender<Result<Outcomes, NotStored>>,
 }
 
 impl Put {

@@ -11,7 +11,7 @@
 //! pages clean that were never written): no further statement is made, the connection is not even
 //! closed, and the process ends. The next start writes everything anew.
 
-use super::lists::milliseconds;
+use super::lists::{self, milliseconds};
 use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::Seen;
@@ -20,8 +20,9 @@ use super::{Condemned, Queued, is_sync_failure};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
+use crate::lists::Changes;
 use crate::metrics::Metrics;
-use crate::queue::{Addressed, Again, Delivery, Id, Outcomes, Unavailable};
+use crate::queue::{Addressed, Again, Delivery, Id, NotStored, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -112,7 +113,7 @@ impl Writer {
                 let why = Arc::new(Unavailable::Database { operation: "store the mail", source });
                 self.after_failure(&why, "the mail server will try again");
                 for put in batch {
-                    let _ = put.answer.send(Err(Arc::clone(&why)));
+                    let _ = put.answer.send(Err(Arc::clone(&why).into()));
                     if self.condemned.is_set() {
                         // The next start may find the row, and removes the file if it does not.
                         keep_file(put.delivery.message.body);
@@ -127,6 +128,7 @@ impl Writer {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The lock may have taken long, and who was told 451 in the meantime sends again.
         batch.retain(|put| !put.has_gone());
+        return_outdated(batch, lists::changes(&self.connection)?);
         let mut writing = Batch {
             connection: &self.connection,
             redelivery: self.redelivery,
@@ -240,6 +242,16 @@ impl Writer {
     }
 }
 
+/// Takes out what was addressed when lists or domains were others, and gives it back. While the lock is
+/// held nobody changes them, so what is left is stored for the endpoints of the moment it is stored at.
+fn return_outdated(batch: &mut Vec<Put>, now: Changes) {
+    let is_outdated = |put: &mut Put| put.delivery.as_of.is_some_and(|as_of| as_of != now);
+    for put in batch.extract_if(.., is_outdated) {
+        // Whoever has gone takes its mail along.
+        let _ = put.answer.send(Err(NotStored::Changed(Box::new(put.delivery))));
+    }
+}
+
 fn keep_file(body: Body) {
     if let Body::Spooled(spooled) = body {
         spooled.keep();
@@ -267,6 +279,7 @@ mod tests {
     use crate::homes::sqlite::{DataDir, lists};
     use crate::queue::{Fingerprint, Message};
     use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
+    use tokio::sync::oneshot;
 
     /// Three recipients, as only a session can name them.
     fn recipients() -> PerRecipient<ForwardPath> {
@@ -290,13 +303,13 @@ mod tests {
         }
     }
 
-    fn put(size: usize) -> (Put, tokio::sync::oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>) {
-        let list = crate::lists::List {
+    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Outcomes, NotStored>>) {
+        let list = Arc::new(crate::lists::List {
             list_id: "a.b".to_owned(),
             address: "a@b".parse().unwrap(),
             state: crate::lists::ListState::Open,
             max_size: None,
-        };
+        });
         let to = recipients().map(|recipient| {
             let role = crate::route::Role::Post;
             let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
@@ -318,14 +331,15 @@ mod tests {
             facts: crate::facts::Facts::default(),
             digest: [0; 32],
         };
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        (Put { delivery: Delivery { envelope, message, to }, answer }, answered)
+        let (answer, answered) = oneshot::channel();
+        (Put { delivery: Delivery { envelope, message, to, as_of: None }, answer }, answered)
     }
 
-    fn ids(
-        answered: tokio::sync::oneshot::Receiver<Result<Outcomes, Arc<Unavailable>>>,
-    ) -> Result<Vec<String>, Refusal> {
-        let outcomes = answered.blocking_recv().unwrap().map_err(|why| why.refusal())?;
+    fn ids(answered: oneshot::Receiver<Result<Outcomes, NotStored>>) -> Result<Vec<String>, Refusal> {
+        let outcomes = answered.blocking_recv().unwrap().map_err(|why| match why {
+            NotStored::Unavailable(why) => why.refusal(),
+            NotStored::Changed(_) => panic!("no list has changed"),
+        })?;
         Ok(outcomes.iter().map(|outcome| outcome.as_ref().unwrap().to_string()).collect())
     }
 
