@@ -127,6 +127,8 @@ impl Intake {
         };
         let delivery = Delivery { envelope, message, to, as_of };
         match self.store(delivery).await {
+            // Once is enough: they are then as of a moment after the data, as everywhere else. Lists that
+            // come and go all the time could keep mail out for ever.
             Err(NotStored::Changed(outdated)) => {
                 let Delivery { envelope, message, to, .. } = *outdated;
                 let paths = to.map(|found| found.expect("all were found at RCPT").recipient);

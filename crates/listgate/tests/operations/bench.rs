@@ -148,6 +148,21 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
     fails(&dead, &format!("cannot connect to {address}"));
 }
 
+/// It had taken one more connection before nobody listened any more.
+#[test]
+fn a_server_that_is_going_is_asked_once_more_and_then_dead() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let goes = std::thread::spawn(move || {
+        let last = listener.accept().unwrap();
+        drop(listener);
+        drop(last);
+    });
+    let output = bench(&Site::new(), &address, &["--to", LIST, "--sessions", "1"]);
+    fails(&output, &format!("cannot connect to {address}"));
+    goes.join().unwrap();
+}
+
 #[test]
 fn a_server_that_dies_ends_the_run_and_what_was_accepted_is_told() {
     let site = Site::with_list();
