@@ -4,7 +4,7 @@ use crate::support::{Server, Site, until};
 use listgate::{Config, ListenAddress};
 use serde_json::Value;
 use std::collections::HashSet;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Output, Stdio};
 
 const LIST: &str = "mylist@example.com";
@@ -142,6 +142,8 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
         }
     });
     let unwilling = bench(&site, &address, &["--to", LIST, "--sessions", "1"]);
+    // Were it asked only once, it would wait for ever.
+    drop(TcpStream::connect(&address));
     fails(&unwilling, &format!("{address} ended a session before it took any mail"));
     hangs_up.join().unwrap();
     let dead = bench(&site, &address, &["--to", LIST]);
