@@ -69,10 +69,11 @@ pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
 /// days (RFC 5321 section 4.5.4.1).
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// Remembered mail that is held in memory before it is put in order.
-pub(crate) const SEEN_LATELY: usize = 8192;
+/// Remembered mail that is held in memory before some of it is put in order, and about how much then is.
+pub(crate) const SEEN_LATELY: usize = 32_768;
+pub(crate) const SEEN_AT_ONCE: usize = 8_192;
 
-/// Remembered mail that is searched in one go for what can be forgotten.
+/// Remembered mail that is searched in one go for what can be forgotten, at least.
 pub(crate) const SWEPT_AT_ONCE: usize = 2000;
 
 /// Delivery ids that the writer takes from the database at a time.

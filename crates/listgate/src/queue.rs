@@ -35,6 +35,7 @@ use std::{
     fmt,
     fs::File,
     io,
+    ops::RangeInclusive,
     path::PathBuf,
     str::FromStr,
     sync::Arc,
@@ -120,15 +121,28 @@ pub(crate) struct Message {
 /// A hash of a message's sender and of all octets received.
 pub(crate) type Digest = [u8; 32];
 
-/// What makes a delivery to one recipient known again: the message, its sender, the recipient.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Fingerprint(pub(crate) [u8; 16]);
+/// What makes a delivery to one recipient known again: some of a hash of the message and its sender, then
+/// some of a hash of the recipient. In their order, those of a message lie beside each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Fingerprint(pub(crate) [u8; Self::LEN]);
 
 impl Fingerprint {
-    /// Half of a SHA-256 is enough: to suppress another's mail, one would have to meet it.
+    pub(crate) const LEN: usize = Self::MESSAGE + 8;
+    /// Octets of the message's part. To suppress another's mail, one would have to meet them, and its
+    /// recipient.
+    pub(crate) const MESSAGE: usize = 12;
+
     pub(crate) fn new(digest: &Digest, recipient: &str) -> Self {
-        let hash = Sha256::new().chain_update(digest).chain_update(recipient).finalize();
-        Self(std::array::from_fn(|at| hash[at]))
+        let (message, recipient) = (&digest[..Self::MESSAGE], Sha256::digest(recipient));
+        Self(std::array::from_fn(|at| {
+            message.get(at).copied().unwrap_or_else(|| recipient[at - message.len()])
+        }))
+    }
+
+    /// Where the fingerprints of all deliveries of a message lie.
+    pub(crate) fn all_of(digest: &Digest) -> RangeInclusive<Self> {
+        let end = |fill| Self(std::array::from_fn(|at| if at < Self::MESSAGE { digest[at] } else { fill }));
+        end(0)..=end(0xff)
     }
 }
 

@@ -1,30 +1,55 @@
 //! What came in the last days, to know it when it comes again.
 //!
 //! Fingerprints are random, so a table in their order would have another page written for each of
-//! them: a fifth of the whole rate. What came last is therefore appended to a table without order, with
-//! a copy here to look it up in, and goes into the ordered table many at a time.
+//! them: a fifth of the whole rate. What came last is therefore appended to a table in the order of
+//! arrival, with a copy here to look it up in. From there it goes into the ordered table in runs, around
+//! and around the fingerprints' range: a run is a part of all that is held, so what goes to one page goes
+//! there together.
 
 use crate::limits;
-use crate::queue::{EntryId, Fingerprint};
+use crate::queue::{Digest, EntryId, Fingerprint};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// The entries that mail became, those of a message beside each other.
+pub(super) type Known = BTreeMap<Fingerprint, EntryId>;
 
 /// What was taken by the last commit or before.
 pub(super) struct Seen {
     /// Exactly what `seen_lately` has.
-    lately: HashMap<Fingerprint, EntryId>,
+    lately: Known,
+    /// Up to where what came lately was put in order last.
+    settled: Fingerprint,
     /// Up to where old rows were looked for.
-    swept: [u8; 16],
+    swept: Fingerprint,
 }
+
+const FIRST: Fingerprint = Fingerprint([0; Fingerprint::LEN]);
+const LAST: Fingerprint = Fingerprint([0xff; Fingerprint::LEN]);
 
 impl Seen {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut statement = connection.prepare("SELECT fingerprint, delivery, n FROM seen_lately")?;
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok((Fingerprint(row.get(0)?), EntryId { delivery: row.get(1)?, n: row.get(2)? }))
-        };
-        let lately = statement.query_map([], read)?.collect::<Result<_, _>>()?;
-        Ok(Self { lately, swept: [0; 16] })
+        let mut lately = Known::new();
+        let mut statement =
+            connection.prepare("SELECT delivery, fingerprints FROM seen_lately ORDER BY 1")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            lately.extend(entries(row.get(0)?, row.get_ref(1)?.as_blob()?));
+        }
+        Ok(Self { lately, settled: FIRST, swept: FIRST })
+    }
+
+    /// Whether any mail with this message came.
+    pub(super) fn has(&self, connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
+        let all = Fingerprint::all_of(digest);
+        if self.lately.range(all.clone()).next().is_some() {
+            return Ok(true);
+        }
+        let (from, to) = all.into_inner();
+        connection
+            .prepare_cached("SELECT 1 FROM seen WHERE fingerprint BETWEEN ?1 AND ?2")?
+            .exists([from.0, to.0])
     }
 
     /// The entry that this mail was.
@@ -42,7 +67,7 @@ impl Seen {
     }
 
     /// Takes up what a commit has made true.
-    pub(super) fn extend(&mut self, committed: HashMap<Fingerprint, EntryId>) {
+    pub(super) fn extend(&mut self, committed: Known) {
         self.lately.extend(committed);
     }
 
@@ -51,95 +76,204 @@ impl Seen {
         self.lately.len() >= limits::SEEN_LATELY
     }
 
-    /// Puts what came lately in order, and forgets some of what came before `cutoff` (milliseconds
-    /// since 1970).
+    /// Puts some of what came lately in order, and forgets some of what came before `cutoff`
+    /// (milliseconds since 1970).
     pub(super) fn settle(&mut self, connection: &Connection, cutoff: i64) -> rusqlite::Result<()> {
-        let end = self.sweep_to(connection)?;
+        let (from, to, moving) = self.next_run();
+        // More than are added, so that the table stays within what is remembered although mail never pauses.
+        let end = self.sweep_to(connection, limits::SWEPT_AT_ONCE.max(4 * moving))?;
+        let swept = params![self.swept.0, end.0, cutoff];
         let old = "SELECT 1 FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3";
-        if self.lately.is_empty()
-            && !connection.prepare_cached(old)?.exists(params![self.swept, end, cutoff])?
-        {
-            self.swept = end;
-            return Ok(());
+        if moving > 0 || connection.prepare_cached(old)?.exists(swept)? {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            connection
+                .prepare_cached("DELETE FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3")?
+                .execute(swept)?;
+            let moved = put_in_order(connection, from, to)?;
+            connection.execute_batch("COMMIT")?;
+            for (fingerprint, id, _) in moved {
+                // What came again since is still there.
+                if self.lately.get(&fingerprint) == Some(&id) {
+                    self.lately.remove(&fingerprint);
+                }
+            }
         }
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        connection
-            .prepare_cached("DELETE FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3")?
-            .execute(params![self.swept, end, cutoff])?;
-        connection.execute_batch(
-            "INSERT OR IGNORE INTO seen SELECT fingerprint, at, delivery, n FROM seen_lately ORDER BY fingerprint;
-             DELETE FROM seen_lately;
-             COMMIT",
-        )?;
-        self.lately.clear();
-        self.swept = end;
+        (self.settled, self.swept) = (to, end);
         Ok(())
     }
 
-    /// Where the next part of the table ends that is searched for old rows; at its end, its beginning.
-    fn sweep_to(&mut self, connection: &Connection) -> rusqlite::Result<[u8; 16]> {
-        if self.swept == [0xff; 16] {
-            self.swept = [0; 16];
+    /// The range of fingerprints after those that were put in order last, and how many it has.
+    fn next_run(&self) -> (Fingerprint, Fingerprint, usize) {
+        let after = |from| self.lately.range((Bound::Excluded(from), Bound::Unbounded));
+        let from = if after(self.settled).next().is_some() { self.settled } else { FIRST };
+        let moving = after(from).take(limits::SEEN_AT_ONCE).count();
+        let to = after(from).nth(limits::SEEN_AT_ONCE - 1).map_or(LAST, |(fingerprint, _)| *fingerprint);
+        (from, to, moving)
+    }
+
+    /// Where the next `rows` of the table end, which are searched for old ones; at its end, its beginning.
+    fn sweep_to(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<Fingerprint> {
+        if self.swept == LAST {
+            self.swept = FIRST;
         }
         let sql =
             "SELECT fingerprint FROM seen WHERE fingerprint > ?1 ORDER BY fingerprint LIMIT 1 OFFSET ?2";
         let mut statement = connection.prepare_cached(sql)?;
-        let end =
-            statement.query_row(params![self.swept, limits::SWEPT_AT_ONCE], |row| row.get(0)).optional()?;
-        Ok(end.unwrap_or([0xff; 16]))
+        let end = statement.query_row(params![self.swept.0, rows], |row| row.get(0)).optional()?;
+        Ok(end.map_or(LAST, Fingerprint))
     }
 }
 
-/// Writes down that a mail became an entry.
+/// Moves the deliveries whose first fingerprint is after `from` and not after `to` from `seen_lately` to
+/// `seen`, and gives them with the time they came at.
+fn put_in_order(
+    connection: &Connection,
+    from: Fingerprint,
+    to: Fingerprint,
+) -> rusqlite::Result<Vec<(Fingerprint, EntryId, i64)>> {
+    let sql = "DELETE FROM seen_lately
+               WHERE substr(fingerprints, 1, ?3) > ?1 AND substr(fingerprints, 1, ?3) <= ?2
+               RETURNING delivery, at, fingerprints";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![from.0, to.0, Fingerprint::LEN])?;
+    let mut moved = Vec::new();
+    while let Some(row) = rows.next()? {
+        let at = row.get(1)?;
+        let entries = entries(row.get(0)?, row.get_ref(2)?.as_blob()?);
+        moved.extend(entries.map(|(fingerprint, id)| (fingerprint, id, at)));
+    }
+    moved.sort_unstable();
+    let sql = "INSERT INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET at = excluded.at, delivery = excluded.delivery, n = excluded.n
+               WHERE excluded.delivery > delivery";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (fingerprint, id, at) in &moved {
+        insert.execute(params![fingerprint.0, at, id.delivery, id.n])?;
+    }
+    Ok(moved)
+}
+
+/// Writes down which entries the mail of a delivery became: at least one.
 pub(super) fn remember(
     connection: &Connection,
-    fingerprint: Fingerprint,
-    id: EntryId,
+    delivery: i64,
     at: i64,
+    entries: &[Fingerprint],
 ) -> rusqlite::Result<()> {
+    let message = &entries[0].0[..Fingerprint::MESSAGE];
+    let recipients = entries.iter().flat_map(|entry| &entry.0[Fingerprint::MESSAGE..]);
+    let fingerprints: Vec<u8> = message.iter().chain(recipients).copied().collect();
     connection
-        .prepare_cached("INSERT INTO seen_lately (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![fingerprint.0, at, id.delivery, id.n])?;
+        .prepare_cached("INSERT INTO seen_lately (delivery, at, fingerprints) VALUES (?1, ?2, ?3)")?
+        .execute(params![delivery, at, fingerprints])?;
     Ok(())
+}
+
+/// What [`remember`] wrote.
+fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerprint, EntryId)> {
+    let (message, recipients) = fingerprints.split_at(Fingerprint::MESSAGE.min(fingerprints.len()));
+    let recipients = recipients.chunks_exact(Fingerprint::LEN - Fingerprint::MESSAGE);
+    (1..).zip(recipients).map(move |(n, recipient)| {
+        let mut fingerprint = FIRST;
+        fingerprint.0[..message.len()].copy_from_slice(message);
+        fingerprint.0[message.len()..].copy_from_slice(recipient);
+        (fingerprint, EntryId { delivery, n })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::homes::sqlite::DataDir;
+    use sha2::Digest as _;
 
-    fn fingerprint(n: u16) -> Fingerprint {
-        Fingerprint::new(&[0; 32], &n.to_string())
+    fn digest(n: i64) -> Digest {
+        sha2::Sha256::digest(n.to_string()).into()
+    }
+
+    fn fingerprint(n: i64) -> Fingerprint {
+        Fingerprint::new(&digest(n), "mylist@example.com")
+    }
+
+    fn opened() -> (tempfile::TempDir, Connection, Seen) {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = DataDir::new(dir.path()).open_or_create().unwrap();
+        connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
+        let seen = Seen::read(&connection).unwrap();
+        (dir, connection, seen)
+    }
+
+    /// A message to each of some recipients becomes a delivery at a time: its number.
+    fn take(connection: &Connection, seen: &mut Seen, n: i64, fingerprints: &[Fingerprint]) {
+        remember(connection, n, n, fingerprints).unwrap();
+        let ids = (1..).map(|entry| EntryId { delivery: n, n: entry });
+        seen.extend(fingerprints.iter().copied().zip(ids).collect());
+    }
+
+    fn rows(connection: &Connection, table: &str) -> usize {
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
 
     #[test]
     fn what_came_is_known_before_and_after_it_is_put_in_order_and_until_it_is_old() {
-        let dir = tempfile::tempdir().unwrap();
-        let connection = DataDir::new(dir.path()).open_or_create().unwrap();
-        let mut seen = Seen::read(&connection).unwrap();
+        let (_dir, connection, mut seen) = opened();
         let known = |seen: &Seen| {
-            let found = |n: &u16| seen.find(&connection, fingerprint(*n)).unwrap().is_some();
-            (0..7000).filter(found).count()
+            let has = |n: &i64| seen.has(&connection, &digest(*n)).unwrap();
+            let found = |n: &i64| seen.find(&connection, fingerprint(*n)).unwrap().is_some();
+            assert!((0..21_000).all(|n| has(&n) == found(&n)));
+            (0..21_000).filter(found).count()
         };
-        for at in 0..6000 {
-            let id = EntryId { delivery: i64::from(at), n: 1 };
-            remember(&connection, fingerprint(at), id, i64::from(at)).unwrap();
-            seen.extend(HashMap::from([(fingerprint(at), id)]));
+        (0..20_000).for_each(|n| take(&connection, &mut seen, n, &[fingerprint(n)]));
+        assert_eq!(known(&seen), 20_000);
+        assert_eq!(known(&Seen::read(&connection).unwrap()), 20_000, "as much after a start");
+        let at_once = limits::SEEN_AT_ONCE;
+        for left in [20_000 - at_once, 20_000 - 2 * at_once, 0] {
+            seen.settle(&connection, 0).unwrap();
+            assert_eq!((seen.lately.len(), rows(&connection, "seen_lately")), (left, left));
+            assert_eq!((known(&seen), known(&Seen::read(&connection).unwrap())), (20_000, 20_000));
         }
-        assert_eq!(known(&seen), 6000);
-        assert_eq!(known(&Seen::read(&connection).unwrap()), 6000, "as much after a start");
-        seen.settle(&connection, 0).unwrap();
-        assert_eq!((seen.lately.len(), known(&seen)), (0, 6000));
-        assert_eq!(known(&Seen::read(&connection).unwrap()), 6000);
         assert_eq!(seen.find(&connection, fingerprint(7)).unwrap(), Some(EntryId { delivery: 7, n: 1 }));
-        // A part at a time, and around again.
-        for _ in 0..4 {
-            seen.settle(&connection, 1000).unwrap();
-        }
-        assert_eq!(known(&seen), 5000);
-        for _ in 0..4 {
-            seen.settle(&connection, 6000).unwrap();
-        }
+        // Some at a time, and around again.
+        (0..12).for_each(|_| seen.settle(&connection, 1000).unwrap());
+        assert_eq!(known(&seen), 19_000);
+        (0..12).for_each(|_| seen.settle(&connection, 20_000).unwrap());
         assert_eq!(known(&seen), 0);
+    }
+
+    #[test]
+    fn each_recipient_of_a_message_is_known_by_itself_and_what_came_again_by_its_last_time() {
+        let (_dir, connection, mut seen) = opened();
+        let message = digest(1);
+        let to = ["a@x", "b@x", "c@x"].map(|recipient| Fingerprint::new(&message, recipient));
+        take(&connection, &mut seen, 1, &to[..2]);
+        let at = |delivery, n| Some(EntryId { delivery, n });
+        for again in [false, true] {
+            if again {
+                take(&connection, &mut seen, 2, &to[1..2]);
+            }
+            for _ in 0..2 {
+                let found = to.map(|fingerprint| seen.find(&connection, fingerprint).unwrap());
+                assert_eq!(found, [at(1, 1), if again { at(2, 1) } else { at(1, 2) }, None]);
+                assert!(seen.has(&connection, &message).unwrap());
+                assert!(!seen.has(&connection, &digest(2)).unwrap());
+                seen.settle(&connection, 0).unwrap();
+                assert!(seen.lately.is_empty());
+            }
+        }
+        assert_eq!(rows(&connection, "seen"), 2);
+    }
+
+    #[test]
+    fn the_table_stays_within_what_is_remembered_although_mail_never_pauses() {
+        let (_dir, connection, mut seen) = opened();
+        let (remembered, between) = (20_000, 4_000);
+        for n in 0..5 * remembered {
+            take(&connection, &mut seen, n, &[fingerprint(n)]);
+            if n % between == 0 {
+                seen.settle(&connection, n - remembered).unwrap();
+            }
+        }
+        let most = usize::try_from(remembered + remembered / 2).unwrap();
+        assert!(rows(&connection, "seen") < most, "{}", rows(&connection, "seen"));
     }
 }

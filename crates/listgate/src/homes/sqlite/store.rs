@@ -2,7 +2,7 @@
 
 use super::lists::milliseconds;
 use super::queues::read_depth;
-use super::seen::{Seen, remember};
+use super::seen::{Known, Seen, remember};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
@@ -48,7 +48,7 @@ pub(super) struct Batch<'c> {
     pub(super) redelivery: Redelivery,
     /// What came before this transaction, and in it.
     pub(super) seen: &'c Seen,
-    pub(super) new: HashMap<Fingerprint, EntryId>,
+    pub(super) new: Known,
     pub(super) ids: Ids,
     /// By how much each queue grows, by its place in [`Name::ALL`].
     pub(super) growth: [Depth; Name::ALL.len()],
@@ -57,19 +57,21 @@ pub(super) struct Batch<'c> {
 impl Batch<'_> {
     /// Inserts a delivery and its entries. The same endpoint and detail twice is one entry.
     pub(super) fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
+        // Most mail never came before, which one look tells for all of its recipients.
+        let comes_again = self.comes_again(delivery)?;
         // Written with the first entry: a delivery that came before has none.
         let mut delivery_id = None;
-        let mut n = 0;
-        let mut seen = HashMap::new();
+        let mut entries = Vec::new();
+        let mut stored_for = HashMap::new();
         let mut all = Vec::new();
         for addressed in delivery.to.iter().flatten() {
             let endpoint = &addressed.endpoint;
             let key = (&endpoint.list.list_id, endpoint.role, &endpoint.detail);
-            if let Some(stored) = seen.get(&key) {
+            if let Some(stored) = stored_for.get(&key) {
                 all.push(*stored);
                 continue;
             }
-            let first = self.came_before(addressed.fingerprint)?;
+            let first = if comes_again { self.came_before(addressed.fingerprint)? } else { None };
             let stored = match first {
                 Some(id) if self.suppresses(delivery) => Stored { id, again: Again::Suppressed },
                 _ => {
@@ -78,14 +80,17 @@ impl Batch<'_> {
                         None => self.insert_message(delivery)?,
                     };
                     delivery_id = Some(id);
-                    n += 1;
-                    let id = EntryId { delivery: id, n };
+                    entries.push(addressed.fingerprint);
+                    let id = EntryId { delivery: id, n: entries.len() as i64 };
                     self.insert_entry(id, delivery, addressed, first)?;
                     Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
                 }
             };
-            seen.insert(key, stored);
+            stored_for.insert(key, stored);
             all.push(stored);
+        }
+        if let Some(id) = delivery_id {
+            self.remember(id, delivery, &entries)?;
         }
         Ok(all)
     }
@@ -110,13 +115,36 @@ impl Batch<'_> {
         self.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
     }
 
+    /// Whether the message came before, to whomever.
+    fn comes_again(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
+        let digest = &delivery.message.digest;
+        Ok(self.redelivery != Redelivery::Off
+            && (self.new.range(Fingerprint::all_of(digest)).next().is_some()
+                || self.seen.has(self.connection, digest)?))
+    }
+
     /// The entry that this mail was before.
     fn came_before(&self, fingerprint: Fingerprint) -> rusqlite::Result<Option<EntryId>> {
-        match (self.redelivery, self.new.get(&fingerprint)) {
-            (Redelivery::Off, _) => Ok(None),
-            (_, Some(id)) => Ok(Some(*id)),
-            (_, None) => self.seen.find(self.connection, fingerprint),
+        match self.new.get(&fingerprint) {
+            Some(id) => Ok(Some(*id)),
+            None => self.seen.find(self.connection, fingerprint),
         }
+    }
+
+    /// Writes down which entries the mail became, in their order.
+    fn remember(
+        &mut self,
+        delivery_id: i64,
+        delivery: &Delivery,
+        entries: &[Fingerprint],
+    ) -> rusqlite::Result<()> {
+        if self.redelivery == Redelivery::Off {
+            return Ok(());
+        }
+        remember(self.connection, delivery_id, milliseconds(delivery.envelope.received_at), entries)?;
+        let ids = (1..).map(|n| EntryId { delivery: delivery_id, n });
+        self.new.extend(entries.iter().copied().zip(ids));
+        Ok(())
     }
 
     fn insert_message(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {
@@ -155,7 +183,7 @@ impl Batch<'_> {
         addressed: &Addressed,
         first: Option<EntryId>,
     ) -> rusqlite::Result<()> {
-        let Addressed { recipient, endpoint, msgdata, fingerprint } = addressed;
+        let Addressed { recipient, endpoint, msgdata, .. } = addressed;
         let queue = endpoint.role.queue();
         let received_at = milliseconds(envelope.received_at);
         self.connection
@@ -179,10 +207,6 @@ impl Batch<'_> {
                 message.facts.precedence(),
                 first.map(|first| first.to_string()),
             ])?;
-        if first.is_none() && self.redelivery != Redelivery::Off {
-            remember(self.connection, *fingerprint, id, received_at)?;
-            self.new.insert(*fingerprint, id);
-        }
         let growth = &mut self.growth[queue as usize];
         growth.entries += 1;
         growth.octets += message.body.len();

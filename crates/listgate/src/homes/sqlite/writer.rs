@@ -14,7 +14,7 @@
 use super::lists::{self, milliseconds};
 use super::puts::{Put, gather};
 use super::queues::Depths;
-use super::seen::Seen;
+use super::seen::{Known, Seen};
 use super::store::{Batch, Ids, Stored};
 use super::{Condemned, Queued, is_sync_failure};
 use crate::body::Body;
@@ -25,7 +25,6 @@ use crate::metrics::Metrics;
 use crate::queue::{Addressed, Again, Delivery, Id, NotStored, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
 use rusqlite::Connection;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -133,7 +132,7 @@ impl Writer {
             connection: &self.connection,
             redelivery: self.redelivery,
             seen: &self.seen,
-            new: HashMap::new(),
+            new: Known::new(),
             ids: self.ids,
             growth: Default::default(),
         };
