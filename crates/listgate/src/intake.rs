@@ -20,8 +20,6 @@ pub(crate) struct Intake {
     pub(crate) home: Home,
     pub(crate) rules: Rules,
     pub(crate) refuse_at: RefuseAt,
-    /// The envelope sender of mail to a list's owners.
-    pub(crate) owner: String,
     /// The right-hand side of a Message-ID of ours.
     pub(crate) hostname: String,
     pub(crate) capacity: Capacity,
@@ -120,7 +118,7 @@ impl Intake {
         let as_of = found_at_rcpt(&to, message.original_size);
         let to = if as_of.is_some() {
             to.map(|Recipient { path, endpoint, .. }| {
-                Ok(self.addressed(&message, path, endpoint.expect("all were found at RCPT")))
+                Ok(addressed(&message, path, endpoint.expect("all were found at RCPT")))
             })
         } else {
             self.look_up(&message, to.map(|recipient| recipient.path)).await
@@ -157,14 +155,8 @@ impl Intake {
         let mut found = found.into_iter();
         paths.map(|path| {
             let endpoint = found.next().expect("each recipient was looked up")?;
-            Ok(self.addressed(message, path, endpoint))
+            Ok(addressed(message, path, endpoint))
         })
-    }
-
-    fn addressed(&self, message: &Message, recipient: ForwardPath, endpoint: Endpoint) -> Addressed {
-        let msgdata = endpoint.msgdata(message.original_size, &self.owner);
-        let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
-        Addressed { recipient, endpoint, msgdata, fingerprint }
     }
 
     async fn store(&self, delivery: Delivery) -> Result<Delivered, NotStored> {
@@ -215,6 +207,11 @@ pub(crate) struct Recipient {
     /// `None`: it is refused after the data, if it is still no endpoint then.
     endpoint: Option<Endpoint>,
     as_of: Option<Changes>,
+}
+
+fn addressed(message: &Message, recipient: ForwardPath, endpoint: Endpoint) -> Addressed {
+    let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
+    Addressed { recipient, endpoint, fingerprint }
 }
 
 /// The one count of changes at which all recipients were endpoints that take `size` octets.

@@ -162,7 +162,6 @@ pub(crate) enum Again {
 pub(crate) struct Addressed {
     pub(crate) recipient: ForwardPath,
     pub(crate) endpoint: Endpoint,
-    pub(crate) msgdata: Msgdata,
     pub(crate) fingerprint: Fingerprint,
 }
 

@@ -2,7 +2,7 @@
 //! the lookup it is handed.
 
 use crate::lists::{List, ListAddress};
-use crate::queue::{self, Msgdata};
+use crate::queue;
 use listgate_lmtp::{ForwardPath, Mailbox, Refusal, is_dot_string};
 use std::sync::Arc;
 
@@ -81,26 +81,6 @@ impl Endpoint {
     /// What its recipient is answered.
     pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), Refusal> {
         if matches!(self.role, Role::Owner | Role::Bounces) { Ok(()) } else { self.list.takes(size) }
-    }
-
-    /// The metadata of an entry, with Mailman's keys. `owner` is the site's owner.
-    pub(crate) fn msgdata(&self, original_size: u64, owner: &str) -> Msgdata {
-        let mut msgdata = Msgdata::from([
-            ("_parsemsg".to_owned(), false.into()),
-            ("listname".to_owned(), self.list.address.to_string().into()),
-            ("original_size".to_owned(), original_size.into()),
-            ("version".to_owned(), 3.into()),
-        ]);
-        if self.role == Role::Post {
-            msgdata.insert("to_list".to_owned(), true.into());
-        } else {
-            msgdata.insert("subaddress".to_owned(), self.role.name().into());
-        }
-        if self.role == Role::Owner {
-            msgdata.insert("to_owner".to_owned(), true.into());
-            msgdata.insert("envsender".to_owned(), owner.into());
-        }
-        msgdata
     }
 }
 

@@ -153,7 +153,8 @@ impl Drop for Gate {
 fn open_home(config: &Config, metrics: &Arc<Metrics>) -> Result<Home, GateError> {
     match &config.home {
         HomeKind::Sqlite => {
-            let home = sqlite::Home::open(&DataDir::new(&config.data_dir), config.redelivery, metrics);
+            let choices = sqlite::Choices { redelivery: config.redelivery, owner: config.owner.clone() };
+            let home = sqlite::Home::open(&DataDir::new(&config.data_dir), choices, metrics);
             home.map(|home| Home::Sqlite(Box::new(home))).map_err(GateError::new)
         }
         HomeKind::Mailman { config } => {
@@ -206,7 +207,6 @@ fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, G
             home,
             rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
             refuse_at: config.refuse_at,
-            owner: config.owner,
             hostname: config.hostname,
             capacity: Capacity::new(Bounds {
                 min_free: config.min_free,

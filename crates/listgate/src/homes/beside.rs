@@ -1,7 +1,7 @@
 //! A home as the commands beside the gate see it: they look, and remove.
 
 use super::mailman::{self, SiteError, beside::Look};
-use super::sqlite::{DataDir, HomeError, lists, queues};
+use super::sqlite::{DataDir, HomeError, lists, msgdata, queues};
 use crate::lists::List;
 use crate::queue::{Arrival, Change, Entry, EntryError, EntryId, Id, Msgdata, Name, Stored, Unavailable};
 use crate::route::{Endpoint, Lookup, Names};
@@ -40,7 +40,9 @@ impl Beside {
     /// The metadata of an entry, as far as it is known without a message. `owner` is the site's owner.
     pub(crate) fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {
         match self {
-            Self::Sqlite { .. } => endpoint.msgdata(0, owner),
+            Self::Sqlite { .. } => {
+                serde_json::from_str(&msgdata::json(endpoint, 0, owner)).expect("it is an object")
+            }
             Self::Mailman(_) => mailman::msgdata(endpoint, 0, owner),
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod health;
 pub(crate) mod leases;
 pub(crate) mod lists;
+pub(crate) mod msgdata;
 mod puts;
 pub(crate) mod queues;
 mod seen;
@@ -164,6 +165,13 @@ fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
     File::open(parent(dir))?.sync_all()
 }
 
+/// What the operator chose of how mail is stored.
+pub(crate) struct Choices {
+    pub(crate) redelivery: Redelivery,
+    /// The envelope sender of mail to a list's owners.
+    pub(crate) owner: String,
+}
+
 /// The home of a gate. Dropping it ends its writer, after what was handed to it is written.
 pub(crate) struct Home {
     lookup: Mutex<(Connection, Known)>,
@@ -182,7 +190,7 @@ impl Home {
     /// Locks the data directory, opens or creates the database, and recovers what a crash left.
     pub(crate) fn open(
         data_dir: &DataDir,
-        redelivery: Redelivery,
+        choices: Choices,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, HomeError> {
         data_dir.create()?;
@@ -199,7 +207,7 @@ impl Home {
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
         let spool = data_dir.spool();
         let (told, counted) = (Arc::clone(&depths), Arc::clone(metrics));
-        let writer = Writer::new(connection, spool, condemned.clone(), redelivery, told, counted)
+        let writer = Writer::new(connection, spool, condemned.clone(), choices, told, counted)
             .map_err(failed("watch the log of"))?;
         let writer = HandOff::start("writer", move |waiting| writer.run(&waiting));
         let writer = writer.map_err(|source| HomeError::File {

@@ -3,6 +3,7 @@
 use super::lists::milliseconds;
 use super::queues::read_depth;
 use super::seen::{Known, Seen, remember};
+use super::{Choices, msgdata};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
@@ -45,7 +46,7 @@ pub(super) struct Stored {
 /// What one transaction writes. Nothing of it holds before the commit: the ids are taken up then.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
-    pub(super) redelivery: Redelivery,
+    pub(super) choices: &'c Choices,
     /// What came before this transaction, and in it.
     pub(super) seen: &'c Seen,
     pub(super) new: Known,
@@ -112,13 +113,13 @@ impl Batch<'_> {
 
     /// Without a trace of its way a message may well be meant twice: scripts send such.
     fn suppresses(&self, delivery: &Delivery) -> bool {
-        self.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
+        self.choices.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
     }
 
     /// Whether the message came before, to whomever.
     fn comes_again(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
         let digest = &delivery.message.digest;
-        Ok(self.redelivery != Redelivery::Off
+        Ok(self.choices.redelivery != Redelivery::Off
             && (self.new.range(Fingerprint::all_of(digest)).next().is_some()
                 || self.seen.has(self.connection, digest)?))
     }
@@ -138,7 +139,7 @@ impl Batch<'_> {
         delivery: &Delivery,
         entries: &[Fingerprint],
     ) -> rusqlite::Result<()> {
-        if self.redelivery == Redelivery::Off {
+        if self.choices.redelivery == Redelivery::Off {
             return Ok(());
         }
         remember(self.connection, delivery_id, milliseconds(delivery.envelope.received_at), entries)?;
@@ -183,7 +184,7 @@ impl Batch<'_> {
         addressed: &Addressed,
         first: Option<EntryId>,
     ) -> rusqlite::Result<()> {
-        let Addressed { recipient, endpoint, msgdata, .. } = addressed;
+        let Addressed { recipient, endpoint, .. } = addressed;
         let queue = endpoint.role.queue();
         let received_at = milliseconds(envelope.received_at);
         self.connection
@@ -200,7 +201,7 @@ impl Batch<'_> {
                 endpoint.list.list_id,
                 recipient.to_string(),
                 endpoint.detail,
-                serde_json::to_string(msgdata).expect("msgdata is text, numbers and booleans"),
+                msgdata::json(endpoint, message.original_size, &self.choices.owner),
                 message.facts.received_lines(),
                 message.facts.is_from(&endpoint.list),
                 message.facts.auto_submitted(),

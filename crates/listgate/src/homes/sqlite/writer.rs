@@ -16,9 +16,8 @@ use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::{Batch, Ids, Stored};
-use super::{Condemned, Queued, is_sync_failure};
+use super::{Choices, Condemned, Queued, is_sync_failure};
 use crate::body::Body;
-use crate::config::Redelivery;
 use crate::limits;
 use crate::lists::Changes;
 use crate::metrics::Metrics;
@@ -38,7 +37,7 @@ pub(super) struct Writer {
     /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
     wal_pages: Arc<AtomicU32>,
     ids: Ids,
-    redelivery: Redelivery,
+    choices: Choices,
     seen: Seen,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
@@ -49,7 +48,7 @@ impl Writer {
         mut connection: Connection,
         spool: PathBuf,
         condemned: Condemned,
-        redelivery: Redelivery,
+        choices: Choices,
         depths: Arc<Depths>,
         metrics: Arc<Metrics>,
     ) -> rusqlite::Result<Self> {
@@ -61,7 +60,7 @@ impl Writer {
         }))?;
         let ids = Ids::read(&connection)?;
         let seen = Seen::read(&connection)?;
-        Ok(Self { connection, spool, condemned, wal_pages, ids, redelivery, seen, depths, metrics })
+        Ok(Self { connection, spool, condemned, wal_pages, ids, choices, seen, depths, metrics })
     }
 
     /// Until the home is dropped or the disk has failed.
@@ -130,7 +129,7 @@ impl Writer {
         return_outdated(batch, lists::changes(&self.connection)?);
         let mut writing = Batch {
             connection: &self.connection,
-            redelivery: self.redelivery,
+            choices: &self.choices,
             seen: &self.seen,
             new: Known::new(),
             ids: self.ids,
@@ -314,7 +313,7 @@ mod tests {
             let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
             let endpoint = crate::route::Endpoint { list: list.clone(), role, detail };
             let fingerprint = Fingerprint::new(&[0; 32], &recipient.to_string());
-            Ok(Addressed { recipient, msgdata: endpoint.msgdata(0, ""), endpoint, fingerprint })
+            Ok(Addressed { recipient, endpoint, fingerprint })
         });
         let envelope = crate::queue::Envelope {
             mail_from: listgate_lmtp::ReversePath::Null,
@@ -351,10 +350,10 @@ mod tests {
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
         let condemned = Condemned::default();
+        let choices = Choices { redelivery: crate::Redelivery::Off, owner: String::new() };
         let depths = Arc::default();
         let mut writer =
-            Writer::new(connection, data_dir.spool(), condemned, Redelivery::Off, depths, Arc::default())
-                .unwrap();
+            Writer::new(connection, data_dir.spool(), condemned, choices, depths, Arc::default()).unwrap();
 
         let (small, taken) = put(10);
         writer.write(vec![small]);
