@@ -8,10 +8,11 @@ use crate::limits;
 use crate::queue::{Envelope, Queued};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Sender, Session};
 use std::io;
-use std::pin::pin;
-use std::time::Instant;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 /// A panic of ours says nothing about the message, so the mail server may try again.
 const BUG: Refusal = Refusal::new(451, 3, 0, "Requested action aborted: internal error, try again later");
@@ -36,6 +37,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         stages,
         session,
         heard: Instant::now(),
+        alarm: Box::pin(tokio::time::sleep(Duration::MAX)),
         draining: false,
         transaction: None,
     };
@@ -56,6 +58,9 @@ struct Connection<'s, S> {
     session: Session<Recipient, Queued>,
     /// When the octets that are being handled had come.
     heard: Instant,
+    /// Rings at the session's deadline or before it, when it is set anew: deadlines move with every
+    /// command, and nearly none is met.
+    alarm: Pin<Box<Sleep>>,
     /// Whether the session knows that the gate drains.
     draining: bool,
     transaction: Option<Transaction>,
@@ -241,16 +246,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Stage::Ended => return Ok(false),
         }
         let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
+        if let Some(at) = deadline
+            && (at < self.alarm.deadline() || self.alarm.is_elapsed())
+        {
+            self.alarm.as_mut().reset(at);
+        }
         tokio::select! {
             biased;
             read = self.stream.read_buf(buffer) => {
                 self.heard = Instant::now();
                 Ok(read? > 0)
             }
-            () = async { match deadline {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            } } => Ok(true),
+            () = self.alarm.as_mut(), if deadline.is_some() => Ok(true),
             // The next call looks at what it has become.
             _ = self.stages.changed() => Ok(true),
         }
