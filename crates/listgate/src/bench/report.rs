@@ -66,6 +66,11 @@ impl Report {
         *self.replies.entry(code).or_default() += 1;
     }
 
+    /// Whether there is anything to tell.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.elapsed > Duration::ZERO
+    }
+
     pub(crate) fn all_accepted(&self) -> bool {
         self.refused == 0 && self.unanswered == 0
     }

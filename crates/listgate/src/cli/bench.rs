@@ -105,8 +105,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
     });
     bar.finish_and_clear();
     // What was measured before an error is told all the same.
-    let text = if args.json { format!("{}\n", report.json()) } else { report.to_string() };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    if done.is_ok() || report.has_begun() {
+        let text = if args.json { format!("{}\n", report.json()) } else { report.to_string() };
+        io::stdout().lock().write_all(text.as_bytes())?;
+    }
     done?;
     Ok(if report.all_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

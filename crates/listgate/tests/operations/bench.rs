@@ -148,6 +148,7 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
     hangs_up.join().unwrap();
     let dead = bench(&site, &address, &["--to", LIST]);
     fails(&dead, &format!("cannot connect to {address}"));
+    assert!(dead.stdout.is_empty(), "nothing was measured");
 }
 
 /// It had taken one more connection before nobody listened any more.
