@@ -210,7 +210,7 @@ pub(crate) struct Recipient {
 }
 
 fn addressed(message: &Message, recipient: ForwardPath, endpoint: Endpoint) -> Addressed {
-    let fingerprint = Fingerprint::new(&message.digest, &recipient.to_string());
+    let fingerprint = Fingerprint::new(&message.digest, &endpoint);
     Addressed { recipient, endpoint, fingerprint }
 }
 

@@ -121,21 +121,27 @@ pub(crate) struct Message {
 /// A hash of a message's sender and of all octets received.
 pub(crate) type Digest = [u8; 32];
 
-/// What makes a delivery to one recipient known again: some of a hash of the message and its sender, then
-/// some of a hash of the recipient. In their order, those of a message lie beside each other.
+/// What makes a delivery to one endpoint known again: some of a hash of the message and its sender, then
+/// some of a hash of the endpoint, however it was addressed. In their order, those of a message lie beside
+/// each other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Fingerprint(pub(crate) [u8; Self::LEN]);
 
 impl Fingerprint {
     pub(crate) const LEN: usize = Self::MESSAGE + 8;
-    /// Octets of the message's part. To suppress another's mail, one would have to meet them, and its
-    /// recipient.
+    /// Octets of the message's part: to suppress another's mail, one would have to meet them.
     pub(crate) const MESSAGE: usize = 12;
 
-    pub(crate) fn new(digest: &Digest, recipient: &str) -> Self {
-        let (message, recipient) = (&digest[..Self::MESSAGE], Sha256::digest(recipient));
+    pub(crate) fn new(digest: &Digest, Endpoint { list, role, detail }: &Endpoint) -> Self {
+        let mut endpoint =
+            Sha256::new().chain_update(&list.list_id).chain_update([0]).chain_update(role.name());
+        if let Some(detail) = detail {
+            endpoint.update([0]);
+            endpoint.update(detail);
+        }
+        let (message, endpoint) = (&digest[..Self::MESSAGE], endpoint.finalize());
         Self(std::array::from_fn(|at| {
-            message.get(at).copied().unwrap_or_else(|| recipient[at - message.len()])
+            message.get(at).copied().unwrap_or_else(|| endpoint[at - message.len()])
         }))
     }
 

@@ -21,8 +21,8 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
     // Each of these is other mail.
     let others = [
         id(&mut peer, "bart@example.org", LIST, TRACED),
-        id(&mut peer, "anne@example.org", "MyList@example.com", TRACED),
         id(&mut peer, "anne@example.org", "mylist+detail@example.com", TRACED),
+        id(&mut peer, "anne@example.org", "mylist-owner@example.com", TRACED),
         id(&mut peer, "anne@example.org", LIST, &TRACED.replace("Hello", "Hallo")),
     ];
     assert!(!others.contains(&first));
@@ -49,6 +49,20 @@ fn in_one_transaction_only_the_new_recipients_are_queued() {
     let replies = peer.deliver("", &to, TRACED);
     assert_eq!((queued_as(&replies[0]), queued_as(&replies[1])), ("2-1", first.as_str()));
     assert_eq!(site.ids("in"), [first.as_str(), "2-1"]);
+}
+
+#[test]
+fn recipients_that_shared_an_entry_are_known_each_by_itself() {
+    let site = Site::with_list();
+    site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let replies = peer.deliver("", &[LIST, "MyList@alias.example"], TRACED);
+    let first = queued_as(&replies[0]).to_owned();
+    assert_eq!(queued_as(&replies[1]), first);
+    // The second reply was lost, and only its recipient is tried again.
+    assert_eq!(id(&mut peer, "", "MyList@alias.example", TRACED), first);
+    assert_eq!(site.ids("in"), [first.as_str()]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
--- Migration 4: what came before is known by message and recipient, so that one look is enough for a
+-- Migration 4: what came before is known by message and endpoint, so that one look is enough for a
 -- message that never came. What was remembered until now was another hash, and is forgotten.
 DROP TABLE seen;
 DROP TABLE seen_lately;
 
--- A fingerprint is 12 octets of a hash of the message and its sender, then 8 of a hash of the recipient
--- as it was given: those of a message lie beside each other.
+-- A fingerprint is 12 octets of a hash of the message and its sender, then 8 of a hash of the endpoint:
+-- those of a message lie beside each other.
 CREATE TABLE seen (
     fingerprint BLOB PRIMARY KEY,
     at          INTEGER NOT NULL,
@@ -16,5 +16,5 @@ CREATE TABLE seen (
 CREATE TABLE seen_lately (
     delivery     INTEGER PRIMARY KEY,
     at           INTEGER NOT NULL,
-    fingerprints BLOB NOT NULL               -- the message's 12 octets, then the 8 of each entry, by n
+    fingerprints BLOB NOT NULL               -- the message's 12 octets, then for each entry its 8, and n in 4
 );

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// The entries that mail became, those of a message beside each other.
+/// The entries that mail became when it first came, those of a message beside each other.
 pub(super) type Known = BTreeMap<Fingerprint, EntryId>;
 
 /// What was taken by the last commit or before.
@@ -91,23 +91,22 @@ impl Seen {
                 .execute(swept)?;
             let moved = put_in_order(connection, from, to)?;
             connection.execute_batch("COMMIT")?;
-            for (fingerprint, id, _) in moved {
-                // What came again since is still there.
-                if self.lately.get(&fingerprint) == Some(&id) {
-                    self.lately.remove(&fingerprint);
-                }
+            for (fingerprint, ..) in moved {
+                self.lately.remove(&fingerprint);
             }
         }
         (self.settled, self.swept) = (to, end);
         Ok(())
     }
 
-    /// The range of fingerprints after those that were put in order last, and how many it has.
+    /// The range of fingerprints after those that were put in order last, and how many it has. A part of
+    /// all there are, so that they do not become more and more however many come between two runs.
     fn next_run(&self) -> (Fingerprint, Fingerprint, usize) {
+        let at_once = limits::SEEN_AT_ONCE.max(self.lately.len() / 4);
         let after = |from| self.lately.range((Bound::Excluded(from), Bound::Unbounded));
         let from = if after(self.settled).next().is_some() { self.settled } else { FIRST };
-        let moving = after(from).take(limits::SEEN_AT_ONCE).count();
-        let to = after(from).nth(limits::SEEN_AT_ONCE - 1).map_or(LAST, |(fingerprint, _)| *fingerprint);
+        let moving = after(from).take(at_once).count();
+        let to = after(from).nth(at_once - 1).map_or(LAST, |(fingerprint, _)| *fingerprint);
         (from, to, moving)
     }
 
@@ -143,9 +142,7 @@ fn put_in_order(
         moved.extend(entries.map(|(fingerprint, id)| (fingerprint, id, at)));
     }
     moved.sort_unstable();
-    let sql = "INSERT INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT DO UPDATE SET at = excluded.at, delivery = excluded.delivery, n = excluded.n
-               WHERE excluded.delivery > delivery";
+    let sql = "INSERT OR IGNORE INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)";
     let mut insert = connection.prepare_cached(sql)?;
     for (fingerprint, id, at) in &moved {
         insert.execute(params![fingerprint.0, at, id.delivery, id.n])?;
@@ -153,30 +150,30 @@ fn put_in_order(
     Ok(moved)
 }
 
-/// Writes down which entries the mail of a delivery became: at least one.
-pub(super) fn remember(
-    connection: &Connection,
-    delivery: i64,
-    at: i64,
-    entries: &[Fingerprint],
-) -> rusqlite::Result<()> {
-    let message = &entries[0].0[..Fingerprint::MESSAGE];
-    let recipients = entries.iter().flat_map(|entry| &entry.0[Fingerprint::MESSAGE..]);
-    let fingerprints: Vec<u8> = message.iter().chain(recipients).copied().collect();
+/// Writes down which entries a delivery became, where none of them came before.
+pub(super) fn remember(connection: &Connection, at: i64, new: &Known) -> rusqlite::Result<()> {
+    let Some((first, id)) = new.first_key_value() else { return Ok(()) };
+    let mut fingerprints = first.0[..Fingerprint::MESSAGE].to_vec();
+    for (fingerprint, id) in new {
+        let n = u32::try_from(id.n).expect("a delivery has fewer entries");
+        fingerprints.extend_from_slice(&fingerprint.0[Fingerprint::MESSAGE..]);
+        fingerprints.extend_from_slice(&n.to_be_bytes());
+    }
     connection
         .prepare_cached("INSERT INTO seen_lately (delivery, at, fingerprints) VALUES (?1, ?2, ?3)")?
-        .execute(params![delivery, at, fingerprints])?;
+        .execute(params![id.delivery, at, fingerprints])?;
     Ok(())
 }
 
 /// What [`remember`] wrote.
 fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerprint, EntryId)> {
-    let (message, recipients) = fingerprints.split_at(Fingerprint::MESSAGE.min(fingerprints.len()));
-    let recipients = recipients.chunks_exact(Fingerprint::LEN - Fingerprint::MESSAGE);
-    (1..).zip(recipients).map(move |(n, recipient)| {
+    const ENDPOINT: usize = Fingerprint::LEN - Fingerprint::MESSAGE;
+    let (message, entries) = fingerprints.split_first_chunk().unwrap_or((&[0; Fingerprint::MESSAGE], &[]));
+    entries.chunks_exact(ENDPOINT + 4).map(move |entry| {
         let mut fingerprint = FIRST;
-        fingerprint.0[..message.len()].copy_from_slice(message);
-        fingerprint.0[message.len()..].copy_from_slice(recipient);
+        fingerprint.0[..Fingerprint::MESSAGE].copy_from_slice(message);
+        fingerprint.0[Fingerprint::MESSAGE..].copy_from_slice(&entry[..ENDPOINT]);
+        let n = entry[ENDPOINT..].iter().fold(0, |n, octet| n << 8 | i64::from(*octet));
         (fingerprint, EntryId { delivery, n })
     })
 }
@@ -191,8 +188,19 @@ mod tests {
         sha2::Sha256::digest(n.to_string()).into()
     }
 
+    fn to(digest: &Digest, list_id: &str) -> Fingerprint {
+        let list = crate::lists::List {
+            list_id: list_id.to_owned(),
+            address: "mylist@example.com".parse().unwrap(),
+            state: crate::lists::ListState::Open,
+            max_size: None,
+        };
+        let role = crate::route::Role::Post;
+        Fingerprint::new(digest, &crate::route::Endpoint { list: list.into(), role, detail: None })
+    }
+
     fn fingerprint(n: i64) -> Fingerprint {
-        Fingerprint::new(&digest(n), "mylist@example.com")
+        to(&digest(n), "a.x")
     }
 
     fn opened() -> (tempfile::TempDir, Connection, Seen) {
@@ -203,11 +211,12 @@ mod tests {
         (dir, connection, seen)
     }
 
-    /// A message to each of some recipients becomes a delivery at a time: its number.
-    fn take(connection: &Connection, seen: &mut Seen, n: i64, fingerprints: &[Fingerprint]) {
-        remember(connection, n, n, fingerprints).unwrap();
-        let ids = (1..).map(|entry| EntryId { delivery: n, n: entry });
-        seen.extend(fingerprints.iter().copied().zip(ids).collect());
+    /// A message becomes a delivery with these entries, none of which came before: its number.
+    fn take(connection: &Connection, seen: &mut Seen, delivery: i64, entries: &[(i64, Fingerprint)]) {
+        let ids = entries.iter().map(|(n, fingerprint)| (*fingerprint, EntryId { delivery, n: *n }));
+        let new = ids.collect();
+        remember(connection, delivery, &new).unwrap();
+        seen.extend(new);
     }
 
     fn rows(connection: &Connection, table: &str) -> usize {
@@ -223,7 +232,7 @@ mod tests {
             assert!((0..21_000).all(|n| has(&n) == found(&n)));
             (0..21_000).filter(found).count()
         };
-        (0..20_000).for_each(|n| take(&connection, &mut seen, n, &[fingerprint(n)]));
+        (0..20_000).for_each(|n| take(&connection, &mut seen, n, &[(1, fingerprint(n))]));
         assert_eq!(known(&seen), 20_000);
         assert_eq!(known(&Seen::read(&connection).unwrap()), 20_000, "as much after a start");
         let at_once = limits::SEEN_AT_ONCE;
@@ -241,26 +250,40 @@ mod tests {
     }
 
     #[test]
-    fn each_recipient_of_a_message_is_known_by_itself_and_what_came_again_by_its_last_time() {
+    fn each_endpoint_of_a_message_is_known_by_itself() {
         let (_dir, connection, mut seen) = opened();
         let message = digest(1);
-        let to = ["a@x", "b@x", "c@x"].map(|recipient| Fingerprint::new(&message, recipient));
-        take(&connection, &mut seen, 1, &to[..2]);
-        let at = |delivery, n| Some(EntryId { delivery, n });
-        for again in [false, true] {
-            if again {
-                take(&connection, &mut seen, 2, &to[1..2]);
-            }
-            for _ in 0..2 {
-                let found = to.map(|fingerprint| seen.find(&connection, fingerprint).unwrap());
-                assert_eq!(found, [at(1, 1), if again { at(2, 1) } else { at(1, 2) }, None]);
-                assert!(seen.has(&connection, &message).unwrap());
-                assert!(!seen.has(&connection, &digest(2)).unwrap());
-                seen.settle(&connection, 0).unwrap();
-                assert!(seen.lately.is_empty());
-            }
+        let [a, b, c, d] = ["a.x", "b.x", "c.x", "d.x"].map(|list_id| to(&message, list_id));
+        take(&connection, &mut seen, 1, &[(1, a), (2, b)]);
+        // Its first entry had come before.
+        take(&connection, &mut seen, 70_000, &[(2, c)]);
+        for left in [3, 0] {
+            let found = [a, b, c, d].map(|fingerprint| seen.find(&connection, fingerprint).unwrap());
+            let id = |delivery, n| Some(EntryId { delivery, n });
+            assert_eq!(found, [id(1, 1), id(1, 2), id(70_000, 2), None]);
+            assert!(seen.has(&connection, &message).unwrap());
+            assert!(!seen.has(&connection, &digest(2)).unwrap());
+            assert_eq!(seen.lately.len(), left);
+            assert_eq!(Seen::read(&connection).unwrap().lately, seen.lately);
+            seen.settle(&connection, 0).unwrap();
         }
-        assert_eq!(rows(&connection, "seen"), 2);
+        assert_eq!((rows(&connection, "seen"), rows(&connection, "seen_lately")), (3, 0));
+    }
+
+    #[test]
+    fn what_is_held_stays_within_bounds_however_much_comes_between_two_runs() {
+        let (_dir, connection, mut seen) = opened();
+        let between = 3 * limits::SEEN_AT_ONCE as i64;
+        for cycle in 0..8 {
+            let many = (0..between).map(|n| (n + 1, to(&digest(cycle * between + n), "a.x")));
+            connection.execute_batch("BEGIN").unwrap();
+            many.for_each(|entry| take(&connection, &mut seen, cycle * between + entry.0, &[entry]));
+            connection.execute_batch("COMMIT").unwrap();
+            seen.settle(&connection, 0).unwrap();
+            assert_eq!(seen.lately.len(), rows(&connection, "seen_lately"));
+        }
+        let most = usize::try_from(4 * between).unwrap();
+        assert!(seen.lately.len() < most, "{}", seen.lately.len());
     }
 
     #[test]
@@ -268,7 +291,7 @@ mod tests {
         let (_dir, connection, mut seen) = opened();
         let (remembered, between) = (20_000, 4_000);
         for n in 0..5 * remembered {
-            take(&connection, &mut seen, n, &[fingerprint(n)]);
+            take(&connection, &mut seen, n, &[(1, fingerprint(n))]);
             if n % between == 0 {
                 seen.settle(&connection, n - remembered).unwrap();
             }

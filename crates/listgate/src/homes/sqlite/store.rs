@@ -62,7 +62,8 @@ impl Batch<'_> {
         let comes_again = self.comes_again(delivery)?;
         // Written with the first entry: a delivery that came before has none.
         let mut delivery_id = None;
-        let mut entries = Vec::new();
+        let mut n = 0;
+        let mut new = Known::new();
         let mut stored_for = HashMap::new();
         let mut all = Vec::new();
         for addressed in delivery.to.iter().flatten() {
@@ -81,8 +82,11 @@ impl Batch<'_> {
                         None => self.insert_message(delivery)?,
                     };
                     delivery_id = Some(id);
-                    entries.push(addressed.fingerprint);
-                    let id = EntryId { delivery: id, n: entries.len() as i64 };
+                    n += 1;
+                    let id = EntryId { delivery: id, n };
+                    if first.is_none() {
+                        new.insert(addressed.fingerprint, id);
+                    }
                     self.insert_entry(id, delivery, addressed, first)?;
                     Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
                 }
@@ -90,8 +94,9 @@ impl Batch<'_> {
             stored_for.insert(key, stored);
             all.push(stored);
         }
-        if let Some(id) = delivery_id {
-            self.remember(id, delivery, &entries)?;
+        if self.choices.redelivery != Redelivery::Off {
+            remember(self.connection, milliseconds(delivery.envelope.received_at), &new)?;
+            self.new.append(&mut new);
         }
         Ok(all)
     }
@@ -130,22 +135,6 @@ impl Batch<'_> {
             Some(id) => Ok(Some(*id)),
             None => self.seen.find(self.connection, fingerprint),
         }
-    }
-
-    /// Writes down which entries the mail became, in their order.
-    fn remember(
-        &mut self,
-        delivery_id: i64,
-        delivery: &Delivery,
-        entries: &[Fingerprint],
-    ) -> rusqlite::Result<()> {
-        if self.choices.redelivery == Redelivery::Off {
-            return Ok(());
-        }
-        remember(self.connection, delivery_id, milliseconds(delivery.envelope.received_at), entries)?;
-        let ids = (1..).map(|n| EntryId { delivery: delivery_id, n });
-        self.new.extend(entries.iter().copied().zip(ids));
-        Ok(())
     }
 
     fn insert_message(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {

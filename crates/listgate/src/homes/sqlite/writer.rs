@@ -312,7 +312,7 @@ mod tests {
             let role = crate::route::Role::Post;
             let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
             let endpoint = crate::route::Endpoint { list: list.clone(), role, detail };
-            let fingerprint = Fingerprint::new(&[0; 32], &recipient.to_string());
+            let fingerprint = Fingerprint::new(&[0; 32], &endpoint);
             Ok(Addressed { recipient, endpoint, fingerprint })
         });
         let envelope = crate::queue::Envelope {
