@@ -17,6 +17,7 @@ mod locked;
 mod memory;
 mod one_fault;
 mod power_loss;
+mod reader_at_start;
 mod refusals;
 mod silent_peers;
 mod socketmap;

@@ -31,3 +31,26 @@ fn a_first_schema_is_migrated_with_its_lists_and_entries() {
     site.stdout(&["queue", "remove", "1-1"]);
     assert_eq!([sizes("in"), sizes("command")], [(0, 0), (1, 5)]);
 }
+
+#[test]
+fn what_an_older_gate_serves_is_not_migrated_under_it() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.data()).unwrap();
+    let old = Connection::open(site.data().join("listgate.db")).unwrap();
+    old.execute_batch(include_str!("../../src/homes/sqlite/0001.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let lock = std::fs::File::create(site.data().join("lock")).unwrap();
+    lock.lock().unwrap();
+    std::fs::write(site.data().join("lock"), "listgate serve (process 7)\n").unwrap();
+    for args in [&["list", "ls"][..], &["list", "create", "mylist@example.com"], &["queue", "status"]] {
+        let output = site.command().args(args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let names_it = said.contains("is served by an older Listgate") && said.contains("(process 7)");
+        assert!(names_it && said.contains("restart it"), "{said}");
+        assert_eq!(old.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
+    }
+    drop(lock);
+    site.stdout(&["list", "ls"]);
+    assert_ne!(old.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
+}

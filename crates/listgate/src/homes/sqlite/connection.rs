@@ -1,8 +1,12 @@
 //! How the database file is opened, and the steps from an older schema to this one.
 
+use super::super::lock;
 use crate::limits;
 use crate::queue::Unavailable;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,6 +44,14 @@ pub(crate) enum OpenError {
         known = MIGRATIONS.len()
     )]
     Newer { path: PathBuf, found: usize },
+    #[error(
+        "{} is served by an older Listgate, which could not go on with what this one makes of it; \
+         restart it with this version first: {holder}",
+        path.display()
+    )]
+    Older { path: PathBuf, holder: String },
+    #[error("cannot {operation} {}: {source}", path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
 }
 
 /// Opens the database file at `path`, creating and migrating it where that is needed.
@@ -54,14 +66,71 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     let mut connection =
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed("open"))?;
     configure(&mut connection, purpose).map_err(failed("configure"))?;
-    let version = version(&connection).map_err(failed("read the schema of"))?;
-    if version > MIGRATIONS.len() {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version });
+    let known = MIGRATIONS.len();
+    let newer = |found| OpenError::Newer { path: path.to_owned(), found };
+    let found = version(&connection).map_err(failed("read the schema of"))?;
+    match purpose {
+        _ if found > known => return Err(newer(found)),
+        Use::Writer => recover(&mut connection, path)?,
+        Use::Lookup | Use::Command | Use::Consumer if (1..known).contains(&found) => refuse_to_outrun(path)?,
+        Use::Lookup | Use::Command | Use::Consumer => {}
     }
-    if version < MIGRATIONS.len() {
-        migrate(&connection).map_err(failed("migrate"))?;
+    if found < known {
+        let found = migrate(&connection).map_err(failed("migrate"))?;
+        if found > known {
+            return Err(newer(found));
+        }
     }
     Ok(connection)
+}
+
+/// An older gate that is serving cannot store what a newer schema wants.
+fn refuse_to_outrun(path: &Path) -> Result<(), OpenError> {
+    let dir = path.parent().expect("the database has a directory");
+    match lock::holder(dir).map_err(file_failed("see who serves", dir))? {
+        Some(holder) => Err(OpenError::Older { path: path.to_owned(), holder }),
+        None => Ok(()),
+    }
+}
+
+/// Brings everything that the log has to the disk anew: after a failed sync what we can read of it is not
+/// what the disk has, and nothing may be appended to it.
+fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database { operation: "recover", path: path.to_owned(), source };
+    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    be_patient(connection, limits::WRITE_LOCK_WAIT).map_err(failed)?;
+    if !busy.map_err(failed)? {
+        return Ok(());
+    }
+    tracing::warn!("another process reads the database; its log is written anew, and emptied later");
+    // Nobody may append to it meanwhile, or begin it anew.
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    rewrite(&log).map_err(file_failed("write anew", &log))?;
+    connection.execute_batch("ROLLBACK").map_err(failed)
+}
+
+/// Writes the octets of a file over themselves, and syncs it: they are then what has to reach the disk,
+/// even if the kernel believed that they had.
+fn rewrite(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut octets = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut octets, at)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&octets[..read], at)?;
+        at += read as u64;
+    }
+}
+
+fn file_failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::File { operation, path: path.to_owned(), source }
 }
 
 /// Opens the database file at `path` to look at it as it is: nothing is created, migrated or written.
@@ -79,13 +148,7 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
         Use::Lookup => limits::LOOKUP_LOCK_WAIT,
         Use::Command | Use::Consumer => limits::COMMAND_LOCK_WAIT,
     };
-    let mut since = Instant::now();
-    connection.busy_handler(Some(move |attempts: i32| {
-        if attempts == 0 {
-            since = Instant::now();
-        }
-        keep_waiting(since, patience)
-    }))?;
+    be_patient(connection, patience)?;
     let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;
@@ -103,6 +166,17 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
+}
+
+/// How long it waits for a lock.
+fn be_patient(connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |attempts: i32| {
+        if attempts == 0 {
+            since = Instant::now();
+        }
+        keep_waiting(since, patience)
+    }))
 }
 
 /// Turns the write-ahead log on. Where two create a file at once each could wait for the other, so
@@ -137,15 +211,19 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Another process may have migrated since we looked, so the version is read again under the lock.
-fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+/// Gives how many migrations the file has had now: another process may have migrated since we looked, and
+/// further than we can.
+fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let steps = || {
-        for step in MIGRATIONS.iter().skip(version(connection)?) {
+        let found = version(connection)?;
+        for step in MIGRATIONS.iter().skip(found) {
             connection.execute_batch(step)?;
         }
-        connection.pragma_update(None, "user_version", MIGRATIONS.len())?;
-        connection.execute_batch("COMMIT")
+        let now = found.max(MIGRATIONS.len());
+        connection.pragma_update(None, "user_version", now)?;
+        connection.execute_batch("COMMIT")?;
+        Ok(now)
     };
     steps().inspect_err(|_| {
         // The first error is the one to tell.
@@ -172,7 +250,27 @@ pub(crate) fn write<T, E: From<Unavailable>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::sync::Barrier;
+
+    #[test]
+    fn a_schema_that_became_newer_while_the_lock_was_waited_for_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open(&dir.path().join("listgate.db"), Use::Command).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        assert_eq!(migrate(&connection), Ok(99));
+        assert_eq!(version(&connection), Ok(99));
+    }
+
+    #[test]
+    fn a_file_that_is_written_over_itself_is_what_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let octets: Vec<u8> = (0..2_500_000_u32).map(|n| (n % 251) as u8).collect();
+        fs::write(&path, &octets).unwrap();
+        rewrite(&path).unwrap();
+        assert!(fs::read(&path).unwrap() == octets);
+    }
 
     #[test]
     fn many_may_create_a_database_at_once() {

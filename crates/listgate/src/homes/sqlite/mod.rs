@@ -198,7 +198,7 @@ impl Home {
         let connection = connection::open(&data_dir.database(), Use::Writer)?;
         let failed =
             |operation| move |source| OpenError::Database { operation, path: data_dir.database(), source };
-        recover(&connection).map_err(failed("recover"))?;
+        connection.execute_batch("DELETE FROM discarded").map_err(failed("recover"))?;
         data_dir.sync()?;
         remove_orphans(&connection, &data_dir.spool())?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
@@ -342,16 +342,6 @@ impl Drop for Home {
 pub(crate) fn is_sync_failure(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
-}
-
-/// Writes everything that the log has into the database anew and empties the log. After a failed
-/// sync the log that we can read is not what the disk has: nothing may be appended to it.
-fn recover(connection: &Connection) -> rusqlite::Result<()> {
-    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy {
-        tracing::warn!("another process reads the database; its log is emptied later");
-    }
-    connection.execute_batch("DELETE FROM discarded")
 }
 
 /// Removes spool files that no row names: what was arriving when the last gate ended.
