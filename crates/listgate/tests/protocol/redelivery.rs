@@ -30,6 +30,9 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
     // It is known again when it has left the queue, and after a restart.
     site.stdout(&["queue", "remove", &first]);
     gate.stop().unwrap();
+    let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
+    let lately = database.query_row("SELECT count(*) FROM seen_lately", [], |row| row.get(0));
+    assert_eq!(lately, Ok(0), "the next start has nothing to read");
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
     assert_eq!(id(&mut peer, "anne@example.org", LIST, TRACED), first);

@@ -30,14 +30,14 @@ const LAST: Fingerprint = Fingerprint([0xff; Fingerprint::LEN]);
 
 impl Seen {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut lately = Known::new();
-        let mut statement =
-            connection.prepare("SELECT delivery, fingerprints FROM seen_lately ORDER BY 1")?;
+        // All at once, as a tree is made faster of what can be sorted before.
+        let mut lately = Vec::new();
+        let mut statement = connection.prepare("SELECT delivery, fingerprints FROM seen_lately")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             lately.extend(entries(row.get(0)?, row.get_ref(1)?.as_blob()?));
         }
-        Ok(Self { lately, settled: FIRST, swept: FIRST })
+        Ok(Self { lately: lately.into_iter().collect(), settled: FIRST, swept: FIRST })
     }
 
     /// Whether any mail with this message came.
