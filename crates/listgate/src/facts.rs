@@ -98,11 +98,12 @@ fn append(value: &mut Vec<u8>, octets: &[u8], most: usize) {
     value.extend_from_slice(&octets[..octets.len().min(room)]);
 }
 
-/// The value of a header field: without the colon, on one line.
+/// The value of a header field: without the colon, on one line, and without NULs, which the environment
+/// of no command can have.
 fn unfold(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let value = text.strip_prefix(':').unwrap_or(&text);
-    value.split(['\r', '\n']).collect::<String>().trim().to_owned()
+    value.split(['\r', '\n', '\0']).collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]
@@ -117,6 +118,11 @@ mod tests {
             value.bytes().for_each(|octet| facts.value(&[octet]));
         }
         facts
+    }
+
+    #[test]
+    fn a_value_is_one_line_without_nul() {
+        assert_eq!(unfold(b": <a\0b@x>\r\n "), "<ab@x>");
     }
 
     #[test]

@@ -184,7 +184,10 @@ impl Intake {
 
     /// The metrics as they are now, in Prometheus's text format.
     pub(crate) fn metrics_now(&self) -> String {
-        let queues = self.home.queues_now().unwrap_or_default();
+        let queues = self.home.queues_now().unwrap_or_else(|why| {
+            tracing::warn!("{why}; the metrics have no queues");
+            Vec::new()
+        });
         self.metrics.render(&queues, self.home.space().ok(), self.capacity.in_flight())
     }
 

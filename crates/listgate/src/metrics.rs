@@ -194,14 +194,16 @@ impl Metrics {
     pub(crate) fn queued(&self, endpoint: &Endpoint, queued: &Queued) {
         let label = EndpointLabel { queue: endpoint.role.queue().as_str(), endpoint: endpoint.role.name() };
         let action = match queued.again() {
-            Again::No => {
-                self.recipients.get_or_create(&label).inc();
-                return;
-            }
-            Again::Marked => "marked",
-            Again::Suppressed => "suppressed",
+            Again::No => None,
+            Again::Marked => Some("marked"),
+            Again::Suppressed => Some("suppressed"),
         };
-        self.redeliveries.get_or_create(&Action { action }).inc();
+        if queued.again() != Again::Suppressed {
+            self.recipients.get_or_create(&label).inc();
+        }
+        if let Some(action) = action {
+            self.redeliveries.get_or_create(&Action { action }).inc();
+        }
     }
 
     pub(crate) fn refused(&self, stage: &'static str, refusal: &Refusal) {

@@ -382,8 +382,10 @@ pub(crate) enum Unavailable {
     /// What the disk holds is unknown, and asking again may be answered with a lie.
     #[error("the disk failed to {operation} {}: {source}", path.display())]
     Sync { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("the store is closed after a failed sync")]
+    #[error("the store is closed after a failed sync or a panic")]
     Closed,
+    #[error("the thread `{thread}` panicked")]
+    Panicked { thread: &'static str },
     /// Another's, which knows the lists.
     #[error(transparent)]
     Away(#[from] crate::homes::mailman::database::Away),
@@ -393,7 +395,7 @@ impl Unavailable {
     /// Whether no further statement may follow: a failed sync.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Sync { .. } => true,
+            Self::Sync { .. } | Self::Panicked { .. } => true,
             Self::Database { source, .. } => crate::homes::is_sync_failure(source),
             Self::File { .. } | Self::Closed | Self::Away(_) => false,
         }
@@ -405,7 +407,7 @@ impl Unavailable {
             Self::Database { .. } | Self::Away(_) => "database",
             Self::File { .. } => "file",
             Self::Sync { .. } => "sync",
-            Self::Closed => "closed",
+            Self::Closed | Self::Panicked { .. } => "closed",
         }
     }
 
@@ -415,7 +417,7 @@ impl Unavailable {
             Self::Database { source, .. } => {
                 source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
             }
-            Self::Sync { .. } | Self::Closed | Self::Away(_) => false,
+            Self::Sync { .. } | Self::Closed | Self::Panicked { .. } | Self::Away(_) => false,
         };
         if full {
             Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")

@@ -49,28 +49,42 @@ async fn answer(mut stream: TcpStream, shared: &Shared, stages: &watch::Receiver
             break asked;
         }
     };
-    let (status, kind, body) = match asked {
-        Ok(path) => respond(&path, shared, stages).await,
-        Err(refusal) => refusal,
+    let (with_body, (status, kind, body)) = match asked {
+        Ok(Asked { path, with_body }) => (with_body, respond(&path, shared, stages).await),
+        Err(refusal) => (true, refusal),
     };
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nAllow: GET, HEAD\r\n\
+         Connection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
+    if with_body {
+        stream.write_all(body.as_bytes()).await?;
+    }
     stream.shutdown().await
 }
 
-/// Reads a request's head: the path, or what is wrong with it. `None` while it is not whole.
-fn read(head: &[u8]) -> Option<Result<String, Answer>> {
+/// What a request asks for.
+struct Asked {
+    /// Without a query.
+    path: String,
+    /// `false` for HEAD.
+    with_body: bool,
+}
+
+/// Reads a request's head: what is asked for, or what is wrong with it. `None` while it is not whole.
+fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
         Ok(httparse::Status::Partial) if head.len() < limits::ADMIN_REQUEST => None,
         Ok(httparse::Status::Complete(_)) => Some(match request.method {
-            Some("GET") => Ok(request.path.unwrap_or_default().to_owned()),
-            _ => Err(("405 Method Not Allowed", PLAIN, "only GET is answered\n".to_owned())),
+            Some(method @ ("GET" | "HEAD")) => {
+                let path = request.path.unwrap_or_default().split('?').next().unwrap_or_default();
+                Ok(Asked { path: path.to_owned(), with_body: method == "GET" })
+            }
+            _ => Err(("405 Method Not Allowed", PLAIN, "only GET and HEAD are answered\n".to_owned())),
         }),
         _ => Some(Err(("400 Bad Request", PLAIN, "this is no HTTP request\n".to_owned()))),
     }

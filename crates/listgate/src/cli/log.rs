@@ -11,7 +11,8 @@ pub(super) enum LogFormat {
 }
 
 pub(super) fn start(format: LogFormat) {
-    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    // A line that cannot be written is lost. To say so on standard error would fail too, by a panic.
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
@@ -21,7 +22,7 @@ pub(super) fn start(format: LogFormat) {
 /// On a terminal whose last line is the progress: warnings alone, above that line.
 pub(super) fn start_above_progress() {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_target(false);
-    log.with_writer(|| Above).init();
+    log.with_writer(|| Above).log_internal_errors(false).init();
 }
 
 struct Above;

@@ -190,17 +190,23 @@ impl<'a> Store<'a> {
         let mut findings = Vec::new();
         for backlog in &backlogs {
             let oldest = now.duration_since(at(backlog.oldest)).unwrap_or_default();
-            if oldest > UNREAD && backlog.attempts == 0 {
-                let age = age(oldest);
-                findings.push(Finding::note(
-                    check,
-                    format!(
-                        "nobody reads {}: {} entries wait, the oldest for {age}, and none was ever taken",
-                        backlog.queue, backlog.entries
-                    ),
-                    "start the program that works this queue, or see what keeps it",
-                ));
-            }
+            let due = backlog.due.and_then(|due| now.duration_since(at(due)).ok()).unwrap_or_default();
+            let what = if oldest > UNREAD && backlog.attempts == 0 {
+                format!(
+                    "{} entries wait, the oldest for {}, and none was ever taken",
+                    backlog.entries,
+                    age(oldest)
+                )
+            } else if due > UNREAD {
+                format!("what was taken or put off has been due for {}", age(due))
+            } else {
+                continue;
+            };
+            findings.push(Finding::note(
+                check,
+                format!("nobody reads {}: {what}", backlog.queue),
+                "start the program that works this queue, or see what keeps it",
+            ));
         }
         if let Ok(Some(shunted @ 1..)) = self.health.shunted() {
             findings.push(Finding::note(

@@ -1,8 +1,10 @@
 //! A thread of a home's own, and the way to it.
 
+use super::Condemned;
+use crate::queue::Unavailable;
 use std::io;
 use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 /// The way to a thread that works on what it is handed. Dropped, it waits until all of that is done.
 pub(super) struct HandOff<T> {
@@ -11,13 +13,20 @@ pub(super) struct HandOff<T> {
 }
 
 impl<T: Send + 'static> HandOff<T> {
-    /// Starts the thread, which runs `work` on what comes.
+    /// Starts the thread, which runs `work` on what comes. If it panics, nobody can store anything any more,
+    /// and the home is condemned.
     pub(super) fn start(
-        name: &str,
+        name: &'static str,
+        condemned: Condemned,
         work: impl FnOnce(mpsc::Receiver<T>) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, waiting) = mpsc::channel();
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(waiting))?;
+        let run = move || {
+            let guard = CondemnedIfPanicking { thread: name, condemned };
+            work(waiting);
+            drop(guard);
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
@@ -25,6 +34,19 @@ impl<T: Send + 'static> HandOff<T> {
     pub(super) fn send(&self, it: T) -> Result<(), T> {
         let sender = self.sender.as_ref().expect("the sender lives until the end");
         sender.send(it).map_err(|mpsc::SendError(it)| it)
+    }
+}
+
+struct CondemnedIfPanicking {
+    thread: &'static str,
+    condemned: Condemned,
+}
+
+impl Drop for CondemnedIfPanicking {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.condemned.set(&Unavailable::Panicked { thread: self.thread });
+        }
     }
 }
 
@@ -43,5 +65,24 @@ impl<T> HandOff<T> {
 impl<T> Drop for HandOff<T> {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_taking_of_mail() {
+        let condemned = Condemned::default();
+        let work = |waiting: mpsc::Receiver<u32>| assert_eq!(waiting.recv(), Ok(1), "injected by a test");
+        let well = HandOff::start("well", condemned.clone(), work).unwrap();
+        well.send(1).unwrap();
+        drop(well);
+        assert!(!condemned.is_set());
+        let ill = HandOff::start("ill", condemned.clone(), work).unwrap();
+        ill.send(2).unwrap();
+        drop(ill);
+        assert!(condemned.is_set());
     }
 }

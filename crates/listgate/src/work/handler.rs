@@ -191,9 +191,8 @@ pub(super) fn verdict(lease: &Lease, report: &Report, limit: Duration, max_attem
     let with_said =
         |end: String| if report.said.is_empty() { end } else { format!("{end}: {}", report.said) };
     match &report.end {
-        End::Stopped => {
-            Verdict::Retry { after: Duration::ZERO, why: "it was stopped by an operator".to_owned() }
-        }
+        // That was no fault of its own.
+        End::Stopped => Verdict::Release,
         End::TooLong => {
             let why = format!("it took longer than {}", humantime::format_duration(limit));
             failure(lease, with_said(why), max_attempts)

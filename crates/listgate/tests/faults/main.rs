@@ -14,6 +14,7 @@ mod injected;
 mod kill;
 mod ledger;
 mod locked;
+mod log_full;
 mod memory;
 mod one_fault;
 mod power_loss;

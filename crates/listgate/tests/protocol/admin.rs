@@ -27,6 +27,7 @@ fn the_metrics_count_what_happened() {
     let traced = "Received: from a\r\nMessage-ID: <1@x>\r\n\r\n";
     for _ in 0..2 {
         peer.deliver("", &["mylist@example.com", "mylist-join@example.com"], traced);
+        peer.deliver("", &["mylist-leave@example.com"], "A: without a trace\r\n\r\n");
     }
     peer.say("MAIL FROM:<>");
     peer.say("RCPT TO:<nobody@example.com>");
@@ -40,17 +41,19 @@ fn the_metrics_count_what_happened() {
         "listgate_build_info{version=\"0.1.0\"} 1",
         "listgate_sessions_total 1",
         "listgate_open_sessions 1",
-        "listgate_transactions_total{outcome=\"queued\"} 2",
+        "listgate_transactions_total{outcome=\"queued\"} 4",
         "listgate_transactions_total{outcome=\"abandoned\"} 1",
         "listgate_recipients_total{queue=\"in\",endpoint=\"post\"} 1",
         "listgate_recipients_total{queue=\"command\",endpoint=\"join\"} 1",
+        "listgate_recipients_total{queue=\"command\",endpoint=\"leave\"} 2",
         "listgate_redeliveries_total{action=\"suppressed\"} 2",
+        "listgate_redeliveries_total{action=\"marked\"} 1",
         "listgate_refusals_total{stage=\"rcpt\",code=\"550\",enhanced=\"5.1.1\"} 1",
-        "listgate_replies_total{code=\"354\"} 2",
+        "listgate_replies_total{code=\"354\"} 4",
         "listgate_queue_entries{queue=\"in\"} 1",
         "listgate_queue_entries{queue=\"bounces\"} 0",
         "listgate_in_flight_bytes 0",
-        "listgate_commit_deliveries_count 2",
+        "listgate_commit_deliveries_count 4",
         "# EOF",
     ] {
         assert!(metrics.lines().any(|other| other == line), "{line} is not in\n{metrics}");
@@ -69,8 +72,15 @@ fn health_and_readiness_are_told_and_nothing_else() {
     let _silent = TcpStream::connect(admin).unwrap();
     assert!(get(admin, "/health").ends_with("\r\n\r\nalive\n"));
     assert!(get(admin, "/ready").ends_with("\r\n\r\nready\n"));
+    assert!(get(admin, "/ready?now").ends_with("\r\n\r\nready\n"));
+    let head = ask(admin, "HEAD /ready HTTP/1.1\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
     assert!(get(admin, "/").starts_with("HTTP/1.1 404 "));
-    assert!(ask(admin, "POST /health HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
+    let refused = ask(admin, "POST /health HTTP/1.1\r\n\r\n");
+    assert!(
+        refused.starts_with("HTTP/1.1 405 ") && refused.contains("\r\nAllow: GET, HEAD\r\n"),
+        "{refused}"
+    );
     assert!(ask(admin, "\0\r\n\r\n").starts_with("HTTP/1.1 400 "));
     assert!(ask(admin, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(8 << 10))).starts_with("HTTP/1.1 400 "));
 }

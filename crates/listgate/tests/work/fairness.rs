@@ -25,6 +25,27 @@ fn the_lists_take_turns() {
     assert_eq!(lists(1), "");
 }
 
+/// However the places divide, no list is the one that goes without each time.
+#[test]
+fn many_at_a_time_go_to_all_lists_alike() {
+    let site = Site::new();
+    for list in ["a", "b", "c"] {
+        site.create(&format!("{list}@example.com"));
+    }
+    deliver(&site, &["a@example.com", "b@example.com", "c@example.com"].repeat(20));
+    let mut queue = open(&site, Name::In);
+    let mut had = [0; 3];
+    for _ in 0..6 {
+        let mut now = [0; 3];
+        for lease in queue.lease(4, LONG).unwrap() {
+            now[usize::from(lease.entry.list_id.as_bytes()[0] - b'a')] += 1;
+        }
+        assert!(now.iter().all(|count| *count >= 1), "{now:?}");
+        had = std::array::from_fn(|at| had[at] + now[at]);
+    }
+    assert_eq!(had.iter().sum::<i32>(), 24);
+}
+
 #[test]
 fn a_list_that_comes_late_has_its_turn_at_once() {
     let site = Site::new();

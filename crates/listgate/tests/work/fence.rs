@@ -3,6 +3,7 @@
 use crate::support::Site;
 use crate::{LONG, deliver, let_time_pass, open};
 use listgate::queue::{Name, Stale, Verdict};
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn a_lapsed_lease_is_stale_once_another_has_the_entry() {
@@ -29,6 +30,23 @@ fn a_lapsed_lease_is_stale_once_another_has_the_entry() {
     assert_eq!(other.extend(&[&lease], LONG).unwrap(), [Ok(())]);
     assert_eq!(other.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
     assert_eq!(site.ids("in").len(), 0);
+}
+
+#[test]
+fn a_lease_lasts_from_when_the_lock_is_had() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let mut queue = open(&site, Name::In);
+    let holder = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let hold = Duration::from_millis(400);
+    let leasing = std::thread::spawn(move || queue.lease(1, hold).unwrap().remove(0));
+    std::thread::sleep(2 * hold);
+    let released = SystemTime::now();
+    holder.execute_batch("COMMIT").unwrap();
+    let ends = leasing.join().unwrap().entry.available_at.unwrap();
+    let least = (released + hold).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    assert!(u128::try_from(ends).unwrap() >= least - 1, "in whole milliseconds");
 }
 
 #[test]

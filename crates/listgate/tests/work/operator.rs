@@ -2,7 +2,8 @@
 
 use crate::support::Site;
 use crate::{LONG, deliver, let_time_pass, open};
-use listgate::queue::{Name, Verdict};
+use listgate::queue::{Name, Stale, Verdict};
+use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
 #[test]
@@ -47,6 +48,48 @@ fn entries_are_held_released_and_retried() {
     }
     let said = String::from_utf8(site.listgate(&["queue", "hold", "77-1"]).stderr).unwrap();
     assert!(said.contains("there is no entry 77-1"), "{said}");
+}
+
+/// As after a worker that was killed, and no other came.
+#[test]
+fn a_lease_that_has_lapsed_keeps_no_operator_out() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 2]);
+    let mut queue = open(&site, Name::In);
+    let late = queue.lease(2, LONG).unwrap();
+    let_time_pass(&site);
+    assert_eq!(site.stdout(&["queue", "hold", "1-1"]), "held 1-1\n");
+    assert_eq!(site.stdout(&["queue", "retry", "2-1"]), "to be retried 2-1\n");
+    for lease in late {
+        assert_eq!(queue.settle(&[(lease, Verdict::Done)]).unwrap(), [Err(Stale)]);
+    }
+    assert_eq!(crate::states(&site), ["1-1 held 1: ", "2-1 waiting 0: "]);
+}
+
+/// What is due counts as waiting, also while no consumer looks.
+#[test]
+fn what_nobody_comes_back_for_is_noticed() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
+    database.execute_batch("UPDATE delivery SET received_at = received_at - 9000000").unwrap();
+    open(&site, Name::In).lease(1, LONG).unwrap();
+    let gate = site.gate(listgate::Config { admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() });
+    let oldest = || {
+        let mut stream = std::net::TcpStream::connect(gate.admin().unwrap()).unwrap();
+        stream.write_all(b"GET /metrics?of=queues HTTP/1.1\r\n\r\n").unwrap();
+        let mut metrics = String::new();
+        stream.read_to_string(&mut metrics).unwrap();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("listgate_queue_oldest_seconds{queue=\"in\"} "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(oldest(), 0, "somebody has it");
+    let_time_pass(&site);
+    assert!(oldest() >= 9000);
+    let text = String::from_utf8(site.listgate(&["doctor"]).stdout).unwrap();
+    assert!(text.contains("nobody reads in: what was taken or put off has been due"), "{text}");
 }
 
 #[test]

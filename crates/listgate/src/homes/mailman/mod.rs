@@ -89,7 +89,8 @@ impl Home {
         let queues = Arc::new(Queues::open(site.queues).map_err(SiteError::Queues)?);
         let condemned = Condemned::default();
         let publisher = Publisher::new(Arc::clone(&queues), condemned.clone(), Arc::clone(metrics));
-        let publisher = HandOff::start("publisher", move |waiting| publisher.run(&waiting));
+        let publisher =
+            HandOff::start("publisher", condemned.clone(), move |waiting| publisher.run(&waiting));
         let publisher = publisher.map_err(failed("start the publisher for", &own))?;
         Ok(Self {
             lists: Lists::open(&site.database)?,

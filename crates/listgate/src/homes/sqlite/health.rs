@@ -49,6 +49,8 @@ pub(crate) struct Backlog {
     pub(crate) newest: i64,
     /// The most times that anybody has taken one of them.
     pub(crate) attempts: u32,
+    /// When the first lease or pause ends, or has ended, if there is one.
+    pub(crate) due: Option<i64>,
 }
 
 /// What is wrong between rows and spool files.
@@ -143,8 +145,9 @@ impl Health {
     pub(crate) fn backlogs(&mut self) -> Look<Vec<Backlog>> {
         self.look(|connection| {
             let mut statement = connection.prepare(
-                "SELECT queue, count(*), min(received_at), max(received_at), max(attempts) FROM entry
-                 WHERE state IN ('waiting', 'leased', 'later') GROUP BY queue",
+                "SELECT queue, count(*), min(received_at), max(received_at), max(attempts),
+                        min(CASE WHEN state != 'waiting' THEN available_at END)
+                 FROM entry WHERE state IN ('waiting', 'leased', 'later') GROUP BY queue",
             )?;
             let read = |row: &Row<'_>| {
                 Ok(Backlog {
@@ -153,6 +156,7 @@ impl Health {
                     oldest: row.get(2)?,
                     newest: row.get(3)?,
                     attempts: row.get(4)?,
+                    due: row.get(5)?,
                 })
             };
             statement.query_map([], read)?.collect()

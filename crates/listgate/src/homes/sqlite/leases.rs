@@ -56,8 +56,9 @@ impl Leases {
         let mut round = Round::new(self.queue, self.ordered, &self.turn);
         let mut leased = Vec::new();
         while leased.is_empty() && !round.ended {
-            let until = in_future(hold);
             leased = self.write("lease entries", |connection| {
+                // Of the time that it took to get the lock, nothing is missing.
+                let until = in_future(hold);
                 wake(connection, round.queue, now)?;
                 let found = round.entries(connection, max)?;
                 found.into_iter().map(|id| take(connection, id, until)).collect::<rusqlite::Result<_>>()
@@ -82,8 +83,8 @@ impl Leases {
     ) -> Result<Vec<Result<(), Stale>>, Unavailable> {
         let mut all = Vec::new();
         for some in leases.chunks(limits::SETTLED_AT_ONCE) {
-            let until = in_future(hold);
             all.extend(self.write("extend leases", |connection| {
+                let until = in_future(hold);
                 let sql = "UPDATE entry SET available_at = ?4
                            WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3";
                 let mut extend = connection.prepare_cached(sql)?;
@@ -227,17 +228,18 @@ impl Round {
         Self { queue, ordered, begun: begun.to_owned(), at: begun.to_owned(), wrapped: false, ended: false }
     }
 
-    /// Up to `max` entries, the first of each list, or the first few where there are fewer lists.
+    /// Up to `max` entries, the first of each list, or the first few where there are fewer lists: none
+    /// gets two more than another.
     fn entries(&mut self, connection: &Connection, max: usize) -> rusqlite::Result<Vec<EntryId>> {
         let lists = self.lists(connection, max)?;
-        let share = if self.ordered { 1 } else { max.div_ceil(lists.len().max(1)) };
         let mut first = connection.prepare_cached(
             "SELECT delivery, n FROM entry INDEXED BY entry_waiting
              WHERE queue = ?1 AND state = 'waiting' AND list_id = ?2 ORDER BY delivery, n LIMIT ?3",
         )?;
         let mut found = Vec::new();
-        for list in lists {
-            let wanted = share.min(max - found.len());
+        for (at, list) in lists.iter().enumerate() {
+            let share = (max - found.len()).div_ceil(lists.len() - at);
+            let wanted = if self.ordered { 1 } else { share };
             let ids = first.query_map(params![self.queue.as_str(), list, wanted], |row| {
                 Ok(EntryId { delivery: row.get(0)?, n: row.get(1)? })
             })?;

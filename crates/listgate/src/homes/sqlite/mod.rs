@@ -209,7 +209,7 @@ impl Home {
         let (told, counted) = (Arc::clone(&depths), Arc::clone(metrics));
         let writer = Writer::new(connection, spool, condemned.clone(), choices, told, counted)
             .map_err(failed("watch the log of"))?;
-        let writer = HandOff::start("writer", move |waiting| writer.run(&waiting));
+        let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
         let writer = writer.map_err(|source| HomeError::File {
             operation: "start the writer for",
             path: data_dir.path().to_owned(),

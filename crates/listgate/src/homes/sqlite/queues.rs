@@ -54,16 +54,16 @@ pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
         .map(|queue| {
             let name = queue.as_str();
             let Depth { entries, octets } = size.query_row([name], read_depth)?;
-            let age =
-                next(connection, queue)?.map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
+            let age = next(connection, queue, now)?
+                .map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
             Ok(QueueNow { name, entries, octets, oldest: age })
         })
         .collect()
 }
 
-/// When the first of the entries that wait came. Each list is asked for its own first, of as many lists
-/// as can be asked while sessions wait.
-fn next(connection: &Connection, queue: Name) -> rusqlite::Result<Option<i64>> {
+/// When the first of the entries came that wait, or that would if a consumer looked. Each list is asked
+/// for its own first, of as many lists as can be asked while sessions wait.
+fn next(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "WITH RECURSIVE
         lists (list_id) AS (
             SELECT min(list_id) FROM entry WHERE queue = ?1 AND state = 'waiting'
@@ -76,11 +76,16 @@ fn next(connection: &Connection, queue: Name) -> rusqlite::Result<Option<i64>> {
             SELECT min((SELECT delivery FROM entry
                         WHERE queue = ?1 AND state = 'waiting' AND list_id = lists.list_id
                         ORDER BY delivery LIMIT 1))
-            FROM lists)
-        SELECT received_at FROM delivery WHERE id = (SELECT delivery FROM first)";
+            FROM lists),
+        due (delivery) AS (
+            SELECT delivery FROM entry INDEXED BY entry_away
+            WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?3
+            ORDER BY available_at LIMIT ?2)
+        SELECT received_at FROM delivery
+        WHERE id = (SELECT min(delivery) FROM (SELECT delivery FROM first UNION ALL SELECT delivery FROM due))";
     connection
         .prepare_cached(sql)?
-        .query_row(params![queue.as_str(), limits::LISTS_ASKED], |row| row.get(0))
+        .query_row(params![queue.as_str(), limits::LISTS_ASKED, now], |row| row.get(0))
         .optional()
 }
 
@@ -203,10 +208,13 @@ pub(crate) fn change(connection: &mut Connection, ids: &[EntryId], change: Chang
         set = "UPDATE entry SET state = ?3, attempts = 0, reason = NULL WHERE delivery = ?1 AND n = ?2";
     }
     write(connection, "change the entry", |connection| {
+        let now = milliseconds(SystemTime::now());
         for id in ids {
-            let sql = "SELECT state FROM entry WHERE delivery = ?1 AND n = ?2";
+            // A lease that has lapsed keeps nobody out: whoever had it finds another state, or fence.
+            let sql = "SELECT CASE WHEN state = 'leased' AND available_at <= ?3 THEN 'waiting' ELSE state END
+                       FROM entry WHERE delivery = ?1 AND n = ?2";
             let state: Option<String> =
-                connection.query_row(sql, [id.delivery, id.n], |row| row.get(0)).optional()?;
+                connection.query_row(sql, params![id.delivery, id.n, now], |row| row.get(0)).optional()?;
             match state {
                 None => return Ok(Err(EntryError::Missing(Id::Entry(*id)))),
                 Some(state) if !from.contains(&state.as_str()) => {
