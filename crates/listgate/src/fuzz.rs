@@ -114,6 +114,7 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     }
     if is_mailman {
         let id = fields.iter_mut().find(|field| named(field, &["message-id"])).expect("one is there now");
+        id.iter_mut().filter(|octet| !octet.is_ascii()).for_each(|octet| *octet = b'?');
         let read = message_id::MessageId::of_field(id);
         let hash = read.hash();
         *id = read.mended_field().unwrap_or_else(|| id.clone());

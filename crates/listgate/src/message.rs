@@ -272,8 +272,11 @@ impl HeaderEdit {
             Line::Drop => {}
             Line::Undecided => self.from_line.extend_from_slice(octets),
             Line::Id => {
-                self.facts.value(octets);
-                self.id_octets(octets, out);
+                // With others, Python has an object for it where Mailman wants a text.
+                let ascii = |octet: &u8| if octet.is_ascii() { *octet } else { b'?' };
+                let octets: Vec<u8> = octets.iter().map(ascii).collect();
+                self.facts.value(&octets);
+                self.id_octets(&octets, out);
             }
         }
     }
@@ -506,6 +509,13 @@ mod tests {
                 format!("Message-ID: <a@b>\r\n{of_ab}\r\nFrom x\r\n\r\n"),
             ),
             (&format!("{long}\r\n"), format!("{long}{}\r\n", hashes(&of_long))),
+            (
+                "Message-ID: <\u{e4}@b>\r\nMessage-ID: \u{e4}\r\n\r\n",
+                format!(
+                    "Message-ID: <??@b>\r\nMessage-ID: \u{e4}\r\n{}\r\n",
+                    hashes(&message_id::hash(b"<??@b>"))
+                ),
+            ),
         ] {
             for piece in [1, 7, usize::MAX] {
                 let (out, _) = edited_in_pieces(Style::Mailman, message.as_bytes(), piece);
