@@ -1,5 +1,5 @@
 //! How much mail there is room for: on the disk, on its way in, and in each queue. Shortage is a 452
-//! before the data is sent, and a line in the log.
+//! before the data is sent, or after it where more came than was declared, and a line in the log.
 
 use crate::homes::Space;
 use crate::limits;
@@ -51,9 +51,31 @@ impl Capacity {
     /// # Errors
     /// What MAIL is answered.
     pub(crate) fn reserve(&self, declared: Option<u64>, space: Space) -> Result<Reserved, Refusal> {
-        let declared = declared.unwrap_or(0);
+        let mut room = Reserved { in_flight: Arc::clone(&self.in_flight), reserved: 0, arrived: 0 };
+        self.extend(&mut room, declared.unwrap_or(0), space)?;
+        Ok(room)
+    }
+
+    /// Octets of a message have arrived: what was not declared needs room too.
+    ///
+    /// # Errors
+    /// What MAIL would have been answered.
+    pub(crate) fn arrived(
+        &self,
+        room: &mut Reserved,
+        octets: u64,
+        space: impl FnOnce() -> Result<Space, Refusal>,
+    ) -> Result<(), Refusal> {
+        room.arrived += octets;
+        match room.arrived.saturating_sub(room.reserved) {
+            0 => Ok(()),
+            more => self.extend(room, more, space()?),
+        }
+    }
+
+    fn extend(&self, room: &mut Reserved, more: u64, space: Space) -> Result<(), Refusal> {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        let wanted = self.bounds.min_free.saturating_add(in_flight).saturating_add(declared);
+        let wanted = self.bounds.min_free.saturating_add(in_flight).saturating_add(more);
         if space.octets < wanted {
             let (free, wanted) = (ByteSize(space.octets), ByteSize(wanted));
             tracing::warn!("no room: {free} free, {wanted} wanted (storage.min_free and mail on its way)");
@@ -63,13 +85,14 @@ impl Capacity {
             tracing::warn!("no room: the file system has no inodes left for spool files");
             return Err(NO_SPACE);
         }
-        if in_flight.saturating_add(declared) > self.bounds.max_in_flight {
+        if in_flight.saturating_add(more) > self.bounds.max_in_flight {
             let (there, most) = (ByteSize(in_flight), ByteSize(self.bounds.max_in_flight));
             tracing::warn!("busy: {there} of mail is on its way in, server.max_in_flight is {most}");
             return Err(TOO_MUCH);
         }
-        self.in_flight.fetch_add(declared, Ordering::Relaxed);
-        Ok(Reserved { in_flight: Arc::clone(&self.in_flight), reserved: declared, arrived: 0 })
+        self.in_flight.fetch_add(more, Ordering::Relaxed);
+        room.reserved += more;
+        Ok(())
     }
 
     /// Whether a queue takes another entry; the log is told when it comes near its cap and when it
@@ -156,18 +179,15 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
-    /// Octets have arrived: what was not declared is held too.
-    pub(crate) fn arrived(&mut self, octets: u64) {
-        self.arrived += octets;
-        let more = self.arrived.saturating_sub(self.reserved);
-        self.in_flight.fetch_add(more, Ordering::Relaxed);
-        self.reserved += more;
+    /// Nothing of the message is held any more.
+    pub(crate) fn release(&mut self) {
+        self.in_flight.fetch_sub(std::mem::take(&mut self.reserved), Ordering::Relaxed);
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.in_flight.fetch_sub(self.reserved, Ordering::Relaxed);
+        self.release();
     }
 }
 
@@ -185,9 +205,10 @@ mod tests {
     fn what_is_on_its_way_is_counted_until_it_is_dropped() {
         let capacity = capacity();
         let mut first = capacity.reserve(Some(300), SPACE).unwrap();
-        first.arrived(200);
+        let unasked = || panic!("what was declared has its room");
+        capacity.arrived(&mut first, 200, unasked).unwrap();
         assert_eq!(capacity.in_flight(), 300);
-        first.arrived(150);
+        capacity.arrived(&mut first, 150, || Ok(SPACE)).unwrap();
         assert_eq!(capacity.in_flight(), 350, "more than was declared");
         assert_eq!(capacity.reserve(Some(200), SPACE).unwrap_err(), TOO_MUCH);
         drop(first);
@@ -195,6 +216,21 @@ mod tests {
         drop(capacity.reserve(Some(500), SPACE).unwrap());
         assert_eq!(capacity.reserve(Some(500), Space { octets: 599, inodes: None }).unwrap_err(), NO_SPACE);
         assert_eq!(capacity.reserve(None, Space { octets: 1000, inodes: Some(0) }).unwrap_err(), NO_SPACE);
+    }
+
+    #[test]
+    fn what_was_not_declared_is_refused_as_mail_would_have_been() {
+        let capacity = capacity();
+        let mut room = capacity.reserve(Some(300), SPACE).unwrap();
+        assert_eq!(capacity.arrived(&mut room, 501, || Ok(SPACE)), Err(TOO_MUCH));
+        assert_eq!(capacity.in_flight(), 300, "what was refused is not held");
+        room.release();
+        assert_eq!(capacity.in_flight(), 0);
+        drop(room);
+        assert_eq!(capacity.in_flight(), 0, "released once");
+        let mut room = capacity.reserve(None, SPACE).unwrap();
+        let full = Space { octets: 109, inodes: None };
+        assert_eq!(capacity.arrived(&mut room, 10, || Ok(full)), Err(NO_SPACE));
     }
 
     #[test]

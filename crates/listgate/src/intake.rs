@@ -36,6 +36,11 @@ impl Intake {
         self.capacity.reserve(sender.size, space)
     }
 
+    /// Octets of a message have come, which may be more than were declared.
+    pub(crate) fn arrived(&self, room: &mut Reserved, octets: u64) -> Result<(), Refusal> {
+        self.capacity.arrived(room, octets, || self.home.space().map_err(|why| self.unavailable(&why)))
+    }
+
     /// What RCPT answers for a message of the declared size. A doubt of ours is told at once, whatever
     /// `refuse_at` says.
     pub(crate) async fn recipient(

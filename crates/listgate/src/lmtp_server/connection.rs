@@ -160,16 +160,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     async fn body(&mut self, octets: &[u8]) {
+        let intake = &self.shared.intake;
         let Some(transaction) = &mut self.transaction else { return };
-        transaction.arrived(octets.len() as u64);
+        let come = octets.len() as u64;
+        transaction.size += come;
         let Ok(incoming) = &mut transaction.incoming else { return };
-        let refusal = match guarded(pin!(incoming.push(octets))).await {
-            Ok(Ok(())) => return,
-            Ok(Err(why)) => self.shared.intake.unavailable(&why),
-            Err(_) => BUG,
+        let take = async {
+            intake.arrived(&mut transaction.room, come)?;
+            incoming.push(octets).await.map_err(|why| intake.unavailable(&why))
         };
-        // What is left of the message is read and forgotten; what came of it is dropped now.
-        transaction.incoming = Err(refusal);
+        let taken = guarded(pin!(take)).await;
+        if let Err(refusal) = taken.unwrap_or(Err(BUG)) {
+            transaction.give_up(refusal);
+        }
     }
 
     async fn complete(&mut self, to: PerRecipient<Recipient>) {

@@ -17,9 +17,9 @@ pub(super) struct Transaction {
     /// The message so far, or why there will be no more of it.
     pub(super) incoming: Result<Box<Incoming>, Refusal>,
     /// Octets of the message that have come.
-    size: u64,
-    /// Held until the outcome.
-    room: Reserved,
+    pub(super) size: u64,
+    /// Held until the outcome, or until the message is given up.
+    pub(super) room: Reserved,
     /// Recipients as the log names them.
     accepted: Vec<String>,
     refused: Vec<String>,
@@ -64,10 +64,10 @@ impl Transaction {
         }
     }
 
-    /// Octets of the message have come.
-    pub(super) fn arrived(&mut self, octets: u64) {
-        self.size += octets;
-        self.room.arrived(octets);
+    /// What is left of the message is read and forgotten; what came of it is dropped now.
+    pub(super) fn give_up(&mut self, why: Refusal) {
+        self.incoming = Err(why);
+        self.room.release();
     }
 
     /// Logs and counts how it ended; those who were accepted and have no outcome stand alone.

@@ -50,6 +50,16 @@ fn mail(peer: &mut Peer) -> String {
     reply[..9].to_owned()
 }
 
+/// Begins a message that is declared, once there is room for it.
+fn begin_with_room(peer: &mut Peer, message: &str) {
+    let mail = format!("MAIL FROM:<a@example.org> SIZE={}", message.len());
+    until("room for the message", || peer.say(&mail).starts_with("250"));
+    for to in THREE {
+        assert_eq!(&peer.say(&format!("RCPT TO:<{to}>"))[..3], "250");
+    }
+    assert_eq!(&peer.say("DATA")[..3], "354");
+}
+
 #[test]
 #[ignore = "needs mount"]
 fn a_disk_with_less_than_min_free_puts_off_at_mail() {
@@ -61,9 +71,13 @@ fn a_disk_with_less_than_min_free_puts_off_at_mail() {
     peer.assert_usable();
     let too_much = format!("MAIL FROM:<a@example.org> SIZE={}", 16 * MIB);
     assert_eq!(&peer.say(&too_much)[..9], "452 4.3.1");
+    let mut begun = Peer::greeted(server.address);
+    begun.begin("a@example.org", &THREE);
     let ballast = fill(&site);
     // What is free is looked at now and then.
     until("452 at MAIL", || mail(&mut peer) == "452 4.3.1");
+    begun.send(message("<undeclared@x>", 10_000) + ".\r\n");
+    assert_all(&THREE.map(|_| begun.reply()), "452 4.3.1");
     answered_at_once(&mut peer, "NOOP");
     fs::remove_file(ballast).unwrap();
     until("room again", || mail(&mut peer) == "250 2.1.0");
@@ -80,20 +94,24 @@ fn a_disk_that_fills_up_puts_off_each_recipient_until_there_is_room() {
     let server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
     let mut peer = Peer::greeted(server.address);
     peer.assert_usable();
-    let ballast = fill(&site);
     for (id, size) in [("<row@x>", 60_000), ("<spool@x>", 1_000_000)] {
-        let replies = peer.deliver("a@example.org", &THREE, message(id, size));
-        assert_eq!(replies.len(), 3);
-        assert_all(&replies, "451 4.3.1");
+        let message = message(id, size);
+        begin_with_room(&mut peer, &message);
+        let ballast = fill(&site);
+        peer.send(message + ".\r\n");
+        assert_all(&THREE.map(|_| peer.reply()), "451 4.3.1");
         answered_at_once(&mut peer, "NOOP");
+        fs::remove_file(ballast).unwrap();
     }
     until("the spool file of the refused message is gone", || spooled(&site).is_empty());
     let log = log(&site);
     assert!(log.contains("cannot store the mail: ") && log.contains("disk is full"), "{log}");
     assert!(log.contains("cannot write ") && log.contains("No space left on device"), "{log}");
-    fs::remove_file(ballast).unwrap();
     for (id, size) in [("<row@x>", 60_000), ("<spool@x>", 1_000_000)] {
-        assert_all(&peer.deliver("a@example.org", &THREE, message(id, size)), "250");
+        let message = message(id, size);
+        begin_with_room(&mut peer, &message);
+        peer.send(message + ".\r\n");
+        assert_all(&THREE.map(|_| peer.reply()), "250");
         assert_eq!(entries(&site, id), 3, "once for each recipient");
     }
 }

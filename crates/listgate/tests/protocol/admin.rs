@@ -1,22 +1,9 @@
 //! What whoever watches a gate is told: metrics, health, readiness, and a log without addresses.
 
-use crate::support::{PATIENCE, Peer, Server, Site, tcp};
+use crate::support::{Peer, Server, Site, ask, get, tcp};
 use listgate::Config;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-
-fn ask(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
-}
+use std::io::Read;
+use std::net::TcpStream;
 
 #[test]
 fn the_metrics_count_what_happened() {
