@@ -84,7 +84,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 }
             }
             self.write().await?;
-            if self.session.commands() > limits::TALKATIVE {
+            // The octets of a message are no commands: it is what was waited for.
+            if self.session.commands() > limits::TALKATIVE && !self.session.in_data() {
                 tokio::time::sleep(limits::TALKATIVE_PAUSE).await;
             } else if buffer.len() == buffer.capacity() {
                 // There is more, and it is somebody else's turn.

@@ -168,6 +168,25 @@ fn too_much_mail_that_was_not_declared_is_put_off_after_the_data() {
 }
 
 #[test]
+fn a_message_is_heard_at_once_however_many_commands_came_before_it() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    peer.say("MAIL FROM:<>");
+    for _ in 0..1200 {
+        peer.send("RCPT TO:<nobody@example.com>\r\n");
+    }
+    assert!((0..1200).all(|_| peer.reply().starts_with("550")));
+    peer.say(&format!("RCPT TO:<{LIST}>"));
+    assert_eq!(&peer.say("DATA")[..3], "354");
+    let begun = Instant::now();
+    peer.send(vec![b'x'; 2 << 20]);
+    peer.send("\r\n.\r\n");
+    queued_as(&peer.reply());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?} for 2 MiB", begun.elapsed());
+}
+
+#[test]
 fn commands_without_a_message_end_with_421() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
