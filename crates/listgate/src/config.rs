@@ -225,13 +225,17 @@ impl Config {
     }
 
     pub(crate) fn limits(&self) -> Limits {
+        let defaults = Limits::default();
+        // Whoever allows more recipients allows the commands that name them.
+        let commands = u32::try_from(self.max_recipients).unwrap_or(u32::MAX).saturating_mul(10);
         Limits {
+            commands: commands.max(defaults.commands),
             message_size: self.max_message_size,
             recipients: self.max_recipients,
             command_timeout: self.command_timeout,
             data_timeout: self.data_timeout,
             transaction_timeout: self.transaction_timeout,
-            ..Limits::default()
+            ..defaults
         }
     }
 }

@@ -38,8 +38,10 @@ pub(crate) const LIST_FIELDS: usize = 4096;
 pub(crate) const RECEIVED_LINES: u32 = 100;
 
 /// Commands without a message after which a session is heard only now and then: more than one
-/// transaction needs for all its recipients.
-pub(crate) const TALKATIVE: u32 = 1200;
+/// transaction needs for all the recipients it may have.
+pub(crate) fn talkative(recipients: usize) -> u32 {
+    u32::try_from(recipients).map_or(u32::MAX, |recipients| recipients.saturating_add(200).max(1200))
+}
 
 /// The pause between two looks at such a session.
 pub(crate) const TALKATIVE_PAUSE: Duration = Duration::from_secs(1);

@@ -75,6 +75,7 @@ enum Next {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn talk(&mut self) -> io::Result<()> {
+        let talkative = limits::talkative(self.shared.settings.limits.recipients);
         let mut buffer = Vec::with_capacity(limits::READ_BUFFER.0);
         loop {
             let mut input = buffer.as_slice();
@@ -85,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             }
             self.write().await?;
             // The octets of a message are no commands: it is what was waited for.
-            if self.session.commands() > limits::TALKATIVE && !self.session.in_data() {
+            if self.session.commands() > talkative && !self.session.in_data() {
                 tokio::time::sleep(limits::TALKATIVE_PAUSE).await;
             } else if buffer.len() == buffer.capacity() {
                 // There is more, and it is somebody else's turn.

@@ -187,6 +187,27 @@ fn a_message_is_heard_at_once_however_many_commands_came_before_it() {
 }
 
 #[test]
+fn as_many_recipients_as_are_allowed_are_named_without_a_pause() {
+    const MANY: usize = 20_000;
+    let site = Site::with_list();
+    let gate = site.gate(Config { max_recipients: MANY, ..site.config() });
+    let mut peer = Peer::greeted(tcp(&gate));
+    let mut stream = peer.stream.try_clone().unwrap();
+    let begun = Instant::now();
+    let writer = std::thread::spawn(move || {
+        let recipients = format!("RCPT TO:<{LIST}>\r\n").repeat(MANY);
+        stream.write_all(format!("MAIL FROM:<>\r\n{recipients}DATA\r\n").as_bytes()).unwrap();
+        stream.write_all(b"Subject: to many\r\n\r\n.\r\n").unwrap();
+    });
+    let accepted = (0..=MANY).map(|_| peer.reply()).filter(|reply| reply.starts_with("250")).count();
+    assert_eq!(accepted, MANY + 1);
+    assert_eq!(&peer.reply()[..3], "354");
+    assert!((0..MANY).all(|_| peer.reply().starts_with("250")));
+    writer.join().unwrap();
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn commands_without_a_message_end_with_421() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
