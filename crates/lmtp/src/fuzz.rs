@@ -13,7 +13,7 @@ use crate::mailbox::{
 };
 use crate::per_recipient::PerRecipient;
 use crate::reply::{Refusal, Reply, ReplyReader};
-use crate::session::{BareNewline, Event, Session, Settings};
+use crate::session::{BareNewline, Event, Refused, Session, Settings};
 use memchr::memmem;
 use std::sync::Arc;
 use std::time::Instant;
@@ -180,6 +180,8 @@ enum Seen {
     /// Adjacent pieces are one.
     Body(Vec<u8>),
     Complete,
+    Unwanted,
+    Refused(Refused, Refusal),
     Abandoned,
     Flush,
     Close,
@@ -196,8 +198,8 @@ struct Caller {
     open: bool,
     broken: bool,
     accepted: usize,
-    /// The message was refused before its end, and its replies are to come.
-    refused_early: bool,
+    /// There will be a refusal in the place of the message.
+    unwanted: bool,
 }
 
 impl Caller {
@@ -224,7 +226,7 @@ impl Caller {
             open: false,
             broken: false,
             accepted: 0,
-            refused_early: false,
+            unwanted: false,
         }
     }
 
@@ -235,7 +237,7 @@ impl Caller {
                 Event::Mail(sender) => self.mail(sender.path),
                 Event::Recipient(path) => self.recipient(path),
                 Event::Body(text) => {
-                    assert!(self.open && !text.is_empty());
+                    assert!(self.open && !self.unwanted && !text.is_empty());
                     match self.seen.pop() {
                         Some(Seen::Body(body)) => Seen::Body([&body, text].concat()),
                         other => {
@@ -245,17 +247,17 @@ impl Caller {
                     }
                 }
                 Event::Complete(recipients) => self.complete(recipients),
+                Event::Unwanted => {
+                    assert!(self.open && !std::mem::replace(&mut self.unwanted, true));
+                    Seen::Unwanted
+                }
+                Event::Refused { what, why } => self.refused(what, why),
                 Event::Abandoned => {
                     assert!(std::mem::take(&mut self.open), "only what is open is abandoned");
-                    self.refused_early = self.session.in_data();
+                    assert!(!self.unwanted, "what is unwanted is refused at its end");
                     Seen::Abandoned
                 }
-                Event::Flush => {
-                    if std::mem::take(&mut self.refused_early) {
-                        assert_eq!(replies(self.session.output()).len(), self.accepted);
-                    }
-                    Seen::Flush
-                }
+                Event::Flush => Seen::Flush,
                 Event::Close => Seen::Close,
             };
             self.seen.push(seen);
@@ -290,8 +292,23 @@ impl Caller {
         Seen::Recipient(path)
     }
 
+    fn refused(&mut self, what: Refused, why: Refusal) -> Seen {
+        let told = match &what {
+            Refused::Mail(_) => !self.open,
+            Refused::Recipient(_) => self.open,
+            Refused::Message => std::mem::take(&mut self.open) && std::mem::take(&mut self.unwanted),
+        };
+        assert!(told, "{what:?} is refused where it can be");
+        let expected = if what == Refused::Message { self.accepted } else { 1 };
+        let output = replies(self.session.output());
+        assert!(output.len() >= expected);
+        let own = output[output.len() - expected..].iter();
+        own.for_each(|reply| assert_eq!(reply.to_string(), why.to_string()));
+        Seen::Refused(what, why)
+    }
+
     fn complete(&mut self, recipients: PerRecipient<bool>) -> Seen {
-        assert!(std::mem::take(&mut self.open));
+        assert!(std::mem::take(&mut self.open) && !self.unwanted);
         assert_eq!(recipients.iter().len(), self.accepted);
         self.written.append(self.session.output());
         if self.broken {
@@ -307,7 +324,7 @@ impl Caller {
 
     /// How much of a message came before it was refused depends on the pieces, and is dropped anyway.
     fn without_refused_bodies(&self) -> Vec<&Seen> {
-        let refused = |at: usize| matches!(self.seen.get(at..at + 2), Some([Seen::Body(_), Seen::Abandoned]));
+        let refused = |at: usize| matches!(self.seen.get(at..at + 2), Some([Seen::Body(_), Seen::Unwanted]));
         (0..self.seen.len()).filter(|at| !refused(*at)).map(|at| &self.seen[at]).collect()
     }
 }

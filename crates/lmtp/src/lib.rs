@@ -44,9 +44,11 @@
 //!         Event::Body(text) => message.extend_from_slice(text),
 //!         // Here the message is stored. The proof of it is shown to the peer.
 //!         Event::Complete(recipients) => session.finish(&recipients.map(|_| Ok("3f2a-1"))),
-//!         Event::Abandoned => message.clear(),
+//!         Event::Unwanted | Event::Abandoned => message.clear(),
 //!         // Here a server writes `session.output()` to the peer, and empties it.
 //!         Event::Flush | Event::Close => {}
+//!         // What the session's own limits refuse is answered, and told for a log.
+//!         Event::Refused { .. } => {}
 //!     }
 //! }
 //! assert_eq!(message, b"Subject: hello\r\n\r\nHello.\r\n");
@@ -154,4 +156,4 @@ pub use mailbox::{
 };
 pub use per_recipient::PerRecipient;
 pub use reply::{Refusal, Reply};
-pub use session::{BareNewline, Event, Session, Settings};
+pub use session::{BareNewline, Event, Refused, Session, Settings};

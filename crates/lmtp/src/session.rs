@@ -36,7 +36,8 @@ pub enum BareNewline {
 ///
 /// After `Mail` and `Recipient` the session waits for [`Session::accept_mail`] or
 /// [`Session::accept`], or [`Session::refuse`]; after `Complete` for [`Session::finish`] or
-/// [`Session::fail`]. An accepted `Mail` ends with exactly one of `Complete`, `Abandoned`, `Close`.
+/// [`Session::fail`]. An accepted `Mail` ends with exactly one of `Complete`, `Refused` of the message,
+/// `Abandoned`, `Close`.
 #[derive(Debug)]
 pub enum Event<'i, R> {
     /// A message is announced (RFC 5321 section 4.1.1.2). Asks.
@@ -47,13 +48,34 @@ pub enum Event<'i, R> {
     Body(&'i [u8]),
     /// The message is whole. Asks for one outcome for each accepted recipient (RFC 2033 section 4.2).
     Complete(PerRecipient<R>),
-    /// There will be no message (RSET, LHLO, too large, refused for its newlines): drop what you have.
+    /// The message is too large, or refused for its newlines, and has not ended: drop what you have of
+    /// it. `Refused` follows at its end, when it is known for which of the two.
+    Unwanted,
+    /// The session has refused something by itself, and its reply is in the output.
+    Refused {
+        /// What it was.
+        what: Refused,
+        /// What the peer is told.
+        why: Refusal,
+    },
+    /// There will be no message (RSET, LHLO): drop what you have.
     Abandoned,
     /// Write the output now, before more of the input is looked at (RFC 2920 section 3.2). Also after
     /// the outcomes of a message.
     Flush,
     /// Write the output and close. Nothing follows.
     Close,
+}
+
+/// What a session refuses by itself, for its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A MAIL that declares too large a message.
+    Mail(Sender),
+    /// A recipient beyond those that a transaction may have.
+    Recipient(ForwardPath),
+    /// The message, for each accepted recipient: it is too large, or has bare newlines.
+    Message,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -436,8 +458,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             State::Envelope => Refusal::new(503, 5, 1, "A transaction is open: RSET ends it"),
             _ if sender.size > Some(limits.message_size) => {
                 self.mail_failed = true;
-                too_large().encode(&mut self.out);
-                return None;
+                return Some(self.refuses(Refused::Mail(sender), too_large()));
             }
             _ => {
                 self.mail_failed = false;
@@ -455,12 +476,16 @@ impl<R, P: fmt::Display> Session<R, P> {
             return self.without_mail("Say MAIL first");
         }
         if self.accepted.len() >= self.settings.limits.recipients {
-            Refusal::new(452, 5, 3, "Too many recipients; send the rest in another transaction")
-                .encode(&mut self.out);
-            return None;
+            let why = Refusal::new(452, 5, 3, "Too many recipients; send the rest in another transaction");
+            return Some(self.refuses(Refused::Recipient(path), why));
         }
         self.state = State::AskedRecipient;
         Some(Event::Recipient(path))
+    }
+
+    fn refuses<'i>(&mut self, what: Refused, why: Refusal) -> Event<'i, R> {
+        why.encode(&mut self.out);
+        Event::Refused { what, why }
     }
 
     fn begin_data<'i>(&mut self) -> Option<Event<'i, R>> {
@@ -501,7 +526,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             return None;
         }
         self.refused = self.fault().is_some();
-        Some(if self.refused { Event::Abandoned } else { Event::Body(text) })
+        Some(if self.refused { Event::Unwanted } else { Event::Body(text) })
     }
 
     /// Why the message as far as it is known cannot be taken. Asked again at its end, so that the
@@ -521,9 +546,9 @@ impl<R, P: fmt::Display> Session<R, P> {
         let accepted = std::mem::take(&mut self.accepted);
         self.owed = accepted.len();
         match self.fault() {
-            Some(refusal) => {
-                self.fail(&refusal);
-                None
+            Some(why) => {
+                self.fail(&why);
+                Some(Event::Refused { what: Refused::Message, why })
             }
             None => Some(Event::Complete(PerRecipient::new(self.transaction, accepted))),
         }

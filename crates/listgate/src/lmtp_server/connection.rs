@@ -6,7 +6,7 @@ use super::{Shared, Stage, reached};
 use crate::intake::Recipient;
 use crate::limits;
 use crate::queue::{Envelope, Queued};
-use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Sender, Session};
+use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
@@ -105,6 +105,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Event::Recipient(path) => Box::pin(self.recipient(path)).await,
             Event::Body(octets) => self.body(octets).await,
             Event::Complete(to) => Box::pin(self.complete(to)).await,
+            Event::Unwanted => self.unwanted(),
+            Event::Refused { what, why } => self.refused(what, &why),
             Event::Abandoned => self.abandon(),
             Event::Flush => self.write().await?,
             Event::Close => return Ok(Next::Close),
@@ -125,19 +127,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let room = intake.admit(&sender)?;
             Ok((room, intake.begin(&sender.path, &self.peer, lhlo)))
         };
-        match guarded(pin!(begin)).await {
-            Ok(Ok((room, incoming))) => {
+        let begun = guarded(pin!(begin)).await;
+        match begun.unwrap_or(Err(BUG)) {
+            Ok((room, incoming)) => {
                 self.transaction = Some(Transaction::new(sender, incoming, room));
                 self.session.accept_mail();
             }
-            Ok(Err(refusal)) => {
-                let from = self.shared.named(&sender.path.to_string());
-                tracing::info!(peer = self.peer, %from, "MAIL refused: {refusal}");
-                self.shared.metrics().refused("mail", &refusal);
+            Err(refusal) => {
+                self.mail_refused(&sender, &refusal);
                 self.session.refuse(&refusal);
             }
-            Err(_) => self.session.refuse(&BUG),
         }
+    }
+
+    fn mail_refused(&self, sender: &Sender, refusal: &Refusal) {
+        let from = self.shared.named(&sender.path.to_string());
+        tracing::info!(peer = self.peer, %from, "MAIL refused: {refusal}");
+        self.shared.metrics().refused("mail", refusal);
     }
 
     async fn recipient(&mut self, path: ForwardPath) {
@@ -152,12 +158,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 self.session.accept(recipient);
             }
             Err(refusal) => {
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.refuses(&path, &refusal, self.shared);
-                }
-                self.shared.metrics().refused("rcpt", &refusal);
+                self.recipient_refused(&path, &refusal);
                 self.session.refuse(&refusal);
             }
+        }
+    }
+
+    fn recipient_refused(&mut self, path: &ForwardPath, refusal: &Refusal) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.refuses(path, refusal, self.shared);
+        }
+        self.shared.metrics().refused("rcpt", refusal);
+    }
+
+    /// The session has refused by itself.
+    fn refused(&mut self, what: Refused, refusal: &Refusal) {
+        match what {
+            Refused::Mail(sender) => self.mail_refused(&sender, refusal),
+            Refused::Recipient(path) => self.recipient_refused(&path, refusal),
+            Refused::Message => {
+                let transaction = self.transaction.take().expect("a message is refused in a transaction");
+                transaction.end(&Ended::Failed(refusal), &self.peer, self.shared);
+            }
+        }
+    }
+
+    fn unwanted(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            // The session's own refusal comes at the end of the message; this one is never told.
+            transaction.give_up(BUG);
         }
     }
 

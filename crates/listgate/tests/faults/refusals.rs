@@ -1,7 +1,7 @@
 //! Whatever comes of a message: three recipients get three replies, and the session goes on.
 
-use crate::support::{PATIENCE, Peer, Server, Site, tcp};
-use crate::tools::{THREE, assert_all, entries, hold_write_lock, message, serve, spooled};
+use crate::support::{PATIENCE, Peer, Server, Site, free_address, get, tcp};
+use crate::tools::{THREE, assert_all, entries, hold_write_lock, log, message, serve, spooled};
 use listgate::{BareNewline, Config};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,46 @@ fn a_bare_newline_where_they_are_refused() {
     assert_eq!(entries(&site, "<bare@x>"), 0);
     assert_eq!(spooled(&site), [""; 0]);
     gate.stop().unwrap();
+}
+
+#[test]
+fn what_a_session_refuses_by_its_limits_is_logged_and_counted() {
+    let site = Site::with_list();
+    let admin = free_address();
+    let limits = "max_message_size = \"1000B\"\nmax_recipients = 2\nbare_newline = \"reject\"\n";
+    let limits = format!("[lmtp]\n{limits}[storage]\nmin_free = \"0B\"\n");
+    let server = serve(&site, &format!("[admin]\nlisten = \"{admin}\"\n{limits}"));
+    let mut peer = Peer::greeted(server.address);
+    assert_eq!(&peer.say("MAIL FROM:<large@example.org> SIZE=1001")[..9], "552 5.3.4");
+    assert_all(&peer.deliver("a@example.org", &THREE[..2], message("<large@x>", 2000)), "552 5.3.4");
+    peer.begin("a@example.org", &THREE[..1]);
+    peer.send("bare\n\r\n.\r\n");
+    assert_eq!(&peer.reply()[..9], "554 5.6.0");
+    peer.say("MAIL FROM:<>");
+    let codes = THREE.map(|to| peer.say(&format!("RCPT TO:<{to}>"))[..9].to_owned());
+    assert_eq!(codes, ["250 2.1.5", "250 2.1.5", "452 4.5.3"]);
+    peer.say("RSET");
+    let metrics = get(admin, "/metrics");
+    for (stage, code, enhanced, times) in [
+        ("mail", 552, "5.3.4", 1),
+        ("data", 552, "5.3.4", 2),
+        ("data", 554, "5.6.0", 1),
+        ("rcpt", 452, "4.5.3", 1),
+    ] {
+        let label = format!("stage=\"{stage}\",code=\"{code}\",enhanced=\"{enhanced}\"");
+        let line = format!("\nlistgate_refusals_total{{{label}}} {times}\n");
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
+    assert!(metrics.contains("\nlistgate_transactions_total{outcome=\"refused\"} 2\n"), "{metrics}");
+    let log = log(&site);
+    for part in [
+        "MAIL refused: 552 5.3.4",
+        "mylist@example.com 552 5.3.4 Message too large, mylist-owner@example.com 552 5.3.4",
+        "mylist@example.com 554 5.6.0 Bare CR or LF",
+        "mylist-request@example.com 452 4.5.3 Too many recipients",
+    ] {
+        assert!(log.contains(part), "{part} is not in\n{log}");
+    }
 }
 
 #[test]

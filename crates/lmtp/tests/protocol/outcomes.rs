@@ -1,7 +1,7 @@
 //! One reply for each accepted recipient, in the order of their RCPT commands (RFC 2033 section 4.2).
 
 use crate::util::{Seen, Server, play};
-use listgate_lmtp::{Event, Refusal, Session};
+use listgate_lmtp::{Event, Refusal, Refused, Session};
 use std::{panic::AssertUnwindSafe, panic::catch_unwind, sync::Arc, time::Instant};
 
 #[test]
@@ -77,6 +77,12 @@ fn too_many_recipients_are_452_and_the_others_are_served() {
          C: RCPT TO:<c@example.com>
          S: 250 2.1.5 Recipient ok",
     );
+    let told = server.seen.iter().filter_map(|seen| match seen {
+        Seen::Refused(Refused::Recipient(path), why) => Some((path.to_string(), &why[..9])),
+        _ => None,
+    });
+    let refused = ["c@example.com", "d@example.com"].map(|path| (path.to_owned(), "452 4.5.3"));
+    assert_eq!(told.collect::<Vec<_>>(), refused);
 }
 
 /// A session at [`Event::Complete`], and what it asked for.

@@ -2,7 +2,8 @@
 
 use crate::util::{Pair, Seen, Server, codes, pieces, recipients, sender};
 use listgate_lmtp::{
-    BareNewline, Client, ClientEvent, Closed, Event, Mailbox, Refusal, Reply, ReversePath, Session, Settings,
+    BareNewline, Client, ClientEvent, Closed, Event, Mailbox, Refusal, Refused, Reply, ReversePath, Session,
+    Settings,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::{sync::Arc, time::Instant};
@@ -85,7 +86,7 @@ fn bare_newline() -> impl Strategy<Value = BareNewline> {
 
 /// How much of a message came before it was refused depends on the pieces, and is dropped anyway.
 fn without_refused_bodies(seen: &[Seen]) -> Vec<&Seen> {
-    let refused = |at: usize| matches!(seen.get(at..at + 2), Some([Seen::Body(_), Seen::Abandoned]));
+    let refused = |at: usize| matches!(seen.get(at..at + 2), Some([Seen::Body(_), Seen::Unwanted]));
     (0..seen.len()).filter(|at| !refused(*at)).map(|at| &seen[at]).collect()
 }
 
@@ -163,12 +164,12 @@ proptest! {
                     prop_assert!(!open);
                     open = !sender.starts_with("no");
                 }
-                Seen::Recipient(_) | Seen::Body(_) => prop_assert!(open),
-                Seen::Complete(_) | Seen::Abandoned => {
+                Seen::Recipient(_) | Seen::Body(_) | Seen::Unwanted => prop_assert!(open),
+                Seen::Complete(_) | Seen::Abandoned | Seen::Refused(Refused::Message, _) => {
                     prop_assert!(open);
                     open = false;
                 }
-                Seen::Flush | Seen::Close => {}
+                Seen::Refused(..) | Seen::Flush | Seen::Close => {}
             }
         }
     }

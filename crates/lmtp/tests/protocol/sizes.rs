@@ -1,11 +1,19 @@
 //! Messages that are too large, and messages with bare newlines: refused whole, one reply each.
 
-use crate::util::{Seen, Server, play};
-use listgate_lmtp::BareNewline;
+use crate::util::{Seen, Server, play, sender};
+use listgate_lmtp::{BareNewline, Refused, Sender};
 
 const ENVELOPE: &[u8] =
     b"MAIL FROM:<ann@example.org>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n\
     RCPT TO:<c@example.com>\r\nDATA\r\n";
+
+const TOO_LARGE: &str = "552 5.3.4 Message too large";
+const BARE_NEWLINE: &str = "554 5.6.0 Bare CR or LF in the message";
+
+/// What is told of a message that is refused before its end.
+fn refused(why: &str) -> [Seen; 3] {
+    [Seen::Unwanted, Seen::Refused(Refused::Message, why.to_owned()), Seen::Flush]
+}
 
 /// A message of so many octets, its last line end included.
 fn message(octets: usize) -> Vec<u8> {
@@ -29,7 +37,12 @@ fn a_declared_size_over_the_limit_is_552_at_mail() {
          C: MAIL FROM:<ann@example.org> SIZE=1000
          S: 250 2.1.0 Sender ok",
     );
-    assert_eq!(server.seen, [Seen::Mail("ann@example.org".to_owned())]);
+    let refused = |size| {
+        let sender = Sender { path: sender("ann@example.org"), size: Some(size) };
+        Seen::Refused(Refused::Mail(sender), TOO_LARGE.to_owned())
+    };
+    let taken = Seen::Mail("ann@example.org".to_owned());
+    assert_eq!(server.seen, [refused(1001), refused(u64::MAX), taken]);
 }
 
 #[test]
@@ -46,8 +59,8 @@ fn too_large_is_552_for_each_recipient_and_the_session_goes_on() {
     for piece in [1, 1000, 5000] {
         let mut server = Server::greeted();
         let replies = deliver(&mut server, &message(1001), piece);
-        assert_eq!(replies, "552 5.3.4 Message too large\r\n".repeat(3));
-        assert!(server.seen.ends_with(&[Seen::Abandoned, Seen::Flush]), "{:?}", server.seen);
+        assert_eq!(replies, format!("{TOO_LARGE}\r\n").repeat(3));
+        assert!(server.seen.ends_with(&refused(TOO_LARGE)), "{:?}", server.seen);
         assert_eq!(server.replies_to_data, [(3, 3)]);
         assert_eq!(deliver(&mut server, &message(10), piece).matches("250 2.0.0 Ok").count(), 3);
     }
@@ -101,13 +114,8 @@ fn a_bare_newline_can_be_refused_for_each_recipient() {
         for piece in 1..8 {
             let mut server = Server::greeted_with(|settings| settings.bare_newline = BareNewline::Reject);
             let replies = deliver(&mut server, text, piece);
-            assert_eq!(
-                replies,
-                "554 5.6.0 Bare CR or LF in the message\r\n".repeat(3),
-                "{}",
-                text.escape_ascii()
-            );
-            assert!(server.seen.ends_with(&[Seen::Abandoned, Seen::Flush]));
+            assert_eq!(replies, format!("{BARE_NEWLINE}\r\n").repeat(3), "{}", text.escape_ascii());
+            assert!(server.seen.ends_with(&refused(BARE_NEWLINE)), "{:?}", server.seen);
             assert_eq!(deliver(&mut server, b"a\r\n\r\n..b\r\n", piece).matches("250 2.0.0 Ok").count(), 3);
         }
     }

@@ -1,8 +1,8 @@
 //! A server in memory, a client in memory, and what lies between them.
 
 use listgate_lmtp::{
-    BareNewline, Client, ClientEvent, Event, ForwardPath, Limits, PerRecipient, Refusal, Reply, ReversePath,
-    Session, Settings,
+    BareNewline, Client, ClientEvent, Event, ForwardPath, Limits, PerRecipient, Refusal, Refused, Reply,
+    ReversePath, Session, Settings,
 };
 use std::{
     sync::Arc,
@@ -28,6 +28,9 @@ pub(crate) enum Seen {
     /// Adjacent pieces are one.
     Body(Vec<u8>),
     Complete(Vec<String>),
+    Unwanted,
+    /// With its reply.
+    Refused(Refused, String),
     Abandoned,
     Flush,
     Close,
@@ -46,8 +49,6 @@ pub(crate) struct Server {
     broken: bool,
     queued: u32,
     accepted: usize,
-    /// The message was refused before its end, and its replies are to come.
-    refused_early: bool,
     /// For each message that ended: the recipients it had, and the replies it got.
     pub(crate) replies_to_data: Vec<(usize, usize)>,
 }
@@ -68,7 +69,6 @@ impl Server {
             broken: false,
             queued: 0,
             accepted: 0,
-            refused_early: false,
             replies_to_data: Vec::new(),
         }
     }
@@ -142,15 +142,22 @@ impl Server {
                 Event::Recipient(path) => self.recipient(&path),
                 Event::Body(text) => self.body(text),
                 Event::Complete(recipients) => self.complete(recipients),
+                Event::Unwanted => {
+                    self.seen.push(Seen::Unwanted);
+                    self.write();
+                }
+                Event::Refused { what, why } => {
+                    if what == Refused::Message {
+                        self.count_replies();
+                    }
+                    self.seen.push(Seen::Refused(what, why.to_string()));
+                    self.write();
+                }
                 Event::Abandoned => {
-                    self.refused_early = self.session.in_data();
                     self.seen.push(Seen::Abandoned);
                     self.write();
                 }
                 Event::Flush => {
-                    if std::mem::take(&mut self.refused_early) {
-                        self.count_replies();
-                    }
                     self.seen.push(Seen::Flush);
                     self.write();
                 }
