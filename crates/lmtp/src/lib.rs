@@ -109,7 +109,7 @@
 //! | RFC 2033 4.2: a 250 takes responsibility | `session::finish` wants a proof | `outcomes::outcomes_of_an_earlier_transaction_are_not_taken` |
 //! | RFC 5321 2.3.8: only CR LF ends a line | `line::LineReader` | `dialogue::only_cr_lf_ends_a_command` |
 //! | RFC 5321 3.8: an unknown command is 500, and the session goes on | `command::parse` | `dialogue::unknown_commands_are_500_and_known_ones_we_do_not_have_502` |
-//! | RFC 5321 3.8: 421 at a shutdown | `session::drain` | `shutdown::an_open_transaction_ends_first` |
+//! | RFC 5321 3.8: 421 at a shutdown | `session::drain`, `session::stop` | `shutdown::an_open_transaction_ends_first`, `shutdown::whatever_is_open_can_be_stopped` |
 //! | RFC 5321 4.1.1: the syntax of commands | `command::parse` | `dialogue::syntax_errors_are_501`, `parameters::an_unknown_parameter_is_555` |
 //! | RFC 5321 4.1.1.3, F.2: source routes are ignored | `mailbox::skip_source_route` | `addresses::source_routes_are_ignored` |
 //! | RFC 5321 4.1.1.4: only CR LF `.` CR LF ends the data | `data::DataReader` | `smuggling::no_variant_of_the_final_dot_ends_the_data`, `data::tests::only_crlf_dot_crlf_ends_the_data_in_any_pieces` |

@@ -125,6 +125,7 @@ pub struct Session<R, P> {
     wait_until: Option<Instant>,
     transaction_until: Option<Instant>,
     draining: bool,
+    stopped: bool,
     /// Something in `out` must not wait for more input.
     flush: bool,
     out: Vec<u8>,
@@ -154,6 +155,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             wait_until: None,
             transaction_until: None,
             draining: false,
+            stopped: false,
             flush: false,
             out,
             proof: PhantomData,
@@ -229,6 +231,12 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// [`next`](Self::next) afterwards, with or without input.
     pub fn drain(&mut self) {
         self.draining = true;
+    }
+
+    /// Ends the session with 421 whatever is open. Call [`next`](Self::next) afterwards, with or without
+    /// input: none of it is looked at.
+    pub fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// Answers [`Event::Mail`] with 250: a transaction is open.
@@ -316,7 +324,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             return None;
         }
         let between_transactions = matches!(self.state, State::Greeting | State::Idle);
-        if self.draining && between_transactions {
+        if self.stopped || (self.draining && between_transactions) {
             return Some(self.close(&Refusal::new(421, 3, 2, "Shutting down, try again later")));
         }
         let limits = &self.settings.limits;

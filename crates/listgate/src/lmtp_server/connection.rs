@@ -38,7 +38,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         session,
         heard: Instant::now(),
         alarm: Box::pin(tokio::time::sleep(Duration::MAX)),
-        draining: false,
+        heeded: Stage::Open,
         transaction: None,
     };
     match connection.talk().await {
@@ -61,8 +61,8 @@ struct Connection<'s, S> {
     /// Rings at the session's deadline or before it, when it is set anew: deadlines move with every
     /// command, and nearly none is met.
     alarm: Pin<Box<Sleep>>,
-    /// Whether the session knows that the gate drains.
-    draining: bool,
+    /// What the session knows of the gate's end.
+    heeded: Stage,
     transaction: Option<Transaction>,
 }
 
@@ -87,7 +87,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             self.write().await?;
             // The octets of a message are no commands: it is what was waited for.
             if self.session.commands() > talkative && !self.session.in_data() {
-                tokio::time::sleep(limits::TALKATIVE_PAUSE).await;
+                let ended = reached(&mut self.stages, Stage::Ended);
+                let _ = tokio::time::timeout(limits::TALKATIVE_PAUSE, ended).await;
             } else if buffer.len() == buffer.capacity() {
                 // There is more, and it is somebody else's turn.
                 tokio::task::yield_now().await;
@@ -239,7 +240,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Writes what the session has to say, to a peer that reads.
+    /// Writes what the session has to say, to a peer that reads. When the grace time is over it is what
+    /// the socket takes at once.
     async fn write(&mut self) -> io::Result<()> {
         let output = self.session.output();
         if output.is_empty() {
@@ -257,8 +259,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(())
     }
 
+    /// Tells the session how the gate ends; whether that is news to it.
+    fn heed_stage(&mut self) -> bool {
+        let stage = *self.stages.borrow_and_update();
+        match stage {
+            Stage::Open => {}
+            // Between transactions it ends now: nothing that the peer sends is waited for.
+            Stage::Draining => self.session.drain(),
+            Stage::Ended => self.session.stop(),
+        }
+        std::mem::replace(&mut self.heeded, stage) != stage
+    }
+
     /// Waits for octets, or for the session's deadline, or for the gate to end. `false`: the peer has
-    /// closed, or the grace time is over.
+    /// closed.
     async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         let (small, large) = limits::READ_BUFFER;
         let filled = buffer.len() == buffer.capacity();
@@ -268,16 +282,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             (_, false) if buffer.capacity() > 4 * small => *buffer = Vec::with_capacity(small),
             _ => {}
         }
-        let stage = *self.stages.borrow_and_update();
-        match stage {
-            Stage::Draining if !self.draining => {
-                // Between transactions it ends now: nothing that the peer sends is waited for.
-                self.draining = true;
-                self.session.drain();
-                return Ok(true);
-            }
-            Stage::Open | Stage::Draining => {}
-            Stage::Ended => return Ok(false),
+        if self.heed_stage() {
+            return Ok(true);
         }
         let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
         if let Some(at) = deadline

@@ -144,13 +144,30 @@ fn a_grace_time_that_ends_while_the_store_hangs() {
     assert_all(&THREE.map(|_| peer.reply()), "451 4.3.2");
     let took = asked.elapsed();
     assert!((Duration::from_millis(800)..Duration::from_secs(5)).contains(&took), "{took:?}");
-    assert!(matches!(peer.reply().get(..3), None | Some("421")));
+    assert_eq!(&peer.reply()[..9], "421 4.3.2");
     ends(&mut server);
     drop(lock);
     // Nothing was promised, and nothing came of it.
     assert_eq!(entries(&site, "<hangs@x>"), 0);
     let server = serve(&site, config);
     Peer::greeted(server.address).assert_usable();
+}
+
+#[test]
+fn a_grace_time_that_ends_while_peers_are_silent() {
+    let site = Site::with_list();
+    let mut server = serve(&site, "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \"1s\"\n");
+    let (mut envelope, mut data) = (Peer::greeted(server.address), Peer::greeted(server.address));
+    assert_eq!(&envelope.say("MAIL FROM:<>")[..3], "250");
+    data.begin("a@example.org", &THREE);
+    data.send(message("<silent@x>", 100));
+    server.signal("TERM");
+    for mut peer in [envelope, data] {
+        assert_eq!(&peer.reply()[..9], "421 4.3.2");
+        assert_eq!(peer.reply(), "");
+    }
+    ends(&mut server);
+    assert_eq!(entries(&site, "<silent@x>"), 0);
 }
 
 fn ends(server: &mut Server) {

@@ -1,4 +1,4 @@
-//! `drain`: 421 as soon as no transaction is open (RFC 5321 section 3.8).
+//! `drain`: 421 as soon as no transaction is open; `stop`: 421 at once (RFC 5321 section 3.8).
 
 use crate::util::{Seen, Server};
 
@@ -40,6 +40,19 @@ fn an_open_transaction_ends_first() {
     let replies = server.say(b".\r\nMAIL FROM:<a@b>\r\n");
     assert_eq!(replies, format!("250 2.0.0 Ok: queued as id-1\r\n250 2.0.0 Ok: queued as id-2\r\n{BYE}"));
     assert!(server.is_closed());
+}
+
+#[test]
+fn whatever_is_open_can_be_stopped() {
+    for said in ["", "LHLO a\r\n", "MAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx"] {
+        let mut server = Server::greeted();
+        server.say(said.as_bytes());
+        server.session.stop();
+        let before = server.seen.len();
+        assert_eq!(server.say(b"\r\n.\r\nNOOP\r\n"), BYE, "{said:?}");
+        assert_eq!(server.seen[before..], [Seen::Close], "{said:?}");
+        assert_eq!(server.say(b"NOOP\r\n"), "");
+    }
 }
 
 #[test]
