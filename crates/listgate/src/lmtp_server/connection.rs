@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let mut buffer = Vec::with_capacity(limits::READ_BUFFER.0);
         loop {
             let mut input = buffer.as_slice();
-            while let Some(event) = self.session.next(Instant::now(), &mut input) {
+            while let Some(event) = self.next(&mut input) {
                 if self.handle(event).await? == Next::Close {
                     return self.write().await;
                 }
@@ -97,6 +97,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 return Ok(());
             }
         }
+    }
+
+    /// What the session makes of the input. How the gate ends is known to it before, so that nothing is
+    /// begun behind a message that was stored while the gate was stopped.
+    fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i, Recipient>> {
+        self.heed_stage();
+        self.session.next(Instant::now(), input)
     }
 
     async fn handle(&mut self, event: Event<'_, Recipient>) -> io::Result<Next> {
