@@ -6,7 +6,7 @@ use crate::config::{Config, HomeKind, ListenAddress};
 use crate::homes::sqlite::{self, DataDir};
 use crate::homes::{Home, mailman};
 use crate::intake::Intake;
-use crate::lmtp_server::{Admission, Listener, Shared, Stage, reached};
+use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
 use crate::metrics::Metrics;
 use crate::route::Rules;
 use crate::socketmap::Socketmap;
@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// A gate that takes mail until it is stopped. Dropping it stops it too, and waits.
 pub struct Gate {
@@ -70,7 +70,7 @@ impl Gate {
             socketmap,
             lmtp: addresses[0].clone(),
             admin,
-            places: Arc::new(Semaphore::new(config.max_connections)),
+            places: config.max_connections,
             grace: config.shutdown_grace,
             stages: stages.clone(),
             condemned: condemned.clone(),
@@ -227,7 +227,7 @@ struct House {
     /// Where mail is to be delivered.
     lmtp: ListenAddress,
     admin: Option<TcpListener>,
-    places: Arc<Semaphore>,
+    places: usize,
     grace: Duration,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
@@ -239,11 +239,8 @@ impl House {
     /// goes last: its writer finishes what it was given.
     async fn live(mut self, mut stages: watch::Receiver<Stage>) {
         let (alive, mut all_gone) = mpsc::channel(1);
-        for listener in self.listeners {
-            let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&self.places));
-            tokio::spawn(listener.serve(shared, places, stages.clone(), alive.clone()));
-        }
-        drop(alive);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(lmtp_server::serve(self.listeners, shared, self.places, stages.clone(), alive));
         let socketmap = Arc::new(Socketmap::new(Arc::clone(&self.shared), &self.lmtp));
         for listener in self.socketmap {
             tokio::spawn(Arc::clone(&socketmap).serve(listener, stages.clone()));

@@ -5,11 +5,13 @@ use super::{Shared, Stage, connection, reached};
 use crate::config::ListenAddress;
 use crate::limits;
 use std::fs::{self, Permissions};
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -69,67 +71,84 @@ impl Listener {
         }
     }
 
-    /// Accepts until the gate drains. While all places are taken nothing is accepted, and the kernel
-    /// keeps the callers waiting: a mail server that is refused stays away for minutes. `alive` is
-    /// held by each session, so that whoever has its other end knows when all have gone.
-    pub(crate) async fn serve(
-        self,
-        shared: Arc<Shared>,
-        places: Arc<Semaphore>,
-        mut stages: watch::Receiver<Stage>,
-        alive: mpsc::Sender<()>,
-    ) {
-        loop {
-            let place = Arc::clone(&places).acquire_owned();
-            let accepted = tokio::select! {
-                () = reached(&mut stages, Stage::Draining) => break,
-                accepted = async { (place.await, self.accept().await) } => accepted,
-            };
-            let (Ok(place), accepted) = accepted else { break };
-            let (stream, caller, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(why) => {
-                    // Out of descriptors, most likely: they come back as sessions end.
-                    tracing::error!("cannot accept a connection: {why}");
-                    tokio::time::sleep(limits::ACCEPT_RETRY).await;
-                    continue;
-                }
-            };
-            let present = match shared.admission.admit(caller) {
-                Ok(present) => present,
-                Err(turned) => {
-                    tracing::warn!("turned away {caller}: {}", turned.name());
-                    shared.metrics().turned_away(turned.name());
-                    // A fresh socket has room for a line; whoever does not read it is not missed.
-                    stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
-                    continue;
-                }
-            };
-            let (shared, stages, alive) = (Arc::clone(&shared), stages.clone(), alive.clone());
-            tokio::spawn(async move {
-                match stream {
-                    Stream::Tcp(stream) => connection::run(stream, peer, "LMTP/TCP", &shared, stages).await,
-                    Stream::Unix(stream) => connection::run(stream, peer, "LMTP/Unix", &shared, stages).await,
-                }
-                drop((place, present, alive));
-            });
-        }
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
+        poll_fn(|context| self.poll_accept(context)).await
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, Caller, String)> {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
+            Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
+                let (stream, peer) = accepted?;
                 stream.set_nodelay(true)?;
                 Ok((Stream::Tcp(stream), Caller::Address(peer.ip().to_canonical()), peer.to_string()))
-            }
-            Self::Unix(listener, address) => {
-                let (stream, _) = listener.accept().await?;
+            }),
+            Self::Unix(listener, address) => listener.poll_accept(context).map(|accepted| {
+                let (stream, _) = accepted?;
                 let caller = Caller::User(stream.peer_cred().ok().map(|cred| cred.uid()));
                 Ok((Stream::Unix(stream), caller, format!("{address} ({caller})")))
-            }
+            }),
         }
     }
+}
+
+/// Accepts on all listeners until the gate drains. While all `places` are taken nothing is accepted, and
+/// the kernel keeps the callers waiting: a mail server that is refused stays away for minutes. `alive` is
+/// held by each session, so that whoever has its other end knows when all have gone.
+pub(crate) async fn serve(
+    mut listeners: Vec<Listener>,
+    shared: Arc<Shared>,
+    places: usize,
+    mut stages: watch::Receiver<Stage>,
+    alive: mpsc::Sender<()>,
+) {
+    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+    loop {
+        let place = Arc::clone(&places).acquire_owned();
+        let accepted = tokio::select! {
+            () = reached(&mut stages, Stage::Draining) => break,
+            accepted = async { (place.await, accept_on_any(&mut listeners).await) } => accepted,
+        };
+        let (Ok(place), accepted) = accepted else { break };
+        let (stream, caller, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                // Out of descriptors, most likely: they come back as sessions end.
+                tracing::error!("cannot accept a connection: {why}");
+                tokio::time::sleep(limits::ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let present = match shared.admission.admit(caller) {
+            Ok(present) => present,
+            Err(turned) => {
+                tracing::warn!("turned away {caller}: {}", turned.name());
+                shared.metrics().turned_away(turned.name());
+                // A fresh socket has room for a line; whoever does not read it is not missed.
+                stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
+                continue;
+            }
+        };
+        let (shared, stages, alive) = (Arc::clone(&shared), stages.clone(), alive.clone());
+        tokio::spawn(async move {
+            match stream {
+                Stream::Tcp(stream) => connection::run(stream, peer, "LMTP/TCP", &shared, stages).await,
+                Stream::Unix(stream) => connection::run(stream, peer, "LMTP/Unix", &shared, stages).await,
+            }
+            drop((place, present, alive));
+        });
+    }
+}
+
+/// Whoever comes first: one place is kept for all listeners, and not one for each.
+async fn accept_on_any(listeners: &mut [Listener]) -> io::Result<Accepted> {
+    let accepted = poll_fn(|context| {
+        let mut each = listeners.iter().map(|listener| listener.poll_accept(context));
+        each.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    });
+    let accepted = accepted.await;
+    // Another is asked first the next time.
+    listeners.rotate_left(1);
+    accepted
 }
 
 impl Drop for Listener {
@@ -140,6 +159,9 @@ impl Drop for Listener {
         }
     }
 }
+
+/// A connection, whose it is, and that as the log has it.
+type Accepted = (Stream, Caller, String);
 
 /// A connection.
 pub(crate) enum Stream {

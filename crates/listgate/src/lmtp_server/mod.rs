@@ -7,7 +7,7 @@ mod listener;
 mod transaction;
 
 pub(crate) use admission::Admission;
-pub(crate) use listener::{Listener, Stream};
+pub(crate) use listener::{Listener, Stream, serve};
 
 use crate::intake::Intake;
 use crate::metrics::Metrics;

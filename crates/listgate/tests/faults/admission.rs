@@ -36,6 +36,29 @@ fn above_the_limit_of_connections_callers_wait_and_are_served_in_their_turn() {
 }
 
 #[test]
+fn the_last_place_is_for_whoever_comes_first_on_any_address() {
+    let site = Site::with_list();
+    let listen = vec!["127.0.0.1:0".parse().unwrap(); 2];
+    let gate = site.gate(Config { listen, max_connections: 1, ..site.config() });
+    let addresses = gate.addresses().iter().map(|address| match address {
+        ListenAddress::Tcp(address) => *address,
+        ListenAddress::Unix(_) => panic!("the gate listens on TCP alone"),
+    });
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    for (first, second) in [(addresses[0], addresses[1]), (addresses[1], addresses[0])] {
+        let mut served = Peer::greeted(first);
+        let mut waiting = TcpStream::connect(second).unwrap();
+        waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut octet = [0];
+        assert!(waiting.read(&mut octet).is_err(), "nothing is said to whoever waits");
+        served.assert_usable();
+        drop(served);
+        waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!((waiting.read(&mut octet).unwrap(), octet), (1, *b"2"));
+    }
+}
+
+#[test]
 fn a_peer_with_too_many_connections_gets_421_and_the_others_of_it_go_on() {
     let site = Site::with_list();
     let gate = site.gate(Config { max_connections_per_peer: Some(2), ..site.config() });
