@@ -119,7 +119,7 @@ pub struct Session<R, P> {
     errors: u32,
     /// Commands since the last whole message.
     commands: u32,
-    /// Of these, the last ones that were about no mail.
+    /// Of these, the ones about no mail since the last that was.
     idle_commands: u32,
     /// When the present wait ends; `None` until the wait has been seen to begin.
     wait_until: Option<Instant>,
@@ -257,6 +257,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     pub fn accept(&mut self, recipient: R) {
         assert_eq!(self.state, State::AskedRecipient);
         self.state = State::Envelope;
+        self.idle_commands = 0;
         self.accepted.push(recipient);
         self.reply(250, (1, 5), "Recipient ok");
     }
@@ -363,14 +364,16 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn command<'i>(&mut self, now: Instant, line: Option<&[u8]>) -> Option<Event<'i, R>> {
         let limits = &self.settings.limits;
         self.commands += 1;
-        if self.commands > limits.commands || self.idle_commands >= limits.idle_commands {
-            let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
-            return Some(self.close(&why));
-        }
         let parsed = match line {
             Some(line) => command::parse(line),
             None => Err(Refusal::new(500, 5, 2, "Command line too long")),
         };
+        let too_many = self.commands > limits.commands || self.idle_commands >= limits.idle_commands;
+        // Whoever goes by itself need not be told to.
+        if too_many && parsed != Ok(Command::Quit) {
+            let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
+            return Some(self.close(&why));
+        }
         match parsed {
             Ok(Command::Mail(sender)) => self.mail(now, sender),
             Ok(Command::Rcpt(path)) => self.rcpt(path),
@@ -500,6 +503,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         match self.state {
             State::Envelope if !self.accepted.is_empty() => {
                 self.state = State::Data;
+                self.idle_commands = 0;
                 self.data = DataReader::new();
                 encode_line(&mut self.out, 354, b' ', None, "End data with <CR><LF>.<CR><LF>");
                 self.flush = true;

@@ -1,6 +1,7 @@
 //! Which errors count against a peer (DESIGN: 500, 501, 503 and 555, where they are its own mistake).
 
 use crate::util::Server;
+use listgate_lmtp::Limits;
 
 const LIMIT: u32 = 5;
 const TOO_MANY: &str = "421 4.7.0 Too many commands without a message, closing\r\n";
@@ -136,6 +137,33 @@ fn commands_about_no_mail_end_the_session_earlier() {
     let replies = server.say("HELP\r\nVRFY x\r\nLHLO x\r\nNOOP\r\n".repeat(5).as_bytes());
     assert!(replies.ends_with(TOO_MANY), "{replies}");
     assert!(server.is_closed());
+}
+
+#[test]
+fn what_is_about_mail_begins_the_row_anew() {
+    let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
+    server.say(b"MAIL FROM:<a@b>\r\n");
+    let nine = "NOOP\r\n".repeat(9);
+    for _ in 0..20 {
+        let replies = server.say(format!("{nine}RCPT TO:<a@b>\r\n").as_bytes());
+        assert!(!replies.contains("421"), "{replies}");
+    }
+    let replies = server.say(format!("{nine}DATA\r\n.\r\n{nine}").as_bytes());
+    assert!(!replies.contains("421"), "{replies}");
+    server.say(format!("MAIL FROM:<a@b>\r\n{nine}RCPT TO:<no@b>\r\nNOOP\r\n").as_bytes());
+    assert_eq!(server.say(b"NOOP\r\n"), TOO_MANY, "who is refused proves nothing");
+}
+
+#[test]
+fn a_quit_is_answered_however_many_commands_there_were() {
+    for (commands, idle_commands) in [(10, 100), (100, 10)] {
+        let mut server = Server::with(|settings| {
+            settings.limits = Limits { commands, idle_commands, ..Limits::default() };
+        });
+        assert!(!server.say("NOOP\r\n".repeat(10).as_bytes()).contains("421"));
+        assert_eq!(server.say(b"QUIT\r\n"), "221 2.0.0 Bye\r\n");
+        assert!(server.is_closed());
+    }
 }
 
 #[test]
