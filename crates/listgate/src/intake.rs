@@ -11,7 +11,7 @@ use crate::queue::{
     Addressed, Delivery, Envelope, Fingerprint, Message, Name, NotStored, Outcomes, Queued, Unavailable,
 };
 use crate::route::{self, Endpoint, Lookup, Names, Rules};
-use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
+use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -96,6 +96,8 @@ impl Intake {
     /// A message begins to arrive.
     pub(crate) fn begin(&self, mail_from: &ReversePath, peer: &str, lhlo: &str) -> Box<Incoming> {
         let received = self.add_received.then(|| {
+            // Any word is taken at LHLO; here it could open a comment, or make the line too long.
+            let lhlo = if is_domain(lhlo) { lhlo } else { "unknown" };
             let now = mail_date(SystemTime::now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });

@@ -9,7 +9,8 @@ use crate::data::{DataReader, DataWriter, Piece};
 use crate::limits::{self, Limits};
 use crate::line::LineReader;
 use crate::mailbox::{
-    ForwardPath, Mailbox, ReversePath, is_domain_name, is_dot_string, take_forward_path, take_reverse_path,
+    ForwardPath, Mailbox, ReversePath, is_domain, is_domain_name, is_dot_string, take_forward_path,
+    take_reverse_path,
 };
 use crate::per_recipient::PerRecipient;
 use crate::reply::{Refusal, Reply, ReplyReader};
@@ -141,9 +142,8 @@ pub fn mailbox(input: &[u8]) {
     if is_dot_string(text) && text.len() <= limits::LOCAL_PART {
         assert!(format!("{text}@a").parse::<Mailbox>().is_ok(), "{text:?} is a local part");
     }
-    if is_domain_name(text) {
-        assert!(format!("a@{text}").parse::<Mailbox>().is_ok(), "{text:?} is a domain");
-    }
+    assert_eq!(is_domain(text), format!("a@{text}").parse::<Mailbox>().is_ok(), "{text:?}");
+    assert!(is_domain(text) || !is_domain_name(text), "{text:?} is a domain");
     let Ok(mailbox) = text.parse::<Mailbox>() else { return };
     let (local, domain) = (mailbox.local(), mailbox.domain());
     assert_eq!(mailbox.as_str(), text);

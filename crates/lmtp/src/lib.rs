@@ -152,7 +152,8 @@ pub use command::Sender;
 pub use data::encode_message;
 pub use limits::Limits;
 pub use mailbox::{
-    Domain, ForwardPath, InvalidAddress, LocalPart, Mailbox, ReversePath, is_domain_name, is_dot_string,
+    Domain, ForwardPath, InvalidAddress, LocalPart, Mailbox, ReversePath, is_domain, is_domain_name,
+    is_dot_string,
 };
 pub use per_recipient::PerRecipient;
 pub use reply::{Refusal, Reply};

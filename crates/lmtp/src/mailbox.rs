@@ -285,6 +285,12 @@ fn domain_name_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     }
 }
 
+/// Whether `text` is a domain name or an address literal.
+pub fn is_domain(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    take_domain(&mut rest).is_ok() && rest.is_empty()
+}
+
 /// Whether `text` is a domain name (not an address literal).
 pub fn is_domain_name(text: &str) -> bool {
     text.len() <= limits::DOMAIN && domain_name_len(text.as_bytes()) == Ok(text.len())

@@ -120,3 +120,21 @@ fn a_received_line_is_added_on_request() {
     assert!(stored.starts_with("Received: from client.example ("), "{stored}");
     assert!(stored.contains("by lists.example.com with LMTP; "), "{stored}");
 }
+
+#[test]
+fn a_received_line_has_no_name_that_is_none() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { add_received: true, ..site.config() });
+    let mut peer = Peer::connect(tcp(&gate));
+    for (lhlo, named) in [
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("mail_1.example", "mail_1.example"),
+        ("a(b", "unknown"),
+        (&"x".repeat(2000), "unknown"),
+    ] {
+        peer.say(&format!("LHLO {lhlo}"));
+        let stored = String::from_utf8(site.message(&deliver(&mut peer, b"\r\n"))).unwrap();
+        assert!(stored.starts_with(&format!("Received: from {named} (127.0.0.1:")), "{stored}");
+        assert!(stored.lines().all(|line| line.len() < 998), "{stored}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Which addresses are addresses (RFC 5321 sections 4.1.2 and 4.1.3).
 
 use crate::util::{Seen, Server};
-use listgate_lmtp::{Mailbox, is_domain_name, is_dot_string};
+use listgate_lmtp::{Mailbox, is_domain, is_domain_name, is_dot_string};
 
 fn good() -> Vec<String> {
     let long_name = [&"a".repeat(63), &"b".repeat(63), &"c".repeat(63), "d".repeat(63).as_str()].join(".");
@@ -198,6 +198,8 @@ fn names_can_be_asked_about_alone() {
     assert!(is_dot_string("a.b") && !is_dot_string("a b") && !is_dot_string("") && !is_dot_string("a."));
     assert!(is_domain_name("example.com") && !is_domain_name("[192.0.2.1]") && !is_domain_name(""));
     assert!(!is_domain_name("example.com.") && !is_domain_name(&"a.".repeat(150)));
+    assert!(is_domain("example.com") && is_domain("[192.0.2.1]") && is_domain("[IPv6:::1]"));
+    assert!(!is_domain("") && !is_domain("[192.0.2.1]a") && !is_domain("a(") && !is_domain("[192.0.2]"));
 }
 
 #[test]
