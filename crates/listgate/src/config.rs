@@ -385,7 +385,7 @@ struct Queue {
 }
 
 /// In octets.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Default, Debug, Deserialize)]
 #[serde(try_from = "WrittenSize")]
 struct Size(u64);
 
@@ -440,8 +440,9 @@ impl Written {
         set(&mut config.socketmap, addresses("socketmap.listen", self.socketmap.listen)?);
         set(&mut config.mask_addresses, self.log.mask_addresses);
         set(&mut config.redelivery, self.queue.redelivery);
-        set(&mut config.max_entries, self.queue.max_entries);
-        config.max_octets = self.queue.max_size.map(|size| size.0).or(config.max_octets);
+        set(&mut config.max_entries, at_least_one("queue.max_entries", self.queue.max_entries)?);
+        let max_size = at_least_one("queue.max_size", self.queue.max_size)?;
+        config.max_octets = max_size.map(|size| size.0).or(config.max_octets);
         set_size(&mut config.min_free, self.storage.min_free);
         Ok(())
     }
@@ -472,11 +473,11 @@ impl Server {
 impl Lmtp {
     fn apply(self, config: &mut Config) -> Result<(), String> {
         set(&mut config.refuse_at, self.refuse_at);
-        set_size(&mut config.max_message_size, self.max_message_size);
+        set_size(&mut config.max_message_size, at_least_one("lmtp.max_message_size", self.max_message_size)?);
         set(&mut config.max_recipients, at_least_one("lmtp.max_recipients", self.max_recipients)?);
-        set_time(&mut config.command_timeout, "lmtp.command_timeout", self.command_timeout)?;
-        set_time(&mut config.data_timeout, "lmtp.data_timeout", self.data_timeout)?;
-        set_time(&mut config.transaction_timeout, "lmtp.transaction_timeout", self.transaction_timeout)?;
+        set_timeout(&mut config.command_timeout, "lmtp.command_timeout", self.command_timeout)?;
+        set_timeout(&mut config.data_timeout, "lmtp.data_timeout", self.data_timeout)?;
+        set_timeout(&mut config.transaction_timeout, "lmtp.transaction_timeout", self.transaction_timeout)?;
         set(
             &mut config.bare_newline,
             self.bare_newline.map(|written| match written {
@@ -512,8 +513,20 @@ fn set_time(place: &mut Duration, key: &str, value: Option<String>) -> Result<()
     Ok(())
 }
 
-fn at_least_one(key: &str, value: Option<usize>) -> Result<Option<usize>, String> {
-    if value == Some(0) { Err(format!("{key} = 0 would take no mail: write at least 1")) } else { Ok(value) }
+/// A time after which a session is over.
+fn set_timeout(place: &mut Duration, key: &str, value: Option<String>) -> Result<(), String> {
+    set_time(place, key, value)?;
+    if *place < Duration::from_secs(1) {
+        return Err(format!("{key} is too short to take mail: write at least \"1s\""));
+    }
+    Ok(())
+}
+
+fn at_least_one<T: Default + PartialEq>(key: &str, value: Option<T>) -> Result<Option<T>, String> {
+    if value == Some(T::default()) {
+        return Err(format!("{key} = 0 would take no mail: write at least 1"));
+    }
+    Ok(value)
 }
 
 /// TOML's own words, and the nearest key where one was unknown.

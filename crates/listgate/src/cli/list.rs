@@ -146,6 +146,9 @@ impl FromStr for SizeLimit {
         }
         let size: ByteSize =
             text.parse().map_err(|_| format!("{text:?} is no size: write one such as 500KiB, or none"))?;
+        if size.as_u64() == 0 {
+            return Err("a list of that limit would take no mail: `listgate list close` says so".to_owned());
+        }
         Ok(Self(Some(size.as_u64())))
     }
 }

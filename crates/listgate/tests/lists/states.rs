@@ -83,6 +83,9 @@ fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
     let said = String::from_utf8(missing.stderr).unwrap();
     assert!(said.contains("there is no list nolist@example.com"), "{said}");
     assert_eq!(site.listgate(&["list", "limit", LIST, "much"]).status.code(), Some(2));
+    let none = site.listgate(&["list", "limit", LIST, "0B"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8(none.stderr).unwrap().contains("`listgate list close`"));
 }
 
 #[test]

@@ -10,6 +10,15 @@ fn check(site: &Site, toml: &str) -> String {
     site.stdout(&["config", "check", "--config", file.to_str().unwrap()])
 }
 
+/// What `listgate config check` says of a file with a mistake.
+fn refused(site: &Site, toml: &str) -> String {
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, toml).unwrap();
+    let output = site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{toml}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
 /// The lines without their comments.
 fn settings(said: &str) -> Vec<&str> {
     said.lines().filter_map(|line| line.split("  #").next()).map(str::trim_end).skip(1).collect()
@@ -78,10 +87,7 @@ fn as_json_each_key_is_an_object() {
 
 /// The names that the error of an unknown one offers.
 fn offered(site: &Site, toml: &str) -> Vec<String> {
-    let file = site.data().join("listgate.toml");
-    fs::write(&file, toml).unwrap();
-    let output = site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = refused(site, toml);
     let line = said.lines().find(|line| line.contains("expected")).unwrap_or_else(|| panic!("{said}"));
     line.split('`').skip(3).step_by(2).map(str::to_owned).collect()
 }
@@ -113,5 +119,22 @@ fn a_mistake_is_an_error_with_its_place() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     for part in ["listgate.toml", "line 3", "Did you mean `max_connections`?"] {
         assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}
+
+#[test]
+fn a_bound_that_would_stop_all_mail_is_refused() {
+    let site = Site::new();
+    for (key, none, least) in [
+        ("lmtp.max_message_size", "0", "at least 1"),
+        ("lmtp.max_message_size", "\"0B\"", "at least 1"),
+        ("queue.max_entries", "0", "at least 1"),
+        ("queue.max_size", "\"0MiB\"", "at least 1"),
+        ("lmtp.command_timeout", "\"0s\"", "at least \"1s\""),
+        ("lmtp.data_timeout", "\"1ms\"", "at least \"1s\""),
+        ("lmtp.transaction_timeout", "\"0s\"", "at least \"1s\""),
+    ] {
+        let said = refused(&site, &format!("{key} = {none}\n"));
+        assert!(said.contains(key) && said.contains(least), "{said}");
     }
 }
