@@ -221,6 +221,28 @@ impl Config {
                 self.max_in_flight, self.max_message_size
             ));
         }
+        self.agrees_on_addresses()
+    }
+
+    /// Nobody listens twice on one address; a port of 0 is another each time.
+    fn agrees_on_addresses(&self) -> Result<(), String> {
+        if self.listen.is_empty() {
+            return Err("server.listen = [] would take no mail: write an address such as \"127.0.0.1:8024\""
+                .to_owned());
+        }
+        let admin = self.admin.map(ListenAddress::Tcp);
+        let listen = self.listen.iter().map(|address| ("server.listen", address));
+        let socketmap = self.socketmap.iter().map(|address| ("socketmap.listen", address));
+        let all = listen.chain(socketmap).chain(admin.iter().map(|address| ("admin.listen", address)));
+        let mut taken: Vec<(&str, &ListenAddress)> = Vec::new();
+        for (key, address) in all.filter(|(_, address)| !address.is_any_port()) {
+            if let Some((first, _)) = taken.iter().find(|(_, taken)| *taken == address) {
+                return Err(format!(
+                    "{address} is in {first} and again in {key}: write another, or leave it out"
+                ));
+            }
+            taken.push((key, address));
+        }
         Ok(())
     }
 
@@ -558,6 +580,12 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// `unix:/path`
     Unix(PathBuf),
+}
+
+impl ListenAddress {
+    fn is_any_port(&self) -> bool {
+        matches!(self, Self::Tcp(socket) if socket.port() == 0)
+    }
 }
 
 impl FromStr for ListenAddress {

@@ -138,3 +138,25 @@ fn a_bound_that_would_stop_all_mail_is_refused() {
         assert!(said.contains(key) && said.contains(least), "{said}");
     }
 }
+
+#[test]
+fn an_address_is_listened_on_once() {
+    let site = Site::new();
+    for (toml, parts) in [
+        ("server.listen = []\n", &["server.listen = []", "\"127.0.0.1:8024\""][..]),
+        ("server.listen = [\"[::1]:24\", \"[::1]:24\"]\n", &["[::1]:24 is in server.listen"]),
+        (
+            "server.listen = [\"unix:/run/l\"]\nsocketmap.listen = [\"unix:/run/l\"]\n",
+            &["unix:/run/l is in server.listen and again in socketmap.listen"],
+        ),
+        (
+            "socketmap.listen = [\"127.0.0.1:8026\"]\nadmin.listen = \"127.0.0.1:8026\"\n",
+            &["127.0.0.1:8026 is in socketmap.listen and again in admin.listen"],
+        ),
+    ] {
+        let said = refused(&site, toml);
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    }
+    let any_port = "server.listen = [\"[::1]:0\", \"[::1]:0\"]\nadmin.listen = \"[::1]:0\"\n";
+    assert!(check(&site, any_port).contains("[\"[::1]:0\",\"[::1]:0\"]"));
+}
