@@ -5,7 +5,7 @@ use crate::homes::mailman;
 use crate::lists::ListAddress;
 use crate::peers::Peers;
 use bytesize::ByteSize;
-use listgate_lmtp::{BareNewline, Limits};
+use listgate_lmtp::{BareNewline, Limits, Mailbox};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -445,7 +445,12 @@ impl Written {
     }
 
     fn apply(self, config: &mut Config) -> Result<(), String> {
-        set(&mut config.owner, self.site.owner);
+        if let Some(owner) = self.site.owner {
+            let address: Mailbox = owner.parse().map_err(|why| {
+                format!("site.owner = {owner:?} is no address such as \"anne@example.com\": {why}")
+            })?;
+            config.owner = address.to_string();
+        }
         if let Some(postmaster) = self.site.postmaster {
             let list: ListAddress = postmaster.parse().map_err(|why| format!("site.postmaster: {why}"))?;
             config.postmaster = Some(list.to_string());

@@ -51,12 +51,12 @@ fn each_value_of_a_file_has_its_line_and_what_is_said_is_a_file_that_says_the_sa
     let site = Site::new();
     let said = check(
         &site,
-        "[storage]\nmin_free = \"1GiB\"\n\n[site]\n# Whoever reads it.\nowner = \"a\\\"b@example.com\"\n\
+        "[storage]\nmin_free = \"1GiB\"\n\n[site]\n# Whoever reads it.\nowner = \"\\\"a b\\\"@example.com\"\n\
          postmaster = \"staff@example.com\"\n[lmtp]\nmax_message_size = \"1001B\"\ndata_timeout = \"90s\"\n\
          [server]\nlisten = [\n \"[::1]:24\",\n \"unix:/run/l.sock\"]\n",
     );
     for (setting, line) in [
-        (r#"site.owner = "a\"b@example.com""#, 6),
+        (r#"site.owner = "\"a b\"@example.com""#, 6),
         (r#"site.postmaster = "staff@example.com""#, 7),
         (r#"storage.min_free = "1GiB""#, 2),
         (r#"lmtp.max_message_size = "1001B""#, 9),
@@ -159,4 +159,13 @@ fn an_address_is_listened_on_once() {
     }
     let any_port = "server.listen = [\"[::1]:0\", \"[::1]:0\"]\nadmin.listen = \"[::1]:0\"\n";
     assert!(check(&site, any_port).contains("[\"[::1]:0\",\"[::1]:0\"]"));
+}
+
+#[test]
+fn the_owner_of_a_site_has_an_address() {
+    let site = Site::new();
+    for wrong in ["", "anne", "Anne <a@b.c>"] {
+        let said = refused(&site, &format!("site.owner = {wrong:?}\n"));
+        assert!(said.contains(&format!("site.owner = {wrong:?} is no address such as")), "{said}");
+    }
 }
