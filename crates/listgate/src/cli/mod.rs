@@ -17,6 +17,7 @@ mod work;
 
 use crate::bench::BenchError;
 use crate::config::{Config, ConfigError, HomeKind};
+use crate::doctor::{AS_THE_GATE, denied};
 use crate::homes::beside::Beside;
 use crate::homes::mailman::SiteError;
 use crate::homes::sqlite::backup::BackupError;
@@ -94,6 +95,16 @@ impl Site {
 
     fn data(&self) -> DataDir {
         DataDir::new(&self.data_dir)
+    }
+
+    /// What of the data this user may not use, where that may be why it could not be opened.
+    fn denied(&self, why: &CliError) -> Option<PathBuf> {
+        let opening = matches!(
+            why,
+            CliError::Home(_) | CliError::Gate(_) | CliError::Consumer(_) | CliError::Backup(_)
+        );
+        let is_ours = matches!(self.config(), Ok(Config { home: HomeKind::Sqlite, .. }));
+        (opening && is_ours).then(|| denied(&self.data())).flatten()
     }
 }
 
@@ -188,7 +199,13 @@ pub fn main() -> ExitCode {
         // Whoever reads us has read enough.
         Err(CliError::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("listgate: {why}");
+            match site.denied(&why) {
+                Some(path) => {
+                    let path = path.display();
+                    eprintln!("listgate: {path}: permission denied: {AS_THE_GATE} ({why})");
+                }
+                None => eprintln!("listgate: {why}"),
+            }
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,6 @@
 //! The data directory and the disk it is on.
 
-use super::Finding;
+use super::{AS_THE_GATE, Finding};
 use crate::homes::Space;
 use crate::homes::sqlite::DataDir;
 use crate::homes::sqlite::health::Health;
@@ -42,11 +42,7 @@ pub(super) fn writable(check: &'static str, path: &Path) -> Result<(Metadata, St
     let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
     let what = format!("{} (mode {mode:o}, uid {uid}, gid {gid})", path.display());
     if access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        return Err(Finding::wrong(
-            check,
-            format!("{what} cannot be written by this user"),
-            "run this as the user that the gate runs as, or as root",
-        ));
+        return Err(Finding::wrong(check, format!("{what} cannot be written by this user"), AS_THE_GATE));
     }
     Ok((metadata, what))
 }
@@ -135,7 +131,11 @@ pub(super) fn syncs(data: &DataDir) -> Finding {
         Ok(latencies) => latencies,
         Err(why) => {
             let found = format!("cannot write and sync {}: {why}", scratch.0.display());
-            return Finding::wrong(check, found, "make room; if there is some, see the system's log");
+            let mend = match why.kind() {
+                io::ErrorKind::PermissionDenied => AS_THE_GATE,
+                _ => "make room; if there is some, see the system's log",
+            };
+            return Finding::wrong(check, found, mend);
         }
     };
     let rate = |at: usize| in_two_digits(BATCHES[at] as f64 / latencies[at].median.as_secs_f64());

@@ -8,10 +8,12 @@ mod store;
 
 use crate::config::{Config, ConfigError, HomeKind};
 use crate::homes::sqlite::DataDir;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a thing is.
@@ -63,6 +65,15 @@ const UNREAD: Duration = Duration::from_secs(3600);
 /// Names that are told of many.
 const TOLD: usize = 5;
 
+/// The mend where something may not be read or written.
+pub(crate) const AS_THE_GATE: &str = "run this as the user that the gate runs as, or as root";
+
+/// What of the data this user may not read and write. SQLite does not say so of a file that it cannot open.
+pub(crate) fn denied(data: &DataDir) -> Option<PathBuf> {
+    let used = [data.path().to_owned(), data.database(), data.log(), data.spool()];
+    used.into_iter().find(|path| access(path, Access::READ_OK | Access::WRITE_OK) == Err(Errno::ACCESS))
+}
+
 /// Examines a site and tells each finding as it comes. `readable` says why `config` is without the file.
 pub(crate) fn examine<E>(
     file: Option<&Path>,
@@ -102,7 +113,8 @@ fn own<E>(
     disk::directory(data).into_iter().try_for_each(&mut tell)?;
     tell(disk::space(disk::with_free_pages(data), config.min_free))?;
     tell(store::clock())?;
-    if !data.database().exists() {
+    // One that may not be looked at may be there.
+    if matches!(data.database().try_exists(), Ok(false)) {
         return tell(Finding::note(
             "database",
             format!("there is none in {}", data.path().display()),

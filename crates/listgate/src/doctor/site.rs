@@ -1,6 +1,6 @@
 //! The configuration, the gate, and where it listens.
 
-use super::Finding;
+use super::{AS_THE_GATE, Finding};
 use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
 use crate::socketmap::netstring;
 use std::fs;
@@ -75,7 +75,7 @@ pub(super) fn gate(dir: &Path, holder: io::Result<Option<String>>) -> Finding {
         Err(why) => Finding::wrong(
             "gate",
             format!("cannot look at {}: {why}", dir.join("lock").display()),
-            "run this as the user that the gate runs as, or as root",
+            AS_THE_GATE,
         ),
     }
 }

@@ -1,6 +1,6 @@
 //! The database, the spool directory, and what is in them.
 
-use super::{Extent, Finding, UNREAD, age, some};
+use super::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
 use crate::config::Config;
 use crate::homes::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
 use crate::homes::sqlite::{DataDir, lists};
@@ -36,6 +36,17 @@ fn unreadable(check: &'static str, why: &impl std::fmt::Display) -> Finding {
     )
 }
 
+/// The database cannot be opened, which SQLite tells only when it is first read.
+fn unopened(data: &DataDir, why: &rusqlite::Error) -> Finding {
+    match denied(data) {
+        Some(path) => {
+            let found = format!("cannot be read: {}: permission denied", path.display());
+            Finding::wrong("database", found, AS_THE_GATE)
+        }
+        None => unreadable("database", why),
+    }
+}
+
 /// What was not looked at to its end.
 fn unfinished(check: &'static str) -> Finding {
     Finding::note(
@@ -62,14 +73,14 @@ impl<'a> Store<'a> {
         extent: Extent,
     ) -> Result<Self, Finding> {
         let patience = (!extent.thorough).then_some(PATIENCE);
-        let health = Health::open(data, patience).map_err(|why| unreadable("database", &why))?;
+        let health = Health::open(data, patience).map_err(|why| unopened(data, &why))?;
         Ok(Self { data, config, running, extent, health })
     }
 
     pub(super) fn examine<E>(&mut self, mut tell: impl FnMut(Finding) -> Result<(), E>) -> Result<(), E> {
         let shape = match self.health.shape() {
             Ok(shape) => shape,
-            Err(why) => return tell(unreadable("database", &why)),
+            Err(why) => return tell(unopened(self.data, &why)),
         };
         if shape.schema != SCHEMA {
             return tell(foreign_schema(shape.schema));

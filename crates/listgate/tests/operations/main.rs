@@ -7,6 +7,7 @@ mod support;
 mod backup;
 mod bench;
 mod config_check;
+mod denied;
 mod doctor;
 mod documentation;
 mod mta;

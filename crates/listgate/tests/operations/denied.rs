@@ -1,0 +1,71 @@
+//! Whoever may not use the data is told that, and as whom to ask.
+
+use crate::support::Site;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+const MEND: &str = "run this as the user that the gate runs as, or as root";
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A Mailman site keeps nothing there.
+#[test]
+fn a_data_directory_that_is_not_used_is_not_named() {
+    let site = Site::with_list();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let cfg = elsewhere.path().join("mailman.cfg");
+    let var = elsewhere.path().join("none");
+    let site_of_mailman = format!("[mailman]\nlayout: local\n[paths.local]\nvar_dir: {}\n", var.display());
+    fs::write(&cfg, site_of_mailman).unwrap();
+    chmod(site.data(), 0o000);
+    let said = said(&site, &["serve", "--mailman", cfg.to_str().unwrap()]);
+    chmod(site.data(), 0o700);
+    assert!(said.is_none_or(|said| !said.contains("permission denied")));
+}
+
+/// What `listgate ARGS` prints in all, with no rights but those that the modes give. Root gives its own
+/// up with setpriv; `None` where that is not installed.
+fn said(site: &Site, args: &[&str]) -> Option<String> {
+    let listgate = env!("CARGO_BIN_EXE_listgate");
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut setpriv = Command::new("setpriv");
+        setpriv.args(["--bounding-set=-dac_override,-dac_read_search", listgate]);
+        setpriv
+    } else {
+        Command::new(listgate)
+    };
+    let output = command.args(args).env("LISTGATE_DATA_DIR", site.data()).output().ok()?;
+    assert_eq!(output.status.code(), Some(1), "{args:?}");
+    let all = [output.stdout, output.stderr].concat();
+    Some(String::from_utf8(all).unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn the_file_is_named_and_who_may_use_it() {
+    let site = Site::with_list();
+    let closed = [site.data().to_owned(), site.data().join("listgate.db")];
+    for path in closed {
+        chmod(&path, 0o000);
+        for args in [
+            &["list", "ls"][..],
+            &["list", "create", "other@example.com"],
+            &["check", "mylist@example.com"],
+            &["serve", "--listen", "127.0.0.1:0"],
+            &["work", "in", "--drain", "--", "true"],
+            &["backup", "/no/such/directory"],
+        ] {
+            let Some(said) = said(&site, args) else { continue };
+            let named = format!("listgate: {}: permission denied: {MEND}", path.display());
+            assert!(said.contains(&named), "{args:?}: {said}");
+        }
+        if let Some(said) = said(&site, &["doctor"]) {
+            assert!(said.contains(&format!("permission denied mend: {MEND}")), "{said}");
+            assert!(!said.contains("make room") && !said.contains("backup"), "{said}");
+        }
+        chmod(&path, 0o700);
+    }
+}
