@@ -12,6 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(clap::Args)]
+// A file behind --to would be one more recipient.
+#[command(override_usage = "listgate send [OPTIONS] [FILE] --to <ADDRESS>...")]
 pub(super) struct Args {
     /// A recipient; may be repeated
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1.., value_parser = recipient)]

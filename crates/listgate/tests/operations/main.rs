@@ -12,3 +12,4 @@ mod doctor;
 mod documentation;
 mod mta;
 mod private;
+mod send;
