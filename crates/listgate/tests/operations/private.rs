@@ -2,6 +2,11 @@
 
 use crate::support::{Peer, Site, tcp};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
 
 #[test]
 fn what_holds_mail_is_open_to_its_owner_alone() {
@@ -9,7 +14,22 @@ fn what_holds_mail_is_open_to_its_owner_alone() {
     let gate = site.gate(site.config());
     Peer::greeted(tcp(&gate)).assert_usable();
     for name in ["listgate.db", "listgate.db-wal", "spool"] {
-        let mode = std::fs::metadata(site.data().join(name)).unwrap().permissions().mode();
+        let mode = mode(&site.data().join(name));
         assert_eq!(mode & 0o077, 0, "{name} has mode {mode:o}");
     }
+}
+
+#[test]
+fn a_backup_is_as_closed_as_what_it_copies() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let large = format!("Subject: large\r\n\r\n{}", "in a spool file\r\n".repeat(5000));
+    Peer::greeted(tcp(&gate)).deliver("a@example.org", &["mylist@example.com"], large);
+    let copy = site.data().join("copy");
+    // It was there before, and open to all.
+    std::fs::create_dir(&copy).unwrap();
+    site.stdout(&["backup", copy.to_str().unwrap()]);
+    assert_eq!((mode(&copy.join("listgate.db")), mode(&copy.join("spool"))), (0o600, 0o700));
+    let body = std::fs::read_dir(copy.join("spool")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(mode(&body), 0o600);
 }

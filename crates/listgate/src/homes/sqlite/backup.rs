@@ -14,7 +14,7 @@ use rusqlite::backup::Backup;
 use std::ffi::c_int;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What a backup has.
@@ -64,11 +64,11 @@ pub(crate) fn backup(from: &DataDir, to: &Path) -> Result<Copied, BackupError> {
 
 fn copy(from: &DataDir, snapshot: Connection, links: &Links, target: &Target) -> Result<Copied, BackupError> {
     hold(from, &snapshot, links)?;
+    target.create()?;
     let failed = |source| BackupError::Copy { path: target.dir.path().to_owned(), source };
     let mut copied = target.copy_database(&snapshot).map_err(failed)?;
     // While a transaction is open the gate cannot begin its log anew.
     drop(snapshot);
-    target.create_spool()?;
     links.each(|link| {
         copied.octets += target.copy_spool_file(link)?;
         copied.spool_files += 1;
@@ -102,6 +102,11 @@ fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeE
     move |source| HomeError::File { operation, path, source }
 }
 
+/// Other people's mail is nobody's to read.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// The directory of hard links, on the file system of the spool directory and of no interest to the
 /// gate. One backup has it at a time; the kernel releases the lock however the process ends.
 struct Links {
@@ -113,7 +118,7 @@ impl Links {
     /// Links that a killed backup left are removed.
     fn prepare(from: &DataDir) -> Result<Self, BackupError> {
         let dir = from.backup_links();
-        if let Err(why) = fs::create_dir(&dir)
+        if let Err(why) = DirBuilder::new().mode(0o700).create(&dir)
             && why.kind() != io::ErrorKind::AlreadyExists
         {
             return Err(file("create", &dir)(why).into());
@@ -178,6 +183,14 @@ impl Target {
         self.dir.path().join("listgate.db.partial")
     }
 
+    /// As closed as what is copied, also in a directory that is not.
+    fn create(&self) -> Result<(), HomeError> {
+        let (spool, database) = (self.dir.spool(), self.partial());
+        DirBuilder::new().mode(0o700).create(&spool).map_err(file("create", &spool))?;
+        new_file(&database).map_err(file("create", &database))?;
+        Ok(())
+    }
+
     fn copy_database(&self, snapshot: &Connection) -> rusqlite::Result<Copied> {
         let count = |sql| snapshot.query_row(sql, [], |row| row.get(0));
         let copied = Copied {
@@ -194,17 +207,11 @@ impl Target {
         Ok(copied)
     }
 
-    fn create_spool(&self) -> Result<(), HomeError> {
-        let spool = self.dir.spool();
-        fs::create_dir(&spool).map_err(file("create", &spool))
-    }
-
     /// Gives its octets.
     fn copy_spool_file(&self, link: &Path) -> Result<u64, HomeError> {
         let to = self.dir.spool().join(link.file_name().unwrap_or_default());
         let mut original = File::open(link).map_err(file("open", link))?;
-        let opened = OpenOptions::new().write(true).create_new(true).open(&to);
-        let mut copy = opened.map_err(file("create", &to))?;
+        let mut copy = new_file(&to).map_err(file("create", &to))?;
         let octets = io::copy(&mut original, &mut copy).map_err(file("write", &to))?;
         copy.sync_all().map_err(file("sync", &to))?;
         Ok(octets)
