@@ -1,6 +1,7 @@
 //! The configuration: as it is written in TOML, and as it is resolved. Two types, because a file may
 //! leave everything out and the program wants everything.
 
+use crate::capacity::Bounds;
 use crate::homes::mailman;
 use crate::lists::ListAddress;
 use crate::peers::Peers;
@@ -244,6 +245,15 @@ impl Config {
             taken.push((key, address));
         }
         Ok(())
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            min_free: self.min_free,
+            max_in_flight: self.max_in_flight,
+            max_entries: self.max_entries,
+            max_octets: self.max_octets,
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -1,7 +1,7 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
 use crate::admin;
-use crate::capacity::{Bounds, Capacity};
+use crate::capacity::Capacity;
 use crate::config::{Config, HomeKind, ListenAddress};
 use crate::homes::sqlite::{self, DataDir};
 use crate::homes::{Home, mailman};
@@ -190,7 +190,7 @@ fn bind_admin(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, Gat
 }
 
 fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, GateError> {
-    let limits = config.limits();
+    let (limits, capacity) = (config.limits(), Capacity::new(config.bounds()));
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
     let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
     Ok(Shared {
@@ -208,12 +208,7 @@ fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, G
             rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
             refuse_at: config.refuse_at,
             hostname: config.hostname,
-            capacity: Capacity::new(Bounds {
-                min_free: config.min_free,
-                max_in_flight: config.max_in_flight,
-                max_entries: config.max_entries,
-                max_octets: config.max_octets,
-            }),
+            capacity,
             add_received: config.add_received,
             metrics,
         },

@@ -2,9 +2,11 @@
 
 use super::output::msgdata;
 use super::{CliError, Site};
+use crate::capacity::Capacity;
 use crate::config::{Config, RefuseAt};
 use crate::homes::beside::Beside;
 use crate::lists::ListAddress;
+use crate::queue::Name;
 use crate::route::{self, Endpoint, Role, Rules};
 use listgate_lmtp::{Event, ForwardPath, Refusal, Session, Settings};
 use serde_json::{Value, json};
@@ -68,6 +70,8 @@ fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(path) => {
                 let routed = runtime.block_on(route::route(&path, None, &rules, home));
+                let routed = routed
+                    .and_then(|endpoint| has_room(config, home, endpoint.role.queue()).map(|()| endpoint));
                 match &routed {
                     Err(refusal) if refusal.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
                         session.refuse(refusal);
@@ -93,11 +97,18 @@ fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError
     Ok(Answer { reply, endpoint, msgdata, why })
 }
 
+/// Whether a queue takes another entry.
+fn has_room(config: &Config, home: &Beside, queue: Name) -> Result<(), Refusal> {
+    let Some((depth, space)) = home.room(queue).map_err(|why| why.refusal())? else { return Ok(()) };
+    Capacity::new(config.bounds()).admits(queue, depth, space, || Ok(depth))
+}
+
 fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal>) -> String {
     match (routed, path) {
         (Err(refusal), _) if *refusal != route::UNAVAILABLE => match refusal.code() {
             450 => "the list exists and is paused; `listgate list open` ends that".to_owned(),
             550 => "the list exists and is closed; `listgate list open` ends that".to_owned(),
+            452 => "the list exists and its queue is full; `listgate queue status` says of what".to_owned(),
             _ => "the database could not be asked".to_owned(),
         },
         (Ok(endpoint), ForwardPath::Mailbox(mailbox)) => {

@@ -1,25 +1,28 @@
 //! A home as the commands beside the gate see it: they look, and remove.
 
+use super::Space;
 use super::mailman::{self, SiteError, beside::Look};
 use super::sqlite::{DataDir, HomeError, lists, msgdata, queues};
 use crate::lists::List;
-use crate::queue::{Arrival, Change, Entry, EntryError, EntryId, Id, Msgdata, Name, Stored, Unavailable};
+use crate::queue::{
+    Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Msgdata, Name, Stored, Unavailable,
+};
 use crate::route::{Endpoint, Lookup, Names};
 use listgate_lmtp::Refusal;
 use rusqlite::Connection;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A home that somebody else may be serving.
 pub(crate) enum Beside {
-    Sqlite { connection: Connection, spool: PathBuf },
+    Sqlite { connection: Connection, data: DataDir },
     Mailman(Box<Look>),
 }
 
 impl Beside {
     pub(crate) fn sqlite(data: &DataDir) -> Result<Self, HomeError> {
-        Ok(Self::Sqlite { connection: data.open()?, spool: data.spool() })
+        Ok(Self::Sqlite { connection: data.open()?, data: data.clone() })
     }
 
     pub(crate) fn mailman(cfg: Option<&Path>) -> Result<Self, SiteError> {
@@ -45,6 +48,24 @@ impl Beside {
             }
             Self::Mailman(_) => mailman::msgdata(endpoint, 0, owner),
         }
+    }
+
+    /// How full a queue is, and what there is room for; `None` where no gate counts them.
+    pub(crate) fn room(&self, queue: Name) -> Result<Option<(Depth, Space)>, Unavailable> {
+        let Self::Sqlite { connection, data } = self else { return Ok(None) };
+        let sql = "SELECT entries, octets FROM queue_size WHERE queue = ?1";
+        let depth = connection
+            .query_row(sql, [queue.as_str()], |row| Ok(Depth { entries: row.get(0)?, octets: row.get(1)? }))
+            .map_err(failed("look how full the queue is"))?;
+        let unused = connection
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))
+            .map_err(failed("count the free pages"))?;
+        let space = data.space(unused).map_err(|source| Unavailable::File {
+            operation: "ask for the free space of",
+            path: data.path().to_owned(),
+            source,
+        })?;
+        Ok(Some((depth, space)))
     }
 
     /// The entries of a queue, as far as they are counted.
@@ -85,8 +106,9 @@ impl Beside {
     /// The message of an entry as stored.
     pub(crate) fn message(&self, id: &Id) -> Result<Vec<u8>, EntryError> {
         let found = match (self, id) {
-            (Self::Sqlite { connection, spool }, Id::Entry(id)) => {
-                queues::message(connection, spool, *id)?.map(|message| whole(message, spool)).transpose()?
+            (Self::Sqlite { connection, data }, Id::Entry(id)) => {
+                let spool = data.spool();
+                queues::message(connection, &spool, *id)?.map(|message| whole(message, &spool)).transpose()?
             }
             (Self::Mailman(look), Id::File(name)) => Some(look.entry(name)?.1),
             (Self::Sqlite { .. }, Id::File(_)) | (Self::Mailman(_), Id::Entry(_)) => None,

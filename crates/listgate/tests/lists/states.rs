@@ -110,6 +110,27 @@ fn socketmap_says_what_rcpt_says_and_that_the_list_is_there() {
 }
 
 #[test]
+fn check_says_of_a_full_queue_what_rcpt_says() {
+    let site = Site::with_list();
+    let gate = site.gate(Config { max_entries: 1, ..site.config() });
+    let file = site.data().join("gate.toml");
+    std::fs::write(&file, "queue.max_entries = 1\nstorage.min_free = 0\n").unwrap();
+    let check = |address: &str| {
+        let output = site.listgate(&["check", address, "--config", file.to_str().unwrap()]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(check(LIST).0, Some(0));
+    let mut peer = Peer::greeted(tcp(&gate));
+    peer.deliver("", &[LIST], "Subject: x\r\n\r\n");
+    let reply = peer.rcpt(LIST);
+    assert!(reply.starts_with("452 4.3.1 The queue in is full"), "{reply}");
+    let (code, said) = check(LIST);
+    assert_eq!(code, Some(1));
+    assert!(said.contains(&format!("reply     {reply}\n")) && said.contains("its queue is full"), "{said}");
+    assert_eq!(check("mylist-join@example.com").0, Some(0));
+}
+
+#[test]
 fn socketmap_puts_off_what_a_full_queue_puts_off() {
     let site = Site::with_list();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
