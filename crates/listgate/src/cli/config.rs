@@ -38,13 +38,25 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             let file = line.and(file).map(Path::to_string_lossy);
             writeln!(out, "{}", json!({ "key": key, "value": value, "file": file, "line": line }))?;
         } else {
-            let from = line.map_or_else(|| "default".to_owned(), |line| format!("line {line}"));
+            let from =
+                line.map_or_else(|| origin(key, site, &config).to_owned(), |line| format!("line {line}"));
             // JSON writes text, numbers and lists of them as TOML does.
             let setting = if value.is_null() { format!("# {key} unset") } else { format!("{key} = {value}") };
             writeln!(out, "{setting:<60}  # {from}")?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a value is from that the file does not say.
+fn origin(key: &str, site: &Site, config: &Config) -> &'static str {
+    match (key, &config.home) {
+        ("site.owner" | "server.listen" | "addresses.verp_delimiter", HomeKind::Mailman { .. }) => {
+            "mailman.cfg"
+        }
+        ("lists.source" | "queue.backend" | "mailman.config", _) if site.mailman.is_some() => "--mailman",
+        _ => "default",
+    }
 }
 
 /// A key, and its value as a file would say it.

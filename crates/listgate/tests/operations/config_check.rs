@@ -169,3 +169,23 @@ fn the_owner_of_a_site_has_an_address() {
         assert!(said.contains(&format!("site.owner = {wrong:?} is no address such as")), "{said}");
     }
 }
+
+#[test]
+fn what_a_mailman_site_chose_is_no_default() {
+    let site = Site::new();
+    let cfg = site.data().join("mailman.cfg");
+    fs::write(&cfg, "[mailman]\nsite_owner: owner@example.com\n").unwrap();
+    let said = site.stdout(&["config", "check", "--mailman", cfg.to_str().unwrap()]);
+    for (key, from) in [
+        ("site.owner", "mailman.cfg"),
+        ("server.listen", "mailman.cfg"),
+        ("addresses.verp_delimiter", "mailman.cfg"),
+        ("lists.source", "--mailman"),
+        ("queue.backend", "--mailman"),
+        ("mailman.config", "--mailman"),
+        ("lmtp.max_recipients", "default"),
+    ] {
+        let line = said.lines().find(|line| line.starts_with(key)).unwrap();
+        assert!(line.ends_with(&format!("# {from}")), "{line}");
+    }
+}
