@@ -14,10 +14,13 @@ use progress::Progress;
 pub(crate) use progress::erase as erase_progress;
 use reaper::Reaper;
 pub(crate) use reaper::{SUBCOMMAND, run as reap};
+use rustix::fs::{Access, access};
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,6 +54,8 @@ pub(crate) enum WorkError {
     Queue(#[from] Error),
     #[error("cannot {operation}: {source}")]
     System { operation: &'static str, source: io::Error },
+    #[error("there is no command {0} that this user may run: give its path, or see to PATH")]
+    NoCommand(String),
     #[error("cannot run {command}: {source}; its entry waits again")]
     Command { command: String, source: io::Error },
     #[error("stopped at once; what ran waits again")]
@@ -59,6 +64,9 @@ pub(crate) enum WorkError {
 
 /// Works `queue` until it is told to end, or everything is done if the plan is to drain it.
 pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
+    if let Some(command) = plan.command.first().filter(|command| !is_there(command)) {
+        return Err(WorkError::NoCommand(command.to_string_lossy().into_owned()));
+    }
     let failed = |operation| move |source| WorkError::System { operation, source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(failed("start"))?;
@@ -81,6 +89,16 @@ pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
         };
         worker.run(asked).await
     })
+}
+
+/// Whether a command will be found when the first entry comes, which may be long after the start.
+fn is_there(command: &OsStr) -> bool {
+    let may_run = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    if command.as_bytes().contains(&b'/') {
+        return may_run(Path::new(command));
+    }
+    // Where there is no PATH, the system has one of its own.
+    env::var_os("PATH").is_none_or(|path| env::split_paths(&path).any(|dir| may_run(&dir.join(command))))
 }
 
 /// Ctrl-C and SIGTERM: the first asks to finish what runs, the next to end it.

@@ -3,6 +3,8 @@
 use crate::handler::{Workers, work};
 use crate::support::Site;
 use crate::{deliver, states};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 #[test]
@@ -13,9 +15,9 @@ fn the_command_gets_the_message_and_the_facts() {
     let place = site.data().join("seen");
     let output = work(&site, &["command", "--drain"], &["sh", "-c", script, place.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let message = std::fs::read_to_string(place.with_extension("message")).unwrap();
+    let message = fs::read_to_string(place.with_extension("message")).unwrap();
     assert!(message.starts_with("Subject: 0\r\n") && message.ends_with("\r\n\r\n"), "{message}");
-    let facts = std::fs::read_to_string(place.with_extension("facts")).unwrap();
+    let facts = fs::read_to_string(place.with_extension("facts")).unwrap();
     for fact in [
         "LISTGATE_ID=1-1\n",
         "LISTGATE_QUEUE=command\n",
@@ -103,7 +105,7 @@ fn a_command_that_hangs_is_ended_with_its_children() {
     work(&site, &arguments, &["sh", "-c", script, place.to_str().unwrap()]);
     assert_eq!(states(&site), ["1-1 later 1: it took longer than 1s", "2-1 later 1: it took longer than 1s"]);
     for id in ["1-1", "2-1"] {
-        let group = std::fs::read_to_string(format!("{}.{id}", place.display())).unwrap();
+        let group = fs::read_to_string(format!("{}.{id}", place.display())).unwrap();
         crate::handler::until_nobody_is_in(group.trim());
     }
 }
@@ -133,13 +135,30 @@ fn gigabytes_of_output_take_no_memory_and_input_need_not_be_read() {
 }
 
 #[test]
+fn a_command_that_is_not_there_is_missed_before_there_is_an_entry() {
+    let site = Site::with_list();
+    // It is there, but no file that can be run.
+    let directory = site.data().to_str().unwrap();
+    for command in ["./no-such-handler", "no-such-handler", directory] {
+        let output = work(&site, &["in", "--drain"], &[command]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("there is no command {command} that")), "{said}");
+    }
+}
+
+#[test]
 fn a_command_that_cannot_be_run_costs_no_attempt() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
-    let output = work(&site, &["in"], &["./no-such-handler"]);
+    let handler = site.data().join("handler");
+    fs::write(&handler, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&handler, Permissions::from_mode(0o755)).unwrap();
+    let handler = handler.to_str().unwrap();
+    let output = work(&site, &["in"], &[handler]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("cannot run ./no-such-handler") && said.contains("waits again"), "{said}");
+    assert!(said.contains(&format!("cannot run {handler}")) && said.contains("waits again"), "{said}");
     assert_eq!(states(&site), ["1-1 waiting 0: "]);
 }
 
@@ -152,7 +171,7 @@ fn what_is_left_in_the_background_is_not_waited_for() {
         &["in", "--drain"],
         &["sh", "-c", "sleep 300 & echo $! > $0", site.data().join("pid").to_str().unwrap()],
     );
-    let pid = std::fs::read_to_string(site.data().join("pid")).unwrap();
+    let pid = fs::read_to_string(site.data().join("pid")).unwrap();
     assert!(std::process::Command::new("kill").arg(pid.trim()).status().unwrap().success(), "it still ran");
 }
 
@@ -160,7 +179,7 @@ fn what_is_left_in_the_background_is_not_waited_for() {
 fn a_mailman_site_is_worked_by_its_own_runners() {
     let site = Site::new();
     let config = site.data().join("listgate.toml");
-    std::fs::write(&config, "[lists]\nsource = \"mailman\"\n[queue]\nbackend = \"mailman\"\n").unwrap();
+    fs::write(&config, "[lists]\nsource = \"mailman\"\n[queue]\nbackend = \"mailman\"\n").unwrap();
     let output = work(&site, &["in", "--config", config.to_str().unwrap()], &["true"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("Mailman's own runners"));
