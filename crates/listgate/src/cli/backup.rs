@@ -13,7 +13,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(site: &Site, args: &Args) -> Result<ExitCode, CliError> {
-    let Copied { lists, entries, spool_files, octets } = backup(&site.own_data("backups")?, &args.dir)?;
+    let data = site.own_data("backups", "copy its var_dir and its queue_dir, and dump its database")?;
+    let Copied { lists, entries, spool_files, octets } = backup(&data, &args.dir)?;
     let mut out = io::stdout().lock();
     writeln!(out, "copied {} to {}", site.data_dir.display(), args.dir.display())?;
     writeln!(out, "  lists        {lists}")?;

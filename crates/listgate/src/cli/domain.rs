@@ -1,6 +1,6 @@
 //! `listgate domain`
 
-use super::{CliError, Site};
+use super::{CliError, MAILMANS_COMMANDS, Site};
 use crate::homes::sqlite::lists;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -41,8 +41,8 @@ fn domain_name(text: &str) -> Result<String, String> {
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let mut connection = match action {
-        Action::Add { .. } => site.own_data("the domains")?.open_or_create()?,
-        _ => site.own_data("the domains")?.open()?,
+        Action::Add { .. } => site.own_data("the domains", MAILMANS_COMMANDS)?.open_or_create()?,
+        _ => site.own_data("the domains", MAILMANS_COMMANDS)?.open()?,
     };
     match action {
         Action::Add { domain, alias_of } => {

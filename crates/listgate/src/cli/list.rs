@@ -1,7 +1,7 @@
 //! `listgate list`
 
 use super::output::{age, rfc3339};
-use super::{CliError, Site};
+use super::{CliError, MAILMANS_COMMANDS, Site};
 use crate::homes::sqlite::lists;
 use crate::lists::{List, ListAddress, ListState};
 use crate::route::Role;
@@ -73,8 +73,8 @@ pub(super) enum Action {
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let mut connection = match action {
-        Action::Create { .. } => site.own_data("the lists")?.open_or_create()?,
-        _ => site.own_data("the lists")?.open()?,
+        Action::Create { .. } => site.own_data("the lists", MAILMANS_COMMANDS)?.open_or_create()?,
+        _ => site.own_data("the lists", MAILMANS_COMMANDS)?.open()?,
     };
     match action {
         Action::Create { addresses } => {

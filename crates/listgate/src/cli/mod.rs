@@ -84,12 +84,12 @@ impl Site {
     }
 
     /// The data directory, for commands about what a Mailman site keeps itself.
-    fn own_data(&self, what: &str) -> Result<DataDir, CliError> {
+    fn own_data(&self, what: &str, instead: &str) -> Result<DataDir, CliError> {
         match self.config()?.home {
             HomeKind::Sqlite => Ok(self.data()),
-            HomeKind::Mailman { .. } => Err(CliError::Other(format!(
-                "{what} of a Mailman site are Mailman's own: use its commands, such as `mailman create`"
-            ))),
+            HomeKind::Mailman { .. } => {
+                Err(CliError::Other(format!("{what} of a Mailman site are Mailman's own: {instead}")))
+            }
         }
     }
 
@@ -142,6 +142,9 @@ enum Command {
     #[command(subcommand)]
     Config(config::Action),
 }
+
+/// What to use instead for the lists and domains of a Mailman site.
+const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
 
 /// Why a command failed. Each text says what to do next where that is known.
 #[derive(Debug, thiserror::Error)]

@@ -243,6 +243,17 @@ fn a_directory_that_is_not_empty_and_data_that_are_not_there_are_refused() {
 }
 
 #[test]
+fn of_a_mailman_site_is_said_what_to_copy() {
+    let site = Site::new();
+    let cfg = site.data().join("mailman.cfg");
+    fs::write(&cfg, "").unwrap();
+    let copy = site.data().join("copy");
+    let said = refused(&site, &[copy.to_str().unwrap(), "--mailman", cfg.to_str().unwrap()]);
+    assert!(said.contains("var_dir") && said.contains("queue_dir") && said.contains("database"), "{said}");
+    assert!(!said.contains("mailman create") && !copy.exists(), "{said}");
+}
+
+#[test]
 fn a_backup_that_fails_leaves_nothing_and_links_of_a_killed_one_are_removed() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
