@@ -18,6 +18,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
+/// Where the addresses for LMTP are chosen.
+const LISTEN: &str = "--listen or server.listen";
+
 /// A gate that takes mail until it is stopped. Dropping it stops it too, and waits.
 pub struct Gate {
     addresses: Vec<ListenAddress>,
@@ -59,8 +62,9 @@ impl Gate {
         if config.listen.is_empty() {
             return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
         }
-        let (listeners, addresses) = bind(&runtime, &config.listen, config.socket_mode)?;
-        let (socketmap, socketmap_addresses) = bind(&runtime, &config.socketmap, config.socket_mode)?;
+        let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, config.socket_mode)?;
+        let (socketmap, socketmap_addresses) =
+            bind(&runtime, &config.socketmap, "socketmap.listen", config.socket_mode)?;
         let admin = config.admin.map(|address| bind_admin(&runtime, address)).transpose()?;
         let admin_address =
             admin.as_ref().map(TcpListener::local_addr).transpose().map_err(GateError::new)?;
@@ -169,11 +173,12 @@ fn open_home(config: &Config, metrics: &Arc<Metrics>) -> Result<Home, GateError>
 fn bind(
     runtime: &Runtime,
     addresses: &[ListenAddress],
+    key: &'static str,
     socket_mode: u32,
 ) -> Result<(Vec<Listener>, Vec<ListenAddress>), GateError> {
     let _inside = runtime.enter();
     let bind = |address| {
-        let listener = Listener::bind(address, socket_mode).map_err(GateError::new)?;
+        let listener = Listener::bind(address, key, socket_mode).map_err(GateError::new)?;
         let address = listener.address().map_err(GateError::new)?;
         Ok((listener, address))
     };

@@ -18,17 +18,21 @@ use tokio::sync::{Semaphore, mpsc, watch};
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BindError {
-    #[error("cannot listen on {address}: {source}{}", hint(source))]
-    Bind { address: ListenAddress, source: io::Error },
-    #[error("cannot listen on {address}: another process serves that socket")]
-    InUse { address: ListenAddress },
+    #[error("cannot listen on {address}: {source} ({})", mend(address, source, key))]
+    Bind { address: ListenAddress, key: &'static str, source: io::Error },
+    #[error("cannot listen on {address}: another process serves that socket: choose another {key}")]
+    InUse { address: ListenAddress, key: &'static str },
+    #[error("cannot listen on {address}: what is there is no socket: remove it, or choose another {key}")]
+    NoSocket { address: ListenAddress, key: &'static str },
 }
 
-fn hint(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => " (another program has it: choose another --listen)",
-        io::ErrorKind::PermissionDenied => " (ports below 1024 belong to root: choose one above)",
-        _ => "",
+fn mend(address: &ListenAddress, source: &io::Error, key: &str) -> String {
+    match (source.kind(), address) {
+        (io::ErrorKind::AddrInUse, _) => format!("another program has it: choose another {key}"),
+        (io::ErrorKind::PermissionDenied, ListenAddress::Tcp(_)) => {
+            "ports below 1024 belong to root: choose one above".to_owned()
+        }
+        _ => format!("see {key}"),
     }
 }
 
@@ -39,9 +43,14 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// Binds within a runtime. A Unix socket that a dead process left behind is replaced.
-    pub(crate) fn bind(address: &ListenAddress, socket_mode: u32) -> Result<Self, BindError> {
-        let failed = |source| BindError::Bind { address: address.clone(), source };
+    /// Binds within a runtime. A Unix socket that a dead process left behind is replaced. `key` is where
+    /// the address was chosen.
+    pub(crate) fn bind(
+        address: &ListenAddress,
+        key: &'static str,
+        socket_mode: u32,
+    ) -> Result<Self, BindError> {
+        let failed = |source| BindError::Bind { address: address.clone(), key, source };
         match address {
             ListenAddress::Tcp(socket) => {
                 let listener = std::net::TcpListener::bind(socket).map_err(failed)?;
@@ -51,9 +60,11 @@ impl Listener {
             ListenAddress::Unix(path) => {
                 if is_socket(path) {
                     if StdUnixStream::connect(path).is_ok() {
-                        return Err(BindError::InUse { address: address.clone() });
+                        return Err(BindError::InUse { address: address.clone(), key });
                     }
                     fs::remove_file(path).map_err(failed)?;
+                } else if fs::symlink_metadata(path).is_ok() {
+                    return Err(BindError::NoSocket { address: address.clone(), key });
                 }
                 let listener = StdUnixListener::bind(path).map_err(failed)?;
                 fs::set_permissions(path, Permissions::from_mode(socket_mode)).map_err(failed)?;

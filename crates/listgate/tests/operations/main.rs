@@ -13,3 +13,4 @@ mod documentation;
 mod mta;
 mod private;
 mod send;
+mod taken;

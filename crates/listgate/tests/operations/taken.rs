@@ -1,0 +1,39 @@
+//! An address that a gate cannot have is named with its key.
+
+use crate::support::Site;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+#[test]
+fn the_key_of_an_address_that_is_taken_is_named() {
+    let site = Site::new();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let plain = site.data().join("plain");
+    fs::write(&plain, "mine").unwrap();
+    let served = site.data().join("served");
+    let _served = UnixListener::bind(&served).unwrap();
+    let file = site.data().join("gate.toml");
+    for (address, why) in [
+        (taken, "another program has it"),
+        (format!("unix:{}", plain.display()), "what is there is no socket: remove it, or"),
+        (format!("unix:{}", served.display()), "another process serves that socket"),
+    ] {
+        for (toml, key) in [
+            (format!("server.listen = [{address:?}]\n"), "--listen or server.listen"),
+            (
+                format!("server.listen = [\"127.0.0.1:0\"]\nsocketmap.listen = [{address:?}]\n"),
+                "socketmap.listen",
+            ),
+        ] {
+            fs::write(&file, toml).unwrap();
+            let output = site.listgate(&["serve", "--config", file.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(1));
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains(&address) && said.contains(why), "{said}");
+            assert!(said.contains(&format!("choose another {key}")), "{said}");
+        }
+    }
+    assert_eq!(fs::read(plain).unwrap(), b"mine");
+}
