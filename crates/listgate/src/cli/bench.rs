@@ -1,6 +1,6 @@
 //! `listgate bench`: many messages, and how fast a server takes them.
 
-use super::{CliError, send};
+use super::{CliError, Site, send};
 use crate::bench::mail::{Mail, Recipients, Sizes};
 use crate::bench::{self, Plan, Until};
 use crate::config::ListenAddress;
@@ -20,9 +20,9 @@ accepted for all its recipients.";
 #[derive(clap::Args)]
 #[command(after_help = MEANING)]
 pub(super) struct Args {
-    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8024")]
-    server: ListenAddress,
+    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path [default: the first of server.listen]
+    #[arg(long, value_name = "ADDR")]
+    server: Option<ListenAddress>,
     /// A recipient of each message; may be repeated. One {} in it is a number from 1
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
     to: Vec<String>,
@@ -77,17 +77,17 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
-    if !args.allow_remote && !bench::is_local(&args.server) {
+pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
+    let server = site.server(args.server)?;
+    if !args.allow_remote && !bench::is_local(&server) {
         return Err(CliError::Other(format!(
-            "{} is not an address of this machine; --allow-remote sends all this mail there",
-            args.server
+            "{server} is not an address of this machine; --allow-remote sends all this mail there"
         )));
     }
     let to = Recipients::new(&args.to, args.recipients, args.numbers).map_err(CliError::Other)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let plan = Plan {
-        server: args.server,
+        server,
         sessions: args.sessions.into(),
         until: args.duration.map_or(Until::Messages(args.messages), Until::Elapsed),
         mail: Mail::new(args.from, to, &args.size, since.as_nanos() as u64),

@@ -16,7 +16,7 @@ mod serve;
 mod work;
 
 use crate::bench::BenchError;
-use crate::config::{Config, ConfigError, HomeKind};
+use crate::config::{Config, ConfigError, HomeKind, ListenAddress};
 use crate::doctor::{AS_THE_GATE, denied};
 use crate::homes::beside::Beside;
 use crate::homes::mailman::SiteError;
@@ -90,6 +90,15 @@ impl Site {
             HomeKind::Mailman { .. } => {
                 Err(CliError::Other(format!("{what} of a Mailman site are Mailman's own: {instead}")))
             }
+        }
+    }
+
+    /// The server that mail is sent to: the gate of the configuration, unless another is named.
+    fn server(&self, named: Option<ListenAddress>) -> Result<ListenAddress, CliError> {
+        match named {
+            Some(server) => Ok(server),
+            // No configuration is without one.
+            None => Ok(self.config()?.listen.swap_remove(0)),
         }
     }
 
@@ -190,11 +199,11 @@ pub fn main() -> ExitCode {
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),
         Command::Reaper => reap().map(|()| ExitCode::SUCCESS).map_err(CliError::from),
-        Command::Send(args) => send::run(args),
+        Command::Send(args) => send::run(&site, args),
         Command::Mta(action) => mta::run(&site, action),
         Command::Doctor(args) => doctor::run(&site, args),
         Command::Backup(args) => backup::run(&site, &args),
-        Command::Bench(args) => bench::run(args),
+        Command::Bench(args) => bench::run(&site, args),
         Command::Config(action) => config::run(&site, action),
     };
     match done {

@@ -1,6 +1,6 @@
 //! `listgate send`: a real LMTP client.
 
-use super::CliError;
+use super::{CliError, Site};
 use crate::config::ListenAddress;
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
 use std::fs;
@@ -21,9 +21,9 @@ pub(super) struct Args {
     /// The envelope sender; left out, it is the null sender <>
     #[arg(long, value_name = "ADDRESS", default_value = "<>", value_parser = sender)]
     from: ReversePath,
-    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8024")]
-    server: ListenAddress,
+    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path [default: the first of server.listen]
+    #[arg(long, value_name = "ADDR")]
+    server: Option<ListenAddress>,
     /// The message; standard input when left out. Lines may end with LF
     file: Option<PathBuf>,
 }
@@ -51,15 +51,13 @@ impl<T: Read + Write> Stream for T {}
 /// 4.5.3.2.6).
 const PATIENCE: Duration = Duration::from_secs(600);
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
+pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
+    let server = site.server(args.server)?;
     let message = crlf(&read_message(args.file.as_ref())?);
     let failed = |why: io::Error| {
-        CliError::Other(format!(
-            "no LMTP session with {}: {why}; does `listgate serve` run there?",
-            args.server
-        ))
+        CliError::Other(format!("no LMTP session with {server}: {why}; does `listgate serve` run there?"))
     };
-    let mut stream = connect(&args.server).map_err(failed)?;
+    let mut stream = connect(&server).map_err(failed)?;
     let mut client = Client::new("localhost");
     let mut input: Vec<u8> = Vec::new();
     let mut unanswered: Vec<bool> = vec![true; args.to.len()];
@@ -89,7 +87,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CliError> {
                     for (to, _) in args.to.iter().zip(&unanswered).filter(|(_, unanswered)| **unanswered) {
                         writeln!(out, "{to}  no reply")?;
                     }
-                    return Err(CliError::Other(format!("{}: {why}", args.server)));
+                    return Err(CliError::Other(format!("{server}: {why}")));
                 }
             }
         }

@@ -18,3 +18,18 @@ fn what_the_usage_of_send_shows_works() {
     let said = site.stdout(&shown.split(' ').collect::<Vec<_>>());
     assert_eq!(said.matches("queued as").count(), 2, "{shown}: {said}");
 }
+
+#[test]
+fn the_server_is_that_of_the_configuration_unless_another_is_named() {
+    let site = Site::with_list();
+    let server = site.serve(&[]);
+    let file = site.data().join("gate.toml");
+    let file = file.to_str().unwrap();
+    fs::write(file, format!("server.listen = [\"{}\", \"127.0.0.1:1\"]\n", server.address)).unwrap();
+    let to = ["--to", "mylist@example.com", "--config", file];
+    assert!(site.stdout(&[&["send"], &to[..]].concat()).contains("queued as 1-1"));
+    let said = site.stdout(&[&["bench", "--messages", "2"], &to[..]].concat());
+    assert!(said.contains("2 messages accepted"), "{said}");
+    let other = site.listgate(&[&["send", "--server", "127.0.0.1:1"], &to[..]].concat());
+    assert!(String::from_utf8(other.stderr).unwrap().contains("no LMTP session with 127.0.0.1:1"));
+}
