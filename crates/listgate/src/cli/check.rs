@@ -1,6 +1,7 @@
 //! `listgate check`: what RCPT would answer, from the code that answers.
 
 use super::output::msgdata;
+use super::send::without_brackets;
 use super::{CliError, Site};
 use crate::capacity::Capacity;
 use crate::config::{Config, RefuseAt};
@@ -62,6 +63,7 @@ fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut session: Session<(), String> = Session::new(Arc::new(settings));
+    let address = without_brackets(address);
     let script = format!("LHLO check\r\nMAIL FROM:<>\r\nRCPT TO:<{address}>\r\n");
     let mut input = script.as_bytes();
     let mut decided = None;

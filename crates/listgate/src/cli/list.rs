@@ -102,10 +102,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
         Action::Close { address } => set_state(&mut out, &mut connection, &address, ListState::Closed)?,
         Action::Limit { address, size: SizeLimit(size) } => {
             lists::set_max_size(&mut connection, &address, size)?;
-            match size {
-                Some(octets) => writeln!(out, "{address} takes messages of up to {octets} octets")?,
-                None => writeln!(out, "{address} takes what the gate takes")?,
-            }
+            tell_limit(&mut out, site, &address, size)?;
         }
         Action::Show { address, json } => {
             let found = lists::exact(&connection, &address)?;
@@ -161,6 +158,24 @@ fn set_state(
 ) -> Result<(), CliError> {
     lists::set_state(connection, address, state)?;
     writeln!(out, "{address} is {}", state.as_str())?;
+    Ok(())
+}
+
+fn tell_limit(
+    out: &mut impl Write,
+    site: &Site,
+    address: &ListAddress,
+    size: Option<u64>,
+) -> Result<(), CliError> {
+    let Some(octets) = size else {
+        return Ok(writeln!(out, "{address} takes what the gate takes")?);
+    };
+    writeln!(out, "{address} takes messages of up to {octets} octets")?;
+    let most = site.config()?.max_message_size;
+    if octets > most {
+        let gate = if site.config.is_some() { "the gate" } else { "by default the gate" };
+        writeln!(out, "note: {gate} takes up to {most} octets (lmtp.max_message_size)")?;
+    }
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub(super) enum Action {
     Ls {
         /// in, command or bounces; all of them when left out
         queue: Option<Name>,
-        /// Only entries of the message with this Message-ID
+        /// Only entries of the message with this Message-ID, in brackets or not
         #[arg(long, value_name = "ID")]
         message_id: Option<String>,
         /// One JSON object per line
@@ -64,7 +64,13 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut home = site.beside()?;
     match action {
         Action::Status { json } => status(&mut out, &home, json)?,
-        Action::Ls { queue, message_id, json } => ls(&mut out, &home, queue, message_id.as_deref(), json)?,
+        Action::Ls { queue, message_id, json } => {
+            ls(&mut out, &home, queue, message_id.as_deref(), json)?;
+            // Almost every Message-ID has brackets, and a log may show it without.
+            if let Some(bare) = message_id.filter(|id| !id.starts_with('<')) {
+                ls(&mut out, &home, queue, Some(&format!("<{bare}>")), json)?;
+            }
+        }
         Action::Show { id, message, msgdata: only_msgdata, json } => {
             let entry = home.entry(&id)?;
             let octets = if only_msgdata { Vec::new() } else { home.message(&id)? };

@@ -40,8 +40,12 @@ pub(super) fn sender(text: &str) -> Result<ReversePath, String> {
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, String> {
-    let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
-    inner.parse().map_err(|why| format!("{why}; write user@example.com"))
+    without_brackets(text).parse().map_err(|why| format!("{why}; write user@example.com"))
+}
+
+/// An address as it stands in a header or a log.
+pub(super) fn without_brackets(text: &str) -> &str {
+    text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text)
 }
 
 trait Stream: Read + Write {}

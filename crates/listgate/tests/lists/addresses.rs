@@ -180,6 +180,14 @@ fn every_row_through_check() {
 }
 
 #[test]
+fn check_takes_an_address_in_brackets() {
+    let site = Site::with_list();
+    let said = site.stdout(&["check", "<mylist@example.com>"]);
+    assert!(said.contains("reply     250 2.1.5"), "{said}");
+    assert_eq!(site.listgate(&["check", "<>"]).status.code(), Some(1));
+}
+
+#[test]
 fn every_row_through_socketmap() {
     let site = site();
     let postmaster = Some("mylist@example.com".to_owned());

@@ -72,6 +72,7 @@ fn an_entry_is_listed_found_shown_and_removed() {
     assert_eq!(shown["message"], "Message-ID: <x@y>\r\nX-MailFrom: anne@example.org\r\n\r\nbody\r\n");
     assert_eq!(site.json(&["queue", "ls", "in"]).len(), 0);
     assert_eq!(site.json(&["queue", "ls", "--message-id", "<z@y>"]).len(), 0);
+    assert_eq!(site.json(&["queue", "ls", "--message-id", "x@y"]).len(), 1, "without brackets");
     assert_eq!(site.stdout(&["queue", "remove", id]), format!("removed {id}\n"));
     assert_eq!(site.json(&["queue", "ls"]).len(), 0);
     // Its id is never another's.

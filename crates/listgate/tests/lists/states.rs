@@ -73,6 +73,10 @@ fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
         site.stdout(&["list", "limit", LIST, "1MB"]),
         "mylist@example.com takes messages of up to 1000000 octets\n"
     );
+    let said = site.stdout(&["list", "limit", LIST, "51MiB"]);
+    let note = "note: by default the gate takes up to 52428800 octets (lmtp.max_message_size)\n";
+    assert!(said.ends_with(note), "{said}");
+    site.stdout(&["list", "limit", LIST, "1MB"]);
     let shown = site.stdout(&["list", "show", LIST]);
     assert!(shown.contains("state    paused\nlimit    messages of up to 1000000 octets\n"), "{shown}");
     assert!(site.stdout(&["list", "ls"]).trim_end().ends_with("paused"));
