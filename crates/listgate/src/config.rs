@@ -566,7 +566,20 @@ fn at_least_one<T: Default + PartialEq>(key: &str, value: Option<T>) -> Result<O
     Ok(value)
 }
 
-/// TOML's own words, and the nearest key where one was unknown.
+/// What is meant by types of which TOML's own words come from a programming language.
+const EXAMPLES: [(&str, &str); 9] = [
+    ("expected a sequence", "a list in brackets, such as [\"127.0.0.1:8024\"] or [0, 102]"),
+    ("expected u32", "a whole number without quotes, such as 100"),
+    ("expected u64", "a whole number without quotes, such as 100"),
+    ("expected usize", "a whole number without quotes, such as 100"),
+    ("expected a boolean", "true or false, without quotes"),
+    ("expected a string", "text in quotes, such as \"30s\" or \"0660\""),
+    ("expected path string", "a path in quotes, such as \"/etc/mailman3/mailman.cfg\""),
+    ("expected a character", "one sign in quotes, such as \"+\""),
+    ("expected struct", "keys of this table, such as server.hostname = \"lists.example.com\""),
+];
+
+/// TOML's own words, the nearest key where one was unknown, and an example where a type was wrong.
 fn explained(why: &toml::de::Error) -> String {
     let mut words = why.to_string().trim_end().to_owned();
     let mut quoted = why.message().split('`').skip(1).step_by(2);
@@ -575,6 +588,9 @@ fn explained(why: &toml::de::Error) -> String {
         && let Some(nearest) = quoted.min_by_key(|known| strsim::damerau_levenshtein(unknown, known))
     {
         words.push_str(&format!("\nDid you mean `{nearest}`?"));
+    }
+    if let Some((_, example)) = EXAMPLES.iter().find(|(expected, _)| why.message().contains(expected)) {
+        words.push_str(&format!("\nWrite {example}"));
     }
     words
 }

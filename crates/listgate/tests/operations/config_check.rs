@@ -189,3 +189,22 @@ fn what_a_mailman_site_chose_is_no_default() {
         assert!(line.ends_with(&format!("# {from}")), "{line}");
     }
 }
+
+#[test]
+fn a_value_of_the_wrong_type_is_answered_with_an_example() {
+    let site = Site::new();
+    for (toml, example) in [
+        ("server.listen = \"127.0.0.1:8024\"", "Write a list in brackets, such as [\"127.0.0.1:8024\"]"),
+        ("server.allow_uids = [\"list\"]", "such as 100"),
+        ("server.max_connections = \"5\"", "Write a whole number without quotes, such as 100"),
+        ("queue.max_entries = 1.5", "such as 100"),
+        ("lmtp.add_received = \"yes\"", "Write true or false"),
+        ("lmtp.command_timeout = 30", "Write text in quotes, such as \"30s\""),
+        ("mailman.config = 1", "Write a path in quotes"),
+        ("addresses.verp_delimiter = \"++\"", "such as \"+\""),
+        ("server = 1", "server.hostname"),
+    ] {
+        let said = refused(&site, toml);
+        assert!(said.contains(example), "{said}");
+    }
+}
