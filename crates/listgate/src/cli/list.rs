@@ -1,6 +1,6 @@
 //! `listgate list`
 
-use super::output::{age, rfc3339};
+use super::output::{age, fitted, rfc3339};
 use super::{CliError, MAILMANS_COMMANDS, Site};
 use crate::homes::sqlite::lists;
 use crate::lists::{List, ListAddress, ListState};
@@ -84,7 +84,9 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             for address in &addresses {
                 writeln!(out, "created {address} (list_id {})", address.list_id())?;
                 if let Some(shadowed) = shadowed(address) {
-                    writeln!(out, "note: {address} now posts to this list; it is no longer the {shadowed}")?;
+                    let note =
+                        format!("note: {address} now posts to this list; it is no longer the {shadowed}");
+                    writeln!(out, "{}", fitted(&note, &out))?;
                 }
             }
         }

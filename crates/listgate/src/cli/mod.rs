@@ -27,6 +27,7 @@ use crate::queue::{EntryError, Unavailable};
 use crate::serve::GateError;
 use crate::work::{SUBCOMMAND, WorkError, reap};
 use clap::{Parser, Subcommand};
+use output::fitted;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -188,9 +189,23 @@ enum CliError {
     Other(String),
 }
 
+/// Help, or what was wrong with the arguments, which clap does not wrap.
+fn misused(why: &clap::Error) -> ExitCode {
+    let said = why.to_string();
+    let fits = fitted(&said, &io::stderr());
+    if fits == said || !why.use_stderr() {
+        why.exit();
+    }
+    eprint!("{fits}");
+    ExitCode::from(2)
+}
+
 /// Runs the command line and returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
-    let Cli { site, command } = Cli::parse();
+    let Cli { site, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(why) => return misused(&why),
+    };
     let done = match command {
         Command::Serve(args) => serve::run(&site, args),
         Command::List(action) => list::run(&site, action),
@@ -211,13 +226,11 @@ pub fn main() -> ExitCode {
         // Whoever reads us has read enough.
         Err(CliError::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(why) => {
-            match site.denied(&why) {
-                Some(path) => {
-                    let path = path.display();
-                    eprintln!("listgate: {path}: permission denied: {AS_THE_GATE} ({why})");
-                }
-                None => eprintln!("listgate: {why}"),
-            }
+            let why = match site.denied(&why) {
+                Some(path) => format!("{}: permission denied: {AS_THE_GATE} ({why})", path.display()),
+                None => why.to_string(),
+            };
+            eprintln!("{}", fitted(&format!("listgate: {why}"), &io::stderr()));
             ExitCode::FAILURE
         }
     }

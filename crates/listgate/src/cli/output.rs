@@ -3,6 +3,7 @@
 use crate::queue::Msgdata;
 pub(super) use crate::queue::rfc3339;
 use serde_json::Value;
+use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long ago, in whole minutes; a time in the future is now.
@@ -47,6 +48,15 @@ pub(super) fn msgdata(msgdata: &Msgdata) -> String {
         format!("{key:width$}: {value}\n")
     };
     msgdata.iter().map(line).collect()
+}
+
+/// Text as it is; for a terminal, each of its lines that is too long for 80 columns in several.
+pub(super) fn fitted(text: &str, to: &impl IsTerminal) -> String {
+    if !to.is_terminal() {
+        return text.to_owned();
+    }
+    let fit = |line: &str| if line.chars().count() > 80 { wrapped(line, 0) } else { line.to_owned() };
+    text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
 }
 
 /// Text in lines of 80 columns, each after the first indented; a longer word has a line of its own.

@@ -17,3 +17,4 @@ mod smtplib;
 mod swaks;
 mod terminal;
 mod tutorial;
+mod width;
