@@ -53,10 +53,7 @@ impl Beside {
     /// How full a queue is, and what there is room for; `None` where no gate counts them.
     pub(crate) fn room(&self, queue: Name) -> Result<Option<(Depth, Space)>, Unavailable> {
         let Self::Sqlite { connection, data } = self else { return Ok(None) };
-        let sql = "SELECT entries, octets FROM queue_size WHERE queue = ?1";
-        let depth = connection
-            .query_row(sql, [queue.as_str()], |row| Ok(Depth { entries: row.get(0)?, octets: row.get(1)? }))
-            .map_err(failed("look how full the queue is"))?;
+        let depth = queues::depth(connection, queue).map_err(failed("look how full the queue is"))?;
         let unused = connection
             .pragma_query_value(None, "freelist_count", |row| row.get(0))
             .map_err(failed("count the free pages"))?;

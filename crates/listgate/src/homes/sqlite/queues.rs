@@ -19,6 +19,12 @@ pub(super) fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
     Ok(Depth { entries: row.get(0)?, octets: row.get(1)? })
 }
 
+/// How full a queue is.
+pub(crate) fn depth(connection: &Connection, queue: Name) -> rusqlite::Result<Depth> {
+    let sql = "SELECT entries, octets FROM queue_size WHERE queue = ?1";
+    connection.prepare_cached(sql)?.query_row([queue.as_str()], read_depth)
+}
+
 /// How full each queue was when it was last looked at.
 #[derive(Default)]
 pub(super) struct Depths(Mutex<[Depth; Name::ALL.len()]>);
@@ -35,10 +41,8 @@ impl Depths {
 
     /// Looks now.
     pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement =
-            connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
         for queue in Name::ALL {
-            self.set(&[(queue, statement.query_row([queue.as_str()], read_depth)?)]);
+            self.set(&[(queue, depth(connection, queue)?)]);
         }
         Ok(())
     }
@@ -47,13 +51,12 @@ impl Depths {
 /// The queues as they are: one row of each that has something, and two for each of its first lists,
 /// however many entries there are.
 pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
-    let mut size = connection.prepare_cached("SELECT entries, octets FROM queue_size WHERE queue = ?1")?;
     let now = milliseconds(SystemTime::now());
     Name::ALL
         .into_iter()
         .map(|queue| {
             let name = queue.as_str();
-            let Depth { entries, octets } = size.query_row([name], read_depth)?;
+            let Depth { entries, octets } = depth(connection, queue)?;
             let age = next(connection, queue, now)?
                 .map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
             Ok(QueueNow { name, entries, octets, oldest: age })
