@@ -96,7 +96,8 @@ fn fails(fault: &Fault) -> Result<(), String> {
         ensure_told(&work.site, fault, &path)?;
         let is_well = match fault.is_sync() {
             true => *code == Some(1) && log(&work.site).contains("no more mail is taken"),
-            false => *code == Some(0) && afterwards.is_empty(),
+            // The plain gate writes at its end, where this one has its last messages.
+            false => *code == Some(0) && (afterwards.is_empty() || refused.is_empty()),
         };
         ensure(is_well, so_it_was)?;
     } else {
