@@ -49,6 +49,10 @@ impl Spool {
         }
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn create(&self) -> Result<SpoolFile, Unavailable> {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:x}-{count:x}", self.started);

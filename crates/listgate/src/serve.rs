@@ -161,9 +161,9 @@ fn open_home(config: &Config, metrics: &Arc<Metrics>) -> Result<Home, GateError>
             let home = sqlite::Home::open(&DataDir::new(&config.data_dir), choices, metrics);
             home.map(|home| Home::Sqlite(Box::new(home))).map_err(GateError::new)
         }
-        HomeKind::Mailman { config } => {
-            let site = mailman::cfg::Site::read(config.as_deref()).map_err(GateError::new)?;
-            let home = mailman::Home::open(site, metrics).map_err(GateError::new)?;
+        HomeKind::Mailman { config: cfg } => {
+            let site = mailman::cfg::Site::read(cfg.as_deref()).map_err(GateError::new)?;
+            let home = mailman::Home::open(site, config.min_free, metrics).map_err(GateError::new)?;
             Ok(Home::Mailman(Box::new(home)))
         }
     }

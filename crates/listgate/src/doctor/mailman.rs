@@ -33,9 +33,10 @@ pub(super) fn examine<E>(
     for (queue, dir) in Name::ALL.into_iter().zip(&site.queues) {
         self::queue(queue, dir).into_iter().try_for_each(&mut tell)?;
     }
-    let [input, ..] = &site.queues;
-    if input.exists() {
-        tell(disk::space(Space::at(input, 0), config.min_free))?;
+    let own = [site.own_dir(), site.var_dir.clone()].into_iter().find(|dir| dir.exists());
+    let dirs = site.queues.iter().filter(|dir| dir.exists()).chain(&own);
+    if let Some(space) = dirs.map(|dir| Space::at(dir, 0)).reduce(|one, other| Ok(one?.least(other?))) {
+        tell(disk::space(space, config.min_free))?;
     }
     tell(store::clock())?;
     tell(postfix(&site, &config.listen))

@@ -120,7 +120,7 @@ impl Home {
         }
     }
 
-    /// What the file system of the queues has for mail; it may be [`limits::SPACE_AGE`] old.
+    /// What the file systems of the queues and the spool have for mail; it may be [`limits::SPACE_AGE`] old.
     pub(crate) fn space(&self) -> Result<Space, Unavailable> {
         match self {
             Self::Sqlite(home) => home.space(),

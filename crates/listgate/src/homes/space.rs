@@ -25,6 +25,14 @@ impl Space {
             inodes: (stat.f_files > 0).then_some(stat.f_favail),
         })
     }
+
+    /// What two file systems have, where mail needs room on both.
+    pub(crate) fn least(self, other: Self) -> Self {
+        Self {
+            octets: self.octets.min(other.octets),
+            inodes: [self.inodes, other.inodes].into_iter().flatten().min(),
+        }
+    }
 }
 
 /// What was last seen; it may be [`limits::SPACE_AGE`] old.

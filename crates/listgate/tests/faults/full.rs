@@ -1,31 +1,13 @@
 //! A disk that really is full: a small tmpfs.
 
+use crate::support::mount::Mount;
 use crate::support::{Peer, Site};
 use crate::tools::{THREE, answered_at_once, assert_all, entries, log, message, serve, spooled, until};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 const MIB: u64 = 1 << 20;
-
-/// Unmounted at the end, whoever still uses it.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn on(dir: &Path) -> Self {
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir).status();
-        assert!(mounted.unwrap().success());
-        Self(dir.to_owned())
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 /// Fills what is left of the disk. Removed, the room is there again.
 fn fill(site: &Site) -> PathBuf {

@@ -5,6 +5,7 @@
 mod support;
 
 mod away;
+mod full;
 mod kill;
 mod operator;
 mod order;

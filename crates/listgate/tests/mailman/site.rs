@@ -228,11 +228,27 @@ impl Mailman {
 
     /// The same, with a configuration file of Listgate's own too.
     pub(crate) fn listgate_with(&self, toml: &str) -> Server {
+        let mut command = self.serve(Command::new(env!("CARGO_BIN_EXE_listgate")));
+        command.arg("--config").arg(self.config(toml));
+        Server::start(command)
+    }
+
+    /// What `listgate doctor` says, with a configuration file of Listgate's own too.
+    pub(crate) fn doctor(&self, toml: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_listgate"));
+        command.args(["doctor", "--mailman"]).arg(self.cfg()).arg("--config").arg(self.config(toml));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    }
+
+    fn config(&self, toml: &str) -> PathBuf {
         let file = self.dir.path().join("listgate.toml");
         fs::write(&file, toml).unwrap();
-        let mut command = self.serve(Command::new(env!("CARGO_BIN_EXE_listgate")));
-        command.arg("--config").arg(file);
-        Server::start(command)
+        file
+    }
+
+    /// What the gates have logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
     /// The same command, of a `base` that may be a tracer's.

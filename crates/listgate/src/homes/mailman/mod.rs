@@ -71,8 +71,9 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Locks the site against another gate, and removes what a dead one left unfinished.
-    pub(crate) fn open(site: Site, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
+    /// Locks the site against another gate, and removes what a dead one left unfinished. Queue files leave
+    /// `min_free` octets of their file systems free.
+    pub(crate) fn open(site: Site, min_free: u64, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
         let own = site.own_dir();
         let spool = own.join("spool");
         let failed = |operation, path: &Path| {
@@ -86,7 +87,7 @@ impl Home {
             let file = file.map_err(failed("read", &spool))?.path();
             fs::remove_file(&file).map_err(failed("remove", &file))?;
         }
-        let queues = Arc::new(Queues::open(site.queues).map_err(SiteError::Queues)?);
+        let queues = Arc::new(Queues::open(site.queues, min_free).map_err(SiteError::Queues)?);
         let condemned = Condemned::default();
         let publisher = Publisher::new(Arc::clone(&queues), condemned.clone(), Arc::clone(metrics));
         let publisher =
@@ -119,13 +120,8 @@ impl Home {
     }
 
     pub(crate) fn space(&self) -> Result<Space, Unavailable> {
-        let path = self.writer.queues.dir(Name::In);
-        let failed = |source| Unavailable::File {
-            operation: "ask for the free space of",
-            path: path.to_owned(),
-            source,
-        };
-        self.space.or_look(|| Space::at(path, 0).map_err(failed))
+        let look = || Ok(self.writer.queues.space()?.least(pck::space(self.spool.dir())?));
+        self.space.or_look(look)
     }
 
     /// The queues as they are now; each file in them is looked at.

@@ -7,8 +7,10 @@
 
 use super::pickle::{self, Metadata, TooLong};
 use crate::body::Body;
+use crate::homes::Space;
 use crate::limits;
 use crate::queue::{Name, Unavailable};
+use bytesize::ByteSize;
 use rustix::fs::{Gid, Mode, Uid};
 use sha1::{Digest as _, Sha1};
 use std::fs::{self, File, OpenOptions};
@@ -29,6 +31,10 @@ pub(super) struct Queues {
     /// The latest time in a name, in microseconds since 1970. No two names of ours have the same: a
     /// runner works by these times, and is slow where many are equal.
     last: AtomicU64,
+    /// Octets that files leave free.
+    min_free: u64,
+    /// Octets of the deliveries that are being written: what is free does not yet show them.
+    on_their_way: AtomicU64,
 }
 
 /// A queue directory.
@@ -85,6 +91,18 @@ impl Stored {
     }
 }
 
+/// Octets that are being written; not any more when dropped.
+struct Room<'q> {
+    on_their_way: &'q AtomicU64,
+    octets: u64,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.on_their_way.fetch_sub(self.octets, Ordering::Relaxed);
+    }
+}
+
 /// Why a delivery is not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PutError {
@@ -119,19 +137,43 @@ impl Drop for Remove {
 impl Queues {
     /// Opens the directories, in the order of [`Name::ALL`], and removes what an earlier gate left
     /// unfinished. Only one gate may have them open.
-    pub(super) fn open(dirs: [PathBuf; Name::ALL.len()]) -> Result<Self, Unavailable> {
+    pub(super) fn open(dirs: [PathBuf; Name::ALL.len()], min_free: u64) -> Result<Self, Unavailable> {
         let [one, two, three] = dirs.map(Dir::open);
-        Ok(Self { dirs: [one?, two?, three?], last: AtomicU64::new(0) })
+        let dirs = [one?, two?, three?];
+        Ok(Self { dirs, last: AtomicU64::new(0), min_free, on_their_way: AtomicU64::new(0) })
     }
 
     pub(super) fn dir(&self, queue: Name) -> &Path {
         &self.dirs[queue as usize].path
     }
 
+    /// What the file systems of the queues have, the least of them.
+    pub(super) fn space(&self) -> Result<Space, Unavailable> {
+        let [first, others @ ..] = &self.dirs;
+        others.iter().try_fold(space(&first.path)?, |least, dir| Ok(least.least(space(&dir.path)?)))
+    }
+
+    /// Room for the files of a delivery, which are as many whole messages, held until it is dropped.
+    fn room_for(&self, mail: &Mail<'_>) -> Result<Room<'_>, Unavailable> {
+        let octets = mail.body.len().saturating_mul(mail.to.len() as u64);
+        let wanted = self.on_their_way.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
+        let room = Room { on_their_way: &self.on_their_way, octets };
+        let free = self.space()?.octets;
+        if free < self.min_free.saturating_add(wanted) {
+            let (free, wanted) = (ByteSize(free), ByteSize(octets));
+            let why =
+                format!("{free} free, {wanted} wanted in {} files beyond storage.min_free", mail.to.len());
+            let full = io::Error::new(io::ErrorKind::StorageFull, why);
+            return Err(failed("write a delivery into", self.dir(Name::In))(full));
+        }
+        Ok(room)
+    }
+
     /// Writes the files of a delivery, each under a name that no runner takes.
     pub(super) fn write(&self, mail: &Mail<'_>) -> Result<Written, PutError> {
         let head = pickle::message_head(mail.body.len())?;
         let tail = pickle::message_tail(mail.original_size, mail.mail_from)?;
+        let _room = self.room_for(mail)?;
         let mut files: Vec<Unfinished> = Vec::new();
         for metadata in mail.to {
             if let Some(before) = files.len().checked_sub(limits::OPEN_QUEUE_FILES) {
@@ -281,6 +323,11 @@ impl Unfinished {
         self.path.0 = None;
         Stored { id: self.id }
     }
+}
+
+/// What the file system at `path` has.
+pub(super) fn space(path: &Path) -> Result<Space, Unavailable> {
+    Space::at(path, 0).map_err(failed("ask for the free space of", path))
 }
 
 fn sync_dir(dir: &Path) -> Result<(), Unavailable> {

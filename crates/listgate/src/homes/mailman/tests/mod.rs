@@ -52,7 +52,7 @@ impl Site {
     }
 
     fn queues(&self) -> Queues {
-        Queues::open(self.dirs()).unwrap()
+        Queues::open(self.dirs(), 0).unwrap()
     }
 
     fn files(&self) -> Vec<PathBuf> {
