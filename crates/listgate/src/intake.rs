@@ -190,8 +190,8 @@ impl Intake {
     }
 
     /// The metrics as they are now, in Prometheus's text format.
-    pub(crate) fn metrics_now(&self) -> String {
-        let queues = self.home.queues_now().unwrap_or_else(|why| {
+    pub(crate) async fn metrics_now(&self) -> String {
+        let queues = self.home.queues_now().await.unwrap_or_else(|why| {
             tracing::warn!("{why}; the metrics have no queues");
             Vec::new()
         });

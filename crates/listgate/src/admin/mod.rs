@@ -93,7 +93,7 @@ fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
 async fn respond(path: &str, shared: &Shared, stages: &watch::Receiver<Stage>) -> Answer {
     let stage = *stages.borrow();
     match path {
-        "/metrics" => ("200 OK", METRICS, shared.intake.metrics_now()),
+        "/metrics" => ("200 OK", METRICS, shared.intake.metrics_now().await),
         "/health" => ("200 OK", PLAIN, "alive\n".to_owned()),
         "/ready" if stage != Stage::Open => {
             ("503 Service Unavailable", PLAIN, "the gate is shutting down\n".to_owned())

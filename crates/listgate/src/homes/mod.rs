@@ -146,10 +146,10 @@ impl Home {
     }
 
     /// The queues as they are now.
-    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
         match self {
             Self::Sqlite(home) => home.queues_now(),
-            Self::Mailman(home) => home.queues_now(),
+            Self::Mailman(home) => home.queues_now().await,
         }
     }
 

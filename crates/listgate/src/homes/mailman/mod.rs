@@ -124,9 +124,12 @@ impl Home {
         self.space.or_look(look)
     }
 
-    /// The queues as they are now; each file in them is looked at.
-    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
-        Name::ALL.into_iter().map(|queue| beside::now(self.writer.queues.dir(queue), queue)).collect()
+    /// The queues as they are now. Each file in them is looked at, which may take long: sessions go on
+    /// meanwhile.
+    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+        let queues = Arc::clone(&self.writer.queues);
+        let look = move || Name::ALL.into_iter().map(|queue| beside::now(queues.dir(queue), queue)).collect();
+        spawn_blocking(look).await.unwrap_or(Err(Unavailable::Closed))
     }
 
     pub(crate) fn spool(&self) -> Spool {

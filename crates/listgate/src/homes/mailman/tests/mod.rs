@@ -6,6 +6,7 @@ use super::entry::{Entry, Message};
 use super::pck::{self, Mail, Queues};
 use super::pickle::Metadata;
 use super::read_pickle::PickleError;
+use super::{Home, cfg};
 use crate::body::{Body, Incoming, Spool};
 use crate::limits;
 use crate::message::Style;
@@ -17,6 +18,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Builder;
 
 const ROLES: [Role; 7] =
     [Role::Post, Role::Owner, Role::Bounces, Role::Confirm, Role::Join, Role::Leave, Role::Request];
@@ -225,6 +227,28 @@ fn a_spooled_body_is_copied_whole() {
         let entry = Entry::read(&pck::read(queues.dir(Name::In), stored.id()).unwrap().unwrap()).unwrap();
         assert!(entry.message == Message::Octets(octets.clone()));
     }
+}
+
+/// While others have all threads there are for it, and not on the sessions' own.
+#[test]
+fn queues_are_looked_at_beside_the_sessions() {
+    let dir = tempfile::tempdir().unwrap();
+    let cfg = dir.path().join("mailman.cfg");
+    fs::write(&cfg, format!("[paths.here]\nvar_dir: {}\n", dir.path().display())).unwrap();
+    let site = cfg::Site::read(Some(&cfg)).unwrap();
+    site.queues.iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+    put(&Queues::open(site.queues.clone(), 0).unwrap(), &Body::Memory(Vec::new()), &[to(Role::Post)]);
+    let home = Home::open(site, 0, &Arc::default()).unwrap();
+    let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || wait.recv());
+        let mut look = std::pin::pin!(home.queues_now());
+        let looked = tokio::time::timeout(Duration::ZERO, &mut look).await;
+        assert!(looked.is_err(), "it waits for a thread");
+        drop(go);
+        assert_eq!(look.await.unwrap()[0].entries, 1);
+    });
 }
 
 #[test]
