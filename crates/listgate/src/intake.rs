@@ -102,7 +102,7 @@ impl Intake {
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });
         let (style, spool) = (self.home.style(), self.home.spool());
-        Box::new(Incoming::new(style, mail_from.to_string(), &self.hostname, received, spool))
+        Box::new(Incoming::new(style, self.home.mail_from(mail_from), &self.hostname, received, spool))
     }
 
     /// The message is whole: it is stored for every recipient that is an endpoint now, which may not

@@ -13,6 +13,7 @@ use crate::message::Style;
 use crate::metrics::QueueNow;
 use crate::queue::{Again, Delivery, Depth, Id, Name, NotStored, Outcomes, Unavailable};
 use crate::route::Names;
+use listgate_lmtp::ReversePath;
 pub(crate) use space::Space;
 pub(crate) use sqlite::is_sync_failure;
 use std::fmt;
@@ -150,6 +151,14 @@ impl Home {
         match self {
             Self::Sqlite(home) => home.queues_now(),
             Self::Mailman(home) => home.queues_now().await,
+        }
+    }
+
+    /// The envelope sender as the message and whoever reads it have it.
+    pub(crate) fn mail_from(&self, sender: &ReversePath) -> String {
+        match self {
+            Self::Sqlite(_) => sender.to_string(),
+            Self::Mailman(_) => mailman::mail_from(sender),
         }
     }
 

@@ -130,11 +130,28 @@ fn odd_octets() -> Vec<Vec<u8>> {
     all
 }
 
+/// From senders in quotes, needed and not.
+fn quoted() -> Vec<Case> {
+    let senders = [
+        r#""anne"@example.org"#,
+        r#""an\ne.x"@Example.org"#,
+        r#""a b"@example.org"#,
+        r#""a\ \"b\\"@example.org"#,
+        r#""a@b"@example.org"#,
+        r#"".a.."@[192.0.2.1]"#,
+        r#"""@example.org"#,
+        r#"@one.example:"anne"@example.org"#,
+    ];
+    let message = plain("Message-ID: <1@example.org>\r\nSubject: quoted\r\n", "Hello\r\n");
+    senders.map(|from| (from, "test@example.com".to_owned(), message.clone())).into()
+}
+
 fn cases() -> Vec<Case> {
     let post = |message| ("anne@example.org", "test@example.com".to_owned(), message);
     let null =
         messages().into_iter().take(3).map(|message| ("", "test-bounces@example.com".to_owned(), message));
-    addressed().into_iter().chain(messages().into_iter().map(post)).chain(null).collect()
+    let messages = messages().into_iter().map(post);
+    addressed().into_iter().chain(messages).chain(null).chain(quoted()).collect()
 }
 
 /// What became of each case: the code of its reply, and the entry that it made.

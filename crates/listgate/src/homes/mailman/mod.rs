@@ -25,6 +25,7 @@ use crate::queue::{Delivery, Msgdata, Name, Outcomes, Unavailable};
 use crate::route::{Endpoint, Names, Role};
 use cfg::{CfgError, Site};
 use database::SourceError;
+use listgate_lmtp::ReversePath;
 use lists::Lists;
 use pck::{Mail, PutError, Queues, Synced};
 use pickle::Metadata;
@@ -167,6 +168,22 @@ impl Home {
     }
 }
 
+/// The envelope sender as Mailman's runner has it, which knows members by it: aiosmtpd takes off quotes
+/// that are not needed. That it decodes encoded words within an address is left out.
+pub(crate) fn mail_from(sender: &ReversePath) -> String {
+    const NEED_QUOTES: &[char] = &['(', ')', '<', '>', '@', ',', ':', ';', '\\', '"', '[', ']', ' '];
+    let ReversePath::Mailbox(mailbox) = sender else { return sender.to_string() };
+    if !mailbox.local().is_quoted() {
+        return sender.to_string();
+    }
+    let (local, domain) = (mailbox.local().unquoted(), mailbox.domain().as_str());
+    if local.is_empty() || local.contains(NEED_QUOTES) {
+        let escaped = local.replace('\\', r"\\").replace('"', r#"\""#);
+        return format!("\"{escaped}\"@{domain}");
+    }
+    format!("{local}@{domain}")
+}
+
 /// The metadata of an entry but for its time, as Mailman's LMTP runner has it.
 pub(crate) fn msgdata(endpoint: &Endpoint, original_size: u64, site_owner: &str) -> Msgdata {
     let mut msgdata = Msgdata::from([
@@ -214,7 +231,7 @@ impl Writer {
     /// One file for each endpoint, synced.
     fn synced(&self, delivery: &Delivery) -> Result<Synced, Unavailable> {
         let Delivery { envelope, message, to, .. } = delivery;
-        let mail_from = envelope.mail_from.to_string();
+        let mail_from = mail_from(&envelope.mail_from);
         let original_size = message.original_size;
         let metadata: Vec<Metadata<'_>> = to
             .iter()
