@@ -7,6 +7,7 @@ use crate::homes::mailman::cfg::Site;
 use crate::homes::mailman::database::{Database, Source};
 use crate::homes::mailman::{self, pck};
 use crate::queue::Name;
+use crate::socketmap::below_the_queue;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -39,7 +40,7 @@ pub(super) fn examine<E>(
         tell(disk::space(space, config.min_free))?;
     }
     tell(store::clock())?;
-    tell(postfix(&site, &config.listen))
+    tell(postfix(&site, config))
 }
 
 fn read(site: &Site) -> Finding {
@@ -138,8 +139,8 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
 }
 
 /// Whether Postfix on this machine sends the lists' mail to where the gate listens.
-fn postfix(site: &Site, listen: &[ListenAddress]) -> Finding {
-    let check = "Postfix";
+fn postfix(site: &Site, config: &Config) -> Finding {
+    let (check, listen) = ("Postfix", &config.listen);
     let (host, port) = &site.lmtp;
     let ours = format!("lmtp:[{host}]:{port}");
     let unknown = |found: String| {
@@ -154,7 +155,10 @@ fn postfix(site: &Site, listen: &[ListenAddress]) -> Finding {
     let sent: BTreeSet<String> = match map.map(fs::read_to_string) {
         Some(Ok(text)) => destinations(&text),
         Some(Err(why)) => return unknown(format!("a map of transport_maps = {said} cannot be read: {why}")),
-        None => destinations(&said.replace(',', "\n")),
+        None => match words(&said).find(|word| asks(word, &config.socketmap)) {
+            Some(asked) => return Finding::ok(check, format!("transport_maps asks the gate by {asked}")),
+            None => written_down(&said, listen),
+        },
     };
     let name = map.map_or_else(|| "transport_maps".into(), Path::to_string_lossy);
     match sent.iter().find(|destination| !listen.iter().any(|address| reaches(destination, address))) {
@@ -173,8 +177,29 @@ fn postfix(site: &Site, listen: &[ListenAddress]) -> Finding {
 fn destinations(map: &str) -> BTreeSet<String> {
     let lines = map.lines().filter(|line| !line.trim_start().starts_with('#'));
     let last = lines.filter_map(|line| line.split_whitespace().next_back());
-    let ends = last.filter_map(|word| word.find("lmtp:").map(|at| word[at..].trim_end_matches('}')));
-    ends.map(str::to_owned).collect()
+    last.filter_map(|word| word.find("lmtp:").map(|at| word[at..].to_owned())).collect()
+}
+
+/// What of transport_maps may be a place: `inline:{ { x.example = lmtp:... } ... }, hash:...` in one line.
+fn words(said: &str) -> impl Iterator<Item = &str> {
+    said.split([' ', '\t', '\n', ',', '{', '}', '=']).filter(|word| !word.is_empty())
+}
+
+/// The destinations in transport_maps itself that reach the gate, since other domains' may be elsewhere;
+/// all of them where none does.
+fn written_down(said: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
+    let all: BTreeSet<String> =
+        words(said).filter(|word| word.starts_with("lmtp:")).map(str::to_owned).collect();
+    let ours = all.iter().filter(|place| listen.iter().any(|address| reaches(place, address)));
+    let ours: BTreeSet<String> = ours.cloned().collect();
+    if ours.is_empty() { all } else { ours }
+}
+
+/// Whether a word such as `socketmap:inet:127.0.0.1:8026:transport` asks the gate.
+fn asks(word: &str, socketmap: &[ListenAddress]) -> bool {
+    let place = word.trim_start_matches("proxy:").strip_prefix("socketmap:");
+    let place = place.and_then(|place| place.strip_suffix(":transport"));
+    place.is_some_and(|place| socketmap.iter().any(|address| reaches(place, address)))
 }
 
 /// Whether mail to a destination such as `lmtp:[127.0.0.1]:8024` arrives at this address.
@@ -182,7 +207,8 @@ fn reaches(destination: &str, address: &ListenAddress) -> bool {
     let place = destination.trim_start_matches("lmtp:");
     match address {
         ListenAddress::Unix(path) => {
-            place.strip_prefix("unix:").is_some_and(|named| Path::new(named) == path)
+            let named = place.strip_prefix("unix:").map(Path::new);
+            named.is_some_and(|named| named == path || named == below_the_queue(path))
         }
         ListenAddress::Tcp(ours) => {
             let Some((host, port)) = place.trim_start_matches("inet:").rsplit_once(':') else { return false };
