@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A home that somebody else may be serving.
 pub(crate) enum Beside {
@@ -158,7 +159,7 @@ impl Lookup for Beside {
             Self::Sqlite { connection, .. } => {
                 lists::find(connection, names).map_err(failed("look up the list"))
             }
-            Self::Mailman(look) => look.lists.find(names).await,
+            Self::Mailman(look) => look.lists.find(names, Instant::now()).await,
         };
         found.map(|list| list.map(Arc::new)).map_err(|why| why.refusal())
     }

@@ -101,7 +101,7 @@ impl Home {
     pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, Unavailable> {
         match self {
             Self::Sqlite(home) => home.find(names, asked),
-            Self::Mailman(home) => Ok(Box::pin(home.find(names)).await?.map(Arc::new)),
+            Self::Mailman(home) => Ok(Box::pin(home.find(names, asked)).await?.map(Arc::new)),
         }
     }
 

@@ -27,6 +27,33 @@ fn a_gate_starts_without_the_database_and_takes_mail_once_it_is_there() {
     }
 }
 
+/// Each address would wait a second and more for it, and Postfix ten minutes for all replies.
+#[test]
+#[ignore = "needs mailman"]
+fn a_transaction_waits_once_for_a_locked_database_however_many_addresses_it_has() {
+    let mailman = Mailman::new();
+    mailman.create(&["test@example.com"]);
+    let server = mailman.listgate();
+    let mut peer = Peer::greeted(server.address);
+    let to = ["", "-owner", "-bounces", "-join", "-leave", "-confirm", "-request", "-subscribe"]
+        .map(|suffix| format!("test{suffix}@example.com"));
+    peer.begin("anne@example.org", &to.each_ref().map(String::as_str));
+    let database = rusqlite::Connection::open(mailman.var().join("data/mailman.db")).unwrap();
+    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    // Until no yes of before holds without a question.
+    sleep(Duration::from_secs(1));
+    let since = Instant::now();
+    peer.send("Subject: test\r\n\r\nHello\r\n.\r\n");
+    for to in &to {
+        let reply = peer.reply();
+        assert!(reply.starts_with("250 "), "{to} was known lately: {reply}");
+    }
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    assert_eq!(peer.rcpt("test-unsubscribe@example.com")[..3], *"451");
+    database.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(peer.rcpt("test-unsubscribe@example.com")[..3], *"250", "asked again");
+}
+
 #[test]
 #[ignore = "needs mailman"]
 fn socketmap_answers_for_mailmans_lists_and_puts_off_while_their_database_is_away() {

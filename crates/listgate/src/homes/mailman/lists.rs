@@ -6,7 +6,7 @@ use crate::lists::List;
 use crate::queue::Unavailable;
 use crate::route::Names;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,9 +22,10 @@ impl Lists {
         Ok(Self { source: Source::open(database)?, answers: Answers::default() })
     }
 
-    /// The list that answers for `names`. A no is the database's own, to a question put after this one.
-    pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
-        Ok(self.answers.find(names, self.source.find(names)).await?)
+    /// The list that answers for `names`. A no is the database's own, to a question put after this one,
+    /// which was `asked` then: a transaction has one moment for all its recipients.
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, Unavailable> {
+        Ok(self.answers.find(names, asked, self.source.find(names)).await?)
     }
 
     /// Whether mail to `domain` is the site's.
@@ -50,7 +51,8 @@ struct Answers {
     known: Mutex<HashMap<Names, Known>>,
     /// One for all who ask about the same names; gone when the last of them has gone.
     flights: Mutex<HashMap<Names, Arc<Flight>>>,
-    away: AtomicBool,
+    /// When the latest question was put, if it was not answered.
+    away: Mutex<Option<(Instant, Away)>>,
 }
 
 /// A yes, and when it was asked for.
@@ -70,9 +72,14 @@ struct Flight {
 
 impl Answers {
     /// `asking` begins when it is awaited, which may be never.
-    async fn find(&self, names: &Names, asking: impl Future<Output = Answer>) -> Answer {
+    async fn find(&self, names: &Names, asked: Instant, asking: impl Future<Output = Answer>) -> Answer {
         if let Some(list) = self.known(names, limits::YES_AGE) {
             return Ok(Some(list));
+        }
+        // Each address of a transaction would wait as long, and its mail server not that long for all.
+        let away = lock(&self.away).clone();
+        if let Some((_, why)) = away.filter(|(since, _)| *since >= asked) {
+            return self.known(names, limits::YES_AGE_AWAY).map(Some).ok_or(why);
         }
         let seat = Seat::take(self, names);
         let before = seat.flight.begun.load(Ordering::Relaxed);
@@ -87,8 +94,8 @@ impl Answers {
             return Ok(Some(list));
         }
         let number = seat.flight.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let asked = Instant::now();
-        let answer = self.noted(names, asked, asking.await);
+        let put = Instant::now();
+        let answer = self.noted(names, put, asking.await);
         *last = Some((number, answer.clone()));
         answer
     }
@@ -100,7 +107,8 @@ impl Answers {
 
     /// Remembers a yes and forgets what became a no. While the source is away, a yes from before stands.
     fn noted(&self, names: &Names, asked: Instant, answer: Answer) -> Answer {
-        let was_away = self.away.swap(answer.is_err(), Ordering::Relaxed);
+        let away = answer.as_ref().err().map(|why| (asked, why.clone()));
+        let was_away = std::mem::replace(&mut *lock(&self.away), away).is_some();
         if was_away && answer.is_ok() {
             tracing::info!("Mailman's database answers again");
         }
@@ -195,6 +203,10 @@ mod tests {
 
     impl Site {
         async fn find(&self, whole: &str) -> Result<bool, ()> {
+            self.find_asked(whole, Instant::now()).await
+        }
+
+        async fn find_asked(&self, whole: &str, asked: Instant) -> Result<bool, ()> {
             let asking = async {
                 self.asked.set(self.asked.get() + 1);
                 let state = self.state.get();
@@ -212,7 +224,7 @@ mod tests {
                     State::Away => Err(Away::for_test()),
                 }
             };
-            self.answers.find(&names(whole), asking).await.map(|list| list.is_some()).map_err(drop)
+            self.answers.find(&names(whole), asked, asking).await.map(|list| list.is_some()).map_err(drop)
         }
 
         /// Begins a question, as another session does.
@@ -317,6 +329,24 @@ mod tests {
     }
 
     #[test]
+    fn in_one_transaction_a_source_that_is_away_is_asked_once() {
+        run(async |site| {
+            assert_eq!(site.find("test").await, Ok(true));
+            site.are(State::Away);
+            advance(limits::YES_AGE).await;
+            let asked = Instant::now();
+            for (name, answer) in [("unknown", Err(())), ("other", Err(())), ("test", Ok(true))] {
+                assert_eq!(site.find_asked(name, asked).await, answer, "{name}");
+            }
+            assert_eq!(site.asked.get(), 2);
+            assert_eq!((site.find("other").await, site.asked.get()), (Err(()), 3), "in the next again");
+            site.are(State::Has);
+            assert_eq!((site.find("other").await, site.asked.get()), (Ok(true), 4));
+            assert_eq!(site.find_asked("unknown", asked).await, Ok(true), "it is back");
+        });
+    }
+
+    #[test]
     fn what_became_a_no_does_not_come_back_while_the_source_is_away() {
         run(async |site| {
             assert_eq!(site.find("test").await, Ok(true));
@@ -349,7 +379,7 @@ mod tests {
         fn is_send<T: Send>(_: &T) {}
         let dir = tempfile::tempdir().unwrap();
         let lists = Lists::open(&Database::Sqlite(dir.path().join("mailman.db"))).unwrap();
-        is_send(&lists.find(&names("test")));
+        is_send(&lists.find(&names("test"), Instant::now()));
         is_send(&lists.serves("x.example"));
     }
 }

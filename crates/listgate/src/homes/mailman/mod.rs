@@ -105,9 +105,9 @@ impl Home {
         })
     }
 
-    pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, Unavailable> {
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, Unavailable> {
         let since = Instant::now();
-        let found = self.lists.find(names).await;
+        let found = self.lists.find(names, asked.into()).await;
         self.metrics.looked_up(since);
         found
     }
