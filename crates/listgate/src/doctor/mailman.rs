@@ -17,6 +17,10 @@ use std::process::Command;
 use std::time::SystemTime;
 use tokio::runtime::Builder;
 
+const SHUNTED: &str = "see why in Mailman's logs; once that is mended, `mailman unshunt`";
+const UNREADABLE: &str =
+    "see why in Mailman's logs; no command brings them back, but each file has its message's octets";
+
 pub(super) fn examine<E>(
     cfg: Option<&Path>,
     config: &Config,
@@ -34,6 +38,9 @@ pub(super) fn examine<E>(
     for (queue, dir) in Name::ALL.into_iter().zip(&site.queues) {
         self::queue(queue, dir).into_iter().try_for_each(&mut tell)?;
     }
+    let shunt = put_aside("queue shunt", site.shunt.as_deref(), ".pck", SHUNTED);
+    let bad = put_aside("queue bad", site.bad.as_deref(), ".psv", UNREADABLE);
+    shunt.into_iter().chain(bad).try_for_each(&mut tell)?;
     let own = [site.own_dir(), site.var_dir.clone()].into_iter().find(|dir| dir.exists());
     let dirs = site.queues.iter().filter(|dir| dir.exists()).chain(&own);
     if let Some(space) = dirs.map(|dir| Space::at(dir, 0)).reduce(|one, other| Ok(one?.least(other?))) {
@@ -136,6 +143,23 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What Mailman's runners took out of their queues and did not deliver.
+fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, mend: &'static str) -> Option<Finding> {
+    let dir = dir.filter(|dir| dir.exists())?;
+    let files: io::Result<Vec<_>> = fs::read_dir(dir).and_then(Iterator::collect);
+    let is_one = |file: &&fs::DirEntry| file.file_name().as_encoded_bytes().ends_with(end.as_bytes());
+    let count = files.map(|files| files.iter().filter(is_one).count());
+    let dir = dir.display();
+    Some(match count {
+        Ok(0) => Finding::ok(check, format!("{dir}: nothing was put aside")),
+        Ok(count) => Finding::note(check, format!("{dir}: {count} files, which no runner handles"), mend),
+        Err(why) => {
+            let mend = "run this as the user that the gate runs as, or as root";
+            Finding::note(check, format!("cannot read {dir}: {why}"), mend)
+        }
+    })
 }
 
 /// Whether Postfix on this machine sends the lists' mail to where the gate listens.

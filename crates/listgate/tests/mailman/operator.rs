@@ -228,6 +228,29 @@ fn doctor_names_what_is_wrong_and_its_mend() {
 
 #[test]
 #[ignore = "needs mailman"]
+fn doctor_counts_what_mailmans_runners_put_aside() {
+    let mailman = site("");
+    let server = Server::start(command(&mailman, &["serve"]));
+    let mut peer = Peer::greeted(server.address);
+    let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(1000);
+    for unreadable in ["Content-Type: multipart/mixed; boundary*=a\0b''x\r\n\r\n", &nested] {
+        let message = format!("From: anne@example.org\r\nMessage-ID: <a@example.org>\r\n{unreadable}");
+        let reply = &peer.deliver("anne@example.org", &["test@example.com"], message)[0];
+        assert!(reply.starts_with("250 "), "{reply}");
+        mailman.once("in");
+    }
+    assert_eq!(mailman.files("bad").len(), 2);
+    fs::write(mailman.queue("shunt").join("1.0+ab.pck"), "").unwrap();
+    let (code, troubles) = doctor(&mailman);
+    let [shunt, bad] = &troubles[..] else { panic!("{troubles:#?}") };
+    assert_eq!((code, &shunt["verdict"], &bad["verdict"]), (Some(0), &"note".into(), &"note".into()));
+    assert_says(shunt["found"].as_str().unwrap(), &["queue/shunt: 1 files"]);
+    assert_says(shunt["mend"].as_str().unwrap(), &["`mailman unshunt`"]);
+    assert_says(bad["found"].as_str().unwrap(), &["queue/bad: 2 files"]);
+}
+
+#[test]
+#[ignore = "needs mailman"]
 fn doctor_understands_what_is_printed_for_postfix() {
     let mailman = site("");
     mailman.create(&["list@lists.example.org"]);

@@ -25,6 +25,10 @@ pub(crate) struct Site {
     pub(crate) database: Database,
     /// The directories of the queues, in the order of [`Name::ALL`].
     pub(crate) queues: [PathBuf; 3],
+    /// Where Mailman's runners put what they could not handle, and what they could not even read; `None`
+    /// when only Mailman's program knows.
+    pub(crate) shunt: Option<PathBuf>,
+    pub(crate) bad: Option<PathBuf>,
     pub(crate) var_dir: PathBuf,
     /// Where Mailman writes Postfix's transport map; `None` when only Mailman's program knows.
     pub(crate) transport_map: Option<PathBuf>,
@@ -103,10 +107,13 @@ impl Site {
         let settings = Settings::read(around.find(cfg)?)?;
         let paths = Paths::new(&settings, around)?;
         let var_dir = paths.dir(&settings, "var_dir")?;
-        let [input, command, bounces] = Name::ALL.map(|name| queue(&settings, &paths, name, var_dir));
+        let queue = |name: &str| queue(&settings, &paths, name, var_dir);
+        let [input, command, bounces] = Name::ALL.map(|name| queue(name.as_str()));
         Ok(Self {
             database: database::read(&settings, &paths, var_dir)?,
             queues: [input?, command?, bounces?],
+            shunt: queue("shunt").ok(),
+            bad: queue("bad").ok(),
             var_dir: var_dir.into(),
             transport_map: paths
                 .dir(&settings, "data_dir")
@@ -141,14 +148,14 @@ impl Surroundings {
 }
 
 /// The directory of a queue. `mailman start` changes to `run_dir` before it starts the runners.
-fn queue(settings: &Settings, paths: &Paths, name: Name, run_dir: &str) -> Result<PathBuf, CfgError> {
+fn queue(settings: &Settings, paths: &Paths, name: &str, run_dir: &str) -> Result<PathBuf, CfgError> {
     let section = format!("runner.{name}");
     let wrong = |why| settings.wrong(&section, "path", why);
     let template = settings.get(&section, "path");
     if template.is_empty() {
         return Err(wrong("Mailman has no such queue then; remove the line or write $QUEUE_DIR/$name"));
     }
-    let path = paths.expand(template, "name", name.as_str()).ok_or_else(|| wrong(ONLY_MAILMAN_KNOWS))?;
+    let path = paths.expand(template, "name", name).ok_or_else(|| wrong(ONLY_MAILMAN_KNOWS))?;
     Ok(absolute(run_dir, &path).into())
 }
 

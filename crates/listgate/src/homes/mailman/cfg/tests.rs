@@ -42,7 +42,7 @@ def values(case):
         url = 'sqlite:' + run(make_url(url).database)
     return dict(
         cfg=cfg, database=url, var_dir=config.VAR_DIR,
-        queues=[run(config.switchboards[name].queue_directory) for name in ('in', 'command', 'bounces')],
+        queues=[run(config.switchboards[name].queue_directory) for name in ('in', 'command', 'bounces', 'shunt', 'bad')],
         lmtp=[config.mta.lmtp_host, int(config.mta.lmtp_port)],
         verp_delimiter=config.mta.verp_delimiter, site_owner=config.mailman.site_owner,
         lmtp_runner=as_boolean(getattr(config, 'runner.lmtp').start))
@@ -149,8 +149,9 @@ fn values(site: &Site) -> Value {
         Database::Sqlite(path) => format!("sqlite:{}", path.display()),
         Database::Postgres(url) => url.clone(),
     };
+    let queues: Vec<_> = site.queues.iter().chain(&site.shunt).chain(&site.bad).collect();
     json!({
-        "cfg": site.cfg, "database": database, "var_dir": site.var_dir, "queues": site.queues,
+        "cfg": site.cfg, "database": database, "var_dir": site.var_dir, "queues": queues,
         "lmtp": site.lmtp, "verp_delimiter": site.verp_delimiter, "site_owner": site.site_owner,
         "lmtp_runner": site.lmtp_runner,
     })
