@@ -75,7 +75,9 @@ impl Capacity {
 
     fn extend(&self, room: &mut Reserved, more: u64, space: Space) -> Result<(), Refusal> {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        let wanted = self.bounds.min_free.saturating_add(in_flight).saturating_add(more);
+        // What came of this message is on the disk, and no longer free.
+        let others = in_flight.saturating_sub(room.reserved);
+        let wanted = self.bounds.min_free.saturating_add(others).saturating_add(more);
         if space.octets < wanted {
             let (free, wanted) = (ByteSize(space.octets), ByteSize(wanted));
             tracing::warn!("no room: {free} free, {wanted} wanted (storage.min_free and mail on its way)");
@@ -229,8 +231,14 @@ mod tests {
         drop(room);
         assert_eq!(capacity.in_flight(), 0, "released once");
         let mut room = capacity.reserve(None, SPACE).unwrap();
-        let full = Space { octets: 109, inodes: None };
-        assert_eq!(capacity.arrived(&mut room, 10, || Ok(full)), Err(NO_SPACE));
+        let with = |octets| move || Ok(Space { octets, inodes: None });
+        assert_eq!(capacity.arrived(&mut room, 10, with(109)), Err(NO_SPACE));
+        // Its own octets are not looked for twice: those that came are not free any more.
+        let mut room = capacity.reserve(None, SPACE).unwrap();
+        for free in [130, 120, 110] {
+            capacity.arrived(&mut room, 10, with(free)).unwrap();
+        }
+        assert_eq!(capacity.arrived(&mut room, 10, with(109)), Err(NO_SPACE));
     }
 
     #[test]

@@ -198,11 +198,13 @@ impl Config {
         if written.is_of_mailman().map_err(wrong)? && self.home == HomeKind::Sqlite {
             self.follow_mailman(written.mailman.config.as_deref())?;
         }
-        written.apply(self).and_then(|()| self.agrees()).map_err(wrong)
+        let listens = written.server.listen.is_some();
+        written.apply(self).and_then(|()| self.agrees(listens)).map_err(wrong)
     }
 
-    /// What is right for each key alone may not be together.
-    fn agrees(&self) -> Result<(), String> {
+    /// What is right for each key alone may not be together. `listens`: the file has server.listen, which
+    /// is else a default that the command line may replace.
+    fn agrees(&self, listens: bool) -> Result<(), String> {
         if !listgate_lmtp::is_domain_name(&self.hostname) {
             let name = &self.hostname;
             return Err(format!(
@@ -222,17 +224,17 @@ impl Config {
                 self.max_in_flight, self.max_message_size
             ));
         }
-        self.agrees_on_addresses()
+        self.agrees_on_addresses(listens)
     }
 
     /// Nobody listens twice on one address; a port of 0 is another each time.
-    fn agrees_on_addresses(&self) -> Result<(), String> {
+    fn agrees_on_addresses(&self, listens: bool) -> Result<(), String> {
         if self.listen.is_empty() {
             return Err("server.listen = [] would take no mail: write an address such as \"127.0.0.1:8024\""
                 .to_owned());
         }
         let admin = self.admin.map(ListenAddress::Tcp);
-        let listen = self.listen.iter().map(|address| ("server.listen", address));
+        let listen = self.listen.iter().filter(|_| listens).map(|address| ("server.listen", address));
         let socketmap = self.socketmap.iter().map(|address| ("socketmap.listen", address));
         let all = listen.chain(socketmap).chain(admin.iter().map(|address| ("admin.listen", address)));
         let mut taken: Vec<(&str, &ListenAddress)> = Vec::new();

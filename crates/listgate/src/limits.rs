@@ -107,6 +107,9 @@ pub(crate) const LOOKUP_LOCK_WAIT: Duration = Duration::from_millis(100);
 /// Answers about names that a gate remembers while no list or domain changes.
 pub(crate) const KNOWN_NAMES: usize = 512;
 
+/// How long a gate that holds the lock may take before it has migrated the database.
+pub(crate) const START_OF_A_GATE: Duration = Duration::from_secs(2);
+
 /// The pause between two attempts at a lock. SQLite's own handler sleeps longer the longer it
 /// waits, and loses to anyone who asks more often.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_micros(200);

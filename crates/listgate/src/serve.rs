@@ -123,11 +123,11 @@ impl Gate {
     /// the grace time. Waits until all of that is done.
     ///
     /// # Errors
-    /// The gate had ended before, because the disk failed a sync.
+    /// The gate had ended before, because the disk failed a sync or its store panicked.
     pub fn stop(mut self) -> Result<(), GateError> {
         self.end();
         if *self.condemned.borrow() {
-            return Err(GateError::new("a sync of the disk has failed; the next start recovers"));
+            return Err(GateError::new("the store has failed, as the log says; the next start recovers"));
         }
         Ok(())
     }

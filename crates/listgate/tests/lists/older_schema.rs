@@ -50,7 +50,12 @@ fn what_an_older_gate_serves_is_not_migrated_under_it() {
         assert!(names_it && said.contains("restart it"), "{said}");
         assert_eq!(old.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
     }
-    drop(lock);
+    // A gate that is about to migrate holds the lock too, and is waited for.
+    let starting = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(lock);
+    });
     site.stdout(&["list", "ls"]);
+    starting.join().unwrap();
     assert_ne!(old.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
 }

@@ -157,6 +157,8 @@ fn an_address_is_listened_on_once() {
         let said = refused(&site, toml);
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     }
+    // `serve --listen` may have replaced the default.
+    assert!(check(&site, "admin.listen = \"127.0.0.1:8024\"\n").contains("admin.listen"));
     let any_port = "server.listen = [\"[::1]:0\", \"[::1]:0\"]\nadmin.listen = \"[::1]:0\"\n";
     assert!(check(&site, any_port).contains("[\"[::1]:0\",\"[::1]:0\"]"));
 }

@@ -23,7 +23,8 @@ impl Lists {
     }
 
     /// The list that answers for `names`. A no is the database's own, to a question put after this one,
-    /// which was `asked` then: a transaction has one moment for all its recipients.
+    /// which was `asked` then: all commands of a packet have one moment, and all
+    /// recipients after the data.
     pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, Unavailable> {
         Ok(self.answers.find(names, asked, self.source.find(names)).await?)
     }

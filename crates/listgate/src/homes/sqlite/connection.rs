@@ -72,7 +72,9 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     match purpose {
         _ if found > known => return Err(newer(found)),
         Use::Writer => recover(&mut connection, path)?,
-        Use::Lookup | Use::Command | Use::Consumer if (1..known).contains(&found) => refuse_to_outrun(path)?,
+        Use::Lookup | Use::Command | Use::Consumer if (1..known).contains(&found) => {
+            refuse_to_outrun(&connection, path)?;
+        }
         Use::Lookup | Use::Command | Use::Consumer => {}
     }
     if found < known {
@@ -84,13 +86,21 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// An older gate that is serving cannot store what a newer schema wants.
-fn refuse_to_outrun(path: &Path) -> Result<(), OpenError> {
+/// An older gate that is serving cannot store what a newer schema wants. One of our own may hold the lock
+/// and be about to migrate.
+fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let dir = path.parent().expect("the database has a directory");
-    match lock::holder(dir).map_err(file_failed("see who serves", dir))? {
-        Some(holder) => Err(OpenError::Older { path: path.to_owned(), holder }),
-        None => Ok(()),
+    let failed =
+        |source| OpenError::Database { operation: "read the schema of", path: path.to_owned(), source };
+    let since = Instant::now();
+    while version(connection).map_err(failed)? < MIGRATIONS.len() {
+        let Some(holder) = lock::holder(dir).map_err(file_failed("see who serves", dir))? else { break };
+        if since.elapsed() > limits::START_OF_A_GATE {
+            return Err(OpenError::Older { path: path.to_owned(), holder });
+        }
+        thread::sleep(limits::POLL);
     }
+    Ok(())
 }
 
 /// Brings everything that the log has to the disk anew: after a failed sync what we can read of it is not

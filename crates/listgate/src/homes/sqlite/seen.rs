@@ -71,6 +71,11 @@ impl Seen {
         self.lately.extend(committed);
     }
 
+    /// Whether there is anything to [`settle`](Self::settle).
+    pub(super) fn has_some(&self) -> bool {
+        !self.lately.is_empty()
+    }
+
     /// Whether it is time to [`settle`](Self::settle) although mail waits.
     pub(super) fn is_full(&self) -> bool {
         self.lately.len() >= limits::SEEN_LATELY

@@ -88,8 +88,7 @@ impl Writer {
                 return;
             }
         }
-        // Four runs take all that is held, so that the next start has nothing to read.
-        (0..4).for_each(|_| self.settle_seen());
+        self.settle_all_seen();
         if !self.condemned.is_set() {
             self.checkpoint();
         }
@@ -198,26 +197,35 @@ impl Writer {
         self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
     }
 
-    fn settle_seen(&mut self) {
+    /// So that the next start has nothing to read. What fails once would fail again, and may take its time.
+    fn settle_all_seen(&mut self) {
+        while self.seen.has_some() && self.settle_seen() {}
+    }
+
+    /// Whether it was done.
+    fn settle_seen(&mut self) -> bool {
         let cutoff = SystemTime::now().checked_sub(limits::REMEMBERED).unwrap_or(SystemTime::UNIX_EPOCH);
         self.unless_condemned("put in order what came", |writer| {
             writer.seen.settle(&writer.connection, milliseconds(cutoff))
-        });
+        })
     }
 
+    /// Whether it was done.
     fn unless_condemned(
         &mut self,
         operation: &'static str,
         work: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
-    ) {
-        if !self.condemned.is_set()
-            && let Err(source) = work(self)
-        {
-            self.after_failure(
-                &Arc::new(Unavailable::Database { operation, source }),
-                "it is tried again later",
-            );
+    ) -> bool {
+        if self.condemned.is_set() {
+            return false;
         }
+        let done = work(self);
+        if let Err(source) = done {
+            let why = Arc::new(Unavailable::Database { operation, source });
+            self.after_failure(&why, "it is tried again later");
+            return false;
+        }
+        true
     }
 
     /// Unlinks the files whose rows are gone. Our commit is synced, and with it every commit before
