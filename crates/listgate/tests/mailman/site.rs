@@ -179,8 +179,10 @@ impl Mailman {
 
     /// What is in a queue, without taking it.
     pub(crate) fn entries(&self, queue: &str) -> Vec<Entry> {
-        let files = self.files(queue).into_iter().map(|name| self.queue(queue).join(name));
-        let printed = printed(self.program("python").args(["-c", SHOW]).args(files));
+        let files: Vec<_> = self.files(queue).into_iter().map(|name| self.queue(queue).join(name)).collect();
+        // As many as fit on a command line.
+        let some = |files| printed(self.program("python").args(["-c", SHOW]).args::<_, &PathBuf>(files));
+        let printed: String = files.chunks(500).map(some).collect();
         let entry = |line: &str| {
             let (file, message, msgdata) = serde_json::from_str(line).unwrap();
             Entry { file, message, msgdata }
