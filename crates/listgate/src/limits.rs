@@ -71,7 +71,8 @@ pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
 /// days (RFC 5321 section 4.5.4.1).
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// Remembered mail that is held in memory before some of it is put in order, and about how much then is.
+/// Remembered mail that is held in memory before some of it is put in order, and about how much then is at
+/// least: a quarter, where more is held.
 pub(crate) const SEEN_LATELY: usize = 32_768;
 pub(crate) const SEEN_AT_ONCE: usize = 8_192;
 
