@@ -88,9 +88,6 @@ pub(crate) const LOGGED_REFUSALS: usize = 1000;
 /// Octets of a session's read buffer: while it waits, and while much arrives.
 pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
 
-/// Octets of freed memory that a gate keeps for the mail that comes next, at the end of each heap.
-pub(crate) const FREED_MEMORY: usize = 1 << 20;
-
 /// Pages of the write-ahead log after which it is copied into the database. Smaller makes the copy
 /// more frequent and the slowest commits slower; larger makes each copy a visible pause.
 pub(crate) const CHECKPOINT_PAGES: u32 = 4000;

@@ -8,7 +8,6 @@ use crate::homes::mailman::cfg::Site as Mailman;
 use crate::limits;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::hint;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,20 +22,12 @@ pub(super) struct Args {
     log: LogFormat,
 }
 
-/// glibc gives memory back to the kernel as soon as 128 KiB lie free at the end of a heap, and what comes
-/// with the next messages is asked for and cleared again. Freeing a block that has a mapping of its own
-/// makes it keep up to twice that block's size (mallopt(3), M_MMAP_THRESHOLD). Other allocators do not mind.
-fn keep_freed_memory() {
-    drop(hint::black_box(Vec::<u8>::with_capacity(limits::FREED_MEMORY / 2)));
-}
-
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let mut config = site.config()?;
     if !args.listen.is_empty() {
         config.listen = args.listen;
     }
     log::start(args.log);
-    keep_freed_memory();
     if config.refuse_at == RefuseAt::Data {
         tracing::warn!(
             "lmtp.refuse_at is \"data\": every address is accepted at RCPT, so none can be verified"

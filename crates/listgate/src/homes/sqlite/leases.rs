@@ -295,14 +295,15 @@ impl Round {
 fn take(connection: &Connection, id: EntryId, until: i64) -> rusqlite::Result<Lease> {
     let sql = "UPDATE entry
                SET state = 'leased', available_at = ?3, attempts = attempts + 1, fence = coalesce(fence, 0) + 1
-               WHERE delivery = ?1 AND n = ?2 RETURNING fence";
-    let mut take = connection.prepare_cached(sql)?;
-    let fence = take.query_row(params![id.delivery, id.n, until], |row| row.get(0))?;
+               WHERE delivery = ?1 AND n = ?2";
+    connection.prepare_cached(sql)?.execute(params![id.delivery, id.n, until])?;
     let sql = format!(
-        "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery WHERE e.delivery = ?1 AND e.n = ?2"
+        "SELECT {COLUMNS}, e.fence FROM entry e JOIN delivery d ON d.id = e.delivery
+         WHERE e.delivery = ?1 AND e.n = ?2"
     );
-    let entry = connection.prepare_cached(&sql)?.query_row([id.delivery, id.n], read_entry)?;
-    Ok(Lease { entry, fence })
+    let mut taken = connection.prepare_cached(&sql)?;
+    taken
+        .query_row([id.delivery, id.n], |row| Ok(Lease { entry: read_entry(row)?, fence: row.get("fence")? }))
 }
 
 /// Whoever comes too late finds another fence, another state, or no row.

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 /// Entries read in one go: no read transaction is held while they are printed.
 const PAGE: usize = 500;
 
-pub(super) fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
+fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
     Ok(Depth { entries: row.get(0)?, octets: row.get(1)? })
 }
 

@@ -1,9 +1,8 @@
 //! The rows of a delivery: its message, its entries, what is remembered of it.
 
 use super::lists::milliseconds;
-use super::queues::read_depth;
 use super::seen::{Known, Seen, remember};
-use super::{Choices, msgdata};
+use super::{Choices, msgdata, queues};
 use crate::body::Body;
 use crate::config::Redelivery;
 use crate::limits;
@@ -107,11 +106,11 @@ impl Batch<'_> {
         for (queue, growth) in
             Name::ALL.into_iter().zip(&self.growth).filter(|(_, growth)| growth.entries > 0)
         {
-            let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1
-                       RETURNING entries, octets";
+            // For RETURNING, SQLite would make a table in memory each time, and a journal, of 64 KiB and more.
+            let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1";
             let added = params![queue.as_str(), growth.entries, growth.octets];
-            let depth = self.connection.prepare_cached(sql)?.query_row(added, read_depth)?;
-            grown.push((queue, depth));
+            self.connection.prepare_cached(sql)?.execute(added)?;
+            grown.push((queue, queues::depth(self.connection, queue)?));
         }
         Ok(grown)
     }
