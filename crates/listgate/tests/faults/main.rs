@@ -10,6 +10,7 @@ mod durability_order;
 mod every_call;
 mod every_start;
 mod full;
+mod index_full;
 mod injected;
 mod kill;
 mod ledger;

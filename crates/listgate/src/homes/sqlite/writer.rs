@@ -6,10 +6,13 @@
 //!   2. BEGIN IMMEDIATE, the rows, COMMIT: SQLite appends them to the write-ahead log and syncs it;
 //!   3. only then is a `Queued` made.
 //!
-//! A failed write is undone and answered with 451, and the next batch tries anew. After a failed sync
-//! nobody knows what the disk holds, and asking again may be answered with a lie (the kernel can mark
-//! pages clean that were never written): no further statement is made, the connection is not even
-//! closed, and the process ends. The next start writes everything anew.
+//! A failed write is undone and answered with 451, and the next batch tries anew. Some failures come after
+//! the sync, as when the log's index cannot grow: until the next commit is written over it, the next start
+//! would find what was answered with 451, so its spool files stay as long.
+//!
+//! After a failed sync nobody knows what the disk holds, and asking again may be answered with a lie (the
+//! kernel can mark pages clean that were never written): no further statement is made, the connection is
+//! not even closed, and the process ends. The next start writes everything anew.
 
 use super::lists::{self, milliseconds};
 use super::puts::{Put, gather};
@@ -17,13 +20,13 @@ use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::{Batch, Ids, Stored};
 use super::{Choices, Condemned, Queued, is_sync_failure};
-use crate::body::Body;
+use crate::body::{Body, Spooled};
 use crate::limits;
 use crate::lists::Changes;
 use crate::metrics::Metrics;
 use crate::queue::{Addressed, Again, Delivery, Id, NotStored, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, ffi};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -39,6 +42,7 @@ pub(super) struct Writer {
     ids: Ids,
     choices: Choices,
     seen: Seen,
+    doubtful: Doubtful,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
 }
@@ -60,7 +64,8 @@ impl Writer {
         }))?;
         let ids = Ids::read(&connection)?;
         let seen = Seen::read(&connection)?;
-        Ok(Self { connection, spool, condemned, wal_pages, ids, choices, seen, depths, metrics })
+        let doubtful = Doubtful::default();
+        Ok(Self { connection, spool, condemned, wal_pages, ids, choices, seen, doubtful, depths, metrics })
     }
 
     /// Until the home is dropped or the disk has failed.
@@ -105,19 +110,23 @@ impl Writer {
         match self.commit(&mut batch) {
             Ok(ids) => {
                 self.metrics.committed(batch.len(), since);
+                let has_written = ids.iter().any(|stored| has_a_row(stored));
                 for (put, ids) in batch.into_iter().zip(ids) {
                     // Whoever has gone in the meantime has its mail queued all the same.
                     let _ = put.answer.send(Ok(outcomes(put.delivery, ids)));
                 }
+                if has_written {
+                    self.doubtful.remove();
+                }
             }
             Err(source) => {
+                let is_undone = is_undone(&source);
                 let why = Arc::new(Unavailable::Database { operation: "store the mail", source });
                 self.after_failure(&why, "the mail server will try again");
                 for put in batch {
                     let _ = put.answer.send(Err(Arc::clone(&why).into()));
-                    if self.condemned.is_set() {
-                        // The next start may find the row, and removes the file if it does not.
-                        keep_file(put.delivery.message.body);
+                    if !is_undone {
+                        self.doubtful.add(put.delivery.message.body);
                     }
                 }
             }
@@ -262,17 +271,49 @@ fn return_outdated(batch: &mut Vec<Put>, now: Changes) {
     }
 }
 
-fn keep_file(body: Body) {
-    if let Body::Spooled(spooled) = body {
-        spooled.keep();
+/// The spool files of mail that was put off although its commit may be on the disk. Dropped, they stay for
+/// the next start, which keeps those whose rows it finds.
+#[derive(Default)]
+struct Doubtful(Vec<Spooled>);
+
+impl Doubtful {
+    fn add(&mut self, body: Body) {
+        if let Body::Spooled(spooled) = body {
+            self.0.push(spooled);
+        }
     }
+
+    /// Another commit was written over theirs, and synced.
+    fn remove(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Doubtful {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Spooled::keep);
+    }
+}
+
+/// Whether a failed transaction cannot be on the disk: its last page, without which it does not count, was not
+/// written.
+fn is_undone(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    let is_early = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy));
+    is_early || code == Some(ffi::SQLITE_IOERR_WRITE)
+}
+
+/// Whether something was written for a delivery.
+fn has_a_row(stored: &[Stored]) -> bool {
+    stored.iter().any(|stored| stored.again != Again::Suppressed)
 }
 
 /// After the commit: the proof for each recipient, and the spool file belongs to its row.
 fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
-    let has_a_row = stored.iter().any(|stored| stored.again != Again::Suppressed);
-    if has_a_row {
-        keep_file(delivery.message.body);
+    if has_a_row(&stored)
+        && let Body::Spooled(spooled) = delivery.message.body
+    {
+        spooled.keep();
     }
     let mut stored = stored.into_iter();
     delivery.to.map(|addressed: Result<Addressed, Refusal>| {
