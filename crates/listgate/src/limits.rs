@@ -92,7 +92,12 @@ pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
 /// more frequent and the slowest commits slower; larger makes each copy a visible pause.
 pub(crate) const CHECKPOINT_PAGES: u32 = 4000;
 
-/// How long the writer is idle before it tidies up.
+/// Octets of the file of the write-ahead log beyond which it is cut once it is copied: four times as much as
+/// it has where nobody holds it. Space that an unusually long log took is not given back otherwise.
+pub(crate) const LARGE_LOG: u64 = 4 * 4096 * CHECKPOINT_PAGES as u64;
+
+/// How long the writer is idle before it tidies up, and how long spool files of mail that is done may stay
+/// while it is not.
 pub(crate) const IDLE: Duration = Duration::from_millis(500);
 
 /// How long the writer waits while another process writes; then the mail is put off with 451.

@@ -13,9 +13,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long a look at the database may hold up the log of a busy gate.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The log is copied into the database at a quarter of this.
-const LARGE_LOG: u64 = 4 * 4096 * limits::CHECKPOINT_PAGES as u64;
-
 /// A clock may differ so much from another's.
 const CLOCK: Duration = Duration::from_secs(60);
 
@@ -104,16 +101,16 @@ impl<'a> Store<'a> {
     fn log(&self) -> Finding {
         let check = "log";
         let octets = fs::metadata(self.data.log()).map_or(0, |log| log.len());
-        if octets <= LARGE_LOG {
+        if octets <= limits::LARGE_LOG {
             return Finding::ok(check, format!("{} in the write-ahead log", ByteSize(octets)));
         }
         Finding::note(
             check,
             format!(
-                "{} in the write-ahead log: some program holds or held a transaction open",
+                "{} in the write-ahead log: a program holds a transaction open, or no gate runs",
                 ByteSize(octets)
             ),
-            "end that program; the next start of `serve` makes the log small again",
+            "end that program; a gate that runs makes the log small again",
         )
     }
 

@@ -107,10 +107,7 @@ fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenErro
 /// what the disk has, and nothing may be appended to it.
 fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Database { operation: "recover", path: path.to_owned(), source };
-    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-    be_patient(connection, limits::WRITE_LOCK_WAIT).map_err(failed)?;
-    if !busy.map_err(failed)? {
+    if empty_log(connection).map_err(failed)? {
         return Ok(());
     }
     tracing::warn!("another process reads the database; its log is written anew, and emptied later");
@@ -121,6 +118,15 @@ fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let log = PathBuf::from(log);
     rewrite(&log).map_err(file_failed("write anew", &log))?;
     connection.execute_batch("ROLLBACK").map_err(failed)
+}
+
+/// Copies the log of the writer's connection into the database and cuts its file, if nobody reads or writes
+/// now. Says whether it was done.
+pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    be_patient(connection, limits::WRITE_LOCK_WAIT)?;
+    Ok(!busy?)
 }
 
 /// Writes the octets of a file over themselves, and syncs it: they are then what has to reach the disk,

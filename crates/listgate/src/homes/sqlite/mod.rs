@@ -205,9 +205,8 @@ impl Home {
         let condemned = Condemned::default();
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
-        let spool = data_dir.spool();
         let (told, counted) = (Arc::clone(&depths), Arc::clone(metrics));
-        let writer = Writer::new(connection, spool, condemned.clone(), choices, told, counted)
+        let writer = Writer::new(connection, data_dir.clone(), condemned.clone(), choices, told, counted)
             .map_err(failed("watch the log of"))?;
         let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
         let writer = writer.map_err(|source| HomeError::File {

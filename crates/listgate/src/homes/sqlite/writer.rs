@@ -14,12 +14,13 @@
 //! kernel can mark pages clean that were never written): no further statement is made, the connection is
 //! not even closed, and the process ends. The next start writes everything anew.
 
+use super::connection::empty_log;
 use super::lists::{self, milliseconds};
 use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::{Batch, Ids, Stored};
-use super::{Choices, Condemned, Queued, is_sync_failure};
+use super::{Choices, Condemned, DataDir, Queued, is_sync_failure};
 use crate::body::{Body, Spooled};
 use crate::limits;
 use crate::lists::Changes;
@@ -27,7 +28,6 @@ use crate::metrics::Metrics;
 use crate::queue::{Addressed, Again, Delivery, Id, NotStored, Outcomes, Unavailable};
 use listgate_lmtp::Refusal;
 use rusqlite::{Connection, ErrorCode, ffi};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Instant, SystemTime};
@@ -35,7 +35,7 @@ use std::{fs, mem};
 
 pub(super) struct Writer {
     connection: Connection,
-    spool: PathBuf,
+    data: DataDir,
     condemned: Condemned,
     /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
     wal_pages: Arc<AtomicU32>,
@@ -43,6 +43,8 @@ pub(super) struct Writer {
     choices: Choices,
     seen: Seen,
     doubtful: Doubtful,
+    /// When the spool files of mail that is done were last removed.
+    removed: Instant,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
 }
@@ -50,7 +52,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         mut connection: Connection,
-        spool: PathBuf,
+        data: DataDir,
         condemned: Condemned,
         choices: Choices,
         depths: Arc<Depths>,
@@ -64,8 +66,20 @@ impl Writer {
         }))?;
         let ids = Ids::read(&connection)?;
         let seen = Seen::read(&connection)?;
-        let doubtful = Doubtful::default();
-        Ok(Self { connection, spool, condemned, wal_pages, ids, choices, seen, doubtful, depths, metrics })
+        let (doubtful, removed) = (Doubtful::default(), Instant::now());
+        Ok(Self {
+            connection,
+            data,
+            condemned,
+            wal_pages,
+            ids,
+            choices,
+            seen,
+            doubtful,
+            removed,
+            depths,
+            metrics,
+        })
     }
 
     /// Until the home is dropped or the disk has failed.
@@ -76,12 +90,14 @@ impl Writer {
                     let batch = gather(first, waiting);
                     self.write(batch);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
-                        self.checkpoint();
                         // While there is always mail, this is the only pause.
-                        self.remove_discarded();
+                        self.checkpoint();
                         if self.seen.is_full() {
                             self.settle_seen();
                         }
+                    }
+                    if self.removed.elapsed() >= limits::IDLE {
+                        self.remove_discarded();
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.tidy(),
@@ -176,13 +192,20 @@ impl Writer {
     /// Copies the log into the database, as far as readers allow.
     fn checkpoint(&mut self) {
         let since = Instant::now();
+        let is_ours = self.wal_pages.load(Ordering::Relaxed) > 0;
         let result = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-            Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         });
-        self.metrics.checkpointed(since);
+        // What consumers write while no mail comes delays nobody.
+        if is_ours {
+            self.metrics.checkpointed(since);
+        }
         match result {
-            Ok((log, copied)) if log == copied => self.wal_pages.store(0, Ordering::Relaxed),
-            Ok((log, copied)) => tracing::debug!("a reader holds the log: {copied} of {log} pages copied"),
+            Ok((false, log, copied)) if log == copied => {
+                self.wal_pages.store(0, Ordering::Relaxed);
+                self.unless_condemned("cut the log", Self::cut_log);
+            }
+            Ok((_, log, copied)) => tracing::debug!("the log is held: {copied} of {log} pages copied"),
             Err(source) => {
                 let why = Arc::new(Unavailable::Database { operation: "checkpoint", source });
                 self.after_failure(&why, "it is tried again later");
@@ -190,11 +213,20 @@ impl Writer {
         }
     }
 
+    /// A reader may have had the log grow. All of it is copied and will be written over, but its file would
+    /// keep the space. Where somebody reads it even now, another time will do.
+    fn cut_log(&mut self) -> rusqlite::Result<()> {
+        let octets = fs::metadata(self.data.log()).map_or(0, |log| log.len());
+        if octets > limits::LARGE_LOG {
+            empty_log(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
     /// What is done while no mail comes.
     fn tidy(&mut self) {
-        if self.wal_pages.load(Ordering::Relaxed) > 0 {
-            self.checkpoint();
-        }
+        // Others may have committed.
+        self.checkpoint();
         self.remove_discarded();
         self.unless_condemned("look how full the queues are", |writer| {
             writer.depths.read(&writer.connection)
@@ -203,6 +235,7 @@ impl Writer {
     }
 
     fn remove_discarded(&mut self) {
+        self.removed = Instant::now();
         self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
     }
 
@@ -252,7 +285,7 @@ impl Writer {
             .collect::<Result<_, _>>()?;
         self.connection.execute_batch("COMMIT")?;
         for name in names {
-            let path = self.spool.join(name);
+            let path = self.data.spool().join(name);
             if let Err(why) = fs::remove_file(&path) {
                 tracing::warn!("cannot remove {}: {why}; the next start will", path.display());
             }
@@ -406,7 +439,7 @@ mod tests {
         let choices = Choices { redelivery: crate::Redelivery::Off, owner: String::new() };
         let depths = Arc::default();
         let mut writer =
-            Writer::new(connection, data_dir.spool(), condemned, choices, depths, Arc::default()).unwrap();
+            Writer::new(connection, data_dir.clone(), condemned, choices, depths, Arc::default()).unwrap();
 
         let (small, taken) = put(10);
         writer.write(vec![small]);

@@ -1,0 +1,60 @@
+//! A log that others make long: consumers while no mail comes, a reader that keeps it from being begun anew.
+
+use crate::support::{Peer, Site, tcp};
+use crate::tools::{assert_all, message, until};
+use rusqlite::{Connection, OpenFlags};
+use std::fs;
+use std::path::Path;
+
+const TO: [&str; 1] = ["mylist@example.com"];
+
+/// Somebody who keeps to docs/queue.md.
+fn consumer(site: &Site) -> Connection {
+    let connection = Connection::open(site.data().join("listgate.db")).unwrap();
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = NORMAL").unwrap();
+    connection
+}
+
+/// Entries in the database file alone, without what is only in its log.
+fn copied(database: &Path) -> u64 {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let uri = format!("file:{}?immutable=1", database.display());
+    let alone = Connection::open_with_flags(uri, flags).unwrap();
+    // While it is copied, the file may be of two minds.
+    alone.query_row("SELECT count(*) FROM entry", [], |row| row.get(0)).unwrap_or(u64::MAX)
+}
+
+#[test]
+fn what_consumers_write_while_no_mail_comes_is_copied_too() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let database = site.data().join("listgate.db");
+    let mut peer = Peer::greeted(tcp(&gate));
+    (0..3).for_each(|_| assert_all(&peer.deliver("a@example.org", &TO, message("<m@x>", 100)), "250"));
+    let consumer = consumer(&site);
+    for left in [3, 2, 1, 0] {
+        until("what was written last is copied", || copied(&database) == left);
+        consumer
+            .execute_batch("DELETE FROM entry WHERE delivery = (SELECT min(delivery) FROM entry)")
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_a_reader_made_long_is_cut_once_it_has_gone() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let log = site.data().join("listgate.db-wal");
+    let reader = consumer(&site);
+    reader.execute_batch("BEGIN; SELECT * FROM list").unwrap();
+    let much = "CREATE TABLE much AS SELECT zeroblob(80 << 20); DROP TABLE much";
+    consumer(&site).execute_batch(much).unwrap();
+    let length = || fs::metadata(&log).unwrap().len();
+    assert!(length() > 80 << 20);
+    let mut peer = Peer::greeted(tcp(&gate));
+    assert_all(&peer.deliver("a@example.org", &TO, message("<m@x>", 100)), "250");
+    drop(reader);
+    until("the log is cut", || length() < 1 << 20);
+    assert_all(&peer.deliver("a@example.org", &TO, message("<m@x>", 100)), "250");
+    assert_eq!(site.ids("in").len(), 2);
+}

@@ -1,0 +1,23 @@
+//! Mail that comes too often for the gate ever to be idle, and too little to fill its log.
+
+use crate::support::{Peer, Site, tcp};
+use crate::tools::{assert_all, message, open, spooled};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn the_files_of_mail_that_is_done_go_although_there_is_always_mail() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let to = ["mylist@example.com"];
+    assert_all(&peer.deliver("a@example.org", &to, message("<large@x>", 200_000)), "250");
+    assert_eq!(spooled(&site).len(), 1);
+    open(&site).execute_batch("DELETE FROM entry").unwrap();
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(2) {
+        assert_all(&peer.deliver("a@example.org", &to, message("<small@x>", 100)), "250");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(spooled(&site).is_empty());
+}
