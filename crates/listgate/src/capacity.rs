@@ -78,8 +78,9 @@ impl Capacity {
         // What came of this message is on the disk, and no longer free.
         let others = in_flight.saturating_sub(room.reserved);
         let wanted = self.bounds.min_free.saturating_add(others).saturating_add(more);
-        if space.octets < wanted {
-            let (free, wanted) = (ByteSize(space.octets), ByteSize(wanted));
+        let there = space.for_message(room.reserved.saturating_add(more));
+        if there < wanted {
+            let (free, wanted) = (ByteSize(there), ByteSize(wanted));
             tracing::warn!("no room: {free} free, {wanted} wanted (storage.min_free and mail on its way)");
             return Err(NO_SPACE);
         }
@@ -132,7 +133,7 @@ impl Capacity {
     /// Without a cap of its own a queue gets half of what it could have: one that nobody empties then
     /// leaves as much to the others. On a full disk it is not the queue that is full.
     fn level(&self, depth: Depth, space: Space) -> Level {
-        let most = match (self.bounds.max_octets, space.octets.saturating_sub(self.bounds.min_free)) {
+        let most = match (self.bounds.max_octets, space.octets().saturating_sub(self.bounds.min_free)) {
             (Some(most), _) => most,
             (None, 0) => u64::MAX,
             (None, spare) => (depth.octets + spare) / 2,
@@ -197,7 +198,11 @@ impl Drop for Reserved {
 mod tests {
     use super::*;
 
-    const SPACE: Space = Space { octets: 1000, inodes: None };
+    const SPACE: Space = free(1000);
+
+    const fn free(octets: u64) -> Space {
+        Space { free: octets, unused: 0, inodes: None }
+    }
 
     fn capacity() -> Capacity {
         Capacity::new(Bounds { min_free: 100, max_in_flight: 500, max_entries: 10, max_octets: None })
@@ -216,8 +221,8 @@ mod tests {
         drop(first);
         assert_eq!(capacity.in_flight(), 0);
         drop(capacity.reserve(Some(500), SPACE).unwrap());
-        assert_eq!(capacity.reserve(Some(500), Space { octets: 599, inodes: None }).unwrap_err(), NO_SPACE);
-        assert_eq!(capacity.reserve(None, Space { octets: 1000, inodes: Some(0) }).unwrap_err(), NO_SPACE);
+        assert_eq!(capacity.reserve(Some(500), free(599)).unwrap_err(), NO_SPACE);
+        assert_eq!(capacity.reserve(None, Space { inodes: Some(0), ..SPACE }).unwrap_err(), NO_SPACE);
     }
 
     #[test]
@@ -231,7 +236,7 @@ mod tests {
         drop(room);
         assert_eq!(capacity.in_flight(), 0, "released once");
         let mut room = capacity.reserve(None, SPACE).unwrap();
-        let with = |octets| move || Ok(Space { octets, inodes: None });
+        let with = |octets| move || Ok(free(octets));
         assert_eq!(capacity.arrived(&mut room, 10, with(109)), Err(NO_SPACE));
         // Its own octets are not looked for twice: those that came are not free any more.
         let mut room = capacity.reserve(None, SPACE).unwrap();
@@ -242,10 +247,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_free_within_the_database_is_room_for_small_messages_alone() {
+        let bounds = Bounds { min_free: 1000, max_in_flight: u64::MAX, max_entries: 10, max_octets: None };
+        let capacity = Capacity::new(bounds);
+        let space = Space { free: 1000, unused: 1 << 20, inodes: None };
+        let small = limits::BODY_IN_MEMORY as u64;
+        let mut room = capacity.reserve(Some(small), space).unwrap();
+        assert_eq!(capacity.arrived(&mut room, small + 1, || Ok(space)), Err(NO_SPACE));
+        drop(room);
+        assert_eq!(capacity.reserve(Some(small + 1), space).unwrap_err(), NO_SPACE);
+        drop(capacity.reserve(Some(small + 1), Space { free: 1000 + small + 1, ..space }).unwrap());
+    }
+
+    #[test]
     fn a_queue_without_a_cap_leaves_half_to_the_others() {
         let capacity = capacity();
         let depth = |octets| Depth { entries: 1, octets };
-        let spare = |octets: u64| Space { octets: octets + 100, inodes: None };
+        let spare = |octets: u64| free(octets + 100);
         assert_eq!(capacity.level(depth(0), spare(1000)), Level::Low);
         assert_eq!(capacity.level(depth(450), spare(550)), Level::High);
         assert_eq!(capacity.level(depth(500), spare(500)), Level::Full);

@@ -159,7 +159,12 @@ impl Metrics {
 
     fn register_store(&mut self) {
         let registry = &mut self.registry;
-        registry.register_with_unit("free", "For mail on the disk", Unit::Bytes, self.free.clone());
+        registry.register_with_unit(
+            "free",
+            "For mail, on the disk and within the database",
+            Unit::Bytes,
+            self.free.clone(),
+        );
         registry.register("commit_deliveries", "Deliveries in a commit", self.commit_deliveries.clone());
         let (commit, checkpoint) = (self.commit_seconds.clone(), self.checkpoint_seconds.clone());
         registry.register_with_unit("commit", "Time of a commit", Unit::Seconds, commit);
@@ -258,7 +263,7 @@ impl Metrics {
             self.oldest.get_or_create(&label).set(gauge(*oldest));
         }
         self.in_flight.set(gauge(in_flight));
-        self.free.set(gauge(space.map_or(0, |space| space.octets)));
+        self.free.set(gauge(space.map_or(0, Space::octets)));
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("writing to a String does not fail");
         out

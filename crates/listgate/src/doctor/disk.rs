@@ -90,17 +90,29 @@ pub(super) fn with_free_pages(data: &DataDir) -> io::Result<Space> {
 
 pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
     let check = "free space";
-    let Space { octets, inodes } = match space {
+    let space = match space {
         Ok(space) => space,
         Err(why) => return Finding::wrong(check, format!("cannot be asked: {why}"), "see the system's log"),
     };
-    let of_inodes = inodes.map_or_else(String::new, |inodes| format!(", {inodes} inodes"));
-    let found = format!("{}{of_inodes}; storage.min_free is {}", ByteSize(octets), ByteSize(min_free));
-    if octets < min_free {
+    let of_inodes = space.inodes.map_or_else(String::new, |inodes| format!(", {inodes} inodes"));
+    let of_pages = match space.unused {
+        0 => String::new(),
+        unused => format!(", {} in the database for small mail", ByteSize(unused)),
+    };
+    let free = ByteSize(space.free);
+    let found = format!("{free}{of_pages}{of_inodes}; storage.min_free is {}", ByteSize(min_free));
+    let put_off = if space.octets() < min_free {
+        Some("all mail")
+    } else if space.free < min_free {
+        Some("large mail")
+    } else {
+        None
+    };
+    if let Some(mail) = put_off {
         let mend = "make room, or set storage.min_free lower";
-        return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
+        return Finding::wrong(check, format!("{mail} is put off with 452: {found}"), mend);
     }
-    if inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
+    if space.inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
         let mend = "remove files: messages need inodes";
         return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
     }

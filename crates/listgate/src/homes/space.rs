@@ -9,18 +9,21 @@ use std::time::Instant;
 /// What there is room for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
-    /// Free on the file system, and free within files that a home grows into.
-    pub(crate) octets: u64,
+    /// Octets that are free on the file system.
+    pub(crate) free: u64,
+    /// Octets that are free within the database, where only small messages go.
+    pub(crate) unused: u64,
     /// Of the file system, where it has a fixed number.
     pub(crate) inodes: Option<u64>,
 }
 
 impl Space {
-    /// Of the file system at `path`, and `unused` octets beside.
+    /// Of the file system at `path`, and a database with so many octets `unused`.
     pub(crate) fn at(path: &Path, unused: u64) -> io::Result<Self> {
         let stat = rustix::fs::statvfs(path)?;
         Ok(Self {
-            octets: stat.f_bavail.saturating_mul(stat.f_frsize).saturating_add(unused),
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            unused,
             // Some file systems make inodes as they need them, and have none to count.
             inodes: (stat.f_files > 0).then_some(stat.f_favail),
         })
@@ -29,9 +32,20 @@ impl Space {
     /// What two file systems have, where mail needs room on both.
     pub(crate) fn least(self, other: Self) -> Self {
         Self {
-            octets: self.octets.min(other.octets),
+            free: self.free.min(other.free),
+            unused: self.unused.min(other.unused),
             inodes: [self.inodes, other.inodes].into_iter().flatten().min(),
         }
+    }
+
+    /// Octets for mail of any size.
+    pub(crate) fn octets(self) -> u64 {
+        self.free.saturating_add(self.unused)
+    }
+
+    /// Octets that a message of this many octets could have.
+    pub(crate) fn for_message(self, size: u64) -> u64 {
+        if size > limits::BODY_IN_MEMORY as u64 { self.free } else { self.octets() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::mount::Mount;
 use crate::support::{Peer, Site};
-use crate::tools::{THREE, answered_at_once, assert_all, entries, log, message, serve, spooled, until};
+use crate::tools::{THREE, answered_at_once, assert_all, entries, log, message, open, serve, spooled, until};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -65,6 +65,32 @@ fn a_disk_with_less_than_min_free_puts_off_at_mail() {
     until("room again", || mail(&mut peer) == "250 2.1.0");
     peer.assert_usable();
     assert!(log(&site).contains("storage.min_free"), "{}", log(&site));
+}
+
+#[test]
+#[ignore = "needs mount"]
+fn room_within_the_database_is_for_small_messages_alone() {
+    let site = Site::new();
+    let _mount = Mount::on(site.data());
+    site.create("mylist@example.com");
+    let server = serve(&site, "[storage]\nmin_free = \"1MiB\"\n");
+    let mut peer = Peer::greeted(server.address);
+    for _ in 0..40 {
+        assert_all(&peer.deliver("a@example.org", &THREE, message("<done@x>", 60_000)), "250");
+    }
+    open(&site).execute_batch("DELETE FROM entry").unwrap();
+    let _ballast = fill(&site);
+    let large = format!("MAIL FROM:<a@example.org> SIZE={}", 100_000);
+    until("452 for a large message", || {
+        let reply = peer.say(&large);
+        peer.say("RSET");
+        reply.starts_with("452 4.3.1")
+    });
+    assert_eq!(&peer.say("MAIL FROM:<a@example.org> SIZE=60000")[..3], "250");
+    peer.say("RSET");
+    let doctor = site.listgate(&["doctor", "--config", site.data().join("listgate.toml").to_str().unwrap()]);
+    let doctor = String::from_utf8(doctor.stdout).unwrap();
+    assert!(doctor.contains("large mail is put off with 452"), "{doctor}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Queues {
         let octets = mail.body.len().saturating_mul(mail.to.len() as u64);
         let wanted = self.on_their_way.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
         let room = Room { on_their_way: &self.on_their_way, octets };
-        let free = self.space()?.octets;
+        let free = self.space()?.free;
         if free < self.min_free.saturating_add(wanted) {
             let (free, wanted) = (ByteSize(free), ByteSize(octets));
             let why =
