@@ -22,7 +22,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -84,6 +84,7 @@ pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
             running: HashMap::new(),
             ended: Vec::new(),
             resume: Instant::now(),
+            extended: SystemTime::now(),
             progress,
             stop: None,
         };
@@ -137,6 +138,8 @@ struct Worker {
     ended: Vec<(Lease, Verdict)>,
     /// Nothing is leased before this, as the store could not be read or written.
     resume: Instant,
+    /// When the leases were last extended, by the clock that they end by.
+    extended: SystemTime,
     progress: Progress,
     /// No more is leased; this is the reason to give at the end.
     stop: Option<Result<(), WorkError>>,
@@ -172,8 +175,13 @@ impl Worker {
 
     /// Leases what there is room for. Says whether anything may be left to lease.
     fn lease(&mut self) -> Result<bool, WorkError> {
+        // After the machine slept, or its clock was set forward, what runs here may be free to lease too.
+        let since = SystemTime::now().duration_since(self.extended).unwrap_or_default();
+        if since > self.plan.lease / 2 && !self.is_paused() {
+            self.extend()?;
+        }
         let room = self.plan.jobs - self.running.len();
-        if room == 0 || Instant::now() < self.resume {
+        if room == 0 || self.is_paused() {
             return Ok(true);
         }
         let leases = match self.queue.lease(room, self.plan.lease) {
@@ -235,7 +243,7 @@ impl Worker {
 
     /// Settles what has ended. What cannot be settled now is tried again while its lease lasts.
     fn settle(&mut self) -> Result<(), WorkError> {
-        if self.ended.is_empty() || Instant::now() < self.resume {
+        if self.ended.is_empty() || self.is_paused() {
             return Ok(());
         }
         let settled = match self.queue.settle(&self.ended) {
@@ -259,11 +267,10 @@ impl Worker {
             self.running.iter().map(|(id, running)| (*id, &running.lease)).unzip();
         let settled = self.ended.iter().map(|(lease, _)| lease);
         let leases: Vec<&Lease> = leases.into_iter().chain(settled).collect();
-        if leases.is_empty() {
-            return Ok(());
-        }
+        let now = SystemTime::now();
         match self.queue.extend(&leases, self.plan.lease) {
             Ok(extended) => {
+                self.extended = now;
                 let stale = ids.into_iter().zip(extended).filter(|(_, extended)| extended.is_err());
                 // Another has the entry or will, so that nothing may go on with it here.
                 stale.for_each(|(id, _)| self.stop_one(id));
@@ -290,6 +297,10 @@ impl Worker {
         self.stop = Some(Err(WorkError::Stopped));
         let ids: Vec<Id> = self.running.keys().copied().collect();
         ids.into_iter().for_each(|id| self.stop_one(id));
+    }
+
+    fn is_paused(&self) -> bool {
+        Instant::now() < self.resume
     }
 
     /// What may be better in a while is waited for; what is final is not.

@@ -16,6 +16,7 @@ mod model;
 mod once;
 mod operator;
 mod order;
+mod stalled;
 mod unsynced;
 
 use listgate::queue::{Lease, Name, Queue};
