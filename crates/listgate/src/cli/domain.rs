@@ -61,9 +61,11 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
                 if json {
                     writeln!(out, "{}", serde_json::to_string(&domain).map_err(io::Error::from)?)?;
                 } else {
-                    let what = domain
-                        .alias_of
-                        .map_or(format!("{} lists", domain.lists), |main| format!("alias of {main}"));
+                    let what = match (domain.alias_of, domain.lists) {
+                        (Some(main), _) => format!("alias of {main}"),
+                        (None, 1) => "1 list".to_owned(),
+                        (None, lists) => format!("{lists} lists"),
+                    };
                     writeln!(out, "{:<40} {what}", domain.name)?;
                 }
             }

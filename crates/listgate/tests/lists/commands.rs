@@ -68,6 +68,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
         ),
         (&["domain", "add", "x.example", "--alias-of", "alias.example"], &["itself an alias", "example.com"]),
         (&["domain", "add", "example.com", "--alias-of", "alias.example"], &["itself an alias"]),
+        (&["domain", "add", "alias.example"], &["is an alias of example.com", "domain remove"]),
         (&["domain", "remove", "example.com"], &["has lists or aliases"]),
         (&["domain", "remove", "nowhere.example"], &["no domain nowhere.example"]),
         (&["queue", "show", "ff-1"], &["no entry ff-1", "queue ls"]),

@@ -289,6 +289,10 @@ pub(crate) fn add_domain(
                     "{name} has lists or aliases of its own: rename or remove those first"
                 ));
             }
+        } else if let Some(main) = alias_of(connection, name)? {
+            return refused(format!(
+                "{name} is an alias of {main}: `listgate domain remove {name}` first, if it is to be no more"
+            ));
         }
         connection.execute(
             "INSERT INTO domain (name, alias_of) VALUES (?1, ?2)
