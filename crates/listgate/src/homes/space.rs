@@ -38,7 +38,7 @@ impl Space {
         }
     }
 
-    /// Octets for mail of any size.
+    /// Octets for all mail together, of which the large can only have what is `free`.
     pub(crate) fn octets(self) -> u64 {
         self.free.saturating_add(self.unused)
     }
