@@ -26,6 +26,7 @@ pub mod cli;
 mod config;
 mod doctor;
 mod facts;
+mod file_id;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;

@@ -382,7 +382,10 @@ pub(crate) enum Unavailable {
     /// What the disk holds is unknown, and asking again may be answered with a lie.
     #[error("the disk failed to {operation} {}: {source}", path.display())]
     Sync { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("the store is closed after a failed sync or a panic")]
+    /// What was written since is where nobody looks for it.
+    #[error(transparent)]
+    Replaced(#[from] crate::homes::Replaced),
+    #[error("the store is closed after a failed sync, a panic, or because its files were replaced")]
     Closed,
     #[error("the thread `{thread}` panicked")]
     Panicked { thread: &'static str },
@@ -392,12 +395,20 @@ pub(crate) enum Unavailable {
 }
 
 impl Unavailable {
-    /// Whether no further statement may follow: a failed sync.
+    /// Whether nothing may be stored any more: after a failed sync, a panic, or in files that were replaced.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Sync { .. } | Self::Panicked { .. } => true,
+            Self::Sync { .. } | Self::Replaced(_) | Self::Panicked { .. } => true,
             Self::Database { source, .. } => crate::homes::is_sync_failure(source),
             Self::File { .. } | Self::Closed | Self::Away(_) => false,
+        }
+    }
+
+    /// What an operator can expect of the next start after a final failure, to follow a sentence.
+    pub(crate) fn after_the_end(&self) -> &'static str {
+        match self {
+            Self::Replaced(_) => "; the next start uses what is on the path then",
+            _ => "; the next start recovers",
         }
     }
 
@@ -407,6 +418,7 @@ impl Unavailable {
             Self::Database { .. } | Self::Away(_) => "database",
             Self::File { .. } => "file",
             Self::Sync { .. } => "sync",
+            Self::Replaced(_) => "replaced",
             Self::Closed | Self::Panicked { .. } => "closed",
         }
     }
@@ -417,7 +429,9 @@ impl Unavailable {
             Self::Database { source, .. } => {
                 source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
             }
-            Self::Sync { .. } | Self::Closed | Self::Panicked { .. } | Self::Away(_) => false,
+            Self::Sync { .. } | Self::Replaced(_) | Self::Closed | Self::Panicked { .. } | Self::Away(_) => {
+                false
+            }
         };
         if full {
             Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")

@@ -127,7 +127,7 @@ impl Gate {
     pub fn stop(mut self) -> Result<(), GateError> {
         self.end();
         if *self.condemned.borrow() {
-            return Err(GateError::new("the store has failed, as the log says; the next start recovers"));
+            return Err(GateError::new("the store has failed, as the log says"));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod site;
 mod store;
 
 use crate::config::{Config, ConfigError, HomeKind};
+use crate::homes::Holder;
 use crate::homes::sqlite::DataDir;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -133,11 +134,16 @@ fn own<E>(
 fn listening<E>(
     config: &Config,
     dir: &Path,
-    holder: io::Result<Option<String>>,
+    holder: io::Result<Holder>,
     mut tell: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<bool, E> {
-    let running = matches!(&holder, Ok(Some(_)));
+    let running = matches!(&holder, Ok(Holder::Serving(_)));
+    // One whose directory was replaced ends: nobody answers where it listens, and nobody else may listen there yet.
+    let is_ending = matches!(&holder, Ok(Holder::Replaced(_)));
     tell(site::gate(dir, holder))?;
+    if is_ending {
+        return Ok(false);
+    }
     config.listen.iter().map(|address| site::address(address, running)).try_for_each(&mut tell)?;
     config.socketmap.iter().map(|address| site::socketmap(address, running)).try_for_each(&mut tell)?;
     config.admin.map(|address| site::admin(address, running)).into_iter().try_for_each(&mut tell)?;

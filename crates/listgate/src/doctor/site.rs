@@ -2,6 +2,7 @@
 
 use super::{AS_THE_GATE, Finding};
 use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
+use crate::homes::Holder;
 use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -68,10 +69,18 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-pub(super) fn gate(dir: &Path, holder: io::Result<Option<String>>) -> Finding {
+pub(super) fn gate(dir: &Path, holder: io::Result<Holder>) -> Finding {
     match holder {
-        Ok(Some(holder)) => Finding::ok("gate", format!("{holder} is running")),
-        Ok(None) => Finding::note("gate", "none is running on this data", "start `listgate serve`"),
+        Ok(Holder::Serving(holder)) => Finding::ok("gate", format!("{holder} is running")),
+        Ok(Holder::Replaced(holder)) => Finding::wrong(
+            "gate",
+            format!(
+                "directory replaced: {holder} is ending, since its files are not those of {}",
+                dir.display()
+            ),
+            "its log says where the old files are; start `listgate serve` once it has ended",
+        ),
+        Ok(Holder::Nobody) => Finding::note("gate", "none is running on this data", "start `listgate serve`"),
         Err(why) => Finding::wrong(
             "gate",
             format!("cannot look at {}: {why}", dir.join("lock").display()),

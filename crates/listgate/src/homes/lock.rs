@@ -1,14 +1,29 @@
 //! One gate for each data directory.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use crate::file_id::FileId;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+/// The name of the lock file within a directory.
+const NAME: &str = "lock";
+
+/// Begins the second line of the lock file: the directory that it locks.
+const SERVES: &str = "serves ";
+
+/// The lock file of a directory.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}
+
 /// An exclusive lock on a data directory; the kernel releases it however the process ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+pub(super) struct Lock {
+    path: PathBuf,
+    _held: File,
+}
 
 /// Why a data directory cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -22,19 +37,66 @@ pub(crate) enum LockError {
 /// Who holds the lock on a data directory, in its own words. Asking takes a shared lock for an
 /// instant.
 pub(super) fn holder(dir: &Path) -> io::Result<Option<String>> {
-    let mut file = match File::open(dir.join("lock")) {
+    let mut file = match File::open(path(dir)) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
         Err(TryLockError::Error(why)) => Err(why),
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            file.read_to_string(&mut holder)?;
-            Ok(Some(holder.trim().to_owned()))
-        }
+        Err(TryLockError::WouldBlock) => read_holder(&mut file).map(Some),
     }
+}
+
+fn read_holder(file: &mut File) -> io::Result<String> {
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// The gate of a data directory.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    Nobody,
+    /// It serves what is on the path; this is what it calls itself.
+    Serving(String),
+    /// Its files are not those on the path any more: they were replaced, and it is ending.
+    Replaced(String),
+}
+
+/// The gate of the directory `dir`, which has the file `held` open wherever it is. That a gate has other files
+/// open than those on the path is seen as far as the kernel shows them to this user (Linux).
+pub(super) fn examine(dir: &Path, held: &Path) -> io::Result<Holder> {
+    let Some(holder) = holder(dir)? else {
+        return Ok(holder_of_another(dir).map_or(Holder::Nobody, Holder::Replaced));
+    };
+    let process = holder.split_once("(process ").and_then(|(_, rest)| rest.split_once(','));
+    let open = process.map(|(id, _)| open_files(&Path::new("/proc").join(id))).unwrap_or_default();
+    let is_open = |id| open.iter().any(|file| FileId::of(file).is_ok_and(|open| open == id));
+    let is_served = open.is_empty() || FileId::of(held).is_ok_and(is_open);
+    Ok(if is_served { Holder::Serving(holder) } else { Holder::Replaced(holder) })
+}
+
+/// A gate that serves `dir` by a lock that is not the one on the path.
+fn holder_of_another(dir: &Path) -> Option<String> {
+    let dir = dir.canonicalize().ok()?;
+    let processes = fs::read_dir("/proc").ok()?.flatten().map(|process| process.path());
+    let mut files = processes.flat_map(|process| open_files(&process));
+    files.find_map(|file| {
+        let name = fs::read_link(&file).ok()?;
+        let name = name.file_name()?.to_str()?;
+        if name.trim_end_matches(" (deleted)") != NAME {
+            return None;
+        }
+        let text = fs::read_to_string(&file).ok()?;
+        let (holder, serves) = text.split_once('\n')?;
+        (serves.trim_end().strip_prefix(SERVES)? == dir.to_str()?).then(|| holder.to_owned())
+    })
+}
+
+/// What a process has open, as links in its directory below /proc.
+fn open_files(process: &Path) -> Vec<PathBuf> {
+    fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|file| file.path()).collect()
 }
 
 /// Longer than `holder` takes.
@@ -43,28 +105,49 @@ const ASKED: Duration = Duration::from_millis(20);
 impl Lock {
     /// Takes the lock and writes down who has it.
     pub(super) fn take(dir: &Path) -> Result<Self, LockError> {
-        let path = dir.join("lock");
+        let path = path(dir);
         let failed = |source| LockError::File { path: path.clone(), source };
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = loop {
+            let file = Self::locked(dir, &path)?;
+            let id = FileId::of_open(&file).map_err(failed)?;
+            // If the directory was replaced at this moment, nobody else would find this lock.
+            if FileId::of(&path).is_ok_and(|now| now == id) {
+                break file;
+            }
+        };
+        let since = humantime::format_rfc3339_seconds(SystemTime::now());
+        let dir = dir.canonicalize().map_err(failed)?;
+        let holder = format!(
+            "listgate serve (process {}, since {since})\n{SERVES}{}\n",
+            std::process::id(),
+            dir.display()
+        );
+        let written =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+        written.map_err(failed)?;
+        Ok(Self { path, _held: file })
+    }
+
+    fn locked(dir: &Path, path: &Path) -> Result<File, LockError> {
+        let failed = |source| LockError::File { path: path.to_owned(), source };
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.map_err(failed)?;
         let locked = file.try_lock().or_else(|_| {
             thread::sleep(ASKED);
             file.try_lock()
         });
         match locked {
-            Ok(()) => {}
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Ok(()) => Ok(file),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(failed)?;
-                return Err(LockError::Held { dir: dir.to_owned(), holder: holder.trim().to_owned() });
+                let holder = read_holder(&mut file).map_err(failed)?;
+                Err(LockError::Held { dir: dir.to_owned(), holder })
             }
         }
-        let since = humantime::format_rfc3339_seconds(SystemTime::now());
-        let holder = format!("listgate serve (process {}, since {since})\n", std::process::id());
-        let written =
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
-        written.map_err(failed)?;
-        Ok(Self(file))
+    }
+
+    /// Where its file is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod beside;
 mod hand_off;
+mod held;
 mod lock;
 pub(crate) mod mailman;
 mod space;
@@ -13,7 +14,9 @@ use crate::message::Style;
 use crate::metrics::QueueNow;
 use crate::queue::{Again, Delivery, Depth, Id, Name, NotStored, Outcomes, Unavailable};
 use crate::route::Names;
+pub(crate) use held::Replaced;
 use listgate_lmtp::ReversePath;
+pub(crate) use lock::Holder;
 pub(crate) use space::Space;
 pub(crate) use sqlite::is_sync_failure;
 use std::fmt;
@@ -55,7 +58,8 @@ impl fmt::Display for Queued {
     }
 }
 
-/// The disk has failed a sync: told once, never taken back.
+/// What is stored can be relied on no more: a sync has failed, or the files were replaced. Told once, never taken
+/// back.
 #[derive(Clone, Debug)]
 pub(crate) struct Condemned(watch::Sender<bool>);
 
@@ -75,8 +79,10 @@ impl Condemned {
     }
 
     fn set(&self, why: &Unavailable) {
-        tracing::error!("{why}: no more mail is taken, and Listgate ends; the next start recovers");
-        self.0.send_replace(true);
+        let first = self.0.send_if_modified(|condemned| !std::mem::replace(condemned, true));
+        if first {
+            tracing::error!("{why}: no more mail is taken, and Listgate ends{}", why.after_the_end());
+        }
     }
 }
 

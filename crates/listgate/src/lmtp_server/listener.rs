@@ -3,6 +3,7 @@
 use super::admission::Caller;
 use super::{Shared, Stage, connection, reached};
 use crate::config::ListenAddress;
+use crate::file_id::FileId;
 use crate::limits;
 use std::fs::{self, Permissions};
 use std::future::poll_fn;
@@ -39,7 +40,8 @@ fn mend(address: &ListenAddress, source: &io::Error, key: &str) -> String {
 /// A bound socket.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, ListenAddress),
+    /// With the socket file that it made.
+    Unix(UnixListener, ListenAddress, FileId),
 }
 
 impl Listener {
@@ -69,7 +71,8 @@ impl Listener {
                 let listener = StdUnixListener::bind(path).map_err(failed)?;
                 fs::set_permissions(path, Permissions::from_mode(socket_mode)).map_err(failed)?;
                 listener.set_nonblocking(true).map_err(failed)?;
-                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address.clone()))
+                let file = FileId::of(path).map_err(failed)?;
+                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address.clone(), file))
             }
         }
     }
@@ -78,7 +81,7 @@ impl Listener {
     pub(crate) fn address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
-            Self::Unix(_, address) => Ok(address.clone()),
+            Self::Unix(_, address, _) => Ok(address.clone()),
         }
     }
 
@@ -93,7 +96,7 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok((Stream::Tcp(stream), Caller::Address(peer.ip().to_canonical()), peer.to_string()))
             }),
-            Self::Unix(listener, address) => listener.poll_accept(context).map(|accepted| {
+            Self::Unix(listener, address, _) => listener.poll_accept(context).map(|accepted| {
                 let (stream, _) = accepted?;
                 let caller = Caller::User(stream.peer_cred().ok().map(|cred| cred.uid()));
                 Ok((Stream::Unix(stream), caller, format!("{address} ({caller})")))
@@ -164,7 +167,10 @@ async fn accept_on_any(listeners: &mut [Listener]) -> io::Result<Accepted> {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix(_, ListenAddress::Unix(path)) = self {
+        // Another gate may have made one of its own there since.
+        if let Self::Unix(_, ListenAddress::Unix(path), made) = self
+            && FileId::of(path).is_ok_and(|file| file == *made)
+        {
             // A leftover is replaced by the next start.
             let _ = fs::remove_file(path);
         }

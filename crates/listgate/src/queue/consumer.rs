@@ -19,9 +19,7 @@ impl Queue {
     /// # Errors
     /// There is no data there, or it cannot be used.
     pub fn open(data: &Path, name: Name) -> Result<Self, Error> {
-        let data = DataDir::new(data);
-        let connection = data.open_to_consume().map_err(|why| Error::Open(why.into()))?;
-        let leases = Leases::new(connection, data.spool(), name);
+        let leases = Leases::open(&DataDir::new(data), name);
         Ok(Self { leases: leases.map_err(|why| Error::Open(why.into()))? })
     }
 
@@ -127,7 +125,8 @@ pub enum Error {
     /// The database or a file cannot be read or written; another time may do.
     #[error(transparent)]
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
-    /// The disk failed to sync, so that nobody knows what it holds: this queue answers nothing more.
+    /// The disk failed to sync, so that nobody knows what it holds, or the data directory was replaced: this queue
+    /// answers nothing more.
     #[error(transparent)]
     Failed(Box<dyn std::error::Error + Send + Sync>),
     /// An operator removed the entry.

@@ -22,6 +22,7 @@ mod one_fault;
 mod power_loss;
 mod reader_at_start;
 mod refusals;
+mod replaced;
 mod silent_peers;
 mod socketmap;
 mod tools;

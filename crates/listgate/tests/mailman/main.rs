@@ -11,6 +11,7 @@ mod operator;
 mod order;
 mod own_runner;
 mod postgres;
+mod replaced;
 mod runners;
 mod side_by_side;
 mod site;

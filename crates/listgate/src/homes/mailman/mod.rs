@@ -15,7 +15,8 @@ mod tests;
 
 use super::Condemned;
 use super::hand_off::HandOff;
-use super::lock::{self, Lock, LockError};
+use super::held::HeldFiles;
+use super::lock::{self, Holder, Lock, LockError};
 use super::space::{LastSpace, Space};
 use crate::body::Spool;
 use crate::limits;
@@ -54,9 +55,10 @@ pub(crate) enum SiteError {
     Queues(Unavailable),
 }
 
-/// The gate that serves the site, as it calls itself.
-pub(crate) fn holder(site: &Site) -> io::Result<Option<String>> {
-    lock::holder(&site.own_dir())
+/// The gate that serves the site.
+pub(crate) fn holder(site: &Site) -> io::Result<Holder> {
+    let own = site.own_dir();
+    lock::examine(&own, &lock::path(&own))
 }
 
 /// The home of a gate in front of Mailman.
@@ -66,6 +68,7 @@ pub(crate) struct Home {
     /// Bounds the deliveries that are written at the same time.
     places: Arc<Semaphore>,
     spool: Spool,
+    held: Arc<HeldFiles>,
     condemned: Condemned,
     metrics: Arc<Metrics>,
     space: LastSpace,
@@ -89,8 +92,12 @@ impl Home {
             fs::remove_file(&file).map_err(failed("remove", &file))?;
         }
         let queues = Arc::new(Queues::open(site.queues, min_free).map_err(SiteError::Queues)?);
+        let paths = Name::ALL.into_iter().map(|queue| queues.dir(queue).to_owned());
+        let held = HeldFiles::at(paths.chain([spool.clone(), lock.path().to_owned()]));
+        let held = Arc::new(held.map_err(|(path, why)| failed("look at", &path)(why))?);
         let condemned = Condemned::default();
-        let publisher = Publisher::new(Arc::clone(&queues), condemned.clone(), Arc::clone(metrics));
+        let publisher =
+            Publisher::new(Arc::clone(&queues), Arc::clone(&held), condemned.clone(), Arc::clone(metrics));
         let publisher =
             HandOff::start("publisher", condemned.clone(), move |waiting| publisher.run(&waiting));
         let publisher = publisher.map_err(failed("start the publisher for", &own))?;
@@ -99,6 +106,7 @@ impl Home {
             writer: Arc::new(Writer { queues, site_owner: site.site_owner, publisher, _lock: lock }),
             places: Arc::new(Semaphore::new(limits::MAILMAN_WRITERS)),
             spool: Spool::new(&spool),
+            held,
             condemned,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
@@ -121,7 +129,10 @@ impl Home {
     }
 
     pub(crate) fn space(&self) -> Result<Space, Unavailable> {
-        let look = || Ok(self.writer.queues.space()?.least(pck::space(self.spool.dir())?));
+        let look = || {
+            self.held.check()?;
+            Ok(self.writer.queues.space()?.least(pck::space(self.spool.dir())?))
+        };
         self.space.or_look(look)
     }
 

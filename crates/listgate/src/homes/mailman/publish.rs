@@ -4,11 +4,13 @@
 //! The files themselves were synced before, side by side.
 
 use super::pck::{Queues, Stored, Synced};
+use crate::homes::held::HeldFiles;
 use crate::homes::{Condemned, Queued};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::queue::{Again, Delivery, Id, Outcomes, Unavailable};
 use std::iter;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -42,20 +44,47 @@ pub(super) struct Ready {
 /// The one thread that makes files visible to runners.
 pub(super) struct Publisher {
     queues: Arc<Queues>,
+    held: Arc<HeldFiles>,
     condemned: Condemned,
     metrics: Arc<Metrics>,
 }
 
 impl Publisher {
-    pub(super) fn new(queues: Arc<Queues>, condemned: Condemned, metrics: Arc<Metrics>) -> Self {
-        Self { queues, condemned, metrics }
+    pub(super) fn new(
+        queues: Arc<Queues>,
+        held: Arc<HeldFiles>,
+        condemned: Condemned,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { queues, held, condemned, metrics }
     }
 
     /// Until the home is dropped.
     pub(super) fn run(self, waiting: &mpsc::Receiver<Ready>) {
-        while let Ok(first) = waiting.recv() {
-            let batch = iter::once(first).chain(waiting.try_iter()).take(limits::BATCH_DELIVERIES);
-            self.publish(batch.collect());
+        loop {
+            match waiting.recv_timeout(limits::IDLE) {
+                Ok(first) => {
+                    let batch = iter::once(first).chain(waiting.try_iter()).take(limits::BATCH_DELIVERIES);
+                    self.publish(batch.collect());
+                }
+                Err(RecvTimeoutError::Timeout) => drop(self.files_are_ours()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+
+    /// Whether what was just synced is where everybody looks for it.
+    fn files_are_ours(&self) -> bool {
+        match self.held.check() {
+            Ok(()) => true,
+            Err(why) if why.is_final() => {
+                self.condemned.set(&why);
+                false
+            }
+            Err(why) => {
+                tracing::error!("{why}; the mail server will try again");
+                false
+            }
         }
     }
 
@@ -84,6 +113,7 @@ impl Publisher {
         }
         let stored = self.queues.sync(renamed);
         self.metrics.committed(stored.len(), since);
+        let are_ours = self.files_are_ours();
         for (stored, (delivery, answer)) in stored.into_iter().zip(waiting) {
             if let Err(why) = &stored
                 && why.is_final()
@@ -91,6 +121,8 @@ impl Publisher {
             {
                 self.condemned.set(why);
             }
+            // What is in the queues stays there, and nothing of it is promised.
+            let stored = if are_ours { stored } else { stored.and(Err(Arc::new(Unavailable::Closed))) };
             answer.send(stored.map(|stored| outcomes(delivery, stored)));
         }
     }

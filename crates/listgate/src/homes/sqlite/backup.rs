@@ -7,8 +7,9 @@
 //!
 //! The database gets its name last, so that a directory with a `listgate.db` is a whole copy.
 
-use super::{DataDir, HomeError};
+use super::{DataDir, HeldFiles, HomeError};
 use crate::limits;
+use crate::queue::Unavailable;
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use std::ffi::c_int;
@@ -47,6 +48,8 @@ pub(crate) enum BackupError {
     Left { why: Box<BackupError>, path: PathBuf },
     #[error(transparent)]
     Home(#[from] HomeError),
+    #[error(transparent)]
+    Replaced(#[from] Unavailable),
 }
 
 /// Copies a data directory into `to`, which is empty or not there yet.
@@ -55,15 +58,24 @@ pub(crate) fn backup(from: &DataDir, to: &Path) -> Result<Copied, BackupError> {
     let snapshot = from.open()?;
     // Before the target is looked at, so that two backups do not find it empty.
     let links = Links::prepare(from)?;
+    let held = from.held(None)?;
     let target = Target::prepare(to)?;
-    copy(from, snapshot, &links, &target).map_err(|why| match target.remove() {
+    copy(from, snapshot, &links, &held, &target).map_err(|why| match target.remove() {
         Ok(()) => why,
         Err(_) => BackupError::Left { why: why.into(), path: to.to_owned() },
     })
 }
 
-fn copy(from: &DataDir, snapshot: Connection, links: &Links, target: &Target) -> Result<Copied, BackupError> {
+fn copy(
+    from: &DataDir,
+    snapshot: Connection,
+    links: &Links,
+    held: &HeldFiles,
+    target: &Target,
+) -> Result<Copied, BackupError> {
     hold(from, &snapshot, links)?;
+    // Else the links could be to files of another directory than the rows that name them.
+    held.check()?;
     target.create()?;
     let failed = |source| BackupError::Copy { path: target.dir.path().to_owned(), source };
     let mut copied = target.copy_database(&snapshot).map_err(failed)?;

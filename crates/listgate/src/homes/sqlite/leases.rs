@@ -5,9 +5,9 @@
 //! short transaction under the lock that the gate waits for.
 
 use super::connection::write;
-use super::is_sync_failure;
 use super::lists::milliseconds;
 use super::queues::{self, COLUMNS, read_entry};
+use super::{DataDir, HeldFiles, HomeError, is_sync_failure};
 use crate::limits;
 use crate::queue::{EntryId, Id, Lease, Name, Stale, Stored, Unavailable, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 /// One queue as a consumer has it open.
 pub(crate) struct Leases {
     connection: Connection,
+    held: HeldFiles,
     spool: PathBuf,
     queue: Name,
     /// One entry of a list at a time, in order.
@@ -33,22 +34,26 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn new(connection: Connection, spool: PathBuf, queue: Name) -> Result<Self, Unavailable> {
+    pub(crate) fn open(data: &DataDir, queue: Name) -> Result<Self, HomeError> {
+        let mut connection = data.open_to_consume()?;
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
             told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
-        let mut connection = connection;
         connection
             .wal_hook(Some(hook))
-            .map_err(|source| Unavailable::Database { operation: "watch the log", source })?;
-        Ok(Self { connection, spool, queue, ordered: false, turn: String::new(), wal_pages, failed: false })
+            .map_err(|source| HomeError::Database { operation: "watch the log", source })?;
+        let (held, spool) = (data.held(None)?, data.spool());
+        let turn = String::new();
+        Ok(Self { connection, held, spool, queue, ordered: false, turn, wal_pages, failed: false })
     }
 
     /// Leases up to `max` entries for the time `hold`.
     pub(crate) fn lease(&mut self, max: usize, hold: Duration) -> Result<Vec<Lease>, Unavailable> {
+        // What comes would never be seen by whoever has another database open.
+        self.held.check().inspect_err(|why| self.failed |= why.is_final())?;
         let now = in_future(Duration::ZERO);
         if max == 0 || !self.read("look what waits", |leases| leases.has_something(now))? {
             return Ok(Vec::new());

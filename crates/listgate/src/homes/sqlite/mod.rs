@@ -13,7 +13,8 @@ mod store;
 mod writer;
 
 use super::hand_off::HandOff;
-use super::lock::{self, Lock, LockError};
+use super::held::HeldFiles;
+use super::lock::{self, Holder, Lock, LockError};
 use super::space::{LastSpace, Space};
 use super::{Condemned, Queued};
 use crate::body::Spool;
@@ -34,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{oneshot, watch};
-use writer::Writer;
+use writer::{Watched, Writer};
 
 /// Why a data directory cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -114,9 +115,25 @@ impl DataDir {
         Space::at(&self.0, unused * PAGE_SIZE)
     }
 
-    /// The gate that holds the directory, as it calls itself.
-    pub(crate) fn holder(&self) -> io::Result<Option<String>> {
-        lock::holder(&self.0)
+    /// The index of the write-ahead log.
+    fn index(&self) -> PathBuf {
+        self.0.join("listgate.db-shm")
+    }
+
+    /// The gate of the directory.
+    pub(crate) fn holder(&self) -> io::Result<Holder> {
+        lock::examine(&self.0, &self.database())
+    }
+
+    /// What is now found on the paths that a gate, with its lock, or a consumer goes on using.
+    fn held(&self, lock: Option<&Lock>) -> Result<HeldFiles, HomeError> {
+        let own = [self.database(), self.log(), self.index(), self.spool()];
+        let lock = lock.map(|lock| lock.path().to_owned());
+        HeldFiles::at(own.into_iter().chain(lock)).map_err(|(path, source)| HomeError::File {
+            operation: "look at",
+            path,
+            source,
+        })
     }
 
     fn create(&self) -> Result<(), HomeError> {
@@ -177,6 +194,7 @@ pub(crate) struct Home {
     lookup: Mutex<(Connection, Known)>,
     spool: Spool,
     data_dir: DataDir,
+    held: Arc<HeldFiles>,
     condemned: Condemned,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
@@ -202,11 +220,17 @@ impl Home {
         data_dir.sync()?;
         remove_orphans(&connection, &data_dir.spool())?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
+        let held = Arc::new(data_dir.held(Some(&lock))?);
         let condemned = Condemned::default();
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
-        let (told, counted) = (Arc::clone(&depths), Arc::clone(metrics));
-        let writer = Writer::new(connection, data_dir.clone(), condemned.clone(), choices, told, counted)
+        let watched = Watched {
+            held: Arc::clone(&held),
+            condemned: condemned.clone(),
+            depths: Arc::clone(&depths),
+            metrics: Arc::clone(metrics),
+        };
+        let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
         let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
         let writer = writer.map_err(|source| HomeError::File {
@@ -218,6 +242,7 @@ impl Home {
             lookup: Mutex::new((lookup, Known::default())),
             spool: Spool::new(&data_dir.spool()),
             data_dir: data_dir.clone(),
+            held,
             condemned,
             depths,
             metrics: Arc::clone(metrics),
@@ -291,6 +316,7 @@ impl Home {
     }
 
     fn look_at_space(&self) -> Result<Space, Unavailable> {
+        self.held.check()?;
         let unused = self.ask("count the free pages", |connection, _| {
             connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
         })?;

@@ -4,7 +4,8 @@
 //! The order that the promise rests on, for each batch:
 //!   1. spool files and their directory were synced before they got here;
 //!   2. BEGIN IMMEDIATE, the rows, COMMIT: SQLite appends them to the write-ahead log and syncs it;
-//!   3. only then is a `Queued` made.
+//!   3. the files that were written are still those that their paths name;
+//!   4. only then is a `Queued` made.
 //!
 //! A failed write is undone and answered with 451, and the next batch tries anew. Some failures come after
 //! the sync, as when the log's index cannot grow: until the next commit is written over it, the next start
@@ -20,7 +21,7 @@ use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::{Batch, Ids, Stored};
-use super::{Choices, Condemned, DataDir, Queued, is_sync_failure};
+use super::{Choices, Condemned, DataDir, HeldFiles, Queued, is_sync_failure};
 use crate::body::{Body, Spooled};
 use crate::limits;
 use crate::lists::Changes;
@@ -33,9 +34,18 @@ use std::sync::{Arc, mpsc};
 use std::time::{Instant, SystemTime};
 use std::{fs, mem};
 
+/// What the writer shares with the gate's other thread.
+pub(super) struct Watched {
+    pub(super) held: Arc<HeldFiles>,
+    pub(super) condemned: Condemned,
+    pub(super) depths: Arc<Depths>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
 pub(super) struct Writer {
     connection: Connection,
     data: DataDir,
+    held: Arc<HeldFiles>,
     condemned: Condemned,
     /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
     wal_pages: Arc<AtomicU32>,
@@ -53,10 +63,8 @@ impl Writer {
     pub(super) fn new(
         mut connection: Connection,
         data: DataDir,
-        condemned: Condemned,
         choices: Choices,
-        depths: Arc<Depths>,
-        metrics: Arc<Metrics>,
+        Watched { held, condemned, depths, metrics }: Watched,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
@@ -70,6 +78,7 @@ impl Writer {
         Ok(Self {
             connection,
             data,
+            held,
             condemned,
             wal_pages,
             ids,
@@ -124,6 +133,7 @@ impl Writer {
         }
         let since = Instant::now();
         match self.commit(&mut batch) {
+            Ok(_) if !self.files_are_ours() => self.leave(batch),
             Ok(ids) => {
                 self.metrics.committed(batch.len(), since);
                 let has_written = ids.iter().any(|stored| has_a_row(stored));
@@ -146,6 +156,27 @@ impl Writer {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether what was just synced is where everybody looks for it.
+    fn files_are_ours(&mut self) -> bool {
+        let checked = self.held.check();
+        if let Err(why) = checked {
+            self.after_failure(&Arc::new(why), "the mail server will try again");
+            return false;
+        }
+        true
+    }
+
+    /// Promises nothing of what was committed, and takes nothing of it away: its rows name its files.
+    fn leave(&self, batch: Vec<Put>) {
+        let why = Arc::new(Unavailable::Closed);
+        for put in batch {
+            if let Body::Spooled(spooled) = put.delivery.message.body {
+                spooled.keep();
+            }
+            let _ = put.answer.send(Err(Arc::clone(&why).into()));
         }
     }
 
@@ -225,6 +256,9 @@ impl Writer {
 
     /// What is done while no mail comes.
     fn tidy(&mut self) {
+        if !self.files_are_ours() {
+            return;
+        }
         // Others may have committed.
         self.checkpoint();
         self.remove_discarded();
@@ -435,11 +469,14 @@ mod tests {
         lists::create(&mut connection, &["a@b".parse().unwrap()]).unwrap();
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
-        let condemned = Condemned::default();
         let choices = Choices { redelivery: crate::Redelivery::Off, owner: String::new() };
-        let depths = Arc::default();
-        let mut writer =
-            Writer::new(connection, data_dir.clone(), condemned, choices, depths, Arc::default()).unwrap();
+        let watched = Watched {
+            held: data_dir.held(None).unwrap().into(),
+            condemned: Condemned::default(),
+            depths: Arc::default(),
+            metrics: Arc::default(),
+        };
+        let mut writer = Writer::new(connection, data_dir.clone(), choices, watched).unwrap();
 
         let (small, taken) = put(10);
         writer.write(vec![small]);

@@ -2,12 +2,11 @@
 //! a writer a reader: a question is one short statement, and the thread that asks has nothing else to do.
 
 use super::{Found, Why};
+use crate::file_id::FileId;
 use crate::limits;
 use crate::route::Names;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, ffi, params};
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -100,9 +99,6 @@ struct Reader {
     open: Option<(FileId, Connection)>,
 }
 
-/// Device and inode.
-type FileId = (u64, u64);
-
 impl Reader {
     fn ask<T>(
         &mut self,
@@ -118,8 +114,7 @@ impl Reader {
 
     /// The connection to the file that has the name now: one that was restored from a backup is another.
     fn connection(&mut self, until: Instant) -> Result<&Connection, Why> {
-        let file = fs::metadata(&self.path).map_err(|why| format!("{}: {why}", self.path.display()))?;
-        let id = (file.dev(), file.ino());
+        let id = FileId::of(&self.path).map_err(|why| format!("{}: {why}", self.path.display()))?;
         let mut connection = match self.open.take() {
             Some((opened, connection)) if opened == id => connection,
             _ => {
@@ -152,6 +147,7 @@ mod tests {
     use super::super::{Away, Database, Source};
     use super::*;
     use std::cell::Cell;
+    use std::fs;
     use std::time::Duration;
     use tempfile::TempDir;
 
