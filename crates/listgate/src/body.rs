@@ -3,7 +3,7 @@
 
 use crate::limits;
 use crate::message::{Blanks, HeaderEdit, ID_DIGITS, MessageId, Style};
-use crate::queue::{Digest, Message, Unavailable};
+use crate::queue::{Digest, Message, StoreError};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -53,7 +53,7 @@ impl Spool {
         &self.dir
     }
 
-    fn create(&self) -> Result<SpoolFile, Unavailable> {
+    fn create(&self) -> Result<SpoolFile, StoreError> {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:x}-{count:x}", self.started);
         let path = self.dir.join(&name);
@@ -91,16 +91,15 @@ impl SpoolFile {
         self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
     }
 
-    fn append(&mut self, octets: &[u8]) -> Result<(), Unavailable> {
+    fn append(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.file.write_all(octets).map_err(|source| failed("write", self.path(), source))?;
         self.len += octets.len() as u64;
         Ok(())
     }
 
     /// Syncs the file, then its directory: only then does its name survive too.
-    fn sync(self, dir: &Path) -> Result<Spooled, Unavailable> {
-        let not_synced =
-            |path: &Path, source| Unavailable::Sync { operation: "sync", path: path.to_owned(), source };
+    fn sync(self, dir: &Path) -> Result<Spooled, StoreError> {
+        let not_synced = |path: &Path, source| StoreError::sync(path, source);
         self.file.sync_all().map_err(|source| not_synced(self.path(), source))?;
         let opened = File::open(dir).map_err(|source| failed("open", dir, source))?;
         opened.sync_all().map_err(|source| not_synced(dir, source))?;
@@ -133,8 +132,8 @@ impl Spooled {
     }
 }
 
-fn failed(operation: &'static str, path: &Path, source: io::Error) -> Unavailable {
-    Unavailable::File { operation, path: path.to_owned(), source }
+fn failed(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::file(operation, path, source)
 }
 
 /// A message while it arrives.
@@ -173,7 +172,7 @@ impl Incoming {
     }
 
     /// Takes the next octets. Dropped at its await, the write goes on and the file goes with it.
-    pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), Unavailable> {
+    pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.original_size += octets.len() as u64;
         self.hash.update(octets);
         self.edit.push(octets, &mut self.buffer);
@@ -181,7 +180,7 @@ impl Incoming {
     }
 
     /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
-    pub(crate) async fn finish(mut self) -> Result<Message, Unavailable> {
+    pub(crate) async fn finish(mut self) -> Result<Message, StoreError> {
         let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
         let found = self.edit.finish(&mut self.buffer);
         let message_id = match found {
@@ -205,7 +204,7 @@ impl Incoming {
         Ok(Message { body, original_size: self.original_size, message_id, facts, digest })
     }
 
-    async fn flush(&mut self) -> Result<(), Unavailable> {
+    async fn flush(&mut self) -> Result<(), StoreError> {
         let file = self.file.take();
         let buffer = std::mem::take(&mut self.buffer);
         let spool = self.spool.clone();
@@ -222,7 +221,7 @@ impl Incoming {
     }
 
     /// The digits are a hash of sender and message: a message that is sent again gets the same id.
-    fn fill_in_message_id(&mut self, blanks: Blanks, digest: &Digest) -> Result<String, Unavailable> {
+    fn fill_in_message_id(&mut self, blanks: Blanks, digest: &Digest) -> Result<String, StoreError> {
         let digits = digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
         let (id, patches) = blanks.fill(digits);
         patches.into_iter().try_for_each(|(at, text)| self.overwrite(at, text.as_bytes()))?;
@@ -231,7 +230,7 @@ impl Incoming {
 
     /// Writes over what was pushed: in the file, in the buffer, or across. Each octet goes where it
     /// belongs.
-    fn overwrite(&mut self, at: u64, octets: &[u8]) -> Result<(), Unavailable> {
+    fn overwrite(&mut self, at: u64, octets: &[u8]) -> Result<(), StoreError> {
         let flushed = self.file.as_ref().map_or(0, |file| file.len);
         for (place, octet) in (at..).zip(octets) {
             match (&self.file, place.checked_sub(flushed)) {
@@ -252,11 +251,11 @@ impl Incoming {
 
 /// Runs file operations where they do not hold up other sessions.
 pub(crate) async fn off_the_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Unavailable> + Send + 'static,
-) -> Result<T, Unavailable> {
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
-        Err(_) => Err(Unavailable::Closed),
+        Err(_) => Err(StoreError::closed()),
     }
 }

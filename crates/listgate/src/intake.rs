@@ -8,7 +8,7 @@ use crate::limits;
 use crate::lists::{Changes, List};
 use crate::metrics::Metrics;
 use crate::queue::{
-    Addressed, Delivery, Envelope, Fingerprint, Message, Name, NotStored, Outcomes, Queued, Unavailable,
+    Addressed, Delivery, Envelope, Fingerprint, Message, Name, NotStored, Outcomes, Queued, StoreError,
 };
 use crate::route::{self, Endpoint, Lookup, Names, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
@@ -87,7 +87,7 @@ impl Intake {
 
     /// Whether a queue takes another entry.
     fn has_room(&self, queue: Name) -> Result<(), Refusal> {
-        let unavailable = |why: Unavailable| self.unavailable(&why);
+        let unavailable = |why: StoreError| self.unavailable(&why);
         let space = self.home.space().map_err(unavailable)?;
         let now = || self.home.depth_now(queue).map_err(unavailable);
         self.capacity.admits(queue, self.home.depth(queue), space, now)
@@ -143,7 +143,7 @@ impl Intake {
             stored => stored,
         }
         .map_err(|why| match why {
-            NotStored::Unavailable(why) => why.refusal(),
+            NotStored::Store(why) => why.refusal(),
             NotStored::Changed(_) => unreachable!("what was looked up after the data is stored as it is"),
         })
     }
@@ -199,7 +199,7 @@ impl Intake {
     }
 
     /// The refusal for a doubt of ours, after the log was told why.
-    pub(crate) fn unavailable(&self, why: &Unavailable) -> Refusal {
+    pub(crate) fn unavailable(&self, why: &StoreError) -> Refusal {
         self.metrics.failed(why);
         if why.is_final() {
             self.home.condemn(why);

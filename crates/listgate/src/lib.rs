@@ -37,6 +37,7 @@ mod lists;
 mod lmtp_server;
 mod message;
 mod metrics;
+mod model;
 mod peers;
 pub mod queue;
 mod route;

@@ -2,7 +2,7 @@
 //! has them all.
 
 use crate::homes::Space;
-use crate::queue::{Again, Queued, Unavailable};
+use crate::queue::{Again, Queued, StoreError};
 use crate::route::Endpoint;
 use listgate_lmtp::Refusal;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -249,8 +249,8 @@ impl Metrics {
         self.lookup_seconds.observe(since.elapsed().as_secs_f64());
     }
 
-    pub(crate) fn failed(&self, why: &Unavailable) {
-        self.failures.get_or_create(&Reason { reason: why.kind() }).inc();
+    pub(crate) fn failed(&self, why: &StoreError) {
+        self.failures.get_or_create(&Reason { reason: why.label() }).inc();
     }
 
     /// Everything in Prometheus's text format.

@@ -36,13 +36,12 @@ use std::{
     fs::File,
     io,
     ops::RangeInclusive,
-    path::PathBuf,
     str::FromStr,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 pub(crate) use crate::homes::Queued;
+pub(crate) use crate::model::StoreError;
 pub use consumer::{Error, Lease, Queue, Stale, Verdict};
 
 /// The metadata dictionary of an entry, with Mailman's keys.
@@ -185,15 +184,15 @@ pub(crate) struct Delivery {
 /// Why a delivery was not stored.
 #[derive(Debug)]
 pub(crate) enum NotStored {
-    Unavailable(Arc<Unavailable>),
+    Store(StoreError),
     /// Lists or domains have changed since its endpoints were found: it is whole, and they are to be
     /// looked up again.
     Changed(Box<Delivery>),
 }
 
-impl From<Arc<Unavailable>> for NotStored {
-    fn from(why: Arc<Unavailable>) -> Self {
-        Self::Unavailable(why)
+impl From<StoreError> for NotStored {
+    fn from(why: StoreError) -> Self {
+        Self::Store(why)
     }
 }
 
@@ -359,7 +358,7 @@ pub(crate) enum EntryError {
     #[error("the entries of a Mailman site are its runners': they can be looked at and removed here")]
     Mailmans,
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Store(#[from] StoreError),
 }
 
 /// What can be done with an entry in `state` that `change` is not for.
@@ -369,74 +368,5 @@ fn mend(state: &str, change: Change) -> &'static str {
         ("held", _) => "`listgate queue release` lets it go",
         ("shunted", _) => "`listgate queue retry` has it handled again; until then it stays where it is",
         _ => "`listgate queue hold` holds it, and only what is held is released",
-    }
-}
-
-/// Why nothing can be stored or looked up now. Always 4xx: a retry finds things as they should be.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unavailable {
-    #[error("cannot {operation}: {source}")]
-    Database { operation: &'static str, source: rusqlite::Error },
-    #[error("cannot {operation} {}: {source}", path.display())]
-    File { operation: &'static str, path: PathBuf, source: io::Error },
-    /// What the disk holds is unknown, and asking again may be answered with a lie.
-    #[error("the disk failed to {operation} {}: {source}", path.display())]
-    Sync { operation: &'static str, path: PathBuf, source: io::Error },
-    /// What was written since is where nobody looks for it.
-    #[error(transparent)]
-    Replaced(#[from] crate::homes::Replaced),
-    #[error("the store is closed after a failed sync, a panic, or because its files were replaced")]
-    Closed,
-    #[error("the thread `{thread}` panicked")]
-    Panicked { thread: &'static str },
-    /// Another's, which knows the lists.
-    #[error(transparent)]
-    Away(#[from] crate::homes::mailman::database::Away),
-}
-
-impl Unavailable {
-    /// Whether nothing may be stored any more: after a failed sync, a panic, or in files that were replaced.
-    pub(crate) fn is_final(&self) -> bool {
-        match self {
-            Self::Sync { .. } | Self::Replaced(_) | Self::Panicked { .. } => true,
-            Self::Database { source, .. } => crate::homes::is_sync_failure(source),
-            Self::File { .. } | Self::Closed | Self::Away(_) => false,
-        }
-    }
-
-    /// What an operator can expect of the next start after a final failure, to follow a sentence.
-    pub(crate) fn after_the_end(&self) -> &'static str {
-        match self {
-            Self::Replaced(_) => "; the next start uses what is on the path then",
-            _ => "; the next start recovers",
-        }
-    }
-
-    /// In one word, to be counted.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Database { .. } | Self::Away(_) => "database",
-            Self::File { .. } => "file",
-            Self::Sync { .. } => "sync",
-            Self::Replaced(_) => "replaced",
-            Self::Closed | Self::Panicked { .. } => "closed",
-        }
-    }
-
-    pub(crate) fn refusal(&self) -> Refusal {
-        let full = match self {
-            Self::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-            Self::Database { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
-            Self::Sync { .. } | Self::Replaced(_) | Self::Closed | Self::Panicked { .. } | Self::Away(_) => {
-                false
-            }
-        };
-        if full {
-            Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")
-        } else {
-            Refusal::new(451, 3, 0, "Requested action aborted: error in processing, try again later")
-        }
     }
 }

@@ -7,7 +7,7 @@ use listgate_lmtp::{ForwardPath, Mailbox, Refusal, is_dot_string};
 use std::sync::Arc;
 
 /// What mail to no endpoint is answered with.
-pub(crate) const UNAVAILABLE: Refusal =
+pub(crate) const NO_SUCH_MAILBOX: Refusal =
     Refusal::new(550, 1, 1, "Requested action not taken: mailbox unavailable");
 
 /// In what role a list was addressed.
@@ -170,19 +170,19 @@ pub(crate) async fn resolve(
                 return Ok(Endpoint { list, role, detail: reading.detail });
             }
             if reading.names.whole != "postmaster" {
-                return Err(UNAVAILABLE);
+                return Err(NO_SUCH_MAILBOX);
             }
             Some(reading.names.domain)
         }
     };
-    let Some(postmaster) = &rules.postmaster else { return Err(UNAVAILABLE) };
+    let Some(postmaster) = &rules.postmaster else { return Err(NO_SUCH_MAILBOX) };
     if let Some(domain) = postmaster_of
         && !lookup.serves(&domain).await?
     {
-        return Err(UNAVAILABLE);
+        return Err(NO_SUCH_MAILBOX);
     }
     let ListAddress { local, domain } = postmaster.clone();
-    let list = lookup.find(&Names { whole: local, base: None, domain }).await?.ok_or(UNAVAILABLE)?;
+    let list = lookup.find(&Names { whole: local, base: None, domain }).await?.ok_or(NO_SUCH_MAILBOX)?;
     Ok(Endpoint { list, role: Role::Owner, detail: None })
 }
 

@@ -107,7 +107,7 @@ fn has_room(config: &Config, home: &Beside, queue: Name) -> Result<(), Refusal> 
 
 fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal>) -> String {
     match (routed, path) {
-        (Err(refusal), _) if *refusal != route::UNAVAILABLE => match refusal.code() {
+        (Err(refusal), _) if *refusal != route::NO_SUCH_MAILBOX => match refusal.code() {
             450 => "the list exists and is paused; `listgate list open` ends that".to_owned(),
             550 => "the list exists and is closed; `listgate list open` ends that".to_owned(),
             452 => "the list exists and its queue is full; `listgate queue status` says of what".to_owned(),

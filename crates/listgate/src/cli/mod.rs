@@ -23,7 +23,7 @@ use crate::homes::mailman::SiteError;
 use crate::homes::sqlite::backup::BackupError;
 use crate::homes::sqlite::lists::ChangeError;
 use crate::homes::sqlite::{DataDir, HomeError};
-use crate::queue::{EntryError, Unavailable};
+use crate::queue::{EntryError, StoreError};
 use crate::serve::GateError;
 use crate::work::{SUBCOMMAND, WorkError, reap};
 use clap::{Parser, Subcommand};
@@ -180,7 +180,7 @@ enum CliError {
     #[error(transparent)]
     Work(#[from] WorkError),
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Store(#[from] StoreError),
     #[error("cannot read the database: {0}")]
     Database(#[from] rusqlite::Error),
     #[error("cannot write the output: {0}")]

@@ -2,10 +2,11 @@
 
 use super::Space;
 use super::mailman::{self, SiteError, beside::Look};
+use super::sqlite::errors::failed;
 use super::sqlite::{DataDir, HomeError, lists, msgdata, queues};
 use crate::lists::List;
 use crate::queue::{
-    Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Msgdata, Name, Stored, Unavailable,
+    Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Msgdata, Name, StoreError, Stored,
 };
 use crate::route::{Endpoint, Lookup, Names};
 use listgate_lmtp::Refusal;
@@ -31,7 +32,7 @@ impl Beside {
     }
 
     /// The domains whose mail is ours, aliases too.
-    pub(crate) async fn domains(&self) -> Result<Vec<String>, Unavailable> {
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite { connection, .. } => {
                 let domains = lists::domains(connection).map_err(failed("look up the domains"))?;
@@ -52,22 +53,20 @@ impl Beside {
     }
 
     /// How full a queue is, and what there is room for; `None` where no gate counts them.
-    pub(crate) fn room(&self, queue: Name) -> Result<Option<(Depth, Space)>, Unavailable> {
+    pub(crate) fn room(&self, queue: Name) -> Result<Option<(Depth, Space)>, StoreError> {
         let Self::Sqlite { connection, data } = self else { return Ok(None) };
         let depth = queues::depth(connection, queue).map_err(failed("look how full the queue is"))?;
         let unused = connection
             .pragma_query_value(None, "freelist_count", |row| row.get(0))
             .map_err(failed("count the free pages"))?;
-        let space = data.space(unused).map_err(|source| Unavailable::File {
-            operation: "ask for the free space of",
-            path: data.path().to_owned(),
-            source,
-        })?;
+        let space = data
+            .space(unused)
+            .map_err(|source| StoreError::file("ask for the free space of", data.path(), source))?;
         Ok(Some((depth, space)))
     }
 
     /// The entries of a queue, as far as they are counted.
-    pub(crate) fn each_arrival(&self, queue: Name, each: impl FnMut(Arrival<'_>)) -> Result<(), Unavailable> {
+    pub(crate) fn each_arrival(&self, queue: Name, each: impl FnMut(Arrival<'_>)) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { connection, .. } => {
                 queues::each_arrival(connection, queue, each).map_err(failed("read the queue"))
@@ -77,7 +76,7 @@ impl Beside {
     }
 
     /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
-    pub(crate) fn each_entry<E: From<Unavailable>>(
+    pub(crate) fn each_entry<E: From<StoreError>>(
         &self,
         queue: Option<Name>,
         message_id: Option<&str>,
@@ -139,18 +138,10 @@ fn of_ours(ids: &[Id]) -> Result<Vec<EntryId>, EntryError> {
     each.collect()
 }
 
-fn whole(mut message: Stored, spool: &Path) -> Result<Vec<u8>, Unavailable> {
+fn whole(mut message: Stored, spool: &Path) -> Result<Vec<u8>, StoreError> {
     let mut octets = Vec::new();
     let read = message.read_to_end(&mut octets);
-    read.map(|_| octets).map_err(|source| Unavailable::File {
-        operation: "read a message in",
-        path: spool.to_owned(),
-        source,
-    })
-}
-
-fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> Unavailable {
-    move |source| Unavailable::Database { operation, source }
+    read.map(|_| octets).map_err(|source| StoreError::file("read a message in", spool, source))
 }
 
 impl Lookup for Beside {

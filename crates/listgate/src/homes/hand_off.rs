@@ -1,7 +1,7 @@
 //! A thread of a home's own, and the way to it.
 
 use super::Condemned;
-use crate::queue::Unavailable;
+use crate::queue::StoreError;
 use std::io;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -45,7 +45,7 @@ struct CondemnedIfPanicking {
 impl Drop for CondemnedIfPanicking {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.condemned.set(&Unavailable::Panicked { thread: self.thread });
+            self.condemned.set(&StoreError::panicked(self.thread));
         }
     }
 }

@@ -6,7 +6,7 @@
 //! after each sync, before anything is promised, and whenever free space is looked at.
 
 use crate::file_id::FileId;
-use crate::queue::Unavailable;
+use crate::queue::StoreError;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -27,9 +27,9 @@ impl HeldFiles {
     }
 
     /// # Errors
-    /// A path names another file now, or none: [`Unavailable::Replaced`], which is final. Or it cannot be
+    /// A path names another file now, or none: which is final. Or it cannot be
     /// looked at.
-    pub(super) fn check(&self) -> Result<(), Unavailable> {
+    pub(super) fn check(&self) -> Result<(), StoreError> {
         for (path, opened) in &self.0 {
             let replaced = match FileId::of(path) {
                 Ok(now) if now == *opened => continue,
@@ -39,10 +39,10 @@ impl HeldFiles {
                     Replaced { path: path.clone(), removed: true, place: Place::of(*opened) }
                 }
                 Err(source) => {
-                    return Err(Unavailable::File { operation: "look at", path: path.clone(), source });
+                    return Err(StoreError::file("look at", path, source));
                 }
             };
-            return Err(Unavailable::Replaced(replaced));
+            return Err(StoreError::replaced(path, replaced));
         }
         Ok(())
     }

@@ -12,13 +12,11 @@ use crate::body::Spool;
 use crate::lists::{Changes, List};
 use crate::message::Style;
 use crate::metrics::QueueNow;
-use crate::queue::{Again, Delivery, Depth, Id, Name, NotStored, Outcomes, Unavailable};
+use crate::queue::{Again, Delivery, Depth, Id, Name, NotStored, Outcomes, StoreError};
 use crate::route::Names;
-pub(crate) use held::Replaced;
 use listgate_lmtp::ReversePath;
 pub(crate) use lock::Holder;
 pub(crate) use space::Space;
-pub(crate) use sqlite::is_sync_failure;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -78,7 +76,7 @@ impl Condemned {
         *self.0.borrow()
     }
 
-    fn set(&self, why: &Unavailable) {
+    fn set(&self, why: &StoreError) {
         let first = self.0.send_if_modified(|condemned| !std::mem::replace(condemned, true));
         if first {
             tracing::error!("{why}: no more mail is taken, and Listgate ends{}", why.after_the_end());
@@ -96,7 +94,7 @@ pub(crate) enum Home {
 /// transaction of every home would carry that about.
 impl Home {
     /// How often lists and domains had changed when that was asked, or since; `None` where nobody counts.
-    pub(crate) fn changes(&self, asked: Instant) -> Result<Option<Changes>, Unavailable> {
+    pub(crate) fn changes(&self, asked: Instant) -> Result<Option<Changes>, StoreError> {
         match self {
             Self::Sqlite(home) => home.changes(asked).map(Some),
             Self::Mailman(_) => Ok(None),
@@ -104,7 +102,7 @@ impl Home {
     }
 
     /// The list that answers for `names`. A no is never older than the question.
-    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, Unavailable> {
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, StoreError> {
         match self {
             Self::Sqlite(home) => home.find(names, asked),
             Self::Mailman(home) => Ok(Box::pin(home.find(names, asked)).await?.map(Arc::new)),
@@ -112,7 +110,7 @@ impl Home {
     }
 
     /// Whether mail to `domain` is ours.
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(home) => home.serves(domain),
             Self::Mailman(home) => Box::pin(home.serves(domain)).await,
@@ -120,7 +118,7 @@ impl Home {
     }
 
     /// How many lists there are.
-    pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
+    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(home) => home.count_lists(),
             Self::Mailman(home) => Box::pin(home.count_lists()).await,
@@ -128,7 +126,7 @@ impl Home {
     }
 
     /// What the file systems of the queues and the spool have for mail; it may be [`limits::SPACE_AGE`] old.
-    pub(crate) fn space(&self) -> Result<Space, Unavailable> {
+    pub(crate) fn space(&self) -> Result<Space, StoreError> {
         match self {
             Self::Sqlite(home) => home.space(),
             Self::Mailman(home) => home.space(),
@@ -145,7 +143,7 @@ impl Home {
     }
 
     /// How full a queue is now.
-    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, Unavailable> {
+    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, StoreError> {
         match self {
             Self::Sqlite(home) => home.depth_now(queue),
             Self::Mailman(_) => Ok(Depth::default()),
@@ -153,7 +151,7 @@ impl Home {
     }
 
     /// The queues as they are now.
-    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, StoreError> {
         match self {
             Self::Sqlite(home) => home.queues_now(),
             Self::Mailman(home) => home.queues_now().await,
@@ -194,7 +192,7 @@ impl Home {
     }
 
     /// Ends the taking of mail for good, after a failed sync.
-    pub(crate) fn condemn(&self, why: &Unavailable) {
+    pub(crate) fn condemn(&self, why: &StoreError) {
         match self {
             Self::Sqlite(home) => home.condemn(why),
             Self::Mailman(home) => home.condemn(why),

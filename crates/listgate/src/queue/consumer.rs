@@ -1,6 +1,6 @@
 //! The half of a queue that consumers see.
 
-use super::{Entry, Name, Stored, Unavailable};
+use super::{Entry, Name, StoreError, Stored};
 use crate::homes::sqlite::DataDir;
 use crate::homes::sqlite::leases::Leases;
 use crate::limits;
@@ -135,10 +135,9 @@ pub enum Error {
 }
 
 impl Error {
-    fn unavailable(why: Unavailable) -> Self {
+    fn unavailable(why: StoreError) -> Self {
         match why {
-            Unavailable::Closed => Self::Failed(why.into()),
-            why if why.is_final() => Self::Failed(why.into()),
+            why if why.is_final() || why.is_closed() => Self::Failed(why.into()),
             why => Self::Unavailable(why.into()),
         }
     }

@@ -8,7 +8,7 @@ use super::{SiteError, cfg::Site, milliseconds};
 use crate::facts::Facts;
 use crate::message::{HeaderEdit, Style};
 use crate::metrics::QueueNow;
-use crate::queue::{Arrival, Depth, Entry, EntryError, Id, Msgdata, Name, Unavailable};
+use crate::queue::{Arrival, Depth, Entry, EntryError, Id, Msgdata, Name, StoreError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -34,7 +34,7 @@ impl Look {
         &self,
         queue: Name,
         mut each: impl FnMut(Arrival<'_>),
-    ) -> Result<(), Unavailable> {
+    ) -> Result<(), StoreError> {
         for pck in self.list(queue)? {
             if let Some((entry, _)) = self.read(queue, &pck)? {
                 let Entry { list_id, received_at, state, .. } = &entry;
@@ -45,7 +45,7 @@ impl Look {
     }
 
     /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
-    pub(crate) fn each_entry<E: From<Unavailable>>(
+    pub(crate) fn each_entry<E: From<StoreError>>(
         &self,
         queue: Option<Name>,
         message_id: Option<&str>,
@@ -91,12 +91,12 @@ impl Look {
         Ok(())
     }
 
-    fn list(&self, queue: Name) -> Result<Vec<Pck>, Unavailable> {
+    fn list(&self, queue: Name) -> Result<Vec<Pck>, StoreError> {
         pck::list(self.dir(queue)).map_err(failed("read", self.dir(queue)))
     }
 
     /// `None` when a runner was faster.
-    fn read(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, Unavailable> {
+    fn read(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         let dir = self.dir(queue);
         let octets = pck::read(dir, &pck.id).map_err(failed("read an entry of", dir))?;
         Ok(octets.map(|octets| described(queue, pck, &octets)))
@@ -169,7 +169,7 @@ fn text_of(message: Message) -> Vec<u8> {
 }
 
 /// A queue as it is now.
-pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, Unavailable> {
+pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, StoreError> {
     let files = pck::list(dir).map_err(failed("read", dir))?;
     let oldest = files.iter().filter_map(|pck| pck.time).min();
     let age = oldest.and_then(|time| SystemTime::now().duration_since(time).ok());
@@ -182,7 +182,7 @@ pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, Unavailable> {
     })
 }
 
-fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> Unavailable {
+fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
     let path = path.to_owned();
-    move |source| Unavailable::File { operation, path: path.clone(), source }
+    move |source| StoreError::file(operation, &path, source)
 }

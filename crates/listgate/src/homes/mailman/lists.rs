@@ -1,9 +1,9 @@
 //! The one cache in front of Mailman's database: yeses, a second old at most.
 
-use super::database::{Away, Database, Source, SourceError};
+use super::database::{Database, Source, SourceError};
 use crate::limits;
 use crate::lists::List;
-use crate::queue::Unavailable;
+use crate::queue::StoreError;
 use crate::route::Names;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,26 +25,26 @@ impl Lists {
     /// The list that answers for `names`. A no is the database's own, to a question put after this one,
     /// which was `asked` then: all commands of a packet have one moment, and all
     /// recipients after the data.
-    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, Unavailable> {
-        Ok(self.answers.find(names, asked, self.source.find(names)).await?)
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, StoreError> {
+        self.answers.find(names, asked, self.source.find(names)).await
     }
 
     /// Whether mail to `domain` is the site's.
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         self.source.serves(domain).await
     }
 
     /// The domains whose mail is the site's.
-    pub(crate) async fn domains(&self) -> Result<Vec<String>, Unavailable> {
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
         self.source.domains().await
     }
 
-    pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
+    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
         self.source.count_lists().await
     }
 }
 
-type Answer = Result<Option<List>, Away>;
+type Answer = Result<Option<List>, StoreError>;
 
 /// What the source said, as far as it is remembered, and what it is being asked.
 #[derive(Default)]
@@ -53,7 +53,7 @@ struct Answers {
     /// One for all who ask about the same names; gone when the last of them has gone.
     flights: Mutex<HashMap<Names, Arc<Flight>>>,
     /// When the latest question was put, if it was not answered.
-    away: Mutex<Option<(Instant, Away)>>,
+    away: Mutex<Option<(Instant, StoreError)>>,
 }
 
 /// A yes, and when it was asked for.
@@ -177,6 +177,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::lists::ListState;
+    use crate::model::StoreErrorKind;
     use std::cell::Cell;
     use std::rc::Rc;
     use tokio::task::{JoinHandle, LocalSet};
@@ -222,7 +223,7 @@ mod tests {
                 match state {
                     State::Has => Ok(Some(list)),
                     State::HasNot => Ok(None),
-                    State::Away => Err(Away::for_test()),
+                    State::Away => Err(StoreError::database(StoreErrorKind::Database, "ask", "for a test")),
                 }
             };
             self.answers.find(&names(whole), asked, asking).await.map(|list| list.is_some()).map_err(drop)

@@ -22,7 +22,7 @@ use crate::body::Spool;
 use crate::limits;
 use crate::lists::List;
 use crate::metrics::{Metrics, QueueNow};
-use crate::queue::{Delivery, Msgdata, Name, Outcomes, Unavailable};
+use crate::queue::{Delivery, Msgdata, Name, Outcomes, StoreError};
 use crate::route::{Endpoint, Names, Role};
 use cfg::{CfgError, Site};
 use database::SourceError;
@@ -52,7 +52,7 @@ pub(crate) enum SiteError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error("{0}; Mailman makes its queues when it starts: start it once, or run Listgate as its user")]
-    Queues(Unavailable),
+    Queues(StoreError),
 }
 
 /// The gate that serves the site.
@@ -113,22 +113,22 @@ impl Home {
         })
     }
 
-    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, Unavailable> {
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, StoreError> {
         let since = Instant::now();
         let found = self.lists.find(names, asked.into()).await;
         self.metrics.looked_up(since);
         found
     }
 
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         self.lists.serves(domain).await
     }
 
-    pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
+    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
         self.lists.count_lists().await
     }
 
-    pub(crate) fn space(&self) -> Result<Space, Unavailable> {
+    pub(crate) fn space(&self) -> Result<Space, StoreError> {
         let look = || {
             self.held.check()?;
             Ok(self.writer.queues.space()?.least(pck::space(self.spool.dir())?))
@@ -138,10 +138,10 @@ impl Home {
 
     /// The queues as they are now. Each file in them is looked at, which may take long: sessions go on
     /// meanwhile.
-    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, StoreError> {
         let queues = Arc::clone(&self.writer.queues);
         let look = move || Name::ALL.into_iter().map(|queue| beside::now(queues.dir(queue), queue)).collect();
-        spawn_blocking(look).await.unwrap_or(Err(Unavailable::Closed))
+        spawn_blocking(look).await.unwrap_or(Err(StoreError::closed()))
     }
 
     pub(crate) fn spool(&self) -> Spool {
@@ -149,8 +149,8 @@ impl Home {
     }
 
     /// Dropped at its await before it is published, the delivery is not stored; after that it is.
-    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, Arc<Unavailable>> {
-        let closed = || Arc::new(Unavailable::Closed);
+    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, StoreError> {
+        let closed = || StoreError::closed();
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
         if self.condemned.is_set() {
             return Err(closed());
@@ -170,7 +170,7 @@ impl Home {
         })
     }
 
-    pub(crate) fn condemn(&self, why: &Unavailable) {
+    pub(crate) fn condemn(&self, why: &StoreError) {
         self.condemned.set(why);
     }
 
@@ -230,17 +230,17 @@ struct Writer {
 impl Writer {
     fn write(&self, delivery: Delivery, answer: Answer) {
         match self.synced(&delivery) {
-            Err(why) => answer.send(Err(Arc::new(why))),
+            Err(why) => answer.send(Err(why)),
             Ok(files) => {
                 if let Err(Ready { answer, .. }) = self.publisher.send(Ready { delivery, files, answer }) {
-                    answer.send(Err(Arc::new(Unavailable::Closed)));
+                    answer.send(Err(StoreError::closed()));
                 }
             }
         }
     }
 
     /// One file for each endpoint, synced.
-    fn synced(&self, delivery: &Delivery) -> Result<Synced, Unavailable> {
+    fn synced(&self, delivery: &Delivery) -> Result<Synced, StoreError> {
         let Delivery { envelope, message, to, .. } = delivery;
         let mail_from = mail_from(&envelope.mail_from);
         let original_size = message.original_size;
@@ -257,12 +257,10 @@ impl Writer {
             .collect();
         let mail = Mail { body: &message.body, original_size, mail_from: &mail_from, to: &metadata };
         let written = self.queues.write(&mail).map_err(|why| match why {
-            PutError::Unavailable(why) => why,
-            PutError::TooLong(why) => Unavailable::File {
-                operation: "write a file into",
-                path: self.queues.dir(Name::In).to_owned(),
-                source: io::Error::other(why),
-            },
+            PutError::Store(why) => why,
+            PutError::TooLong(why) => {
+                StoreError::file("write a file into", self.queues.dir(Name::In), io::Error::other(why))
+            }
         })?;
         written.sync()
     }

@@ -9,7 +9,7 @@ use super::pickle::{self, Metadata, TooLong};
 use crate::body::Body;
 use crate::homes::Space;
 use crate::limits;
-use crate::queue::{Name, Unavailable};
+use crate::queue::{Name, StoreError};
 use bytesize::ByteSize;
 use rustix::fs::{Gid, Mode, Uid};
 use sha1::{Digest as _, Sha1};
@@ -17,7 +17,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -107,7 +106,7 @@ impl Drop for Room<'_> {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PutError {
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Store(#[from] StoreError),
     #[error(transparent)]
     TooLong(#[from] TooLong),
 }
@@ -137,7 +136,7 @@ impl Drop for Remove {
 impl Queues {
     /// Opens the directories, in the order of [`Name::ALL`], and removes what an earlier gate left
     /// unfinished. Only one gate may have them open.
-    pub(super) fn open(dirs: [PathBuf; Name::ALL.len()], min_free: u64) -> Result<Self, Unavailable> {
+    pub(super) fn open(dirs: [PathBuf; Name::ALL.len()], min_free: u64) -> Result<Self, StoreError> {
         let [one, two, three] = dirs.map(Dir::open);
         let dirs = [one?, two?, three?];
         Ok(Self { dirs, last: AtomicU64::new(0), min_free, on_their_way: AtomicU64::new(0) })
@@ -148,13 +147,13 @@ impl Queues {
     }
 
     /// What the file systems of the queues have, the least of them.
-    pub(super) fn space(&self) -> Result<Space, Unavailable> {
+    pub(super) fn space(&self) -> Result<Space, StoreError> {
         let [first, others @ ..] = &self.dirs;
         others.iter().try_fold(space(&first.path)?, |least, dir| Ok(least.least(space(&dir.path)?)))
     }
 
     /// Room for the files of a delivery, which are as many whole messages, held until it is dropped.
-    fn room_for(&self, mail: &Mail<'_>) -> Result<Room<'_>, Unavailable> {
+    fn room_for(&self, mail: &Mail<'_>) -> Result<Room<'_>, StoreError> {
         let octets = mail.body.len().saturating_mul(mail.to.len() as u64);
         let wanted = self.on_their_way.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
         let room = Room { on_their_way: &self.on_their_way, octets };
@@ -188,7 +187,7 @@ impl Queues {
     }
 
     /// Gives the files of a delivery the names that runners take.
-    pub(super) fn rename(&self, mut delivery: Synced) -> Result<Renamed, Unavailable> {
+    pub(super) fn rename(&self, mut delivery: Synced) -> Result<Renamed, StoreError> {
         for file in &mut delivery.0 {
             let path = self.dir(file.queue).join(format!("{}.pck", file.id));
             fs::rename(file.path.path(), &path).map_err(failed("rename", file.path.path()))?;
@@ -199,20 +198,20 @@ impl Queues {
 
     /// Syncs the directories that deliveries went into, each once for all of them: only then are their
     /// names on stable storage. Of some whose directory was not synced, nothing stays.
-    pub(super) fn sync(&self, deliveries: Vec<Renamed>) -> Vec<Result<Vec<Stored>, Arc<Unavailable>>> {
+    pub(super) fn sync(&self, deliveries: Vec<Renamed>) -> Vec<Result<Vec<Stored>, StoreError>> {
         let touched = |queue: &Name| deliveries.iter().any(|delivery| delivery.is_in(*queue));
-        let synced = |queue| sync_dir(self.dir(queue)).map_err(|why| (queue, Arc::new(why)));
+        let synced = |queue| sync_dir(self.dir(queue)).map_err(|why| (queue, why));
         let failed: Vec<_> =
             Name::ALL.into_iter().filter(touched).filter_map(|queue| synced(queue).err()).collect();
         let outcome = |delivery: Renamed| match failed.iter().find(|(queue, _)| delivery.is_in(*queue)) {
-            Some((_, why)) => Err(Arc::clone(why)),
+            Some((_, why)) => Err(why.clone()),
             None => Ok(delivery.0.into_iter().map(Unfinished::keep).collect()),
         };
         deliveries.into_iter().map(outcome).collect()
     }
 
     /// Makes an empty file with Mailman's mode and owner. `seed` makes its digest another than others'.
-    fn create(&self, queue: Name, seed: &[u8]) -> Result<Unfinished, Unavailable> {
+    fn create(&self, queue: Name, seed: &[u8]) -> Result<Unfinished, StoreError> {
         let micros = self.next_time();
         // As Python writes `time.time()`: the shortest decimal that is the same number.
         #[expect(clippy::cast_precision_loss, reason = "microseconds of this century have 51 bits")]
@@ -251,7 +250,7 @@ impl Queues {
 }
 
 impl Dir {
-    fn open(path: PathBuf) -> Result<Self, Unavailable> {
+    fn open(path: PathBuf) -> Result<Self, StoreError> {
         let owner = owner(&path).map_err(failed("look at", &path))?;
         for file in fs::read_dir(&path).map_err(failed("read", &path))? {
             let file = file.map_err(failed("read", &path))?.path();
@@ -282,7 +281,7 @@ fn owner(dir: &Path) -> io::Result<(Option<Uid>, Option<Gid>)> {
 impl Written {
     /// Deliveries are best synced side by side, each on a thread of its own: a file system's journal
     /// takes the syncs that wait in one go.
-    pub(super) fn sync(mut self) -> Result<Synced, Unavailable> {
+    pub(super) fn sync(mut self) -> Result<Synced, StoreError> {
         self.0.iter_mut().try_for_each(Unfinished::sync)?;
         Ok(Synced(self.0))
     }
@@ -295,7 +294,7 @@ impl Renamed {
 }
 
 impl Unfinished {
-    fn write(&mut self, head: &[u8], body: &Body, end: &[u8]) -> Result<(), Unavailable> {
+    fn write(&mut self, head: &[u8], body: &Body, end: &[u8]) -> Result<(), StoreError> {
         let file = self.file.as_mut().expect("it is open until it is synced");
         let mut write = || match body {
             // One write for what is small.
@@ -313,7 +312,7 @@ impl Unfinished {
     }
 
     /// Syncs the file, and closes it.
-    fn sync(&mut self) -> Result<(), Unavailable> {
+    fn sync(&mut self) -> Result<(), StoreError> {
         let synced = self.file.take().map_or(Ok(()), |file| file.sync_all());
         synced.map_err(not_synced(self.path.path()))
     }
@@ -326,20 +325,20 @@ impl Unfinished {
 }
 
 /// What the file system at `path` has.
-pub(super) fn space(path: &Path) -> Result<Space, Unavailable> {
+pub(super) fn space(path: &Path) -> Result<Space, StoreError> {
     Space::at(path, 0).map_err(failed("ask for the free space of", path))
 }
 
-fn sync_dir(dir: &Path) -> Result<(), Unavailable> {
+fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).map_err(failed("open", dir))?.sync_all().map_err(not_synced(dir))
 }
 
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Unavailable {
-    move |source| Unavailable::File { operation, path: path.to_owned(), source }
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    move |source| StoreError::file(operation, path, source)
 }
 
-fn not_synced(path: &Path) -> impl FnOnce(io::Error) -> Unavailable {
-    move |source| Unavailable::Sync { operation: "sync", path: path.to_owned(), source }
+fn not_synced(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    move |source| StoreError::sync(path, source)
 }
 
 /// A file in a queue.

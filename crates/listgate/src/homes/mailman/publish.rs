@@ -8,14 +8,14 @@ use crate::homes::held::HeldFiles;
 use crate::homes::{Condemned, Queued};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::queue::{Again, Delivery, Id, Outcomes, Unavailable};
+use crate::queue::{Again, Delivery, Id, Outcomes, StoreError};
 use std::iter;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-type Stores = Result<Outcomes, Arc<Unavailable>>;
+type Stores = Result<Outcomes, StoreError>;
 
 /// Where the outcomes of a delivery go, and its place among those that are written.
 pub(super) struct Answer {
@@ -94,14 +94,14 @@ impl Publisher {
         for Ready { delivery, files, answer } in batch {
             // After a failed sync the next would be told that all is well.
             let renaming = if self.condemned.is_set() {
-                Err(Unavailable::Closed)
+                Err(StoreError::closed())
             } else if answer.sender.is_closed() {
                 continue;
             } else {
                 self.queues.rename(files)
             };
             match renaming {
-                Err(why) => answer.send(Err(Arc::new(why))),
+                Err(why) => answer.send(Err(why)),
                 Ok(files) => {
                     renamed.push(files);
                     waiting.push((delivery, answer));
@@ -122,7 +122,7 @@ impl Publisher {
                 self.condemned.set(why);
             }
             // What is in the queues stays there, and nothing of it is promised.
-            let stored = if are_ours { stored } else { stored.and(Err(Arc::new(Unavailable::Closed))) };
+            let stored = if are_ours { stored } else { stored.and(Err(StoreError::closed())) };
             answer.send(stored.map(|stored| outcomes(delivery, stored)));
         }
     }

@@ -9,7 +9,7 @@
 
 use super::{DataDir, HeldFiles, HomeError};
 use crate::limits;
-use crate::queue::Unavailable;
+use crate::queue::StoreError;
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use std::ffi::c_int;
@@ -49,7 +49,7 @@ pub(crate) enum BackupError {
     #[error(transparent)]
     Home(#[from] HomeError),
     #[error(transparent)]
-    Replaced(#[from] Unavailable),
+    Replaced(#[from] StoreError),
 }
 
 /// Copies a data directory into `to`, which is empty or not there yet.

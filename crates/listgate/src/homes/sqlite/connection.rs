@@ -1,8 +1,9 @@
 //! How the database file is opened, and the steps from an older schema to this one.
 
 use super::super::lock;
+use super::errors::failed;
 use crate::limits;
-use crate::queue::Unavailable;
+use crate::queue::StoreError;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::fs::OpenOptions;
 use std::io;
@@ -249,12 +250,12 @@ fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
 
 /// Runs `work` in a transaction of its own that takes the write lock at its beginning; what `work`
 /// refuses to do leaves nothing behind. For commands: the gate's writer orders its statements itself.
-pub(crate) fn write<T, E: From<Unavailable>>(
+pub(crate) fn write<T, E: From<StoreError>>(
     connection: &mut Connection,
     operation: &'static str,
     work: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>>,
 ) -> Result<T, E> {
-    let failed = |source| E::from(Unavailable::Database { operation, source });
+    let failed = |source| E::from(failed(operation)(source));
     let behavior = rusqlite::TransactionBehavior::Immediate;
     let transaction = connection.transaction_with_behavior(behavior).map_err(failed)?;
     // Dropped without a commit, the transaction is rolled back.

@@ -5,11 +5,12 @@
 //! short transaction under the lock that the gate waits for.
 
 use super::connection::write;
+use super::errors::{failed, is_sync_failure};
 use super::lists::milliseconds;
 use super::queues::{self, COLUMNS, read_entry};
-use super::{DataDir, HeldFiles, HomeError, is_sync_failure};
+use super::{DataDir, HeldFiles, HomeError};
 use crate::limits;
-use crate::queue::{EntryId, Id, Lease, Name, Stale, Stored, Unavailable, Verdict};
+use crate::queue::{EntryId, Id, Lease, Name, Stale, StoreError, Stored, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::mem;
 use std::path::PathBuf;
@@ -51,7 +52,7 @@ impl Leases {
     }
 
     /// Leases up to `max` entries for the time `hold`.
-    pub(crate) fn lease(&mut self, max: usize, hold: Duration) -> Result<Vec<Lease>, Unavailable> {
+    pub(crate) fn lease(&mut self, max: usize, hold: Duration) -> Result<Vec<Lease>, StoreError> {
         // What comes would never be seen by whoever has another database open.
         self.held.check().inspect_err(|why| self.failed |= why.is_final())?;
         let now = in_future(Duration::ZERO);
@@ -73,9 +74,9 @@ impl Leases {
         Ok(leased)
     }
 
-    pub(crate) fn message(&self, lease: &Lease) -> Result<Option<Stored>, Unavailable> {
+    pub(crate) fn message(&self, lease: &Lease) -> Result<Option<Stored>, StoreError> {
         if self.failed {
-            return Err(Unavailable::Closed);
+            return Err(StoreError::closed());
         }
         queues::message(&self.connection, &self.spool, entry_id(lease))
     }
@@ -85,7 +86,7 @@ impl Leases {
         &mut self,
         leases: &[&Lease],
         hold: Duration,
-    ) -> Result<Vec<Result<(), Stale>>, Unavailable> {
+    ) -> Result<Vec<Result<(), Stale>>, StoreError> {
         let mut all = Vec::new();
         for some in leases.chunks(limits::SETTLED_AT_ONCE) {
             all.extend(self.write("extend leases", |connection| {
@@ -104,10 +105,7 @@ impl Leases {
     }
 
     /// Settles entries, each by its verdict.
-    pub(crate) fn settle(
-        &mut self,
-        done: &[(Lease, Verdict)],
-    ) -> Result<Vec<Result<(), Stale>>, Unavailable> {
+    pub(crate) fn settle(&mut self, done: &[(Lease, Verdict)]) -> Result<Vec<Result<(), Stale>>, StoreError> {
         let mut all = Vec::new();
         for some in done.chunks(limits::SETTLED_AT_ONCE) {
             all.extend(self.write("settle entries", |connection| {
@@ -132,7 +130,7 @@ impl Leases {
     }
 
     /// Where no gate does it, the log would grow with each commit. Only a failed sync is an error.
-    fn checkpoint(&mut self) -> Result<(), Unavailable> {
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
         if self.wal_pages.load(Ordering::Relaxed) < limits::CONSUMER_CHECKPOINT_PAGES {
             return Ok(());
         }
@@ -152,13 +150,13 @@ impl Leases {
         &mut self,
         operation: &'static str,
         question: impl FnOnce(&Self) -> rusqlite::Result<T>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, StoreError> {
         if self.failed {
-            return Err(Unavailable::Closed);
+            return Err(StoreError::closed());
         }
         question(self).map_err(|source| {
             self.failed = is_sync_failure(&source);
-            Unavailable::Database { operation, source }
+            failed(operation)(source)
         })
     }
 
@@ -166,11 +164,11 @@ impl Leases {
         &mut self,
         operation: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, StoreError> {
         if self.failed {
-            return Err(Unavailable::Closed);
+            return Err(StoreError::closed());
         }
-        let done: Result<T, Unavailable> =
+        let done: Result<T, StoreError> =
             write(&mut self.connection, operation, |connection| work(connection).map(Ok));
         done.inspect_err(|why| self.failed = why.is_final())
     }

@@ -3,7 +3,7 @@
 use super::connection::write;
 use crate::limits;
 use crate::lists::{Changes, List, ListAddress, ListState};
-use crate::queue::Unavailable;
+use crate::queue::StoreError;
 use crate::route::Names;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::HashMap;
@@ -106,7 +106,7 @@ pub(crate) enum ChangeError {
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Store(#[from] StoreError),
 }
 
 fn refused<T>(why: String) -> rusqlite::Result<Result<T, ChangeError>> {

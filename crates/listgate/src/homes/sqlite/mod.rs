@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod connection;
+pub(crate) mod errors;
 pub(crate) mod health;
 pub(crate) mod leases;
 pub(crate) mod lists;
@@ -21,13 +22,14 @@ use crate::body::Spool;
 use crate::config::Redelivery;
 use crate::lists::{Changes, List};
 use crate::metrics::{Metrics, QueueNow};
-use crate::queue::{Delivery, Depth, Name, NotStored, Outcomes, Unavailable};
+use crate::queue::{Delivery, Depth, Name, NotStored, Outcomes, StoreError};
 use crate::route::Names;
 use connection::{OpenError, PAGE_SIZE, Use};
+use errors::failed;
 use lists::Known;
 use puts::Put;
 use queues::Depths;
-use rusqlite::{Connection, ffi};
+use rusqlite::Connection;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -253,13 +255,13 @@ impl Home {
     }
 
     /// How often lists and domains had changed at a moment not before `asked`.
-    pub(crate) fn changes(&self, asked: Instant) -> Result<Changes, Unavailable> {
+    pub(crate) fn changes(&self, asked: Instant) -> Result<Changes, StoreError> {
         self.ask("look whether lists have changed", |connection, known| known.changes(connection, asked))
     }
 
     /// The list that answers for `names` at a moment not before `asked`. It takes microseconds, and
     /// readers of a write-ahead log wait for no writer, so it is done where it is asked.
-    pub(crate) fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, Unavailable> {
+    pub(crate) fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, StoreError> {
         let since = Instant::now();
         let found = self.ask("look up the list", |connection, known| known.find(connection, names, asked));
         self.metrics.looked_up(since);
@@ -267,16 +269,16 @@ impl Home {
     }
 
     /// Whether mail to `domain` is ours.
-    pub(crate) fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+    pub(crate) fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         self.ask("look up the domain", |connection, _| lists::serves(connection, domain))
     }
 
     /// The queues as they are now.
-    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, Unavailable> {
+    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, StoreError> {
         self.ask("look at the queues", |connection, _| queues::now(connection))
     }
 
-    pub(crate) fn count_lists(&self) -> Result<u64, Unavailable> {
+    pub(crate) fn count_lists(&self) -> Result<u64, StoreError> {
         self.ask("count the lists", |connection, _| lists::count(connection))
     }
 
@@ -284,14 +286,14 @@ impl Home {
         &self,
         operation: &'static str,
         question: impl FnOnce(&Connection, &mut Known) -> rusqlite::Result<T>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, StoreError> {
         if self.condemned.is_set() {
-            return Err(Unavailable::Closed);
+            return Err(StoreError::closed());
         }
         // A panic in another lookup leaves nothing half done: it was a read.
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         let (connection, known) = &mut *lookup;
-        question(connection, known).map_err(|source| Unavailable::Database { operation, source })
+        question(connection, known).map_err(failed(operation))
     }
 
     /// How full a queue is: as of our last commit, or of the last half second while we had none.
@@ -300,7 +302,7 @@ impl Home {
     }
 
     /// How full a queue is now.
-    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, Unavailable> {
+    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, StoreError> {
         self.ask("look how full the queues are", |connection, _| self.depths.read(connection))?;
         Ok(self.depths.get(queue))
     }
@@ -311,26 +313,24 @@ impl Home {
     }
 
     /// What the file system of the data directory has for mail.
-    pub(crate) fn space(&self) -> Result<Space, Unavailable> {
+    pub(crate) fn space(&self) -> Result<Space, StoreError> {
         self.space.or_look(|| self.look_at_space())
     }
 
-    fn look_at_space(&self) -> Result<Space, Unavailable> {
+    fn look_at_space(&self) -> Result<Space, StoreError> {
         self.held.check()?;
         let unused = self.ask("count the free pages", |connection, _| {
             connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
         })?;
-        self.data_dir.space(unused).map_err(|source| Unavailable::File {
-            operation: "ask for the free space of",
-            path: self.data_dir.path().to_owned(),
-            source,
-        })
+        self.data_dir
+            .space(unused)
+            .map_err(|source| StoreError::file("ask for the free space of", self.data_dir.path(), source))
     }
 
     /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before the
     /// writer took it up, the delivery is not stored; after that it is.
     pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, NotStored> {
-        let closed = || NotStored::Unavailable(Arc::new(Unavailable::Closed));
+        let closed = || NotStored::from(StoreError::closed());
         if self.condemned.is_set() {
             return Err(closed());
         }
@@ -340,7 +340,7 @@ impl Home {
     }
 
     /// Ends the taking of mail for good, after a failed sync.
-    pub(crate) fn condemn(&self, why: &Unavailable) {
+    pub(crate) fn condemn(&self, why: &StoreError) {
         self.condemned.set(why);
     }
 
@@ -361,12 +361,6 @@ impl Drop for Home {
             }
         }
     }
-}
-
-/// Whether SQLite says that a sync has failed.
-pub(crate) fn is_sync_failure(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
 }
 
 /// Removes spool files that no row names: what was arriving when the last gate ended.

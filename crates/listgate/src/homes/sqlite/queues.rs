@@ -1,10 +1,11 @@
 //! What the commands see of the embedded home's queues.
 
 use super::connection::write;
+use super::errors::failed;
 use super::lists::milliseconds;
 use crate::limits;
 use crate::metrics::QueueNow;
-use crate::queue::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, Stored, Unavailable};
+use crate::queue::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, StoreError, Stored};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs::File;
 use std::io::Cursor;
@@ -129,13 +130,13 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
-pub(crate) fn each_entry<E: From<Unavailable>>(
+pub(crate) fn each_entry<E: From<StoreError>>(
     connection: &Connection,
     queue: Option<Name>,
     message_id: Option<&str>,
     mut each: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<(), E> {
-    let failed = |source| Unavailable::Database { operation: "read the queue", source };
+    let failed = failed("read the queue");
     let statement = connection.prepare(&format!(
         "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery
          WHERE (e.delivery, e.n) > (?1, ?2) AND (?3 IS NULL OR e.queue = ?3) AND (?4 IS NULL OR d.message_id = ?4)
@@ -165,23 +166,21 @@ pub(crate) fn message(
     connection: &Connection,
     spool: &Path,
     id: EntryId,
-) -> Result<Option<Stored>, Unavailable> {
+) -> Result<Option<Stored>, StoreError> {
     let sql = "SELECT spool, body FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
     let found =
         connection.prepare_cached(sql).and_then(|mut sql| sql.query_row([id.delivery], read).optional());
-    let found = found.map_err(|source| Unavailable::Database { operation: "read the message", source })?;
+    let found = found.map_err(failed("read the message"))?;
     match found {
         None => Ok(None),
         Some((None, body)) => Ok(Some(Stored::Memory(Cursor::new(body.unwrap_or_default())))),
         Some((Some(name), _)) => {
             let path = spool.join(name);
             let opened = File::open(&path);
-            opened.map(|file| Some(Stored::File(file))).map_err(|source| Unavailable::File {
-                operation: "open",
-                path,
-                source,
-            })
+            opened
+                .map(|file| Some(Stored::File(file)))
+                .map_err(|source| StoreError::file("open", &path, source))
         }
     }
 }

@@ -16,17 +16,18 @@
 //! not even closed, and the process ends. The next start writes everything anew.
 
 use super::connection::empty_log;
+use super::errors::{failed, is_sync_failure};
 use super::lists::{self, milliseconds};
 use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::{Batch, Ids, Stored};
-use super::{Choices, Condemned, DataDir, HeldFiles, Queued, is_sync_failure};
+use super::{Choices, Condemned, DataDir, HeldFiles, Queued};
 use crate::body::{Body, Spooled};
 use crate::limits;
 use crate::lists::Changes;
 use crate::metrics::Metrics;
-use crate::queue::{Addressed, Again, Delivery, Id, NotStored, Outcomes, Unavailable};
+use crate::queue::{Addressed, Again, Delivery, Id, NotStored, Outcomes, StoreError};
 use listgate_lmtp::Refusal;
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -147,10 +148,10 @@ impl Writer {
             }
             Err(source) => {
                 let is_undone = is_undone(&source);
-                let why = Arc::new(Unavailable::Database { operation: "store the mail", source });
+                let why = failed("store the mail")(source);
                 self.after_failure(&why, "the mail server will try again");
                 for put in batch {
-                    let _ = put.answer.send(Err(Arc::clone(&why).into()));
+                    let _ = put.answer.send(Err(why.clone().into()));
                     if !is_undone {
                         self.doubtful.add(put.delivery.message.body);
                     }
@@ -163,7 +164,7 @@ impl Writer {
     fn files_are_ours(&mut self) -> bool {
         let checked = self.held.check();
         if let Err(why) = checked {
-            self.after_failure(&Arc::new(why), "the mail server will try again");
+            self.after_failure(&why, "the mail server will try again");
             return false;
         }
         true
@@ -171,12 +172,12 @@ impl Writer {
 
     /// Promises nothing of what was committed, and takes nothing of it away: its rows name its files.
     fn leave(&self, batch: Vec<Put>) {
-        let why = Arc::new(Unavailable::Closed);
+        let why = StoreError::closed();
         for put in batch {
             if let Body::Spooled(spooled) = put.delivery.message.body {
                 spooled.keep();
             }
-            let _ = put.answer.send(Err(Arc::clone(&why).into()));
+            let _ = put.answer.send(Err(why.clone().into()));
         }
     }
 
@@ -204,7 +205,7 @@ impl Writer {
         Ok(stored)
     }
 
-    fn after_failure(&mut self, why: &Arc<Unavailable>, mend: &str) {
+    fn after_failure(&mut self, why: &StoreError, mend: &str) {
         self.metrics.failed(why);
         if why.is_final() {
             self.condemned.set(why);
@@ -216,7 +217,7 @@ impl Writer {
             && let Err(source) = self.connection.execute_batch("ROLLBACK")
             && is_sync_failure(&source)
         {
-            self.condemned.set(&Arc::new(Unavailable::Database { operation: "undo a failed write", source }));
+            self.condemned.set(&failed("undo a failed write")(source));
         }
     }
 
@@ -238,7 +239,7 @@ impl Writer {
             }
             Ok((_, log, copied)) => tracing::debug!("the log is held: {copied} of {log} pages copied"),
             Err(source) => {
-                let why = Arc::new(Unavailable::Database { operation: "checkpoint", source });
+                let why = failed("checkpoint")(source);
                 self.after_failure(&why, "it is tried again later");
             }
         }
@@ -297,7 +298,7 @@ impl Writer {
         }
         let done = work(self);
         if let Err(source) = done {
-            let why = Arc::new(Unavailable::Database { operation, source });
+            let why = failed(operation)(source);
             self.after_failure(&why, "it is tried again later");
             return false;
         }
@@ -455,7 +456,7 @@ mod tests {
 
     fn ids(answered: oneshot::Receiver<Result<Outcomes, NotStored>>) -> Result<Vec<String>, Refusal> {
         let outcomes = answered.blocking_recv().unwrap().map_err(|why| match why {
-            NotStored::Unavailable(why) => why.refusal(),
+            NotStored::Store(why) => why.refusal(),
             NotStored::Changed(_) => panic!("no list has changed"),
         })?;
         Ok(outcomes.iter().map(|outcome| outcome.as_ref().unwrap().to_string()).collect())

@@ -5,12 +5,11 @@ mod postgres;
 mod sqlite;
 
 use crate::lists::{List, ListAddress, ListState};
-use crate::queue::Unavailable;
+use crate::model::{StoreError, StoreErrorKind};
 use crate::route::Names;
 use postgres::Postgres;
 use sqlite::Sqlite;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::{fmt, io};
 
 /// Where Mailman keeps its tables.
@@ -39,28 +38,13 @@ pub(crate) enum SourceError {
     Thread(io::Error),
 }
 
-/// The database gave no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("cannot {operation} in Mailman's database: {why}")]
-pub(crate) struct Away {
-    operation: &'static str,
-    why: Arc<str>,
-}
-
-#[cfg(test)]
-impl Away {
-    pub(crate) fn for_test() -> Self {
-        Self { operation: FIND, why: "for a test".into() }
-    }
-}
-
 /// What kept it from answering, in whosever words.
 type Why = Box<dyn std::error::Error + Send + Sync>;
 
-const FIND: &str = "look up the list";
-const SERVES: &str = "look up the domain";
-const DOMAINS: &str = "look up the domains";
-const COUNT: &str = "count the lists";
+const FIND: &str = "look up the list in Mailman's database";
+const SERVES: &str = "look up the domain in Mailman's database";
+const DOMAINS: &str = "look up the domains in Mailman's database";
+const COUNT: &str = "count the lists in Mailman's database";
 
 /// Mailman's tables of lists and domains.
 pub(crate) enum Source {
@@ -82,7 +66,7 @@ impl Source {
 
     /// The list that answers for `names`: as Mailman compares, exactly, an alias domain replaced by
     /// the first that has it, and the whole name before the base name.
-    pub(super) async fn find(&self, names: &Names) -> Result<Option<List>, Away> {
+    pub(super) async fn find(&self, names: &Names) -> Result<Option<List>, StoreError> {
         let found = match self {
             Self::Sqlite(file) => file.find(names).await,
             Self::Postgres(server) => server.find(names).await,
@@ -97,34 +81,34 @@ impl Source {
     }
 
     /// Whether mail to `domain` is the site's.
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Unavailable> {
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         let served = match self {
             Self::Sqlite(file) => file.serves(domain).await,
             Self::Postgres(server) => server.serves(domain).await,
         };
-        Ok(served.map_err(away(SERVES))?)
+        served.map_err(away(SERVES))
     }
 
     /// The domains whose mail is the site's, in order.
-    pub(crate) async fn domains(&self) -> Result<Vec<String>, Unavailable> {
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
         let domains = match self {
             Self::Sqlite(file) => file.domains().await,
             Self::Postgres(server) => server.domains().await,
         };
-        Ok(domains.map_err(away(DOMAINS))?)
+        domains.map_err(away(DOMAINS))
     }
 
-    pub(crate) async fn count_lists(&self) -> Result<u64, Unavailable> {
+    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
         let count = match self {
             Self::Sqlite(file) => file.count_lists().await,
             Self::Postgres(server) => server.count_lists().await,
         };
-        Ok(count.map_err(away(COUNT))?)
+        count.map_err(away(COUNT))
     }
 }
 
-fn away(operation: &'static str) -> impl Fn(Why) -> Away {
-    move |why| Away { operation, why: why.to_string().into() }
+fn away(operation: &'static str) -> impl Fn(Why) -> StoreError {
+    move |why| StoreError::database(StoreErrorKind::Database, operation, why)
 }
 
 /// `list_name`, `mail_host` and `list_id` of a list.

@@ -171,7 +171,7 @@ fn told(why: tokio_postgres::Error) -> Why {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{TABLES, finds_as_mailman_does, names};
-    use super::super::{Away, Database, Source};
+    use super::super::{Database, Source, StoreError};
     use super::*;
     use std::fs;
     use std::os::unix::{fs::chown, process::CommandExt};
@@ -272,7 +272,7 @@ mod tests {
         Source::open(&Database::Postgres(url.to_owned())).unwrap()
     }
 
-    async fn has(source: &Source, whole: &str) -> Result<bool, Away> {
+    async fn has(source: &Source, whole: &str) -> Result<bool, StoreError> {
         source.find(&names(whole, None, "x.example")).await.map(|found| found.is_some())
     }
 

@@ -144,7 +144,7 @@ fn explain(why: rusqlite::Error) -> Why {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{TABLES, finds_as_mailman_does, names};
-    use super::super::{Away, Database, Source};
+    use super::super::{Database, Source, StoreError};
     use super::*;
     use std::cell::Cell;
     use std::fs;
@@ -170,7 +170,7 @@ mod tests {
         connection
     }
 
-    async fn has(source: &Source, whole: &str) -> Result<bool, Away> {
+    async fn has(source: &Source, whole: &str) -> Result<bool, StoreError> {
         source.find(&names(whole, None, "x.example")).await.map(|found| found.is_some())
     }
 

@@ -10,7 +10,7 @@ use super::{Home, cfg};
 use crate::body::{Body, Incoming, Spool};
 use crate::limits;
 use crate::message::Style;
-use crate::queue::{Name, Unavailable};
+use crate::queue::{Name, StoreError};
 use crate::route::Role;
 use proptest::prelude::*;
 use std::fs;
@@ -68,7 +68,7 @@ fn put(queues: &Queues, body: &Body, to: &[Metadata<'_>]) -> Vec<pck::Stored> {
     publish(queues, queues.write(&mail).unwrap()).unwrap()
 }
 
-fn publish(queues: &Queues, written: pck::Written) -> Result<Vec<pck::Stored>, Arc<Unavailable>> {
+fn publish(queues: &Queues, written: pck::Written) -> Result<Vec<pck::Stored>, StoreError> {
     let renamed = queues.rename(written.sync()?)?;
     queues.sync(vec![renamed]).pop().unwrap()
 }
@@ -174,7 +174,7 @@ fn a_delivery_that_fails_leaves_nothing_and_the_one_beside_it_is_kept() {
     fs::remove_file(&join).unwrap();
     assert_eq!(publish(&queues, kept).unwrap().len(), 1);
     let why = publish(&queues, lost).unwrap_err();
-    assert_eq!(why.kind(), "file", "{why}");
+    assert_eq!(why.label(), "file", "{why}");
     assert_eq!(site.files().len(), 1);
 
     fs::remove_dir(queues.dir(Name::Command)).unwrap();

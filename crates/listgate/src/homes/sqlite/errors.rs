@@ -1,0 +1,22 @@
+//! What SQLite's errors mean.
+
+use crate::model::{StoreError, StoreErrorKind};
+use rusqlite::{ErrorCode, ffi};
+
+/// The error of an operation that SQLite refused.
+pub(crate) fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + Copy {
+    move |source| {
+        let kind = match source.sqlite_error_code() {
+            _ if is_sync_failure(&source) => StoreErrorKind::Sync,
+            Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
+            _ => StoreErrorKind::Database,
+        };
+        StoreError::database(kind, operation, source)
+    }
+}
+
+/// Whether SQLite says that a sync has failed.
+pub(super) fn is_sync_failure(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
+}

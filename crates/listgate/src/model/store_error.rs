@@ -1,0 +1,179 @@
+//! Why a backend cannot store or answer now. It knows no database: each backend classifies its own errors.
+
+use listgate_lmtp::Refusal;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A failure of a backend, always a 4xx to a mail server: a retry may find things as they should be.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreError {
+    kind: Kind,
+    /// What failed, to follow "cannot".
+    operation: &'static str,
+    path: Option<PathBuf>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// The database did not do it, or did not answer.
+    Database,
+    /// A file could not be read or written.
+    File,
+    /// There is no space left for it.
+    Full,
+    /// The disk failed to sync. What it holds is unknown, and asking again may be answered with a lie.
+    Sync,
+    /// The files are not those on their paths any more: what was written since is where nobody looks for it.
+    Replaced,
+    /// A thread of the backend panicked.
+    Panicked,
+    /// The backend is closed after one of the last three.
+    Closed,
+}
+
+impl StoreError {
+    /// `operation` failed at a database for this reason.
+    pub(crate) fn database(
+        kind: Kind,
+        operation: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, operation, path: None, source: Some(source.into().into()) }
+    }
+
+    /// `operation` failed at the file `path`.
+    pub(crate) fn file(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        let kind = if source.kind() == io::ErrorKind::StorageFull { Kind::Full } else { Kind::File };
+        Self { kind, operation, path: Some(path.to_owned()), source: Some(Arc::new(source)) }
+    }
+
+    /// The file `path` could not be synced.
+    pub(crate) fn sync(path: &Path, source: io::Error) -> Self {
+        let path = Some(path.to_owned());
+        Self { kind: Kind::Sync, operation: "sync", path, source: Some(Arc::new(source)) }
+    }
+
+    /// What is on `path` is not what was opened there; `source` has the whole sentence.
+    pub(crate) fn replaced(path: &Path, source: impl Error + Send + Sync + 'static) -> Self {
+        let path = Some(path.to_owned());
+        Self { kind: Kind::Replaced, operation: "use", path, source: Some(Arc::new(source)) }
+    }
+
+    pub(crate) fn panicked(thread: &'static str) -> Self {
+        Self { kind: Kind::Panicked, operation: thread, path: None, source: None }
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self { kind: Kind::Closed, operation: "store", path: None, source: None }
+    }
+
+    /// Whether nothing may be stored any more: after a failed sync, a panic, or in files that were replaced.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.kind, Kind::Sync | Kind::Replaced | Kind::Panicked)
+    }
+
+    /// Whether an earlier failure was final.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.kind == Kind::Closed
+    }
+
+    /// The label of the metric that counts it.
+    pub(crate) fn label(&self) -> &'static str {
+        match (self.kind, &self.path) {
+            (Kind::Database, _) | (Kind::Full, None) => "database",
+            (Kind::File, _) | (Kind::Full, Some(_)) => "file",
+            (Kind::Sync, _) => "sync",
+            (Kind::Replaced, _) => "replaced",
+            (Kind::Panicked | Kind::Closed, _) => "closed",
+        }
+    }
+
+    /// What an operator can expect of the next start after a final failure, to follow a sentence.
+    pub(crate) fn after_the_end(&self) -> &'static str {
+        match self.kind {
+            Kind::Replaced => "; the next start uses what is on the path then",
+            _ => "; the next start recovers",
+        }
+    }
+
+    /// What a mail server is told.
+    pub(crate) fn refusal(&self) -> Refusal {
+        if self.kind == Kind::Full {
+            Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")
+        } else {
+            Refusal::new(451, 3, 0, "Requested action aborted: error in processing, try again later")
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, operation, path, source } = self;
+        match (kind, path, source) {
+            (Kind::Closed, ..) => f.write_str(
+                "the store is closed after a failed sync, a panic, or because its files were replaced",
+            ),
+            (Kind::Panicked, ..) => write!(f, "the thread `{operation}` panicked"),
+            (Kind::Replaced, _, Some(source)) => source.fmt(f),
+            (Kind::Sync, Some(path), Some(source)) => {
+                write!(f, "the disk failed to {operation} {}: {source}", path.display())
+            }
+            (_, Some(path), Some(source)) => write!(f, "cannot {operation} {}: {source}", path.display()),
+            (_, None, Some(source)) => write!(f, "cannot {operation}: {source}"),
+            (_, _, None) => write!(f, "cannot {operation}"),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_says_what_failed_and_only_the_last_are_final() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let path = Path::new("/data/x");
+        for (error, says, label, is_final, code) in [
+            (StoreError::database(Kind::Database, "ask", "no"), "cannot ask: no", "database", false, "4.3.0"),
+            (StoreError::database(Kind::Full, "ask", "no"), "cannot ask: no", "database", false, "4.3.1"),
+            (
+                StoreError::file("write", path, full()),
+                "cannot write /data/x: no storage",
+                "file",
+                false,
+                "4.3.1",
+            ),
+            (
+                StoreError::file("write", path, io::Error::other("no")),
+                "cannot write /data/x: no",
+                "file",
+                false,
+                "4.3.0",
+            ),
+            (
+                StoreError::sync(path, io::Error::other("no")),
+                "the disk failed to sync /data/x: no",
+                "sync",
+                true,
+                "4.3.0",
+            ),
+            (StoreError::panicked("writer"), "the thread `writer` panicked", "closed", true, "4.3.0"),
+            (StoreError::closed(), "the store is closed", "closed", false, "4.3.0"),
+        ] {
+            assert!(error.to_string().starts_with(says), "{error}");
+            assert_eq!((error.label(), error.is_final()), (label, is_final), "{error}");
+            assert!(error.refusal().to_string().starts_with(&format!("451 {code} ")), "{error}");
+        }
+    }
+}
