@@ -1,9 +1,9 @@
 //! How much mail there is room for: on the disk, on its way in, and in each queue. Shortage is a 452
 //! before the data is sent, or after it where more came than was declared, and a line in the log.
 
-use crate::homes::Space;
 use crate::limits;
-use crate::queue::{Depth, Name};
+use crate::model::Space;
+use crate::model::{Depth, Name};
 use bytesize::ByteSize;
 use listgate_lmtp::Refusal;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,10 @@
 //! The configuration: as it is written in TOML, and as it is resolved. Two types, because a file may
 //! leave everything out and the program wants everything.
 
+use crate::backends::mailman;
 use crate::capacity::Bounds;
-use crate::homes::mailman;
-use crate::lists::ListAddress;
+use crate::model::ListAddress;
+pub use crate::model::Redelivery;
 use crate::peers::Peers;
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Limits, Mailbox};
@@ -98,18 +99,6 @@ pub enum HomeKind {
 enum HomeName {
     Sqlite,
     Mailman,
-}
-
-/// What to do with mail that came before: its last reply was lost, and it is sent again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Redelivery {
-    /// A message with a Received line is not queued twice; any other is marked.
-    Suppress,
-    /// It is queued again, and names the first entry.
-    Mark,
-    /// Nothing is remembered.
-    Off,
 }
 
 /// Where an address that is no endpoint is refused.

@@ -1,11 +1,12 @@
 //! What holds whatever the octets are: one function for each of the fuzzer's targets (`fuzz/`), which
 //! tries to break it. The tests replay what it found worth keeping.
 
+use crate::backends::mailman::entry::Entry;
 use crate::config::{Config, ConfigError};
-use crate::homes::mailman::{entry::Entry, message_id};
 use crate::limits;
-use crate::lists::ListAddress;
+use crate::message::mailman_id;
 use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style};
+use crate::model::ListAddress;
 use crate::peers::Peers;
 use crate::socketmap::{netstring, requests::Requests};
 use std::future::Future;
@@ -115,7 +116,7 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     if is_mailman {
         let id = fields.iter_mut().find(|field| named(field, &["message-id"])).expect("one is there now");
         id.iter_mut().filter(|octet| !octet.is_ascii()).for_each(|octet| *octet = b'?');
-        let read = message_id::MessageId::of_field(id);
+        let read = mailman_id::MessageId::of_field(id);
         let hash = read.hash();
         *id = read.mended_field().unwrap_or_else(|| id.clone());
         fields.push(format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\n").into_bytes());

@@ -1,16 +1,17 @@
 //! One transaction: message and recipients → endpoints → queue → one outcome for each.
 
-use crate::body::Incoming;
+use crate::backends::Home;
+use crate::backends::{Delivery, NotStored, Outcomes, Queued};
 use crate::capacity::{Capacity, Reserved};
 use crate::config::RefuseAt;
-use crate::homes::Home;
 use crate::limits;
-use crate::lists::{Changes, List};
+use crate::message::Incoming;
+use crate::message::Message;
 use crate::metrics::Metrics;
-use crate::queue::{
-    Addressed, Delivery, Envelope, Fingerprint, Message, Name, NotStored, Outcomes, Queued, StoreError,
-};
-use crate::route::{self, Endpoint, Lookup, Names, Rules};
+use crate::model::{Addressed, Envelope, Fingerprint, Name, StoreError};
+use crate::model::{Changes, List};
+use crate::model::{Endpoint, Names};
+use crate::route::{self, Lookup, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};

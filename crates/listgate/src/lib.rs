@@ -18,22 +18,19 @@
 //! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
 
 mod admin;
+mod backends;
 mod bench;
-mod body;
 mod capacity;
 #[doc(hidden)]
 pub mod cli;
 mod config;
 mod doctor;
-mod facts;
 mod file_id;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
-mod homes;
 mod intake;
 mod limits;
-mod lists;
 mod lmtp_server;
 mod message;
 mod metrics;

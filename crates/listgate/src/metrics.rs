@@ -1,9 +1,7 @@
 //! What is counted, for Prometheus. The names are a contract with whoever graphs them: docs/metrics.md
 //! has them all.
 
-use crate::homes::Space;
-use crate::queue::{Again, Queued, StoreError};
-use crate::route::Endpoint;
+use crate::model::{Again, Endpoint, QueueNow, Space, StoreError};
 use listgate_lmtp::Refusal;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -13,15 +11,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::time::Instant;
-
-/// One queue, as it is when somebody asks.
-pub(crate) struct QueueNow {
-    pub(crate) name: &'static str,
-    pub(crate) entries: u64,
-    pub(crate) octets: u64,
-    /// Seconds since its oldest entry came; 0 when it is empty.
-    pub(crate) oldest: u64,
-}
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Reason {
@@ -196,14 +185,14 @@ impl Metrics {
         self.octets.inc_by(octets);
     }
 
-    pub(crate) fn queued(&self, endpoint: &Endpoint, queued: &Queued) {
+    pub(crate) fn queued(&self, endpoint: &Endpoint, again: Again) {
         let label = EndpointLabel { queue: endpoint.role.queue().as_str(), endpoint: endpoint.role.name() };
-        let action = match queued.again() {
+        let action = match again {
             Again::No => None,
             Again::Marked => Some("marked"),
             Again::Suppressed => Some("suppressed"),
         };
-        if queued.again() != Again::Suppressed {
+        if again != Again::Suppressed {
             self.recipients.get_or_create(&label).inc();
         }
         if let Some(action) = action {

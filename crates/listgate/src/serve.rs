@@ -1,10 +1,10 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
 use crate::admin;
+use crate::backends::sqlite::{self, DataDir};
+use crate::backends::{Home, mailman};
 use crate::capacity::Capacity;
 use crate::config::{Config, HomeKind, ListenAddress};
-use crate::homes::sqlite::{self, DataDir};
-use crate::homes::{Home, mailman};
 use crate::intake::Intake;
 use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
 use crate::metrics::Metrics;

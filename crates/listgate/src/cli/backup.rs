@@ -1,7 +1,7 @@
 //! `listgate backup`
 
 use super::{CliError, Site};
-use crate::homes::sqlite::backup::{Copied, backup};
+use crate::backends::sqlite::backup::{Copied, backup};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;

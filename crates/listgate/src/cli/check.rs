@@ -3,12 +3,13 @@
 use super::output::msgdata;
 use super::send::without_brackets;
 use super::{CliError, Site};
+use crate::backends::beside::Beside;
 use crate::capacity::Capacity;
 use crate::config::{Config, RefuseAt};
-use crate::homes::beside::Beside;
-use crate::lists::ListAddress;
-use crate::queue::Name;
-use crate::route::{self, Endpoint, Role, Rules};
+use crate::model::ListAddress;
+use crate::model::Name;
+use crate::model::{Endpoint, Role};
+use crate::route::{self, Rules};
 use listgate_lmtp::{Event, ForwardPath, Refusal, Session, Settings};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -46,7 +47,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
 struct Answer {
     reply: String,
     endpoint: Option<Endpoint>,
-    msgdata: crate::queue::Msgdata,
+    msgdata: crate::model::Msgdata,
     why: String,
 }
 

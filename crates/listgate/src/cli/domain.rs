@@ -1,7 +1,7 @@
 //! `listgate domain`
 
 use super::{CliError, MAILMANS_COMMANDS, Site};
-use crate::homes::sqlite::lists;
+use crate::backends::sqlite::lists;
 use std::io::{self, Write};
 use std::process::ExitCode;
 

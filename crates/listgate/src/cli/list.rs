@@ -2,9 +2,9 @@
 
 use super::output::{age, fitted, rfc3339};
 use super::{CliError, MAILMANS_COMMANDS, Site};
-use crate::homes::sqlite::lists;
-use crate::lists::{List, ListAddress, ListState};
-use crate::route::Role;
+use crate::backends::sqlite::lists;
+use crate::model::Role;
+use crate::model::{List, ListAddress, ListState};
 use bytesize::ByteSize;
 use rusqlite::Connection;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! How things are shown: times, ages, msgdata.
 
-use crate::queue::Msgdata;
-pub(super) use crate::queue::rfc3339;
+use crate::model::Msgdata;
+pub(super) use crate::model::rfc3339;
 use serde_json::Value;
 use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

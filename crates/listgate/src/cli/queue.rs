@@ -2,8 +2,8 @@
 
 use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
 use super::{CliError, Site};
-use crate::homes::beside::Beside;
-use crate::queue::{Arrival, Change, Entry, Id, Name};
+use crate::backends::beside::Beside;
+use crate::model::{Arrival, Change, Entry, Id, Name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};

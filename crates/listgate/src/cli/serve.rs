@@ -2,9 +2,9 @@
 
 use super::log::{self, LogFormat};
 use super::{CliError, Site};
+use crate::backends::mailman::SiteError;
+use crate::backends::mailman::cfg::Site as Mailman;
 use crate::config::{HomeKind, ListenAddress, RefuseAt};
-use crate::homes::mailman::SiteError;
-use crate::homes::mailman::cfg::Site as Mailman;
 use crate::limits;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -3,7 +3,8 @@
 use super::log::{self, LogFormat};
 use super::{CliError, Site};
 use crate::config::HomeKind;
-use crate::queue::{Name, Queue};
+use crate::model::Name;
+use crate::queue::Queue;
 use crate::work::{self, Plan};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};

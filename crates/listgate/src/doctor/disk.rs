@@ -1,10 +1,10 @@
 //! The data directory and the disk it is on.
 
 use super::{AS_THE_GATE, Finding};
-use crate::homes::Space;
-use crate::homes::sqlite::DataDir;
-use crate::homes::sqlite::health::Health;
+use crate::backends::sqlite::DataDir;
+use crate::backends::sqlite::health::Health;
 use crate::limits;
+use crate::model::Space;
 use bytesize::ByteSize;
 use rustix::fs::{Access, access};
 use std::fs::{self, File, Metadata, OpenOptions};

@@ -1,12 +1,12 @@
 //! A GNU Mailman 3 site: its configuration, its lists, its queues, and whether mail finds the gate.
 
 use super::{Finding, UNREAD, age, disk, listening, some, store};
+use crate::backends::mailman::cfg::Site;
+use crate::backends::mailman::database::{Database, Source};
+use crate::backends::mailman::{self, pck};
+use crate::backends::space_at;
 use crate::config::{Config, ListenAddress};
-use crate::homes::Space;
-use crate::homes::mailman::cfg::Site;
-use crate::homes::mailman::database::{Database, Source};
-use crate::homes::mailman::{self, pck};
-use crate::queue::Name;
+use crate::model::Name;
 use crate::socketmap::below_the_queue;
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,7 +43,7 @@ pub(super) fn examine<E>(
     shunt.into_iter().chain(bad).try_for_each(&mut tell)?;
     let own = [site.own_dir(), site.var_dir.clone()].into_iter().find(|dir| dir.exists());
     let dirs = site.queues.iter().filter(|dir| dir.exists()).chain(&own);
-    if let Some(space) = dirs.map(|dir| Space::at(dir, 0)).reduce(|one, other| Ok(one?.least(other?))) {
+    if let Some(space) = dirs.map(|dir| space_at(dir, 0)).reduce(|one, other| Ok(one?.least(other?))) {
         tell(disk::space(space, config.min_free))?;
     }
     tell(store::clock())?;

@@ -6,9 +6,9 @@ mod mailman;
 mod site;
 mod store;
 
+use crate::backends::Holder;
+use crate::backends::sqlite::DataDir;
 use crate::config::{Config, ConfigError, HomeKind};
-use crate::homes::Holder;
-use crate::homes::sqlite::DataDir;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use serde::Serialize;

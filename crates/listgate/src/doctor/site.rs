@@ -1,8 +1,8 @@
 //! The configuration, the gate, and where it listens.
 
 use super::{AS_THE_GATE, Finding};
+use crate::backends::Holder;
 use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
-use crate::homes::Holder;
 use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};

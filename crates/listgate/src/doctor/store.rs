@@ -1,11 +1,11 @@
 //! The database, the spool directory, and what is in them.
 
 use super::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
+use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
+use crate::backends::sqlite::{DataDir, lists};
 use crate::config::Config;
-use crate::homes::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
-use crate::homes::sqlite::{DataDir, lists};
 use crate::limits;
-use crate::lists::ListAddress;
+use crate::model::ListAddress;
 use bytesize::ByteSize;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

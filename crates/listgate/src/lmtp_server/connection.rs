@@ -3,9 +3,10 @@
 use super::guard::guarded;
 use super::transaction::{Ended, Transaction};
 use super::{Shared, Stage, reached};
+use crate::backends::Queued;
 use crate::intake::Recipient;
 use crate::limits;
-use crate::queue::{Envelope, Queued};
+use crate::model::Envelope;
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
 use std::pin::{Pin, pin};

@@ -22,7 +22,7 @@ pub(crate) fn guarded<T>(
 
 #[cfg(test)]
 mod tests {
-    use crate::homes::sqlite::{DataDir, lists};
+    use crate::backends::sqlite::{DataDir, lists};
     use crate::{Config, Gate, ListenAddress};
     use std::io::{Read, Write};
     use std::net::TcpStream;

@@ -1,11 +1,12 @@
 //! One transaction, from an accepted MAIL to its outcome, and the one line that the log has about it.
 
 use super::Shared;
-use crate::body::Incoming;
+use crate::backends::Queued;
 use crate::capacity::Reserved;
 use crate::intake::Delivered;
 use crate::limits;
-use crate::queue::{Again, Queued};
+use crate::message::Incoming;
+use crate::model::Again;
 use listgate_lmtp::{ForwardPath, Refusal, ReversePath, Sender};
 use std::time::{Instant, SystemTime};
 
@@ -117,7 +118,7 @@ impl Transaction {
                     (Err(refusal), _) => refused(to, refusal),
                     (Ok(queued), None) => format!("{to} {queued}"),
                     (Ok(queued), Some(endpoint)) => {
-                        metrics.queued(endpoint, queued);
+                        metrics.queued(endpoint, queued.again());
                         format!("{to} {endpoint} {queued}{}", remark(queued))
                     }
                 });

@@ -1,5 +1,26 @@
 //! The vocabulary: what every other module talks about. It imports nothing of the crate but `limits`.
 
+mod delivery;
+mod endpoint;
+mod entry;
+mod lease;
+mod list;
+mod queue;
+mod redelivery;
+mod space;
 mod store_error;
+mod time;
 
+pub(crate) use delivery::{Addressed, Envelope};
+pub(crate) use endpoint::{Endpoint, Names, Role};
+pub(crate) use entry::{Arrival, Change, EntryError};
+pub use entry::{Entry, EntryId, Id, Msgdata, Stored};
+pub use lease::{Lease, Stale, Verdict};
+pub(crate) use list::{Changes, List, ListAddress, ListState};
+pub use queue::Name;
+pub(crate) use queue::{Depth, QueueNow};
+pub use redelivery::Redelivery;
+pub(crate) use redelivery::{Again, Digest, Fingerprint};
+pub(crate) use space::Space;
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};
+pub(crate) use time::{milliseconds, rfc3339};

@@ -2,7 +2,7 @@
 
 use super::reaper::Reaper;
 use crate::limits;
-use crate::queue::{Entry, Lease, Stored, Verdict, rfc3339};
+use crate::model::{Entry, Lease, Stored, Verdict, rfc3339};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;

@@ -8,7 +8,8 @@ mod progress;
 mod reaper;
 
 use crate::limits;
-use crate::queue::{Entry, Error, Lease, Queue, Verdict};
+use crate::model::{Entry, Lease, Verdict};
+use crate::queue::{Error, Queue};
 use handler::{Handler, Report};
 use progress::Progress;
 pub(crate) use progress::erase as erase_progress;

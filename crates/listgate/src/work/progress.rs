@@ -1,7 +1,7 @@
 //! How far it is, in one line on the terminal.
 
 use crate::limits;
-use crate::queue::Verdict;
+use crate::model::Verdict;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

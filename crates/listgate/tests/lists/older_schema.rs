@@ -8,7 +8,7 @@ fn a_first_schema_is_migrated_with_its_lists_and_entries() {
     let site = Site::new();
     std::fs::create_dir_all(site.data().join("spool")).unwrap();
     let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    old.execute_batch(include_str!("../../src/homes/sqlite/0001.sql")).unwrap();
+    old.execute_batch(include_str!("../../src/backends/sqlite/0001.sql")).unwrap();
     old.execute_batch(
         "PRAGMA user_version = 1;
          INSERT INTO domain (name) VALUES ('example.com');
@@ -37,7 +37,7 @@ fn what_an_older_gate_serves_is_not_migrated_under_it() {
     let site = Site::new();
     std::fs::create_dir_all(site.data()).unwrap();
     let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    old.execute_batch(include_str!("../../src/homes/sqlite/0001.sql")).unwrap();
+    old.execute_batch(include_str!("../../src/backends/sqlite/0001.sql")).unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
     let lock = std::fs::File::create(site.data().join("lock")).unwrap();
     lock.lock().unwrap();

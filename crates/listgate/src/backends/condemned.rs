@@ -1,0 +1,32 @@
+//! The end of the taking of mail.
+
+use crate::model::StoreError;
+use tokio::sync::watch;
+
+/// What is stored can be relied on no more: a sync has failed, or the files were replaced. Told once, never taken
+/// back.
+#[derive(Clone, Debug)]
+pub(crate) struct Condemned(watch::Sender<bool>);
+
+impl Default for Condemned {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Condemned {
+    pub(super) fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    pub(super) fn set(&self, why: &StoreError) {
+        let first = self.0.send_if_modified(|condemned| !std::mem::replace(condemned, true));
+        if first {
+            tracing::error!("{why}: no more mail is taken, and Listgate ends{}", why.after_the_end());
+        }
+    }
+}

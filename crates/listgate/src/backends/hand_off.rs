@@ -1,0 +1,88 @@
+//! A thread of a home's own, and the way to it.
+
+use crate::backends::condemned::Condemned;
+use crate::model::StoreError;
+use std::io;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+/// The way to a thread that works on what it is handed. Dropped, it waits until all of that is done.
+pub(super) struct HandOff<T> {
+    sender: Option<mpsc::Sender<T>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<T: Send + 'static> HandOff<T> {
+    /// Starts the thread, which runs `work` on what comes. If it panics, nobody can store anything any more,
+    /// and the home is condemned.
+    pub(super) fn start(
+        name: &'static str,
+        condemned: Condemned,
+        work: impl FnOnce(mpsc::Receiver<T>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, waiting) = mpsc::channel();
+        let run = move || {
+            let guard = CondemnedIfPanicking { thread: name, condemned };
+            work(waiting);
+            drop(guard);
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(Self { sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Hands `it` over, or gives it back when the thread has ended.
+    pub(super) fn send(&self, it: T) -> Result<(), T> {
+        let sender = self.sender.as_ref().expect("the sender lives until the end");
+        sender.send(it).map_err(|mpsc::SendError(it)| it)
+    }
+}
+
+struct CondemnedIfPanicking {
+    thread: &'static str,
+    condemned: Condemned,
+}
+
+impl Drop for CondemnedIfPanicking {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.condemned.set(&StoreError::panicked(self.thread));
+        }
+    }
+}
+
+impl<T> HandOff<T> {
+    /// Waits until what was handed over is done, and the thread has ended.
+    pub(super) fn end(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a thread of the store panicked; every mail it had not stored was put off");
+        }
+    }
+}
+
+impl<T> Drop for HandOff<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_taking_of_mail() {
+        let condemned = Condemned::default();
+        let work = |waiting: mpsc::Receiver<u32>| assert_eq!(waiting.recv(), Ok(1), "injected by a test");
+        let well = HandOff::start("well", condemned.clone(), work).unwrap();
+        well.send(1).unwrap();
+        drop(well);
+        assert!(!condemned.is_set());
+        let ill = HandOff::start("ill", condemned.clone(), work).unwrap();
+        ill.send(2).unwrap();
+        drop(ill);
+        assert!(condemned.is_set());
+    }
+}

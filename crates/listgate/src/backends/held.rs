@@ -1,0 +1,136 @@
+//! The files that a process holds open, or finds by one path for as long as it lives: whether their paths
+//! still name them.
+//!
+//! A data directory may be moved away and replaced while a gate runs on it. Everything that the gate then
+//! writes goes into files that nobody finds any more, and its lock keeps nobody out. So the files are compared
+//! after each sync, before anything is promised, and whenever free space is looked at.
+
+use crate::file_id::FileId;
+use crate::model::StoreError;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+/// Files as they were when they were opened.
+#[derive(Debug)]
+pub(super) struct HeldFiles(Vec<(PathBuf, FileId)>);
+
+impl HeldFiles {
+    /// Notes which files these paths name now.
+    pub(super) fn at(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, (PathBuf, io::Error)> {
+        let note = |path: PathBuf| match FileId::of(&path) {
+            Ok(id) => Ok((path, id)),
+            Err(why) => Err((path, why)),
+        };
+        paths.into_iter().map(note).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// # Errors
+    /// A path names another file now, or none: which is final. Or it cannot be
+    /// looked at.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        for (path, opened) in &self.0 {
+            let replaced = match FileId::of(path) {
+                Ok(now) if now == *opened => continue,
+                Ok(_) => Replaced { path: path.clone(), removed: false, place: Place::of(*opened) },
+                // ENOTDIR: a directory above it was replaced by a file.
+                Err(why) if matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    Replaced { path: path.clone(), removed: true, place: Place::of(*opened) }
+                }
+                Err(source) => {
+                    return Err(StoreError::file("look at", path, source));
+                }
+            };
+            return Err(StoreError::replaced(path, replaced));
+        }
+        Ok(())
+    }
+}
+
+/// A file that was opened, and is not what its path names any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) struct Replaced {
+    path: PathBuf,
+    /// Whether nothing has the path now.
+    removed: bool,
+    place: Place,
+}
+
+impl fmt::Display for Replaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let happened = if self.removed { "was moved away or removed" } else { "was replaced by another" };
+        write!(f, "{} {happened} while it was in use; ", path.display())?;
+        match &self.place {
+            Place::Path(place) => write!(f, "what was stored before is in {}", place.display()),
+            Place::Deleted => write!(f, "the file with what was stored before was deleted"),
+            Place::Unknown => write!(f, "what was stored before is where the old file is"),
+        }
+    }
+}
+
+/// Where an open file is now.
+#[derive(Debug)]
+enum Place {
+    Path(PathBuf),
+    /// It has no name any more.
+    Deleted,
+    Unknown,
+}
+
+impl Place {
+    /// As the kernel tells it of the files that this process has open (Linux). None is opened or closed for
+    /// it: that would drop the locks that SQLite has on them.
+    fn of(id: FileId) -> Self {
+        let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let mut same = open.map(|link| link.path()).filter(|link| FileId::of(link).is_ok_and(|it| it == id));
+        match same.next().and_then(|link| fs::read_link(link).ok()) {
+            Some(path) if path.exists() => Self::Path(path),
+            Some(_) => Self::Deleted,
+            None => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn said(held: &HeldFiles) -> String {
+        let why = held.check().unwrap_err();
+        assert!(why.is_final());
+        why.to_string()
+    }
+
+    #[test]
+    fn a_file_is_the_same_until_its_path_names_another_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, moved) = (dir.path().join("a"), dir.path().join("b"));
+        let file = File::create(&path).unwrap();
+        let held = HeldFiles::at([path.clone()]).unwrap();
+        held.check().unwrap();
+        fs::rename(&path, &moved).unwrap();
+        let place = moved.canonicalize().unwrap().display().to_string();
+        assert!(said(&held).ends_with(&format!(
+            "moved away or removed while it was in use; what was stored before is in {place}"
+        )));
+        fs::write(&path, "another").unwrap();
+        assert!(said(&held).contains(" was replaced by another while "));
+        fs::remove_file(&moved).unwrap();
+        assert!(said(&held).ends_with("the file with what was stored before was deleted"));
+        drop(file);
+        assert!(HeldFiles::at([dir.path().join("none")]).is_err());
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_looked_at_is_a_doubt_and_not_final() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x".repeat(200));
+        fs::write(&path, "").unwrap();
+        let mut held = HeldFiles::at([path]).unwrap();
+        held.0[0].0 = dir.path().join("x".repeat(300));
+        assert!(!held.check().unwrap_err().is_final());
+    }
+}

@@ -1,0 +1,190 @@
+//! A Mailman site as the commands beside the gate see it. Mailman's runners may take any file at any
+//! moment: what is gone is passed over.
+
+use super::cfg::Site;
+use super::entry::{Entry as File, Message};
+use super::lists::Lists;
+use super::pck::{self, Pck};
+use super::site_error::SiteError;
+use crate::message::Facts;
+use crate::message::{HeaderEdit, Style};
+use crate::model::QueueNow;
+use crate::model::milliseconds;
+use crate::model::{Arrival, Depth, Entry, EntryError, Id, Msgdata, Name, StoreError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The lists and the queues of a site.
+pub(crate) struct Look {
+    pub(crate) lists: Lists,
+    queues: [PathBuf; Name::ALL.len()],
+}
+
+impl Look {
+    pub(crate) fn open(cfg: Option<&Path>) -> Result<Self, SiteError> {
+        let site = Site::read(cfg)?;
+        Ok(Self { lists: Lists::open(&site.database)?, queues: site.queues })
+    }
+
+    fn dir(&self, queue: Name) -> &Path {
+        &self.queues[queue as usize]
+    }
+
+    /// The entries of a queue, as far as they are counted.
+    pub(crate) fn each_arrival(
+        &self,
+        queue: Name,
+        mut each: impl FnMut(Arrival<'_>),
+    ) -> Result<(), StoreError> {
+        for pck in self.list(queue)? {
+            if let Some((entry, _)) = self.read(queue, &pck)? {
+                let Entry { list_id, received_at, state, .. } = &entry;
+                each(Arrival { list_id, received_at: *received_at, state });
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
+    pub(crate) fn each_entry<E: From<StoreError>>(
+        &self,
+        queue: Option<Name>,
+        message_id: Option<&str>,
+        mut each: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for queue in Name::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
+            for pck in self.list(queue)? {
+                let Some((entry, _)) = self.read(queue, &pck)? else { continue };
+                if message_id.is_none_or(|wanted| entry.message_id == wanted) {
+                    each(entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry and its message, as far as its file has it.
+    pub(crate) fn entry(&self, id: &str) -> Result<(Entry, Vec<u8>), EntryError> {
+        for queue in Name::ALL {
+            let found = self.list(queue)?.into_iter().find(|pck| pck.id == id);
+            if let Some(pck) = found
+                && let Some(entry) = self.read(queue, &pck)?
+            {
+                return Ok(entry);
+            }
+        }
+        Err(EntryError::Missing(Id::File(id.to_owned())))
+    }
+
+    /// Removes entries; the first that is not there ends it.
+    pub(crate) fn remove(&self, ids: &[Id]) -> Result<(), EntryError> {
+        for id in ids {
+            let name = id.to_string();
+            let mut removed = false;
+            for queue in Name::ALL {
+                let dir = self.dir(queue);
+                removed |= pck::remove(dir, &name).map_err(failed("remove an entry of", dir))?;
+            }
+            if !removed {
+                return Err(EntryError::Missing(id.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, queue: Name) -> Result<Vec<Pck>, StoreError> {
+        pck::list(self.dir(queue)).map_err(failed("read", self.dir(queue)))
+    }
+
+    /// `None` when a runner was faster.
+    fn read(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        let dir = self.dir(queue);
+        let octets = pck::read(dir, &pck.id).map_err(failed("read an entry of", dir))?;
+        Ok(octets.map(|octets| described(queue, pck, &octets)))
+    }
+}
+
+/// What a file says of its entry, and the message. What cannot be read has its reason in place of it.
+fn described(queue: Name, pck: &Pck, octets: &[u8]) -> (Entry, Vec<u8>) {
+    let (message, metadata, reason) = match File::read(octets) {
+        Ok(File { message, metadata }) => (text_of(message), metadata, None),
+        Err(why) => (Vec::new(), Msgdata::new(), Some(why.to_string())),
+    };
+    let facts = facts_of(&message);
+    let text = |key: &str| metadata.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let entry = Entry {
+        id: Id::File(pck.id.clone()),
+        queue: queue.as_str().to_owned(),
+        list_id: text("listid"),
+        recipient: String::new(),
+        detail: None,
+        received_at: pck.time.map_or(0, milliseconds),
+        state: if reason.is_some() { "unreadable" } else { "waiting" }.to_owned(),
+        reason,
+        available_at: None,
+        attempts: 0,
+        mail_from: mail_from(&message),
+        message_id: facts.message_id().unwrap_or_default(),
+        peer: String::new(),
+        lhlo: String::new(),
+        transport: String::new(),
+        size: pck.size,
+        received_lines: facts.received_lines(),
+        from_list: false,
+        auto_submitted: facts.auto_submitted(),
+        precedence: facts.precedence(),
+        repeats: None,
+        msgdata: metadata,
+    };
+    (entry, message)
+}
+
+/// What the header says, read as it is when a message comes in.
+fn facts_of(message: &[u8]) -> Facts {
+    let mut edit = HeaderEdit::new(Style::Plain, String::new(), String::new(), None);
+    let mut edited = Vec::new();
+    edit.push(message, &mut edited);
+    edit.finish(&mut edited);
+    edit.into_facts()
+}
+
+/// What X-MailFrom says; there is one in what came through a gate.
+fn mail_from(message: &[u8]) -> String {
+    let lines = message.split(|octet| *octet == b'\n').take_while(|line| !matches!(*line, b"" | b"\r"));
+    let mut values = lines.filter_map(|line| {
+        let (name, value) = line.split_at_checked("X-MailFrom:".len())?;
+        name.eq_ignore_ascii_case(b"X-MailFrom:").then_some(value)
+    });
+    values.next().map(|value| String::from_utf8_lossy(value).trim().to_owned()).unwrap_or_default()
+}
+
+fn text_of(message: Message) -> Vec<u8> {
+    match message {
+        Message::Octets(octets) | Message::OnePart(octets) => octets,
+        Message::Parts { mut header, parts } => {
+            header.extend(format!("({parts} parts, as Mailman parsed them)\r\n").bytes());
+            header
+        }
+        Message::Other(class) => format!("(a {class}, of which nothing is shown)\r\n").into_bytes(),
+    }
+}
+
+/// A queue as it is now.
+pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, StoreError> {
+    let files = pck::list(dir).map_err(failed("read", dir))?;
+    let oldest = files.iter().filter_map(|pck| pck.time).min();
+    let age = oldest.and_then(|time| SystemTime::now().duration_since(time).ok());
+    let depth = Depth { entries: files.len() as u64, octets: files.iter().map(|pck| pck.size).sum() };
+    Ok(QueueNow {
+        name: queue.as_str(),
+        entries: depth.entries,
+        octets: depth.octets,
+        oldest: age.map_or(0, |age| age.as_secs()),
+    })
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::file(operation, &path, source)
+}

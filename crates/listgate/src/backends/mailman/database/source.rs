@@ -1,0 +1,104 @@
+//! Mailman's tables of lists and domains, in whichever database.
+
+use super::answer::Why;
+use super::postgres::Postgres;
+use super::sqlite::Sqlite;
+use crate::model::{List, ListAddress, ListState, Names, StoreError, StoreErrorKind};
+use std::path::PathBuf;
+use std::{fmt, io};
+
+/// Where Mailman keeps its tables.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite(PathBuf),
+    /// `postgresql://user:password@host/name`
+    Postgres(String),
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+        }
+    }
+}
+
+/// Why a database can never be asked, whatever becomes of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("cannot use the URL of Mailman's PostgreSQL database: {0}")]
+    Url(Why),
+    #[error("cannot start the thread that asks Mailman's database: {0}")]
+    Thread(io::Error),
+}
+
+const FIND: &str = "look up the list in Mailman's database";
+const SERVES: &str = "look up the domain in Mailman's database";
+const DOMAINS: &str = "look up the domains in Mailman's database";
+const COUNT: &str = "count the lists in Mailman's database";
+
+/// Mailman's tables of lists and domains.
+pub(crate) enum Source {
+    Sqlite(Sqlite),
+    Postgres(Box<Postgres>),
+}
+
+impl Source {
+    /// Nothing is connected to or opened before the first question.
+    pub(crate) fn open(database: &Database) -> Result<Self, SourceError> {
+        match database {
+            Database::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite).map_err(SourceError::Thread),
+            Database::Postgres(url) => {
+                let server = Postgres::open(url).map_err(SourceError::Url)?;
+                Ok(Self::Postgres(Box::new(server)))
+            }
+        }
+    }
+
+    /// The list that answers for `names`: as Mailman compares, exactly, an alias domain replaced by
+    /// the first that has it, and the whole name before the base name.
+    pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, StoreError> {
+        let found = match self {
+            Self::Sqlite(file) => file.find(names).await,
+            Self::Postgres(server) => server.find(names).await,
+        };
+        let found = found.map_err(away(FIND))?;
+        Ok(found.map(|[local, domain, list_id]| List {
+            list_id,
+            address: ListAddress { local, domain },
+            state: ListState::Open,
+            max_size: None,
+        }))
+    }
+
+    /// Whether mail to `domain` is the site's.
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
+        let served = match self {
+            Self::Sqlite(file) => file.serves(domain).await,
+            Self::Postgres(server) => server.serves(domain).await,
+        };
+        served.map_err(away(SERVES))
+    }
+
+    /// The domains whose mail is the site's, in order.
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
+        let domains = match self {
+            Self::Sqlite(file) => file.domains().await,
+            Self::Postgres(server) => server.domains().await,
+        };
+        domains.map_err(away(DOMAINS))
+    }
+
+    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
+        let count = match self {
+            Self::Sqlite(file) => file.count_lists().await,
+            Self::Postgres(server) => server.count_lists().await,
+        };
+        count.map_err(away(COUNT))
+    }
+}
+
+fn away(operation: &'static str) -> impl Fn(Why) -> StoreError {
+    move |why| StoreError::database(StoreErrorKind::Database, operation, why)
+}

@@ -1,0 +1,312 @@
+//! Mailman's SQLite file. Its journal is of the kind in which a reader holds up a writer's commit, and
+//! a writer a reader: a question is one short statement, and the thread that asks has nothing else to do.
+
+use super::answer::{Found, Why};
+use crate::file_id::FileId;
+use crate::limits;
+use crate::model::Names;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, ffi, params};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time;
+
+/// By the index on `list_name` alone (the plus keeps SQLite from the one on `mail_host`, under which
+/// most sites have all their lists).
+const FIND: &str = "
+    SELECT list_name, mail_host, list_id FROM mailinglist
+    WHERE list_name IN (?1, ?2)
+      AND +mail_host = coalesce((SELECT mail_host FROM domain WHERE alias_domain = ?3
+                                 ORDER BY mail_host LIMIT 1), ?3)
+    ORDER BY list_name <> ?1 LIMIT 1";
+const SERVES: &str = "SELECT 1 FROM domain WHERE mail_host = ?1 OR alias_domain = ?1";
+const DOMAINS: &str = "
+    SELECT mail_host FROM domain
+    UNION SELECT alias_domain FROM domain WHERE alias_domain IS NOT NULL ORDER BY 1";
+const COUNT: &str = "SELECT count(*) FROM mailinglist";
+
+/// The file, through the thread that reads it. Dropping it ends the thread.
+pub(crate) struct Sqlite {
+    questions: mpsc::Sender<Question>,
+}
+
+/// A question with the way back to whoever asked it.
+type Question = Box<dyn FnOnce(&mut Reader) + Send>;
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let (questions, mut waiting) = mpsc::channel::<Question>(limits::WAITING_QUESTIONS);
+        let mut reader = Reader { path: path.to_owned(), open: None };
+        thread::Builder::new().name("lists".to_owned()).spawn(move || {
+            while let Some(question) = waiting.blocking_recv() {
+                question(&mut reader);
+            }
+        })?;
+        Ok(Self { questions })
+    }
+
+    pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, Why> {
+        let names = names.clone();
+        self.ask(move |connection| {
+            let mut statement = connection.prepare_cached(FIND)?;
+            let asked = params![names.whole, names.base, names.domain];
+            statement.query_row(asked, |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()
+        })
+        .await
+    }
+
+    pub(super) async fn serves(&self, domain: &str) -> Result<bool, Why> {
+        let domain = domain.to_owned();
+        self.ask(move |connection| connection.prepare_cached(SERVES)?.exists([domain])).await
+    }
+
+    pub(super) async fn domains(&self) -> Result<Vec<String>, Why> {
+        self.ask(|connection| connection.prepare_cached(DOMAINS)?.query_map([], |row| row.get(0))?.collect())
+            .await
+    }
+
+    pub(super) async fn count_lists(&self) -> Result<u64, Why> {
+        self.ask(|connection| connection.query_row(COUNT, [], |row| row.get(0))).await
+    }
+
+    /// The patience begins here: however many wait for a locked file, none waits longer for the others.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Why> {
+        let until = Instant::now() + limits::SOURCE_PATIENCE;
+        let (answer, answered) = oneshot::channel();
+        let question: Question = Box::new(move |reader| {
+            // Whoever asked may be gone.
+            if !answer.is_closed() {
+                let _ = answer.send(reader.ask(until, question));
+            }
+        });
+        let asked = async {
+            self.questions.send(question).await.map_err(|_| "its thread has ended")?;
+            answered.await.map_err(|_| "its thread has ended")?
+        };
+        // A file system that hangs keeps no promise about patience.
+        time::timeout(2 * limits::SOURCE_PATIENCE, asked).await.map_err(|_| "its file system hangs")?
+    }
+}
+
+/// What the thread has.
+struct Reader {
+    path: PathBuf,
+    open: Option<(FileId, Connection)>,
+}
+
+impl Reader {
+    fn ask<T>(
+        &mut self,
+        until: Instant,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Why> {
+        let answer = self.connection(until).and_then(|connection| question(connection).map_err(explain));
+        if answer.is_err() {
+            self.open = None;
+        }
+        answer
+    }
+
+    /// The connection to the file that has the name now: one that was restored from a backup is another.
+    fn connection(&mut self, until: Instant) -> Result<&Connection, Why> {
+        let id = FileId::of(&self.path).map_err(|why| format!("{}: {why}", self.path.display()))?;
+        let mut connection = match self.open.take() {
+            Some((opened, connection)) if opened == id => connection,
+            _ => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(&self.path, flags)?
+            }
+        };
+        // SQLite's own handler sleeps longer the longer it waits: under a busy Mailman it misses every gap.
+        connection.busy_handler(Some(move |_| {
+            thread::sleep(limits::LOCK_RETRY);
+            Instant::now() < until
+        }))?;
+        Ok(&self.open.insert((id, connection)).1)
+    }
+}
+
+/// SQLite's own words for a journal that it may not roll back would send an operator astray.
+fn explain(why: rusqlite::Error) -> Why {
+    match why.sqlite_error().map(|error| error.extended_code) {
+        Some(ffi::SQLITE_READONLY_ROLLBACK) => {
+            "a transaction was cut short, and is rolled back when Mailman next opens its database".into()
+        }
+        _ => why.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{TABLES, finds_as_mailman_does, names};
+    use super::super::{Database, Source};
+    use super::*;
+    use crate::model::StoreError;
+    use std::cell::Cell;
+    use std::fs;
+    use std::time::Duration;
+    use tempfile::TempDir;
+
+    struct Site {
+        _dir: TempDir,
+        path: PathBuf,
+        source: Source,
+    }
+
+    fn site() -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mailman.db");
+        let source = Source::open(&Database::Sqlite(path.clone())).unwrap();
+        Site { _dir: dir, path, source }
+    }
+
+    fn mailman(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection
+    }
+
+    async fn has(source: &Source, whole: &str) -> Result<bool, StoreError> {
+        source.find(&names(whole, None, "x.example")).await.map(|found| found.is_some())
+    }
+
+    #[tokio::test]
+    async fn a_list_is_found_as_mailman_finds_it() {
+        let site = site();
+        drop(mailman(&site.path));
+        finds_as_mailman_does(&site.source).await;
+    }
+
+    #[tokio::test]
+    async fn a_change_is_seen_at_once_and_a_rename_keeps_the_list_id() {
+        let site = site();
+        let mailman = mailman(&site.path);
+        assert!(!has(&site.source, "renamed").await.unwrap());
+        mailman.execute("UPDATE mailinglist SET list_name = 'renamed' WHERE id = 1", []).unwrap();
+        let list = site.source.find(&names("renamed", None, "x.example")).await.unwrap().unwrap();
+        assert_eq!((list.list_id.as_str(), &*list.address.local), ("test.x.example", "renamed"));
+        assert!(!has(&site.source, "test").await.unwrap());
+    }
+
+    #[test]
+    fn a_lookup_goes_by_the_index_on_the_name() {
+        let mailman = mailman(Path::new(":memory:"));
+        let mut plan = mailman.prepare(&format!("EXPLAIN QUERY PLAN {FIND}")).unwrap();
+        let steps = plan.query_map(params!["a", "b", "c"], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        assert!(steps[0].contains("USING INDEX ix_mailinglist_list_name (list_name=?)"), "{steps:?}");
+    }
+
+    #[tokio::test]
+    async fn a_locked_file_is_a_doubt_within_the_patience_and_stalls_nobody_else() {
+        let site = site();
+        let mailman = mailman(&site.path);
+        assert!(has(&site.source, "test").await.unwrap());
+        mailman.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let began = Instant::now();
+        let ticks = Cell::new(0);
+        let others = async {
+            loop {
+                time::sleep(Duration::from_millis(10)).await;
+                ticks.set(ticks.get() + 1);
+            }
+        };
+        let many = async {
+            tokio::join!(
+                has(&site.source, "test"),
+                has(&site.source, "other"),
+                site.source.serves("x.example")
+            )
+        };
+        let (first, second, third) =
+            tokio::select! { answers = many => answers, () = others => unreachable!() };
+        assert!(first.unwrap_err().to_string().contains("locked") && second.is_err() && third.is_err());
+        assert!(began.elapsed() < limits::SOURCE_PATIENCE + Duration::from_millis(500));
+        assert!(ticks.get() > 40, "{} ticks", ticks.get());
+        mailman.execute_batch("COMMIT").unwrap();
+        assert!(has(&site.source, "test").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_short_lock_is_waited_for() {
+        let site = site();
+        let mailman = mailman(&site.path);
+        mailman.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let unlock = async {
+            time::sleep(Duration::from_millis(200)).await;
+            mailman.execute_batch("COMMIT").unwrap();
+        };
+        let (found, ()) = tokio::join!(has(&site.source, "test"), unlock);
+        assert!(found.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_question_leaves_no_lock_behind() {
+        let site = site();
+        let mailman = mailman(&site.path);
+        mailman.busy_timeout(Duration::ZERO).unwrap();
+        assert!(has(&site.source, "test").await.unwrap());
+        assert!(site.source.serves("x.example").await.unwrap());
+        assert_eq!(site.source.count_lists().await.unwrap(), 6);
+        mailman.execute_batch("BEGIN EXCLUSIVE; DELETE FROM mailinglist; COMMIT").unwrap();
+        assert!(!has(&site.source, "test").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_only_mailman_may_roll_back_is_a_doubt() {
+        let dir = tempfile::tempdir().unwrap();
+        let alive = dir.path().join("alive.db");
+        let mailman = mailman(&alive);
+        // Its few pages of cache are spilt into the file before the commit, which never comes.
+        mailman
+            .execute_batch("PRAGMA cache_size = 2; BEGIN; UPDATE mailinglist SET list_name = 'gone'")
+            .unwrap();
+        for id in 100..2000 {
+            let row = params![id, "l".repeat(200), "x.example", format!("{id}.x.example")];
+            mailman.execute("INSERT INTO mailinglist VALUES (?1, ?2, ?3, ?4)", row).unwrap();
+        }
+        let site = site();
+        let journal = site.path.with_extension("db-journal");
+        fs::copy(dir.path().join("alive.db-journal"), &journal).unwrap();
+        fs::copy(&alive, &site.path).unwrap();
+        let octets = (fs::read(&site.path).unwrap(), fs::read(&journal).unwrap());
+        let why = has(&site.source, "gone").await.unwrap_err().to_string();
+        assert!(why.contains("rolled back when Mailman"), "{why}");
+        assert_eq!(
+            octets,
+            (fs::read(&site.path).unwrap(), fs::read(&journal).unwrap()),
+            "nothing was written"
+        );
+        // Mailman comes, and rolls it back.
+        let lists: u64 =
+            Connection::open(&site.path).unwrap().query_row(COUNT, [], |row| row.get(0)).unwrap();
+        assert_eq!(lists, 6);
+        assert!(has(&site.source, "test").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_missing_empty_or_another_is_no_lasting_trouble() {
+        let site = site();
+        assert!(has(&site.source, "test").await.is_err());
+        assert!(!site.path.exists(), "it is not ours to create");
+        fs::write(&site.path, "").unwrap();
+        assert!(has(&site.source, "test").await.is_err(), "it has no tables yet");
+        fs::write(&site.path, "no database ".repeat(1000)).unwrap();
+        assert!(has(&site.source, "test").await.is_err());
+        fs::remove_file(&site.path).unwrap();
+        drop(mailman(&site.path));
+        assert!(has(&site.source, "test").await.unwrap());
+        // Restored from a backup, under the old name.
+        let backup = site.path.with_extension("backup");
+        mailman(&backup).execute_batch("DELETE FROM mailinglist WHERE id = 1").unwrap();
+        fs::rename(&backup, &site.path).unwrap();
+        assert!(!has(&site.source, "test").await.unwrap());
+        let files = fs::read_dir(site.path.parent().unwrap()).unwrap().count();
+        assert_eq!(files, 1, "it left nothing beside the file");
+    }
+}

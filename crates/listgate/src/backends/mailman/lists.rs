@@ -1,0 +1,387 @@
+//! The one cache in front of Mailman's database: yeses, a second old at most.
+
+use super::database::{Database, Source, SourceError};
+use crate::limits;
+use crate::model::List;
+use crate::model::Names;
+use crate::model::StoreError;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The lists of a Mailman site.
+pub(crate) struct Lists {
+    source: Source,
+    answers: Answers,
+}
+
+impl Lists {
+    pub(crate) fn open(database: &Database) -> Result<Self, SourceError> {
+        Ok(Self { source: Source::open(database)?, answers: Answers::default() })
+    }
+
+    /// The list that answers for `names`. A no is the database's own, to a question put after this one,
+    /// which was `asked` then: all commands of a packet have one moment, and all
+    /// recipients after the data.
+    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, StoreError> {
+        self.answers.find(names, asked, self.source.find(names)).await
+    }
+
+    /// Whether mail to `domain` is the site's.
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
+        self.source.serves(domain).await
+    }
+
+    /// The domains whose mail is the site's.
+    pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
+        self.source.domains().await
+    }
+
+    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
+        self.source.count_lists().await
+    }
+}
+
+type Answer = Result<Option<List>, StoreError>;
+
+/// What the source said, as far as it is remembered, and what it is being asked.
+#[derive(Default)]
+struct Answers {
+    known: Mutex<HashMap<Names, Known>>,
+    /// One for all who ask about the same names; gone when the last of them has gone.
+    flights: Mutex<HashMap<Names, Arc<Flight>>>,
+    /// When the latest question was put, if it was not answered.
+    away: Mutex<Option<(Instant, StoreError)>>,
+}
+
+/// A yes, and when it was asked for.
+struct Known {
+    asked: Instant,
+    list: List,
+}
+
+/// The questions about some names, one after the other. They are numbered, since a clock cannot tell
+/// which of two things within one tick came first.
+#[derive(Default)]
+struct Flight {
+    begun: AtomicU64,
+    /// Held while the source is asked. Whoever is dropped meanwhile leaves it to the next.
+    last: tokio::sync::Mutex<Option<(u64, Answer)>>,
+}
+
+impl Answers {
+    /// `asking` begins when it is awaited, which may be never.
+    async fn find(&self, names: &Names, asked: Instant, asking: impl Future<Output = Answer>) -> Answer {
+        if let Some(list) = self.known(names, limits::YES_AGE) {
+            return Ok(Some(list));
+        }
+        // Each address of a transaction would wait as long, and its mail server not that long for all.
+        let away = lock(&self.away).clone();
+        if let Some((_, why)) = away.filter(|(since, _)| *since >= asked) {
+            return self.known(names, limits::YES_AGE_AWAY).map(Some).ok_or(why);
+        }
+        let seat = Seat::take(self, names);
+        let before = seat.flight.begun.load(Ordering::Relaxed);
+        let mut last = seat.flight.last.lock().await;
+        match &*last {
+            // Asked after we came, so it is an answer to us too, whatever it is.
+            Some((number, answer)) if *number > before => return answer.clone(),
+            _ => {}
+        }
+        // Asked before we came: a yes of the last second will do, a no will not.
+        if let Some(list) = self.known(names, limits::YES_AGE) {
+            return Ok(Some(list));
+        }
+        let number = seat.flight.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let put = Instant::now();
+        let answer = self.noted(names, put, asking.await);
+        *last = Some((number, answer.clone()));
+        answer
+    }
+
+    fn known(&self, names: &Names, age: Duration) -> Option<List> {
+        let known = lock(&self.known);
+        known.get(names).filter(|known| known.asked.elapsed() < age).map(|known| known.list.clone())
+    }
+
+    /// Remembers a yes and forgets what became a no. While the source is away, a yes from before stands.
+    fn noted(&self, names: &Names, asked: Instant, answer: Answer) -> Answer {
+        let away = answer.as_ref().err().map(|why| (asked, why.clone()));
+        let was_away = std::mem::replace(&mut *lock(&self.away), away).is_some();
+        if was_away && answer.is_ok() {
+            tracing::info!("Mailman's database answers again");
+        }
+        match answer {
+            Ok(Some(list)) => {
+                let mut known = lock(&self.known);
+                make_room(&mut known);
+                known.insert(names.clone(), Known { asked, list: list.clone() });
+                Ok(Some(list))
+            }
+            Ok(None) => {
+                lock(&self.known).remove(names);
+                Ok(None)
+            }
+            Err(why) => {
+                if !was_away {
+                    tracing::warn!("{why}; lists it named lately still take mail, other mail waits");
+                }
+                self.known(names, limits::YES_AGE_AWAY).map(Some).ok_or(why)
+            }
+        }
+    }
+}
+
+/// Forgets what is too old to be said again, and all of it where that is not enough: it is asked again.
+fn make_room(known: &mut HashMap<Names, Known>) {
+    if known.len() >= limits::KNOWN_YESES {
+        known.retain(|_, known| known.asked.elapsed() < limits::YES_AGE);
+    }
+    if known.len() >= limits::KNOWN_YESES {
+        known.clear();
+    }
+}
+
+/// A place in a flight.
+struct Seat<'a> {
+    answers: &'a Answers,
+    names: &'a Names,
+    flight: Arc<Flight>,
+}
+
+impl<'a> Seat<'a> {
+    fn take(answers: &'a Answers, names: &'a Names) -> Self {
+        let flight = Arc::clone(lock(&answers.flights).entry(names.clone()).or_default());
+        Self { answers, names, flight }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut flights = lock(&self.answers.flights);
+        // The table's and ours; under its lock nobody takes another.
+        if Arc::strong_count(&self.flight) == 2 {
+            flights.remove(self.names);
+        }
+    }
+}
+
+/// A panic under one of these locks leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ListState;
+    use crate::model::StoreErrorKind;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use tokio::task::{JoinHandle, LocalSet};
+    use tokio::time::{advance, sleep};
+
+    /// A source that takes a tenth of a second, and counts.
+    #[derive(Clone, Default)]
+    struct Site {
+        answers: Rc<Answers>,
+        state: Rc<Cell<State>>,
+        asked: Rc<Cell<u32>>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Default)]
+    enum State {
+        #[default]
+        Has,
+        HasNot,
+        Away,
+    }
+
+    fn names(whole: &str) -> Names {
+        Names { whole: whole.to_owned(), base: None, domain: "x.example".to_owned() }
+    }
+
+    impl Site {
+        async fn find(&self, whole: &str) -> Result<bool, ()> {
+            self.find_asked(whole, Instant::now()).await
+        }
+
+        async fn find_asked(&self, whole: &str, asked: Instant) -> Result<bool, ()> {
+            let asking = async {
+                self.asked.set(self.asked.get() + 1);
+                let state = self.state.get();
+                sleep(Duration::from_millis(100)).await;
+                let address = "test@x.example".parse().unwrap();
+                let list = List {
+                    list_id: "test.x.example".into(),
+                    address,
+                    state: ListState::Open,
+                    max_size: None,
+                };
+                match state {
+                    State::Has => Ok(Some(list)),
+                    State::HasNot => Ok(None),
+                    State::Away => Err(StoreError::database(StoreErrorKind::Database, "ask", "for a test")),
+                }
+            };
+            self.answers.find(&names(whole), asked, asking).await.map(|list| list.is_some()).map_err(drop)
+        }
+
+        /// Begins a question, as another session does.
+        async fn begin(&self) -> JoinHandle<Result<bool, ()>> {
+            let site = self.clone();
+            let task = tokio::task::spawn_local(async move { site.find("test").await });
+            tokio::task::yield_now().await;
+            task
+        }
+
+        fn are(&self, state: State) {
+            self.state.set(state);
+        }
+    }
+
+    fn run(test: impl AsyncFnOnce(Site)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        LocalSet::new().block_on(&runtime.unwrap(), async {
+            let site = Site::default();
+            test(site.clone()).await;
+            assert!(lock(&site.answers.flights).is_empty(), "a flight was left behind");
+        });
+    }
+
+    #[test]
+    fn a_yes_holds_for_a_second_from_when_it_was_asked() {
+        run(async |site| {
+            assert_eq!(site.find("test").await, Ok(true));
+            site.are(State::HasNot);
+            advance(Duration::from_millis(899)).await;
+            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 1));
+            advance(Duration::from_millis(1)).await;
+            assert_eq!((site.find("test").await, site.asked.get()), (Ok(false), 2));
+        });
+    }
+
+    #[test]
+    fn a_no_is_never_remembered() {
+        run(async |site| {
+            site.are(State::HasNot);
+            assert_eq!(site.find("test").await, Ok(false));
+            site.are(State::Has);
+            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 2));
+        });
+    }
+
+    #[test]
+    fn many_who_ask_at_once_are_answered_by_one_question() {
+        run(async |site| {
+            let mut tasks = Vec::new();
+            for _ in 0..50 {
+                tasks.push(site.begin().await);
+            }
+            for task in tasks {
+                assert_eq!(task.await.unwrap(), Ok(true));
+            }
+            assert_eq!(site.asked.get(), 1);
+        });
+    }
+
+    #[test]
+    fn a_no_that_was_asked_for_earlier_is_no_answer() {
+        run(async |site| {
+            site.are(State::HasNot);
+            let first = site.begin().await;
+            site.are(State::Has);
+            let later = [site.begin().await, site.begin().await, site.begin().await];
+            assert_eq!(first.await.unwrap(), Ok(false));
+            for task in later {
+                assert_eq!(task.await.unwrap(), Ok(true));
+            }
+            assert_eq!(site.asked.get(), 2, "one question for all who came after the first was asked");
+        });
+    }
+
+    #[test]
+    fn whoever_waits_for_a_question_whose_asker_goes_is_answered() {
+        run(async |site| {
+            let (first, second, third) = (site.begin().await, site.begin().await, site.begin().await);
+            first.abort();
+            assert_eq!((second.await.unwrap(), third.await.unwrap()), (Ok(true), Ok(true)));
+            assert_eq!(site.asked.get(), 2);
+            advance(limits::YES_AGE).await;
+            let alone = site.begin().await;
+            alone.abort();
+            assert!(alone.await.unwrap_err().is_cancelled());
+        });
+    }
+
+    #[test]
+    fn a_yes_is_older_only_while_the_source_is_away() {
+        run(async |site| {
+            assert_eq!(site.find("test").await, Ok(true));
+            site.are(State::Away);
+            advance(Duration::from_secs(4 * 60)).await;
+            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 2));
+            assert_eq!(site.find("unknown").await, Err(()));
+            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 4), "asked again each time");
+            advance(Duration::from_secs(60)).await;
+            assert_eq!(site.find("test").await, Err(()), "for five minutes");
+        });
+    }
+
+    #[test]
+    fn in_one_transaction_a_source_that_is_away_is_asked_once() {
+        run(async |site| {
+            assert_eq!(site.find("test").await, Ok(true));
+            site.are(State::Away);
+            advance(limits::YES_AGE).await;
+            let asked = Instant::now();
+            for (name, answer) in [("unknown", Err(())), ("other", Err(())), ("test", Ok(true))] {
+                assert_eq!(site.find_asked(name, asked).await, answer, "{name}");
+            }
+            assert_eq!(site.asked.get(), 2);
+            assert_eq!((site.find("other").await, site.asked.get()), (Err(()), 3), "in the next again");
+            site.are(State::Has);
+            assert_eq!((site.find("other").await, site.asked.get()), (Ok(true), 4));
+            assert_eq!(site.find_asked("unknown", asked).await, Ok(true), "it is back");
+        });
+    }
+
+    #[test]
+    fn what_became_a_no_does_not_come_back_while_the_source_is_away() {
+        run(async |site| {
+            assert_eq!(site.find("test").await, Ok(true));
+            site.are(State::HasNot);
+            advance(limits::YES_AGE).await;
+            assert_eq!(site.find("test").await, Ok(false));
+            site.are(State::Away);
+            assert_eq!(site.find("test").await, Err(()));
+        });
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let mut known = HashMap::new();
+        let list: List = List {
+            list_id: "l".into(),
+            address: "l@x".parse().unwrap(),
+            state: ListState::Open,
+            max_size: None,
+        };
+        for n in 0..3 * limits::KNOWN_YESES {
+            make_room(&mut known);
+            known.insert(names(&n.to_string()), Known { asked: Instant::now(), list: list.clone() });
+            assert!(known.len() <= limits::KNOWN_YESES);
+        }
+    }
+
+    #[test]
+    fn a_session_may_ask() {
+        fn is_send<T: Send>(_: &T) {}
+        let dir = tempfile::tempdir().unwrap();
+        let lists = Lists::open(&Database::Sqlite(dir.path().join("mailman.db"))).unwrap();
+        is_send(&lists.find(&names("test"), Instant::now()));
+        is_send(&lists.serves("x.example"));
+    }
+}

@@ -1,0 +1,60 @@
+//! The first steps of a delivery into Mailman's queues.
+
+use super::msgdata::mail_from;
+use super::pck::{Mail, PutError, Queues, Synced};
+use super::pickle::Metadata;
+use super::publish::{Answer, Ready};
+use crate::backends::delivery::Delivery;
+use crate::backends::hand_off::HandOff;
+use crate::backends::lock::Lock;
+use crate::model::{Name, StoreError};
+use std::io;
+use std::sync::Arc;
+
+/// Writes deliveries, several side by side, and hands them on to be published.
+pub(super) struct Writer {
+    pub(super) queues: Arc<Queues>,
+    pub(super) site_owner: String,
+    pub(super) publisher: HandOff<Ready>,
+    /// Held until the last delivery is published.
+    pub(super) _lock: Lock,
+}
+
+impl Writer {
+    pub(super) fn write(&self, delivery: Delivery, answer: Answer) {
+        match self.synced(&delivery) {
+            Err(why) => answer.send(Err(why)),
+            Ok(files) => {
+                if let Err(Ready { answer, .. }) = self.publisher.send(Ready { delivery, files, answer }) {
+                    answer.send(Err(StoreError::closed()));
+                }
+            }
+        }
+    }
+
+    /// One file for each endpoint, synced.
+    fn synced(&self, delivery: &Delivery) -> Result<Synced, StoreError> {
+        let Delivery { envelope, message, to, .. } = delivery;
+        let mail_from = mail_from(&envelope.mail_from);
+        let original_size = message.original_size;
+        let metadata: Vec<Metadata<'_>> = to
+            .iter()
+            .flatten()
+            .map(|addressed| Metadata {
+                list_id: &addressed.endpoint.list.list_id,
+                original_size,
+                received_at: envelope.received_at,
+                role: addressed.endpoint.role,
+                site_owner: &self.site_owner,
+            })
+            .collect();
+        let mail = Mail { body: &message.body, original_size, mail_from: &mail_from, to: &metadata };
+        let written = self.queues.write(&mail).map_err(|why| match why {
+            PutError::Store(why) => why,
+            PutError::TooLong(why) => {
+                StoreError::file("write a file into", self.queues.dir(Name::In), io::Error::other(why))
+            }
+        })?;
+        written.sync()
+    }
+}

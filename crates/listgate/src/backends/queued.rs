@@ -1,0 +1,38 @@
+//! The proof that an entry is stored.
+
+use crate::model::{Again, Id};
+use std::fmt;
+
+/// The proof that an entry is on stable storage: what a 250 needs. Only a home makes one, after its
+/// sync, and nobody can copy it.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    id: Id,
+    again: Again,
+}
+
+impl Queued {
+    /// Private to the homes, so that no other code can promise what is not kept.
+    pub(super) fn new(id: Id, again: Again) -> Self {
+        Self { id, again }
+    }
+
+    /// Whether it came before; a suppressed one is the entry of then.
+    pub(crate) fn again(&self) -> Again {
+        self.again
+    }
+
+    /// What the entries of one delivery have in common: the number before the dash.
+    pub(crate) fn delivery(&self) -> String {
+        match &self.id {
+            Id::Entry(id) => format!("{:x}", id.delivery),
+            Id::File(name) => name.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}

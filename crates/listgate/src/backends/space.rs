@@ -1,0 +1,37 @@
+//! What a file system has for mail.
+
+use crate::limits;
+use crate::model::Space;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// The file system at `path`, with a database that has so many octets `unused`.
+pub(crate) fn space_at(path: &Path, unused: u64) -> io::Result<Space> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        unused,
+        // Some file systems make inodes as they need them, and have none to count.
+        inodes: (stat.f_files > 0).then_some(stat.f_favail),
+    })
+}
+
+/// What was last seen; it may be [`limits::SPACE_AGE`] old.
+#[derive(Default)]
+pub(super) struct LastSpace(Mutex<Option<(Instant, Space)>>);
+
+impl LastSpace {
+    pub(super) fn or_look<E>(&self, look: impl FnOnce() -> Result<Space, E>) -> Result<Space, E> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, space)) = *last
+            && at.elapsed() < limits::SPACE_AGE
+        {
+            return Ok(space);
+        }
+        let space = look()?;
+        *last = Some((Instant::now(), space));
+        Ok(space)
+    }
+}

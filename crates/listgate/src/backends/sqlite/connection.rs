@@ -1,0 +1,308 @@
+//! How the database file is opened, and the steps from an older schema to this one.
+
+use super::errors::failed;
+use crate::backends::lock;
+use crate::limits;
+use crate::model::StoreError;
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
+pub(super) const MIGRATIONS: [&str; 4] =
+    [include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql"), include_str!("0004.sql")];
+
+/// Octets of a page of the database.
+pub(crate) const PAGE_SIZE: u64 = 4096;
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    /// The gate's writer: creates and migrates.
+    Writer,
+    /// The gate's lookups.
+    Lookup,
+    /// A command beside the gate, or without one.
+    Command,
+    /// Whoever works a queue. What it commits need not be synced: a power loss that undoes it leaves
+    /// the entry to be handled again.
+    Consumer,
+}
+
+/// Why a database cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Database { operation: &'static str, path: PathBuf, source: rusqlite::Error },
+    #[error(
+        "{} was written by a newer Listgate (schema {found}; this one knows {known}): \
+         use that version, or another --data-dir",
+        path.display(),
+        known = MIGRATIONS.len()
+    )]
+    Newer { path: PathBuf, found: usize },
+    #[error(
+        "{} is served by an older Listgate, which could not go on with what this one makes of it; \
+         restart it with this version first: {holder}",
+        path.display()
+    )]
+    Older { path: PathBuf, holder: String },
+    #[error("cannot {operation} {}: {source}", path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+}
+
+/// Opens the database file at `path`, creating and migrating it where that is needed.
+pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
+    let failed = |operation| move |source| OpenError::Database { operation, path: path.to_owned(), source };
+    let flags = match purpose {
+        Use::Writer | Use::Command | Use::Consumer => {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+        }
+        Use::Lookup => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let mut connection =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed("open"))?;
+    configure(&mut connection, purpose).map_err(failed("configure"))?;
+    let known = MIGRATIONS.len();
+    let newer = |found| OpenError::Newer { path: path.to_owned(), found };
+    let found = version(&connection).map_err(failed("read the schema of"))?;
+    match purpose {
+        _ if found > known => return Err(newer(found)),
+        Use::Writer => recover(&mut connection, path)?,
+        Use::Lookup | Use::Command | Use::Consumer if (1..known).contains(&found) => {
+            refuse_to_outrun(&connection, path)?;
+        }
+        Use::Lookup | Use::Command | Use::Consumer => {}
+    }
+    if found < known {
+        let found = migrate(&connection).map_err(failed("migrate"))?;
+        if found > known {
+            return Err(newer(found));
+        }
+    }
+    Ok(connection)
+}
+
+/// An older gate that is serving cannot store what a newer schema wants. One of our own may hold the lock
+/// and be about to migrate.
+fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let dir = path.parent().expect("the database has a directory");
+    let failed =
+        |source| OpenError::Database { operation: "read the schema of", path: path.to_owned(), source };
+    let since = Instant::now();
+    while version(connection).map_err(failed)? < MIGRATIONS.len() {
+        let Some(holder) = lock::holder(dir).map_err(file_failed("see who serves", dir))? else { break };
+        if since.elapsed() > limits::START_OF_A_GATE {
+            return Err(OpenError::Older { path: path.to_owned(), holder });
+        }
+        thread::sleep(limits::POLL);
+    }
+    Ok(())
+}
+
+/// Brings everything that the log has to the disk anew: after a failed sync what we can read of it is not
+/// what the disk has, and nothing may be appended to it.
+fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database { operation: "recover", path: path.to_owned(), source };
+    if empty_log(connection).map_err(failed)? {
+        return Ok(());
+    }
+    tracing::warn!("another process reads the database; its log is written anew, and emptied later");
+    // Nobody may append to it meanwhile, or begin it anew.
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    rewrite(&log).map_err(file_failed("write anew", &log))?;
+    connection.execute_batch("ROLLBACK").map_err(failed)
+}
+
+/// Copies the log of the writer's connection into the database and cuts its file, if nobody reads or writes
+/// now. Says whether it was done.
+pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    be_patient(connection, limits::WRITE_LOCK_WAIT)?;
+    Ok(!busy?)
+}
+
+/// Writes the octets of a file over themselves, and syncs it: they are then what has to reach the disk,
+/// even if the kernel believed that they had.
+fn rewrite(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut octets = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut octets, at)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&octets[..read], at)?;
+        at += read as u64;
+    }
+}
+
+fn file_failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::File { operation, path: path.to_owned(), source }
+}
+
+/// Opens the database file at `path` to look at it as it is: nothing is created, migrated or written.
+pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(limits::COMMAND_LOCK_WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> {
+    let patience = match purpose {
+        Use::Writer => limits::WRITE_LOCK_WAIT,
+        Use::Lookup => limits::LOOKUP_LOCK_WAIT,
+        Use::Command | Use::Consumer => limits::COMMAND_LOCK_WAIT,
+    };
+    be_patient(connection, patience)?;
+    let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        // In a file that has pages already this would be a commit, for which every look would wait.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    write_ahead(connection, patience)?;
+    let synchronous = if purpose == Use::Consumer { "NORMAL" } else { "FULL" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Checkpoints are the writer's, which looks at their results; SQLite's own hide their errors.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Else a statement about a table with partial indexes is planned anew for each of its values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// How long it waits for a lock.
+fn be_patient(connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |attempts: i32| {
+        if attempts == 0 {
+            since = Instant::now();
+        }
+        keep_waiting(since, patience)
+    }))
+}
+
+/// Turns the write-ahead log on. Where two create a file at once each could wait for the other, so
+/// SQLite refuses one of them without asking its busy handler.
+fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    let turn_on = || {
+        let mut pragma = connection.prepare("PRAGMA journal_mode = WAL")?;
+        let mut rows = pragma.query([])?;
+        // To the end, past the row that it gives: only there the change is committed, or fails.
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    let is_busy = |why: &rusqlite::Error| why.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+    let since = Instant::now();
+    loop {
+        match turn_on() {
+            Err(why) if is_busy(&why) && keep_waiting(since, patience) => {}
+            done => return done,
+        }
+    }
+}
+
+/// Called while another process holds the lock: sleeps a little, and says whether to go on. By the
+/// clock, as a sleep this short takes half as long again.
+fn keep_waiting(since: Instant, patience: Duration) -> bool {
+    thread::sleep(limits::LOCK_RETRY);
+    since.elapsed() < patience
+}
+
+/// How many migrations a file has had.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Gives how many migrations the file has had now: another process may have migrated since we looked, and
+/// further than we can.
+fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let steps = || {
+        let found = version(connection)?;
+        for step in MIGRATIONS.iter().skip(found) {
+            connection.execute_batch(step)?;
+        }
+        let now = found.max(MIGRATIONS.len());
+        connection.pragma_update(None, "user_version", now)?;
+        connection.execute_batch("COMMIT")?;
+        Ok(now)
+    };
+    steps().inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = connection.execute_batch("ROLLBACK");
+    })
+}
+
+/// Runs `work` in a transaction of its own that takes the write lock at its beginning; what `work`
+/// refuses to do leaves nothing behind. For commands: the gate's writer orders its statements itself.
+pub(crate) fn write<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    operation: &'static str,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>>,
+) -> Result<T, E> {
+    let failed = |source| E::from(failed(operation)(source));
+    let behavior = rusqlite::TransactionBehavior::Immediate;
+    let transaction = connection.transaction_with_behavior(behavior).map_err(failed)?;
+    // Dropped without a commit, the transaction is rolled back.
+    let value = work(&transaction).map_err(failed)??;
+    transaction.commit().map_err(failed)?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::Barrier;
+
+    #[test]
+    fn a_schema_that_became_newer_while_the_lock_was_waited_for_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open(&dir.path().join("listgate.db"), Use::Command).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        assert_eq!(migrate(&connection), Ok(99));
+        assert_eq!(version(&connection), Ok(99));
+    }
+
+    #[test]
+    fn a_file_that_is_written_over_itself_is_what_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let octets: Vec<u8> = (0..2_500_000_u32).map(|n| (n % 251) as u8).collect();
+        fs::write(&path, &octets).unwrap();
+        rewrite(&path).unwrap();
+        assert!(fs::read(&path).unwrap() == octets);
+    }
+
+    #[test]
+    fn many_may_create_a_database_at_once() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("listgate.db");
+            let at_once = Barrier::new(8);
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        at_once.wait();
+                        open(&path, Use::Command).unwrap();
+                    });
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The data directory: where things are in it, and how it is made.
+
+use super::connection::{self, OpenError, PAGE_SIZE, Use};
+use crate::backends::held::HeldFiles;
+use crate::backends::lock::{self, Holder, Lock, LockError};
+use crate::backends::space::space_at;
+use crate::model::Space;
+use rusqlite::Connection;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why a data directory cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HomeError {
+    #[error("cannot {operation} {}: {source}", path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(
+        "there is no data in {}: name another --data-dir, or begin with `listgate serve` or \
+         `listgate list create`",
+        path.display()
+    )]
+    Nothing { path: PathBuf },
+    #[error("cannot {operation}: {source}")]
+    Database { operation: &'static str, source: rusqlite::Error },
+}
+
+/// Where things are in a data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.0.join("spool")
+    }
+
+    /// Where a backup holds the spool files that it copies.
+    pub(crate) fn backup_links(&self) -> PathBuf {
+        self.0.join("backup-links")
+    }
+
+    /// Opens the database for a command that adds to it, creating what is missing.
+    pub(crate) fn open_or_create(&self) -> Result<Connection, HomeError> {
+        self.create()?;
+        Ok(connection::open(&self.database(), Use::Command)?)
+    }
+
+    /// Opens the database for a command that looks at it: a misspelt directory is not created.
+    pub(crate) fn open(&self) -> Result<Connection, HomeError> {
+        self.open_for(Use::Command)
+    }
+
+    /// The same for whoever works a queue.
+    pub(crate) fn open_to_consume(&self) -> Result<Connection, HomeError> {
+        self.open_for(Use::Consumer)
+    }
+
+    fn open_for(&self, purpose: Use) -> Result<Connection, HomeError> {
+        if !self.database().exists() {
+            return Err(HomeError::Nothing { path: self.0.clone() });
+        }
+        Ok(connection::open(&self.database(), purpose)?)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("listgate.db")
+    }
+
+    /// The write-ahead log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("listgate.db-wal")
+    }
+
+    /// What there is room for, with so many free pages within the database file.
+    pub(crate) fn space(&self, unused: u64) -> io::Result<Space> {
+        space_at(&self.0, unused * PAGE_SIZE)
+    }
+
+    /// The index of the write-ahead log.
+    fn index(&self) -> PathBuf {
+        self.0.join("listgate.db-shm")
+    }
+
+    /// The gate of the directory.
+    pub(crate) fn holder(&self) -> io::Result<Holder> {
+        lock::examine(&self.0, &self.database())
+    }
+
+    /// What is now found on the paths that a gate, with its lock, or a consumer goes on using.
+    pub(super) fn held(&self, lock: Option<&Lock>) -> Result<HeldFiles, HomeError> {
+        let own = [self.database(), self.log(), self.index(), self.spool()];
+        let lock = lock.map(|lock| lock.path().to_owned());
+        HeldFiles::at(own.into_iter().chain(lock)).map_err(|(path, source)| HomeError::File {
+            operation: "look at",
+            path,
+            source,
+        })
+    }
+
+    pub(super) fn create(&self) -> Result<(), HomeError> {
+        let spool = self.spool();
+        let failed = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| HomeError::File { operation, path, source }
+        };
+        create_dir(&self.0, 0o777).map_err(failed("create the data directory", &self.0))?;
+        // Other people's mail is nobody's to read; the directory may also hold a socket, which is.
+        create_dir(&spool, 0o700).map_err(failed("create", &spool))?;
+        let database = self.database();
+        // Only a new one is opened: closing a file drops the locks that SQLite has on it.
+        match File::options().create_new(true).write(true).mode(0o600).open(&database) {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(failed("create", &database)(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an earlier start made, and died before it was synced.
+    pub(super) fn sync(&self) -> Result<(), HomeError> {
+        for dir in [self.path(), parent(self.path())] {
+            let synced = File::open(dir).and_then(|dir| dir.sync_all());
+            synced.map_err(|source| HomeError::File { operation: "sync", path: dir.to_owned(), source })?;
+        }
+        Ok(())
+    }
+}
+
+fn parent(dir: &Path) -> &Path {
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Creates a directory and those above it that are missing. A new name survives a power loss only when
+/// the directory that holds it is synced.
+fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    create_dir(parent(dir), 0o777)?;
+    match DirBuilder::new().mode(mode).create(dir) {
+        // Another process was faster, and may die before its sync.
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        created => created?,
+    }
+    File::open(parent(dir))?.sync_all()
+}
+
+/// Removes spool files that no row names: what was arriving when the last gate ended.
+pub(super) fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), HomeError> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| HomeError::File { operation, path, source }
+    };
+    let asked = |source| HomeError::Database { operation: "look for spool files", source };
+    let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(asked)?;
+    for file in fs::read_dir(spool).map_err(failed("read", spool))? {
+        let path = file.map_err(failed("read", spool))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !named.exists([&*name]).map_err(asked)? {
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Questions about the health of an embedded home. Each look is a read transaction of its own, and
+//! may be given a time, since a transaction keeps the log from being begun anew.
+
+use super::connection::{self, MIGRATIONS};
+use super::data_dir::{DataDir, HomeError};
+use crate::model::{EntryId, Name};
+use rusqlite::{Connection, ErrorCode, Row, params};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A database that is looked at.
+pub(crate) struct Health {
+    connection: Connection,
+    /// How long a look may take.
+    patience: Option<Duration>,
+}
+
+/// What a look gives: `None` when it took too long.
+pub(crate) type Look<T> = rusqlite::Result<Option<T>>;
+
+/// The file as such.
+pub(crate) struct Shape {
+    pub(crate) schema: usize,
+    pub(crate) pages: u64,
+    pub(crate) free: u64,
+}
+
+/// The schema that this program knows.
+pub(crate) const SCHEMA: usize = MIGRATIONS.len();
+
+/// A queue whose size is written down wrong.
+pub(crate) struct Miscount {
+    pub(crate) queue: String,
+    /// Entries and octets as written down.
+    pub(crate) said: (i64, i64),
+    /// As counted.
+    pub(crate) found: (i64, i64),
+}
+
+/// A queue with entries.
+pub(crate) struct Backlog {
+    pub(crate) queue: String,
+    pub(crate) entries: u64,
+    /// Milliseconds since 1970.
+    pub(crate) oldest: i64,
+    pub(crate) newest: i64,
+    /// The most times that anybody has taken one of them.
+    pub(crate) attempts: u32,
+    /// When the first lease or pause ends, or has ended, if there is one.
+    pub(crate) due: Option<i64>,
+}
+
+/// What is wrong between rows and spool files.
+#[derive(Default)]
+pub(crate) struct SpoolHealth {
+    pub(crate) files: u64,
+    /// Entries whose file is missing or of another size.
+    pub(crate) lost: Vec<EntryId>,
+    /// Files that no row names, and their octets.
+    pub(crate) orphans: u64,
+    pub(crate) orphan_octets: u64,
+}
+
+/// Rows in one go.
+const PAGE: usize = 500;
+
+/// Problems that are told.
+const TOLD: u32 = 10;
+
+impl Health {
+    pub(crate) fn open(data: &DataDir, patience: Option<Duration>) -> rusqlite::Result<Self> {
+        Ok(Self { connection: connection::look(&data.database())?, patience })
+    }
+
+    /// For the questions about lists, which have an index each.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn look<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Look<T> {
+        if let Some(patience) = self.patience {
+            let begun = Instant::now();
+            self.connection.progress_handler(10_000, Some(move || begun.elapsed() > patience))?;
+        }
+        let answer = ask(&self.connection);
+        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        match answer {
+            Err(why) if why.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    pub(crate) fn shape(&self) -> rusqlite::Result<Shape> {
+        let number = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get(0));
+        let schema = connection::version(&self.connection)?;
+        Ok(Shape { schema, pages: number("page_count")?, free: number("freelist_count")? })
+    }
+
+    /// What SQLite's own check complains of; `thorough` compares the indexes with their tables too.
+    pub(crate) fn damage(&mut self, thorough: bool) -> Look<Vec<String>> {
+        let check = if thorough { "integrity_check" } else { "quick_check" };
+        self.look(|connection| {
+            let mut statement = connection.prepare(&format!("PRAGMA {check}({TOLD})"))?;
+            let told = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>();
+            match told {
+                // So damaged that the check itself gives up.
+                Err(why) if why.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                    Ok(vec![why.to_string()])
+                }
+                told => Ok(told?.into_iter().filter(|told| told != "ok").collect()),
+            }
+        })
+    }
+
+    /// How many rows name one that is not there.
+    pub(crate) fn dangling(&mut self) -> Look<u64> {
+        self.look(|connection| {
+            connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+        })
+    }
+
+    /// Queues whose sizes are not what a count gives at the same moment.
+    pub(crate) fn miscounts(&mut self) -> Look<Vec<Miscount>> {
+        let written = "SELECT queue, entries, octets FROM queue_size";
+        let counted =
+            "SELECT queue, count(*), sum(size) FROM entry JOIN delivery ON id = delivery GROUP BY queue";
+        self.look(|connection| {
+            // Dropped, it ends.
+            let _moment = connection.unchecked_transaction()?;
+            let (said, found) = (sizes(connection, written)?, sizes(connection, counted)?);
+            let size = |sizes: &BTreeMap<_, _>, queue: &str| sizes.get(queue).copied().unwrap_or_default();
+            let queues = Name::ALL.into_iter().map(Name::as_str);
+            let compared = queues.map(|queue| Miscount {
+                queue: queue.to_owned(),
+                said: size(&said, queue),
+                found: size(&found, queue),
+            });
+            Ok(compared.filter(|queue| queue.said != queue.found).collect())
+        })
+    }
+
+    pub(crate) fn backlogs(&mut self) -> Look<Vec<Backlog>> {
+        self.look(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT queue, count(*), min(received_at), max(received_at), max(attempts),
+                        min(CASE WHEN state != 'waiting' THEN available_at END)
+                 FROM entry WHERE state IN ('waiting', 'leased', 'later') GROUP BY queue",
+            )?;
+            let read = |row: &Row<'_>| {
+                Ok(Backlog {
+                    queue: row.get(0)?,
+                    entries: row.get(1)?,
+                    oldest: row.get(2)?,
+                    newest: row.get(3)?,
+                    attempts: row.get(4)?,
+                    due: row.get(5)?,
+                })
+            };
+            statement.query_map([], read)?.collect()
+        })
+    }
+
+    /// How many entries could not be handled.
+    pub(crate) fn shunted(&mut self) -> Look<u64> {
+        self.look(|connection| {
+            connection.query_row("SELECT count(*) FROM entry WHERE state = 'shunted'", [], |row| row.get(0))
+        })
+    }
+
+    /// Compares rows with files. A file that no row names is no orphan while a message may be arriving
+    /// in it: since `arriving`.
+    pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, HomeError> {
+        let asked = |source| HomeError::Database { operation: "look for spool files", source };
+        let failed = |source| HomeError::File { operation: "look at", path: spool.to_owned(), source };
+        let mut health = SpoolHealth::default();
+        self.lost(spool, &mut health).map_err(asked)?;
+        let sql =
+            "SELECT 1 FROM delivery WHERE spool = ?1 UNION ALL SELECT 1 FROM discarded WHERE spool = ?1";
+        let mut named = self.connection.prepare(sql).map_err(asked)?;
+        for file in fs::read_dir(spool).map_err(failed)? {
+            let file = file.map_err(failed)?;
+            let metadata = match file.metadata() {
+                Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata.map_err(failed)?,
+            };
+            let written = metadata.modified().map_err(failed)?;
+            if arriving.is_none_or(|arriving| written < arriving)
+                && !named.exists([file.file_name().to_string_lossy()]).map_err(asked)?
+            {
+                health.orphans += 1;
+                health.orphan_octets += metadata.len();
+            }
+        }
+        Ok(health)
+    }
+
+    fn lost(&self, spool: &Path, health: &mut SpoolHealth) -> rusqlite::Result<()> {
+        let mut page = self
+            .connection
+            .prepare("SELECT spool, id, size FROM delivery WHERE spool > ?1 ORDER BY spool LIMIT ?2")?;
+        let mut entries = self.connection.prepare("SELECT n FROM entry WHERE delivery = ?1")?;
+        let mut last = String::new();
+        loop {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let rows: Vec<(String, i64, u64)> =
+                page.query_map(params![last, PAGE], read)?.collect::<Result<_, _>>()?;
+            let Some((newest, ..)) = rows.last() else { return Ok(()) };
+            last.clone_from(newest);
+            for (name, delivery, size) in rows {
+                health.files += 1;
+                if fs::metadata(spool.join(name)).is_ok_and(|file| file.len() == size) {
+                    continue;
+                }
+                // Asked after the file, as they go before it: an entry that is still there has lost it.
+                for n in entries.query_map([delivery], |row| row.get(0))? {
+                    health.lost.push(EntryId { delivery, n: n? });
+                }
+            }
+        }
+    }
+}
+
+fn sizes(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<String, (i64, i64)>> {
+    let read = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+    connection.prepare(sql)?.query_map([], read)?.collect()
+}
+
+/// Corrects sizes by what they were found to differ. Entries that have come or gone since then were
+/// counted as they did, so the difference still holds, and nobody has to wait for a count.
+pub(crate) fn correct(connection: &mut Connection, miscounts: &[Miscount]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for Miscount { queue, said, found } in miscounts {
+        transaction.execute(
+            "INSERT INTO queue_size VALUES (?1, ?2, ?3)
+             ON CONFLICT (queue) DO UPDATE SET entries = entries + ?2, octets = octets + ?3",
+            params![queue, found.0 - said.0, found.1 - said.1],
+        )?;
+    }
+    transaction.commit()
+}

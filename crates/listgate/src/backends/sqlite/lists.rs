@@ -1,0 +1,318 @@
+//! The lists of the embedded home.
+
+use super::connection::write;
+use crate::limits;
+use crate::model::Names;
+use crate::model::StoreError;
+use crate::model::milliseconds;
+use crate::model::{Changes, List, ListAddress, ListState};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
+    let address = ListAddress { local: row.get(0)?, domain: row.get(1)? };
+    let state = ListState::from_name(row.get_ref(3)?.as_str()?).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(3, Type::Text, "no state of a list".into())
+    })?;
+    Ok(List { address, list_id: row.get(2)?, state, max_size: row.get(4)? })
+}
+
+/// The list that answers for `names`, by index: the whole name before the base name, an alias domain
+/// replaced by the one it stands for. Points alone are asked for: `IN` and `ORDER BY` would build a
+/// table for each question, at five times the cost.
+pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT local, domain, list_id, state, max_size FROM list
+         WHERE domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
+           AND local = coalesce((SELECT whole.local FROM list whole
+                                 WHERE whole.domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
+                                   AND whole.local = ?2), ?3)",
+    )?;
+    statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()
+}
+
+/// How often lists and domains have changed: one row, however many there are.
+pub(super) fn changes(connection: &Connection) -> rusqlite::Result<Changes> {
+    let mut counted = connection.prepare_cached("SELECT n FROM lists_version")?;
+    counted.query_row([], |row| row.get(0).map(Changes))
+}
+
+/// Answers that were given, and the count of changes they hold for. The count is read after each question
+/// was asked, once for all that were asked together, so no answer is older than its question.
+#[derive(Default)]
+pub(super) struct Known {
+    changes: Changes,
+    /// Before the count was read.
+    read: Option<Instant>,
+    answers: HashMap<Names, Option<Arc<List>>>,
+}
+
+impl Known {
+    /// The count at a moment not before `asked`.
+    pub(super) fn changes(&mut self, connection: &Connection, asked: Instant) -> rusqlite::Result<Changes> {
+        if self.read.is_none_or(|read| read <= asked) {
+            let now = Instant::now();
+            let changes = changes(connection)?;
+            if self.changes != changes {
+                self.answers.clear();
+                self.changes = changes;
+            }
+            self.read = Some(now);
+        }
+        Ok(self.changes)
+    }
+
+    /// What [`find`] would have said at a moment not before `asked`.
+    pub(super) fn find(
+        &mut self,
+        connection: &Connection,
+        names: &Names,
+        asked: Instant,
+    ) -> rusqlite::Result<Option<Arc<List>>> {
+        self.changes(connection, asked)?;
+        if let Some(answer) = self.answers.get(names) {
+            return Ok(answer.clone());
+        }
+        if self.answers.len() >= limits::KNOWN_NAMES {
+            self.answers.clear();
+        }
+        // A change since the count was read makes this answer newer than the count, never older.
+        let answer = find(connection, names)?.map(Arc::new);
+        self.answers.insert(names.clone(), answer.clone());
+        Ok(answer)
+    }
+}
+
+/// Whether mail to a domain is ours.
+pub(crate) fn serves(connection: &Connection, domain: &str) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM domain WHERE name = ?1")?;
+    statement.exists([domain])
+}
+
+pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM list", [], |row| row.get(0))
+}
+
+/// What an operator's change to lists or domains came to, when it was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn refused<T>(why: String) -> rusqlite::Result<Result<T, ChangeError>> {
+    Ok(Err(ChangeError::Refused(why)))
+}
+
+/// Creates lists, all or none, and the domains they are in.
+pub(crate) fn create(connection: &mut Connection, addresses: &[ListAddress]) -> Result<(), ChangeError> {
+    write(connection, "create the list", |connection| {
+        for address in addresses {
+            let list_id = address.list_id();
+            if exact(connection, address)?.is_some() {
+                return refused(format!("the list {address} exists already"));
+            }
+            if let Some(other) = by_list_id(connection, &list_id)? {
+                return refused(format!(
+                    "{address} would have the list_id {list_id}, and {other} has it: choose another name"
+                ));
+            }
+            if let Some(main) = alias_of(connection, &address.domain)? {
+                return refused(format!(
+                    "{} is an alias domain: create {}@{main}, which answers in both",
+                    address.domain, address.local
+                ));
+            }
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO domain (name) VALUES (?1)")?
+                .execute([&address.domain])?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO list (domain, local, list_id, created_at) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![address.domain, address.local, list_id, milliseconds(SystemTime::now())])?;
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// Removes a list; its entries stay. Returns how many wait.
+pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Result<u64, ChangeError> {
+    write(connection, "remove the list", |connection| {
+        let Some(list) = exact(connection, address)? else { return refused(no_such_list(address)) };
+        connection.execute("DELETE FROM list WHERE list_id = ?1", [&list.list_id])?;
+        let waiting = "SELECT count(*) FROM entry WHERE list_id = ?1";
+        Ok(Ok(connection.query_row(waiting, [&list.list_id], |row| row.get(0))?))
+    })
+}
+
+/// Gives a list another address; its list_id stays.
+pub(crate) fn rename(
+    connection: &mut Connection,
+    from: &ListAddress,
+    to: &ListAddress,
+) -> Result<List, ChangeError> {
+    write(connection, "rename the list", |connection| {
+        let Some(list) = exact(connection, from)? else { return refused(no_such_list(from)) };
+        if exact(connection, to)?.is_some() {
+            return refused(format!("the list {to} exists already"));
+        }
+        if let Some(main) = alias_of(connection, &to.domain)? {
+            return refused(format!("{} is an alias domain: name the list {}@{main}", to.domain, to.local));
+        }
+        connection.execute("INSERT OR IGNORE INTO domain (name) VALUES (?1)", [&to.domain])?;
+        connection.execute(
+            "UPDATE list SET domain = ?1, local = ?2 WHERE list_id = ?3",
+            params![to.domain, to.local, list.list_id],
+        )?;
+        Ok(Ok(List { address: to.clone(), ..list }))
+    })
+}
+
+/// Opens, pauses or closes a list.
+pub(crate) fn set_state(
+    connection: &mut Connection,
+    address: &ListAddress,
+    state: ListState,
+) -> Result<(), ChangeError> {
+    change(connection, address, "UPDATE list SET state = ?3 WHERE domain = ?1 AND local = ?2", state.as_str())
+}
+
+/// Sets the octets of a message that a list takes; `None`: as many as the gate.
+pub(crate) fn set_max_size(
+    connection: &mut Connection,
+    address: &ListAddress,
+    max_size: Option<u64>,
+) -> Result<(), ChangeError> {
+    change(connection, address, "UPDATE list SET max_size = ?3 WHERE domain = ?1 AND local = ?2", max_size)
+}
+
+fn change(
+    connection: &mut Connection,
+    address: &ListAddress,
+    sql: &str,
+    value: impl ToSql,
+) -> Result<(), ChangeError> {
+    write(connection, "change the list", |connection| {
+        match connection.execute(sql, params![address.domain, address.local, value])? {
+            0 => refused(no_such_list(address)),
+            _ => Ok(Ok(())),
+        }
+    })
+}
+
+fn no_such_list(address: &ListAddress) -> String {
+    format!("there is no list {address}; `listgate list ls` lists them")
+}
+
+/// The list of exactly this address.
+pub(crate) fn exact(connection: &Connection, address: &ListAddress) -> rusqlite::Result<Option<List>> {
+    let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE domain = ?1 AND local = ?2";
+    connection.prepare_cached(sql)?.query_row([&address.domain, &address.local], read_list).optional()
+}
+
+fn by_list_id(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListAddress>> {
+    let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE list_id = ?1";
+    let list = connection.prepare_cached(sql)?.query_row([list_id], read_list).optional()?;
+    Ok(list.map(|list| list.address))
+}
+
+fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT alias_of FROM domain WHERE name = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([domain], |row| row.get(0)).optional()?.flatten())
+}
+
+/// Every list, in the order of their addresses.
+pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
+    let mut statement = connection
+        .prepare("SELECT local, domain, list_id, state, max_size FROM list ORDER BY domain, local")?;
+    statement.query_map([], read_list)?.collect()
+}
+
+/// When a list was created (milliseconds since 1970), and how many of its entries are queued.
+pub(crate) fn facts(connection: &Connection, list: &List) -> rusqlite::Result<(i64, u64)> {
+    connection.query_row(
+        "SELECT created_at, (SELECT count(*) FROM entry WHERE entry.list_id = list.list_id)
+         FROM list WHERE list_id = ?1",
+        [&list.list_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// A domain of ours.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Domain {
+    pub(crate) name: String,
+    pub(crate) alias_of: Option<String>,
+    pub(crate) lists: u64,
+}
+
+pub(crate) fn domains(connection: &Connection) -> rusqlite::Result<Vec<Domain>> {
+    let mut statement = connection.prepare(
+        "SELECT name, alias_of, (SELECT count(*) FROM list WHERE list.domain = domain.name)
+         FROM domain ORDER BY name",
+    )?;
+    let read = |row: &Row<'_>| Ok(Domain { name: row.get(0)?, alias_of: row.get(1)?, lists: row.get(2)? });
+    statement.query_map([], read)?.collect()
+}
+
+/// Adds a domain, or makes one without lists an alias of another.
+pub(crate) fn add_domain(
+    connection: &mut Connection,
+    name: &str,
+    alias: Option<&str>,
+) -> Result<(), ChangeError> {
+    write(connection, "add the domain", |connection| {
+        if let Some(main) = alias {
+            if main == name {
+                return refused(format!("{name} cannot be an alias of itself"));
+            }
+            if !serves(connection, main)? {
+                return refused(format!(
+                    "there is no domain {main}: add it first, `listgate domain add {main}`"
+                ));
+            }
+            if let Some(other) = alias_of(connection, main)? {
+                return refused(format!("{main} is itself an alias: make {name} an alias of {other}"));
+            }
+            if has_dependents(connection, name)? {
+                return refused(format!(
+                    "{name} has lists or aliases of its own: rename or remove those first"
+                ));
+            }
+        } else if let Some(main) = alias_of(connection, name)? {
+            return refused(format!(
+                "{name} is an alias of {main}: `listgate domain remove {name}` first, if it is to be no more"
+            ));
+        }
+        connection.execute(
+            "INSERT INTO domain (name, alias_of) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET alias_of = excluded.alias_of",
+            params![name, alias],
+        )?;
+        Ok(Ok(()))
+    })
+}
+
+fn has_dependents(connection: &Connection, domain: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM list WHERE domain = ?1 UNION ALL SELECT 1 FROM domain WHERE alias_of = ?1")?
+        .exists([domain])
+}
+
+/// Removes a domain that has no lists and no aliases.
+pub(crate) fn remove_domain(connection: &mut Connection, name: &str) -> Result<(), ChangeError> {
+    write(connection, "remove the domain", |connection| {
+        if has_dependents(connection, name)? {
+            return refused(format!("{name} has lists or aliases: remove those first"));
+        }
+        match connection.execute("DELETE FROM domain WHERE name = ?1", [name])? {
+            0 => refused(format!("there is no domain {name}; `listgate domain ls` lists them")),
+            _ => Ok(Ok(())),
+        }
+    })
+}

@@ -1,0 +1,249 @@
+//! What the commands see of the embedded home's queues.
+
+use super::connection::write;
+use super::errors::failed;
+use crate::limits;
+use crate::model::QueueNow;
+use crate::model::milliseconds;
+use crate::model::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, StoreError, Stored};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use std::fs::File;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Entries read in one go: no read transaction is held while they are printed.
+const PAGE: usize = 500;
+
+fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
+    Ok(Depth { entries: row.get(0)?, octets: row.get(1)? })
+}
+
+/// How full a queue is.
+pub(crate) fn depth(connection: &Connection, queue: Name) -> rusqlite::Result<Depth> {
+    let sql = "SELECT entries, octets FROM queue_size WHERE queue = ?1";
+    connection.prepare_cached(sql)?.query_row([queue.as_str()], read_depth)
+}
+
+/// How full each queue was when it was last looked at.
+#[derive(Default)]
+pub(super) struct Depths(Mutex<[Depth; Name::ALL.len()]>);
+
+impl Depths {
+    pub(super) fn get(&self, queue: Name) -> Depth {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[queue as usize]
+    }
+
+    pub(super) fn set(&self, seen: &[(Name, Depth)]) {
+        let mut depths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().for_each(|(queue, depth)| depths[*queue as usize] = *depth);
+    }
+
+    /// Looks now.
+    pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<()> {
+        for queue in Name::ALL {
+            self.set(&[(queue, depth(connection, queue)?)]);
+        }
+        Ok(())
+    }
+}
+
+/// The queues as they are: one row of each that has something, and two for each of its first lists,
+/// however many entries there are.
+pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
+    let now = milliseconds(SystemTime::now());
+    Name::ALL
+        .into_iter()
+        .map(|queue| {
+            let name = queue.as_str();
+            let Depth { entries, octets } = depth(connection, queue)?;
+            let age = next(connection, queue, now)?
+                .map_or(0, |came| u64::try_from((now - came) / 1000).unwrap_or(0));
+            Ok(QueueNow { name, entries, octets, oldest: age })
+        })
+        .collect()
+}
+
+/// When the first of the entries came that wait, or that would if a consumer looked. Each list is asked
+/// for its own first, of as many lists as can be asked while sessions wait.
+fn next(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<Option<i64>> {
+    let sql = "WITH RECURSIVE
+        lists (list_id) AS (
+            SELECT min(list_id) FROM entry WHERE queue = ?1 AND state = 'waiting'
+            UNION ALL
+            SELECT (SELECT min(list_id) FROM entry
+                    WHERE queue = ?1 AND state = 'waiting' AND list_id > lists.list_id)
+            FROM lists WHERE list_id IS NOT NULL
+            LIMIT ?2),
+        first (delivery) AS (
+            SELECT min((SELECT delivery FROM entry
+                        WHERE queue = ?1 AND state = 'waiting' AND list_id = lists.list_id
+                        ORDER BY delivery LIMIT 1))
+            FROM lists),
+        due (delivery) AS (
+            SELECT delivery FROM entry INDEXED BY entry_away
+            WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?3
+            ORDER BY available_at LIMIT ?2)
+        SELECT received_at FROM delivery
+        WHERE id = (SELECT min(delivery) FROM (SELECT delivery FROM first UNION ALL SELECT delivery FROM due))";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![queue.as_str(), limits::LISTS_ASKED, now], |row| row.get(0))
+        .optional()
+}
+
+pub(super) const COLUMNS: &str =
+    "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
+    e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
+    e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats,
+    CASE WHEN e.state IN ('leased', 'later') THEN e.available_at END";
+
+pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
+    let msgdata: String = row.get(10)?;
+    let malformed = |why| rusqlite::Error::FromSqlConversionFailure(10, Type::Text, Box::new(why));
+    Ok(Entry {
+        id: Id::Entry(id),
+        queue: row.get(2)?,
+        list_id: row.get(3)?,
+        recipient: row.get(4)?,
+        detail: row.get(5)?,
+        received_at: row.get(6)?,
+        state: row.get(7)?,
+        reason: row.get(8)?,
+        attempts: row.get(9)?,
+        msgdata: serde_json::from_str(&msgdata).map_err(malformed)?,
+        mail_from: row.get(11)?,
+        message_id: row.get(12)?,
+        peer: row.get(13)?,
+        lhlo: row.get(14)?,
+        transport: row.get(15)?,
+        size: row.get(16)?,
+        received_lines: row.get(17)?,
+        from_list: row.get(18)?,
+        auto_submitted: row.get(19)?,
+        precedence: row.get(20)?,
+        repeats: row.get(21)?,
+        available_at: row.get(22)?,
+    })
+}
+
+/// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
+pub(crate) fn each_entry<E: From<StoreError>>(
+    connection: &Connection,
+    queue: Option<Name>,
+    message_id: Option<&str>,
+    mut each: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let failed = failed("read the queue");
+    let statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery
+         WHERE (e.delivery, e.n) > (?1, ?2) AND (?3 IS NULL OR e.queue = ?3) AND (?4 IS NULL OR d.message_id = ?4)
+         ORDER BY e.delivery, e.n LIMIT {PAGE}"
+    ));
+    let mut statement = statement.map_err(failed)?;
+    let mut last = EntryId { delivery: 0, n: 0 };
+    loop {
+        let wanted = params![last.delivery, last.n, queue.map(Name::as_str), message_id];
+        let page = statement.query_map(wanted, read_entry).and_then(Iterator::collect::<rusqlite::Result<_>>);
+        let page: Vec<Entry> = page.map_err(failed)?;
+        let Some(Entry { id: Id::Entry(newest), .. }) = page.last() else { return Ok(()) };
+        last = *newest;
+        page.into_iter().try_for_each(&mut each)?;
+    }
+}
+
+pub(crate) fn entry(connection: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery WHERE e.delivery = ?1 AND e.n = ?2"
+    );
+    connection.query_row(&sql, [id.delivery, id.n], read_entry).optional()
+}
+
+/// The message of an entry as stored, or `None` when there is no such delivery.
+pub(crate) fn message(
+    connection: &Connection,
+    spool: &Path,
+    id: EntryId,
+) -> Result<Option<Stored>, StoreError> {
+    let sql = "SELECT spool, body FROM delivery WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
+    let found =
+        connection.prepare_cached(sql).and_then(|mut sql| sql.query_row([id.delivery], read).optional());
+    let found = found.map_err(failed("read the message"))?;
+    match found {
+        None => Ok(None),
+        Some((None, body)) => Ok(Some(Stored::Memory(Cursor::new(body.unwrap_or_default())))),
+        Some((Some(name), _)) => {
+            let path = spool.join(name);
+            let opened = File::open(&path);
+            opened
+                .map(|file| Some(Stored::File(file)))
+                .map_err(|source| StoreError::file("open", &path, source))
+        }
+    }
+}
+
+/// Removes entries, all or none.
+pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId]) -> Result<(), EntryError> {
+    write(connection, "remove the entry", |connection| {
+        let mut statement = connection.prepare("DELETE FROM entry WHERE delivery = ?1 AND n = ?2")?;
+        for id in ids {
+            if statement.execute([id.delivery, id.n])? == 0 {
+                return Ok(Err(EntryError::Missing(Id::Entry(*id))));
+            }
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// Holds, releases or retries entries, all or none.
+pub(crate) fn change(connection: &mut Connection, ids: &[EntryId], change: Change) -> Result<(), EntryError> {
+    let (from, to) = match change {
+        Change::Hold => (&["waiting", "later", "held"][..], "held"),
+        Change::Release => (&["held", "waiting"][..], "waiting"),
+        Change::Retry => (&["shunted", "later", "waiting"][..], "waiting"),
+    };
+    let mut set = "UPDATE entry SET state = ?3 WHERE delivery = ?1 AND n = ?2";
+    if change == Change::Retry {
+        set = "UPDATE entry SET state = ?3, attempts = 0, reason = NULL WHERE delivery = ?1 AND n = ?2";
+    }
+    write(connection, "change the entry", |connection| {
+        let now = milliseconds(SystemTime::now());
+        for id in ids {
+            // A lease that has lapsed keeps nobody out: whoever had it finds another state, or fence.
+            let sql = "SELECT CASE WHEN state = 'leased' AND available_at <= ?3 THEN 'waiting' ELSE state END
+                       FROM entry WHERE delivery = ?1 AND n = ?2";
+            let state: Option<String> =
+                connection.query_row(sql, params![id.delivery, id.n, now], |row| row.get(0)).optional()?;
+            match state {
+                None => return Ok(Err(EntryError::Missing(Id::Entry(*id)))),
+                Some(state) if !from.contains(&state.as_str()) => {
+                    return Ok(Err(EntryError::State { id: *id, state, change }));
+                }
+                Some(_) => connection.execute(set, params![id.delivery, id.n, to])?,
+            };
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// The entries of a queue: what `queue status` counts.
+pub(crate) fn each_arrival(
+    connection: &Connection,
+    queue: Name,
+    mut each: impl FnMut(Arrival<'_>),
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare("SELECT list_id, received_at, state FROM entry WHERE queue = ?1")?;
+    let mut rows = statement.query([queue.as_str()])?;
+    while let Some(row) = rows.next()? {
+        each(Arrival {
+            list_id: row.get_ref(0)?.as_str()?,
+            received_at: row.get(1)?,
+            state: row.get_ref(2)?.as_str()?,
+        });
+    }
+    Ok(())
+}

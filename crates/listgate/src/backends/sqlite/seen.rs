@@ -1,0 +1,307 @@
+//! What came in the last days, to know it when it comes again.
+//!
+//! Fingerprints are random, so a table in their order would have another page written for each of
+//! them: a fifth of the whole rate. What came last is therefore appended to a table in the order of
+//! arrival, with a copy here to look it up in. From there it goes into the ordered table in runs, around
+//! and around the fingerprints' range: a run is a part of all that is held, so what goes to one page goes
+//! there together.
+
+use crate::limits;
+use crate::model::{Digest, EntryId, Fingerprint};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// The entries that mail became when it first came, those of a message beside each other.
+pub(super) type Known = BTreeMap<Fingerprint, EntryId>;
+
+/// What was taken by the last commit or before.
+pub(super) struct Seen {
+    /// Exactly what `seen_lately` has.
+    lately: Known,
+    /// Up to where what came lately was put in order last.
+    settled: Fingerprint,
+    /// Up to where old rows were looked for.
+    swept: Fingerprint,
+}
+
+const FIRST: Fingerprint = Fingerprint([0; Fingerprint::LEN]);
+const LAST: Fingerprint = Fingerprint([0xff; Fingerprint::LEN]);
+
+impl Seen {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        // All at once, as a tree is made faster of what can be sorted before.
+        let mut lately = Vec::new();
+        let mut statement = connection.prepare("SELECT delivery, fingerprints FROM seen_lately")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            lately.extend(entries(row.get(0)?, row.get_ref(1)?.as_blob()?));
+        }
+        Ok(Self { lately: lately.into_iter().collect(), settled: FIRST, swept: FIRST })
+    }
+
+    /// Whether any mail with this message came.
+    pub(super) fn has(&self, connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
+        let all = Fingerprint::all_of(digest);
+        if self.lately.range(all.clone()).next().is_some() {
+            return Ok(true);
+        }
+        let (from, to) = all.into_inner();
+        connection
+            .prepare_cached("SELECT 1 FROM seen WHERE fingerprint BETWEEN ?1 AND ?2")?
+            .exists([from.0, to.0])
+    }
+
+    /// The entry that this mail was.
+    pub(super) fn find(
+        &self,
+        connection: &Connection,
+        fingerprint: Fingerprint,
+    ) -> rusqlite::Result<Option<EntryId>> {
+        if let Some(id) = self.lately.get(&fingerprint) {
+            return Ok(Some(*id));
+        }
+        let mut seen = connection.prepare_cached("SELECT delivery, n FROM seen WHERE fingerprint = ?1")?;
+        let read = |row: &rusqlite::Row<'_>| Ok(EntryId { delivery: row.get(0)?, n: row.get(1)? });
+        seen.query_row([fingerprint.0], read).optional()
+    }
+
+    /// Takes up what a commit has made true.
+    pub(super) fn extend(&mut self, committed: Known) {
+        self.lately.extend(committed);
+    }
+
+    /// Whether there is anything to [`settle`](Self::settle).
+    pub(super) fn has_some(&self) -> bool {
+        !self.lately.is_empty()
+    }
+
+    /// Whether it is time to [`settle`](Self::settle) although mail waits.
+    pub(super) fn is_full(&self) -> bool {
+        self.lately.len() >= limits::SEEN_LATELY
+    }
+
+    /// Puts some of what came lately in order, and forgets some of what came before `cutoff`
+    /// (milliseconds since 1970).
+    pub(super) fn settle(&mut self, connection: &Connection, cutoff: i64) -> rusqlite::Result<()> {
+        let (from, to, moving) = self.next_run();
+        // More than are added, so that the table stays within what is remembered although mail never pauses.
+        let end = self.sweep_to(connection, limits::SWEPT_AT_ONCE.max(4 * moving))?;
+        let swept = params![self.swept.0, end.0, cutoff];
+        let old = "SELECT 1 FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3";
+        if moving > 0 || connection.prepare_cached(old)?.exists(swept)? {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            connection
+                .prepare_cached("DELETE FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3")?
+                .execute(swept)?;
+            let moved = put_in_order(connection, from, to)?;
+            connection.execute_batch("COMMIT")?;
+            for (fingerprint, ..) in moved {
+                self.lately.remove(&fingerprint);
+            }
+        }
+        (self.settled, self.swept) = (to, end);
+        Ok(())
+    }
+
+    /// The range of fingerprints after those that were put in order last, and how many it has. A part of
+    /// all there are, so that they do not become more and more however many come between two runs.
+    fn next_run(&self) -> (Fingerprint, Fingerprint, usize) {
+        let at_once = limits::SEEN_AT_ONCE.max(self.lately.len() / 4);
+        let after = |from| self.lately.range((Bound::Excluded(from), Bound::Unbounded));
+        let from = if after(self.settled).next().is_some() { self.settled } else { FIRST };
+        let moving = after(from).take(at_once).count();
+        let to = after(from).nth(at_once - 1).map_or(LAST, |(fingerprint, _)| *fingerprint);
+        (from, to, moving)
+    }
+
+    /// Where the next `rows` of the table end, which are searched for old ones; at its end, its beginning.
+    fn sweep_to(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<Fingerprint> {
+        if self.swept == LAST {
+            self.swept = FIRST;
+        }
+        let sql =
+            "SELECT fingerprint FROM seen WHERE fingerprint > ?1 ORDER BY fingerprint LIMIT 1 OFFSET ?2";
+        let mut statement = connection.prepare_cached(sql)?;
+        let end = statement.query_row(params![self.swept.0, rows], |row| row.get(0)).optional()?;
+        Ok(end.map_or(LAST, Fingerprint))
+    }
+}
+
+/// Moves the deliveries whose first fingerprint is after `from` and not after `to` from `seen_lately` to
+/// `seen`, and gives them with the time they came at.
+fn put_in_order(
+    connection: &Connection,
+    from: Fingerprint,
+    to: Fingerprint,
+) -> rusqlite::Result<Vec<(Fingerprint, EntryId, i64)>> {
+    let sql = "DELETE FROM seen_lately
+               WHERE substr(fingerprints, 1, ?3) > ?1 AND substr(fingerprints, 1, ?3) <= ?2
+               RETURNING delivery, at, fingerprints";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![from.0, to.0, Fingerprint::LEN])?;
+    let mut moved = Vec::new();
+    while let Some(row) = rows.next()? {
+        let at = row.get(1)?;
+        let entries = entries(row.get(0)?, row.get_ref(2)?.as_blob()?);
+        moved.extend(entries.map(|(fingerprint, id)| (fingerprint, id, at)));
+    }
+    moved.sort_unstable();
+    let sql = "INSERT OR IGNORE INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (fingerprint, id, at) in &moved {
+        insert.execute(params![fingerprint.0, at, id.delivery, id.n])?;
+    }
+    Ok(moved)
+}
+
+/// Writes down which entries a delivery became, where none of them came before.
+pub(super) fn remember(connection: &Connection, at: i64, new: &Known) -> rusqlite::Result<()> {
+    let Some((first, id)) = new.first_key_value() else { return Ok(()) };
+    let mut fingerprints = first.0[..Fingerprint::MESSAGE].to_vec();
+    for (fingerprint, id) in new {
+        let n = u32::try_from(id.n).expect("a delivery has fewer entries");
+        fingerprints.extend_from_slice(&fingerprint.0[Fingerprint::MESSAGE..]);
+        fingerprints.extend_from_slice(&n.to_be_bytes());
+    }
+    connection
+        .prepare_cached("INSERT INTO seen_lately (delivery, at, fingerprints) VALUES (?1, ?2, ?3)")?
+        .execute(params![id.delivery, at, fingerprints])?;
+    Ok(())
+}
+
+/// What [`remember`] wrote.
+fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerprint, EntryId)> {
+    const ENDPOINT: usize = Fingerprint::LEN - Fingerprint::MESSAGE;
+    let (message, entries) = fingerprints.split_first_chunk().unwrap_or((&[0; Fingerprint::MESSAGE], &[]));
+    entries.chunks_exact(ENDPOINT + 4).map(move |entry| {
+        let mut fingerprint = FIRST;
+        fingerprint.0[..Fingerprint::MESSAGE].copy_from_slice(message);
+        fingerprint.0[Fingerprint::MESSAGE..].copy_from_slice(&entry[..ENDPOINT]);
+        let n = entry[ENDPOINT..].iter().fold(0, |n, octet| n << 8 | i64::from(*octet));
+        (fingerprint, EntryId { delivery, n })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backends::sqlite::DataDir;
+    use sha2::Digest as _;
+
+    fn digest(n: i64) -> Digest {
+        sha2::Sha256::digest(n.to_string()).into()
+    }
+
+    fn to(digest: &Digest, list_id: &str) -> Fingerprint {
+        let list = crate::model::List {
+            list_id: list_id.to_owned(),
+            address: "mylist@example.com".parse().unwrap(),
+            state: crate::model::ListState::Open,
+            max_size: None,
+        };
+        let role = crate::model::Role::Post;
+        Fingerprint::new(digest, &crate::model::Endpoint { list: list.into(), role, detail: None })
+    }
+
+    fn fingerprint(n: i64) -> Fingerprint {
+        to(&digest(n), "a.x")
+    }
+
+    fn opened() -> (tempfile::TempDir, Connection, Seen) {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = DataDir::new(dir.path()).open_or_create().unwrap();
+        connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
+        let seen = Seen::read(&connection).unwrap();
+        (dir, connection, seen)
+    }
+
+    /// A message becomes a delivery with these entries, none of which came before: its number.
+    fn take(connection: &Connection, seen: &mut Seen, delivery: i64, entries: &[(i64, Fingerprint)]) {
+        let ids = entries.iter().map(|(n, fingerprint)| (*fingerprint, EntryId { delivery, n: *n }));
+        let new = ids.collect();
+        remember(connection, delivery, &new).unwrap();
+        seen.extend(new);
+    }
+
+    fn rows(connection: &Connection, table: &str) -> usize {
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_came_is_known_before_and_after_it_is_put_in_order_and_until_it_is_old() {
+        let (_dir, connection, mut seen) = opened();
+        let known = |seen: &Seen| {
+            let has = |n: &i64| seen.has(&connection, &digest(*n)).unwrap();
+            let found = |n: &i64| seen.find(&connection, fingerprint(*n)).unwrap().is_some();
+            assert!((0..21_000).all(|n| has(&n) == found(&n)));
+            (0..21_000).filter(found).count()
+        };
+        (0..20_000).for_each(|n| take(&connection, &mut seen, n, &[(1, fingerprint(n))]));
+        assert_eq!(known(&seen), 20_000);
+        assert_eq!(known(&Seen::read(&connection).unwrap()), 20_000, "as much after a start");
+        let at_once = limits::SEEN_AT_ONCE;
+        for left in [20_000 - at_once, 20_000 - 2 * at_once, 0] {
+            seen.settle(&connection, 0).unwrap();
+            assert_eq!((seen.lately.len(), rows(&connection, "seen_lately")), (left, left));
+            assert_eq!((known(&seen), known(&Seen::read(&connection).unwrap())), (20_000, 20_000));
+        }
+        assert_eq!(seen.find(&connection, fingerprint(7)).unwrap(), Some(EntryId { delivery: 7, n: 1 }));
+        // Some at a time, and around again.
+        (0..12).for_each(|_| seen.settle(&connection, 1000).unwrap());
+        assert_eq!(known(&seen), 19_000);
+        (0..12).for_each(|_| seen.settle(&connection, 20_000).unwrap());
+        assert_eq!(known(&seen), 0);
+    }
+
+    #[test]
+    fn each_endpoint_of_a_message_is_known_by_itself() {
+        let (_dir, connection, mut seen) = opened();
+        let message = digest(1);
+        let [a, b, c, d] = ["a.x", "b.x", "c.x", "d.x"].map(|list_id| to(&message, list_id));
+        take(&connection, &mut seen, 1, &[(1, a), (2, b)]);
+        // Its first entry had come before.
+        take(&connection, &mut seen, 70_000, &[(2, c)]);
+        for left in [3, 0] {
+            let found = [a, b, c, d].map(|fingerprint| seen.find(&connection, fingerprint).unwrap());
+            let id = |delivery, n| Some(EntryId { delivery, n });
+            assert_eq!(found, [id(1, 1), id(1, 2), id(70_000, 2), None]);
+            assert!(seen.has(&connection, &message).unwrap());
+            assert!(!seen.has(&connection, &digest(2)).unwrap());
+            assert_eq!(seen.lately.len(), left);
+            assert_eq!(Seen::read(&connection).unwrap().lately, seen.lately);
+            seen.settle(&connection, 0).unwrap();
+        }
+        assert_eq!((rows(&connection, "seen"), rows(&connection, "seen_lately")), (3, 0));
+    }
+
+    #[test]
+    fn what_is_held_stays_within_bounds_however_much_comes_between_two_runs() {
+        let (_dir, connection, mut seen) = opened();
+        let between = 3 * limits::SEEN_AT_ONCE as i64;
+        for cycle in 0..8 {
+            let many = (0..between).map(|n| (n + 1, to(&digest(cycle * between + n), "a.x")));
+            connection.execute_batch("BEGIN").unwrap();
+            many.for_each(|entry| take(&connection, &mut seen, cycle * between + entry.0, &[entry]));
+            connection.execute_batch("COMMIT").unwrap();
+            seen.settle(&connection, 0).unwrap();
+            assert_eq!(seen.lately.len(), rows(&connection, "seen_lately"));
+        }
+        let most = usize::try_from(4 * between).unwrap();
+        assert!(seen.lately.len() < most, "{}", seen.lately.len());
+    }
+
+    #[test]
+    fn the_table_stays_within_what_is_remembered_although_mail_never_pauses() {
+        let (_dir, connection, mut seen) = opened();
+        let (remembered, between) = (20_000, 4_000);
+        for n in 0..5 * remembered {
+            take(&connection, &mut seen, n, &[(1, fingerprint(n))]);
+            if n % between == 0 {
+                seen.settle(&connection, n - remembered).unwrap();
+            }
+        }
+        let most = usize::try_from(remembered + remembered / 2).unwrap();
+        assert!(rows(&connection, "seen") < most, "{}", rows(&connection, "seen"));
+    }
+}

@@ -1,0 +1,212 @@
+//! The rows of a delivery: its message, its entries, what is remembered of it.
+
+use super::seen::{Known, Seen, remember};
+use super::{msgdata, queues};
+use crate::backends::delivery::Delivery;
+use crate::limits;
+use crate::message::Body;
+use crate::model::Redelivery;
+use crate::model::milliseconds;
+use crate::model::{Addressed, Again, Depth, EntryId, Fingerprint, Name};
+use rusqlite::{Connection, params};
+use std::collections::HashMap;
+
+/// What the operator chose of how mail is stored.
+pub(crate) struct Choices {
+    pub(crate) redelivery: Redelivery,
+    /// The envelope sender of mail to a list's owners.
+    pub(crate) owner: String,
+}
+
+/// Delivery ids, taken in blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Ids {
+    pub(super) next: i64,
+    /// The last one that the database knows to be taken.
+    up_to: i64,
+}
+
+impl Ids {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let up_to = connection.query_row("SELECT up_to FROM minted", [], |row| row.get(0))?;
+        Ok(Self { next: up_to + 1, up_to })
+    }
+
+    /// The next id; a new block is taken in the transaction that uses its first.
+    fn mint(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        if self.next > self.up_to {
+            self.up_to = self.next + limits::IDS_IN_A_BLOCK - 1;
+            connection.prepare_cached("UPDATE minted SET up_to = ?1")?.execute([self.up_to])?;
+        }
+        self.next += 1;
+        Ok(self.next - 1)
+    }
+}
+
+/// The entry of one recipient.
+#[derive(Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) id: EntryId,
+    pub(super) again: Again,
+}
+
+/// What one transaction writes. Nothing of it holds before the commit: the ids are taken up then.
+pub(super) struct Batch<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) choices: &'c Choices,
+    /// What came before this transaction, and in it.
+    pub(super) seen: &'c Seen,
+    pub(super) new: Known,
+    pub(super) ids: Ids,
+    /// By how much each queue grows, by its place in [`Name::ALL`].
+    pub(super) growth: [Depth; Name::ALL.len()],
+}
+
+impl Batch<'_> {
+    /// Inserts a delivery and its entries. The same endpoint and detail twice is one entry.
+    pub(super) fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
+        // Most mail never came before, which one look tells for all of its recipients.
+        let comes_again = self.comes_again(delivery)?;
+        // Written with the first entry: a delivery that came before has none.
+        let mut delivery_id = None;
+        let mut n = 0;
+        let mut new = Known::new();
+        let mut stored_for = HashMap::new();
+        let mut all = Vec::new();
+        for addressed in delivery.to.iter().flatten() {
+            let endpoint = &addressed.endpoint;
+            let key = (&endpoint.list.list_id, endpoint.role, &endpoint.detail);
+            if let Some(stored) = stored_for.get(&key) {
+                all.push(*stored);
+                continue;
+            }
+            let first = if comes_again { self.came_before(addressed.fingerprint)? } else { None };
+            let stored = match first {
+                Some(id) if self.suppresses(delivery) => Stored { id, again: Again::Suppressed },
+                _ => {
+                    let id = match delivery_id {
+                        Some(id) => id,
+                        None => self.insert_message(delivery)?,
+                    };
+                    delivery_id = Some(id);
+                    n += 1;
+                    let id = EntryId { delivery: id, n };
+                    if first.is_none() {
+                        new.insert(addressed.fingerprint, id);
+                    }
+                    self.insert_entry(id, delivery, addressed, first)?;
+                    Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
+                }
+            };
+            stored_for.insert(key, stored);
+            all.push(stored);
+        }
+        if self.choices.redelivery != Redelivery::Off {
+            remember(self.connection, milliseconds(delivery.envelope.received_at), &new)?;
+            self.new.append(&mut new);
+        }
+        Ok(all)
+    }
+
+    /// Writes down by how much the queues have grown, and gives how full they are.
+    pub(super) fn count(&self) -> rusqlite::Result<Vec<(Name, Depth)>> {
+        let mut grown = Vec::new();
+        for (queue, growth) in
+            Name::ALL.into_iter().zip(&self.growth).filter(|(_, growth)| growth.entries > 0)
+        {
+            // For RETURNING, SQLite would make a table in memory each time, and a journal, of 64 KiB and more.
+            let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1";
+            let added = params![queue.as_str(), growth.entries, growth.octets];
+            self.connection.prepare_cached(sql)?.execute(added)?;
+            grown.push((queue, queues::depth(self.connection, queue)?));
+        }
+        Ok(grown)
+    }
+
+    /// Without a trace of its way a message may well be meant twice: scripts send such.
+    fn suppresses(&self, delivery: &Delivery) -> bool {
+        self.choices.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
+    }
+
+    /// Whether the message came before, to whomever.
+    fn comes_again(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
+        let digest = &delivery.message.digest;
+        Ok(self.choices.redelivery != Redelivery::Off
+            && (self.new.range(Fingerprint::all_of(digest)).next().is_some()
+                || self.seen.has(self.connection, digest)?))
+    }
+
+    /// The entry that this mail was before.
+    fn came_before(&self, fingerprint: Fingerprint) -> rusqlite::Result<Option<EntryId>> {
+        match self.new.get(&fingerprint) {
+            Some(id) => Ok(Some(*id)),
+            None => self.seen.find(self.connection, fingerprint),
+        }
+    }
+
+    fn insert_message(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {
+        let Delivery { envelope, message, .. } = delivery;
+        let (spool, in_row) = match &message.body {
+            Body::Memory(octets) => (None, Some(octets)),
+            Body::Spooled(spooled) => (Some(spooled.name()), None),
+        };
+        let id = self.ids.mint(self.connection)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size,
+                                       size, spool, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                id,
+                milliseconds(envelope.received_at),
+                envelope.mail_from.to_string(),
+                message.message_id,
+                envelope.peer,
+                envelope.lhlo,
+                envelope.transport,
+                message.original_size,
+                message.body.len(),
+                spool,
+                in_row,
+            ])?;
+        Ok(id)
+    }
+
+    fn insert_entry(
+        &mut self,
+        id: EntryId,
+        Delivery { envelope, message, .. }: &Delivery,
+        addressed: &Addressed,
+        first: Option<EntryId>,
+    ) -> rusqlite::Result<()> {
+        let Addressed { recipient, endpoint, .. } = addressed;
+        let queue = endpoint.role.queue();
+        let received_at = milliseconds(envelope.received_at);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, detail, msgdata,
+                                    received_lines, from_list, auto_submitted, precedence, repeats)
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                id.delivery,
+                id.n,
+                queue.as_str(),
+                received_at,
+                endpoint.list.list_id,
+                recipient.to_string(),
+                endpoint.detail,
+                msgdata::json(endpoint, message.original_size, &self.choices.owner),
+                message.facts.received_lines(),
+                message.facts.is_from(&endpoint.list),
+                message.facts.auto_submitted(),
+                message.facts.precedence(),
+                first.map(|first| first.to_string()),
+            ])?;
+        let growth = &mut self.growth[queue as usize];
+        growth.entries += 1;
+        growth.octets += message.body.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,511 @@
+//! The one thread that writes: it takes what waits, writes it in one transaction, commits once and
+//! wakes everybody. There is no timer: while one commit is synced, the next batch gathers.
+//!
+//! The order that the promise rests on, for each batch:
+//!   1. spool files and their directory were synced before they got here;
+//!   2. BEGIN IMMEDIATE, the rows, COMMIT: SQLite appends them to the write-ahead log and syncs it;
+//!   3. the files that were written are still those that their paths name;
+//!   4. only then is a `Queued` made.
+//!
+//! A failed write is undone and answered with 451, and the next batch tries anew. Some failures come after
+//! the sync, as when the log's index cannot grow: until the next commit is written over it, the next start
+//! would find what was answered with 451, so its spool files stay as long.
+//!
+//! After a failed sync nobody knows what the disk holds, and asking again may be answered with a lie (the
+//! kernel can mark pages clean that were never written): no further statement is made, the connection is
+//! not even closed, and the process ends. The next start writes everything anew.
+
+use super::connection::empty_log;
+use super::data_dir::DataDir;
+use super::errors::{failed, is_sync_failure};
+use super::lists;
+use super::puts::{Put, gather};
+use super::queues::Depths;
+use super::seen::{Known, Seen};
+use super::store::Choices;
+use super::store::{Batch, Ids, Stored};
+use crate::backends::condemned::Condemned;
+use crate::backends::delivery::{Delivery, NotStored, Outcomes};
+use crate::backends::held::HeldFiles;
+use crate::backends::queued::Queued;
+use crate::limits;
+use crate::message::{Body, Spooled};
+use crate::metrics::Metrics;
+use crate::model::Changes;
+use crate::model::milliseconds;
+use crate::model::{Addressed, Again, Id, StoreError};
+use listgate_lmtp::Refusal;
+use rusqlite::{Connection, ErrorCode, ffi};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Instant, SystemTime};
+use std::{fs, mem};
+
+/// What the writer shares with the gate's other thread.
+pub(super) struct Watched {
+    pub(super) held: Arc<HeldFiles>,
+    pub(super) condemned: Condemned,
+    pub(super) depths: Arc<Depths>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+pub(super) struct Writer {
+    connection: Connection,
+    data: DataDir,
+    held: Arc<HeldFiles>,
+    condemned: Condemned,
+    /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
+    wal_pages: Arc<AtomicU32>,
+    ids: Ids,
+    choices: Choices,
+    seen: Seen,
+    doubtful: Doubtful,
+    /// When the spool files of mail that is done were last removed.
+    removed: Instant,
+    depths: Arc<Depths>,
+    metrics: Arc<Metrics>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        mut connection: Connection,
+        data: DataDir,
+        choices: Choices,
+        Watched { held, condemned, depths, metrics }: Watched,
+    ) -> rusqlite::Result<Self> {
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&wal_pages);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
+            told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let ids = Ids::read(&connection)?;
+        let seen = Seen::read(&connection)?;
+        let (doubtful, removed) = (Doubtful::default(), Instant::now());
+        Ok(Self {
+            connection,
+            data,
+            held,
+            condemned,
+            wal_pages,
+            ids,
+            choices,
+            seen,
+            doubtful,
+            removed,
+            depths,
+            metrics,
+        })
+    }
+
+    /// Until the home is dropped or the disk has failed.
+    pub(super) fn run(mut self, waiting: &mpsc::Receiver<Put>) {
+        loop {
+            match waiting.recv_timeout(limits::IDLE) {
+                Ok(first) => {
+                    let batch = gather(first, waiting);
+                    self.write(batch);
+                    if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
+                        // While there is always mail, this is the only pause.
+                        self.checkpoint();
+                        if self.seen.is_full() {
+                            self.settle_seen();
+                        }
+                    }
+                    if self.removed.elapsed() >= limits::IDLE {
+                        self.remove_discarded();
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => self.tidy(),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+            if self.condemned.is_set() {
+                // Closing would sync the log again, and be told that all is well.
+                mem::forget(self.connection);
+                return;
+            }
+        }
+        self.settle_all_seen();
+        if !self.condemned.is_set() {
+            self.checkpoint();
+        }
+        if self.condemned.is_set() {
+            mem::forget(self.connection);
+        }
+    }
+
+    fn write(&mut self, mut batch: Vec<Put>) {
+        if batch.is_empty() {
+            return;
+        }
+        let since = Instant::now();
+        match self.commit(&mut batch) {
+            Ok(_) if !self.files_are_ours() => self.leave(batch),
+            Ok(ids) => {
+                self.metrics.committed(batch.len(), since);
+                let has_written = ids.iter().any(|stored| has_a_row(stored));
+                for (put, ids) in batch.into_iter().zip(ids) {
+                    // Whoever has gone in the meantime has its mail queued all the same.
+                    let _ = put.answer.send(Ok(outcomes(put.delivery, ids)));
+                }
+                if has_written {
+                    self.doubtful.remove();
+                }
+            }
+            Err(source) => {
+                let is_undone = is_undone(&source);
+                let why = failed("store the mail")(source);
+                self.after_failure(&why, "the mail server will try again");
+                for put in batch {
+                    let _ = put.answer.send(Err(why.clone().into()));
+                    if !is_undone {
+                        self.doubtful.add(put.delivery.message.body);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether what was just synced is where everybody looks for it.
+    fn files_are_ours(&mut self) -> bool {
+        let checked = self.held.check();
+        if let Err(why) = checked {
+            self.after_failure(&why, "the mail server will try again");
+            return false;
+        }
+        true
+    }
+
+    /// Promises nothing of what was committed, and takes nothing of it away: its rows name its files.
+    fn leave(&self, batch: Vec<Put>) {
+        let why = StoreError::closed();
+        for put in batch {
+            if let Body::Spooled(spooled) = put.delivery.message.body {
+                spooled.keep();
+            }
+            let _ = put.answer.send(Err(why.clone().into()));
+        }
+    }
+
+    /// One transaction. Gives the entries of each delivery.
+    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<Vec<Stored>>> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // The lock may have taken long, and who was told 451 in the meantime sends again.
+        batch.retain(|put| !put.has_gone());
+        return_outdated(batch, lists::changes(&self.connection)?);
+        let mut writing = Batch {
+            connection: &self.connection,
+            choices: &self.choices,
+            seen: &self.seen,
+            new: Known::new(),
+            ids: self.ids,
+            growth: Default::default(),
+        };
+        let stored = batch.iter().map(|put| writing.insert(&put.delivery)).collect::<Result<_, _>>()?;
+        let grown = writing.count()?;
+        let Batch { ids, new, .. } = writing;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.ids = ids;
+        self.seen.extend(new);
+        self.depths.set(&grown);
+        Ok(stored)
+    }
+
+    fn after_failure(&mut self, why: &StoreError, mend: &str) {
+        self.metrics.failed(why);
+        if why.is_final() {
+            self.condemned.set(why);
+            return;
+        }
+        tracing::error!("{why}; {mend}");
+        // An error may or may not have ended the transaction already.
+        if !self.connection.is_autocommit()
+            && let Err(source) = self.connection.execute_batch("ROLLBACK")
+            && is_sync_failure(&source)
+        {
+            self.condemned.set(&failed("undo a failed write")(source));
+        }
+    }
+
+    /// Copies the log into the database, as far as readers allow.
+    fn checkpoint(&mut self) {
+        let since = Instant::now();
+        let is_ours = self.wal_pages.load(Ordering::Relaxed) > 0;
+        let result = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        // What consumers write while no mail comes delays nobody.
+        if is_ours {
+            self.metrics.checkpointed(since);
+        }
+        match result {
+            Ok((false, log, copied)) if log == copied => {
+                self.wal_pages.store(0, Ordering::Relaxed);
+                self.unless_condemned("cut the log", Self::cut_log);
+            }
+            Ok((_, log, copied)) => tracing::debug!("the log is held: {copied} of {log} pages copied"),
+            Err(source) => {
+                let why = failed("checkpoint")(source);
+                self.after_failure(&why, "it is tried again later");
+            }
+        }
+    }
+
+    /// A reader may have had the log grow. All of it is copied and will be written over, but its file would
+    /// keep the space. Where somebody reads it even now, another time will do.
+    fn cut_log(&mut self) -> rusqlite::Result<()> {
+        let octets = fs::metadata(self.data.log()).map_or(0, |log| log.len());
+        if octets > limits::LARGE_LOG {
+            empty_log(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// What is done while no mail comes.
+    fn tidy(&mut self) {
+        if !self.files_are_ours() {
+            return;
+        }
+        // Others may have committed.
+        self.checkpoint();
+        self.remove_discarded();
+        self.unless_condemned("look how full the queues are", |writer| {
+            writer.depths.read(&writer.connection)
+        });
+        self.settle_seen();
+    }
+
+    fn remove_discarded(&mut self) {
+        self.removed = Instant::now();
+        self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
+    }
+
+    /// So that the next start has nothing to read. What fails once would fail again, and may take its time.
+    fn settle_all_seen(&mut self) {
+        while self.seen.has_some() && self.settle_seen() {}
+    }
+
+    /// Whether it was done.
+    fn settle_seen(&mut self) -> bool {
+        let cutoff = SystemTime::now().checked_sub(limits::REMEMBERED).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.unless_condemned("put in order what came", |writer| {
+            writer.seen.settle(&writer.connection, milliseconds(cutoff))
+        })
+    }
+
+    /// Whether it was done.
+    fn unless_condemned(
+        &mut self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
+    ) -> bool {
+        if self.condemned.is_set() {
+            return false;
+        }
+        let done = work(self);
+        if let Err(source) = done {
+            let why = failed(operation)(source);
+            self.after_failure(&why, "it is tried again later");
+            return false;
+        }
+        true
+    }
+
+    /// Unlinks the files whose rows are gone. Our commit is synced, and with it every commit before
+    /// it, so no power loss can bring such a row back.
+    fn unlink_discarded(&self) -> rusqlite::Result<()> {
+        let none = !self.connection.prepare_cached("SELECT 1 FROM discarded")?.exists([])?;
+        if none {
+            return Ok(());
+        }
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let names: Vec<String> = self
+            .connection
+            .prepare_cached("DELETE FROM discarded RETURNING spool")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        self.connection.execute_batch("COMMIT")?;
+        for name in names {
+            let path = self.data.spool().join(name);
+            if let Err(why) = fs::remove_file(&path) {
+                tracing::warn!("cannot remove {}: {why}; the next start will", path.display());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes out what was addressed when lists or domains were others, and gives it back. While the lock is
+/// held nobody changes them, so what is left is stored for the endpoints of the moment it is stored at.
+fn return_outdated(batch: &mut Vec<Put>, now: Changes) {
+    let is_outdated = |put: &mut Put| put.delivery.as_of.is_some_and(|as_of| as_of != now);
+    for put in batch.extract_if(.., is_outdated) {
+        // Whoever has gone takes its mail along.
+        let _ = put.answer.send(Err(NotStored::Changed(Box::new(put.delivery))));
+    }
+}
+
+/// The spool files of mail that was put off although its commit may be on the disk. Dropped, they stay for
+/// the next start, which keeps those whose rows it finds.
+#[derive(Default)]
+struct Doubtful(Vec<Spooled>);
+
+impl Doubtful {
+    fn add(&mut self, body: Body) {
+        if let Body::Spooled(spooled) = body {
+            self.0.push(spooled);
+        }
+    }
+
+    /// Another commit was written over theirs, and synced.
+    fn remove(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Doubtful {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Spooled::keep);
+    }
+}
+
+/// Whether a failed transaction cannot be on the disk: its last page, without which it does not count, was not
+/// written.
+fn is_undone(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    let is_early = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy));
+    is_early || code == Some(ffi::SQLITE_IOERR_WRITE)
+}
+
+/// Whether something was written for a delivery.
+fn has_a_row(stored: &[Stored]) -> bool {
+    stored.iter().any(|stored| stored.again != Again::Suppressed)
+}
+
+/// After the commit: the proof for each recipient, and the spool file belongs to its row.
+fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
+    if has_a_row(&stored)
+        && let Body::Spooled(spooled) = delivery.message.body
+    {
+        spooled.keep();
+    }
+    let mut stored = stored.into_iter();
+    delivery.to.map(|addressed: Result<Addressed, Refusal>| {
+        addressed.map(|_| {
+            let Stored { id, again } = stored.next().expect("an entry for each addressed recipient");
+            Queued::new(Id::Entry(id), again)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backends::sqlite::{DataDir, lists};
+    use crate::message::Message;
+    use crate::model::Fingerprint;
+    use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
+    use tokio::sync::oneshot;
+
+    /// Three recipients, as only a session can name them.
+    fn recipients() -> PerRecipient<ForwardPath> {
+        let settings = Settings {
+            hostname: String::new(),
+            software: String::new(),
+            bare_newline: crate::BareNewline::Keep,
+            limits: listgate_lmtp::Limits::default(),
+        };
+        let mut session: Session<ForwardPath, String> = Session::new(Arc::new(settings));
+        let mut input =
+            &b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a+c@b>\r\nDATA\r\n.\r\n"
+                [..];
+        loop {
+            match session.next(Instant::now(), &mut input).unwrap() {
+                Event::Mail(_) => session.accept_mail(),
+                Event::Recipient(path) => session.accept(path),
+                Event::Complete(to) => return to,
+                _ => {}
+            }
+        }
+    }
+
+    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Outcomes, NotStored>>) {
+        let list = Arc::new(crate::model::List {
+            list_id: "a.b".to_owned(),
+            address: "a@b".parse().unwrap(),
+            state: crate::model::ListState::Open,
+            max_size: None,
+        });
+        let to = recipients().map(|recipient| {
+            let role = crate::model::Role::Post;
+            let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
+            let endpoint = crate::model::Endpoint { list: list.clone(), role, detail };
+            let fingerprint = Fingerprint::new(&[0; 32], &endpoint);
+            Ok(Addressed { recipient, endpoint, fingerprint })
+        });
+        let envelope = crate::model::Envelope {
+            mail_from: listgate_lmtp::ReversePath::Null,
+            peer: String::new(),
+            lhlo: String::new(),
+            transport: "LMTP",
+            received_at: SystemTime::now(),
+        };
+        let message = Message {
+            body: Body::Memory(vec![b'x'; size]),
+            original_size: 0,
+            message_id: String::new(),
+            facts: crate::message::Facts::default(),
+            digest: [0; 32],
+        };
+        let (answer, answered) = oneshot::channel();
+        (Put { delivery: Delivery { envelope, message, to, as_of: None }, answer }, answered)
+    }
+
+    fn ids(answered: oneshot::Receiver<Result<Outcomes, NotStored>>) -> Result<Vec<String>, Refusal> {
+        let outcomes = answered.blocking_recv().unwrap().map_err(|why| match why {
+            NotStored::Store(why) => why.refusal(),
+            NotStored::Changed(_) => panic!("no list has changed"),
+        })?;
+        Ok(outcomes.iter().map(|outcome| outcome.as_ref().unwrap().to_string()).collect())
+    }
+
+    #[test]
+    fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::new(dir.path());
+        let mut connection = data_dir.open_or_create().unwrap();
+        lists::create(&mut connection, &["a@b".parse().unwrap()]).unwrap();
+        let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
+        let choices = Choices { redelivery: crate::Redelivery::Off, owner: String::new() };
+        let watched = Watched {
+            held: data_dir.held(None).unwrap().into(),
+            condemned: Condemned::default(),
+            depths: Arc::default(),
+            metrics: Arc::default(),
+        };
+        let mut writer = Writer::new(connection, data_dir.clone(), choices, watched).unwrap();
+
+        let (small, taken) = put(10);
+        writer.write(vec![small]);
+        assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
+        let (large, put_off) = put(60_000);
+        let (beside, put_off_too) = put(10);
+        writer.write(vec![beside, large]);
+        for refused in [put_off, put_off_too] {
+            let refusal = ids(refused).unwrap_err();
+            assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
+        }
+        assert!(!writer.condemned.is_set());
+        writer.connection.pragma_update(None, "max_page_count", pages + 100).unwrap();
+        let (again, taken) = put(60_000);
+        let (gone, _) = put(10);
+        writer.write(vec![gone, again]);
+        assert_eq!(ids(taken).unwrap()[0], "2-1", "whoever has gone is not stored");
+
+        drop(writer);
+        let connection = data_dir.open().unwrap();
+        let ids = Ids::read(&connection).unwrap();
+        assert!(ids.next > 2);
+    }
+}

@@ -1,0 +1,526 @@
+//! The streaming edit of the header: the one place where a message is not left as it came.
+//!
+//! At the end of the header come `Message-ID`, when there is none, and `X-MailFrom`; any X-MailFrom
+//! that was there is removed. What is a header line, what its end and where the header stops is
+//! decided as Python's `email.feedparser` decides it, because that is what reads the message next:
+//! lines end at CR, LF or CR LF; a line is part of the header while it begins with a blank, with
+//! `From `, or with a name and a colon.
+//!
+//! Where the header of a hostile message would need unbounded memory to be told (a name or a
+//! `From ` line of more than [`limits::HEADER_NAME`] octets) it ends early. That is safe: a blank
+//! line goes there, so the header ends there for every reader.
+
+use super::facts::Facts;
+use super::mailman_id::{self, MessageId as MailmanId};
+use crate::limits;
+use memchr::memchr2;
+
+/// What becomes of the octets of the present header line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Line {
+    Keep,
+    /// An X-MailFrom that is not ours.
+    Drop,
+    /// A `From ` line after the first: part of the header if another header line follows, and
+    /// otherwise the first line of the body.
+    Undecided,
+    /// The first Message-ID, of which all is looked at before any is written.
+    Id,
+}
+
+/// What is added to a header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Style {
+    /// Message-ID, where there is none, and X-MailFrom.
+    Plain,
+    /// What Mailman's LMTP runner adds, in its order: Message-ID, where there is none; Message-ID-Hash
+    /// and X-Message-ID-Hash, in place of any that were there; X-MailFrom. A Message-ID in square
+    /// brackets is mended as Mailman does it.
+    Mailman,
+}
+
+impl Style {
+    /// Whether a field of this name is ours to add, so that any other is removed.
+    fn is_ours(self, name: &[u8]) -> bool {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        is("X-MailFrom") || self == Self::Mailman && (is("Message-ID-Hash") || is("X-Message-ID-Hash"))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    LineStart,
+    /// The beginning of a line is held until it is known what line it is.
+    Name,
+    InLine,
+    /// A CR has ended a line, and a LF would be part of that end.
+    AfterCr,
+    Body,
+}
+
+/// The placeholder of a Message-ID that is known only when the message is whole.
+pub(crate) const ID_DIGITS: usize = 32;
+
+/// The edit of one message's header.
+#[derive(Debug)]
+pub(crate) struct HeaderEdit {
+    style: Style,
+    /// What X-MailFrom says.
+    mail_from: String,
+    /// The right-hand side of a Message-ID of ours.
+    hostname: String,
+    /// A Received line of ours, until it is written before the first header line.
+    received: Option<String>,
+    state: State,
+    line: Line,
+    first_line: bool,
+    held: Vec<u8>,
+    from_line: Vec<u8>,
+    /// The field of a [`Line::Id`], or its beginning when it is too long to be mended.
+    id_field: Vec<u8>,
+    /// What the hashes of a Message-ID say.
+    id_hash: Option<String>,
+    facts: Facts,
+    /// Octets written so far.
+    written: u64,
+    missing_id: Option<Blanks>,
+}
+
+/// What the edit found and left to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum MessageId {
+    /// The message has this one.
+    Given(String),
+    /// There is one of ours, known when the message is whole.
+    Missing(Blanks),
+}
+
+/// Where zeros stand until a Message-ID of ours is known; it is `<digits@hostname>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blanks {
+    /// Of [`ID_DIGITS`] digits.
+    digits_at: u64,
+    /// Of each header that has the id's hash.
+    hashes_at: Vec<u64>,
+    hostname: String,
+}
+
+impl Blanks {
+    /// The id with these digits, and what is to be written where.
+    pub(crate) fn fill(self, digits: String) -> (String, Vec<(u64, String)>) {
+        let id = format!("<{digits}@{}>", self.hostname);
+        let hash = mailman_id::hash(id.as_bytes());
+        let hashes = self.hashes_at.into_iter().map(|at| (at, hash.clone()));
+        (id, std::iter::once((self.digits_at, digits)).chain(hashes).collect())
+    }
+}
+
+impl HeaderEdit {
+    pub(crate) fn new(style: Style, mail_from: String, hostname: String, received: Option<String>) -> Self {
+        Self {
+            style,
+            mail_from,
+            hostname,
+            received,
+            state: State::LineStart,
+            line: Line::Keep,
+            first_line: true,
+            held: Vec::new(),
+            from_line: Vec::new(),
+            id_field: Vec::new(),
+            id_hash: None,
+            facts: Facts::default(),
+            written: 0,
+            missing_id: None,
+        }
+    }
+
+    /// Edits the next octets of the message and appends the result to `out`.
+    pub(crate) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        while let Some(&first) = input.first() {
+            match self.state {
+                State::Body => {
+                    self.write(input, out);
+                    return;
+                }
+                State::LineStart => self.line_start(first, out),
+                State::Name => self.name(&mut input, out),
+                State::InLine => self.in_line(&mut input, out),
+                State::AfterCr => {
+                    if first == b'\n' {
+                        self.line_octets(b"\n", out);
+                        input = &input[1..];
+                    }
+                    self.state = State::LineStart;
+                }
+            }
+        }
+    }
+
+    /// Ends the message, and its header if that has not ended.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> MessageId {
+        if self.state == State::InLine {
+            match self.line {
+                Line::Keep => self.write(b"\r\n", out),
+                Line::Id => self.id_octets(b"\r\n", out),
+                Line::Drop | Line::Undecided => {}
+            }
+        }
+        if self.state != State::Body {
+            self.end_header(true, out);
+        }
+        match self.missing_id.take() {
+            Some(blanks) => MessageId::Missing(blanks),
+            None => MessageId::Given(self.facts.message_id().unwrap_or_default()),
+        }
+    }
+
+    /// What the header said, once the message has ended.
+    pub(crate) fn into_facts(self) -> Facts {
+        self.facts
+    }
+
+    fn line_start(&mut self, first: u8, out: &mut Vec<u8>) {
+        match first {
+            b' ' | b'\t' => {
+                // A continuation shares the fate of the line it continues. After a `From ` line it
+                // continues nothing, but that line is then not the last.
+                self.before_line(out);
+                if self.line == Line::Undecided {
+                    self.line = Line::Keep;
+                }
+                self.first_line = false;
+                self.state = State::InLine;
+            }
+            b'\r' | b'\n' => {
+                self.end_header(false, out);
+            }
+            _ => {
+                self.held.clear();
+                self.state = State::Name;
+            }
+        }
+    }
+
+    fn name(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
+        let in_name = |octet: &u8| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e);
+        let len = input.iter().take_while(|octet| in_name(octet)).count();
+        let (name, rest) = input.split_at(len);
+        if self.held.len() + len > limits::HEADER_NAME {
+            return self.end_header(true, out);
+        }
+        self.held.extend_from_slice(name);
+        *input = rest;
+        let is_first = self.first_line;
+        match rest.first() {
+            None => return,
+            Some(b':') => {
+                self.end_id_field(out);
+                self.before_line(out);
+                self.line = self.line_named(&self.held);
+            }
+            Some(b' ') if self.held == b"From" && is_first => self.line = Line::Keep,
+            Some(b' ') if self.held == b"From" => {
+                self.end_id_field(out);
+                self.before_line(out);
+                self.line = Line::Undecided;
+            }
+            Some(_) => return self.end_header(true, out),
+        }
+        self.first_line = false;
+        self.state = State::InLine;
+        let held = std::mem::take(&mut self.held);
+        self.facts.begin_other();
+        self.line_octets(&held, out);
+        if rest.first() == Some(&b':') {
+            self.facts.begin(&held);
+        }
+        self.held = held;
+        self.held.clear();
+    }
+
+    fn line_named(&self, name: &[u8]) -> Line {
+        let is_id = || name.eq_ignore_ascii_case(b"Message-ID") && self.facts.message_id().is_none();
+        match self.style {
+            style if style.is_ours(name) => Line::Drop,
+            Style::Mailman if is_id() => Line::Id,
+            _ => Line::Keep,
+        }
+    }
+
+    fn in_line(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
+        let (len, state) = match memchr2(b'\r', b'\n', input) {
+            Some(at) if input[at] == b'\r' => (at + 1, State::AfterCr),
+            Some(at) => (at + 1, State::LineStart),
+            None => (input.len(), State::InLine),
+        };
+        if self.line == Line::Undecided && self.from_line.len() + len > limits::HEADER_NAME {
+            return self.end_header(true, out);
+        }
+        self.line_octets(&input[..len], out);
+        self.state = state;
+        *input = &input[len..];
+    }
+
+    /// Puts octets of the present header line where they belong.
+    fn line_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        match self.line {
+            Line::Keep => {
+                self.facts.value(octets);
+                self.write(octets, out);
+            }
+            Line::Drop => {}
+            Line::Undecided => self.from_line.extend_from_slice(octets),
+            Line::Id => {
+                // With others, Python has an object for it where Mailman wants a text.
+                let ascii = |octet: &u8| if octet.is_ascii() { *octet } else { b'?' };
+                let octets: Vec<u8> = octets.iter().map(ascii).collect();
+                self.facts.value(&octets);
+                self.id_octets(&octets, out);
+            }
+        }
+    }
+
+    /// Holds the Message-ID until it has ended. One that is too long passes as it is, and the hash is
+    /// that of its beginning.
+    fn id_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        if self.id_hash.is_some() {
+            return self.write(octets, out);
+        }
+        let room = limits::MESSAGE_ID_FIELD - self.id_field.len();
+        let (held, rest) = octets.split_at(octets.len().min(room));
+        self.id_field.extend_from_slice(held);
+        if !rest.is_empty() {
+            let beginning = std::mem::take(&mut self.id_field);
+            self.id_hash = Some(MailmanId::of_field(&beginning).hash());
+            self.write(&beginning, out);
+            self.write(rest, out);
+        }
+    }
+
+    /// The Message-ID has ended, if one was held.
+    fn end_id_field(&mut self, out: &mut Vec<u8>) {
+        if self.id_field.is_empty() {
+            return;
+        }
+        let field = std::mem::take(&mut self.id_field);
+        let id = MailmanId::of_field(&field);
+        self.write(&id.mended_field().unwrap_or_else(|| field.clone()), out);
+        self.id_hash = Some(id.hash());
+    }
+
+    /// Another header line begins, so what was held back stands before it.
+    fn before_line(&mut self, out: &mut Vec<u8>) {
+        if let Some(received) = self.received.take() {
+            self.write(received.as_bytes(), out);
+        }
+        self.flush_from_line(out);
+    }
+
+    fn flush_from_line(&mut self, out: &mut Vec<u8>) {
+        let from_line = std::mem::take(&mut self.from_line);
+        self.write(&from_line, out);
+    }
+
+    /// Writes what is added, and what was held back as the first of the body. `separate`: the
+    /// message has no blank line here.
+    fn end_header(&mut self, separate: bool, out: &mut Vec<u8>) {
+        self.end_id_field(out);
+        if let Some(received) = self.received.take() {
+            self.write(received.as_bytes(), out);
+        }
+        self.add_id(out);
+        let x_mail_from = format!("X-MailFrom: {}\r\n", self.mail_from);
+        self.write(x_mail_from.as_bytes(), out);
+        if separate || !self.from_line.is_empty() {
+            self.write(b"\r\n", out);
+        }
+        self.flush_from_line(out);
+        let held = std::mem::take(&mut self.held);
+        self.write(&held, out);
+        self.state = State::Body;
+    }
+
+    /// Writes a Message-ID, where there is none, and the hashes that Mailman wants.
+    fn add_id(&mut self, out: &mut Vec<u8>) {
+        if self.facts.message_id().is_none() {
+            self.write(b"Message-ID: <", out);
+            let digits_at = self.written;
+            let rest = format!("{:0ID_DIGITS$}@{}>\r\n", 0, self.hostname);
+            self.write(rest.as_bytes(), out);
+            let hostname = self.hostname.clone();
+            self.missing_id = Some(Blanks { digits_at, hashes_at: Vec::new(), hostname });
+        }
+        if self.style == Style::Plain {
+            return;
+        }
+        let hash = self.id_hash.take().unwrap_or_else(|| "0".repeat(mailman_id::HASH));
+        for name in ["Message-ID-Hash: ", "X-Message-ID-Hash: "] {
+            self.write(name.as_bytes(), out);
+            if let Some(blanks) = &mut self.missing_id {
+                blanks.hashes_at.push(self.written);
+            }
+            self.write(format!("{hash}\r\n").as_bytes(), out);
+        }
+    }
+
+    fn write(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(octets);
+        self.written += octets.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::{FROM, edited_at_once, edited_in_pieces};
+    use proptest::prelude::*;
+
+    fn edited(message: &[u8], piece: usize) -> (Vec<u8>, MessageId) {
+        let mut edit = HeaderEdit::new(Style::Plain, FROM.to_owned(), "host".to_owned(), None);
+        let mut out = Vec::new();
+        for chunk in message.chunks(piece) {
+            edit.push(chunk, &mut out);
+        }
+        let id = edit.finish(&mut out);
+        assert_eq!(edit.written, out.len() as u64);
+        (out, id)
+    }
+
+    /// Messages out of the words that matter here.
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop_oneof![
+            Just(b"X-MailFrom".to_vec()),
+            Just(b"x-mailFROM: evil".to_vec()),
+            Just(b"Message-ID".to_vec()),
+            Just(b"Message-ID: <[a@b]>".to_vec()),
+            Just(b"X-Message-id-HASH: x".to_vec()),
+            Just(b": <a@b>".to_vec()),
+            Just(b"From ".to_vec()),
+            Just(b"From".to_vec()),
+            Just(b":".to_vec()),
+            Just(b" ".to_vec()),
+            Just(b"\t".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\r".to_vec()),
+            Just(b"\n".to_vec()),
+            Just(b"A: b\r\n".to_vec()),
+            Just(b"\xe4\0".to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..3),
+        ];
+        proptest::collection::vec(word, 0..14).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn the_edit_equals_the_reference_in_any_pieces(message in message(), piece in 1..20_usize) {
+            for style in [Style::Plain, Style::Mailman] {
+                let (out, _) = edited_in_pieces(style, &message, piece);
+                prop_assert_eq!(
+                    out.escape_ascii().to_string(),
+                    edited_at_once(style, &message).escape_ascii().to_string(),
+                    "of {}", message.escape_ascii()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_forged_x_mailfrom_is_removed_with_its_continuations() {
+        for end in ["\r\n", "\n", "\r"] {
+            let message = format!(
+                "A: b{end}x-MAILfrom: evil{end}\tmore{end} still{end}Message-ID: <x@y>{end}{end}X-MailFrom: body{end}"
+            );
+            let expected =
+                format!("A: b{end}Message-ID: <x@y>{end}X-MailFrom: {FROM}\r\n{end}X-MailFrom: body{end}");
+            for piece in 1..8 {
+                let (out, id) = edited(message.as_bytes(), piece);
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+                assert_eq!(id, MessageId::Given("<x@y>".to_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_message_id_is_remembered_on_one_line_and_bounded() {
+        let (_, id) = edited(b"message-id:\r\n  <folded@\r\n x>  \r\nMessage-ID: <second>\r\n\r\n", 3);
+        assert_eq!(id, MessageId::Given("<folded@ x>".to_owned()));
+        let (_, id) = edited(format!("Message-ID: {}\r\n\r\n", "x".repeat(5000)).as_bytes(), 100);
+        assert!(matches!(id, MessageId::Given(id) if id.len() < limits::MESSAGE_ID));
+        let (_, id) = edited(b"Message-ID:\r\n\r\n", 100);
+        assert_eq!(
+            id,
+            MessageId::Given(String::new()),
+            "an empty one counts as present, as it does for Mailman"
+        );
+    }
+
+    #[test]
+    fn what_could_be_held_without_bound_ends_the_header() {
+        let name = "N".repeat(limits::HEADER_NAME + 1);
+        for message in [format!("A: b\r\n{name}: x\r\n\r\n"), format!("A: b\r\nFrom {name}\r\nB: c\r\n\r\n")]
+        {
+            let rest = message.strip_prefix("A: b\r\n").unwrap();
+            let expected =
+                format!("A: b\r\nMessage-ID: <{:032}@host>\r\nX-MailFrom: {FROM}\r\n\r\n{rest}", 0);
+            for piece in [1, 7, 5000] {
+                let (out, _) = edited(message.as_bytes(), piece);
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_received_line_comes_first_but_behind_a_leading_from_line() {
+        for (message, expected) in [
+            ("A: b\r\n\r\n", "R\r\nA: b\r\n"),
+            ("From x\r\nA: b\r\n\r\n", "From x\r\nR\r\nA: b\r\n"),
+            ("\r\n", "R\r\nMessage-ID"),
+            ("no header\r\n", "R\r\nMessage-ID"),
+        ] {
+            let received = Some("R\r\n".to_owned());
+            let mut edit = HeaderEdit::new(Style::Plain, FROM.to_owned(), "host".to_owned(), received);
+            let mut out = Vec::new();
+            edit.push(message.as_bytes(), &mut out);
+            edit.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.starts_with(expected), "{message:?} became {out:?}");
+        }
+    }
+
+    #[test]
+    fn mailman_gets_its_hashes_and_a_mended_id_in_place() {
+        let hashes = |hash: &str| {
+            format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\nX-MailFrom: {FROM}\r\n")
+        };
+        let of_ab = hashes("2AZYWIZED4JE6LED7JXVQIMSAA437BO3");
+        let long = format!("Message-ID: [{}]\r\n", "x".repeat(limits::MESSAGE_ID_FIELD));
+        let of_long = MailmanId::of_field(&long.as_bytes()[..limits::MESSAGE_ID_FIELD]).hash();
+        for (message, expected) in [
+            ("message-id:\t<a@b>\n\nx", format!("message-id:\t<a@b>\n{of_ab}\nx")),
+            ("Message-ID: <[a@b]>\r\nA: b", format!("Message-ID: <a@b>\r\nA: b\r\n{of_ab}\r\n")),
+            ("Message-ID:[a@b]", format!("Message-ID: <a@b>\r\n{of_ab}\r\n")),
+            (
+                "message-id-hash: x\r\n\ty\r\nMessage-ID: <a@b>\r\nX-MESSAGE-ID-HASH: z\r\nMessage-ID: [c]\r\n\r\n",
+                format!("Message-ID: <a@b>\r\nMessage-ID: [c]\r\n{of_ab}\r\n"),
+            ),
+            (
+                "Message-ID: <a@b>\r\nFrom x\r\n\r\n",
+                format!("Message-ID: <a@b>\r\n{of_ab}\r\nFrom x\r\n\r\n"),
+            ),
+            (&format!("{long}\r\n"), format!("{long}{}\r\n", hashes(&of_long))),
+            (
+                "Message-ID: <\u{e4}@b>\r\nMessage-ID: \u{e4}\r\n\r\n",
+                format!(
+                    "Message-ID: <??@b>\r\nMessage-ID: \u{e4}\r\n{}\r\n",
+                    hashes(&mailman_id::hash(b"<??@b>"))
+                ),
+            ),
+        ] {
+            for piece in [1, 7, usize::MAX] {
+                let (out, _) = edited_in_pieces(Style::Mailman, message.as_bytes(), piece);
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{message:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The octets of one message: what is changed in its header, what is noted as it passes, and where it is kept
+//! while it arrives.
+
+mod body;
+mod edit;
+mod facts;
+mod incoming;
+pub(crate) mod mailman_id;
+mod spool;
+
+pub(crate) use body::{Body, Message};
+pub(crate) use edit::{HeaderEdit, Style};
+#[cfg(any(test, fuzzing))]
+pub(crate) use edit::{ID_DIGITS, MessageId};
+pub(crate) use facts::Facts;
+pub(crate) use incoming::Incoming;
+pub(crate) use spool::{Spool, Spooled};

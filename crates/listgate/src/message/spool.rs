@@ -1,0 +1,115 @@
+//! Files for bodies that are too large for a row of a database.
+
+use crate::model::StoreError;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The directory of bodies too large for a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Spool {
+    pub(super) dir: Arc<Path>,
+    /// Makes names unique within the process; the time of its start makes them unique among all.
+    started: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl Spool {
+    pub(crate) fn new(dir: &Path) -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            dir: dir.into(),
+            started: u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX),
+            count: Arc::default(),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn create(&self) -> Result<SpoolFile, StoreError> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{:x}-{count:x}", self.started);
+        let path = self.dir.join(&name);
+        let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = opened.map_err(|source| failed("create", &path, source))?;
+        Ok(SpoolFile { file, unlink: Unlink(Some(path)), name, len: 0 })
+    }
+}
+
+/// Unlinks a file when dropped, unless told to keep it.
+#[derive(Debug)]
+struct Unlink(Option<PathBuf>);
+
+impl Drop for Unlink {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(why) = fs::remove_file(path)
+        {
+            tracing::warn!("cannot remove {}: {why}; the next start will", path.display());
+        }
+    }
+}
+
+/// A spool file that is still written.
+#[derive(Debug)]
+pub(super) struct SpoolFile {
+    pub(super) file: File,
+    unlink: Unlink,
+    name: String,
+    pub(super) len: u64,
+}
+
+impl SpoolFile {
+    pub(super) fn path(&self) -> &Path {
+        self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
+    }
+
+    pub(super) fn append(&mut self, octets: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(octets).map_err(|source| failed("write", self.path(), source))?;
+        self.len += octets.len() as u64;
+        Ok(())
+    }
+
+    /// Syncs the file, then its directory: only then does its name survive too.
+    pub(super) fn sync(self, dir: &Path) -> Result<Spooled, StoreError> {
+        let not_synced = |path: &Path, source| StoreError::sync(path, source);
+        self.file.sync_all().map_err(|source| not_synced(self.path(), source))?;
+        let opened = File::open(dir).map_err(|source| failed("open", dir, source))?;
+        opened.sync_all().map_err(|source| not_synced(dir, source))?;
+        Ok(Spooled { unlink: self.unlink, name: self.name, len: self.len })
+    }
+}
+
+/// A spool file whose octets and name are on stable storage. It unlinks itself when dropped, until a
+/// committed row names it.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    unlink: Unlink,
+    name: String,
+    pub(super) len: u64,
+}
+
+impl Spooled {
+    pub(crate) fn path(&self) -> &Path {
+        self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
+    }
+
+    /// Its name within the spool directory.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A committed row names the file now.
+    pub(crate) fn keep(mut self) {
+        self.unlink.0 = None;
+    }
+}
+
+fn failed(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::file(operation, path, source)
+}

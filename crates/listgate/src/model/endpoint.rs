@@ -1,0 +1,92 @@
+//! Endpoints: what an address of a list is.
+
+use super::list::List;
+use super::queue::Name;
+use listgate_lmtp::Refusal;
+use std::fmt;
+use std::sync::Arc;
+
+/// The names under which a list could answer, lower case: asked for in one lookup.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Names {
+    /// The whole local part before the detail. A list of this name wins.
+    pub(crate) whole: String,
+    /// The local part without its sub-address, where it has one.
+    pub(crate) base: Option<String>,
+    /// As addressed; the home replaces an alias domain.
+    pub(crate) domain: String,
+}
+
+/// In what role a list was addressed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Role {
+    Post,
+    Owner,
+    Bounces,
+    Confirm,
+    Join,
+    Leave,
+    Request,
+}
+
+impl Role {
+    /// The role that a sub-address names; `None` for what is no sub-address.
+    pub(crate) fn of_subaddress(suffix: &str) -> Option<Self> {
+        Some(match suffix {
+            "owner" => Self::Owner,
+            "bounces" => Self::Bounces,
+            "confirm" => Self::Confirm,
+            "join" | "subscribe" => Self::Join,
+            "leave" | "unsubscribe" => Self::Leave,
+            "request" => Self::Request,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Post => "post",
+            Self::Owner => "owner",
+            Self::Bounces => "bounces",
+            Self::Confirm => "confirm",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Request => "request",
+        }
+    }
+
+    pub(crate) fn queue(self) -> Name {
+        match self {
+            Self::Post | Self::Owner => Name::In,
+            Self::Bounces => Name::Bounces,
+            Self::Confirm | Self::Join | Self::Leave | Self::Request => Name::Command,
+        }
+    }
+}
+
+/// A list and the role it was addressed in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) list: Arc<List>,
+    pub(crate) role: Role,
+    /// What followed the VERP delimiter, as it was written.
+    pub(crate) detail: Option<String>,
+}
+
+impl fmt::Display for Endpoint {
+    /// As the log names it: `in/post mylist.example.com`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} {}", self.role.queue(), self.role.name(), self.list.list_id)
+    }
+}
+
+impl Endpoint {
+    /// Whether its list takes a message of `size` octets, as far as that is known. The owners can always
+    /// be asked why not, and bounces are of mail that the list did send.
+    ///
+    /// # Errors
+    /// What its recipient is answered.
+    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), Refusal> {
+        if matches!(self.role, Role::Owner | Role::Bounces) { Ok(()) } else { self.list.takes(size) }
+    }
+}

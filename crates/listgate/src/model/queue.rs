@@ -1,0 +1,59 @@
+//! The queues.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Name {
+    /// Posts, and mail to the owners.
+    In,
+    /// Mail to `-request`, `-confirm`, `-join` and `-leave`.
+    Command,
+    /// Mail to `-bounces`.
+    Bounces,
+}
+
+impl Name {
+    pub(crate) const ALL: [Self; 3] = [Self::In, Self::Command, Self::Bounces];
+
+    /// `in`, `command` or `bounces`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Command => "command",
+            Self::Bounces => "bounces",
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        known.ok_or_else(|| format!("there is no queue {text:?}: the queues are in, command and bounces"))
+    }
+}
+
+/// How full a queue is. A message counts in each of its entries.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Depth {
+    pub(crate) entries: u64,
+    pub(crate) octets: u64,
+}
+
+/// One queue, as it is when somebody asks.
+pub(crate) struct QueueNow {
+    pub(crate) name: &'static str,
+    pub(crate) entries: u64,
+    pub(crate) octets: u64,
+    /// Seconds since its oldest entry came; 0 when it is empty.
+    pub(crate) oldest: u64,
+}
