@@ -21,6 +21,11 @@ impl<T> PerRecipient<T> {
         PerRecipient { transaction: self.transaction, items: self.items.into_iter().map(change).collect() }
     }
 
+    /// A reference to every value, in order.
+    pub fn as_ref(&self) -> PerRecipient<&T> {
+        PerRecipient { transaction: self.transaction, items: self.items.iter().collect() }
+    }
+
     /// The values, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()

@@ -222,6 +222,12 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.state == State::Data
     }
 
+    /// The recipients accepted in the open transaction. After [`Event::Abandoned`] and a refused message, those of
+    /// the transaction that ended, until the next MAIL is accepted. None after [`Event::Complete`], which gave them.
+    pub fn recipients(&self) -> &[R] {
+        &self.accepted
+    }
+
     /// How many commands there were since the last whole message.
     pub fn commands(&self) -> u32 {
         self.commands
@@ -246,6 +252,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     pub fn accept_mail(&mut self) {
         assert_eq!(self.state, State::AskedMail);
         self.state = State::Envelope;
+        self.accepted.clear();
         self.transaction += 1;
         self.reply(250, (1, 0), "Sender ok");
     }
@@ -352,7 +359,6 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// Forgets the transaction; the session is ready for the next.
     fn reset(&mut self) {
         self.state = State::Idle;
-        self.accepted.clear();
         self.refused = false;
         self.mail_failed = false;
         self.received = 0;
@@ -555,14 +561,16 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.state = State::AskedOutcomes;
         self.transaction_until = None;
         self.wait_until = None;
-        let accepted = std::mem::take(&mut self.accepted);
-        self.owed = accepted.len();
+        self.owed = self.accepted.len();
         match self.fault() {
             Some(why) => {
                 self.fail(&why);
                 Some(Event::Refused { what: Refused::Message, why })
             }
-            None => Some(Event::Complete(PerRecipient::new(self.transaction, accepted))),
+            None => {
+                let accepted = std::mem::take(&mut self.accepted);
+                Some(Event::Complete(PerRecipient::new(self.transaction, accepted)))
+            }
         }
     }
 }
