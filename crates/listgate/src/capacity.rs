@@ -2,6 +2,7 @@
 //! before the data is sent, or after it where more came than was declared, and a line in the log.
 
 use crate::limits;
+use crate::model::NotTaken;
 use crate::model::Space;
 use crate::model::{Depth, Name};
 use bytesize::ByteSize;
@@ -11,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const NO_SPACE: Refusal = Refusal::new(452, 3, 1, "Insufficient system storage, try again later");
 const TOO_MUCH: Refusal = Refusal::new(452, 3, 2, "Too much mail at once, try again later");
-const QUEUE_FULL: Refusal = Refusal::new(452, 3, 1, "The queue is full, try again later");
 
 /// What an operator allows.
 #[derive(Clone, Debug)]
@@ -56,24 +56,11 @@ impl Capacity {
         Ok(room)
     }
 
-    /// Octets of a message have arrived: what was not declared needs room too.
+    /// Room for so many octets more.
     ///
     /// # Errors
     /// What MAIL would have been answered.
-    pub(crate) fn arrived(
-        &self,
-        room: &mut Reserved,
-        octets: u64,
-        space: impl FnOnce() -> Result<Space, Refusal>,
-    ) -> Result<(), Refusal> {
-        room.arrived += octets;
-        match room.arrived.saturating_sub(room.reserved) {
-            0 => Ok(()),
-            more => self.extend(room, more, space()?),
-        }
-    }
-
-    fn extend(&self, room: &mut Reserved, more: u64, space: Space) -> Result<(), Refusal> {
+    pub(crate) fn extend(&self, room: &mut Reserved, more: u64, space: Space) -> Result<(), Refusal> {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
         // What came of this message is on the disk, and no longer free.
         let others = in_flight.saturating_sub(room.reserved);
@@ -98,31 +85,20 @@ impl Capacity {
         Ok(())
     }
 
+    /// Whether a queue is at its cap.
+    pub(crate) fn is_full(&self, depth: Depth, space: Space) -> bool {
+        self.level(depth, space) == Level::Full
+    }
+
     /// Whether a queue takes another entry; the log is told when it comes near its cap and when it
-    /// reaches it. `now` looks how full it really is: others empty it.
+    /// reaches it.
     ///
     /// # Errors
-    /// What RCPT is answered.
-    pub(crate) fn admits<E: From<Refusal>>(
-        &self,
-        queue: Name,
-        depth: Depth,
-        space: Space,
-        now: impl FnOnce() -> Result<Depth, E>,
-    ) -> Result<(), E> {
-        let mut depth = depth;
-        if self.level(depth, space) == Level::Full {
-            depth = now()?;
-        }
+    /// It is full.
+    pub(crate) fn admits(&self, queue: Name, depth: Depth, space: Space) -> Result<(), NotTaken> {
         let level = self.level(depth, space);
         self.tell(queue, level, depth);
-        match level {
-            Level::Full => {
-                let text = format!("The queue {queue} is full, try again later");
-                Err(QUEUE_FULL.with_text(text).into())
-            }
-            Level::Low | Level::High => Ok(()),
-        }
+        if level == Level::Full { Err(NotTaken::QueueFull(queue)) } else { Ok(()) }
     }
 
     /// Octets on their way in.
@@ -182,6 +158,12 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
+    /// Octets of the message have arrived: gives how many more it needs than were reserved for it.
+    pub(crate) fn arrived(&mut self, octets: u64) -> u64 {
+        self.arrived += octets;
+        self.arrived.saturating_sub(self.reserved)
+    }
+
     /// Nothing of the message is held any more.
     pub(crate) fn release(&mut self) {
         self.in_flight.fetch_sub(std::mem::take(&mut self.reserved), Ordering::Relaxed);
@@ -204,6 +186,13 @@ mod tests {
         Space { free: octets, unused: 0, inodes: None }
     }
 
+    fn arrive(capacity: &Capacity, room: &mut Reserved, octets: u64, space: Space) -> Result<(), Refusal> {
+        match room.arrived(octets) {
+            0 => Ok(()),
+            more => capacity.extend(room, more, space),
+        }
+    }
+
     fn capacity() -> Capacity {
         Capacity::new(Bounds { min_free: 100, max_in_flight: 500, max_entries: 10, max_octets: None })
     }
@@ -212,10 +201,9 @@ mod tests {
     fn what_is_on_its_way_is_counted_until_it_is_dropped() {
         let capacity = capacity();
         let mut first = capacity.reserve(Some(300), SPACE).unwrap();
-        let unasked = || panic!("what was declared has its room");
-        capacity.arrived(&mut first, 200, unasked).unwrap();
+        assert_eq!(first.arrived(200), 0, "what was declared has its room");
         assert_eq!(capacity.in_flight(), 300);
-        capacity.arrived(&mut first, 150, || Ok(SPACE)).unwrap();
+        arrive(&capacity, &mut first, 150, SPACE).unwrap();
         assert_eq!(capacity.in_flight(), 350, "more than was declared");
         assert_eq!(capacity.reserve(Some(200), SPACE).unwrap_err(), TOO_MUCH);
         drop(first);
@@ -229,21 +217,20 @@ mod tests {
     fn what_was_not_declared_is_refused_as_mail_would_have_been() {
         let capacity = capacity();
         let mut room = capacity.reserve(Some(300), SPACE).unwrap();
-        assert_eq!(capacity.arrived(&mut room, 501, || Ok(SPACE)), Err(TOO_MUCH));
+        assert_eq!(arrive(&capacity, &mut room, 501, SPACE), Err(TOO_MUCH));
         assert_eq!(capacity.in_flight(), 300, "what was refused is not held");
         room.release();
         assert_eq!(capacity.in_flight(), 0);
         drop(room);
         assert_eq!(capacity.in_flight(), 0, "released once");
         let mut room = capacity.reserve(None, SPACE).unwrap();
-        let with = |octets| move || Ok(free(octets));
-        assert_eq!(capacity.arrived(&mut room, 10, with(109)), Err(NO_SPACE));
+        assert_eq!(arrive(&capacity, &mut room, 10, free(109)), Err(NO_SPACE));
         // Its own octets are not looked for twice: those that came are not free any more.
         let mut room = capacity.reserve(None, SPACE).unwrap();
-        for free in [130, 120, 110] {
-            capacity.arrived(&mut room, 10, with(free)).unwrap();
+        for octets in [130, 120, 110] {
+            arrive(&capacity, &mut room, 10, free(octets)).unwrap();
         }
-        assert_eq!(capacity.arrived(&mut room, 10, with(109)), Err(NO_SPACE));
+        assert_eq!(arrive(&capacity, &mut room, 10, free(109)), Err(NO_SPACE));
     }
 
     #[test]
@@ -253,7 +240,7 @@ mod tests {
         let space = Space { free: 1000, unused: 1 << 20, inodes: None };
         let small = limits::BODY_IN_MEMORY as u64;
         let mut room = capacity.reserve(Some(small), space).unwrap();
-        assert_eq!(capacity.arrived(&mut room, small + 1, || Ok(space)), Err(NO_SPACE));
+        assert_eq!(arrive(&capacity, &mut room, small + 1, space), Err(NO_SPACE));
         drop(room);
         assert_eq!(capacity.reserve(Some(small + 1), space).unwrap_err(), NO_SPACE);
         drop(capacity.reserve(Some(small + 1), Space { free: 1000 + small + 1, ..space }).unwrap());
@@ -268,9 +255,9 @@ mod tests {
         assert_eq!(capacity.level(depth(450), spare(550)), Level::High);
         assert_eq!(capacity.level(depth(500), spare(500)), Level::Full);
         assert_eq!(capacity.level(Depth { entries: 10, octets: 0 }, spare(1000)), Level::Full);
-        let full = capacity.admits(Name::In, depth(500), spare(500), || Ok::<_, Refusal>(depth(500)));
-        assert!(full.unwrap_err().to_string().contains("The queue in is full"));
-        let emptied = capacity.admits(Name::In, depth(500), spare(500), || Ok::<_, Refusal>(depth(1)));
-        assert_eq!(emptied, Ok(()));
+        assert!(capacity.is_full(depth(500), spare(500)));
+        let full = capacity.admits(Name::In, depth(500), spare(500)).unwrap_err();
+        assert!(full.refusal().to_string().contains("The queue in is full"));
+        capacity.admits(Name::In, depth(1), spare(500)).unwrap();
     }
 }

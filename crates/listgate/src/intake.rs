@@ -1,24 +1,27 @@
 //! One transaction: message and recipients → endpoints → queue → one outcome for each.
 
-use crate::backends::Home;
-use crate::backends::{Delivery, NotStored, Outcomes, Queued};
+use crate::backends::{Backend, Delivery, NotStored, Queued};
 use crate::capacity::{Capacity, Reserved};
 use crate::config::RefuseAt;
 use crate::limits;
-use crate::message::Incoming;
-use crate::message::Message;
+use crate::message::{Incoming, Message, Spool};
 use crate::metrics::Metrics;
-use crate::model::{Addressed, Envelope, Fingerprint, Name, StoreError};
-use crate::model::{Changes, List};
-use crate::model::{Endpoint, Names};
+use crate::model::{
+    Addressed, Changes, DeliveryKey, Endpoint, Envelope, List, Name, Names, NotTaken, Space, StoreError,
+};
 use crate::route::{self, Lookup, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What every transaction of a gate shares.
 pub(crate) struct Intake {
-    pub(crate) home: Home,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Where large bodies are kept while they arrive.
+    pub(crate) spool: Spool,
+    pub(crate) keys: DeliveryKeys,
     pub(crate) rules: Rules,
     pub(crate) refuse_at: RefuseAt,
     /// The right-hand side of a Message-ID of ours.
@@ -30,19 +33,62 @@ pub(crate) struct Intake {
 
 const LOOP: Refusal = Refusal::new(554, 4, 6, "Too many hops");
 
+/// A recipient that was accepted at RCPT, and what it was then.
+#[derive(Debug)]
+pub(crate) struct Recipient {
+    pub(crate) path: ForwardPath,
+    /// `None`: it is refused after the data, if it is still no endpoint then.
+    endpoint: Option<Endpoint>,
+    as_of: Option<Changes>,
+}
+
+/// What became of a recipient after the data.
+pub(crate) struct Outcome<'r> {
+    pub(crate) recipient: &'r Recipient,
+    /// Known when it was stored.
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) result: Result<Queued, Refusal>,
+}
+
+impl<'r> Outcome<'r> {
+    pub(crate) fn refused(recipient: &'r Recipient, refusal: Refusal) -> Self {
+        Self { recipient, endpoint: None, result: Err(refusal) }
+    }
+}
+
+/// A transaction that was decided.
+pub(crate) struct Delivered<'r> {
+    pub(crate) outcomes: PerRecipient<Outcome<'r>>,
+    pub(crate) message_id: String,
+}
+
+/// A recipient after the data: what it is, or why it takes no mail.
+struct Found<'r> {
+    recipient: &'r Recipient,
+    endpoint: Result<Endpoint, NotTaken>,
+}
+
 impl Intake {
     /// Room for a message of the declared size.
-    pub(crate) fn admit(&self, sender: &Sender) -> Result<Reserved, Refusal> {
-        let space = self.home.space().map_err(|why| self.unavailable(&why))?;
+    pub(crate) async fn admit(&self, sender: &Sender) -> Result<Reserved, Refusal> {
+        let space = self.space().await?;
         self.capacity.reserve(sender.size, space)
     }
 
-    /// Octets of a message have come, which may be more than were declared.
-    pub(crate) fn arrived(&self, room: &mut Reserved, octets: u64) -> Result<(), Refusal> {
-        self.capacity.arrived(room, octets, || self.home.space().map_err(|why| self.unavailable(&why)))
+    /// Octets of a message have come, which may be more than were declared. Dropped at its await, none of them
+    /// is counted.
+    pub(crate) async fn arrived(&self, room: &mut Reserved, octets: u64) -> Result<(), Refusal> {
+        match room.arrived(octets) {
+            0 => Ok(()),
+            more => self.capacity.extend(room, more, self.space().await?),
+        }
     }
 
-    /// What RCPT answers for a message of the declared size. A doubt of ours is told at once, whatever
+    async fn space(&self) -> Result<Space, Refusal> {
+        self.backend.space().await.map_err(|why| self.unavailable(&why))
+    }
+
+    /// What RCPT answers for a message of the declared size. A doubt of ours is reported at once, whatever
     /// `refuse_at` says.
     pub(crate) async fn recipient(
         &self,
@@ -50,13 +96,13 @@ impl Intake {
         size: Option<u64>,
         asked: Instant,
     ) -> Result<Recipient, Refusal> {
-        let as_of = self.home.changes(asked).map_err(|why| self.unavailable(&why))?;
+        let as_of = self.backend.changes(asked).await.map_err(|why| self.unavailable(&why))?;
         match self.takes(&path, size, asked).await {
             Ok(endpoint) => Ok(Recipient { path, endpoint: Some(endpoint), as_of }),
-            Err(refusal) if !refusal.is_temporary() && self.refuse_at == RefuseAt::Data => {
+            Err(why) if !why.is_temporary() && self.refuse_at == RefuseAt::Data => {
                 Ok(Recipient { path, endpoint: None, as_of })
             }
-            Err(refusal) => Err(refusal),
+            Err(why) => Err(why.refusal()),
         }
     }
 
@@ -67,31 +113,41 @@ impl Intake {
         path: &ForwardPath,
         size: Option<u64>,
         asked: Instant,
-    ) -> Result<Endpoint, Refusal> {
-        let endpoint = route::route(path, size, &self.rules, &self.asked(asked)).await?;
-        self.has_room(endpoint.role.queue()).map(|()| endpoint)
+    ) -> Result<Endpoint, NotTaken> {
+        let endpoint = self.noted(route::route(path, size, &self.rules, &self.asked(asked)).await)?;
+        self.noted(self.has_room(endpoint.role.queue()).await).map(|()| endpoint)
     }
 
     /// Whether an address belongs to a list, which may take no mail now.
-    pub(crate) async fn belongs_to_a_list(&self, path: &ForwardPath) -> Result<(), Refusal> {
-        route::resolve(path, &self.rules, &self.asked(Instant::now())).await.map(drop)
+    pub(crate) async fn belongs_to_a_list(&self, path: &ForwardPath) -> Result<(), NotTaken> {
+        self.noted(route::resolve(path, &self.rules, &self.asked(Instant::now())).await).map(drop)
     }
 
     /// Whether mail to a domain is ours.
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
-        self.asked(Instant::now()).serves(domain).await
+    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, NotTaken> {
+        self.noted(self.backend.serves(domain).await.map_err(NotTaken::Unknown))
     }
 
     fn asked(&self, at: Instant) -> Asked<'_> {
-        Asked { intake: self, at }
+        Asked { backend: &*self.backend, at }
     }
 
-    /// Whether a queue takes another entry.
-    fn has_room(&self, queue: Name) -> Result<(), Refusal> {
-        let unavailable = |why: StoreError| self.unavailable(&why);
-        let space = self.home.space().map_err(unavailable)?;
-        let now = || self.home.depth_now(queue).map_err(unavailable);
-        self.capacity.admits(queue, self.home.depth(queue), space, now)
+    /// Logs and counts what could not be answered.
+    fn noted<T>(&self, answer: Result<T, NotTaken>) -> Result<T, NotTaken> {
+        if let Err(NotTaken::Unknown(why)) = &answer {
+            self.unavailable(why);
+        }
+        answer
+    }
+
+    /// Whether a queue takes another entry. Others empty it, so one that looks full is looked at again.
+    async fn has_room(&self, queue: Name) -> Result<(), NotTaken> {
+        let space = self.backend.space().await?;
+        let mut depth = self.backend.depth(queue, limits::DEPTH_AGE).await?;
+        if self.capacity.is_full(depth, space) {
+            depth = self.backend.depth(queue, Duration::ZERO).await?;
+        }
+        self.capacity.admits(queue, depth, space)
     }
 
     /// A message begins to arrive.
@@ -102,82 +158,91 @@ impl Intake {
             let now = mail_date(SystemTime::now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });
-        let (style, spool) = (self.home.style(), self.home.spool());
-        Box::new(Incoming::new(style, self.home.mail_from(mail_from), &self.hostname, received, spool))
+        let style = self.backend.style();
+        let mail_from = style.mail_from(mail_from);
+        Box::new(Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone()))
     }
 
     /// The message is whole: it is stored for every recipient that is an endpoint now, which may not
     /// be all that were at RCPT. Dropped at an await, either all of it is stored or nothing.
-    pub(crate) async fn deliver(
+    ///
+    /// # Errors
+    /// The refusal of all recipients.
+    pub(crate) async fn deliver<'r>(
         &self,
         envelope: Envelope,
         incoming: Box<Incoming>,
-        to: PerRecipient<Recipient>,
-    ) -> Result<Delivered, Refusal> {
+        to: &'r PerRecipient<Recipient>,
+    ) -> Result<Delivered<'r>, Refusal> {
         let message = incoming.finish().await.map_err(|why| self.unavailable(&why))?;
-        #[cfg(test)]
-        assert!(!message.message_id.contains("panic"), "injected by a test");
         let received_lines = message.facts.received_lines();
         if received_lines > limits::RECEIVED_LINES {
             return Err(
                 LOOP.with_text(format!("Too many hops: {received_lines} Received lines, a mail loop"))
             );
         }
-        let as_of = found_at_rcpt(&to, message.original_size);
-        let to = if as_of.is_some() {
-            to.map(|Recipient { path, endpoint, .. }| {
-                Ok(addressed(&message, path, endpoint.expect("all were found at RCPT")))
-            })
-        } else {
-            self.look_up(&message, to.map(|recipient| recipient.path)).await
+        let (as_of, size) = (found_at_rcpt(to, message.original_size), message.original_size);
+        let found = match as_of {
+            Some(_) => to.as_ref().map(Found::at_rcpt),
+            None => self.look_up(size, to).await,
         };
-        let delivery = Delivery { envelope, message, to, as_of };
-        match self.store(delivery).await {
+        let message_id = message.message_id.clone();
+        let outcomes = match self.store(envelope, message, found, as_of).await {
             // Once is enough: they are then as of a moment after the data, as everywhere else. Lists that
             // come and go all the time could keep mail out for ever.
             Err(NotStored::Changed(outdated)) => {
-                let Delivery { envelope, message, to, .. } = *outdated;
-                let paths = to.map(|found| found.expect("all were found at RCPT").recipient);
-                let to = self.look_up(&message, paths).await;
-                self.store(Delivery { envelope, message, to, as_of: None }).await
+                let Delivery { envelope, message, .. } = *outdated;
+                let found = self.look_up(size, to).await;
+                self.store(envelope, message, found, None).await
             }
             stored => stored,
-        }
-        .map_err(|why| match why {
+        };
+        let outcomes = outcomes.map_err(|why| match why {
             NotStored::Store(why) => why.refusal(),
             NotStored::Changed(_) => unreachable!("what was looked up after the data is stored as it is"),
-        })
+        })?;
+        Ok(Delivered { outcomes, message_id })
     }
 
-    /// Looks every recipient up anew.
-    async fn look_up(
-        &self,
-        message: &Message,
-        paths: PerRecipient<ForwardPath>,
-    ) -> PerRecipient<Result<Addressed, Refusal>> {
+    /// Looks every recipient up again, for a message of `size` octets.
+    async fn look_up<'r>(&self, size: u64, to: &'r PerRecipient<Recipient>) -> PerRecipient<Found<'r>> {
         let lookup = self.asked(Instant::now());
         let mut found = Vec::new();
-        for path in &paths {
-            found.push(route::route(path, Some(message.original_size), &self.rules, &lookup).await);
+        for recipient in to {
+            let endpoint = route::route(&recipient.path, Some(size), &self.rules, &lookup).await;
+            found.push(self.noted(endpoint));
         }
         let mut found = found.into_iter();
-        paths.map(|path| {
-            let endpoint = found.next().expect("each recipient was looked up")?;
-            Ok(addressed(message, path, endpoint))
+        to.as_ref().map(|recipient| {
+            let endpoint = found.next().expect("each recipient was looked up");
+            Found { recipient, endpoint }
         })
     }
 
-    async fn store(&self, delivery: Delivery) -> Result<Delivered, NotStored> {
-        let Delivery { message, to, .. } = &delivery;
-        let message_id = message.message_id.clone();
-        let endpoints: Vec<_> =
-            to.iter().map(|addressed| addressed.as_ref().ok().map(|it| it.endpoint.clone())).collect();
-        let outcomes = if endpoints.iter().any(Option::is_some) {
-            self.home.put(delivery).await?
+    /// Stores the message for those that are endpoints, if there are any.
+    async fn store<'r>(
+        &self,
+        envelope: Envelope,
+        message: Message,
+        found: PerRecipient<Found<'r>>,
+        as_of: Option<Changes>,
+    ) -> Result<PerRecipient<Outcome<'r>>, NotStored> {
+        let to: Vec<Addressed> = found.iter().filter_map(Found::addressed).collect();
+        let count = to.len();
+        let queued = if to.is_empty() {
+            Vec::new()
         } else {
-            delivery.to.map(|addressed| Err(addressed.expect_err("none is an endpoint")))
+            self.backend.put(Delivery { key: self.keys.next(), envelope, message, to, as_of }).await?
         };
-        Ok(Delivered { outcomes, endpoints, message_id })
+        assert_eq!(queued.len(), count, "a backend gives a proof for each recipient");
+        let mut queued = queued.into_iter();
+        Ok(found.map(|Found { recipient, endpoint }| match endpoint {
+            Ok(endpoint) => {
+                let queued = queued.next().expect("a proof for each endpoint");
+                Outcome { recipient, endpoint: Some(endpoint), result: Ok(queued) }
+            }
+            Err(why) => Outcome::refused(recipient, why.refusal()),
+        }))
     }
 
     /// Whether mail would be taken now.
@@ -185,25 +250,26 @@ impl Intake {
     /// # Errors
     /// Why not, in words for an operator.
     pub(crate) async fn is_ready(&self) -> Result<(), String> {
-        self.home.serves("").await.map_err(|why| why.to_string())?;
-        let space = self.home.space().map_err(|why| why.to_string())?;
+        self.backend.serves("").await.map_err(|why| why.to_string())?;
+        let space = self.backend.space().await.map_err(|why| why.to_string())?;
         self.capacity.reserve(None, space).map(drop).map_err(|refusal| refusal.to_string())
     }
 
     /// The metrics as they are now, in Prometheus's text format.
     pub(crate) async fn metrics_now(&self) -> String {
-        let queues = self.home.queues_now().await.unwrap_or_else(|why| {
+        let queues = self.backend.backlog().await.unwrap_or_else(|why| {
             tracing::warn!("{why}; the metrics have no queues");
             Vec::new()
         });
-        self.metrics.render(&queues, self.home.space().ok(), self.capacity.in_flight())
+        let space = self.backend.space().await.ok();
+        self.metrics.render(&queues, space, self.capacity.in_flight())
     }
 
     /// The refusal for a doubt of ours, after the log was told why.
     pub(crate) fn unavailable(&self, why: &StoreError) -> Refusal {
         self.metrics.failed(why);
         if why.is_final() {
-            self.home.condemn(why);
+            self.backend.give_up(why);
         } else {
             tracing::error!("{why}; the mail server will try again");
         }
@@ -211,18 +277,33 @@ impl Intake {
     }
 }
 
-/// A recipient that was accepted at RCPT, and what it was then.
-#[derive(Debug)]
-pub(crate) struct Recipient {
-    pub(crate) path: ForwardPath,
-    /// `None`: it is refused after the data, if it is still no endpoint then.
-    endpoint: Option<Endpoint>,
-    as_of: Option<Changes>,
+impl<'r> Found<'r> {
+    fn at_rcpt(recipient: &'r Recipient) -> Self {
+        let endpoint = recipient.endpoint.clone().expect("all were found at RCPT");
+        Self { recipient, endpoint: Ok(endpoint) }
+    }
+
+    fn addressed(&self) -> Option<Addressed> {
+        let endpoint = self.endpoint.as_ref().ok()?.clone();
+        Some(Addressed { recipient: self.recipient.path.to_string(), endpoint })
+    }
 }
 
-fn addressed(message: &Message, recipient: ForwardPath, endpoint: Endpoint) -> Addressed {
-    let fingerprint = Fingerprint::new(&message.digest, &endpoint);
-    Addressed { recipient, endpoint, fingerprint }
+/// Keys of deliveries that no other gate gives.
+pub(crate) struct DeliveryKeys {
+    gate: u64,
+    given: AtomicU64,
+}
+
+impl DeliveryKeys {
+    pub(crate) fn new() -> Self {
+        // Random: std seeds each of them from the system.
+        Self { gate: RandomState::new().hash_one("gate"), given: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> DeliveryKey {
+        DeliveryKey { gate: self.gate, n: self.given.fetch_add(1, Ordering::Relaxed) }
+    }
 }
 
 /// The one count of changes at which all recipients were endpoints that take `size` octets.
@@ -237,32 +318,17 @@ fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
 
 /// Answers a question that was asked at a moment: no answer is older than that.
 struct Asked<'i> {
-    intake: &'i Intake,
+    backend: &'i dyn Backend,
     at: Instant,
 }
 
 impl Lookup for Asked<'_> {
-    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, Refusal> {
-        self.intake.home.find(names, self.at).await.map_err(|why| self.intake.unavailable(&why))
+    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError> {
+        self.backend.find(names, self.at).await
     }
 
-    async fn serves(&self, domain: &str) -> Result<bool, Refusal> {
-        self.intake.home.serves(domain).await.map_err(|why| self.intake.unavailable(&why))
-    }
-}
-
-/// A transaction that was decided.
-pub(crate) struct Delivered {
-    pub(crate) outcomes: Outcomes,
-    /// The endpoint of each recipient that has one, in order.
-    pub(crate) endpoints: Vec<Option<Endpoint>>,
-    pub(crate) message_id: String,
-}
-
-impl Delivered {
-    /// The id of the delivery, when something was stored.
-    pub(crate) fn id(&self) -> Option<String> {
-        self.outcomes.iter().flatten().next().map(Queued::delivery)
+    async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
+        self.backend.serves(domain).await
     }
 }
 

@@ -64,8 +64,14 @@ pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// Free inodes of the file system below which no mail is taken: large bodies need one each.
 pub(crate) const MIN_INODES: u64 = 1000;
 
+/// Deliveries that are remembered with the keys of their puts. A put whose answer was lost is repeated at once.
+pub(crate) const RECENT_PUTS: usize = 1024;
+
 /// How long free space is believed to be what it was.
 pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
+
+/// How long a queue's depth is believed to be what it was, as long as it is below its cap.
+pub(crate) const DEPTH_AGE: Duration = Duration::from_millis(500);
 
 /// How long mail is remembered, to know it when it comes again: a mail server gives up after five
 /// days (RFC 5321 section 4.5.4.1).
@@ -148,6 +154,9 @@ pub(crate) const KNOWN_YESES: usize = 10_000;
 /// Files of one delivery to Mailman's queues that are open at a time: what is written before is synced
 /// and closed.
 pub(crate) const OPEN_QUEUE_FILES: usize = 16;
+
+/// Octets of a message that a consumer reads at a time.
+pub(crate) const READ_AT_ONCE: usize = 256 << 10;
 
 /// Entries in one transaction of a consumer, while which no mail is stored.
 pub(crate) const LEASED_AT_ONCE: usize = 64;

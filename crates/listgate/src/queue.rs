@@ -26,7 +26,8 @@ use crate::backends::sqlite::DataDir;
 use crate::backends::sqlite::leases::Leases;
 use crate::limits;
 use crate::model::StoreError;
-pub use crate::model::{Entry, EntryId, Id, Lease, Msgdata, Name, Stale, Stored, Verdict};
+pub use crate::model::{Entry, EntryId, Id, Lease, Msgdata, Name, Stale, Verdict};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,13 +66,15 @@ impl Queue {
         self.leases.lease(max.min(limits::LEASED_AT_ONCE), hold).map_err(Error::unavailable)
     }
 
-    /// The message of an entry, to be read. A large one is read from its file.
+    /// The message of an entry, to be read from its beginning, some of it at a time.
     ///
     /// # Errors
     /// The entry was removed by an operator, or its message cannot be read.
-    pub fn message(&self, lease: &Lease) -> Result<Stored, Error> {
-        let found = self.leases.message(lease).map_err(Error::unavailable)?;
-        found.ok_or_else(|| Error::Removed(lease.entry.id.to_string()))
+    pub fn message(&self, lease: &Lease) -> Result<Message<'_>, Error> {
+        let mut message =
+            Message { queue: self, id: lease.entry.id.clone(), offset: 0, buffer: Vec::new(), at: 0 };
+        message.read_on()?;
+        Ok(message)
     }
 
     /// Lets leases last for the time `hold` from now; one result for each.
@@ -116,5 +119,42 @@ impl Error {
             why if why.is_final() || why.is_closed() => Self::Failed(why.into()),
             why => Self::Unavailable(why.into()),
         }
+    }
+}
+
+/// A message as it is stored. It is read as long as its entry is there.
+pub struct Message<'q> {
+    queue: &'q Queue,
+    id: Id,
+    /// Octets that were read from the store.
+    offset: u64,
+    /// The last of them.
+    buffer: Vec<u8>,
+    /// How many of these were given.
+    at: usize,
+}
+
+impl Message<'_> {
+    /// The next octets from the store; none at the end.
+    fn read_on(&mut self) -> Result<(), Error> {
+        let Id::Entry(EntryId { delivery, .. }) = self.id else {
+            unreachable!("such entries are not leased")
+        };
+        let read = self.queue.leases.read(delivery, self.offset, limits::READ_AT_ONCE);
+        let octets = read.map_err(Error::unavailable)?.ok_or_else(|| Error::Removed(self.id.to_string()))?;
+        self.offset += octets.len() as u64;
+        (self.buffer, self.at) = (octets, 0);
+        Ok(())
+    }
+}
+
+impl io::Read for Message<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.buffer.len() && !self.buffer.is_empty() {
+            self.read_on().map_err(io::Error::other)?;
+        }
+        let octets = io::Read::read(&mut &self.buffer[self.at..], buffer)?;
+        self.at += octets;
+        Ok(octets)
     }
 }

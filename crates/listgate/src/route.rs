@@ -1,14 +1,10 @@
-//! Which endpoint of which list an address is: mailbox → [`Endpoint`] or [`Refusal`]. Pure but for
+//! Which endpoint of which list an address is: mailbox → [`Endpoint`] or [`NotTaken`]. Pure but for
 //! the lookup it is handed.
 
-use crate::model::{Endpoint, Names, Role};
+use crate::model::{Endpoint, Names, NotTaken, Role, StoreError};
 use crate::model::{List, ListAddress};
-use listgate_lmtp::{ForwardPath, Mailbox, Refusal, is_dot_string};
+use listgate_lmtp::{ForwardPath, Mailbox, is_dot_string};
 use std::sync::Arc;
-
-/// What mail to no endpoint is answered with.
-pub(crate) const NO_SUCH_MAILBOX: Refusal =
-    Refusal::new(550, 1, 1, "Requested action not taken: mailbox unavailable");
 
 /// How a site reads addresses.
 #[derive(Clone, Debug)]
@@ -49,12 +45,12 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
     Reading { names: Names { whole, base, domain }, role, detail }
 }
 
-/// Who knows lists and domains. What they cannot tell is a refusal.
+/// Who knows lists and domains.
 pub(crate) trait Lookup {
     /// The list for some names.
-    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, Refusal>;
+    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError>;
     /// Whether a domain is ours.
-    async fn serves(&self, domain: &str) -> Result<bool, Refusal>;
+    async fn serves(&self, domain: &str) -> Result<bool, StoreError>;
 }
 
 /// Decides what an address is, and whether its list takes a message of `size` octets, where that is
@@ -64,7 +60,7 @@ pub(crate) async fn route(
     size: Option<u64>,
     rules: &Rules,
     lookup: &impl Lookup,
-) -> Result<Endpoint, Refusal> {
+) -> Result<Endpoint, NotTaken> {
     let endpoint = resolve(path, rules, lookup).await?;
     endpoint.takes(size).map(|()| endpoint)
 }
@@ -74,7 +70,7 @@ pub(crate) async fn resolve(
     path: &ForwardPath,
     rules: &Rules,
     lookup: &impl Lookup,
-) -> Result<Endpoint, Refusal> {
+) -> Result<Endpoint, NotTaken> {
     let postmaster_of = match path {
         ForwardPath::Postmaster => None,
         ForwardPath::Mailbox(mailbox) => {
@@ -85,19 +81,20 @@ pub(crate) async fn resolve(
                 return Ok(Endpoint { list, role, detail: reading.detail });
             }
             if reading.names.whole != "postmaster" {
-                return Err(NO_SUCH_MAILBOX);
+                return Err(NotTaken::NoSuchList);
             }
             Some(reading.names.domain)
         }
     };
-    let Some(postmaster) = &rules.postmaster else { return Err(NO_SUCH_MAILBOX) };
+    let Some(postmaster) = &rules.postmaster else { return Err(NotTaken::NoPostmaster) };
     if let Some(domain) = postmaster_of
         && !lookup.serves(&domain).await?
     {
-        return Err(NO_SUCH_MAILBOX);
+        return Err(NotTaken::NoSuchList);
     }
     let ListAddress { local, domain } = postmaster.clone();
-    let list = lookup.find(&Names { whole: local, base: None, domain }).await?.ok_or(NO_SUCH_MAILBOX)?;
+    let list =
+        lookup.find(&Names { whole: local, base: None, domain }).await?.ok_or(NotTaken::NoPostmaster)?;
     Ok(Endpoint { list, role: Role::Owner, detail: None })
 }
 

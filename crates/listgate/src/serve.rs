@@ -1,12 +1,14 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
 use crate::admin;
-use crate::backends::sqlite::{self, DataDir};
-use crate::backends::{Home, mailman};
+use crate::backends::Backend;
+use crate::backends::mailman::{self, Mailman};
+use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::capacity::Capacity;
 use crate::config::{Config, HomeKind, ListenAddress};
-use crate::intake::Intake;
+use crate::intake::{DeliveryKeys, Intake};
 use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
+use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::route::Rules;
 use crate::socketmap::Socketmap;
@@ -50,12 +52,22 @@ impl Gate {
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
     pub fn start(config: Config) -> Result<Self, GateError> {
         let metrics = Arc::new(Metrics::default());
-        let home = open_home(&config, &metrics)?;
-        let condemned = home.condemned();
+        let (backend, spool) = open_backend(&config, &metrics)?;
+        Self::start_on(backend, spool, config, metrics)
+    }
+
+    /// The same on a backend that is open.
+    pub(crate) fn start_on(
+        backend: Arc<dyn Backend>,
+        spool: Spool,
+        config: Config,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, GateError> {
+        let condemned = backend.given_up();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
-        let lists = runtime.block_on(home.count_lists()).unwrap_or_else(|why| {
+        let lists = runtime.block_on(backend.count_lists()).unwrap_or_else(|why| {
             tracing::warn!("{why}; mail is put off until it answers");
             0
         });
@@ -78,7 +90,7 @@ impl Gate {
             grace: config.shutdown_grace,
             stages: stages.clone(),
             condemned: condemned.clone(),
-            shared: Arc::new(shared(config, home, metrics)?),
+            shared: Arc::new(shared(config, backend, spool, metrics)?),
         };
         let run = move || runtime.block_on(house.live(watched));
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run).map_err(GateError::new)?;
@@ -154,17 +166,21 @@ impl Drop for Gate {
     }
 }
 
-fn open_home(config: &Config, metrics: &Arc<Metrics>) -> Result<Home, GateError> {
+/// The backend of the configuration, and where large bodies are kept while they arrive: on the disk that they are
+/// stored on, if there is one.
+fn open_backend(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<dyn Backend>, Spool), GateError> {
     match &config.home {
         HomeKind::Sqlite => {
             let choices = sqlite::Choices { redelivery: config.redelivery, owner: config.owner.clone() };
-            let home = sqlite::Home::open(&DataDir::new(&config.data_dir), choices, metrics);
-            home.map(|home| Home::Sqlite(Box::new(home))).map_err(GateError::new)
+            let data = DataDir::new(&config.data_dir);
+            let backend = Sqlite::open(&data, choices, metrics).map_err(GateError::new)?;
+            Ok((Arc::new(backend), Spool::new(&data.spool())))
         }
         HomeKind::Mailman { config: cfg } => {
             let site = mailman::cfg::Site::read(cfg.as_deref()).map_err(GateError::new)?;
-            let home = mailman::Home::open(site, config.min_free, metrics).map_err(GateError::new)?;
-            Ok(Home::Mailman(Box::new(home)))
+            let spool = mailman::spool(&site);
+            let backend = Mailman::open(site, config.min_free, metrics).map_err(GateError::new)?;
+            Ok((Arc::new(backend), Spool::new(&spool)))
         }
     }
 }
@@ -194,7 +210,12 @@ fn bind_admin(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, Gat
     bound.map_err(|why| GateError::new(format!("cannot listen on {address} (admin.listen): {why}")))
 }
 
-fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, GateError> {
+fn shared(
+    config: Config,
+    backend: Arc<dyn Backend>,
+    spool: Spool,
+    metrics: Arc<Metrics>,
+) -> Result<Shared, GateError> {
     let (limits, capacity) = (config.limits(), Capacity::new(config.bounds()));
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
     let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
@@ -209,7 +230,9 @@ fn shared(config: Config, home: Home, metrics: Arc<Metrics>) -> Result<Shared, G
         mask_addresses: config.mask_addresses,
         write_timeout: config.command_timeout,
         intake: Intake {
-            home,
+            backend,
+            spool,
+            keys: DeliveryKeys::new(),
             rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
             refuse_at: config.refuse_at,
             hostname: config.hostname,

@@ -1,16 +1,17 @@
 //! What a backend is given to store.
 
-use super::queued::Queued;
 use crate::message::Message;
-use crate::model::{Addressed, Changes, Envelope, StoreError};
-use listgate_lmtp::{PerRecipient, Refusal};
+use crate::model::{Addressed, Changes, DeliveryKey, Envelope, StoreError};
 
 /// One transaction's message and its recipients: one body, N entries, one commit.
 #[derive(Debug)]
 pub(crate) struct Delivery {
+    /// Known again when the answer was lost, and it is put once more.
+    pub(crate) key: DeliveryKey,
     pub(crate) envelope: Envelope,
     pub(crate) message: Message,
-    pub(crate) to: PerRecipient<Result<Addressed, Refusal>>,
+    /// At least one.
+    pub(crate) to: Vec<Addressed>,
     /// The count of changes that every endpoint was found at, and is to be stored at. `None`: they were
     /// looked up after the data.
     pub(crate) as_of: Option<Changes>,
@@ -30,6 +31,3 @@ impl From<StoreError> for NotStored {
         Self::Store(why)
     }
 }
-
-/// One outcome for each recipient of a delivery.
-pub(crate) type Outcomes = PerRecipient<Result<Queued, Refusal>>;

@@ -1,19 +1,43 @@
 //! Where lists and queues are stored. Each backend owns its connections and its schema.
+//!
+//! What a backend must be is written as traits by purpose: [`Registry`] (lists and domains), [`IntakeStore`]
+//! (arriving mail), [`BrowseStore`] (what operators look at) and [`ListAdmin`] (what they do to lists). A backend
+//! has what it can.
 
-pub(crate) mod beside;
+mod answer;
+mod browse;
 mod condemned;
 mod delivery;
 mod hand_off;
 mod held;
-mod home;
+mod intake_store;
+mod list_admin;
 mod lock;
 pub(crate) mod mailman;
+#[cfg(test)]
+pub(crate) mod memory;
 mod queued;
+mod recent_puts;
+mod registry;
 mod space;
 pub(crate) mod sqlite;
 
-pub(crate) use delivery::{Delivery, NotStored, Outcomes};
-pub(crate) use home::Home;
+pub(crate) use answer::Answer;
+pub(crate) use browse::{BrowseStore, Wanted};
+pub(crate) use delivery::{Delivery, NotStored};
+pub(crate) use intake_store::IntakeStore;
+pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;
 pub(crate) use queued::Queued;
+pub(crate) use registry::Registry;
 pub(crate) use space::space_at;
+
+/// What a gate needs of a backend.
+pub(crate) trait Backend: Registry + IntakeStore {}
+
+impl<B: Registry + IntakeStore> Backend for B {}
+
+/// What commands need of a backend, beside the gate that serves it or without one.
+pub(crate) trait Client: Registry + BrowseStore {}
+
+impl<B: Registry + BrowseStore> Client for B {}

@@ -3,14 +3,12 @@
 use super::output::msgdata;
 use super::send::without_brackets;
 use super::{CliError, Site};
-use crate::backends::beside::Beside;
+use crate::backends::Client;
 use crate::capacity::Capacity;
 use crate::config::{Config, RefuseAt};
-use crate::model::ListAddress;
-use crate::model::Name;
-use crate::model::{Endpoint, Role};
-use crate::route::{self, Rules};
-use listgate_lmtp::{Event, ForwardPath, Refusal, Session, Settings};
+use crate::model::{Endpoint, List, ListAddress, Msgdata, Names, NotTaken, Role, StoreError};
+use crate::route::{self, Lookup, Rules};
+use listgate_lmtp::{Event, ForwardPath, Session, Settings};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -29,11 +27,11 @@ pub(super) struct Args {
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
-    let home = site.beside()?;
+    let client = site.client()?;
     let mut out = io::stdout().lock();
     let mut refused = false;
     for address in &args.addresses {
-        let answer = ask(&config, &home, address)?;
+        let answer = ask(&config, &*client, address)?;
         refused |= answer.endpoint.is_none();
         if args.json {
             writeln!(out, "{}", as_json(address, &answer))?;
@@ -47,12 +45,12 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
 struct Answer {
     reply: String,
     endpoint: Option<Endpoint>,
-    msgdata: crate::model::Msgdata,
+    msgdata: Msgdata,
     why: String,
 }
 
 /// Says MAIL and RCPT to a session of our own, and answers it as the gate would.
-fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError> {
+fn ask(config: &Config, client: &dyn Client, address: &str) -> Result<Answer, CliError> {
     let postmaster: Option<ListAddress> =
         config.postmaster.as_deref().map(str::parse).transpose().map_err(CliError::Other)?;
     let rules = Rules { verp_delimiter: config.verp_delimiter, postmaster };
@@ -72,12 +70,10 @@ fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError
         match event {
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(path) => {
-                let routed = runtime.block_on(route::route(&path, None, &rules, home));
-                let routed = routed
-                    .and_then(|endpoint| has_room(config, home, endpoint.role.queue()).map(|()| endpoint));
+                let routed = runtime.block_on(decide(config, &rules, client, &path));
                 match &routed {
-                    Err(refusal) if refusal.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
-                        session.refuse(refusal);
+                    Err(why) if why.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
+                        session.refuse(&why.refusal());
                     }
                     _ => session.accept(()),
                 }
@@ -94,26 +90,53 @@ fn ask(config: &Config, home: &Beside, address: &str) -> Result<Answer, CliError
     );
     let endpoint = decided.and_then(|(_, routed)| routed.ok());
     let mut msgdata =
-        endpoint.as_ref().map(|endpoint| home.msgdata(endpoint, &config.owner)).unwrap_or_default();
+        endpoint.as_ref().map(|endpoint| client.msgdata(endpoint, &config.owner)).unwrap_or_default();
     // Known only of a message.
     msgdata.entry("original_size".to_owned()).and_modify(|size| *size = Value::Null);
     Ok(Answer { reply, endpoint, msgdata, why })
 }
 
-/// Whether a queue takes another entry.
-fn has_room(config: &Config, home: &Beside, queue: Name) -> Result<(), Refusal> {
-    let Some((depth, space)) = home.room(queue).map_err(|why| why.refusal())? else { return Ok(()) };
-    Capacity::new(config.bounds()).admits(queue, depth, space, || Ok(depth))
+/// The endpoint that an address is, if it takes mail now.
+async fn decide(
+    config: &Config,
+    rules: &Rules,
+    client: &dyn Client,
+    path: &ForwardPath,
+) -> Result<Endpoint, NotTaken> {
+    let endpoint = route::route(path, None, rules, &Lists(client)).await?;
+    let queue = endpoint.role.queue();
+    if let Some((depth, space)) = client.room(queue).await? {
+        Capacity::new(config.bounds()).admits(queue, depth, space)?;
+    }
+    Ok(endpoint)
 }
 
-fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal>) -> String {
+/// The lists, as they are asked for now.
+struct Lists<'c>(&'c dyn Client);
+
+impl Lookup for Lists<'_> {
+    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError> {
+        self.0.find(names, Instant::now()).await
+    }
+
+    async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
+        self.0.serves(domain).await
+    }
+}
+
+fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &NotTaken>) -> String {
     match (routed, path) {
-        (Err(refusal), _) if *refusal != route::NO_SUCH_MAILBOX => match refusal.code() {
-            450 => "the list exists and is paused; `listgate list open` ends that".to_owned(),
-            550 => "the list exists and is closed; `listgate list open` ends that".to_owned(),
-            452 => "the list exists and its queue is full; `listgate queue status` says of what".to_owned(),
-            _ => "the database could not be asked".to_owned(),
-        },
+        (Err(NotTaken::Paused), _) => {
+            "the list exists and is paused; `listgate list open` ends that".to_owned()
+        }
+        (Err(NotTaken::Closed), _) => {
+            "the list exists and is closed; `listgate list open` ends that".to_owned()
+        }
+        (Err(NotTaken::QueueFull(_)), _) => {
+            "the list exists and its queue is full; `listgate queue status` says of what".to_owned()
+        }
+        (Err(NotTaken::Unknown(_)), _) => "the database could not be asked".to_owned(),
+        (Err(NotTaken::TooLarge(_)), _) => unreachable!("no size was named"),
         (Ok(endpoint), ForwardPath::Mailbox(mailbox)) => {
             let reading = route::read(mailbox, rules);
             match (&reading.names.base, endpoint.role) {
@@ -126,8 +149,10 @@ fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &Refusal
             }
         }
         (Ok(_), ForwardPath::Postmaster) => "site.postmaster names this list".to_owned(),
-        (Err(_), ForwardPath::Postmaster) => "site.postmaster is not set, or names no list".to_owned(),
-        (Err(_), ForwardPath::Mailbox(mailbox)) => {
+        (Err(NotTaken::NoSuchList | NotTaken::NoPostmaster), ForwardPath::Postmaster) => {
+            "site.postmaster is not set, or names no list".to_owned()
+        }
+        (Err(NotTaken::NoSuchList | NotTaken::NoPostmaster), ForwardPath::Mailbox(mailbox)) => {
             let names = route::read(mailbox, rules).names;
             match names.base {
                 Some(base) => format!(

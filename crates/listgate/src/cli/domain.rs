@@ -1,7 +1,6 @@
 //! `listgate domain`
 
-use super::{CliError, MAILMANS_COMMANDS, Site};
-use crate::backends::sqlite::lists;
+use super::{CliError, Site, wait};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -40,24 +39,21 @@ fn domain_name(text: &str) -> Result<String, String> {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
-    let mut connection = match action {
-        Action::Add { .. } => site.own_data("the domains", MAILMANS_COMMANDS)?.open_or_create()?,
-        _ => site.own_data("the domains", MAILMANS_COMMANDS)?.open()?,
-    };
+    let admin = site.list_admin("the domains", matches!(action, Action::Add { .. }))?;
     match action {
         Action::Add { domain, alias_of } => {
-            lists::add_domain(&mut connection, &domain, alias_of.as_deref())?;
+            wait(admin.add_domain(&domain, alias_of.as_deref()))?;
             match alias_of {
                 Some(main) => writeln!(out, "{domain} is an alias of {main}")?,
                 None => writeln!(out, "added {domain}")?,
             }
         }
         Action::Remove { domain } => {
-            lists::remove_domain(&mut connection, &domain)?;
+            wait(admin.remove_domain(&domain))?;
             writeln!(out, "removed {domain}")?;
         }
         Action::Ls { json } => {
-            for domain in lists::domains(&connection)? {
+            for domain in wait(admin.list_domains())? {
                 if json {
                     writeln!(out, "{}", serde_json::to_string(&domain).map_err(io::Error::from)?)?;
                 } else {

@@ -1,12 +1,11 @@
 //! `listgate list`
 
 use super::output::{age, fitted, rfc3339};
-use super::{CliError, MAILMANS_COMMANDS, Site};
-use crate::backends::sqlite::lists;
+use super::{CliError, Site, wait};
+use crate::backends::ListAdmin;
 use crate::model::Role;
-use crate::model::{List, ListAddress, ListState};
+use crate::model::{List, ListAddress, ListFacts, ListState};
 use bytesize::ByteSize;
-use rusqlite::Connection;
 use serde_json::json;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -72,15 +71,12 @@ pub(super) enum Action {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
-    let mut connection = match action {
-        Action::Create { .. } => site.own_data("the lists", MAILMANS_COMMANDS)?.open_or_create()?,
-        _ => site.own_data("the lists", MAILMANS_COMMANDS)?.open()?,
-    };
+    let admin = site.list_admin("the lists", matches!(action, Action::Create { .. }))?;
     match action {
         Action::Create { addresses } => {
             let delimiter = site.config()?.verp_delimiter;
             addresses.iter().try_for_each(|address| check_name(address, delimiter))?;
-            lists::create(&mut connection, &addresses)?;
+            wait(admin.create(&addresses))?;
             for address in &addresses {
                 writeln!(out, "created {address} (list_id {})", address.list_id())?;
                 if let Some(shadowed) = shadowed(address) {
@@ -91,31 +87,29 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Remove { address } => {
-            let waiting = lists::remove(&mut connection, &address)?;
+            let waiting = wait(admin.remove_list(&address))?;
             writeln!(out, "removed {address}; {waiting} of its entries stay in their queues")?;
         }
         Action::Rename { address, to } => {
             check_name(&to, site.config()?.verp_delimiter)?;
-            let list = lists::rename(&mut connection, &address, &to)?;
+            let list = wait(admin.rename(&address, &to))?;
             writeln!(out, "renamed {address} to {to} (list_id {} stays)", list.list_id)?;
         }
-        Action::Open { address } => set_state(&mut out, &mut connection, &address, ListState::Open)?,
-        Action::Pause { address } => set_state(&mut out, &mut connection, &address, ListState::Paused)?,
-        Action::Close { address } => set_state(&mut out, &mut connection, &address, ListState::Closed)?,
+        Action::Open { address } => set_state(&mut out, &*admin, &address, ListState::Open)?,
+        Action::Pause { address } => set_state(&mut out, &*admin, &address, ListState::Paused)?,
+        Action::Close { address } => set_state(&mut out, &*admin, &address, ListState::Closed)?,
         Action::Limit { address, size: SizeLimit(size) } => {
-            lists::set_max_size(&mut connection, &address, size)?;
+            wait(admin.set_max_size(&address, size))?;
             tell_limit(&mut out, site, &address, size)?;
         }
         Action::Show { address, json } => {
-            let found = lists::exact(&connection, &address)?;
-            let list = found.ok_or_else(|| {
+            let (list, facts) = wait(admin.list(&address))?.ok_or_else(|| {
                 CliError::Other(format!("there is no list {address}; `listgate list ls` lists them"))
             })?;
-            let (created_at, queued) = lists::facts(&connection, &list)?;
-            show(&mut out, &list, created_at, queued, json)?;
+            show(&mut out, &list, facts, json)?;
         }
         Action::Ls { json } => {
-            for list in lists::all(&connection)? {
+            for list in wait(admin.lists())? {
                 if json {
                     writeln!(out, "{}", serde_json::to_string(&list).map_err(io::Error::from)?)?;
                 } else {
@@ -154,11 +148,11 @@ impl FromStr for SizeLimit {
 
 fn set_state(
     out: &mut impl Write,
-    connection: &mut Connection,
+    admin: &dyn ListAdmin,
     address: &ListAddress,
     state: ListState,
 ) -> Result<(), CliError> {
-    lists::set_state(connection, address, state)?;
+    wait(admin.set_state(address, state))?;
     writeln!(out, "{address} is {}", state.as_str())?;
     Ok(())
 }
@@ -199,7 +193,8 @@ fn shadowed(address: &ListAddress) -> Option<String> {
     Role::of_subaddress(suffix).map(|_| format!("-{suffix} address of {base}@{}", address.domain))
 }
 
-fn show(out: &mut impl Write, list: &List, created_at: i64, queued: u64, json: bool) -> Result<(), CliError> {
+fn show(out: &mut impl Write, list: &List, facts: ListFacts, json: bool) -> Result<(), CliError> {
+    let ListFacts { created_at, queued } = facts;
     let List { list_id, address, state, max_size } = list;
     if json {
         let list = json!({

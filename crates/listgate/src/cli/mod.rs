@@ -15,14 +15,14 @@ mod send;
 mod serve;
 mod work;
 
-use crate::backends::beside::Beside;
-use crate::backends::mailman::SiteError;
+use crate::backends::mailman::{self, SiteError};
 use crate::backends::sqlite::backup::BackupError;
-use crate::backends::sqlite::lists::ChangeError;
-use crate::backends::sqlite::{DataDir, HomeError};
+use crate::backends::sqlite::{self, DataDir, HomeError};
+use crate::backends::{Answer, Client, ListAdmin};
 use crate::bench::BenchError;
 use crate::config::{Config, ConfigError, HomeKind, ListenAddress};
 use crate::doctor::{AS_THE_GATE, denied};
+use crate::model::ChangeError;
 use crate::model::{EntryError, StoreError};
 use crate::serve::GateError;
 use crate::work::{SUBCOMMAND, WorkError, reap};
@@ -76,12 +76,19 @@ impl Site {
         Ok(config)
     }
 
-    /// The home, for commands beside the gate.
-    fn beside(&self) -> Result<Beside, CliError> {
+    /// The backend, for commands beside the gate.
+    fn client(&self) -> Result<Box<dyn Client>, CliError> {
         match self.config()?.home {
-            HomeKind::Sqlite => Ok(Beside::sqlite(&self.data())?),
-            HomeKind::Mailman { config } => Ok(Beside::mailman(config.as_deref())?),
+            HomeKind::Sqlite => Ok(Box::new(sqlite::Client::open(&self.data())?)),
+            HomeKind::Mailman { config } => Ok(Box::new(mailman::Client::open(config.as_deref())?)),
         }
+    }
+
+    /// The lists and domains, for commands that change them; what is missing is created if the command `creates`.
+    fn list_admin(&self, what: &str, creates: bool) -> Result<Box<dyn ListAdmin>, CliError> {
+        let data = self.own_data(what, MAILMANS_COMMANDS)?;
+        let open = if creates { sqlite::Client::open_or_create } else { sqlite::Client::open };
+        Ok(Box::new(open(&data)?))
     }
 
     /// The data directory, for commands about what a Mailman site keeps itself.
@@ -156,6 +163,15 @@ enum Command {
 /// What to use instead for the lists and domains of a Mailman site.
 const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
 
+/// Waits for the answer of a backend.
+fn wait<T, E>(answer: Answer<'_, T, E>) -> Result<T, CliError>
+where
+    CliError: From<E>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(answer)?)
+}
+
 /// Why a command failed. Each text says what to do next where that is known.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
@@ -181,8 +197,6 @@ enum CliError {
     Work(#[from] WorkError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot read the database: {0}")]
-    Database(#[from] rusqlite::Error),
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
     #[error("{0}")]

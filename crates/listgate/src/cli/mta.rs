@@ -3,7 +3,7 @@
 mod exim;
 mod postfix;
 
-use super::{CliError, Site};
+use super::{CliError, Site, wait};
 use crate::config::ListenAddress;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -50,9 +50,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
 /// # Errors
 /// There is none, or nobody can say.
 fn domains(site: &Site) -> Result<Vec<String>, CliError> {
-    let home = site.beside()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut domains = runtime.block_on(home.domains())?;
+    let mut domains = wait(site.client()?.domains())?;
     // What a mail server could read as anything else never comes to its configuration.
     domains.retain(|domain| listgate_lmtp::is_domain_name(domain));
     domains.iter_mut().for_each(|domain| domain.make_ascii_lowercase());

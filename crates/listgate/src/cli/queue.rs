@@ -1,12 +1,13 @@
 //! `listgate queue`
 
 use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
-use super::{CliError, Site};
-use crate::backends::beside::Beside;
+use super::{CliError, Site, wait};
+use crate::backends::{Client, Wanted};
 use crate::model::{Arrival, Change, Entry, Id, Name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
@@ -60,20 +61,20 @@ pub(super) struct Ids {
 }
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut home = site.beside()?;
+    let mut out = io::BufWriter::new(io::stdout());
+    let client = site.client()?;
     match action {
-        Action::Status { json } => status(&mut out, &home, json)?,
+        Action::Status { json } => status(&mut out, &*client, json)?,
         Action::Ls { queue, message_id, json } => {
-            ls(&mut out, &home, queue, message_id.as_deref(), json)?;
+            ls(&mut out, &*client, Wanted { queue, message_id: message_id.clone() }, json)?;
             // Almost every Message-ID has brackets, and a log may show it without.
             if let Some(bare) = message_id.filter(|id| !id.starts_with('<')) {
-                ls(&mut out, &home, queue, Some(&format!("<{bare}>")), json)?;
+                ls(&mut out, &*client, Wanted { queue, message_id: Some(format!("<{bare}>")) }, json)?;
             }
         }
         Action::Show { id, message, msgdata: only_msgdata, json } => {
-            let entry = home.entry(&id)?;
-            let octets = if only_msgdata { Vec::new() } else { home.message(&id)? };
+            let entry = wait(client.entry(&id))?;
+            let octets = if only_msgdata { Vec::new() } else { wait(client.read(&id, 0, usize::MAX))? };
             if json {
                 let mut everything = as_json(&entry);
                 everything["message"] = String::from_utf8_lossy(&octets).into();
@@ -86,19 +87,19 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Hold(Ids { ids }) => {
-            home.change(&ids, Change::Hold)?;
+            wait(client.change(&ids, Change::Hold))?;
             tell(&mut out, "held", &ids)?;
         }
         Action::Release(Ids { ids }) => {
-            home.change(&ids, Change::Release)?;
+            wait(client.change(&ids, Change::Release))?;
             tell(&mut out, "released", &ids)?;
         }
         Action::Retry(Ids { ids }) => {
-            home.change(&ids, Change::Retry)?;
+            wait(client.change(&ids, Change::Retry))?;
             tell(&mut out, "to be retried", &ids)?;
         }
         Action::Remove(Ids { ids }) => {
-            home.remove(&ids)?;
+            wait(client.remove(&ids))?;
             tell(&mut out, "removed", &ids)?;
         }
     }
@@ -120,7 +121,7 @@ type Shape = [u64; AGES.len() + 1];
 /// waiting: its runners will say what becomes of it.
 const STATES: [&str; 5] = ["waiting", "leased", "later", "held", "shunted"];
 
-fn status(out: &mut impl Write, home: &Beside, json: bool) -> Result<(), CliError> {
+fn status(out: &mut impl Write, client: &dyn Client, json: bool) -> Result<(), CliError> {
     let mut tables = Vec::new();
     if !json {
         let heads: String = STATES.iter().map(|state| format!(" {state:>8}")).collect();
@@ -130,7 +131,7 @@ fn status(out: &mut impl Write, home: &Beside, json: bool) -> Result<(), CliErro
         let mut oldest: Option<i64> = None;
         let mut lists: BTreeMap<String, Shape> = BTreeMap::new();
         let mut states = [0u64; STATES.len()];
-        home.each_arrival(queue, |Arrival { list_id, received_at, state }| {
+        let mut count = |Arrival { list_id, received_at, state }: Arrival<'_>| {
             oldest = Some(oldest.map_or(received_at, |time| time.min(received_at)));
             states[STATES.iter().position(|known| *known == state).unwrap_or(0)] += 1;
             let minutes = minutes_ago(received_at);
@@ -141,7 +142,8 @@ fn status(out: &mut impl Write, home: &Beside, json: bool) -> Result<(), CliErro
             if let Some(shape) = lists.get_mut(list_id) {
                 shape[column] += 1;
             }
-        })?;
+        };
+        wait(client.each_arrival(queue, &mut count))?;
         if json {
             let mut line = json!({ "queue": queue.as_str(), "oldest": oldest.map(rfc3339), "lists": lists });
             for (state, count) in STATES.into_iter().zip(states) {
@@ -185,29 +187,32 @@ fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> 
 }
 
 fn ls(
-    out: &mut impl Write,
-    home: &Beside,
-    queue: Option<Name>,
-    message_id: Option<&str>,
+    out: &mut (impl Write + Send),
+    client: &dyn Client,
+    wanted: Wanted,
     json: bool,
 ) -> Result<(), CliError> {
-    home.each_entry(queue, message_id, |entry| {
-        if json {
-            writeln!(out, "{}", as_json(&entry))?;
-        } else {
-            let state = apart(&entry);
-            let Entry { id, queue, received_at, size, mail_from, recipient, list_id, reason, .. } = entry;
-            let (id, age) = (id.to_string(), age(received_at));
-            // The names of Mailman's files leave no room beside them, and do not say the recipient.
-            let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
-            let to = if recipient.is_empty() { list_id } else { recipient };
-            writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {to}{state}")?;
-            if let Some(why) = reason {
-                writeln!(out, "{:11}{}", "", wrapped(&printable(&why), 11))?;
-            }
-        }
-        Ok(())
-    })
+    let mut written = Ok(());
+    let mut write = |entry| {
+        written = if json { writeln!(out, "{}", as_json(&entry)) } else { line(out, entry) };
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    wait(client.each_entry(&wanted, &mut write))?;
+    Ok(written?)
+}
+
+fn line(out: &mut impl Write, entry: Entry) -> io::Result<()> {
+    let state = apart(&entry);
+    let Entry { id, queue, received_at, size, mail_from, recipient, list_id, reason, .. } = entry;
+    let (id, age) = (id.to_string(), age(received_at));
+    // The names of Mailman's files leave no room beside them, and do not say the recipient.
+    let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
+    let to = if recipient.is_empty() { list_id } else { recipient };
+    writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {to}{state}")?;
+    match reason {
+        Some(why) => writeln!(out, "{:11}{}", "", wrapped(&printable(&why), 11)),
+        None => Ok(()),
+    }
 }
 
 /// The state of an entry that does not simply wait, and for how long.

@@ -1,11 +1,12 @@
 //! One connection: octets between a socket and a [`Session`], its questions to the intake.
 
 use super::guard::guarded;
-use super::transaction::{Ended, Transaction};
+use super::transaction::{Arriving, Ended, Transaction};
 use super::{Shared, Stage, reached};
 use crate::backends::Queued;
-use crate::intake::Recipient;
+use crate::intake::{Delivered, Outcome, Recipient};
 use crate::limits;
+use crate::message::Incoming;
 use crate::model::Envelope;
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
@@ -125,15 +126,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     fn abandon(&mut self) {
         if let Some(transaction) = self.transaction.take() {
-            transaction.end(&Ended::Abandoned, &self.peer, self.shared);
+            let recipients = self.session.recipients();
+            transaction.end(&Ended::Abandoned { recipients }, &self.peer, self.shared);
         }
+    }
+
+    /// The open transaction.
+    fn transaction(&mut self) -> &mut Transaction {
+        self.transaction.as_mut().expect("the session asks this within a transaction alone")
     }
 
     async fn mail(&mut self, sender: Sender) {
         let intake = &self.shared.intake;
         let lhlo = self.session.peer_name();
         let begin = async {
-            let room = intake.admit(&sender)?;
+            let room = intake.admit(&sender).await?;
             Ok((room, intake.begin(&sender.path, &self.peer, lhlo)))
         };
         let begun = guarded(pin!(begin)).await;
@@ -157,15 +164,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
-        let size = self.transaction.as_ref().and_then(|transaction| transaction.declared_size);
+        let size = self.transaction().declared_size;
         let decided = guarded(pin!(intake.recipient(path.clone(), size, self.heard))).await;
         match decided.unwrap_or(Err(BUG)) {
-            Ok(recipient) => {
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.accepts(&recipient.path, self.shared);
-                }
-                self.session.accept(recipient);
-            }
+            Ok(recipient) => self.session.accept(recipient),
             Err(refusal) => {
                 self.recipient_refused(&path, &refusal);
                 self.session.refuse(&refusal);
@@ -174,10 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     fn recipient_refused(&mut self, path: &ForwardPath, refusal: &Refusal) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.refuses(path, refusal, self.shared);
-        }
-        self.shared.metrics().refused("rcpt", refusal);
+        let shared = self.shared;
+        self.transaction().refuses(path, refusal, shared);
+        shared.metrics().refused("rcpt", refusal);
     }
 
     /// The session has refused by itself.
@@ -187,64 +188,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Refused::Recipient(path) => self.recipient_refused(&path, refusal),
             Refused::Message => {
                 let transaction = self.transaction.take().expect("a message is refused in a transaction");
-                transaction.end(&Ended::Failed(refusal), &self.peer, self.shared);
+                let recipients = self.session.recipients();
+                transaction.end(&Ended::Refused { recipients, why: refusal }, &self.peer, self.shared);
             }
         }
     }
 
     fn unwanted(&mut self) {
-        if let Some(transaction) = &mut self.transaction {
-            // The session's own refusal comes at the end of the message; this one is never told.
-            transaction.give_up(BUG);
-        }
+        self.transaction().drop_message(Arriving::Unwanted);
     }
 
     async fn body(&mut self, octets: &[u8]) {
         let intake = &self.shared.intake;
-        let Some(transaction) = &mut self.transaction else { return };
+        let transaction = self.transaction();
         let come = octets.len() as u64;
         transaction.size += come;
-        let Ok(incoming) = &mut transaction.incoming else { return };
+        let Arriving::Taken(incoming) = &mut transaction.message else { return };
+        let room = &mut transaction.room;
         let take = async {
-            intake.arrived(&mut transaction.room, come)?;
+            intake.arrived(room, come).await?;
             incoming.push(octets).await.map_err(|why| intake.unavailable(&why))
         };
         let taken = guarded(pin!(take)).await;
         if let Err(refusal) = taken.unwrap_or(Err(BUG)) {
-            transaction.give_up(refusal);
+            self.transaction().drop_message(Arriving::GivenUp(refusal));
         }
     }
 
     async fn complete(&mut self, to: PerRecipient<Recipient>) {
         let mut transaction = self.transaction.take().expect("a message completes in a transaction");
-        let incoming = std::mem::replace(&mut transaction.incoming, Err(BUG));
-        let delivered = match incoming {
-            Err(refusal) => Err(refusal),
-            Ok(incoming) => {
-                let envelope = Envelope {
-                    mail_from: transaction.mail_from.clone(),
-                    peer: self.peer.clone(),
-                    lhlo: self.session.peer_name().to_owned(),
-                    transport: self.transport,
-                    received_at: transaction.received_at,
-                };
-                let deliver = pin!(self.shared.intake.deliver(envelope, incoming, to));
-                tokio::select! {
-                    biased;
-                    delivered = guarded(deliver) => delivered.unwrap_or(Err(BUG)),
-                    () = reached(&mut self.stages, Stage::Ended) => Err(SHUTTING_DOWN),
-                }
-            }
+        let delivered = match std::mem::replace(&mut transaction.message, Arriving::Unwanted) {
+            Arriving::Taken(incoming) => self.deliver(&transaction, incoming, &to).await,
+            Arriving::GivenUp(refusal) => Err(refusal),
+            Arriving::Unwanted => unreachable!("the session refuses what it does not want by itself"),
         };
-        match delivered {
-            Ok(delivered) => {
-                transaction.end(&Ended::Decided(&delivered), &self.peer, self.shared);
-                self.session.finish(&delivered.outcomes);
-            }
-            Err(refusal) => {
-                transaction.end(&Ended::Failed(&refusal), &self.peer, self.shared);
-                self.session.fail(&refusal);
-            }
+        let delivered = delivered.unwrap_or_else(|refusal| Delivered {
+            outcomes: to.as_ref().map(|recipient| Outcome::refused(recipient, refusal.clone())),
+            message_id: "-".to_owned(),
+        });
+        let Delivered { outcomes, message_id } = delivered;
+        let ended = Ended::Decided { outcomes: &outcomes, message_id: &message_id };
+        transaction.end(&ended, &self.peer, self.shared);
+        self.session.finish(&outcomes.map(|outcome| outcome.result));
+    }
+
+    /// Dropped at its await when the grace time is over: either all of the message is stored or nothing.
+    async fn deliver<'r>(
+        &mut self,
+        transaction: &Transaction,
+        incoming: Box<Incoming>,
+        to: &'r PerRecipient<Recipient>,
+    ) -> Result<Delivered<'r>, Refusal> {
+        let envelope = Envelope {
+            mail_from: transaction.mail_from.clone(),
+            peer: self.peer.clone(),
+            lhlo: self.session.peer_name().to_owned(),
+            transport: self.transport,
+            received_at: transaction.received_at,
+        };
+        let deliver = pin!(self.shared.intake.deliver(envelope, incoming, to));
+        tokio::select! {
+            biased;
+            delivered = guarded(deliver) => delivered.unwrap_or(Err(BUG)),
+            () = reached(&mut self.stages, Stage::Ended) => Err(SHUTTING_DOWN),
         }
     }
 

@@ -22,28 +22,39 @@ pub(crate) fn guarded<T>(
 
 #[cfg(test)]
 mod tests {
-    use crate::backends::sqlite::{DataDir, lists};
+    use crate::backends::memory::{Memory, Trouble};
+    use crate::message::Spool;
     use crate::{Config, Gate, ListenAddress};
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpStream;
+    use std::sync::Arc;
 
-    /// `Intake::deliver` panics at a Message-ID that says so, in test builds alone.
     #[test]
     fn a_panic_in_the_intake_is_a_451_for_each_recipient_and_the_session_goes_on() {
         let dir = tempfile::tempdir().unwrap();
-        let mut connection = DataDir::new(dir.path()).open_or_create().unwrap();
-        lists::create(&mut connection, &["mylist@example.com".parse().unwrap()]).unwrap();
+        let backend = Arc::new(Memory::default());
+        backend.create("mylist@example.com");
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
-        let gate = Gate::start(Config { listen, min_free: 0, ..Config::new(dir.path()) }).unwrap();
+        let config = Config { listen, min_free: 0, ..Config::new(dir.path()) };
+        let spool = Spool::new(dir.path());
+        let gate = Gate::start_on(backend.clone(), spool, config, Arc::default()).unwrap();
         let ListenAddress::Tcp(address) = gate.addresses()[0].clone() else { panic!("not TCP") };
         let mut stream = TcpStream::connect(address).unwrap();
         let envelope =
             "MAIL FROM:<>\r\n".to_owned() + &"RCPT TO:<mylist@example.com>\r\n".repeat(3) + "DATA\r\n";
         stream.write_all(format!("LHLO x\r\n{envelope}").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while !line.starts_with("354") {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        // What is asked next is to store the message.
+        backend.expect([Trouble::Panics]);
         stream.write_all(b"Message-ID: <panic@x>\r\n\r\n.\r\n").unwrap();
         stream.write_all(format!("{envelope}Message-ID: <calm@x>\r\n\r\n.\r\nQUIT\r\n").as_bytes()).unwrap();
         let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
+        reader.read_to_string(&mut said).unwrap();
         let after_data =
             said.lines().filter(|line| line.starts_with("451 4.3.0") || line.contains("queued as"));
         let codes: Vec<&str> = after_data.map(|line| &line[..3]).collect();

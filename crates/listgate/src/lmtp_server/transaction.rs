@@ -3,11 +3,11 @@
 use super::Shared;
 use crate::backends::Queued;
 use crate::capacity::Reserved;
-use crate::intake::Delivered;
+use crate::intake::{Outcome, Recipient};
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Again;
-use listgate_lmtp::{ForwardPath, Refusal, ReversePath, Sender};
+use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
 use std::time::{Instant, SystemTime};
 
 pub(super) struct Transaction {
@@ -15,26 +15,34 @@ pub(super) struct Transaction {
     pub(super) received_at: SystemTime,
     pub(super) mail_from: ReversePath,
     pub(super) declared_size: Option<u64>,
-    /// The message so far, or why there will be no more of it.
-    pub(super) incoming: Result<Box<Incoming>, Refusal>,
+    pub(super) message: Arriving,
     /// Octets of the message that have come.
     pub(super) size: u64,
     /// Held until the outcome, or until the message is given up.
     pub(super) room: Reserved,
-    /// Recipients as the log names them.
-    accepted: Vec<String>,
+    /// Recipients that were refused at RCPT, as the log names them.
     refused: Vec<String>,
     more_refused: usize,
+}
+
+/// The message of a transaction while it arrives.
+pub(super) enum Arriving {
+    /// What there is of it so far.
+    Taken(Box<Incoming>),
+    /// We could not go on with it: the rest is read and forgotten, and this is the refusal of its recipients.
+    GivenUp(Refusal),
+    /// The session refuses it at its end, with a refusal of its own; the rest is read and forgotten.
+    Unwanted,
 }
 
 /// How a transaction ended.
 pub(super) enum Ended<'d> {
     /// Each recipient has an outcome.
-    Decided(&'d Delivered),
-    /// All have the same.
-    Failed(&'d Refusal),
-    /// There was no message.
-    Abandoned,
+    Decided { outcomes: &'d PerRecipient<Outcome<'d>>, message_id: &'d str },
+    /// The session refused the message, for all of these.
+    Refused { recipients: &'d [Recipient], why: &'d Refusal },
+    /// There was no message, for these.
+    Abandoned { recipients: &'d [Recipient] },
 }
 
 impl Transaction {
@@ -44,17 +52,12 @@ impl Transaction {
             received_at: SystemTime::now(),
             mail_from: sender.path,
             declared_size: sender.size,
-            incoming: Ok(incoming),
+            message: Arriving::Taken(incoming),
             size: 0,
             room,
-            accepted: Vec::new(),
             refused: Vec::new(),
             more_refused: 0,
         }
-    }
-
-    pub(super) fn accepts(&mut self, path: &ForwardPath, shared: &Shared) {
-        self.accepted.push(shared.named(&path.to_string()));
     }
 
     pub(super) fn refuses(&mut self, path: &ForwardPath, refusal: &Refusal, shared: &Shared) {
@@ -66,23 +69,23 @@ impl Transaction {
     }
 
     /// What is left of the message is read and forgotten; what came of it is dropped now.
-    pub(super) fn give_up(&mut self, why: Refusal) {
-        self.incoming = Err(why);
+    pub(super) fn drop_message(&mut self, why: Arriving) {
+        self.message = why;
         self.room.release();
     }
 
-    /// Logs and counts how it ended; those who were accepted and have no outcome stand alone.
+    /// Logs and counts how it ended.
     pub(super) fn end(mut self, how: &Ended<'_>, peer: &str, shared: &Shared) {
         let (outcome, id, message_id) = match how {
-            Ended::Decided(delivered) => (
-                if delivered.id().is_some() { "queued" } else { "refused" },
-                delivered.id(),
-                &*delivered.message_id,
-            ),
-            Ended::Failed(_) => ("refused", None, "-"),
-            Ended::Abandoned => ("abandoned", None, "-"),
+            Ended::Decided { outcomes, message_id } => {
+                let first = outcomes.iter().find_map(|outcome| outcome.result.as_ref().ok());
+                let id = first.map(Queued::delivery);
+                (if id.is_some() { "queued" } else { "refused" }, id, *message_id)
+            }
+            Ended::Refused { .. } => ("refused", None, "-"),
+            Ended::Abandoned { .. } => ("abandoned", None, "-"),
         };
-        let mut to = self.outcomes(how, shared);
+        let mut to = recipients(how, shared);
         to.append(&mut self.refused);
         if self.more_refused > 0 {
             to.push(format!("and {} more refused", self.more_refused));
@@ -97,33 +100,31 @@ impl Transaction {
             ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             peer,
             "{}",
-            if matches!(how, Ended::Abandoned) { "abandoned" } else { "transaction" },
+            if matches!(how, Ended::Abandoned { .. }) { "abandoned" } else { "transaction" },
         );
     }
+}
 
-    /// What became of each accepted recipient.
-    fn outcomes(&mut self, how: &Ended<'_>, shared: &Shared) -> Vec<String> {
-        let accepted = std::mem::take(&mut self.accepted);
-        let metrics = shared.metrics();
-        let refused = |to: String, refusal: &Refusal| {
-            metrics.refused("data", refusal);
-            format!("{to} {refusal}")
-        };
-        match how {
-            Ended::Abandoned => accepted,
-            Ended::Failed(refusal) => accepted.into_iter().map(|to| refused(to, refusal)).collect(),
-            Ended::Decided(delivered) => {
-                let outcomes = delivered.outcomes.iter().zip(&delivered.endpoints);
-                let each = accepted.into_iter().zip(outcomes).map(|(to, outcome)| match outcome {
-                    (Err(refusal), _) => refused(to, refusal),
-                    (Ok(queued), None) => format!("{to} {queued}"),
-                    (Ok(queued), Some(endpoint)) => {
-                        metrics.queued(endpoint, queued.again());
-                        format!("{to} {endpoint} {queued}{}", remark(queued))
-                    }
-                });
-                each.collect()
-            }
+/// What became of each accepted recipient. Those that have no outcome stand alone.
+fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
+    let name = |recipient: &Recipient| shared.named(&recipient.path.to_string());
+    let refused = |recipient: &Recipient, refusal: &Refusal| {
+        shared.metrics().refused("data", refusal);
+        format!("{} {refusal}", name(recipient))
+    };
+    match how {
+        Ended::Abandoned { recipients } => recipients.iter().map(name).collect(),
+        Ended::Refused { recipients, why } => recipients.iter().map(|to| refused(to, why)).collect(),
+        Ended::Decided { outcomes, .. } => {
+            let each = outcomes.iter().map(|outcome| match (&outcome.result, &outcome.endpoint) {
+                (Err(refusal), _) => refused(outcome.recipient, refusal),
+                (Ok(queued), None) => format!("{} {queued}", name(outcome.recipient)),
+                (Ok(queued), Some(endpoint)) => {
+                    shared.metrics().queued(endpoint, queued.again());
+                    format!("{} {endpoint} {queued}{}", name(outcome.recipient), remark(queued))
+                }
+            });
+            each.collect()
         }
     }
 }

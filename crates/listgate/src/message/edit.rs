@@ -12,7 +12,9 @@
 
 use super::facts::Facts;
 use super::mailman_id::{self, MessageId as MailmanId};
+use super::mailman_mail_from;
 use crate::limits;
+use listgate_lmtp::ReversePath;
 use memchr::memchr2;
 
 /// What becomes of the octets of the present header line.
@@ -40,6 +42,14 @@ pub(crate) enum Style {
 }
 
 impl Style {
+    /// The envelope sender as X-MailFrom and what reads the message have it.
+    pub(crate) fn mail_from(self, sender: &ReversePath) -> String {
+        match self {
+            Self::Plain => sender.to_string(),
+            Self::Mailman => mailman_mail_from::mail_from(sender),
+        }
+    }
+
     /// Whether a field of this name is ours to add, so that any other is removed.
     fn is_ours(self, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());

@@ -6,6 +6,7 @@ mod edit;
 mod facts;
 mod incoming;
 pub(crate) mod mailman_id;
+mod mailman_mail_from;
 mod spool;
 
 pub(crate) use body::{Body, Message};

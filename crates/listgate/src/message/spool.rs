@@ -27,10 +27,6 @@ impl Spool {
         }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     pub(super) fn create(&self) -> Result<SpoolFile, StoreError> {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:x}-{count:x}", self.started);

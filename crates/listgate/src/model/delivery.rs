@@ -1,8 +1,7 @@
 //! One message to several recipients, as the mail server handed it over.
 
 use super::endpoint::Endpoint;
-use super::redelivery::Fingerprint;
-use listgate_lmtp::{ForwardPath, ReversePath};
+use listgate_lmtp::ReversePath;
 use std::time::SystemTime;
 
 /// What is known of a message besides its octets: the sender, and the trace that is kept as data.
@@ -21,7 +20,15 @@ pub(crate) struct Envelope {
 /// One recipient that is an endpoint.
 #[derive(Debug)]
 pub(crate) struct Addressed {
-    pub(crate) recipient: ForwardPath,
+    /// As the mail server gave it.
+    pub(crate) recipient: String,
     pub(crate) endpoint: Endpoint,
-    pub(crate) fingerprint: Fingerprint,
+}
+
+/// Names one delivery among all of all gates.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct DeliveryKey {
+    /// The gate's own, for as long as it runs.
+    pub(crate) gate: u64,
+    pub(crate) n: u64,
 }

@@ -1,8 +1,8 @@
 //! Endpoints: what an address of a list is.
 
 use super::list::List;
+use super::not_taken::NotTaken;
 use super::queue::Name;
-use listgate_lmtp::Refusal;
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,8 +85,8 @@ impl Endpoint {
     /// be asked why not, and bounces are of mail that the list did send.
     ///
     /// # Errors
-    /// What its recipient is answered.
-    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), Refusal> {
+    /// Why not.
+    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), NotTaken> {
         if matches!(self.role, Role::Owner | Role::Bounces) { Ok(()) } else { self.list.takes(size) }
     }
 }

@@ -3,8 +3,6 @@
 use super::store_error::StoreError;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io;
 use std::str::FromStr;
 
 /// The metadata dictionary of an entry, with Mailman's keys.
@@ -155,23 +153,5 @@ fn mend(state: &str, change: Change) -> &'static str {
         ("held", _) => "`listgate queue release` lets it go",
         ("shunted", _) => "`listgate queue retry` has it handled again; until then it stays where it is",
         _ => "`listgate queue hold` holds it, and only what is held is released",
-    }
-}
-
-/// A message as it is stored, to be read from its beginning.
-#[derive(Debug)]
-pub enum Stored {
-    /// Up to some 64 KiB.
-    Memory(io::Cursor<Vec<u8>>),
-    /// Larger. It stays readable while it is open, whatever becomes of its entry.
-    File(File),
-}
-
-impl io::Read for Stored {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Memory(octets) => octets.read(buffer),
-            Self::File(file) => file.read(buffer),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Mailing lists and their names.
 
-use listgate_lmtp::{Mailbox, Refusal, is_dot_string};
+use super::not_taken::NotTaken;
+use listgate_lmtp::{Mailbox, is_dot_string};
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
@@ -49,22 +50,16 @@ impl ListState {
     }
 }
 
-const PAUSED: Refusal = Refusal::new(450, 2, 1, "The list is paused, try again later");
-const CLOSED: Refusal = Refusal::new(550, 2, 1, "The list is closed and takes no more mail");
-const TOO_LARGE: Refusal = Refusal::new(552, 2, 3, "The list takes no message of this size");
-
 impl List {
     /// Whether the list takes a message of `size` octets, as far as that is known.
     ///
     /// # Errors
-    /// What its recipients are answered.
-    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), Refusal> {
+    /// Why not.
+    pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), NotTaken> {
         match (self.state, self.max_size, size) {
-            (ListState::Paused, ..) => Err(PAUSED),
-            (ListState::Closed, ..) => Err(CLOSED),
-            (ListState::Open, Some(most), Some(size)) if size > most => {
-                Err(TOO_LARGE.with_text(format!("The list takes no message of more than {most} octets")))
-            }
+            (ListState::Paused, ..) => Err(NotTaken::Paused),
+            (ListState::Closed, ..) => Err(NotTaken::Closed),
+            (ListState::Open, Some(most), Some(size)) if size > most => Err(NotTaken::TooLarge(most)),
             (ListState::Open, ..) => Ok(()),
         }
     }

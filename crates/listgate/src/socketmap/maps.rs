@@ -2,7 +2,8 @@
 
 use crate::config::ListenAddress;
 use crate::intake::Intake;
-use listgate_lmtp::{ForwardPath, Refusal};
+use crate::model::NotTaken;
+use listgate_lmtp::ForwardPath;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -93,7 +94,7 @@ pub(super) async fn look_up(map: Map, key: &[u8], intake: &Intake, nexthop: &str
         return match intake.serves(&key.to_ascii_lowercase()).await {
             Ok(true) => Answer::Found(key.to_owned()),
             Ok(false) => Answer::NotFound,
-            Err(refusal) => refused(&refusal),
+            Err(why) => not_taken(&why),
         };
     }
     let Ok(mailbox) = key.parse() else { return Answer::NotFound };
@@ -104,13 +105,13 @@ pub(super) async fn look_up(map: Map, key: &[u8], intake: &Intake, nexthop: &str
     };
     match decided {
         Ok(()) => Answer::Found(value.to_owned()),
-        Err(refusal) => refused(&refusal),
+        Err(why) => not_taken(&why),
     }
 }
 
-/// A no is a permanent refusal alone.
-fn refused(refusal: &Refusal) -> Answer {
-    if refusal.is_temporary() { Answer::Temporary(refusal.to_string()) } else { Answer::NotFound }
+/// Only what no retry can change is a no.
+fn not_taken(why: &NotTaken) -> Answer {
+    if why.is_temporary() { Answer::Temporary(why.refusal().to_string()) } else { Answer::NotFound }
 }
 
 /// How Postfix delivers to a gate on the same machine that listens at `address`.

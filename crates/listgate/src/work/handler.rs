@@ -2,13 +2,14 @@
 
 use super::reaper::Reaper;
 use crate::limits;
-use crate::model::{Entry, Lease, Stored, Verdict, rfc3339};
-use rustix::fs::{MemfdFlags, memfd_create};
+use crate::model::{Entry, Lease, Verdict, rfc3339};
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
+use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Cursor, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -55,7 +56,7 @@ impl Handler {
     pub(super) async fn run(
         &self,
         entry: &Entry,
-        message: Stored,
+        message: File,
         mut stopped: oneshot::Receiver<()>,
     ) -> io::Result<Report> {
         let mut child = self.spawn(entry, message)?;
@@ -93,7 +94,7 @@ impl Handler {
         Ok(Report { end: ended.unwrap_or(End::Itself(status)), said: tail.into_text() })
     }
 
-    fn spawn(&self, entry: &Entry, message: Stored) -> io::Result<Child> {
+    fn spawn(&self, entry: &Entry, message: File) -> io::Result<Child> {
         let (name, arguments) = self.command.split_first().expect("clap wants a command");
         let text = |key| entry.msgdata.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
         Command::new(name)
@@ -111,7 +112,7 @@ impl Handler {
             .env("LISTGATE_MESSAGE_ID", &entry.message_id)
             .env("LISTGATE_ATTEMPT", entry.attempts.to_string())
             .env("LISTGATE_MSGDATA", serde_json::to_string(&entry.msgdata)?)
-            .stdin(Stdio::from(as_file(message)?))
+            .stdin(Stdio::from(message))
             .stderr(Stdio::piped())
             // Of its own, so that Ctrl-C reaches us alone, and so that all of it can be ended.
             .process_group(0)
@@ -120,17 +121,25 @@ impl Handler {
     }
 }
 
-/// A file, so that nobody waits for a command that does not read, or stops reading.
-fn as_file(message: Stored) -> io::Result<File> {
-    match message {
-        Stored::File(file) => Ok(file),
-        Stored::Memory(octets) => {
-            let mut file = File::from(memfd_create("message", MemfdFlags::CLOEXEC)?);
-            file.write_all(&Cursor::into_inner(octets))?;
-            file.rewind()?;
-            Ok(file)
-        }
-    }
+/// A file with the message, so that nobody waits for a command that does not read, or stops reading.
+pub(super) fn as_file(mut message: impl Read, size: u64) -> io::Result<File> {
+    let mut file = if size <= limits::BODY_IN_MEMORY as u64 {
+        File::from(memfd_create("message", MemfdFlags::CLOEXEC)?)
+    } else {
+        temporary_file()?
+    };
+    io::copy(&mut message, &mut file)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// A file without a name, on a disk.
+fn temporary_file() -> io::Result<File> {
+    let dir = env::temp_dir();
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(&dir, flags, Mode::RUSR | Mode::WUSR);
+    file.map(File::from)
+        .map_err(|why| io::Error::new(why.kind(), format!("a temporary file in {}: {why}", dir.display())))
 }
 
 /// A command and its children, as far as they stay in its process group.

@@ -207,7 +207,8 @@ impl Worker {
             self.ended.push((lease, Verdict::Shunt { why }));
             return;
         }
-        let message = match self.queue.message(&lease) {
+        let message = self.queue.message(&lease).map_err(io::Error::other);
+        let message = match message.and_then(|message| handler::as_file(message, lease.entry.size)) {
             Ok(message) => message,
             Err(why) => {
                 let verdict = handler::failure(&lease, why.to_string(), self.plan.max_attempts);

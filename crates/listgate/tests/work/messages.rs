@@ -2,31 +2,49 @@
 
 use crate::support::{Peer, Site, tcp, until};
 use crate::{LONG, open};
-use listgate::queue::{Error, Name, Stored, Verdict};
-use std::io::Read;
+use listgate::queue::{Error, Name, Verdict};
+use std::io::{Read, read_to_string};
 
 #[test]
-fn a_large_message_is_read_from_its_file_and_the_gate_removes_it() {
+fn a_message_small_or_large_is_read_to_its_end_and_the_gate_removes_its_file() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
-    let large =
-        format!("Subject: large\r\nMessage-ID: <1@x>\r\n\r\n{}", "0123456789abcdef\r\n".repeat(10_000));
-    peer.deliver("", &["mylist@example.com"], &large);
-    peer.deliver("", &["mylist@example.com"], "Subject: small\r\n\r\n");
+    let lines = [10, 1_000, 10_000, 100_000];
+    let message = |lines: usize| format!("Message-ID: <1@x>\r\n\r\n{}", "0123456789abcdef\r\n".repeat(lines));
+    for lines in lines {
+        peer.deliver("", &["mylist@example.com"], message(lines));
+    }
     let mut queue = open(&site, Name::In);
-    let leases = queue.lease(2, LONG).unwrap();
-    let mut message = queue.message(&leases[0]).unwrap();
-    assert!(matches!(message, Stored::File(_)));
-    assert!(matches!(queue.message(&leases[1]).unwrap(), Stored::Memory(_)));
+    let leases = queue.lease(lines.len(), LONG).unwrap();
+    for (lease, lines) in leases.iter().zip(lines) {
+        let octets = read_to_string(queue.message(lease).unwrap()).unwrap();
+        assert_eq!(octets.len() as u64, lease.entry.size);
+        assert!(
+            octets == message(lines).replace("<1@x>\r\n", "<1@x>\r\nX-MailFrom: <>\r\n"),
+            "{lines} lines"
+        );
+    }
     let done: Vec<_> = leases.into_iter().map(|lease| (lease, Verdict::Done)).collect();
-    assert_eq!(queue.settle(&done).unwrap(), [Ok(()), Ok(())]);
+    assert_eq!(queue.settle(&done).unwrap(), [Ok(()); 4]);
     let spooled = || std::fs::read_dir(site.data().join("spool")).unwrap().count();
-    until("the gate unlinks the file", || spooled() == 0);
-    let mut octets = String::new();
-    message.read_to_string(&mut octets).unwrap();
-    assert_eq!(octets, large.replace("<1@x>\r\n", "<1@x>\r\nX-MailFrom: <>\r\n"));
+    until("the gate unlinks the files", || spooled() == 0);
     assert_eq!(site.ids("in").len(), 0);
+}
+
+#[test]
+fn a_message_that_an_operator_removes_while_it_is_read_is_an_error_and_not_cut_short() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let large = format!("\r\n{}", "0123456789abcdef\r\n".repeat(100_000));
+    Peer::greeted(tcp(&gate)).deliver("", &["mylist@example.com"], large);
+    let mut queue = open(&site, Name::In);
+    let lease = queue.lease(1, LONG).unwrap().pop().unwrap();
+    let mut message = queue.message(&lease).unwrap();
+    message.read_exact(&mut [0; 1000]).unwrap();
+    site.stdout(&["queue", "remove", "1-1"]);
+    let why = message.read_to_end(&mut Vec::new()).unwrap_err();
+    assert!(why.to_string().contains("the entry 1-1 was removed"), "{why}");
 }
 
 #[test]

@@ -1,28 +1,33 @@
-//! The home of a gate in front of Mailman.
+//! The backend of a gate in front of Mailman.
 
-use super::beside;
 use super::cfg::Site;
+use super::client;
 use super::lists::Lists;
 use super::pck::{self, Queues};
 use super::publish::{Answer, Publisher};
 use super::site_error::SiteError;
 use super::writer::Writer;
+use crate::backends;
+use crate::backends::answer::at_once;
 use crate::backends::condemned::Condemned;
-use crate::backends::delivery::{Delivery, Outcomes};
+use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::hand_off::HandOff;
 use crate::backends::held::HeldFiles;
+use crate::backends::intake_store::IntakeStore;
 use crate::backends::lock::{self, Holder, Lock};
+use crate::backends::queued::Queued;
+use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
 use crate::limits;
-use crate::message::Spool;
+use crate::message::Style;
 use crate::metrics::Metrics;
-use crate::model::{List, Name, Names, QueueNow, Space, StoreError};
+use crate::model::{Changes, Depth, List, Name, Names, QueueNow, Space, StoreError};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::spawn_blocking;
 
@@ -32,25 +37,31 @@ pub(crate) fn holder(site: &Site) -> io::Result<Holder> {
     lock::examine(&own, &lock::path(&own))
 }
 
-/// The home of a gate in front of Mailman.
-pub(crate) struct Home {
+/// Where large bodies are kept while they arrive.
+pub(crate) fn spool(site: &Site) -> PathBuf {
+    site.own_dir().join("spool")
+}
+
+/// The backend of a gate in front of Mailman.
+pub(crate) struct Mailman {
     lists: Lists,
     writer: Arc<Writer>,
     /// Bounds the deliveries that are written at the same time.
     places: Arc<Semaphore>,
-    spool: Spool,
+    /// Where bodies arrive.
+    spool: PathBuf,
     held: Arc<HeldFiles>,
     condemned: Condemned,
     metrics: Arc<Metrics>,
     space: LastSpace,
 }
 
-impl Home {
+impl Mailman {
     /// Locks the site against another gate, and removes what a dead one left unfinished. Queue files leave
     /// `min_free` octets of their file systems free.
     pub(crate) fn open(site: Site, min_free: u64, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
         let own = site.own_dir();
-        let spool = own.join("spool");
+        let spool = spool(&site);
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| SiteError::File { operation, path, source }
@@ -76,7 +87,7 @@ impl Home {
             lists: Lists::open(&site.database)?,
             writer: Arc::new(Writer { queues, site_owner: site.site_owner, publisher, _lock: lock }),
             places: Arc::new(Semaphore::new(limits::MAILMAN_WRITERS)),
-            spool: Spool::new(&spool),
+            spool,
             held,
             condemned,
             metrics: Arc::clone(metrics),
@@ -84,68 +95,95 @@ impl Home {
         })
     }
 
-    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, StoreError> {
-        let since = Instant::now();
-        let found = self.lists.find(names, asked.into()).await;
-        self.metrics.looked_up(since);
-        found
-    }
-
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
-        self.lists.serves(domain).await
-    }
-
-    pub(crate) async fn count_lists(&self) -> Result<u64, StoreError> {
-        self.lists.count_lists().await
-    }
-
-    pub(crate) fn space(&self) -> Result<Space, StoreError> {
-        let look = || {
-            self.held.check()?;
-            Ok(self.writer.queues.space()?.least(pck::space(self.spool.dir())?))
-        };
-        self.space.or_look(look)
-    }
-
-    /// The queues as they are now. Each file in them is looked at, which may take long: sessions go on
-    /// meanwhile.
-    pub(crate) async fn queues_now(&self) -> Result<Vec<QueueNow>, StoreError> {
-        let queues = Arc::clone(&self.writer.queues);
-        let look = move || Name::ALL.into_iter().map(|queue| beside::now(queues.dir(queue), queue)).collect();
-        spawn_blocking(look).await.unwrap_or(Err(StoreError::closed()))
-    }
-
-    pub(crate) fn spool(&self) -> Spool {
-        self.spool.clone()
-    }
-
     /// Dropped at its await before it is published, the delivery is not stored; after that it is.
-    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, StoreError> {
-        let closed = || StoreError::closed();
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+    async fn write(&self, delivery: Delivery) -> Result<Vec<Queued>, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::closed())?;
         if self.condemned.is_set() {
-            return Err(closed());
+            return Err(StoreError::closed());
         }
         let (answer, answered) = oneshot::channel();
         let writer = Arc::clone(&self.writer);
         // Whoever comes last answers: the thread that writes if it fails, else the one that publishes.
         drop(spawn_blocking(move || writer.write(delivery, Answer::new(answer, place))));
-        let stored = answered.await.unwrap_or_else(|_| Err(closed()));
+        let stored = answered.await.unwrap_or_else(|_| Err(StoreError::closed()));
         stored.inspect_err(|why| {
             self.metrics.failed(why);
-            if !why.is_final() {
-                tracing::error!("{why}; the mail server will try again");
-            } else if !self.condemned.is_set() {
+            if why.is_final() {
                 self.condemned.set(why);
+            } else {
+                tracing::error!("{why}; the mail server will try again");
             }
         })
     }
 
-    pub(crate) fn condemn(&self, why: &StoreError) {
+    async fn look_up(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, StoreError> {
+        let since = Instant::now();
+        let found = self.lists.find(names, asked.into()).await;
+        self.metrics.looked_up(since);
+        Ok(found?.map(Arc::new))
+    }
+
+    /// Each file in the queues is looked at, which may take long: sessions go on meanwhile.
+    async fn look_at_queues(&self) -> Result<Vec<QueueNow>, StoreError> {
+        let queues = Arc::clone(&self.writer.queues);
+        let look = move || Name::ALL.into_iter().map(|queue| client::now(queues.dir(queue), queue)).collect();
+        spawn_blocking(look).await.unwrap_or(Err(StoreError::closed()))
+    }
+}
+
+impl Registry for Mailman {
+    /// Nobody counts them.
+    fn changes(&self, _asked: Instant) -> backends::Answer<'_, Option<Changes>> {
+        at_once(Ok(None))
+    }
+
+    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> backends::Answer<'a, Option<Arc<List>>> {
+        Box::pin(self.look_up(names, asked))
+    }
+
+    fn serves<'a>(&'a self, domain: &'a str) -> backends::Answer<'a, bool> {
+        Box::pin(self.lists.serves(domain))
+    }
+
+    fn domains(&self) -> backends::Answer<'_, Vec<String>> {
+        Box::pin(self.lists.domains())
+    }
+
+    fn count_lists(&self) -> backends::Answer<'_, u64> {
+        Box::pin(self.lists.count_lists())
+    }
+}
+
+impl IntakeStore for Mailman {
+    fn put(&self, delivery: Delivery) -> backends::Answer<'_, Vec<Queued>, NotStored> {
+        Box::pin(async { Ok(self.write(delivery).await?) })
+    }
+
+    /// Mailman's runners are always there, and their files are not counted at each RCPT.
+    fn depth(&self, _queue: Name, _age: Duration) -> backends::Answer<'_, Depth> {
+        at_once(Ok(Depth::default()))
+    }
+
+    fn space(&self) -> backends::Answer<'_, Space> {
+        at_once(self.space.or_look(|| {
+            self.held.check()?;
+            Ok(self.writer.queues.space()?.least(pck::space(&self.spool)?))
+        }))
+    }
+
+    fn backlog(&self) -> backends::Answer<'_, Vec<QueueNow>> {
+        Box::pin(self.look_at_queues())
+    }
+
+    fn style(&self) -> Style {
+        Style::Mailman
+    }
+
+    fn give_up(&self, why: &StoreError) {
         self.condemned.set(why);
     }
 
-    pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
+    fn given_up(&self) -> watch::Receiver<bool> {
         self.condemned.watch()
     }
 }

@@ -4,24 +4,29 @@
 use super::cfg::Site;
 use super::entry::{Entry as File, Message};
 use super::lists::Lists;
+use super::msgdata::msgdata;
 use super::pck::{self, Pck};
 use super::site_error::SiteError;
-use crate::message::Facts;
-use crate::message::{HeaderEdit, Style};
-use crate::model::QueueNow;
-use crate::model::milliseconds;
-use crate::model::{Arrival, Depth, Entry, EntryError, Id, Msgdata, Name, StoreError};
+use crate::backends::answer::{Answer, at_once};
+use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
+use crate::backends::registry::Registry;
+use crate::message::{Facts, HeaderEdit, Style};
+use crate::model::{
+    Arrival, Change, Changes, Depth, Endpoint, Entry, EntryError, Id, List, Msgdata, Name, Names, QueueNow,
+    Space, StoreError, milliseconds,
+};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 /// The lists and the queues of a site.
-pub(crate) struct Look {
-    pub(crate) lists: Lists,
+pub(crate) struct Client {
+    lists: Lists,
     queues: [PathBuf; Name::ALL.len()],
 }
 
-impl Look {
+impl Client {
     pub(crate) fn open(cfg: Option<&Path>) -> Result<Self, SiteError> {
         let site = Site::read(cfg)?;
         Ok(Self { lists: Lists::open(&site.database)?, queues: site.queues })
@@ -31,14 +36,9 @@ impl Look {
         &self.queues[queue as usize]
     }
 
-    /// The entries of a queue, as far as they are counted.
-    pub(crate) fn each_arrival(
-        &self,
-        queue: Name,
-        mut each: impl FnMut(Arrival<'_>),
-    ) -> Result<(), StoreError> {
+    fn every_arrival(&self, queue: Name, each: &mut dyn FnMut(Arrival<'_>)) -> Result<(), StoreError> {
         for pck in self.list(queue)? {
-            if let Some((entry, _)) = self.read(queue, &pck)? {
+            if let Some((entry, _)) = self.read_file(queue, &pck)? {
                 let Entry { list_id, received_at, state, .. } = &entry;
                 each(Arrival { list_id, received_at: *received_at, state });
             }
@@ -46,18 +46,14 @@ impl Look {
         Ok(())
     }
 
-    /// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
-    pub(crate) fn each_entry<E: From<StoreError>>(
-        &self,
-        queue: Option<Name>,
-        message_id: Option<&str>,
-        mut each: impl FnMut(Entry) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn every_entry(&self, wanted: &Wanted, each: EachEntry<'_>) -> Result<(), StoreError> {
+        let Wanted { queue, message_id } = wanted;
         for queue in Name::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
             for pck in self.list(queue)? {
-                let Some((entry, _)) = self.read(queue, &pck)? else { continue };
-                if message_id.is_none_or(|wanted| entry.message_id == wanted) {
-                    each(entry)?;
+                let Some((entry, _)) = self.read_file(queue, &pck)? else { continue };
+                let is_wanted = message_id.as_ref().is_none_or(|wanted| entry.message_id == *wanted);
+                if is_wanted && each(entry).is_break() {
+                    return Ok(());
                 }
             }
         }
@@ -65,20 +61,22 @@ impl Look {
     }
 
     /// An entry and its message, as far as its file has it.
-    pub(crate) fn entry(&self, id: &str) -> Result<(Entry, Vec<u8>), EntryError> {
+    fn find_entry(&self, id: &Id) -> Result<(Entry, Vec<u8>), EntryError> {
+        let missing = || EntryError::Missing(id.clone());
+        let Id::File(name) = id else { return Err(missing()) };
         for queue in Name::ALL {
-            let found = self.list(queue)?.into_iter().find(|pck| pck.id == id);
+            let found = self.list(queue)?.into_iter().find(|pck| pck.id == *name);
             if let Some(pck) = found
-                && let Some(entry) = self.read(queue, &pck)?
+                && let Some(entry) = self.read_file(queue, &pck)?
             {
                 return Ok(entry);
             }
         }
-        Err(EntryError::Missing(Id::File(id.to_owned())))
+        Err(missing())
     }
 
-    /// Removes entries; the first that is not there ends it.
-    pub(crate) fn remove(&self, ids: &[Id]) -> Result<(), EntryError> {
+    /// The first that is not there ends it.
+    fn remove_files(&self, ids: &[Id]) -> Result<(), EntryError> {
         for id in ids {
             let name = id.to_string();
             let mut removed = false;
@@ -98,10 +96,74 @@ impl Look {
     }
 
     /// `None` when a runner was faster.
-    fn read(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+    fn read_file(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         let dir = self.dir(queue);
         let octets = pck::read(dir, &pck.id).map_err(failed("read an entry of", dir))?;
         Ok(octets.map(|octets| described(queue, pck, &octets)))
+    }
+}
+
+impl Registry for Client {
+    fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
+        at_once(Ok(None))
+    }
+
+    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> Answer<'a, Option<Arc<List>>> {
+        Box::pin(async move { Ok(self.lists.find(names, asked.into()).await?.map(Arc::new)) })
+    }
+
+    fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        Box::pin(self.lists.serves(domain))
+    }
+
+    fn domains(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(self.lists.domains())
+    }
+
+    fn count_lists(&self) -> Answer<'_, u64> {
+        Box::pin(self.lists.count_lists())
+    }
+}
+
+impl BrowseStore for Client {
+    fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()> {
+        at_once(self.every_entry(wanted, each))
+    }
+
+    fn each_arrival<'a>(
+        &'a self,
+        queue: Name,
+        each: &'a mut (dyn FnMut(Arrival<'_>) + Send),
+    ) -> Answer<'a, ()> {
+        at_once(self.every_arrival(queue, each))
+    }
+
+    fn entry<'a>(&'a self, id: &'a Id) -> Answer<'a, Entry, EntryError> {
+        at_once(self.find_entry(id).map(|(entry, _)| entry))
+    }
+
+    /// The whole file is read each time: what its message is takes reading all of it.
+    fn read<'a>(&'a self, id: &'a Id, offset: u64, length: usize) -> Answer<'a, Vec<u8>, EntryError> {
+        at_once(self.find_entry(id).map(|(_, message)| {
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(message.len());
+            message[offset..message.len().min(offset.saturating_add(length))].to_vec()
+        }))
+    }
+
+    fn remove<'a>(&'a self, ids: &'a [Id]) -> Answer<'a, (), EntryError> {
+        at_once(self.remove_files(ids))
+    }
+
+    fn change<'a>(&'a self, _ids: &'a [Id], _change: Change) -> Answer<'a, (), EntryError> {
+        at_once(Err(EntryError::Mailmans))
+    }
+
+    fn room(&self, _queue: Name) -> Answer<'_, Option<(Depth, Space)>> {
+        at_once(Ok(None))
+    }
+
+    fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {
+        msgdata(endpoint, 0, owner)
     }
 }
 

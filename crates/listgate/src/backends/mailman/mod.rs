@@ -1,10 +1,10 @@
 //! A GNU Mailman 3 site: its lists in Mailman's database, its queues in Mailman's directories.
 
-pub(crate) mod beside;
+mod backend;
 pub(crate) mod cfg;
+mod client;
 pub(crate) mod database;
 pub(crate) mod entry;
-mod home;
 mod lists;
 mod msgdata;
 pub(crate) mod pck;
@@ -16,6 +16,6 @@ mod site_error;
 mod tests;
 mod writer;
 
-pub(crate) use home::{Home, holder};
-pub(crate) use msgdata::{mail_from, msgdata};
+pub(crate) use backend::{Mailman, holder, spool};
+pub(crate) use client::Client;
 pub(crate) use site_error::SiteError;

@@ -3,21 +3,21 @@
 //!
 //! The files themselves were synced before, side by side.
 
-use super::pck::{Queues, Stored, Synced};
+use super::pck::{Queues, Renamed, Synced};
 use crate::backends::condemned::Condemned;
-use crate::backends::delivery::{Delivery, Outcomes};
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
+use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::model::{Again, Id, StoreError};
+use crate::model::{Again, DeliveryKey, Id, StoreError};
 use std::iter;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-type Stores = Result<Outcomes, StoreError>;
+type Stores = Result<Vec<Queued>, StoreError>;
 
 /// Where the outcomes of a delivery go, and its place among those that are written.
 pub(super) struct Answer {
@@ -38,7 +38,7 @@ impl Answer {
 
 /// A delivery whose files are synced.
 pub(super) struct Ready {
-    pub(super) delivery: Delivery,
+    pub(super) key: DeliveryKey,
     pub(super) files: Synced,
     pub(super) answer: Answer,
 }
@@ -49,6 +49,8 @@ pub(super) struct Publisher {
     held: Arc<HeldFiles>,
     condemned: Condemned,
     metrics: Arc<Metrics>,
+    /// The names of the files of each.
+    recent: RecentPuts<String>,
 }
 
 impl Publisher {
@@ -58,11 +60,11 @@ impl Publisher {
         condemned: Condemned,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queues, held, condemned, metrics }
+        Self { queues, held, condemned, metrics, recent: RecentPuts::default() }
     }
 
-    /// Until the home is dropped.
-    pub(super) fn run(self, waiting: &mpsc::Receiver<Ready>) {
+    /// Until the backend is dropped.
+    pub(super) fn run(mut self, waiting: &mpsc::Receiver<Ready>) {
         loop {
             match waiting.recv_timeout(limits::IDLE) {
                 Ok(first) => {
@@ -90,24 +92,20 @@ impl Publisher {
         }
     }
 
-    fn publish(&self, batch: Vec<Ready>) {
+    fn publish(&mut self, batch: Vec<Ready>) {
         let since = Instant::now();
         let (mut renamed, mut waiting) = (Vec::new(), Vec::new());
-        for Ready { delivery, files, answer } in batch {
-            // After a failed sync the next would be told that all is well.
-            let renaming = if self.condemned.is_set() {
-                Err(StoreError::closed())
-            } else if answer.sender.is_closed() {
+        for Ready { key, files, answer } in batch {
+            if answer.sender.is_closed() {
                 continue;
-            } else {
-                self.queues.rename(files)
-            };
-            match renaming {
-                Err(why) => answer.send(Err(why)),
-                Ok(files) => {
+            }
+            match self.renamed(key, files) {
+                Published::Now(files) => {
                     renamed.push(files);
-                    waiting.push((delivery, answer));
+                    waiting.push((key, answer));
                 }
+                Published::Before(ids) => answer.send(Ok(promise(ids))),
+                Published::Not(why) => answer.send(Err(why)),
             }
         }
         if waiting.is_empty() {
@@ -116,27 +114,43 @@ impl Publisher {
         let stored = self.queues.sync(renamed);
         self.metrics.committed(stored.len(), since);
         let are_ours = self.files_are_ours();
-        for (stored, (delivery, answer)) in stored.into_iter().zip(waiting) {
+        for (stored, (key, answer)) in stored.into_iter().zip(waiting) {
             if let Err(why) = &stored
                 && why.is_final()
-                && !self.condemned.is_set()
             {
                 self.condemned.set(why);
             }
             // What is in the queues stays there, and nothing of it is promised.
             let stored = if are_ours { stored } else { stored.and(Err(StoreError::closed())) };
-            answer.send(stored.map(|stored| outcomes(delivery, stored)));
+            answer.send(stored.map(|stored| {
+                let ids: Vec<String> = stored.iter().map(|stored| stored.id().to_owned()).collect();
+                self.recent.note(key, ids.clone());
+                promise(ids)
+            }));
         }
+    }
+
+    fn renamed(&self, key: DeliveryKey, files: Synced) -> Published {
+        if let Some(ids) = self.recent.get(key) {
+            return Published::Before(ids.to_vec());
+        }
+        // After a failed sync the next would be told that all is well.
+        if self.condemned.is_set() {
+            return Published::Not(StoreError::closed());
+        }
+        self.queues.rename(files).map_or_else(Published::Not, Published::Now)
     }
 }
 
+/// What became of a delivery that was to be published.
+enum Published {
+    Now(Renamed),
+    /// It is a repetition, and these are the names of its files.
+    Before(Vec<String>),
+    Not(StoreError),
+}
+
 /// One proof for each endpoint.
-fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
-    let mut stored = stored.into_iter();
-    delivery.to.map(|addressed| {
-        addressed.map(|_| {
-            let file = stored.next().expect("a file for each addressed recipient");
-            Queued::new(Id::File(file.id().to_owned()), Again::No)
-        })
-    })
+fn promise(ids: Vec<String>) -> Vec<Queued> {
+    ids.into_iter().map(|id| Queued::new(Id::File(id), Again::No)).collect()
 }

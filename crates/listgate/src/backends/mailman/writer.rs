@@ -1,12 +1,12 @@
 //! The first steps of a delivery into Mailman's queues.
 
-use super::msgdata::mail_from;
 use super::pck::{Mail, PutError, Queues, Synced};
 use super::pickle::Metadata;
 use super::publish::{Answer, Ready};
 use crate::backends::delivery::Delivery;
 use crate::backends::hand_off::HandOff;
 use crate::backends::lock::Lock;
+use crate::message::Style;
 use crate::model::{Name, StoreError};
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ impl Writer {
         match self.synced(&delivery) {
             Err(why) => answer.send(Err(why)),
             Ok(files) => {
-                if let Err(Ready { answer, .. }) = self.publisher.send(Ready { delivery, files, answer }) {
+                let ready = Ready { key: delivery.key, files, answer };
+                if let Err(Ready { answer, .. }) = self.publisher.send(ready) {
                     answer.send(Err(StoreError::closed()));
                 }
             }
@@ -35,11 +36,10 @@ impl Writer {
     /// One file for each endpoint, synced.
     fn synced(&self, delivery: &Delivery) -> Result<Synced, StoreError> {
         let Delivery { envelope, message, to, .. } = delivery;
-        let mail_from = mail_from(&envelope.mail_from);
+        let mail_from = Style::Mailman.mail_from(&envelope.mail_from);
         let original_size = message.original_size;
         let metadata: Vec<Metadata<'_>> = to
             .iter()
-            .flatten()
             .map(|addressed| Metadata {
                 list_id: &addressed.endpoint.list.list_id,
                 original_size,

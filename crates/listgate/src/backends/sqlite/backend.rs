@@ -1,4 +1,4 @@
-//! The home of a gate: its lookups, and the way to its writer.
+//! The backend of a gate: its lookups, and the way to its writer.
 
 use super::connection::{self, OpenError, Use};
 use super::data_dir::{DataDir, HomeError, remove_orphans};
@@ -8,24 +8,28 @@ use super::puts::Put;
 use super::queues::{self, Depths};
 use super::store::Choices;
 use super::writer::{Watched, Writer};
+use crate::backends::answer::{Answer, at_once};
 use crate::backends::condemned::Condemned;
-use crate::backends::delivery::{Delivery, NotStored, Outcomes};
+use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::hand_off::HandOff;
 use crate::backends::held::HeldFiles;
+use crate::backends::intake_store::IntakeStore;
 use crate::backends::lock::Lock;
+use crate::backends::queued::Queued;
+use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
-use crate::message::Spool;
+use crate::limits;
+use crate::message::Style;
 use crate::metrics::Metrics;
 use crate::model::{Changes, Depth, List, Name, Names, QueueNow, Space, StoreError};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// The home of a gate. Dropping it ends its writer, after what was handed to it is written.
-pub(crate) struct Home {
+/// The backend of a gate. Dropping it ends its writer, after what was handed to it is written.
+pub(crate) struct Sqlite {
     lookup: Mutex<(Connection, Known)>,
-    spool: Spool,
     data_dir: DataDir,
     held: Arc<HeldFiles>,
     condemned: Condemned,
@@ -33,11 +37,11 @@ pub(crate) struct Home {
     metrics: Arc<Metrics>,
     space: LastSpace,
     writer: HandOff<Put>,
-    /// Held for the life of the home, and released last.
+    /// Held for the life of the backend, and released last.
     _lock: Lock,
 }
 
-impl Home {
+impl Sqlite {
     /// Locks the data directory, opens or creates the database, and recovers what a crash left.
     pub(crate) fn open(
         data_dir: &DataDir,
@@ -73,7 +77,6 @@ impl Home {
         })?;
         Ok(Self {
             lookup: Mutex::new((lookup, Known::default())),
-            spool: Spool::new(&data_dir.spool()),
             data_dir: data_dir.clone(),
             held,
             condemned,
@@ -83,34 +86,6 @@ impl Home {
             writer,
             _lock: lock,
         })
-    }
-
-    /// How often lists and domains had changed at a moment not before `asked`.
-    pub(crate) fn changes(&self, asked: Instant) -> Result<Changes, StoreError> {
-        self.ask("look whether lists have changed", |connection, known| known.changes(connection, asked))
-    }
-
-    /// The list that answers for `names` at a moment not before `asked`. It takes microseconds, and
-    /// readers of a write-ahead log wait for no writer, so it is done where it is asked.
-    pub(crate) fn find(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, StoreError> {
-        let since = Instant::now();
-        let found = self.ask("look up the list", |connection, known| known.find(connection, names, asked));
-        self.metrics.looked_up(since);
-        found
-    }
-
-    /// Whether mail to `domain` is ours.
-    pub(crate) fn serves(&self, domain: &str) -> Result<bool, StoreError> {
-        self.ask("look up the domain", |connection, _| lists::serves(connection, domain))
-    }
-
-    /// The queues as they are now.
-    pub(crate) fn queues_now(&self) -> Result<Vec<QueueNow>, StoreError> {
-        self.ask("look at the queues", |connection, _| queues::now(connection))
-    }
-
-    pub(crate) fn count_lists(&self) -> Result<u64, StoreError> {
-        self.ask("count the lists", |connection, _| lists::count(connection))
     }
 
     fn ask<T>(
@@ -127,40 +102,17 @@ impl Home {
         question(connection, known).map_err(failed(operation))
     }
 
-    /// How full a queue is: as of our last commit, or of the last half second while we had none.
-    pub(crate) fn depth(&self, queue: Name) -> Depth {
-        self.depths.get(queue)
-    }
-
-    /// How full a queue is now.
-    pub(crate) fn depth_now(&self, queue: Name) -> Result<Depth, StoreError> {
-        self.ask("look how full the queues are", |connection, _| self.depths.read(connection))?;
-        Ok(self.depths.get(queue))
-    }
-
-    /// Where large bodies go while they arrive.
-    pub(crate) fn spool(&self) -> Spool {
-        self.spool.clone()
-    }
-
-    /// What the file system of the data directory has for mail.
-    pub(crate) fn space(&self) -> Result<Space, StoreError> {
-        self.space.or_look(|| self.look_at_space())
-    }
-
     fn look_at_space(&self) -> Result<Space, StoreError> {
         self.held.check()?;
         let unused = self.ask("count the free pages", |connection, _| {
             connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
         })?;
-        self.data_dir
-            .space(unused)
-            .map_err(|source| StoreError::file("ask for the free space of", self.data_dir.path(), source))
+        let space = self.data_dir.space(unused);
+        space.map_err(|source| StoreError::file("ask for the free space of", self.data_dir.path(), source))
     }
 
-    /// Stores a delivery: one commit, then one proof for each endpoint. Dropped at its await before the
-    /// writer took it up, the delivery is not stored; after that it is.
-    pub(crate) async fn put(&self, delivery: Delivery) -> Result<Outcomes, NotStored> {
+    /// Dropped at its await before the writer took it up, the delivery is not stored; after that it is.
+    async fn write(&self, delivery: Delivery) -> Result<Vec<Queued>, NotStored> {
         let closed = || NotStored::from(StoreError::closed());
         if self.condemned.is_set() {
             return Err(closed());
@@ -169,19 +121,76 @@ impl Home {
         self.writer.send(Put { delivery, answer }).map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
+}
 
-    /// Ends the taking of mail for good, after a failed sync.
-    pub(crate) fn condemn(&self, why: &StoreError) {
+/// Lookups take microseconds, and readers of a write-ahead log wait for no writer, so they are made where they are
+/// asked.
+impl Registry for Sqlite {
+    fn changes(&self, asked: Instant) -> Answer<'_, Option<Changes>> {
+        let changes = self.ask("look whether lists have changed", |connection, known| {
+            known.changes(connection, asked).map(Some)
+        });
+        at_once(changes)
+    }
+
+    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> Answer<'a, Option<Arc<List>>> {
+        let since = Instant::now();
+        let found = self.ask("look up the list", |connection, known| known.find(connection, names, asked));
+        self.metrics.looked_up(since);
+        at_once(found)
+    }
+
+    fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        at_once(self.ask("look up the domain", |connection, _| lists::serves(connection, domain)))
+    }
+
+    fn domains(&self) -> Answer<'_, Vec<String>> {
+        at_once(self.ask("look up the domains", |connection, _| {
+            Ok(lists::domains(connection)?.into_iter().map(|domain| domain.name).collect())
+        }))
+    }
+
+    fn count_lists(&self) -> Answer<'_, u64> {
+        at_once(self.ask("count the lists", |connection, _| lists::count(connection)))
+    }
+}
+
+impl IntakeStore for Sqlite {
+    fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
+        Box::pin(self.write(delivery))
+    }
+
+    /// As of our last commit, or of the last half second while we had none.
+    fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth> {
+        if age < limits::DEPTH_AGE {
+            let read = self.ask("look how full the queues are", |connection, _| self.depths.read(connection));
+            return at_once(read.map(|()| self.depths.get(queue)));
+        }
+        at_once(Ok(self.depths.get(queue)))
+    }
+
+    fn space(&self) -> Answer<'_, Space> {
+        at_once(self.space.or_look(|| self.look_at_space()))
+    }
+
+    fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
+        at_once(self.ask("look at the queues", |connection, _| queues::now(connection)))
+    }
+
+    fn style(&self) -> Style {
+        Style::Plain
+    }
+
+    fn give_up(&self, why: &StoreError) {
         self.condemned.set(why);
     }
 
-    /// Becomes true when a sync has failed.
-    pub(crate) fn condemned(&self) -> watch::Receiver<bool> {
+    fn given_up(&self) -> watch::Receiver<bool> {
         self.condemned.watch()
     }
 }
 
-impl Drop for Home {
+impl Drop for Sqlite {
     fn drop(&mut self) {
         self.writer.end();
         if self.condemned.is_set() {

@@ -4,7 +4,7 @@ use crate::model::{StoreError, StoreErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
 /// The error of an operation that SQLite refused.
-pub(crate) fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + Copy {
+pub(super) fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + Copy {
     move |source| {
         let kind = match source.sqlite_error_code() {
             _ if is_sync_failure(&source) => StoreErrorKind::Sync,

@@ -11,7 +11,7 @@ use super::queues::{self, COLUMNS, read_entry};
 use crate::backends::held::HeldFiles;
 use crate::limits;
 use crate::model::milliseconds;
-use crate::model::{EntryId, Id, Lease, Name, Stale, StoreError, Stored, Verdict};
+use crate::model::{EntryId, Id, Lease, Name, Stale, StoreError, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::mem;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl Leases {
         // What comes would never be seen by whoever has another database open.
         self.held.check().inspect_err(|why| self.failed |= why.is_final())?;
         let now = in_future(Duration::ZERO);
-        if max == 0 || !self.read("look what waits", |leases| leases.has_something(now))? {
+        if max == 0 || !self.ask("look what waits", |leases| leases.has_something(now))? {
             return Ok(Vec::new());
         }
         let mut round = Round::new(self.queue, self.ordered, &self.turn);
@@ -75,11 +75,17 @@ impl Leases {
         Ok(leased)
     }
 
-    pub(crate) fn message(&self, lease: &Lease) -> Result<Option<Stored>, StoreError> {
+    /// Up to `length` octets of a message as stored, from `offset`; `None` when it was removed.
+    pub(crate) fn read(
+        &self,
+        delivery: i64,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         if self.failed {
             return Err(StoreError::closed());
         }
-        queues::message(&self.connection, &self.spool, entry_id(lease))
+        queues::read(&self.connection, &self.spool, delivery, offset, length)
     }
 
     /// Lets leases last for the time `hold` from now.
@@ -138,7 +144,7 @@ impl Leases {
         self.wal_pages.store(0, Ordering::Relaxed);
         let checkpoint =
             |leases: &Self| leases.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        match self.read("checkpoint", checkpoint) {
+        match self.ask("checkpoint", checkpoint) {
             Err(why) if !self.failed => {
                 tracing::warn!("{why}; it is tried again later");
                 Ok(())
@@ -147,7 +153,7 @@ impl Leases {
         }
     }
 
-    fn read<T>(
+    fn ask<T>(
         &mut self,
         operation: &'static str,
         question: impl FnOnce(&Self) -> rusqlite::Result<T>,

@@ -3,8 +3,8 @@
 use super::connection::write;
 use crate::limits;
 use crate::model::Names;
-use crate::model::StoreError;
 use crate::model::milliseconds;
+use crate::model::{ChangeError, Domain, ListFacts};
 use crate::model::{Changes, List, ListAddress, ListState};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::HashMap;
@@ -93,15 +93,6 @@ pub(crate) fn serves(connection: &Connection, domain: &str) -> rusqlite::Result<
 
 pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(*) FROM list", [], |row| row.get(0))
-}
-
-/// What an operator's change to lists or domains came to, when it was refused.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ChangeError {
-    #[error("{0}")]
-    Refused(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 fn refused<T>(why: String) -> rusqlite::Result<Result<T, ChangeError>> {
@@ -233,22 +224,13 @@ pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
     statement.query_map([], read_list)?.collect()
 }
 
-/// When a list was created (milliseconds since 1970), and how many of its entries are queued.
-pub(crate) fn facts(connection: &Connection, list: &List) -> rusqlite::Result<(i64, u64)> {
+pub(super) fn facts(connection: &Connection, list: &List) -> rusqlite::Result<ListFacts> {
     connection.query_row(
         "SELECT created_at, (SELECT count(*) FROM entry WHERE entry.list_id = list.list_id)
          FROM list WHERE list_id = ?1",
         [&list.list_id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok(ListFacts { created_at: row.get(0)?, queued: row.get(1)? }),
     )
-}
-
-/// A domain of ours.
-#[derive(Debug, serde::Serialize)]
-pub(crate) struct Domain {
-    pub(crate) name: String,
-    pub(crate) alias_of: Option<String>,
-    pub(crate) lists: u64,
 }
 
 pub(crate) fn domains(connection: &Connection) -> rusqlite::Result<Vec<Domain>> {

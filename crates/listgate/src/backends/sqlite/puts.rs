@@ -1,6 +1,7 @@
 //! What waits to be written.
 
-use crate::backends::delivery::{Delivery, NotStored, Outcomes};
+use crate::backends::delivery::{Delivery, NotStored};
+use crate::backends::queued::Queued;
 use crate::limits;
 use crate::message::Body;
 use std::sync::mpsc;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 /// A delivery, and where its outcomes go.
 pub(super) struct Put {
     pub(super) delivery: Delivery,
-    pub(super) answer: oneshot::Sender<Result<Outcomes, NotStored>>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Queued>, NotStored>>,
 }
 
 impl Put {

@@ -2,13 +2,15 @@
 
 use super::connection::write;
 use super::errors::failed;
+use crate::backends::browse::{EachEntry, Wanted};
 use crate::limits;
 use crate::model::QueueNow;
 use crate::model::milliseconds;
-use crate::model::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, StoreError, Stored};
+use crate::model::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs::File;
-use std::io::Cursor;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -129,13 +131,12 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Hands every entry to `each`, oldest first, or only those of one queue or one Message-ID.
-pub(crate) fn each_entry<E: From<StoreError>>(
+/// Hands the entries that are wanted to `each`, oldest first, until it wants no more.
+pub(super) fn each_entry(
     connection: &Connection,
-    queue: Option<Name>,
-    message_id: Option<&str>,
-    mut each: impl FnMut(Entry) -> Result<(), E>,
-) -> Result<(), E> {
+    wanted: &Wanted,
+    each: EachEntry<'_>,
+) -> Result<(), StoreError> {
     let failed = failed("read the queue");
     let statement = connection.prepare(&format!(
         "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery
@@ -145,12 +146,14 @@ pub(crate) fn each_entry<E: From<StoreError>>(
     let mut statement = statement.map_err(failed)?;
     let mut last = EntryId { delivery: 0, n: 0 };
     loop {
-        let wanted = params![last.delivery, last.n, queue.map(Name::as_str), message_id];
+        let wanted = params![last.delivery, last.n, wanted.queue.map(Name::as_str), wanted.message_id];
         let page = statement.query_map(wanted, read_entry).and_then(Iterator::collect::<rusqlite::Result<_>>);
         let page: Vec<Entry> = page.map_err(failed)?;
         let Some(Entry { id: Id::Entry(newest), .. }) = page.last() else { return Ok(()) };
         last = *newest;
-        page.into_iter().try_for_each(&mut each)?;
+        if page.into_iter().try_for_each(&mut *each).is_break() {
+            return Ok(());
+        }
     }
 }
 
@@ -161,28 +164,38 @@ pub(crate) fn entry(connection: &Connection, id: EntryId) -> rusqlite::Result<Op
     connection.query_row(&sql, [id.delivery, id.n], read_entry).optional()
 }
 
-/// The message of an entry as stored, or `None` when there is no such delivery.
-pub(crate) fn message(
+/// Up to `length` octets of a message as stored, from `offset`; `None` when there is no such delivery.
+pub(super) fn read(
     connection: &Connection,
     spool: &Path,
-    id: EntryId,
-) -> Result<Option<Stored>, StoreError> {
-    let sql = "SELECT spool, body FROM delivery WHERE id = ?1";
+    delivery: i64,
+    offset: u64,
+    length: usize,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT spool, substr(body, ?2 + 1, ?3) FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
-    let found =
-        connection.prepare_cached(sql).and_then(|mut sql| sql.query_row([id.delivery], read).optional());
-    let found = found.map_err(failed("read the message"))?;
-    match found {
+    // More than any row has.
+    let most = i64::from(i32::MAX);
+    let within = |octets: u64| i64::try_from(octets).unwrap_or(most).min(most);
+    let asked = params![delivery, within(offset), within(length as u64)];
+    let found = connection.prepare_cached(sql).and_then(|mut sql| sql.query_row(asked, read).optional());
+    match found.map_err(failed("read the message"))? {
         None => Ok(None),
-        Some((None, body)) => Ok(Some(Stored::Memory(Cursor::new(body.unwrap_or_default())))),
+        Some((None, body)) => Ok(Some(body.unwrap_or_default())),
         Some((Some(name), _)) => {
             let path = spool.join(name);
-            let opened = File::open(&path);
-            opened
-                .map(|file| Some(Stored::File(file)))
-                .map_err(|source| StoreError::file("open", &path, source))
+            let octets = read_file(&path, offset, length);
+            octets.map(Some).map_err(|source| StoreError::file("read", &path, source))
         }
     }
+}
+
+fn read_file(path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let left = usize::try_from(file.metadata()?.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+    let mut octets = vec![0; length.min(left)];
+    file.read_exact_at(&mut octets, offset)?;
+    Ok(octets)
 }
 
 /// Removes entries, all or none.
@@ -230,10 +243,10 @@ pub(crate) fn change(connection: &mut Connection, ids: &[EntryId], change: Chang
 }
 
 /// The entries of a queue: what `queue status` counts.
-pub(crate) fn each_arrival(
+pub(super) fn each_arrival(
     connection: &Connection,
     queue: Name,
-    mut each: impl FnMut(Arrival<'_>),
+    each: &mut dyn FnMut(Arrival<'_>),
 ) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare("SELECT list_id, received_at, state FROM entry WHERE queue = ?1")?;

@@ -3,8 +3,10 @@
 use super::seen::{Known, Seen, remember};
 use super::{msgdata, queues};
 use crate::backends::delivery::Delivery;
+use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
 use crate::message::Body;
+use crate::model::DeliveryKey;
 use crate::model::Redelivery;
 use crate::model::milliseconds;
 use crate::model::{Addressed, Again, Depth, EntryId, Fingerprint, Name};
@@ -44,10 +46,18 @@ impl Ids {
 }
 
 /// The entry of one recipient.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
     pub(super) id: EntryId,
     pub(super) again: Again,
+}
+
+/// What became of a delivery.
+pub(super) struct Put {
+    /// One for each recipient.
+    pub(super) stored: Vec<Stored>,
+    /// Whether its answer was lost, and these are the entries of then.
+    pub(super) is_repeated: bool,
 }
 
 /// What one transaction writes. Nothing of it holds before the commit: the ids are taken up then.
@@ -57,14 +67,28 @@ pub(super) struct Batch<'c> {
     /// What came before this transaction, and in it.
     pub(super) seen: &'c Seen,
     pub(super) new: Known,
+    /// What was put before this transaction, and in it, by its keys.
+    pub(super) recent: &'c RecentPuts<Stored>,
+    pub(super) put: HashMap<DeliveryKey, Vec<Stored>>,
     pub(super) ids: Ids,
     /// By how much each queue grows, by its place in [`Name::ALL`].
     pub(super) growth: [Depth; Name::ALL.len()],
 }
 
 impl Batch<'_> {
-    /// Inserts a delivery and its entries. The same endpoint and detail twice is one entry.
-    pub(super) fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
+    /// Inserts a delivery and its entries, unless it is a repetition of one with the same key.
+    pub(super) fn put(&mut self, delivery: &Delivery) -> rusqlite::Result<Put> {
+        let before = self.recent.get(delivery.key).map(<[_]>::to_vec);
+        if let Some(stored) = before.or_else(|| self.put.get(&delivery.key).cloned()) {
+            return Ok(Put { stored, is_repeated: true });
+        }
+        let stored = self.insert(delivery)?;
+        self.put.insert(delivery.key, stored.clone());
+        Ok(Put { stored, is_repeated: false })
+    }
+
+    /// The same endpoint and detail twice is one entry.
+    fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
         // Most mail never came before, which one look tells for all of its recipients.
         let comes_again = self.comes_again(delivery)?;
         // Written with the first entry: a delivery that came before has none.
@@ -73,14 +97,15 @@ impl Batch<'_> {
         let mut new = Known::new();
         let mut stored_for = HashMap::new();
         let mut all = Vec::new();
-        for addressed in delivery.to.iter().flatten() {
+        for addressed in &delivery.to {
             let endpoint = &addressed.endpoint;
             let key = (&endpoint.list.list_id, endpoint.role, &endpoint.detail);
             if let Some(stored) = stored_for.get(&key) {
                 all.push(*stored);
                 continue;
             }
-            let first = if comes_again { self.came_before(addressed.fingerprint)? } else { None };
+            let fingerprint = Fingerprint::new(&delivery.message.digest, endpoint);
+            let first = if comes_again { self.came_before(fingerprint)? } else { None };
             let stored = match first {
                 Some(id) if self.suppresses(delivery) => Stored { id, again: Again::Suppressed },
                 _ => {
@@ -92,7 +117,7 @@ impl Batch<'_> {
                     n += 1;
                     let id = EntryId { delivery: id, n };
                     if first.is_none() {
-                        new.insert(addressed.fingerprint, id);
+                        new.insert(fingerprint, id);
                     }
                     self.insert_entry(id, delivery, addressed, first)?;
                     Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
@@ -180,7 +205,7 @@ impl Batch<'_> {
         addressed: &Addressed,
         first: Option<EntryId>,
     ) -> rusqlite::Result<()> {
-        let Addressed { recipient, endpoint, .. } = addressed;
+        let Addressed { recipient, endpoint } = addressed;
         let queue = endpoint.role.queue();
         let received_at = milliseconds(envelope.received_at);
         self.connection
@@ -195,7 +220,7 @@ impl Batch<'_> {
                 queue.as_str(),
                 received_at,
                 endpoint.list.list_id,
-                recipient.to_string(),
+                recipient,
                 endpoint.detail,
                 msgdata::json(endpoint, message.original_size, &self.choices.owner),
                 message.facts.received_lines(),

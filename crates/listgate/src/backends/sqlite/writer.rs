@@ -23,19 +23,20 @@ use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::Choices;
-use super::store::{Batch, Ids, Stored};
+use super::store::{self, Batch, Ids, Stored};
 use crate::backends::condemned::Condemned;
-use crate::backends::delivery::{Delivery, NotStored, Outcomes};
+use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
+use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
 use crate::model::Changes;
 use crate::model::milliseconds;
-use crate::model::{Addressed, Again, Id, StoreError};
-use listgate_lmtp::Refusal;
+use crate::model::{Again, Id, StoreError};
 use rusqlite::{Connection, ErrorCode, ffi};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Instant, SystemTime};
@@ -59,6 +60,7 @@ pub(super) struct Writer {
     ids: Ids,
     choices: Choices,
     seen: Seen,
+    recent: RecentPuts<Stored>,
     doubtful: Doubtful,
     /// When the spool files of mail that is done were last removed.
     removed: Instant,
@@ -91,6 +93,7 @@ impl Writer {
             ids,
             choices,
             seen,
+            recent: RecentPuts::default(),
             doubtful,
             removed,
             depths,
@@ -141,12 +144,12 @@ impl Writer {
         let since = Instant::now();
         match self.commit(&mut batch) {
             Ok(_) if !self.files_are_ours() => self.leave(batch),
-            Ok(ids) => {
+            Ok(done) => {
                 self.metrics.committed(batch.len(), since);
-                let has_written = ids.iter().any(|stored| has_a_row(stored));
-                for (put, ids) in batch.into_iter().zip(ids) {
+                let has_written = done.iter().any(has_a_row);
+                for (put, done) in batch.into_iter().zip(done) {
                     // Whoever has gone in the meantime has its mail queued all the same.
-                    let _ = put.answer.send(Ok(outcomes(put.delivery, ids)));
+                    let _ = put.answer.send(Ok(promise(put.delivery, done)));
                 }
                 if has_written {
                     self.doubtful.remove();
@@ -187,8 +190,8 @@ impl Writer {
         }
     }
 
-    /// One transaction. Gives the entries of each delivery.
-    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<Vec<Stored>>> {
+    /// One transaction. Gives what became of each delivery.
+    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<store::Put>> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The lock may have taken long, and who was told 451 in the meantime sends again.
         batch.retain(|put| !put.has_gone());
@@ -198,15 +201,18 @@ impl Writer {
             choices: &self.choices,
             seen: &self.seen,
             new: Known::new(),
+            recent: &self.recent,
+            put: HashMap::new(),
             ids: self.ids,
             growth: Default::default(),
         };
-        let stored = batch.iter().map(|put| writing.insert(&put.delivery)).collect::<Result<_, _>>()?;
+        let stored = batch.iter().map(|put| writing.put(&put.delivery)).collect::<Result<_, _>>()?;
         let grown = writing.count()?;
-        let Batch { ids, new, .. } = writing;
+        let Batch { ids, new, put, .. } = writing;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.ids = ids;
         self.seen.extend(new);
+        put.into_iter().for_each(|(key, stored)| self.recent.note(key, stored));
         self.depths.set(&grown);
         Ok(stored)
     }
@@ -378,24 +384,18 @@ fn is_undone(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether something was written for a delivery.
-fn has_a_row(stored: &[Stored]) -> bool {
-    stored.iter().any(|stored| stored.again != Again::Suppressed)
+fn has_a_row(put: &store::Put) -> bool {
+    !put.is_repeated && put.stored.iter().any(|stored| stored.again != Again::Suppressed)
 }
 
 /// After the commit: the proof for each recipient, and the spool file belongs to its row.
-fn outcomes(delivery: Delivery, stored: Vec<Stored>) -> Outcomes {
-    if has_a_row(&stored)
+fn promise(delivery: Delivery, put: store::Put) -> Vec<Queued> {
+    if has_a_row(&put)
         && let Body::Spooled(spooled) = delivery.message.body
     {
         spooled.keep();
     }
-    let mut stored = stored.into_iter();
-    delivery.to.map(|addressed: Result<Addressed, Refusal>| {
-        addressed.map(|_| {
-            let Stored { id, again } = stored.next().expect("an entry for each addressed recipient");
-            Queued::new(Id::Entry(id), again)
-        })
-    })
+    put.stored.into_iter().map(|Stored { id, again }| Queued::new(Id::Entry(id), again)).collect()
 }
 
 #[cfg(test)]
@@ -403,47 +403,23 @@ mod tests {
     use super::*;
     use crate::backends::sqlite::{DataDir, lists};
     use crate::message::Message;
-    use crate::model::Fingerprint;
-    use listgate_lmtp::{Event, ForwardPath, PerRecipient, Session, Settings};
+    use crate::model::{Addressed, DeliveryKey, Endpoint, Envelope, Role};
+    use listgate_lmtp::Refusal;
+    use std::sync::atomic::AtomicU64;
     use tokio::sync::oneshot;
 
-    /// Three recipients, as only a session can name them.
-    fn recipients() -> PerRecipient<ForwardPath> {
-        let settings = Settings {
-            hostname: String::new(),
-            software: String::new(),
-            bare_newline: crate::BareNewline::Keep,
-            limits: listgate_lmtp::Limits::default(),
-        };
-        let mut session: Session<ForwardPath, String> = Session::new(Arc::new(settings));
-        let mut input =
-            &b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a+c@b>\r\nDATA\r\n.\r\n"
-                [..];
-        loop {
-            match session.next(Instant::now(), &mut input).unwrap() {
-                Event::Mail(_) => session.accept_mail(),
-                Event::Recipient(path) => session.accept(path),
-                Event::Complete(to) => return to,
-                _ => {}
-            }
-        }
-    }
-
-    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Outcomes, NotStored>>) {
+    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
         let list = Arc::new(crate::model::List {
             list_id: "a.b".to_owned(),
             address: "a@b".parse().unwrap(),
             state: crate::model::ListState::Open,
             max_size: None,
         });
-        let to = recipients().map(|recipient| {
-            let role = crate::model::Role::Post;
-            let detail = recipient.to_string().contains('+').then(|| "c".to_owned());
-            let endpoint = crate::model::Endpoint { list: list.clone(), role, detail };
-            let fingerprint = Fingerprint::new(&[0; 32], &endpoint);
-            Ok(Addressed { recipient, endpoint, fingerprint })
+        let to = [None, None, Some("c".to_owned())].map(|detail| Addressed {
+            recipient: "a@b".to_owned(),
+            endpoint: Endpoint { list: list.clone(), role: Role::Post, detail },
         });
-        let envelope = crate::model::Envelope {
+        let envelope = Envelope {
             mail_from: listgate_lmtp::ReversePath::Null,
             peer: String::new(),
             lhlo: String::new(),
@@ -458,15 +434,17 @@ mod tests {
             digest: [0; 32],
         };
         let (answer, answered) = oneshot::channel();
-        (Put { delivery: Delivery { envelope, message, to, as_of: None }, answer }, answered)
+        static KEYS: AtomicU64 = AtomicU64::new(0);
+        let key = DeliveryKey { gate: 0, n: KEYS.fetch_add(1, Ordering::Relaxed) };
+        (Put { delivery: Delivery { key, envelope, message, to: to.into(), as_of: None }, answer }, answered)
     }
 
-    fn ids(answered: oneshot::Receiver<Result<Outcomes, NotStored>>) -> Result<Vec<String>, Refusal> {
-        let outcomes = answered.blocking_recv().unwrap().map_err(|why| match why {
+    fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Vec<String>, Refusal> {
+        let queued = answered.blocking_recv().unwrap().map_err(|why| match why {
             NotStored::Store(why) => why.refusal(),
             NotStored::Changed(_) => panic!("no list has changed"),
         })?;
-        Ok(outcomes.iter().map(|outcome| outcome.as_ref().unwrap().to_string()).collect())
+        Ok(queued.iter().map(ToString::to_string).collect())
     }
 
     #[test]

@@ -1,0 +1,192 @@
+//! A data directory as commands use it, beside the gate that serves it or without one. What they write is a short
+//! transaction of its own.
+
+use super::data_dir::{DataDir, HomeError};
+use super::errors::failed;
+use super::{lists, msgdata, queues};
+use crate::backends::answer::{Answer, at_once};
+use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
+use crate::backends::list_admin::ListAdmin;
+use crate::backends::registry::Registry;
+use crate::model::{
+    Arrival, Change, ChangeError, Changes, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id, List,
+    ListAddress, ListFacts, ListState, Msgdata, Name, Names, Space, StoreError,
+};
+use rusqlite::Connection;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub(crate) struct Client {
+    connection: Mutex<Connection>,
+    data: DataDir,
+}
+
+impl Client {
+    /// Of a data directory that exists: a misspelt one is not created.
+    pub(crate) fn open(data: &DataDir) -> Result<Self, HomeError> {
+        Ok(Self { connection: Mutex::new(data.open()?), data: data.clone() })
+    }
+
+    /// Creates what is missing.
+    pub(crate) fn open_or_create(data: &DataDir) -> Result<Self, HomeError> {
+        Ok(Self { connection: Mutex::new(data.open_or_create()?), data: data.clone() })
+    }
+
+    /// A transaction that a panic interrupted is rolled back.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        operation: &'static str,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Answer<'a, T> {
+        at_once(question(&self.connection()).map_err(failed(operation)))
+    }
+
+    fn look_at_room(&self, queue: Name) -> Result<Option<(Depth, Space)>, StoreError> {
+        let connection = self.connection();
+        let depth = queues::depth(&connection, queue).map_err(failed("look how full the queue is"))?;
+        let unused = connection
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))
+            .map_err(failed("count the free pages"))?;
+        let space = self.data.space(unused);
+        let space = space
+            .map_err(|source| StoreError::file("ask for the free space of", self.data.path(), source))?;
+        Ok(Some((depth, space)))
+    }
+}
+
+/// The ids of entries that this backend can have.
+fn own(ids: &[Id]) -> Result<Vec<EntryId>, EntryError> {
+    ids.iter().map(own_id).collect()
+}
+
+fn own_id(id: &Id) -> Result<EntryId, EntryError> {
+    match id {
+        Id::Entry(id) => Ok(*id),
+        Id::File(_) => Err(EntryError::Missing(id.clone())),
+    }
+}
+
+impl Registry for Client {
+    fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
+        self.ask("look whether lists have changed", |connection| lists::changes(connection).map(Some))
+    }
+
+    fn find<'a>(&'a self, names: &'a Names, _asked: Instant) -> Answer<'a, Option<Arc<List>>> {
+        self.ask("look up the list", |connection| Ok(lists::find(connection, names)?.map(Arc::new)))
+    }
+
+    fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        self.ask("look up the domain", |connection| lists::serves(connection, domain))
+    }
+
+    fn domains(&self) -> Answer<'_, Vec<String>> {
+        self.ask("look up the domains", |connection| {
+            Ok(lists::domains(connection)?.into_iter().map(|domain| domain.name).collect())
+        })
+    }
+
+    fn count_lists(&self) -> Answer<'_, u64> {
+        self.ask("count the lists", lists::count)
+    }
+}
+
+impl ListAdmin for Client {
+    fn create<'a>(&'a self, addresses: &'a [ListAddress]) -> Answer<'a, (), ChangeError> {
+        at_once(lists::create(&mut self.connection(), addresses))
+    }
+
+    fn remove_list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, u64, ChangeError> {
+        at_once(lists::remove(&mut self.connection(), address))
+    }
+
+    fn rename<'a>(&'a self, from: &'a ListAddress, to: &'a ListAddress) -> Answer<'a, List, ChangeError> {
+        at_once(lists::rename(&mut self.connection(), from, to))
+    }
+
+    fn set_state<'a>(&'a self, address: &'a ListAddress, state: ListState) -> Answer<'a, (), ChangeError> {
+        at_once(lists::set_state(&mut self.connection(), address, state))
+    }
+
+    fn set_max_size<'a>(
+        &'a self,
+        address: &'a ListAddress,
+        max_size: Option<u64>,
+    ) -> Answer<'a, (), ChangeError> {
+        at_once(lists::set_max_size(&mut self.connection(), address, max_size))
+    }
+
+    fn list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, Option<(List, ListFacts)>> {
+        self.ask("look up the list", |connection| {
+            let Some(list) = lists::exact(connection, address)? else { return Ok(None) };
+            let facts = lists::facts(connection, &list)?;
+            Ok(Some((list, facts)))
+        })
+    }
+
+    fn lists(&self) -> Answer<'_, Vec<List>> {
+        self.ask("read the lists", lists::all)
+    }
+
+    fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, (), ChangeError> {
+        at_once(lists::add_domain(&mut self.connection(), name, alias_of))
+    }
+
+    fn remove_domain<'a>(&'a self, name: &'a str) -> Answer<'a, (), ChangeError> {
+        at_once(lists::remove_domain(&mut self.connection(), name))
+    }
+
+    fn list_domains(&self) -> Answer<'_, Vec<Domain>> {
+        self.ask("read the domains", lists::domains)
+    }
+}
+
+impl BrowseStore for Client {
+    fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()> {
+        at_once(queues::each_entry(&self.connection(), wanted, each))
+    }
+
+    fn each_arrival<'a>(
+        &'a self,
+        queue: Name,
+        each: &'a mut (dyn FnMut(Arrival<'_>) + Send),
+    ) -> Answer<'a, ()> {
+        self.ask("read the queue", |connection| queues::each_arrival(connection, queue, each))
+    }
+
+    fn entry<'a>(&'a self, id: &'a Id) -> Answer<'a, Entry, EntryError> {
+        let found = own_id(id).and_then(|own| {
+            let entry = queues::entry(&self.connection(), own).map_err(failed("read the entry"))?;
+            entry.ok_or_else(|| EntryError::Missing(id.clone()))
+        });
+        at_once(found)
+    }
+
+    fn read<'a>(&'a self, id: &'a Id, offset: u64, length: usize) -> Answer<'a, Vec<u8>, EntryError> {
+        let found = own_id(id).and_then(|own| {
+            let spool = self.data.spool();
+            let octets = queues::read(&self.connection(), &spool, own.delivery, offset, length)?;
+            octets.ok_or_else(|| EntryError::Missing(id.clone()))
+        });
+        at_once(found)
+    }
+
+    fn remove<'a>(&'a self, ids: &'a [Id]) -> Answer<'a, (), EntryError> {
+        at_once(own(ids).and_then(|ids| queues::remove(&mut self.connection(), &ids)))
+    }
+
+    fn change<'a>(&'a self, ids: &'a [Id], change: Change) -> Answer<'a, (), EntryError> {
+        at_once(own(ids).and_then(|ids| queues::change(&mut self.connection(), &ids, change)))
+    }
+
+    fn room(&self, queue: Name) -> Answer<'_, Option<(Depth, Space)>> {
+        at_once(self.look_at_room(queue))
+    }
+
+    fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {
+        serde_json::from_str(&msgdata::json(endpoint, 0, owner)).expect("it is an object")
+    }
+}

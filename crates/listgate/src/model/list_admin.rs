@@ -1,0 +1,29 @@
+//! What operators are told of lists and domains.
+
+use super::store_error::StoreError;
+
+/// What an operator's change to lists or domains came to, when it was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is known of a list besides its settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListFacts {
+    /// Milliseconds since 1970.
+    pub(crate) created_at: i64,
+    /// Its entries in the queues.
+    pub(crate) queued: u64,
+}
+
+/// A domain of ours.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Domain {
+    pub(crate) name: String,
+    pub(crate) alias_of: Option<String>,
+    pub(crate) lists: u64,
+}
