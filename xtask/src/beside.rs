@@ -1,9 +1,10 @@
 //! A normal peer's rate beside what disturbs the gate, against its rate alone.
 
-use crate::bench::median;
+use crate::median::median;
 use crate::peers;
 use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch, Server, smtp_source};
+use crate::system;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -27,7 +28,7 @@ impl Normal {
     /// Starts the gate with this configuration.
     pub(crate) fn start(name: &str, configuration: &str) -> Outcome<Self> {
         peers::install(&["postfix"]);
-        let source = peers::require("smtp-source", "Postfix")?;
+        let source = system::require("smtp-source", "Postfix")?;
         let gate = Gate::build()?;
         let scratch = Scratch::new(name)?;
         let data = scratch.join("data");

@@ -1,7 +1,7 @@
 //! Debian's Exim, unpacked below the target folder: as a package it would push Postfix off the machine.
 
-use crate::peers;
 use crate::run::{self, Outcome, command};
+use crate::system;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -18,8 +18,12 @@ fn folder() -> Outcome<PathBuf> {
     Ok(run::target()?.join("peers/exim"))
 }
 
-/// The program, if it is unpacked.
+/// The program: the system's, or else the one that is unpacked.
 pub(crate) fn program() -> Option<PathBuf> {
+    system::program("exim4").or_else(unpacked)
+}
+
+fn unpacked() -> Option<PathBuf> {
     folder().ok().map(|folder| folder.join("usr/sbin/exim4")).filter(|program| program.is_file())
 }
 
@@ -31,8 +35,8 @@ pub(crate) fn has_user() -> bool {
 
 /// Unpacks Exim unless one is there. Without it, what needs it is skipped.
 pub(crate) fn install() {
-    let is_here = peers::program("exim4").is_some() && has_user();
-    if is_here || !peers::is_root() || peers::program("apt-get").is_none() {
+    let is_here = program().is_some() && has_user();
+    if is_here || !system::can_install() {
         return;
     }
     println!("::: unpack {PACKAGE}");
@@ -55,7 +59,7 @@ fn unpack() -> Outcome {
     for dependency in depends.split(',').filter_map(|dependency| dependency.split_whitespace().next()) {
         // Its libraries disturb nobody; all else is about being the machine's mail server.
         if dependency.starts_with("lib") {
-            peers::install_package(dependency)?;
+            system::install_package(dependency)?;
         }
     }
     if !has_user() {

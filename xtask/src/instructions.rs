@@ -9,11 +9,12 @@
 //! in a small file the few pages that every transaction writes collide more, so that one list may be
 //! the dearer case by some percent.
 
-use crate::bench::load::{Length, Load};
 use crate::fill;
+use crate::load::{Length, Load};
 use crate::peers;
 use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch};
+use crate::system;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,7 @@ struct Count<'g> {
 
 impl<'g> Count<'g> {
     fn new(gate: &'g Gate) -> Outcome<Self> {
-        let valgrind = peers::require("valgrind", "valgrind")?;
+        let valgrind = system::require("valgrind", "valgrind")?;
         Ok(Self { valgrind, gate, scratch: Scratch::new("instructions")? })
     }
 

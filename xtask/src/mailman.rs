@@ -1,7 +1,7 @@
 //! GNU Mailman from PyPI, in a virtual environment of the project's own below the target folder.
 
-use crate::peers;
 use crate::run::{self, Outcome, command};
+use crate::system;
 use std::path::PathBuf;
 
 /// Tells the tests where the virtual environment is. Without it they look into the same folder, beside
@@ -44,10 +44,10 @@ pub(crate) fn install() {
 
 fn make() -> Outcome {
     let folder = folder()?;
-    let python = peers::require("python3", "python3")?;
+    let python = system::require("python3", "python3")?;
     // Debian has Python's means to make a virtual environment in a package of its own.
     if run::output(command(&python).args(["-c", "import ensurepip"])).is_err() {
-        peers::install_package("python3-venv")?;
+        system::install_package("python3-venv")?;
     }
     run::succeed(command(&python).args(["-m", "venv", "--clear"]).arg(&folder))?;
     run::succeed(command(folder.join("bin/pip")).args(["install", "--quiet"]).args(REQUIREMENTS))

@@ -1,8 +1,9 @@
 //! The project's own errands: `cargo xtask test | deep | bench`.
 //!
-//! One file per errand. `run.rs` runs commands and steps, `peers.rs` knows the programs of other
-//! people that some tests and all benchmarks need, `mailman.rs` installs the one that is on PyPI, and
-//! `exim.rs` the one that Debian would not have beside Postfix. Nothing here is part of the product.
+//! One file per errand. `run.rs` runs commands and steps, `system.rs` finds programs and installs
+//! packages. `peers.rs` knows the programs of other people that some tests and all benchmarks need;
+//! `mailman.rs` installs the one that is on PyPI, and `exim.rs` the one that Debian would not have beside
+//! Postfix. Nothing here is part of the product.
 #![allow(clippy::print_stdout, reason = "an errand talks to whoever called it, on stdout")]
 
 mod bench;
@@ -13,10 +14,13 @@ mod exim;
 mod fill;
 mod hostile;
 mod instructions;
+mod load;
 mod mailman;
+mod median;
 mod peers;
 mod run;
 mod server;
+mod system;
 mod tally;
 mod test;
 

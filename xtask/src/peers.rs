@@ -5,6 +5,7 @@
 use crate::exim;
 use crate::mailman;
 use crate::run::{self, Outcome, command, told};
+use crate::system::{self, is_root};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -55,24 +56,13 @@ fn objection(name: &str) -> Option<String> {
     }
 }
 
-/// Where a program is. The sbin folders are looked into even if the user's PATH leaves them out, and
-/// those where Debian keeps PostgreSQL, which no PATH has.
+/// Where the program of a peer is, the system's or one that we have put below the target folder.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    if name == "mailman" {
-        return mailman::program();
+    match name {
+        "mailman" => mailman::program(),
+        "exim4" => exim::program(),
+        _ => system::program(name),
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
-    let postgresql = versions.map(|version| version.path().join("bin"));
-    let mut folders = std::env::split_paths(&path).chain(sbin).chain(postgresql);
-    let found = folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()));
-    if name == "exim4" { found.or_else(exim::program) } else { found }
-}
-
-/// Where a program is, or a sentence that says what to install.
-pub(crate) fn require(name: &str, package: &str) -> Outcome<PathBuf> {
-    program(name).ok_or_else(|| format!("{name} is not here: install {package} and try again"))
 }
 
 /// Installs those of the named peers whose program is missing, where that is possible: for root, on
@@ -83,33 +73,20 @@ pub(crate) fn install(names: &[&str]) {
         .filter(|peer| names.contains(&peer.name) && program(peer.name).is_none())
         .filter_map(|peer| peer.package)
         .collect();
-    if missing.is_empty() || !is_root() || program("apt-get").is_none() {
+    if missing.is_empty() || !system::can_install() {
         return;
     }
     println!("::: install {}", missing.join(", "));
-    told(apt_get(&["update"]));
+    told(system::apt_get(&["update"]));
     for package in missing {
         if package == "postfix" {
             told(keep_postfix_local());
         }
-        if !told(install_package(package)) {
+        if !told(system::install_package(package)) {
             println!("could not install {package}: what needs it is skipped");
         }
     }
     println!();
-}
-
-/// Installs a package of Debian's, where that is possible.
-pub(crate) fn install_package(package: &str) -> Outcome {
-    if !is_root() || program("apt-get").is_none() {
-        return Err(format!("{package} is not here: install it and try again"));
-    }
-    // A test run changes nothing that is there, and pushes no other mail server off the machine.
-    apt_get(&["install", "--yes", "--no-install-recommends", "--no-upgrade", "--no-remove", package])
-}
-
-fn apt_get(arguments: &[&str]) -> Outcome {
-    run::succeed(command("apt-get").arg("-qq").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Unasked, Debian's Postfix would come up as an Internet site that listens to the world.
@@ -120,10 +97,6 @@ fn keep_postfix_local() -> Outcome {
         answers.write_all(b"postfix postfix/main_mailer_type select Local only\n").map_err(told)?;
     }
     child.wait().map(drop).map_err(told)
-}
-
-pub(crate) fn is_root() -> bool {
-    run::output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 fn none(_: &Path) -> Option<&'static str> {
@@ -171,12 +144,6 @@ mod tests {
     fn every_peer_counts() {
         let both = missing("needs sqlite3, nosuchpeer");
         assert!(both.is_some_and(|why| why.starts_with("needs ")));
-    }
-
-    #[test]
-    fn programs_are_looked_for_in_the_path() {
-        assert!(program("sh").is_some());
-        assert!(program("no-such-program").is_none());
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! One thing changed at a time from the base point: every server takes the same load in turn, round by
 //! round, so that what the machine does meanwhile falls on all of them.
 
-use super::Bench;
 use super::chart;
 use super::contestants::{Kind, Running};
 use super::floor::{Floor, Synced};
-use super::load::{Load, Measured};
 use super::page::{Section, count, digits, mebibytes, ratio};
-use super::{median, settle};
+use super::setup::{Bench, settle};
+use crate::load::{Load, Measured};
+use crate::median::median;
 use crate::run::Outcome;
 
 /// A thing to change, and the loads that do.

@@ -4,6 +4,7 @@ use crate::mailman;
 use crate::peers;
 use crate::run::{self, Outcome, command};
 use crate::server::{Gate, Server, free_address};
+use crate::system;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -146,8 +147,8 @@ impl Running {
     }
 
     fn sink(&self) -> Outcome<Server> {
-        let mut sink = command(peers::require("smtp-sink", "Postfix")?);
-        if peers::is_root() {
+        let mut sink = command(system::require("smtp-sink", "Postfix")?);
+        if system::is_root() {
             sink.args(["-u", "nobody"]);
         }
         sink.args(["-L", &self.address.to_string(), "1000"]);
@@ -156,7 +157,7 @@ impl Running {
 
     /// As whoever calls us, or as nobody for root, whom Dovecot does not deliver for.
     fn dovecot(&self) -> Outcome<Server> {
-        let (user, group) = if peers::is_root() {
+        let (user, group) = if system::is_root() {
             ("nobody".to_owned(), "nogroup".to_owned())
         } else {
             let id = |option| run::output(command("id").arg(option)).map(|name| name.trim().to_owned());
@@ -164,7 +165,7 @@ impl Running {
         };
         let mail = self.folder.join("mail");
         fs::create_dir_all(&mail).map_err(|error| format!("{}: {error}", mail.display()))?;
-        if peers::is_root() {
+        if system::is_root() {
             run::succeed(command("chown").arg(format!("{user}:{group}")).arg(&mail))?;
         }
         let config = DOVECOT
@@ -173,7 +174,7 @@ impl Running {
             .replace("GROUP", &group)
             .replace("PORT", &self.address.port().to_string());
         let config = self.file("dovecot.conf", &config)?;
-        let mut dovecot = command(peers::require("dovecot", "dovecot-lmtpd")?);
+        let mut dovecot = command(system::require("dovecot", "dovecot-lmtpd")?);
         dovecot.arg("-F").arg("-c").arg(config);
         Server::start(&mut dovecot, self.address, &self.folder.join("log"))
     }

@@ -5,10 +5,13 @@
 //! were freed in the last minutes, which would be charged to whoever comes next.
 
 use super::contestants::{Kind, Running, addresses};
-use super::{median, settle};
+use super::setup::settle;
+use crate::mailman;
+use crate::median::median;
 use crate::peers;
 use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch, smtp_source};
+use crate::system;
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,8 +24,8 @@ const ROUNDS: usize = 5;
 
 pub(crate) fn run() -> Outcome {
     peers::install(&["postfix", "python3"]);
-    crate::mailman::install();
-    let source = peers::require("smtp-source", "Postfix")?;
+    mailman::install();
+    let source = system::require("smtp-source", "Postfix")?;
     let gate = Gate::build()?;
     let scratch = Scratch::new("mailman")?;
     let mut running = Vec::new();

@@ -2,9 +2,10 @@
 
 use super::contestants::{Kind, Running};
 use super::floor::Synced;
-use super::load::{Latency, Load, Measured};
 use super::page::{Section, Target, count, millis};
-use super::{Bench, median, settle};
+use super::setup::{Bench, settle};
+use crate::load::{Latency, Load, Measured};
+use crate::median::median;
 use crate::run::Outcome;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

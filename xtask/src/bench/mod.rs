@@ -9,88 +9,27 @@ mod chart;
 mod contestants;
 pub(crate) mod drop_in;
 mod floor;
-pub(crate) mod load;
 mod machine;
 mod mixed;
 mod page;
 mod scale;
+mod setup;
 pub(crate) mod sink;
 
+pub(crate) use setup::Plan;
+
+use crate::load::Load;
 use crate::mailman;
 use crate::peers;
-use crate::run::{self, Outcome, command};
+use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch};
 use axes::{Axis, Results};
 use contestants::Kind;
 use floor::Floor;
-use load::Load;
 use page::{Section, Target};
-use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use setup::Bench;
+use std::path::Path;
 use std::time::Instant;
-
-/// How much to measure.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Plan {
-    /// Rounds of everything, and the seconds of a server's turn.
-    pub(crate) rounds: usize,
-    pub(crate) seconds: f64,
-    /// The same for what is compared most closely: many entries waiting.
-    pub(crate) long_rounds: usize,
-    pub(crate) long_seconds: f64,
-    /// What many lists, and many waiting entries, are.
-    pub(crate) lists: usize,
-    pub(crate) entries: usize,
-    /// Messages of a run by smtp-source.
-    pub(crate) messages: usize,
-}
-
-impl Plan {
-    /// About 25 minutes.
-    pub(crate) const FULL: Self = Self {
-        rounds: 5,
-        seconds: 1.5,
-        long_rounds: 11,
-        long_seconds: 10.0,
-        lists: 1_000_000,
-        entries: 1_000_000,
-        messages: 20_000,
-    };
-
-    /// About three: to see that it works. Its figures are coarse.
-    pub(crate) const QUICK: Self = Self {
-        rounds: 1,
-        seconds: 0.4,
-        long_rounds: 3,
-        long_seconds: 1.0,
-        lists: 100_000,
-        entries: 50_000,
-        messages: 5_000,
-    };
-}
-
-/// What all parts use.
-struct Bench<'p> {
-    plan: &'p Plan,
-    gate: Gate,
-    floor: Floor,
-    scratch: Scratch,
-    folders: Cell<usize>,
-}
-
-impl Bench<'_> {
-    /// A folder that nobody else has; it is not made yet.
-    fn folder(&self) -> PathBuf {
-        let number = self.folders.get() + 1;
-        self.folders.set(number);
-        self.scratch.join(&number.to_string())
-    }
-}
-
-/// Waits until the disk has what was written before, so that it is not charged to what comes next.
-fn settle() -> Outcome {
-    run::succeed(&mut command("sync"))
-}
 
 /// Measures, and writes the page and its charts. What cannot be measured is named there.
 pub(crate) fn run(plan: &Plan) -> Outcome {
@@ -103,7 +42,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     let sync = floor.run(4096, plan.seconds.max(1.0))?;
     let machine = machine::describe(&scratch.join("."), &sync);
     println!("{machine}");
-    let mut bench = Bench { plan, gate, floor, scratch, folders: Cell::new(0) };
+    let mut bench = Bench::new(plan, gate, floor, scratch);
     let docs = run::root().join("docs");
     let mut sections = Vec::new();
     let mut add = |title: &str, section: Outcome<Vec<Section>>| match section {
@@ -279,23 +218,4 @@ fn mailman_lists(bench: &mut Bench) -> Outcome<Vec<Section>> {
 fn draw(docs: &Path, name: &str, svg: &str) -> Outcome {
     let path = docs.join(name);
     std::fs::write(&path, svg).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
-        assert_eq!(median([7.0].into_iter()), 7.0);
-    }
 }

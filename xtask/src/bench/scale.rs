@@ -2,10 +2,11 @@
 //! entries waiting.
 
 use super::contestants::{Running, addresses};
-use super::load::{Length, Load};
 use super::page::{Section, Target, count, ratio};
-use super::{Bench, median, settle};
+use super::setup::{Bench, settle};
 use crate::instructions;
+use crate::load::{Length, Load};
+use crate::median::median;
 use crate::run::Outcome;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -3,10 +3,12 @@
 //! plainest server that stores, an example of the package: what a machine leaves possible.
 
 use super::page::{Section, Target, count, ratio};
-use super::{Bench, median};
+use super::setup::Bench;
+use crate::median::median;
 use crate::peers;
 use crate::run::{self, Outcome, command};
 use crate::server::{Gate, Scratch, Server, free_address, smtp_source};
+use crate::system;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -131,8 +133,8 @@ struct Pair {
 impl Pair {
     fn new(gate: Gate, messages: usize) -> Outcome<Self> {
         Ok(Self {
-            source: peers::require("smtp-source", "Postfix")?,
-            sink: peers::require("smtp-sink", "Postfix")?,
+            source: system::require("smtp-source", "Postfix")?,
+            sink: system::require("smtp-sink", "Postfix")?,
             plainest: Gate::example("plainest")?,
             gate,
             scratch: Scratch::new("rate")?,
@@ -165,7 +167,7 @@ impl Pair {
     fn sink(&self, sessions: usize) -> Outcome<f64> {
         let address = free_address()?;
         let mut sink = command(&self.sink);
-        if peers::is_root() {
+        if system::is_root() {
             sink.args(["-u", "nobody"]);
         }
         sink.args(["-L", &address.to_string(), "1000"]);

@@ -1,0 +1,74 @@
+//! What all parts of the benchmark use: how much to measure, and what with.
+
+use super::floor::Floor;
+use crate::run::{self, Outcome, command};
+use crate::server::{Gate, Scratch};
+use std::cell::Cell;
+use std::path::PathBuf;
+
+/// How much to measure.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// Rounds of everything, and the seconds of a server's turn.
+    pub(crate) rounds: usize,
+    pub(crate) seconds: f64,
+    /// The same for what is compared most closely: many entries waiting.
+    pub(crate) long_rounds: usize,
+    pub(crate) long_seconds: f64,
+    /// What many lists, and many waiting entries, are.
+    pub(crate) lists: usize,
+    pub(crate) entries: usize,
+    /// Messages of a run by smtp-source.
+    pub(crate) messages: usize,
+}
+
+impl Plan {
+    /// About 25 minutes.
+    pub(crate) const FULL: Self = Self {
+        rounds: 5,
+        seconds: 1.5,
+        long_rounds: 11,
+        long_seconds: 10.0,
+        lists: 1_000_000,
+        entries: 1_000_000,
+        messages: 20_000,
+    };
+
+    /// About three: to see that it works. Its figures are coarse.
+    pub(crate) const QUICK: Self = Self {
+        rounds: 1,
+        seconds: 0.4,
+        long_rounds: 3,
+        long_seconds: 1.0,
+        lists: 100_000,
+        entries: 50_000,
+        messages: 5_000,
+    };
+}
+
+/// What the parts measure with.
+pub(super) struct Bench<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) gate: Gate,
+    pub(super) floor: Floor,
+    scratch: Scratch,
+    folders: Cell<usize>,
+}
+
+impl<'p> Bench<'p> {
+    pub(super) fn new(plan: &'p Plan, gate: Gate, floor: Floor, scratch: Scratch) -> Self {
+        Self { plan, gate, floor, scratch, folders: Cell::new(0) }
+    }
+
+    /// A folder that nobody else has; it is not made yet.
+    pub(super) fn folder(&self) -> PathBuf {
+        let number = self.folders.get() + 1;
+        self.folders.set(number);
+        self.scratch.join(&number.to_string())
+    }
+}
+
+/// Waits until the disk has what was written before, so that it is not charged to what comes next.
+pub(super) fn settle() -> Outcome {
+    run::succeed(&mut command("sync"))
+}
