@@ -73,6 +73,9 @@ pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
 /// How long a queue's depth is believed to be what it was, as long as it is below its cap.
 pub(crate) const DEPTH_AGE: Duration = Duration::from_millis(500);
 
+/// How far a clock may be set back without ending a lease, or a pause, that it stamped: NTP corrects by less.
+pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// How long mail is remembered, to know it when it comes again: a mail server gives up after five
 /// days (RFC 5321 section 4.5.4.1).
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(5 * 24 * 60 * 60);

@@ -26,7 +26,7 @@ use crate::backends::sqlite::DataDir;
 use crate::backends::sqlite::leases::Leases;
 use crate::limits;
 use crate::model::StoreError;
-pub use crate::model::{Entry, EntryId, Id, Lease, Msgdata, Name, Stale, Verdict};
+pub use crate::model::{Clock, Entry, EntryId, Id, Lease, Msgdata, Name, Stale, Verdict};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -43,7 +43,16 @@ impl Queue {
     /// # Errors
     /// There is no data there, or it cannot be used.
     pub fn open(data: &Path, name: Name) -> Result<Self, Error> {
-        let leases = Leases::open(&DataDir::new(data), name);
+        Self::open_with_clock(data, name, Clock::default())
+    }
+
+    /// The same with another clock than the system's, as tests want it. All that use the queue should have the
+    /// same.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with_clock(data: &Path, name: Name, clock: Clock) -> Result<Self, Error> {
+        let leases = Leases::open(&DataDir::new(data), name, clock);
         Ok(Self { leases: leases.map_err(|why| Error::Open(why.into()))? })
     }
 

@@ -10,6 +10,7 @@ use crate::intake::{DeliveryKeys, Intake};
 use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
 use crate::message::Spool;
 use crate::metrics::Metrics;
+use crate::model::Clock;
 use crate::route::Rules;
 use crate::socketmap::Socketmap;
 use std::net::SocketAddr;
@@ -171,7 +172,8 @@ impl Drop for Gate {
 fn open_backend(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<dyn Backend>, Spool), GateError> {
     match &config.home {
         HomeKind::Sqlite => {
-            let choices = sqlite::Choices { redelivery: config.redelivery, owner: config.owner.clone() };
+            let (redelivery, owner) = (config.redelivery, config.owner.clone());
+            let choices = sqlite::Choices { redelivery, owner, clock: Clock::default() };
             let data = DataDir::new(&config.data_dir);
             let backend = Sqlite::open(&data, choices, metrics).map_err(GateError::new)?;
             Ok((Arc::new(backend), Spool::new(&data.spool())))

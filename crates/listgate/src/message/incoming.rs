@@ -6,7 +6,7 @@ use super::edit::{Blanks, HeaderEdit, ID_DIGITS, MessageId, Style};
 use super::spool::{Spool, SpoolFile};
 use crate::limits;
 use crate::model::{Digest, StoreError};
-use sha2::{Digest as _, Sha256};
+use blake3::Hasher;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct Incoming {
     buffer: Vec<u8>,
     file: Option<SpoolFile>,
     /// Of the sender and of all octets received.
-    hash: Sha256,
+    hash: Hasher,
     original_size: u64,
 }
 
@@ -32,9 +32,8 @@ impl Incoming {
         received: Option<String>,
         spool: Spool,
     ) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(&mail_from);
-        hash.update([0]);
+        let mut hash = Hasher::new();
+        hash.update(mail_from.as_bytes()).update(&[0]);
         Self {
             edit: HeaderEdit::new(style, mail_from, hostname.to_owned(), received),
             spool,
@@ -55,7 +54,7 @@ impl Incoming {
 
     /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
     pub(crate) async fn finish(mut self) -> Result<Message, StoreError> {
-        let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
+        let digest: Digest = self.hash.finalize().into();
         let found = self.edit.finish(&mut self.buffer);
         let message_id = match found {
             MessageId::Given(id) => id,

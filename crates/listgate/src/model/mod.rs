@@ -27,4 +27,5 @@ pub use redelivery::Redelivery;
 pub(crate) use redelivery::{Again, Digest, Fingerprint};
 pub(crate) use space::Space;
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};
-pub(crate) use time::{milliseconds, rfc3339};
+pub use time::Clock;
+pub(crate) use time::{Due, milliseconds, rfc3339};

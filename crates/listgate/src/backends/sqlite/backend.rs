@@ -21,7 +21,7 @@ use crate::backends::space::LastSpace;
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
-use crate::model::{Changes, Depth, List, Name, Names, QueueNow, Space, StoreError};
+use crate::model::{Changes, Clock, Depth, List, Name, Names, QueueNow, Space, StoreError};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +36,7 @@ pub(crate) struct Sqlite {
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
     space: LastSpace,
+    clock: Clock,
     writer: HandOff<Put>,
     /// Held for the life of the backend, and released last.
     _lock: Lock,
@@ -61,6 +62,7 @@ impl Sqlite {
         let condemned = Condemned::default();
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
+        let clock = choices.clock.clone();
         let watched = Watched {
             held: Arc::clone(&held),
             condemned: condemned.clone(),
@@ -83,6 +85,7 @@ impl Sqlite {
             depths,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
+            clock,
             writer,
             _lock: lock,
         })
@@ -174,7 +177,11 @@ impl IntakeStore for Sqlite {
     }
 
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
-        at_once(self.ask("look at the queues", |connection, _| queues::now(connection)))
+        at_once(
+            self.ask("look at the queues", |connection, _| {
+                queues::now(connection, self.clock.milliseconds())
+            }),
+        )
     }
 
     fn style(&self) -> Style {

@@ -9,8 +9,8 @@ use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::list_admin::ListAdmin;
 use crate::backends::registry::Registry;
 use crate::model::{
-    Arrival, Change, ChangeError, Changes, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id, List,
-    ListAddress, ListFacts, ListState, Msgdata, Name, Names, Space, StoreError,
+    Arrival, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id,
+    List, ListAddress, ListFacts, ListState, Msgdata, Name, Names, Space, StoreError,
 };
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,17 +19,22 @@ use std::time::Instant;
 pub(crate) struct Client {
     connection: Mutex<Connection>,
     data: DataDir,
+    clock: Clock,
 }
 
 impl Client {
     /// Of a data directory that exists: a misspelt one is not created.
     pub(crate) fn open(data: &DataDir) -> Result<Self, HomeError> {
-        Ok(Self { connection: Mutex::new(data.open()?), data: data.clone() })
+        Ok(Self::new(data.open()?, data))
     }
 
     /// Creates what is missing.
     pub(crate) fn open_or_create(data: &DataDir) -> Result<Self, HomeError> {
-        Ok(Self { connection: Mutex::new(data.open_or_create()?), data: data.clone() })
+        Ok(Self::new(data.open_or_create()?, data))
+    }
+
+    fn new(connection: Connection, data: &DataDir) -> Self {
+        Self { connection: Mutex::new(connection), data: data.clone(), clock: Clock::default() }
     }
 
     /// A transaction that a panic interrupted is rolled back.
@@ -96,7 +101,7 @@ impl Registry for Client {
 
 impl ListAdmin for Client {
     fn create<'a>(&'a self, addresses: &'a [ListAddress]) -> Answer<'a, (), ChangeError> {
-        at_once(lists::create(&mut self.connection(), addresses))
+        at_once(lists::create(&mut self.connection(), addresses, self.clock.milliseconds()))
     }
 
     fn remove_list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, u64, ChangeError> {
@@ -179,7 +184,11 @@ impl BrowseStore for Client {
     }
 
     fn change<'a>(&'a self, ids: &'a [Id], change: Change) -> Answer<'a, (), EntryError> {
-        at_once(own(ids).and_then(|ids| queues::change(&mut self.connection(), &ids, change)))
+        at_once(
+            own(ids).and_then(|ids| {
+                queues::change(&mut self.connection(), &ids, change, self.clock.milliseconds())
+            }),
+        )
     }
 
     fn room(&self, queue: Name) -> Answer<'_, Option<(Depth, Space)>> {

@@ -10,18 +10,18 @@ use super::errors::{failed, is_sync_failure};
 use super::queues::{self, COLUMNS, read_entry};
 use crate::backends::held::HeldFiles;
 use crate::limits;
-use crate::model::milliseconds;
-use crate::model::{EntryId, Id, Lease, Name, Stale, StoreError, Verdict};
+use crate::model::{Clock, Due, EntryId, Id, Lease, Name, Stale, StoreError, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// One queue as a consumer has it open.
 pub(crate) struct Leases {
     connection: Connection,
+    clock: Clock,
     held: HeldFiles,
     spool: PathBuf,
     queue: Name,
@@ -36,7 +36,7 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn open(data: &DataDir, queue: Name) -> Result<Self, HomeError> {
+    pub(crate) fn open(data: &DataDir, queue: Name, clock: Clock) -> Result<Self, HomeError> {
         let mut connection = data.open_to_consume()?;
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
@@ -49,23 +49,23 @@ impl Leases {
             .map_err(|source| HomeError::Database { operation: "watch the log", source })?;
         let (held, spool) = (data.held(None)?, data.spool());
         let turn = String::new();
-        Ok(Self { connection, held, spool, queue, ordered: false, turn, wal_pages, failed: false })
+        Ok(Self { connection, clock, held, spool, queue, ordered: false, turn, wal_pages, failed: false })
     }
 
     /// Leases up to `max` entries for the time `hold`.
     pub(crate) fn lease(&mut self, max: usize, hold: Duration) -> Result<Vec<Lease>, StoreError> {
         // What comes would never be seen by whoever has another database open.
         self.held.check().inspect_err(|why| self.failed |= why.is_final())?;
-        let now = in_future(Duration::ZERO);
+        let now = self.clock.milliseconds();
         if max == 0 || !self.ask("look what waits", |leases| leases.has_something(now))? {
             return Ok(Vec::new());
         }
         let mut round = Round::new(self.queue, self.ordered, &self.turn);
         let mut leased = Vec::new();
         while leased.is_empty() && !round.ended {
-            leased = self.write("lease entries", |connection| {
+            leased = self.write("lease entries", |connection, clock| {
                 // Of the time that it took to get the lock, nothing is missing.
-                let until = in_future(hold);
+                let until = Due::after(clock.milliseconds(), hold);
                 wake(connection, round.queue, now)?;
                 let found = round.entries(connection, max)?;
                 found.into_iter().map(|id| take(connection, id, until)).collect::<rusqlite::Result<_>>()
@@ -96,14 +96,14 @@ impl Leases {
     ) -> Result<Vec<Result<(), Stale>>, StoreError> {
         let mut all = Vec::new();
         for some in leases.chunks(limits::SETTLED_AT_ONCE) {
-            all.extend(self.write("extend leases", |connection| {
-                let until = in_future(hold);
-                let sql = "UPDATE entry SET available_at = ?4
+            all.extend(self.write("extend leases", |connection, clock| {
+                let Due { at, span } = Due::after(clock.milliseconds(), hold);
+                let sql = "UPDATE entry SET available_at = ?4, span = ?5
                            WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3";
                 let mut extend = connection.prepare_cached(sql)?;
                 let each = some.iter().map(|lease| {
                     let id = entry_id(lease);
-                    Ok(changed(extend.execute(params![id.delivery, id.n, lease.fence, until])?))
+                    Ok(changed(extend.execute(params![id.delivery, id.n, lease.fence, at, span])?))
                 });
                 each.collect::<rusqlite::Result<Vec<_>>>()
             })?);
@@ -115,8 +115,9 @@ impl Leases {
     pub(crate) fn settle(&mut self, done: &[(Lease, Verdict)]) -> Result<Vec<Result<(), Stale>>, StoreError> {
         let mut all = Vec::new();
         for some in done.chunks(limits::SETTLED_AT_ONCE) {
-            all.extend(self.write("settle entries", |connection| {
-                let each = some.iter().map(|(lease, verdict)| settle(connection, lease, verdict));
+            all.extend(self.write("settle entries", |connection, clock| {
+                let now = clock.milliseconds();
+                let each = some.iter().map(|(lease, verdict)| settle(connection, lease, verdict, now));
                 each.collect::<rusqlite::Result<Vec<_>>>()
             })?);
         }
@@ -131,9 +132,18 @@ impl Leases {
         if self.connection.prepare_cached(sql)?.exists([self.queue.as_str()])? {
             return Ok(true);
         }
-        let sql = "SELECT 1 FROM entry INDEXED BY entry_away
-                   WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?2";
-        self.connection.prepare_cached(sql)?.exists(params![self.queue.as_str(), now])
+        let due = [
+            "SELECT 1 FROM entry INDEXED BY entry_away
+             WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?2",
+            "SELECT 1 FROM entry INDEXED BY entry_set_back
+             WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at - span > ?2",
+        ];
+        for sql in due {
+            if self.connection.prepare_cached(sql)?.exists(params![self.queue.as_str(), now])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Where no gate does it, the log would grow with each commit. Only a failed sync is an error.
@@ -170,13 +180,14 @@ impl Leases {
     fn write<T>(
         &mut self,
         operation: &'static str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection, &Clock) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.failed {
             return Err(StoreError::closed());
         }
+        let clock = &self.clock;
         let done: Result<T, StoreError> =
-            write(&mut self.connection, operation, |connection| work(connection).map(Ok));
+            write(&mut self.connection, operation, |connection| work(connection, clock).map(Ok));
         done.inspect_err(|why| self.failed = why.is_final())
     }
 }
@@ -190,11 +201,6 @@ impl Drop for Leases {
             mem::forget(mem::replace(&mut self.connection, other));
         }
     }
-}
-
-/// So long from now, in milliseconds since 1970.
-fn in_future(by: Duration) -> i64 {
-    milliseconds(SystemTime::now()).saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn entry_id(lease: &Lease) -> EntryId {
@@ -212,11 +218,19 @@ fn changed(rows: usize) -> Result<(), Stale> {
 fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE entry
                SET reason = CASE state WHEN 'leased' THEN 'its lease lapsed' ELSE reason END, state = 'waiting'
-               WHERE (delivery, n) IN (
-                   SELECT delivery, n FROM entry INDEXED BY entry_away
-                   WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?2
-                   ORDER BY available_at LIMIT ?3)";
-    connection.prepare_cached(sql)?.execute(params![queue.as_str(), now, limits::WOKEN_AT_ONCE])?;
+               WHERE (delivery, n) IN (";
+    let due = [
+        "SELECT delivery, n FROM entry INDEXED BY entry_away
+         WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?2
+         ORDER BY available_at LIMIT ?3)",
+        "SELECT delivery, n FROM entry INDEXED BY entry_set_back
+         WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at - span > ?2
+         ORDER BY available_at - span DESC LIMIT ?3)",
+    ];
+    for due in due {
+        let sql = format!("{sql}{due}");
+        connection.prepare_cached(&sql)?.execute(params![queue.as_str(), now, limits::WOKEN_AT_ONCE])?;
+    }
     Ok(())
 }
 
@@ -302,11 +316,12 @@ impl Round {
     }
 }
 
-fn take(connection: &Connection, id: EntryId, until: i64) -> rusqlite::Result<Lease> {
+fn take(connection: &Connection, id: EntryId, until: Due) -> rusqlite::Result<Lease> {
     let sql = "UPDATE entry
-               SET state = 'leased', available_at = ?3, attempts = attempts + 1, fence = coalesce(fence, 0) + 1
+               SET state = 'leased', available_at = ?3, span = ?4, attempts = attempts + 1,
+                   fence = coalesce(fence, 0) + 1
                WHERE delivery = ?1 AND n = ?2";
-    connection.prepare_cached(sql)?.execute(params![id.delivery, id.n, until])?;
+    connection.prepare_cached(sql)?.execute(params![id.delivery, id.n, until.at, until.span])?;
     let sql = format!(
         "SELECT {COLUMNS}, e.fence FROM entry e JOIN delivery d ON d.id = e.delivery
          WHERE e.delivery = ?1 AND e.n = ?2"
@@ -317,14 +332,19 @@ fn take(connection: &Connection, id: EntryId, until: i64) -> rusqlite::Result<Le
 }
 
 /// Whoever comes too late finds another fence, another state, or no row.
-fn settle(connection: &Connection, lease: &Lease, verdict: &Verdict) -> rusqlite::Result<Result<(), Stale>> {
+fn settle(
+    connection: &Connection,
+    lease: &Lease,
+    verdict: &Verdict,
+    now: i64,
+) -> rusqlite::Result<Result<(), Stale>> {
     let EntryId { delivery, n } = entry_id(lease);
     let sql = match verdict {
         Verdict::Done => {
             "DELETE FROM entry WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3"
         }
         Verdict::Retry { .. } => {
-            "UPDATE entry SET state = 'later', reason = ?4, available_at = ?5
+            "UPDATE entry SET state = 'later', reason = ?4, available_at = ?5, span = ?6
              WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3"
         }
         Verdict::Shunt { .. } => {
@@ -341,7 +361,8 @@ fn settle(connection: &Connection, lease: &Lease, verdict: &Verdict) -> rusqlite
     let rows = match verdict {
         Verdict::Done | Verdict::Release => settle.execute(params![delivery, n, fence])?,
         Verdict::Retry { after, why } => {
-            settle.execute(params![delivery, n, fence, cut(why), in_future(*after)])?
+            let Due { at, span } = Due::after(now, *after);
+            settle.execute(params![delivery, n, fence, cut(why), at, span])?
         }
         Verdict::Shunt { why } => settle.execute(params![delivery, n, fence, cut(why)])?,
     };

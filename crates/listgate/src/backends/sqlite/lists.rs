@@ -3,13 +3,12 @@
 use super::connection::write;
 use crate::limits;
 use crate::model::Names;
-use crate::model::milliseconds;
 use crate::model::{ChangeError, Domain, ListFacts};
 use crate::model::{Changes, List, ListAddress, ListState};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
     let address = ListAddress { local: row.get(0)?, domain: row.get(1)? };
@@ -100,7 +99,12 @@ fn refused<T>(why: String) -> rusqlite::Result<Result<T, ChangeError>> {
 }
 
 /// Creates lists, all or none, and the domains they are in.
-pub(crate) fn create(connection: &mut Connection, addresses: &[ListAddress]) -> Result<(), ChangeError> {
+/// `now` is in milliseconds since 1970.
+pub(crate) fn create(
+    connection: &mut Connection,
+    addresses: &[ListAddress],
+    now: i64,
+) -> Result<(), ChangeError> {
     write(connection, "create the list", |connection| {
         for address in addresses {
             let list_id = address.list_id();
@@ -125,7 +129,7 @@ pub(crate) fn create(connection: &mut Connection, addresses: &[ListAddress]) -> 
                 .prepare_cached(
                     "INSERT INTO list (domain, local, list_id, created_at) VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .execute(params![address.domain, address.local, list_id, milliseconds(SystemTime::now())])?;
+                .execute(params![address.domain, address.local, list_id, now])?;
         }
         Ok(Ok(()))
     })

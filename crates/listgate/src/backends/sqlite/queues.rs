@@ -5,15 +5,13 @@ use super::errors::failed;
 use crate::backends::browse::{EachEntry, Wanted};
 use crate::limits;
 use crate::model::QueueNow;
-use crate::model::milliseconds;
-use crate::model::{Arrival, Change, Depth, Entry, EntryError, EntryId, Id, Name, StoreError};
+use crate::model::{Arrival, Change, Depth, Due, Entry, EntryError, EntryId, Id, Name, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 /// Entries read in one go: no read transaction is held while they are printed.
 const PAGE: usize = 500;
@@ -53,8 +51,7 @@ impl Depths {
 
 /// The queues as they are: one row of each that has something, and two for each of its first lists,
 /// however many entries there are.
-pub(super) fn now(connection: &Connection) -> rusqlite::Result<Vec<QueueNow>> {
-    let now = milliseconds(SystemTime::now());
+pub(super) fn now(connection: &Connection, now: i64) -> rusqlite::Result<Vec<QueueNow>> {
     Name::ALL
         .into_iter()
         .map(|queue| {
@@ -86,9 +83,14 @@ fn next(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<Opti
         due (delivery) AS (
             SELECT delivery FROM entry INDEXED BY entry_away
             WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?3
-            ORDER BY available_at LIMIT ?2)
+            ORDER BY available_at LIMIT ?2),
+        set_back (delivery) AS (
+            SELECT delivery FROM entry INDEXED BY entry_set_back
+            WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at - span > ?3
+            LIMIT ?2)
         SELECT received_at FROM delivery
-        WHERE id = (SELECT min(delivery) FROM (SELECT delivery FROM first UNION ALL SELECT delivery FROM due))";
+        WHERE id = (SELECT min(delivery) FROM (SELECT delivery FROM first UNION ALL SELECT delivery FROM due
+                                               UNION ALL SELECT delivery FROM set_back))";
     connection
         .prepare_cached(sql)?
         .query_row(params![queue.as_str(), limits::LISTS_ASKED, now], |row| row.get(0))
@@ -212,7 +214,13 @@ pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId]) -> Result<(),
 }
 
 /// Holds, releases or retries entries, all or none.
-pub(crate) fn change(connection: &mut Connection, ids: &[EntryId], change: Change) -> Result<(), EntryError> {
+/// `now` is in milliseconds since 1970.
+pub(crate) fn change(
+    connection: &mut Connection,
+    ids: &[EntryId],
+    change: Change,
+    now: i64,
+) -> Result<(), EntryError> {
     let (from, to) = match change {
         Change::Hold => (&["waiting", "later", "held"][..], "held"),
         Change::Release => (&["held", "waiting"][..], "waiting"),
@@ -223,13 +231,15 @@ pub(crate) fn change(connection: &mut Connection, ids: &[EntryId], change: Chang
         set = "UPDATE entry SET state = ?3, attempts = 0, reason = NULL WHERE delivery = ?1 AND n = ?2";
     }
     write(connection, "change the entry", |connection| {
-        let now = milliseconds(SystemTime::now());
         for id in ids {
             // A lease that has lapsed keeps nobody out: whoever had it finds another state, or fence.
-            let sql = "SELECT CASE WHEN state = 'leased' AND available_at <= ?3 THEN 'waiting' ELSE state END
-                       FROM entry WHERE delivery = ?1 AND n = ?2";
-            let state: Option<String> =
-                connection.query_row(sql, params![id.delivery, id.n, now], |row| row.get(0)).optional()?;
+            let sql = "SELECT state, available_at, span FROM entry WHERE delivery = ?1 AND n = ?2";
+            let read = |row: &Row<'_>| {
+                let due = Due { at: row.get(1)?, span: row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MAX) };
+                let state: String = row.get(0)?;
+                Ok(if state == "leased" && due.is_over(now) { "waiting".to_owned() } else { state })
+            };
+            let state = connection.query_row(sql, [id.delivery, id.n], read).optional()?;
             match state {
                 None => return Ok(Err(EntryError::Missing(Id::Entry(*id)))),
                 Some(state) if !from.contains(&state.as_str()) => {

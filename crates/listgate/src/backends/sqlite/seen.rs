@@ -7,7 +7,7 @@
 //! there together.
 
 use crate::limits;
-use crate::model::{Digest, EntryId, Fingerprint};
+use crate::model::{Digest, Due, EntryId, Fingerprint};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -81,18 +81,24 @@ impl Seen {
         self.lately.len() >= limits::SEEN_LATELY
     }
 
-    /// Puts some of what came lately in order, and forgets some of what came before `cutoff`
-    /// (milliseconds since 1970).
-    pub(super) fn settle(&mut self, connection: &Connection, cutoff: i64) -> rusqlite::Result<()> {
+    /// Puts some of what came lately in order, and forgets some of what has been remembered for as long as it is
+    /// to be `now` (milliseconds since 1970), or came by a clock that was set back since.
+    pub(super) fn settle(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let (from, to, moving) = self.next_run();
         // More than are added, so that the table stays within what is remembered although mail never pauses.
         let end = self.sweep_to(connection, limits::SWEPT_AT_ONCE.max(4 * moving))?;
-        let swept = params![self.swept.0, end.0, cutoff];
-        let old = "SELECT 1 FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3";
+        // What came at `at` is due at `at + REMEMBERED`.
+        let Due { at, span } = Due::after(0, limits::REMEMBERED);
+        let (oldest, newest) = (now - at, now + (span - at));
+        let swept = params![self.swept.0, end.0, oldest, newest];
+        let old = "SELECT 1 FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND (at <= ?3 OR at > ?4)";
         if moving > 0 || connection.prepare_cached(old)?.exists(swept)? {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection
-                .prepare_cached("DELETE FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND at < ?3")?
+                .prepare_cached(
+                    "DELETE FROM seen
+                     WHERE fingerprint > ?1 AND fingerprint <= ?2 AND (at <= ?3 OR at > ?4)",
+                )?
                 .execute(swept)?;
             let moved = put_in_order(connection, from, to)?;
             connection.execute_batch("COMMIT")?;
@@ -187,10 +193,9 @@ fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerpr
 mod tests {
     use super::*;
     use crate::backends::sqlite::DataDir;
-    use sha2::Digest as _;
 
     fn digest(n: i64) -> Digest {
-        sha2::Sha256::digest(n.to_string()).into()
+        blake3::hash(n.to_string().as_bytes()).into()
     }
 
     fn to(digest: &Digest, list_id: &str) -> Fingerprint {
@@ -224,6 +229,11 @@ mod tests {
         seen.extend(new);
     }
 
+    /// When what came before `cutoff` is to be forgotten.
+    fn forgetting(cutoff: i64) -> i64 {
+        Due::after(0, limits::REMEMBERED).at + cutoff - 1
+    }
+
     fn rows(connection: &Connection, table: &str) -> usize {
         connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
@@ -242,16 +252,27 @@ mod tests {
         assert_eq!(known(&Seen::read(&connection).unwrap()), 20_000, "as much after a start");
         let at_once = limits::SEEN_AT_ONCE;
         for left in [20_000 - at_once, 20_000 - 2 * at_once, 0] {
-            seen.settle(&connection, 0).unwrap();
+            seen.settle(&connection, forgetting(0)).unwrap();
             assert_eq!((seen.lately.len(), rows(&connection, "seen_lately")), (left, left));
             assert_eq!((known(&seen), known(&Seen::read(&connection).unwrap())), (20_000, 20_000));
         }
         assert_eq!(seen.find(&connection, fingerprint(7)).unwrap(), Some(EntryId { delivery: 7, n: 1 }));
         // Some at a time, and around again.
-        (0..12).for_each(|_| seen.settle(&connection, 1000).unwrap());
+        (0..12).for_each(|_| seen.settle(&connection, forgetting(1000)).unwrap());
         assert_eq!(known(&seen), 19_000);
-        (0..12).for_each(|_| seen.settle(&connection, 20_000).unwrap());
+        (0..12).for_each(|_| seen.settle(&connection, forgetting(20_000)).unwrap());
         assert_eq!(known(&seen), 0);
+    }
+
+    #[test]
+    fn what_came_by_a_clock_that_was_set_back_since_is_forgotten() {
+        let (_dir, connection, mut seen) = opened();
+        let a_year = 365 * 24 * 60 * 60 * 1000;
+        take(&connection, &mut seen, 1, &[(1, fingerprint(1))]);
+        take(&connection, &mut seen, a_year, &[(1, fingerprint(2))]);
+        (0..3).for_each(|_| seen.settle(&connection, 1000).unwrap());
+        let known = [1, 2].map(|n| seen.find(&connection, fingerprint(n)).unwrap().is_some());
+        assert_eq!(known, [true, false]);
     }
 
     #[test]
@@ -270,7 +291,7 @@ mod tests {
             assert!(!seen.has(&connection, &digest(2)).unwrap());
             assert_eq!(seen.lately.len(), left);
             assert_eq!(Seen::read(&connection).unwrap().lately, seen.lately);
-            seen.settle(&connection, 0).unwrap();
+            seen.settle(&connection, forgetting(0)).unwrap();
         }
         assert_eq!((rows(&connection, "seen"), rows(&connection, "seen_lately")), (3, 0));
     }
@@ -284,7 +305,7 @@ mod tests {
             connection.execute_batch("BEGIN").unwrap();
             many.for_each(|entry| take(&connection, &mut seen, cycle * between + entry.0, &[entry]));
             connection.execute_batch("COMMIT").unwrap();
-            seen.settle(&connection, 0).unwrap();
+            seen.settle(&connection, forgetting(0)).unwrap();
             assert_eq!(seen.lately.len(), rows(&connection, "seen_lately"));
         }
         let most = usize::try_from(4 * between).unwrap();
@@ -298,7 +319,7 @@ mod tests {
         for n in 0..5 * remembered {
             take(&connection, &mut seen, n, &[(1, fingerprint(n))]);
             if n % between == 0 {
-                seen.settle(&connection, n - remembered).unwrap();
+                seen.settle(&connection, forgetting(n - remembered)).unwrap();
             }
         }
         let most = usize::try_from(remembered + remembered / 2).unwrap();

@@ -6,10 +6,10 @@ use crate::backends::delivery::Delivery;
 use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
 use crate::message::Body;
-use crate::model::DeliveryKey;
 use crate::model::Redelivery;
 use crate::model::milliseconds;
 use crate::model::{Addressed, Again, Depth, EntryId, Fingerprint, Name};
+use crate::model::{Clock, DeliveryKey};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 
@@ -18,6 +18,7 @@ pub(crate) struct Choices {
     pub(crate) redelivery: Redelivery,
     /// The envelope sender of mail to a list's owners.
     pub(crate) owner: String,
+    pub(crate) clock: Clock,
 }
 
 /// Delivery ids, taken in blocks.

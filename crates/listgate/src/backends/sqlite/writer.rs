@@ -33,13 +33,12 @@ use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
 use crate::model::Changes;
-use crate::model::milliseconds;
 use crate::model::{Again, Id, StoreError};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use std::{fs, mem};
 
 /// What the writer shares with the gate's other thread.
@@ -293,10 +292,8 @@ impl Writer {
 
     /// Whether it was done.
     fn settle_seen(&mut self) -> bool {
-        let cutoff = SystemTime::now().checked_sub(limits::REMEMBERED).unwrap_or(SystemTime::UNIX_EPOCH);
-        self.unless_condemned("put in order what came", |writer| {
-            writer.seen.settle(&writer.connection, milliseconds(cutoff))
-        })
+        let now = self.choices.clock.milliseconds();
+        self.unless_condemned("put in order what came", |writer| writer.seen.settle(&writer.connection, now))
     }
 
     /// Whether it was done.
@@ -403,9 +400,10 @@ mod tests {
     use super::*;
     use crate::backends::sqlite::{DataDir, lists};
     use crate::message::Message;
-    use crate::model::{Addressed, DeliveryKey, Endpoint, Envelope, Role};
+    use crate::model::{Addressed, Clock, DeliveryKey, Endpoint, Envelope, Role};
     use listgate_lmtp::Refusal;
     use std::sync::atomic::AtomicU64;
+    use std::time::SystemTime;
     use tokio::sync::oneshot;
 
     fn put(size: usize) -> (Put, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
@@ -452,10 +450,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(dir.path());
         let mut connection = data_dir.open_or_create().unwrap();
-        lists::create(&mut connection, &["a@b".parse().unwrap()]).unwrap();
+        lists::create(&mut connection, &["a@b".parse().unwrap()], 0).unwrap();
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
-        let choices = Choices { redelivery: crate::Redelivery::Off, owner: String::new() };
+        let choices =
+            Choices { redelivery: crate::Redelivery::Off, owner: String::new(), clock: Clock::default() };
         let watched = Watched {
             held: data_dir.held(None).unwrap().into(),
             condemned: Condemned::default(),
