@@ -7,7 +7,8 @@ use crate::limits;
 use crate::message::{Incoming, Message, Spool};
 use crate::metrics::Metrics;
 use crate::model::{
-    Addressed, Changes, DeliveryKey, Endpoint, Envelope, List, Name, Names, NotTaken, Space, StoreError,
+    Addressed, Changes, Clock, DeliveryKey, Endpoint, Envelope, List, Name, Names, NotTaken, Space,
+    StoreError,
 };
 use crate::route::{self, Lookup, Rules};
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
@@ -28,6 +29,8 @@ pub(crate) struct Intake {
     pub(crate) hostname: String,
     pub(crate) capacity: Capacity,
     pub(crate) add_received: bool,
+    /// When mail came.
+    pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -155,7 +158,7 @@ impl Intake {
         let received = self.add_received.then(|| {
             // Any word is taken at LHLO; here it could open a comment, or make the line too long.
             let lhlo = if is_domain(lhlo) { lhlo } else { "unknown" };
-            let now = mail_date(SystemTime::now());
+            let now = mail_date(self.clock.now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });
         let style = self.backend.style();

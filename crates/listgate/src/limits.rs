@@ -161,6 +161,19 @@ pub(crate) const OPEN_QUEUE_FILES: usize = 16;
 /// Octets of a message that a consumer reads at a time.
 pub(crate) const READ_AT_ONCE: usize = 256 << 10;
 
+/// Rows that one step changes, and about how many octets the log has for each.
+pub(crate) const STEP_ROWS: usize = 1000;
+pub(crate) const STEP_ROW: usize = 200;
+
+/// Steps in one commit, and their octets: arriving mail waits for no more than these. A lease counts as a step.
+pub(crate) const COMMIT_STEPS: usize = 64;
+pub(crate) const COMMIT_STEP_OCTETS: usize = 256 << 10;
+
+const _: () = {
+    assert!(STEP_ROWS * STEP_ROW + REASON <= COMMIT_STEP_OCTETS, "any step fits a commit");
+    assert!(LEASED_AT_ONCE <= COMMIT_STEPS && SETTLED_AT_ONCE <= COMMIT_STEPS);
+};
+
 /// Entries in one transaction of a consumer, while which no mail is stored.
 pub(crate) const LEASED_AT_ONCE: usize = 64;
 pub(crate) const SETTLED_AT_ONCE: usize = 64;

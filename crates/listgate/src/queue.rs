@@ -22,23 +22,27 @@
 //! An entry is handled at least once: a lease that nobody settles in time lapses, and a power loss may
 //! undo a settle. Whoever settles too late is told that its lease is [`Stale`].
 
-use crate::backends::sqlite::DataDir;
-use crate::backends::sqlite::leases::Leases;
+use crate::backends::sqlite::{Consumer, DataDir};
+use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
 use crate::limits;
-use crate::model::StoreError;
 pub use crate::model::{Clock, Entry, EntryId, Id, Lease, Msgdata, Name, Stale, Verdict};
+use crate::model::{LeaseId, MessageId, NotStepped, Step, StoreError};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// One queue of a data directory, opened by a consumer. Any number of them, in any number of processes,
-/// share its entries.
+/// One queue, opened by a consumer. Any number of them, in any number of processes, share its entries.
 pub struct Queue {
-    leases: Leases,
+    store: Arc<dyn LeaseStore>,
+    name: Name,
+    ordered: bool,
+    /// The list that had its turn last.
+    turn: String,
 }
 
 impl Queue {
-    /// Opens the queue `name` of the data directory `data`.
+    /// Opens the queue `name` of the data directory `data`, beside the gate that serves it or without one.
     ///
     /// # Errors
     /// There is no data there, or it cannot be used.
@@ -52,8 +56,12 @@ impl Queue {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn open_with_clock(data: &Path, name: Name, clock: Clock) -> Result<Self, Error> {
-        let leases = Leases::open(&DataDir::new(data), name, clock);
-        Ok(Self { leases: leases.map_err(|why| Error::Open(why.into()))? })
+        let consumer = Consumer::open(&DataDir::new(data), clock).map_err(|why| Error::Open(why.into()))?;
+        Ok(Self::of(Arc::new(consumer), name))
+    }
+
+    pub(crate) fn of(store: Arc<dyn LeaseStore>, name: Name) -> Self {
+        Self { store, name, ordered: false, turn: String::new() }
     }
 
     /// From now on, leases one entry of a list at a time, in the order of arrival: a list whose entry is
@@ -61,7 +69,7 @@ impl Queue {
     /// queue do so.
     #[must_use]
     pub fn ordered(mut self) -> Self {
-        self.leases.ordered = true;
+        self.ordered = true;
         self
     }
 
@@ -72,7 +80,11 @@ impl Queue {
     /// # Errors
     /// The database cannot be read or written.
     pub fn lease(&mut self, max: usize, hold: Duration) -> Result<Vec<Lease>, Error> {
-        self.leases.lease(max.min(limits::LEASED_AT_ONCE), hold).map_err(Error::unavailable)
+        let (queue, ordered, turn) = (self.name, self.ordered, self.turn.clone());
+        let request = LeaseRequest { queue, ordered, max, hold, turn };
+        let Leased { leases, turn } = wait(self.store.lease(request))?;
+        self.turn = turn;
+        Ok(leases)
     }
 
     /// The message of an entry, to be read from its beginning, some of it at a time.
@@ -80,8 +92,7 @@ impl Queue {
     /// # Errors
     /// The entry was removed by an operator, or its message cannot be read.
     pub fn message(&self, lease: &Lease) -> Result<Message<'_>, Error> {
-        let mut message =
-            Message { queue: self, id: lease.entry.id.clone(), offset: 0, buffer: Vec::new(), at: 0 };
+        let mut message = Message { queue: self, lease: lease.id(), offset: 0, buffer: Vec::new(), at: 0 };
         message.read_on()?;
         Ok(message)
     }
@@ -91,7 +102,7 @@ impl Queue {
     /// # Errors
     /// The database cannot be read or written.
     pub fn extend(&mut self, leases: &[&Lease], hold: Duration) -> Result<Vec<Result<(), Stale>>, Error> {
-        self.leases.extend(leases, hold).map_err(Error::unavailable)
+        wait(self.store.extend(leases.iter().map(|lease| lease.id()).collect(), hold))
     }
 
     /// Settles entries, each by its verdict; one result for each. On an error, some of them may be
@@ -100,8 +111,21 @@ impl Queue {
     /// # Errors
     /// The database cannot be read or written.
     pub fn settle(&mut self, done: &[(Lease, Verdict)]) -> Result<Vec<Result<(), Stale>>, Error> {
-        self.leases.settle(done).map_err(Error::unavailable)
+        let steps = done.iter().map(|(lease, verdict)| Step::settling(lease.id(), verdict.clone()));
+        let settled = wait(self.store.step(steps.collect()))?;
+        let each = settled.into_iter().map(|step| match step {
+            Ok(_) => Ok(Ok(())),
+            Err(NotStepped::Stale) => Ok(Err(Stale)),
+            Err(NotStepped::Store(why)) => Err(Error::unavailable(why)),
+            Err(NotStepped::Outdated) => unreachable!("it expects nothing but its lease"),
+        });
+        each.collect()
     }
+}
+
+/// Waits for the answer of a backend.
+fn wait<T>(answer: Answer<'_, T>) -> Result<T, Error> {
+    pollster::block_on(answer).map_err(Error::unavailable)
 }
 
 /// Why a queue cannot be worked now.
@@ -134,7 +158,7 @@ impl Error {
 /// A message as it is stored. It is read as long as its entry is there.
 pub struct Message<'q> {
     queue: &'q Queue,
-    id: Id,
+    lease: LeaseId,
     /// Octets that were read from the store.
     offset: u64,
     /// The last of them.
@@ -146,11 +170,9 @@ pub struct Message<'q> {
 impl Message<'_> {
     /// The next octets from the store; none at the end.
     fn read_on(&mut self) -> Result<(), Error> {
-        let Id::Entry(EntryId { delivery, .. }) = self.id else {
-            unreachable!("such entries are not leased")
-        };
-        let read = self.queue.leases.read(delivery, self.offset, limits::READ_AT_ONCE);
-        let octets = read.map_err(Error::unavailable)?.ok_or_else(|| Error::Removed(self.id.to_string()))?;
+        let message = MessageId(self.lease.entry.delivery);
+        let read = wait(self.queue.store.read(message, self.offset, limits::READ_AT_ONCE))?;
+        let octets = read.ok_or_else(|| Error::Removed(self.lease.entry.to_string()))?;
         self.offset += octets.len() as u64;
         (self.buffer, self.at) = (octets, 0);
         Ok(())

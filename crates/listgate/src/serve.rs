@@ -1,16 +1,17 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
 use crate::admin;
-use crate::backends::Backend;
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
+use crate::backends::{Backend, LeaseStore};
 use crate::capacity::Capacity;
 use crate::config::{Config, HomeKind, ListenAddress};
 use crate::intake::{DeliveryKeys, Intake};
 use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
 use crate::message::Spool;
 use crate::metrics::Metrics;
-use crate::model::Clock;
+use crate::model::{Clock, Name};
+use crate::queue::Queue;
 use crate::route::Rules;
 use crate::socketmap::Socketmap;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ pub struct Gate {
     lists: u64,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
+    leases: Option<Arc<dyn LeaseStore>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -52,9 +54,17 @@ impl Gate {
     /// # Errors
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
     pub fn start(config: Config) -> Result<Self, GateError> {
+        Self::start_with_clock(config, Clock::default())
+    }
+
+    /// The same with another clock than the system's, as tests want it.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_with_clock(config: Config, clock: Clock) -> Result<Self, GateError> {
         let metrics = Arc::new(Metrics::default());
-        let (backend, spool) = open_backend(&config, &metrics)?;
-        Self::start_on(backend, spool, config, metrics)
+        let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
+        Self::start_on(backend, spool, config, metrics, clock)
     }
 
     /// The same on a backend that is open.
@@ -63,8 +73,10 @@ impl Gate {
         spool: Spool,
         config: Config,
         metrics: Arc<Metrics>,
+        clock: Clock,
     ) -> Result<Self, GateError> {
         let condemned = backend.given_up();
+        let leases = Arc::clone(&backend).leases();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
@@ -91,7 +103,7 @@ impl Gate {
             grace: config.shutdown_grace,
             stages: stages.clone(),
             condemned: condemned.clone(),
-            shared: Arc::new(shared(config, backend, spool, metrics)?),
+            shared: Arc::new(shared(config, backend, spool, metrics, clock)?),
         };
         let run = move || runtime.block_on(house.live(watched));
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run).map_err(GateError::new)?;
@@ -102,6 +114,7 @@ impl Gate {
             lists,
             stages,
             condemned,
+            leases,
             thread: Some(thread),
         })
     }
@@ -124,6 +137,13 @@ impl Gate {
     /// How many lists there were at the start.
     pub fn lists(&self) -> u64 {
         self.lists
+    }
+
+    /// One of its queues, to be worked in this process: what is leased and settled shares the commits of arriving
+    /// mail. `None` in a Mailman site, whose runners work its queues. The data directory stays this process's until
+    /// the queue is dropped too.
+    pub fn queue(&self, name: Name) -> Option<Queue> {
+        self.leases.as_ref().map(|leases| Queue::of(Arc::clone(leases), name))
     }
 
     /// Waits until a failed sync has ended the gate; for ever, while all is well.
@@ -158,6 +178,7 @@ impl Gate {
         {
             tracing::error!("the gate's thread panicked");
         }
+        self.leases = None;
     }
 }
 
@@ -169,11 +190,15 @@ impl Drop for Gate {
 
 /// The backend of the configuration, and where large bodies are kept while they arrive: on the disk that they are
 /// stored on, if there is one.
-fn open_backend(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<dyn Backend>, Spool), GateError> {
+fn open_backend(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    clock: Clock,
+) -> Result<(Arc<dyn Backend>, Spool), GateError> {
     match &config.home {
         HomeKind::Sqlite => {
             let (redelivery, owner) = (config.redelivery, config.owner.clone());
-            let choices = sqlite::Choices { redelivery, owner, clock: Clock::default() };
+            let choices = sqlite::Choices { redelivery, owner, clock };
             let data = DataDir::new(&config.data_dir);
             let backend = Sqlite::open(&data, choices, metrics).map_err(GateError::new)?;
             Ok((Arc::new(backend), Spool::new(&data.spool())))
@@ -217,6 +242,7 @@ fn shared(
     backend: Arc<dyn Backend>,
     spool: Spool,
     metrics: Arc<Metrics>,
+    clock: Clock,
 ) -> Result<Shared, GateError> {
     let (limits, capacity) = (config.limits(), Capacity::new(config.bounds()));
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
@@ -240,6 +266,7 @@ fn shared(
             hostname: config.hostname,
             capacity,
             add_received: config.add_received,
+            clock,
             metrics,
         },
     })

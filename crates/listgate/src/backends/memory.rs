@@ -1,23 +1,27 @@
 //! A backend in memory, for tests. It behaves as a distant database does: each call yields before it answers,
 //! some say that the database is away, an answer may be lost after its commit, and depths are old.
 
+use super::Backend;
 use super::answer::Answer;
 use super::delivery::{Delivery, NotStored};
 use super::intake_store::IntakeStore;
+use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::queued::Queued;
 use super::registry::Registry;
+use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
-    Again, Changes, DeliveryKey, Depth, EntryId, Id, List, ListAddress, ListState, Name, Names, QueueNow,
-    Space, StoreError, StoreErrorKind,
+    Again, Changes, Clock, DeliveryKey, Depth, Due, Effect, Entry, EntryId, Expect, Id, KeptId, Lease,
+    LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped, QueueNow, Space,
+    Stale, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What goes wrong with the next calls.
+/// What goes wrong with a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Trouble {
     /// The database answers nothing, and has done nothing.
@@ -28,31 +32,62 @@ pub(crate) enum Trouble {
     Panics,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tables {
     lists: BTreeMap<(String, String), Arc<List>>,
     changes: i64,
-    deliveries: BTreeMap<i64, Vec<u8>>,
+    /// Messages by the numbers of their deliveries.
+    messages: BTreeMap<i64, Vec<u8>>,
     keys: HashMap<DeliveryKey, Vec<EntryId>>,
-    entries: BTreeMap<(i64, i64), Name>,
-    last_id: i64,
+    entries: BTreeMap<EntryId, Row>,
+    kept: BTreeMap<KeptId, MessageId>,
+    last_message: i64,
+    last_kept: i64,
     /// The depths that were asked for, and when.
     depths: HashMap<Name, (Instant, Depth)>,
-    trouble: Vec<Trouble>,
+}
+
+#[derive(Clone)]
+struct Row {
+    entry: Entry,
+    queue: Name,
+    state: State,
+    fence: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Waiting,
+    Leased(Due),
+    Later(Due),
+    Shunted,
+}
+
+impl State {
+    fn is_away(self) -> bool {
+        matches!(self, Self::Leased(_) | Self::Later(_))
+    }
 }
 
 pub(crate) struct Memory {
     tables: Mutex<Tables>,
+    trouble: Mutex<Vec<Trouble>>,
+    clock: Clock,
     given_up: watch::Sender<bool>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { tables: Mutex::default(), given_up: watch::Sender::new(false) }
+        Self::new(Clock::default())
     }
 }
 
 impl Memory {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let given_up = watch::Sender::new(false);
+        Self { tables: Mutex::default(), trouble: Mutex::default(), clock, given_up }
+    }
+
     pub(crate) fn create(&self, address: &str) {
         let address: ListAddress = address.parse().expect("the test's address is one");
         let list = List {
@@ -66,16 +101,16 @@ impl Memory {
         tables.changes += 1;
     }
 
-    /// The next calls that change or look at anything meet these troubles, one each, the last one first.
+    /// The next calls meet these troubles, one each, the last one first.
     pub(crate) fn expect(&self, trouble: impl IntoIterator<Item = Trouble>) {
-        self.tables().trouble.extend(trouble);
+        self.trouble.lock().expect("no test panics here").extend(trouble);
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().expect("no test panics within the tables")
     }
 
-    /// Yields, meets what trouble there is, and asks.
+    /// Yields, meets what trouble there is, and asks. What fails leaves everything as it was.
     fn ask<'a, T: Send + 'a, E: From<StoreError> + Send + 'a>(
         &'a self,
         operation: &'static str,
@@ -84,12 +119,17 @@ impl Memory {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let away = || E::from(StoreError::database(StoreErrorKind::Database, operation, "it is away"));
-            let trouble = self.tables().trouble.pop();
+            let trouble = self.trouble.lock().expect("no test panics here").pop();
             assert_ne!(trouble, Some(Trouble::Panics), "injected by a test");
             if trouble == Some(Trouble::Away) {
                 return Err(away());
             }
-            let answer = ask(&mut self.tables());
+            let mut tables = self.tables();
+            let before = tables.clone();
+            let answer = ask(&mut tables);
+            if answer.is_err() {
+                *tables = before;
+            }
             if trouble == Some(Trouble::LosesItsAnswer) { Err(away()) } else { answer }
         })
     }
@@ -108,36 +148,35 @@ impl Tables {
         if delivery.as_of.is_some_and(|as_of| as_of != Changes(self.changes)) {
             return Err(NotStored::Changed(Box::new(delivery)));
         }
+        self.last_message += 1;
+        let mut ids: Vec<EntryId> = Vec::new();
+        for (at, addressed) in delivery.to.iter().enumerate() {
+            let endpoint = &addressed.endpoint;
+            let same = delivery.to[..at].iter().position(|other| other.endpoint == *endpoint);
+            if let Some(same) = same {
+                ids.push(ids[same]);
+                continue;
+            }
+            let n = 1 + i64::try_from(ids.iter().collect::<BTreeSet<_>>().len()).expect("few recipients");
+            let id = EntryId { delivery: self.last_message, n };
+            self.entries.insert(id, Row::new(id, &delivery, at));
+            ids.push(id);
+        }
         let body = match delivery.message.body {
             Body::Memory(octets) => octets,
             Body::Spooled(spooled) => {
                 fs::read(spooled.path()).map_err(|why| StoreError::file("read", spooled.path(), why))?
             }
         };
-        self.last_id += 1;
-        let mut ids: Vec<EntryId> = Vec::new();
-        let mut endpoints = Vec::new();
-        for addressed in &delivery.to {
-            let endpoint = &addressed.endpoint;
-            if let Some(at) = endpoints.iter().position(|other| *other == endpoint) {
-                ids.push(ids[at]);
-                endpoints.push(endpoint);
-                continue;
-            }
-            let n = 1 + i64::try_from(ids.len()).expect("a test has few recipients");
-            self.entries.insert((self.last_id, n), endpoint.role.queue());
-            ids.push(EntryId { delivery: self.last_id, n });
-            endpoints.push(endpoint);
-        }
-        self.deliveries.insert(self.last_id, body);
+        self.messages.insert(self.last_message, body);
         let queued = promise(&ids);
         self.keys.insert(delivery.key, ids);
         Ok(queued)
     }
 
     fn depth(&self, queue: Name) -> Depth {
-        let in_it = self.entries.iter().filter(|(_, of)| **of == queue);
-        let octets = in_it.clone().map(|((delivery, _), _)| self.deliveries[delivery].len() as u64).sum();
+        let in_it = self.entries.values().filter(|row| row.queue == queue);
+        let octets = in_it.clone().map(|row| row.entry.size).sum();
         Depth { entries: in_it.count() as u64, octets }
     }
 
@@ -151,6 +190,150 @@ impl Tables {
                 depth
             }
         }
+    }
+
+    fn lease(&mut self, request: &LeaseRequest, now: i64) -> Leased {
+        for row in self.entries.values_mut() {
+            if let State::Leased(due) | State::Later(due) = row.state
+                && due.is_over(now)
+            {
+                if matches!(row.state, State::Leased(_)) {
+                    row.entry.reason = Some("its lease lapsed".to_owned());
+                }
+                row.state = State::Waiting;
+            }
+        }
+        let mut leased = Leased { leases: Vec::new(), turn: request.turn.clone() };
+        while leased.leases.len() < request.max.min(limits::LEASED_AT_ONCE) {
+            let Some((list, id)) = self.next(request, &leased.turn) else { break };
+            let row = self.entries.get_mut(&id).expect("it was found");
+            row.state = State::Leased(Due::after(now, request.hold));
+            row.fence += 1;
+            row.entry.attempts += 1;
+            leased.leases.push(Lease { entry: row.entry.clone(), fence: row.fence });
+            leased.turn = list;
+        }
+        leased
+    }
+
+    /// The first entry of the list whose turn it is.
+    fn next(&self, request: &LeaseRequest, turn: &str) -> Option<(String, EntryId)> {
+        let of_queue = || self.entries.iter().filter(|(_, row)| row.queue == request.queue);
+        let is_busy = |list: &str| {
+            request.ordered && of_queue().any(|(_, row)| row.entry.list_id == list && row.state.is_away())
+        };
+        let waiting = of_queue().filter(|(_, row)| row.state == State::Waiting);
+        let lists: BTreeSet<&str> = waiting.clone().map(|(_, row)| row.entry.list_id.as_str()).collect();
+        let after = lists.range::<str, _>((std::ops::Bound::Excluded(turn), std::ops::Bound::Unbounded));
+        let list = *after.chain(&lists).find(|list| !is_busy(list))?;
+        let (id, _) = waiting.clone().find(|(_, row)| row.entry.list_id == list)?;
+        Some((list.to_owned(), *id))
+    }
+
+    fn leased(&mut self, lease: LeaseId) -> Result<&mut Row, Stale> {
+        let row = self.entries.get_mut(&lease.entry).ok_or(Stale)?;
+        let holds = matches!(row.state, State::Leased(_)) && row.fence == lease.fence;
+        if holds { Ok(row) } else { Err(Stale) }
+    }
+
+    fn take(&mut self, step: &Step, now: i64) -> Result<Stepped, NotStepped> {
+        let before = self.clone();
+        let taken = self.apply(step, now);
+        if taken.is_err() {
+            *self = before;
+        }
+        taken
+    }
+
+    fn apply(&mut self, step: &Step, now: i64) -> Result<Stepped, NotStepped> {
+        let holds = |expect: &Expect| match expect {
+            Expect::Lists(changes) => *changes == Changes(self.changes),
+            Expect::Kept(id) => self.kept.contains_key(id),
+        };
+        if !step.expects().iter().all(holds) {
+            return Err(NotStepped::Outdated);
+        }
+        let mut stepped = Stepped::default();
+        for effect in step.effects() {
+            match effect {
+                Effect::Keep(message) if self.messages.contains_key(&message.0) => {
+                    self.last_kept += 1;
+                    self.kept.insert(KeptId(self.last_kept), *message);
+                    stepped.kept.push(KeptId(self.last_kept));
+                }
+                Effect::Keep(_) => {
+                    let kind = StoreErrorKind::Database;
+                    return Err(StoreError::database(kind, "take a step", "there is no such message").into());
+                }
+                Effect::LetGo(id) => drop(self.kept.remove(id)),
+            }
+        }
+        if let Some((lease, verdict)) = step.settle() {
+            self.settle(*lease, verdict, now).map_err(|Stale| NotStepped::Stale)?;
+        }
+        self.drop_messages();
+        Ok(stepped)
+    }
+
+    fn settle(&mut self, lease: LeaseId, verdict: &Verdict, now: i64) -> Result<(), Stale> {
+        let row = self.leased(lease)?;
+        match verdict {
+            Verdict::Done => drop(self.entries.remove(&lease.entry)),
+            Verdict::Release => {
+                row.state = State::Waiting;
+                row.entry.attempts -= 1;
+            }
+            Verdict::Retry { after, why } => {
+                row.state = State::Later(Due::after(now, *after));
+                row.entry.reason = Some(why.clone());
+            }
+            Verdict::Shunt { why } => {
+                row.state = State::Shunted;
+                row.entry.reason = Some(why.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// A message goes with the last that refers to it.
+    fn drop_messages(&mut self) {
+        let Self { messages, entries, kept, .. } = self;
+        messages.retain(|delivery, _| {
+            entries.keys().any(|id| id.delivery == *delivery) || kept.values().any(|kept| kept.0 == *delivery)
+        });
+    }
+}
+
+impl Row {
+    fn new(id: EntryId, delivery: &Delivery, at: usize) -> Self {
+        let Delivery { envelope, message, to, .. } = delivery;
+        let endpoint = &to[at].endpoint;
+        let queue = endpoint.role.queue();
+        let entry = Entry {
+            id: Id::Entry(id),
+            queue: queue.as_str().to_owned(),
+            list_id: endpoint.list.list_id.clone(),
+            recipient: to[at].recipient.clone(),
+            detail: endpoint.detail.clone(),
+            received_at: milliseconds(envelope.received_at),
+            state: "waiting".to_owned(),
+            available_at: None,
+            reason: None,
+            attempts: 0,
+            msgdata: Msgdata::new(),
+            mail_from: envelope.mail_from.to_string(),
+            message_id: message.message_id.clone(),
+            peer: envelope.peer.clone(),
+            lhlo: envelope.lhlo.clone(),
+            transport: envelope.transport.to_owned(),
+            size: message.body.len(),
+            received_lines: message.facts.received_lines(),
+            from_list: message.facts.is_from(&endpoint.list),
+            auto_submitted: message.facts.auto_submitted(),
+            precedence: message.facts.precedence(),
+            repeats: None,
+        };
+        Self { entry, queue, state: State::Waiting, fence: 0 }
     }
 }
 
@@ -217,5 +400,40 @@ impl IntakeStore for Memory {
 
     fn given_up(&self) -> watch::Receiver<bool> {
         self.given_up.subscribe()
+    }
+}
+
+impl LeaseStore for Memory {
+    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
+        let now = self.clock.milliseconds();
+        self.ask("lease entries", move |tables| Ok(tables.lease(&request, now)))
+    }
+
+    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
+        let due = Due::after(self.clock.milliseconds(), hold);
+        self.ask("extend leases", move |tables| {
+            let extend = |lease| tables.leased(lease).map(|row| row.state = State::Leased(due));
+            Ok(leases.into_iter().map(extend).collect())
+        })
+    }
+
+    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
+        let now = self.clock.milliseconds();
+        self.ask("take steps", move |tables| Ok(steps.iter().map(|step| tables.take(step, now)).collect()))
+    }
+
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        self.ask("read the message", move |tables| {
+            let Some(octets) = tables.messages.get(&message.0) else { return Ok(None) };
+            let begin = octets.len().min(usize::try_from(offset).expect("a test's offset fits"));
+            let end = octets.len().min(begin.saturating_add(length));
+            Ok(Some(octets[begin..end].to_vec()))
+        })
+    }
+}
+
+impl Backend for Memory {
+    fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
+        Some(self)
     }
 }

@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let begun = guarded(pin!(begin)).await;
         match begun.unwrap_or(Err(BUG)) {
             Ok((room, incoming)) => {
-                self.transaction = Some(Transaction::new(sender, incoming, room));
+                self.transaction = Some(Transaction::new(sender, incoming, room, intake.clock.now()));
                 self.session.accept_mail();
             }
             Err(refusal) => {

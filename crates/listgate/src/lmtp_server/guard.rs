@@ -24,6 +24,7 @@ pub(crate) fn guarded<T>(
 mod tests {
     use crate::backends::memory::{Memory, Trouble};
     use crate::message::Spool;
+    use crate::model::Clock;
     use crate::{Config, Gate, ListenAddress};
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpStream;
@@ -37,7 +38,7 @@ mod tests {
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         let config = Config { listen, min_free: 0, ..Config::new(dir.path()) };
         let spool = Spool::new(dir.path());
-        let gate = Gate::start_on(backend.clone(), spool, config, Arc::default()).unwrap();
+        let gate = Gate::start_on(backend.clone(), spool, config, Arc::default(), Clock::default()).unwrap();
         let ListenAddress::Tcp(address) = gate.addresses()[0].clone() else { panic!("not TCP") };
         let mut stream = TcpStream::connect(address).unwrap();
         let envelope =

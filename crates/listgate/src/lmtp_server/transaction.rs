@@ -46,10 +46,10 @@ pub(super) enum Ended<'d> {
 }
 
 impl Transaction {
-    pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reserved) -> Self {
+    pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reserved, now: SystemTime) -> Self {
         Self {
             started: Instant::now(),
-            received_at: SystemTime::now(),
+            received_at: now,
             mail_from: sender.path,
             declared_size: sender.size,
             message: Arriving::Taken(incoming),

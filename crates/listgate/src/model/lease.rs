@@ -1,6 +1,6 @@
 //! Leases: how a consumer holds an entry, and what becomes of it.
 
-use super::entry::Entry;
+use super::entry::{Entry, EntryId, Id};
 use crate::limits;
 use std::time::Duration;
 
@@ -14,6 +14,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// What a backend knows it by.
+    pub(crate) fn id(&self) -> LeaseId {
+        let Id::Entry(entry) = self.entry.id else { unreachable!("entries of files are not leased") };
+        LeaseId { entry, fence: self.fence }
+    }
+
     /// How long to put the entry off after this attempt: ten seconds after the first, then twice as
     /// long each time, an hour at most.
     #[must_use]
@@ -22,6 +28,13 @@ impl Lease {
         let doublings = self.entry.attempts.saturating_sub(1).min(16);
         (first * (1 << doublings)).min(most)
     }
+}
+
+/// The lease of an entry, as a backend knows it: the fence is checked, and no clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LeaseId {
+    pub(crate) entry: EntryId,
+    pub(crate) fence: i64,
 }
 
 /// What becomes of an entry.

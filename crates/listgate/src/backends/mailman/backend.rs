@@ -7,17 +7,18 @@ use super::pck::{self, Queues};
 use super::publish::{Answer, Publisher};
 use super::site_error::SiteError;
 use super::writer::Writer;
-use crate::backends;
 use crate::backends::answer::at_once;
 use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::hand_off::HandOff;
 use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
+use crate::backends::lease_store::LeaseStore;
 use crate::backends::lock::{self, Holder, Lock};
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
+use crate::backends::{self, Backend};
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
@@ -151,6 +152,13 @@ impl Registry for Mailman {
 
     fn count_lists(&self) -> backends::Answer<'_, u64> {
         Box::pin(self.lists.count_lists())
+    }
+}
+
+impl Backend for Mailman {
+    /// They are its runners' own.
+    fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
+        None
     }
 }
 

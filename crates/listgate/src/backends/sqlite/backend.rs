@@ -3,17 +3,21 @@
 use super::connection::{self, OpenError, Use};
 use super::data_dir::{DataDir, HomeError, remove_orphans};
 use super::errors::failed;
+use super::leasing::{self, Round};
 use super::lists::{self, Known};
-use super::puts::Put;
 use super::queues::{self, Depths};
+use super::steps::chunks as step_chunks;
 use super::store::Choices;
+use super::work::{Ask, Put, Question, Reply, Work};
 use super::writer::{Watched, Writer};
+use crate::backends::Backend;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::hand_off::HandOff;
 use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
+use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
 use crate::backends::lock::Lock;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
@@ -21,7 +25,10 @@ use crate::backends::space::LastSpace;
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
-use crate::model::{Changes, Clock, Depth, List, Name, Names, QueueNow, Space, StoreError};
+use crate::model::{
+    Changes, Clock, Depth, LeaseId, List, MessageId, Name, Names, NotStepped, QueueNow, Space, Stale, Step,
+    Stepped, StoreError,
+};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,7 +44,7 @@ pub(crate) struct Sqlite {
     metrics: Arc<Metrics>,
     space: LastSpace,
     clock: Clock,
-    writer: HandOff<Put>,
+    writer: HandOff<Work>,
     /// Held for the life of the backend, and released last.
     _lock: Lock,
 }
@@ -121,8 +128,93 @@ impl Sqlite {
             return Err(closed());
         }
         let (answer, answered) = oneshot::channel();
-        self.writer.send(Put { delivery, answer }).map_err(|_| closed())?;
+        self.writer.send(Work::Put(Put { delivery, answer })).map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+/// What consumers in this process ask of the writer. Dropped at its await before the writer took it up, nothing
+/// happens; after that all of it does, and what was leased lapses.
+impl Sqlite {
+    async fn asked(&self, question: Question) -> Result<Reply, StoreError> {
+        if self.condemned.is_set() {
+            return Err(StoreError::closed());
+        }
+        let (answer, answered) = oneshot::channel();
+        self.writer.send(Work::Ask(Ask { question, answer })).map_err(|_| StoreError::closed())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
+    }
+
+    async fn lease_some(&self, request: LeaseRequest) -> Result<Leased, StoreError> {
+        let LeaseRequest { queue, ordered, max, hold, turn } = request;
+        let max = max.min(limits::LEASED_AT_ONCE);
+        let now = self.clock.milliseconds();
+        let waits =
+            self.ask("look what waits", |connection, _| leasing::has_something(connection, queue, now));
+        if max == 0 || !waits? {
+            return Ok(Leased { leases: Vec::new(), turn });
+        }
+        let mut round = Round::new(queue, ordered, &turn);
+        loop {
+            let Reply::Leased { leases, round: next } =
+                self.asked(Question::Lease { round, max, hold }).await?
+            else {
+                unreachable!("a lease was asked for")
+            };
+            if !leases.is_empty() || next.ended {
+                return Ok(Leased { leases, turn: next.at });
+            }
+            round = next;
+        }
+    }
+
+    async fn extend_all(
+        &self,
+        leases: Vec<LeaseId>,
+        hold: Duration,
+    ) -> Result<Vec<Result<(), Stale>>, StoreError> {
+        let mut all = Vec::new();
+        for some in leases.chunks(limits::SETTLED_AT_ONCE) {
+            let leases = some.to_vec();
+            let Reply::Extended(extended) = self.asked(Question::Extend { leases, hold }).await? else {
+                unreachable!("more time was asked for")
+            };
+            all.extend(extended);
+        }
+        Ok(all)
+    }
+
+    async fn take_all(&self, steps: Vec<Step>) -> Result<Vec<Result<Stepped, NotStepped>>, StoreError> {
+        let mut all = Vec::new();
+        for some in step_chunks(&steps) {
+            let Reply::Stepped(stepped) = self.asked(Question::Step(some.to_vec())).await? else {
+                unreachable!("steps were asked for")
+            };
+            all.extend(stepped);
+        }
+        Ok(all)
+    }
+}
+
+impl LeaseStore for Sqlite {
+    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
+        Box::pin(self.lease_some(request))
+    }
+
+    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
+        Box::pin(self.extend_all(leases, hold))
+    }
+
+    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
+        Box::pin(self.take_all(steps))
+    }
+
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        if self.condemned.is_set() {
+            return at_once(Err(StoreError::closed()));
+        }
+        let lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        at_once(queues::read(&lookup.0, &self.data_dir.spool(), message, offset, length))
     }
 }
 
@@ -155,6 +247,12 @@ impl Registry for Sqlite {
 
     fn count_lists(&self) -> Answer<'_, u64> {
         at_once(self.ask("count the lists", |connection, _| lists::count(connection)))
+    }
+}
+
+impl Backend for Sqlite {
+    fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
+        Some(self)
     }
 }
 

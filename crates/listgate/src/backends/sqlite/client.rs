@@ -10,7 +10,7 @@ use crate::backends::list_admin::ListAdmin;
 use crate::backends::registry::Registry;
 use crate::model::{
     Arrival, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id,
-    List, ListAddress, ListFacts, ListState, Msgdata, Name, Names, Space, StoreError,
+    List, ListAddress, ListFacts, ListState, MessageId, Msgdata, Name, Names, Space, StoreError,
 };
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -173,7 +173,7 @@ impl BrowseStore for Client {
     fn read<'a>(&'a self, id: &'a Id, offset: u64, length: usize) -> Answer<'a, Vec<u8>, EntryError> {
         let found = own_id(id).and_then(|own| {
             let spool = self.data.spool();
-            let octets = queues::read(&self.connection(), &spool, own.delivery, offset, length)?;
+            let octets = queues::read(&self.connection(), &spool, MessageId(own.delivery), offset, length)?;
             octets.ok_or_else(|| EntryError::Missing(id.clone()))
         });
         at_once(found)

@@ -5,7 +5,9 @@ use super::errors::failed;
 use crate::backends::browse::{EachEntry, Wanted};
 use crate::limits;
 use crate::model::QueueNow;
-use crate::model::{Arrival, Change, Depth, Due, Entry, EntryError, EntryId, Id, Name, StoreError};
+use crate::model::{
+    Arrival, Change, Depth, Due, Entry, EntryError, EntryId, Id, MessageId, Name, StoreError,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::fs::File;
 use std::io;
@@ -170,7 +172,7 @@ pub(crate) fn entry(connection: &Connection, id: EntryId) -> rusqlite::Result<Op
 pub(super) fn read(
     connection: &Connection,
     spool: &Path,
-    delivery: i64,
+    message: MessageId,
     offset: u64,
     length: usize,
 ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -179,7 +181,7 @@ pub(super) fn read(
     // More than any row has.
     let most = i64::from(i32::MAX);
     let within = |octets: u64| i64::try_from(octets).unwrap_or(most).min(most);
-    let asked = params![delivery, within(offset), within(length as u64)];
+    let asked = params![message.0, within(offset), within(length as u64)];
     let found = connection.prepare_cached(sql).and_then(|mut sql| sql.query_row(asked, read).optional());
     match found.map_err(failed("read the message"))? {
         None => Ok(None),

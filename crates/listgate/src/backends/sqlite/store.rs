@@ -54,7 +54,7 @@ pub(super) struct Stored {
 }
 
 /// What became of a delivery.
-pub(super) struct Put {
+pub(super) struct StoredDelivery {
     /// One for each recipient.
     pub(super) stored: Vec<Stored>,
     /// Whether its answer was lost, and these are the entries of then.
@@ -62,7 +62,7 @@ pub(super) struct Put {
 }
 
 /// What one transaction writes. Nothing of it holds before the commit: the ids are taken up then.
-pub(super) struct Batch<'c> {
+pub(super) struct Storing<'c> {
     pub(super) connection: &'c Connection,
     pub(super) choices: &'c Choices,
     /// What came before this transaction, and in it.
@@ -76,16 +76,16 @@ pub(super) struct Batch<'c> {
     pub(super) growth: [Depth; Name::ALL.len()],
 }
 
-impl Batch<'_> {
+impl Storing<'_> {
     /// Inserts a delivery and its entries, unless it is a repetition of one with the same key.
-    pub(super) fn put(&mut self, delivery: &Delivery) -> rusqlite::Result<Put> {
+    pub(super) fn put(&mut self, delivery: &Delivery) -> rusqlite::Result<StoredDelivery> {
         let before = self.recent.get(delivery.key).map(<[_]>::to_vec);
         if let Some(stored) = before.or_else(|| self.put.get(&delivery.key).cloned()) {
-            return Ok(Put { stored, is_repeated: true });
+            return Ok(StoredDelivery { stored, is_repeated: true });
         }
         let stored = self.insert(delivery)?;
         self.put.insert(delivery.key, stored.clone());
-        Ok(Put { stored, is_repeated: false })
+        Ok(StoredDelivery { stored, is_repeated: false })
     }
 
     /// The same endpoint and detail twice is one entry.

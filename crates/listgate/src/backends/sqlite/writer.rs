@@ -1,6 +1,9 @@
 //! The one thread that writes: it takes what waits, writes it in one transaction, commits once and
 //! wakes everybody. There is no timer: while one commit is synced, the next batch gathers.
 //!
+//! Leases and steps of this process share the commits of arriving mail. Each step has a savepoint, so that one that
+//! fails harms nothing else; where they leave no space, the mail is stored without them.
+//!
 //! The order that the promise rests on, for each batch:
 //!   1. spool files and their directory were synced before they got here;
 //!   2. BEGIN IMMEDIATE, the rows, COMMIT: SQLite appends them to the write-ahead log and syncs it;
@@ -19,11 +22,11 @@ use super::connection::empty_log;
 use super::data_dir::DataDir;
 use super::errors::{failed, is_sync_failure};
 use super::lists;
-use super::puts::{Put, gather};
 use super::queues::Depths;
 use super::seen::{Known, Seen};
 use super::store::Choices;
-use super::store::{self, Batch, Ids, Stored};
+use super::store::{Ids, Stored, StoredDelivery, Storing};
+use super::work::{Batch, Put, Reply, Work, gather};
 use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::held::HeldFiles;
@@ -100,12 +103,17 @@ impl Writer {
         })
     }
 
-    /// Until the home is dropped or the disk has failed.
-    pub(super) fn run(mut self, waiting: &mpsc::Receiver<Put>) {
+    /// Until the backend is dropped or the disk has failed.
+    pub(super) fn run(mut self, waiting: &mpsc::Receiver<Work>) {
+        let mut held_over = None;
         loop {
-            match waiting.recv_timeout(limits::IDLE) {
+            let first = match held_over.take() {
+                Some(ask) => Ok(Work::Ask(ask)),
+                None => waiting.recv_timeout(limits::IDLE),
+            };
+            match first {
                 Ok(first) => {
-                    let batch = gather(first, waiting);
+                    let batch = gather(first, waiting, &mut held_over);
                     self.write(batch);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
                         // While there is always mail, this is the only pause.
@@ -136,34 +144,52 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, mut batch: Vec<Put>) {
+    fn write(&mut self, mut batch: Batch) {
         if batch.is_empty() {
             return;
         }
         let since = Instant::now();
         match self.commit(&mut batch) {
-            Ok(_) if !self.files_are_ours() => self.leave(batch),
-            Ok(done) => {
-                self.metrics.committed(batch.len(), since);
-                let has_written = done.iter().any(has_a_row);
-                for (put, done) in batch.into_iter().zip(done) {
+            Ok(_) if !self.files_are_ours() => leave(batch),
+            Ok((stored, replies)) => {
+                if !batch.puts.is_empty() {
+                    self.metrics.committed(batch.puts.len(), since);
+                }
+                let has_written = stored.iter().any(has_a_row);
+                for (put, stored) in batch.puts.into_iter().zip(stored) {
                     // Whoever has gone in the meantime has its mail queued all the same.
-                    let _ = put.answer.send(Ok(promise(put.delivery, done)));
+                    let _ = put.answer.send(Ok(promise(put.delivery, stored)));
+                }
+                for (ask, reply) in batch.asks.into_iter().zip(replies) {
+                    // What was leased for somebody who has gone lapses.
+                    let _ = ask.answer.send(Ok(reply));
                 }
                 if has_written {
                     self.doubtful.remove();
                 }
             }
-            Err(source) => {
-                let is_undone = is_undone(&source);
-                let why = failed("store the mail")(source);
-                self.after_failure(&why, "the mail server will try again");
-                for put in batch {
-                    let _ = put.answer.send(Err(why.clone().into()));
-                    if !is_undone {
-                        self.doubtful.add(put.delivery.message.body);
-                    }
-                }
+            Err(why) => self.not_written(batch, why),
+        }
+    }
+
+    fn not_written(&mut self, batch: Batch, source: rusqlite::Error) {
+        let is_undone = is_undone(&source);
+        let is_full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        let why = failed("write what waits")(source);
+        let (puts, asks) = (batch.puts, batch.asks);
+        let is_mixed = !puts.is_empty() && !asks.is_empty();
+        for ask in asks {
+            let _ = ask.answer.send(Err(why.clone()));
+        }
+        if is_full && is_mixed {
+            self.after_failure(&why, "the mail is stored without the steps beside it");
+            return self.write(Batch { puts, asks: Vec::new() });
+        }
+        self.after_failure(&why, "the mail server will try again");
+        for put in puts {
+            let _ = put.answer.send(Err(why.clone().into()));
+            if !is_undone {
+                self.doubtful.add(put.delivery.message.body);
             }
         }
     }
@@ -178,24 +204,15 @@ impl Writer {
         true
     }
 
-    /// Promises nothing of what was committed, and takes nothing of it away: its rows name its files.
-    fn leave(&self, batch: Vec<Put>) {
-        let why = StoreError::closed();
-        for put in batch {
-            if let Body::Spooled(spooled) = put.delivery.message.body {
-                spooled.keep();
-            }
-            let _ = put.answer.send(Err(why.clone().into()));
-        }
-    }
-
-    /// One transaction. Gives what became of each delivery.
-    fn commit(&mut self, batch: &mut Vec<Put>) -> rusqlite::Result<Vec<store::Put>> {
+    /// One transaction. Gives what became of each delivery, and the reply to each that asked.
+    fn commit(&mut self, batch: &mut Batch) -> rusqlite::Result<(Vec<StoredDelivery>, Vec<Reply>)> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The lock may have taken long, and who was told 451 in the meantime sends again.
-        batch.retain(|put| !put.has_gone());
-        return_outdated(batch, lists::changes(&self.connection)?);
-        let mut writing = Batch {
+        batch.puts.retain(|put| !put.has_gone());
+        if !batch.puts.is_empty() {
+            return_outdated(&mut batch.puts, lists::changes(&self.connection)?);
+        }
+        let mut storing = Storing {
             connection: &self.connection,
             choices: &self.choices,
             seen: &self.seen,
@@ -205,15 +222,18 @@ impl Writer {
             ids: self.ids,
             growth: Default::default(),
         };
-        let stored = batch.iter().map(|put| writing.put(&put.delivery)).collect::<Result<_, _>>()?;
-        let grown = writing.count()?;
-        let Batch { ids, new, put, .. } = writing;
+        let stored = batch.puts.iter().map(|put| storing.put(&put.delivery)).collect::<Result<_, _>>()?;
+        let grown = storing.count()?;
+        let Storing { ids, new, put, .. } = storing;
+        let now = self.choices.clock.milliseconds();
+        let replies =
+            batch.asks.iter().map(|ask| ask.run(&self.connection, now)).collect::<Result<_, _>>()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.ids = ids;
         self.seen.extend(new);
         put.into_iter().for_each(|(key, stored)| self.recent.note(key, stored));
         self.depths.set(&grown);
-        Ok(stored)
+        Ok((stored, replies))
     }
 
     fn after_failure(&mut self, why: &StoreError, mend: &str) {
@@ -338,6 +358,20 @@ impl Writer {
     }
 }
 
+/// Promises nothing of what was committed, and takes nothing of it away: its rows name its files.
+fn leave(batch: Batch) {
+    let why = StoreError::closed();
+    for put in batch.puts {
+        if let Body::Spooled(spooled) = put.delivery.message.body {
+            spooled.keep();
+        }
+        let _ = put.answer.send(Err(why.clone().into()));
+    }
+    for ask in batch.asks {
+        let _ = ask.answer.send(Err(why.clone()));
+    }
+}
+
 /// Takes out what was addressed when lists or domains were others, and gives it back. While the lock is
 /// held nobody changes them, so what is left is stored for the endpoints of the moment it is stored at.
 fn return_outdated(batch: &mut Vec<Put>, now: Changes) {
@@ -381,12 +415,12 @@ fn is_undone(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether something was written for a delivery.
-fn has_a_row(put: &store::Put) -> bool {
+fn has_a_row(put: &StoredDelivery) -> bool {
     !put.is_repeated && put.stored.iter().any(|stored| stored.again != Again::Suppressed)
 }
 
 /// After the commit: the proof for each recipient, and the spool file belongs to its row.
-fn promise(delivery: Delivery, put: store::Put) -> Vec<Queued> {
+fn promise(delivery: Delivery, put: StoredDelivery) -> Vec<Queued> {
     if has_a_row(&put)
         && let Body::Spooled(spooled) = delivery.message.body
     {
@@ -445,6 +479,10 @@ mod tests {
         Ok(queued.iter().map(ToString::to_string).collect())
     }
 
+    fn puts(puts: impl Into<Vec<Put>>) -> Batch {
+        Batch { puts: puts.into(), asks: Vec::new() }
+    }
+
     #[test]
     fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
         let dir = tempfile::tempdir().unwrap();
@@ -464,11 +502,11 @@ mod tests {
         let mut writer = Writer::new(connection, data_dir.clone(), choices, watched).unwrap();
 
         let (small, taken) = put(10);
-        writer.write(vec![small]);
+        writer.write(puts([small]));
         assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
         let (large, put_off) = put(60_000);
         let (beside, put_off_too) = put(10);
-        writer.write(vec![beside, large]);
+        writer.write(puts([beside, large]));
         for refused in [put_off, put_off_too] {
             let refusal = ids(refused).unwrap_err();
             assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
@@ -477,7 +515,7 @@ mod tests {
         writer.connection.pragma_update(None, "max_page_count", pages + 100).unwrap();
         let (again, taken) = put(60_000);
         let (gone, _) = put(10);
-        writer.write(vec![gone, again]);
+        writer.write(puts([gone, again]));
         assert_eq!(ids(taken).unwrap()[0], "2-1", "whoever has gone is not stored");
 
         drop(writer);

@@ -1,0 +1,186 @@
+//! A data directory as a consumer in another process than its gate has it open.
+//!
+//! It has a connection of its own, whose commits are not synced: the gate's next commit syncs them with its own,
+//! and a power loss before that leaves entries to be handled again. Each write is one short transaction under the
+//! lock that the gate waits for.
+
+use super::connection::write;
+use super::data_dir::{DataDir, HomeError};
+use super::errors::{failed, is_sync_failure};
+use super::leasing::{self, Round};
+use super::{queues, steps};
+use crate::backends::answer::{Answer, at_once};
+use crate::backends::held::HeldFiles;
+use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
+use crate::limits;
+use crate::model::{Clock, LeaseId, MessageId, NotStepped, Stale, Step, Stepped, StoreError};
+use rusqlite::Connection;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub(crate) struct Consumer {
+    open: Mutex<Open>,
+    clock: Clock,
+    held: HeldFiles,
+    spool: PathBuf,
+}
+
+struct Open {
+    connection: Connection,
+    /// Pages in the write-ahead log after the last commit.
+    wal_pages: Arc<AtomicU32>,
+    /// A final error was met: nothing more is asked of SQLite.
+    failed: bool,
+}
+
+impl Consumer {
+    pub(crate) fn open(data: &DataDir, clock: Clock) -> Result<Self, HomeError> {
+        let mut connection = data.open_to_consume()?;
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&wal_pages);
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
+            told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        connection
+            .wal_hook(Some(hook))
+            .map_err(|source| HomeError::Database { operation: "watch the log", source })?;
+        let open = Mutex::new(Open { connection, wal_pages, failed: false });
+        Ok(Self { open, clock, held: data.held(None)?, spool: data.spool() })
+    }
+
+    /// A transaction that a panic interrupted is rolled back.
+    fn opened(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease_some(&self, request: LeaseRequest) -> Result<Leased, StoreError> {
+        let LeaseRequest { queue, ordered, max, hold, turn } = request;
+        let max = max.min(limits::LEASED_AT_ONCE);
+        let mut open = self.opened();
+        // What comes would never be seen by whoever has another database open.
+        self.held.check().inspect_err(|why| open.failed |= why.is_final())?;
+        let now = self.clock.milliseconds();
+        let waits = |connection: &Connection| leasing::has_something(connection, queue, now);
+        if max == 0 || !open.ask("look what waits", waits)? {
+            return Ok(Leased { leases: Vec::new(), turn });
+        }
+        let mut round = Round::new(queue, ordered, &turn);
+        let mut leases = Vec::new();
+        while leases.is_empty() && !round.ended {
+            leases = open.write("lease entries", |connection| {
+                // Of the time that it took to get the lock, nothing is missing.
+                leasing::lease(connection, &mut round, max, hold, self.clock.milliseconds())
+            })?;
+        }
+        Ok(Leased { leases, turn: round.at })
+    }
+
+    fn extend_all(&self, leases: &[LeaseId], hold: Duration) -> Result<Vec<Result<(), Stale>>, StoreError> {
+        let mut all = Vec::new();
+        let mut open = self.opened();
+        for some in leases.chunks(limits::SETTLED_AT_ONCE) {
+            all.extend(open.write("extend leases", |connection| {
+                leasing::extend(connection, some, hold, self.clock.milliseconds())
+            })?);
+        }
+        Ok(all)
+    }
+
+    fn take_all(&self, steps: &[Step]) -> Result<Vec<Result<Stepped, NotStepped>>, StoreError> {
+        let mut all = Vec::new();
+        let mut open = self.opened();
+        for some in steps::chunks(steps) {
+            all.extend(open.write("take steps", |connection| {
+                let now = self.clock.milliseconds();
+                some.iter()
+                    .map(|step| steps::take(connection, step, now))
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })?);
+        }
+        open.checkpoint()?;
+        Ok(all)
+    }
+}
+
+impl Open {
+    /// Where no gate does it, the log would grow with each commit. Only a failed sync is an error.
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if self.wal_pages.load(Ordering::Relaxed) < limits::CONSUMER_CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.wal_pages.store(0, Ordering::Relaxed);
+        let checkpoint =
+            |connection: &Connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        match self.ask("checkpoint", checkpoint) {
+            Err(why) if !self.failed => {
+                tracing::warn!("{why}; it is tried again later");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn ask<T>(
+        &mut self,
+        operation: &'static str,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        if self.failed {
+            return Err(StoreError::closed());
+        }
+        question(&self.connection).map_err(|source| {
+            self.failed = is_sync_failure(&source);
+            failed(operation)(source)
+        })
+    }
+
+    fn write<T>(
+        &mut self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        if self.failed {
+            return Err(StoreError::closed());
+        }
+        let done: Result<T, StoreError> =
+            write(&mut self.connection, operation, |connection| work(connection).map(Ok));
+        done.inspect_err(|why| self.failed = why.is_final())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Closing would sync the log again, and be told that all is well.
+        if self.failed
+            && let Ok(other) = Connection::open_in_memory()
+        {
+            mem::forget(mem::replace(&mut self.connection, other));
+        }
+    }
+}
+
+impl LeaseStore for Consumer {
+    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
+        at_once(self.lease_some(request))
+    }
+
+    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
+        at_once(self.extend_all(&leases, hold))
+    }
+
+    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
+        at_once(self.take_all(&steps))
+    }
+
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        let open = self.opened();
+        if open.failed {
+            return at_once(Err(StoreError::closed()));
+        }
+        at_once(queues::read(&open.connection, &self.spool, message, offset, length))
+    }
+}

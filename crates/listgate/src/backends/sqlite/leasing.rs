@@ -1,0 +1,224 @@
+//! Leases of the embedded backend's entries, within a transaction of whoever has one: what a consumer holds, and how
+//! it is settled.
+
+use super::queues::{COLUMNS, read_entry};
+use crate::limits;
+use crate::model::{Due, EntryId, Lease, LeaseId, Name, Stale, Verdict};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::time::Duration;
+
+/// Whether anything in a queue waits, or would if it were looked at `now` (milliseconds since 1970). It needs no
+/// write lock, so a consumer that is idle keeps nobody waiting.
+pub(super) fn has_something(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM entry INDEXED BY entry_waiting WHERE queue = ?1 AND state = 'waiting'";
+    if connection.prepare_cached(sql)?.exists([queue.as_str()])? {
+        return Ok(true);
+    }
+    let due = [
+        "SELECT 1 FROM entry INDEXED BY entry_away
+         WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?2",
+        "SELECT 1 FROM entry INDEXED BY entry_set_back
+         WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at - span > ?2",
+    ];
+    for sql in due {
+        if connection.prepare_cached(sql)?.exists(params![queue.as_str(), now])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Leases up to `max` entries, of the next lists of a round.
+pub(super) fn lease(
+    connection: &Connection,
+    round: &mut Round,
+    max: usize,
+    hold: Duration,
+    now: i64,
+) -> rusqlite::Result<Vec<Lease>> {
+    wake(connection, round.queue, now)?;
+    let found = round.entries(connection, max)?;
+    found.into_iter().map(|id| take(connection, id, Due::after(now, hold))).collect()
+}
+
+/// Lets leases last for the time `hold` from now; one result for each.
+pub(super) fn extend(
+    connection: &Connection,
+    leases: &[LeaseId],
+    hold: Duration,
+    now: i64,
+) -> rusqlite::Result<Vec<Result<(), Stale>>> {
+    let Due { at, span } = Due::after(now, hold);
+    let sql = "UPDATE entry SET available_at = ?4, span = ?5
+               WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3";
+    let mut extend = connection.prepare_cached(sql)?;
+    let each = leases.iter().map(|LeaseId { entry, fence }| {
+        Ok(changed(extend.execute(params![entry.delivery, entry.n, fence, at, span])?))
+    });
+    each.collect()
+}
+
+fn changed(rows: usize) -> Result<(), Stale> {
+    if rows == 0 { Err(Stale) } else { Ok(()) }
+}
+
+/// Lets wait what was put off until now, or whose lease has lapsed.
+fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE entry
+               SET reason = CASE state WHEN 'leased' THEN 'its lease lapsed' ELSE reason END, state = 'waiting'
+               WHERE (delivery, n) IN (";
+    let due = [
+        "SELECT delivery, n FROM entry INDEXED BY entry_away
+         WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at <= ?2
+         ORDER BY available_at LIMIT ?3)",
+        "SELECT delivery, n FROM entry INDEXED BY entry_set_back
+         WHERE queue = ?1 AND state IN ('leased', 'later') AND available_at - span > ?2
+         ORDER BY available_at - span DESC LIMIT ?3)",
+    ];
+    for due in due {
+        let sql = format!("{sql}{due}");
+        connection.prepare_cached(&sql)?.execute(params![queue.as_str(), now, limits::WOKEN_AT_ONCE])?;
+    }
+    Ok(())
+}
+
+/// Once around the lists that have something waiting, in the order of their ids.
+#[derive(Clone, Debug)]
+pub(super) struct Round {
+    pub(super) queue: Name,
+    ordered: bool,
+    /// The list that had its turn before this round.
+    begun: String,
+    /// The list that had its turn last.
+    pub(super) at: String,
+    /// Whether it is past the last list, and on from the first.
+    wrapped: bool,
+    pub(super) ended: bool,
+}
+
+impl Round {
+    pub(super) fn new(queue: Name, ordered: bool, begun: &str) -> Self {
+        Self { queue, ordered, begun: begun.to_owned(), at: begun.to_owned(), wrapped: false, ended: false }
+    }
+
+    /// Up to `max` entries, the first of each list, or the first few where there are fewer lists: none
+    /// gets two more than another.
+    fn entries(&mut self, connection: &Connection, max: usize) -> rusqlite::Result<Vec<EntryId>> {
+        let lists = self.lists(connection, max)?;
+        let mut first = connection.prepare_cached(
+            "SELECT delivery, n FROM entry INDEXED BY entry_waiting
+             WHERE queue = ?1 AND state = 'waiting' AND list_id = ?2 ORDER BY delivery, n LIMIT ?3",
+        )?;
+        let mut found = Vec::new();
+        for (at, list) in lists.iter().enumerate() {
+            let share = (max - found.len()).div_ceil(lists.len() - at);
+            let wanted = if self.ordered { 1 } else { share };
+            let ids = first.query_map(params![self.queue.as_str(), list, wanted], |row| {
+                Ok(EntryId { delivery: row.get(0)?, n: row.get(1)? })
+            })?;
+            for id in ids {
+                found.push(id?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The next lists that have something to lease: up to `max`, and of a bounded number of lists.
+    fn lists(&mut self, connection: &Connection, max: usize) -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT 1 FROM entry INDEXED BY entry_busy
+                   WHERE queue = ?1 AND state IN ('leased', 'later') AND list_id = ?2";
+        let mut busy = connection.prepare_cached(sql)?;
+        let mut lists = Vec::new();
+        for _ in 0..limits::LISTS_AT_ONCE {
+            if lists.len() == max {
+                break;
+            }
+            let Some(list) = self.next(connection)? else { break };
+            if !self.ordered || !busy.exists([self.queue.as_str(), &list])? {
+                lists.push(list);
+            }
+        }
+        Ok(lists)
+    }
+
+    /// The next list; `None` at the end of the round.
+    fn next(&mut self, connection: &Connection) -> rusqlite::Result<Option<String>> {
+        let sql = "SELECT list_id FROM entry INDEXED BY entry_waiting
+                   WHERE queue = ?1 AND state = 'waiting' AND list_id > ?2 ORDER BY list_id LIMIT 1";
+        let mut next = connection.prepare_cached(sql)?;
+        let mut after = |at: &str| next.query_row([self.queue.as_str(), at], |row| row.get(0)).optional();
+        let mut list: Option<String> = after(&self.at)?;
+        if list.is_none() && !self.wrapped {
+            self.wrapped = true;
+            list = after("")?;
+        }
+        match list {
+            Some(list) if !self.wrapped || list <= self.begun => {
+                self.at.clone_from(&list);
+                Ok(Some(list))
+            }
+            _ => {
+                self.ended = true;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn take(connection: &Connection, id: EntryId, until: Due) -> rusqlite::Result<Lease> {
+    let sql = "UPDATE entry
+               SET state = 'leased', available_at = ?3, span = ?4, attempts = attempts + 1,
+                   fence = coalesce(fence, 0) + 1
+               WHERE delivery = ?1 AND n = ?2";
+    connection.prepare_cached(sql)?.execute(params![id.delivery, id.n, until.at, until.span])?;
+    let sql = format!(
+        "SELECT {COLUMNS}, e.fence FROM entry e JOIN delivery d ON d.id = e.delivery
+         WHERE e.delivery = ?1 AND e.n = ?2"
+    );
+    let mut taken = connection.prepare_cached(&sql)?;
+    taken
+        .query_row([id.delivery, id.n], |row| Ok(Lease { entry: read_entry(row)?, fence: row.get("fence")? }))
+}
+
+/// Whoever comes too late finds another fence, another state, or no row.
+pub(super) fn settle(
+    connection: &Connection,
+    lease: LeaseId,
+    verdict: &Verdict,
+    now: i64,
+) -> rusqlite::Result<Result<(), Stale>> {
+    let LeaseId { entry: EntryId { delivery, n }, fence } = lease;
+    let sql = match verdict {
+        Verdict::Done => {
+            "DELETE FROM entry WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3"
+        }
+        Verdict::Retry { .. } => {
+            "UPDATE entry SET state = 'later', reason = ?4, available_at = ?5, span = ?6
+             WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3"
+        }
+        Verdict::Shunt { .. } => {
+            "UPDATE entry SET state = 'shunted', reason = ?4
+             WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3"
+        }
+        Verdict::Release => {
+            "UPDATE entry SET state = 'waiting', attempts = attempts - 1
+             WHERE delivery = ?1 AND n = ?2 AND state = 'leased' AND fence = ?3"
+        }
+    };
+    let mut settle = connection.prepare_cached(sql)?;
+    let rows = match verdict {
+        Verdict::Done | Verdict::Release => settle.execute(params![delivery, n, fence])?,
+        Verdict::Retry { after, why } => {
+            let Due { at, span } = Due::after(now, *after);
+            settle.execute(params![delivery, n, fence, cut(why), at, span])?
+        }
+        Verdict::Shunt { why } => settle.execute(params![delivery, n, fence, cut(why)])?,
+    };
+    Ok(changed(rows))
+}
+
+/// The first octets of a reason, whole characters of them.
+fn cut(why: &str) -> &str {
+    let end = (0..=limits::REASON.min(why.len())).rev().find(|end| why.is_char_boundary(*end));
+    &why[..end.unwrap_or(0)]
+}

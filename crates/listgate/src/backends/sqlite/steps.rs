@@ -1,0 +1,82 @@
+//! Steps within a transaction: each in a savepoint, so that one that fails harms nothing else of the commit.
+
+use super::errors::failed;
+use super::{leasing, lists};
+use crate::limits;
+use crate::model::{Effect, Expect, KeptId, MessageId, NotStepped, Stale, Step, Stepped};
+use rusqlite::{Connection, ErrorCode, params};
+
+/// Takes a step, whole or not at all.
+///
+/// # Errors
+/// The transaction itself has failed. What is wrong with the step alone is in the inner result.
+pub(super) fn take(
+    connection: &Connection,
+    step: &Step,
+    now: i64,
+) -> rusqlite::Result<Result<Stepped, NotStepped>> {
+    connection.prepare_cached("SAVEPOINT step")?.execute([])?;
+    let taken = match apply(connection, step, now) {
+        Err(why) if why.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Err(NotStepped::Store(failed("take a step")(why)))
+        }
+        taken => taken?,
+    };
+    if taken.is_err() {
+        connection.prepare_cached("ROLLBACK TO step")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE step")?.execute([])?;
+    Ok(taken)
+}
+
+fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Result<Stepped, NotStepped>> {
+    for expect in step.expects() {
+        if !holds(connection, *expect)? {
+            return Ok(Err(NotStepped::Outdated));
+        }
+    }
+    let mut stepped = Stepped::default();
+    for effect in step.effects() {
+        match effect {
+            Effect::Keep(MessageId(delivery)) => {
+                let sql = "INSERT INTO kept (delivery) VALUES (?1)";
+                connection.prepare_cached(sql)?.execute([delivery])?;
+                stepped.kept.push(KeptId(connection.last_insert_rowid()));
+            }
+            Effect::LetGo(KeptId(id)) => {
+                connection.prepare_cached("DELETE FROM kept WHERE id = ?1")?.execute([id])?;
+            }
+        }
+    }
+    // Last, so that a message that the step keeps is never without a reference.
+    if let Some((lease, verdict)) = step.settle()
+        && leasing::settle(connection, *lease, verdict, now)? == Err(Stale)
+    {
+        return Ok(Err(NotStepped::Stale));
+    }
+    Ok(Ok(stepped))
+}
+
+fn holds(connection: &Connection, expect: Expect) -> rusqlite::Result<bool> {
+    match expect {
+        Expect::Lists(changes) => Ok(lists::changes(connection)? == changes),
+        Expect::Kept(KeptId(id)) => {
+            connection.prepare_cached("SELECT 1 FROM kept WHERE id = ?1")?.exists(params![id])
+        }
+    }
+}
+
+/// Steps in parts that fit a commit each.
+pub(super) fn chunks(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    let mut left = steps;
+    std::iter::from_fn(move || {
+        let mut octets = 0;
+        let fits = left.iter().take(limits::COMMIT_STEPS).take_while(|step| {
+            octets += step.octets();
+            octets <= limits::COMMIT_STEP_OCTETS
+        });
+        let (some, rest) = left.split_at(fits.count());
+        left = rest;
+        (!some.is_empty()).then_some(some)
+    })
+}

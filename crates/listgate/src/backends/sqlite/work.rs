@@ -1,0 +1,170 @@
+//! What waits for the writer: deliveries to store, and what is asked of leases and steps. All of it is plain data.
+
+use super::leasing::{self, Round};
+use super::steps;
+use crate::backends::delivery::{Delivery, NotStored};
+use crate::backends::queued::Queued;
+use crate::limits;
+use crate::message::Body;
+use crate::model::{Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
+use rusqlite::Connection;
+use std::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// One thing that waits.
+#[expect(clippy::large_enum_variant, reason = "it is moved twice, and an allocation costs more")]
+pub(super) enum Work {
+    Put(Put),
+    Ask(Ask),
+}
+
+/// A delivery, and where its outcomes go.
+pub(super) struct Put {
+    pub(super) delivery: Delivery,
+    pub(super) answer: oneshot::Sender<Result<Vec<Queued>, NotStored>>,
+}
+
+/// What a consumer asks, and where the reply goes.
+pub(super) struct Ask {
+    pub(super) question: Question,
+    pub(super) answer: oneshot::Sender<Result<Reply, StoreError>>,
+}
+
+pub(super) enum Question {
+    /// The next lists of the round, up to so many entries.
+    Lease {
+        round: Round,
+        max: usize,
+        hold: Duration,
+    },
+    Extend {
+        leases: Vec<LeaseId>,
+        hold: Duration,
+    },
+    Step(Vec<Step>),
+}
+
+pub(super) enum Reply {
+    Leased { leases: Vec<Lease>, round: Round },
+    Extended(Vec<Result<(), Stale>>),
+    Stepped(Vec<Result<Stepped, NotStepped>>),
+}
+
+impl Put {
+    /// Whether nobody waits for it any more.
+    pub(super) fn has_gone(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    /// Octets of its body that are held in memory.
+    fn in_memory(&self) -> usize {
+        match &self.delivery.message.body {
+            Body::Memory(octets) => octets.len(),
+            Body::Spooled(_) => 0,
+        }
+    }
+}
+
+impl Ask {
+    /// Does what is asked, within a transaction.
+    ///
+    /// # Errors
+    /// The transaction itself has failed.
+    pub(super) fn run(&self, connection: &Connection, now: i64) -> rusqlite::Result<Reply> {
+        match &self.question {
+            Question::Lease { round, max, hold } => {
+                let mut round = round.clone();
+                let leases = leasing::lease(connection, &mut round, *max, *hold, now)?;
+                Ok(Reply::Leased { leases, round })
+            }
+            Question::Extend { leases, hold } => {
+                leasing::extend(connection, leases, *hold, now).map(Reply::Extended)
+            }
+            Question::Step(steps) => {
+                let taken = steps.iter().map(|step| steps::take(connection, step, now));
+                taken.collect::<rusqlite::Result<_>>().map(Reply::Stepped)
+            }
+        }
+    }
+
+    /// How many steps it counts as in a commit, and their octets.
+    fn share(&self) -> (usize, usize) {
+        match &self.question {
+            Question::Lease { max, .. } => (*max, max * limits::STEP_ROW),
+            Question::Extend { leases, .. } => (leases.len(), leases.len() * limits::STEP_ROW),
+            Question::Step(steps) => (steps.len(), steps.iter().map(Step::octets).sum()),
+        }
+    }
+}
+
+/// One commit's worth.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) puts: Vec<Put>,
+    pub(super) asks: Vec<Ask>,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.asks.is_empty()
+    }
+}
+
+/// Takes what waits, without whoever has gone, until a commit has enough of it. What is asked and does not fit is
+/// `held_over` for the next commit: it is the first of that one.
+pub(super) fn gather(first: Work, waiting: &mpsc::Receiver<Work>, held_over: &mut Option<Ask>) -> Batch {
+    let mut batch = Batch::default();
+    let (mut octets, mut steps, mut step_octets) = (0, 0, 0);
+    let mut next = Some(first);
+    while let Some(work) = next {
+        match work {
+            Work::Put(put) if put.has_gone() => {}
+            Work::Put(put) => {
+                octets += put.in_memory();
+                batch.puts.push(put);
+            }
+            Work::Ask(ask) => {
+                let (some, of_these) = ask.share();
+                let fits = steps + some <= limits::COMMIT_STEPS
+                    && step_octets + of_these <= limits::COMMIT_STEP_OCTETS;
+                if !fits && !batch.asks.is_empty() {
+                    *held_over = Some(ask);
+                    return batch;
+                }
+                (steps, step_octets) = (steps + some, step_octets + of_these);
+                batch.asks.push(ask);
+            }
+        }
+        let full = octets >= limits::BATCH_BODIES || batch.puts.len() >= limits::BATCH_DELIVERIES;
+        next = if full { None } else { waiting.try_recv().ok() };
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EntryId, Verdict};
+
+    fn ask(steps: usize) -> Work {
+        let lease = LeaseId { entry: EntryId { delivery: 1, n: 1 }, fence: 1 };
+        let step = Step::settling(lease, Verdict::Done);
+        Work::Ask(Ask { question: Question::Step(vec![step; steps]), answer: oneshot::channel().0 })
+    }
+
+    #[test]
+    fn a_commit_has_no_more_steps_than_it_may() {
+        let (sender, waiting) = mpsc::channel();
+        for steps in [30, 30, 10, 64] {
+            sender.send(ask(steps)).unwrap();
+        }
+        let mut held_over = None;
+        let mut sizes = Vec::new();
+        while let Some(first) = held_over.take().map(Work::Ask).or_else(|| waiting.try_recv().ok()) {
+            let batch = gather(first, &waiting, &mut held_over);
+            sizes.push(batch.asks.iter().map(|ask| ask.share().0).sum::<usize>());
+        }
+        assert_eq!(sizes, [60, 10, 64]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Steps: one decision and all its effects, in one commit.
+#![cfg_attr(not(test), expect(dead_code, reason = "posts, held posts and notices will expect and keep"))]
+
+use super::lease::{LeaseId, Verdict};
+use super::list::Changes;
+use super::store_error::StoreError;
+use crate::limits;
+
+/// A stored message, by the number of its delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MessageId(pub(crate) i64);
+
+/// A reference that holds a message beyond its entries. Its number is never another's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct KeptId(pub(crate) i64);
+
+/// What was believed when a step was decided. It is checked in the transaction of the step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Expect {
+    /// Lists and domains have changed this often.
+    Lists(Changes),
+    /// A message is still held by this reference.
+    Kept(KeptId),
+}
+
+/// What a step changes besides the entry that it settles.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    /// Holds a message beyond its entries; [`Stepped`] has the reference.
+    Keep(MessageId),
+    /// Ends a reference: the message goes with the last that refers to it.
+    LetGo(KeptId),
+}
+
+/// One decision, as plain data: it happens as a whole or not at all.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    settle: Option<(LeaseId, Verdict)>,
+    expects: Vec<Expect>,
+    effects: Vec<Effect>,
+}
+
+/// A step that would change more than [`limits::STEP_ROWS`] rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a step changes at most {} rows: divide it", limits::STEP_ROWS)]
+pub(crate) struct TooManyRows;
+
+impl Step {
+    /// Settles the entry of a lease.
+    pub(crate) fn settling(lease: LeaseId, verdict: Verdict) -> Self {
+        Self { settle: Some((lease, verdict)), expects: Vec::new(), effects: Vec::new() }
+    }
+
+    /// Does what is added to it, and settles nothing.
+    pub(crate) fn settling_nothing() -> Self {
+        Self { settle: None, expects: Vec::new(), effects: Vec::new() }
+    }
+
+    /// Nothing of the step happens unless this holds.
+    pub(crate) fn expecting(mut self, expect: Expect) -> Result<Self, TooManyRows> {
+        self.expects.push(expect);
+        self.bounded()
+    }
+
+    pub(crate) fn with(mut self, effect: Effect) -> Result<Self, TooManyRows> {
+        self.effects.push(effect);
+        self.bounded()
+    }
+
+    fn bounded(self) -> Result<Self, TooManyRows> {
+        if self.expects.len() + self.effects.len() < limits::STEP_ROWS { Ok(self) } else { Err(TooManyRows) }
+    }
+
+    pub(crate) fn settle(&self) -> Option<&(LeaseId, Verdict)> {
+        self.settle.as_ref()
+    }
+
+    pub(crate) fn expects(&self) -> &[Expect] {
+        &self.expects
+    }
+
+    pub(crate) fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// About how many octets it writes.
+    pub(crate) fn octets(&self) -> usize {
+        let why = match &self.settle {
+            Some((_, Verdict::Retry { why, .. } | Verdict::Shunt { why })) => why.len().min(limits::REASON),
+            _ => 0,
+        };
+        why + limits::STEP_ROW * (1 + self.expects.len() + self.effects.len())
+    }
+}
+
+/// What a step that happened has made.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Stepped {
+    /// One for each [`Effect::Keep`], in order.
+    pub(crate) kept: Vec<KeptId>,
+}
+
+/// Why nothing of a step happened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum NotStepped {
+    /// Its lease has lapsed and another has the entry, or the entry was removed.
+    #[error("the lease has lapsed, or its entry was removed")]
+    Stale,
+    /// Something that it expects is not so any more: look again, and decide again.
+    #[error("what was expected has changed")]
+    Outdated,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_a_bound() {
+        let mut step = Step::settling_nothing();
+        for _ in 1..limits::STEP_ROWS {
+            step = step.with(Effect::Keep(MessageId(1))).unwrap();
+        }
+        assert!(step.octets() <= limits::COMMIT_STEP_OCTETS, "any step fits a commit");
+        assert_eq!(step.clone().with(Effect::Keep(MessageId(1))).unwrap_err(), TooManyRows);
+        assert_eq!(step.expecting(Expect::Kept(KeptId(1))).unwrap_err(), TooManyRows);
+    }
+}
