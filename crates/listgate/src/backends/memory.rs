@@ -11,9 +11,9 @@ use super::registry::Registry;
 use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
-    Again, Changes, Clock, DeliveryKey, Depth, Due, Effect, Entry, EntryId, Expect, Id, KeptId, Lease,
-    LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped, QueueNow, Space,
-    Stale, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds,
+    Again, Changes, Clock, DeliveryKey, Depth, Due, Effect, Entry, EntryId, Expect, Fingerprint, Id, KeptId,
+    Lease, LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped, QueueNow,
+    Space, Stale, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -38,7 +38,9 @@ struct Tables {
     changes: i64,
     /// Messages by the numbers of their deliveries.
     messages: BTreeMap<i64, Vec<u8>>,
-    keys: HashMap<DeliveryKey, Vec<EntryId>>,
+    keys: HashMap<DeliveryKey, Vec<(EntryId, Again)>>,
+    /// The entries that mail became when it first came.
+    seen: HashMap<[u8; Fingerprint::LEN], EntryId>,
     entries: BTreeMap<EntryId, Row>,
     kept: BTreeMap<KeptId, MessageId>,
     last_message: i64,
@@ -119,6 +121,9 @@ impl Memory {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let away = || E::from(StoreError::database(StoreErrorKind::Database, operation, "it is away"));
+            if *self.given_up.borrow() {
+                return Err(E::from(StoreError::closed()));
+            }
             let trouble = self.trouble.lock().expect("no test panics here").pop();
             assert_ne!(trouble, Some(Trouble::Panics), "injected by a test");
             if trouble == Some(Trouble::Away) {
@@ -142,36 +147,48 @@ impl Tables {
     }
 
     fn put(&mut self, delivery: Delivery) -> Result<Vec<Queued>, NotStored> {
-        if let Some(ids) = self.keys.get(&delivery.key) {
-            return Ok(promise(ids));
+        if let Some(stored) = self.keys.get(&delivery.key) {
+            return Ok(promise(stored));
         }
         if delivery.as_of.is_some_and(|as_of| as_of != Changes(self.changes)) {
             return Err(NotStored::Changed(Box::new(delivery)));
         }
+        let stored = self.insert(&delivery);
+        if stored.iter().any(|(_, again)| *again != Again::Suppressed) {
+            self.messages.insert(self.last_message, octets(delivery.message.body)?);
+        }
+        let queued = promise(&stored);
+        self.keys.insert(delivery.key, stored);
+        Ok(queued)
+    }
+
+    /// The same endpoint twice is one entry, and what came before is its entry of then.
+    fn insert(&mut self, delivery: &Delivery) -> Vec<(EntryId, Again)> {
         self.last_message += 1;
-        let mut ids: Vec<EntryId> = Vec::new();
+        let mut stored: Vec<(EntryId, Again)> = Vec::new();
+        let mut n = 0;
         for (at, addressed) in delivery.to.iter().enumerate() {
             let endpoint = &addressed.endpoint;
             let same = delivery.to[..at].iter().position(|other| other.endpoint == *endpoint);
             if let Some(same) = same {
-                ids.push(ids[same]);
+                stored.push(stored[same]);
                 continue;
             }
-            let n = 1 + i64::try_from(ids.iter().collect::<BTreeSet<_>>().len()).expect("few recipients");
-            let id = EntryId { delivery: self.last_message, n };
-            self.entries.insert(id, Row::new(id, &delivery, at));
-            ids.push(id);
-        }
-        let body = match delivery.message.body {
-            Body::Memory(octets) => octets,
-            Body::Spooled(spooled) => {
-                fs::read(spooled.path()).map_err(|why| StoreError::file("read", spooled.path(), why))?
+            let fingerprint = Fingerprint::new(&delivery.message.digest, endpoint).0;
+            if let Some(first) = self.seen.get(&fingerprint)
+                && delivery.message.facts.received_lines() > 0
+            {
+                stored.push((*first, Again::Suppressed));
+                continue;
             }
-        };
-        self.messages.insert(self.last_message, body);
-        let queued = promise(&ids);
-        self.keys.insert(delivery.key, ids);
-        Ok(queued)
+            n += 1;
+            let id = EntryId { delivery: self.last_message, n };
+            let again = if self.seen.contains_key(&fingerprint) { Again::Marked } else { Again::No };
+            self.seen.entry(fingerprint).or_insert(id);
+            self.entries.insert(id, Row::new(id, delivery, at));
+            stored.push((id, again));
+        }
+        stored
     }
 
     fn depth(&self, queue: Name) -> Depth {
@@ -337,8 +354,17 @@ impl Row {
     }
 }
 
-fn promise(ids: &[EntryId]) -> Vec<Queued> {
-    ids.iter().map(|id| Queued::new(Id::Entry(*id), Again::No)).collect()
+fn promise(stored: &[(EntryId, Again)]) -> Vec<Queued> {
+    stored.iter().map(|(id, again)| Queued::new(Id::Entry(*id), *again)).collect()
+}
+
+fn octets(body: Body) -> Result<Vec<u8>, StoreError> {
+    match body {
+        Body::Memory(octets) => Ok(octets),
+        Body::Spooled(spooled) => {
+            fs::read(spooled.path()).map_err(|why| StoreError::file("read", spooled.path(), why))
+        }
+    }
 }
 
 impl Registry for Memory {

@@ -7,6 +7,8 @@
 mod answer;
 mod browse;
 mod condemned;
+#[cfg(test)]
+mod contract;
 mod delivery;
 mod hand_off;
 mod held;

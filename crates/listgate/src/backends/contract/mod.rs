@@ -1,0 +1,216 @@
+//! The contract of a backend: one suite, run on each. What a trait says is tested here and nowhere else.
+//!
+//! A rig is a backend of its own with the means to use it. The suite asks nothing of how a backend does its work:
+//! depths may be as old as they may be, and every call may yield.
+
+mod browse;
+mod intake;
+mod leases;
+mod model;
+mod registry;
+mod rigs;
+mod steps;
+mod trouble;
+
+use super::{Backend, BrowseStore, Delivery, LeaseRequest, LeaseStore, Leased, Queued};
+use crate::message::{Incoming, Spool};
+use crate::model::{
+    Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped, Role,
+    Step, Stepped,
+};
+use listgate_lmtp::ReversePath;
+use std::fs;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A clock that stands still but where a test moves it. In seconds since 2026.
+#[derive(Clone, Default)]
+struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    fn clock(&self) -> Clock {
+        const YEAR_2026: u64 = 1_767_225_600;
+        let seconds = Arc::clone(&self.0);
+        Clock::new(move || {
+            let since = i64::try_from(YEAR_2026).unwrap() + seconds.load(Ordering::Relaxed);
+            SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(since).unwrap())
+        })
+    }
+}
+
+/// A backend, and what the suite needs to use it.
+struct Rig {
+    backend: Arc<dyn Backend>,
+    /// `None` where others work its queues.
+    leases: Option<Arc<dyn LeaseStore>>,
+    /// As operators look at it; `None` where it has nothing for them.
+    browse: Option<Box<dyn BrowseStore>>,
+    /// Creates a list and its domain.
+    create: Box<dyn Fn(&str)>,
+    /// Whether mail that comes again is known again.
+    remembers: bool,
+    /// Whether a spooled file becomes the backend's own where it is.
+    keeps_spooled_files: bool,
+    clock: TestClock,
+    spool: Spool,
+    spool_dir: PathBuf,
+    /// Dropped last: with it goes all that the backend has on the disk.
+    _dir: TempDir,
+}
+
+/// One thing that a backend must do.
+type Check = fn(Rig) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Makes a [`Check`] of an asynchronous function.
+macro_rules! checks {
+    ($($check:path),* $(,)?) => {
+        &[$((stringify!($check), (|rig| Box::pin($check(rig))) as super::Check)),*]
+    };
+}
+use checks;
+
+/// Runs checks, each on a rig of its own. What fails names itself on standard error.
+fn run(rig: fn() -> Rig, checks: &[&[(&str, Check)]]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (name, check) in checks.iter().copied().flatten() {
+        eprintln!("contract: {name}");
+        runtime.block_on(check(rig()));
+    }
+}
+
+#[test]
+fn sqlite_keeps_the_contract() {
+    run(rigs::sqlite, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL, browse::ALL]);
+}
+
+#[test]
+fn a_consumer_of_sqlite_beside_the_gate_keeps_the_contract() {
+    run(rigs::sqlite_consumer, &[leases::ALL, steps::ALL]);
+}
+
+#[test]
+fn mailman_keeps_the_contract() {
+    run(rigs::mailman, &[registry::ALL, intake::ALL, browse::ALL]);
+}
+
+#[test]
+fn memory_keeps_the_contract() {
+    run(rigs::memory, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL]);
+}
+
+/// A message to be put.
+struct Mail<'m> {
+    /// The local parts of lists at `example.com`, and the roles they are addressed in.
+    to: &'m [(&'m str, Role)],
+    octets: usize,
+    text: &'m str,
+}
+
+impl Default for Mail<'_> {
+    fn default() -> Self {
+        Self { to: &[("a", Role::Post)], octets: 100, text: "" }
+    }
+}
+
+/// One that no other delivery of this process has.
+fn key() -> DeliveryKey {
+    static GIVEN: LazyLock<AtomicU64> = LazyLock::new(AtomicU64::default);
+    DeliveryKey { gate: 1, n: GIVEN.fetch_add(1, Ordering::Relaxed) }
+}
+
+fn endpoint(local: &str, role: Role) -> Endpoint {
+    let list = List {
+        list_id: format!("{local}.example.com"),
+        address: format!("{local}@example.com").parse().unwrap(),
+        state: ListState::Open,
+        max_size: None,
+    };
+    Endpoint { list: Arc::new(list), role, detail: None }
+}
+
+impl Rig {
+    fn leases(&self) -> &dyn LeaseStore {
+        self.leases.as_deref().expect("this suite is for backends with leases")
+    }
+
+    fn browse(&self) -> &dyn BrowseStore {
+        self.browse.as_deref().expect("this suite is for backends that operators look at")
+    }
+
+    /// A delivery as the intake makes it.
+    async fn delivery(&self, Mail { to, octets, text }: &Mail<'_>) -> Delivery {
+        let style = self.backend.style();
+        let mut incoming = Incoming::new(style, "<>".to_owned(), "host", None, self.spool.clone());
+        incoming
+            .push(format!("Received: x\r\nMessage-ID: <{text}{octets}@x>\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let lines = "0123456789abcd\r\n".repeat(octets.div_ceil(16));
+        incoming.push(&lines.as_bytes()[..*octets]).await.unwrap();
+        let to = to.iter().map(|(local, role)| Addressed {
+            recipient: format!("{local}@example.com"),
+            endpoint: endpoint(local, *role),
+        });
+        let envelope = Envelope {
+            mail_from: ReversePath::Null,
+            peer: "127.0.0.1:1".to_owned(),
+            lhlo: "client.example".to_owned(),
+            transport: "LMTP/TCP",
+            received_at: self.clock.clock().now(),
+        };
+        Delivery {
+            key: key(),
+            envelope,
+            message: incoming.finish().await.unwrap(),
+            to: to.collect(),
+            as_of: None,
+        }
+    }
+
+    /// Stores a message, and gives its octets as stored.
+    async fn put(&self, mail: &Mail<'_>) -> (Vec<Queued>, u64) {
+        let delivery = self.delivery(mail).await;
+        let size = delivery.message.body.len();
+        (self.backend.put(delivery).await.unwrap(), size)
+    }
+
+    fn files_in_spool(&self) -> Vec<PathBuf> {
+        fs::read_dir(&self.spool_dir).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+
+    /// Entries of all queues.
+    async fn entries(&self) -> u64 {
+        self.backend.backlog().await.unwrap().iter().map(|queue| queue.entries).sum()
+    }
+
+    async fn lease(&self, max: usize) -> Vec<crate::model::Lease> {
+        let (queue, turn) = (Name::In, String::new());
+        let request = LeaseRequest { queue, ordered: false, max, hold: LONG, turn };
+        let Leased { leases, .. } = self.leases().lease(request).await.unwrap();
+        leases
+    }
+
+    /// Leases the one entry that waits.
+    async fn lease_one(&self) -> LeaseId {
+        let leases = self.lease(2).await;
+        assert_eq!(leases.len(), 1);
+        leases[0].id()
+    }
+
+    async fn step(&self, step: Step) -> Result<Stepped, NotStepped> {
+        let mut stepped = self.leases().step(vec![step]).await.unwrap();
+        assert_eq!(stepped.len(), 1);
+        stepped.remove(0)
+    }
+}

@@ -1,0 +1,126 @@
+//! The backends that the suite runs on, each made anew.
+
+use super::{Rig, TestClock};
+use crate::backends::mailman::{self, Mailman};
+use crate::backends::memory::Memory;
+use crate::backends::sqlite::{self, DataDir, Sqlite};
+use crate::backends::{Backend, ListAdmin};
+use crate::message::Spool;
+use crate::model::{Clock, Redelivery};
+use rusqlite::Connection;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Waits until it is so.
+pub(super) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !so().await {
+        assert!(Instant::now() < end, "not in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn open_sqlite(data: &DataDir, clock: Clock) -> Arc<Sqlite> {
+    let choices =
+        sqlite::Choices { redelivery: Redelivery::Suppress, owner: "o@example.com".to_owned(), clock };
+    Arc::new(Sqlite::open(data, choices, &Arc::default()).unwrap())
+}
+
+pub(super) fn sqlite() -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, clock) = (DataDir::new(dir.path()), TestClock::default());
+    let backend = open_sqlite(&data, clock.clock());
+    let created = data.clone();
+    let create = move |address: &str| {
+        let client = sqlite::Client::open(&created).unwrap();
+        pollster::block_on(client.create(&[address.parse().unwrap()])).unwrap();
+    };
+    Rig {
+        leases: Arc::clone(&backend).leases(),
+        browse: Some(Box::new(sqlite::Client::open(&data).unwrap())),
+        backend,
+        create: Box::new(create),
+        remembers: true,
+        keeps_spooled_files: true,
+        clock,
+        spool: Spool::new(&data.spool()),
+        spool_dir: data.spool(),
+        _dir: dir,
+    }
+}
+
+/// The queues are worked in another process than the gate's, as far as they can tell.
+pub(super) fn sqlite_consumer() -> Rig {
+    let rig = sqlite();
+    let data = DataDir::new(rig._dir.path());
+    let consumer = sqlite::Consumer::open(&data, rig.clock.clock()).unwrap();
+    Rig { leases: Some(Arc::new(consumer)), ..rig }
+}
+
+pub(super) fn memory() -> Rig {
+    memory_with_trouble().0
+}
+
+pub(super) fn memory_with_trouble() -> (Rig, Arc<Memory>) {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::default();
+    let memory = Arc::new(Memory::new(clock.clock()));
+    let created = Arc::clone(&memory);
+    let rig = Rig {
+        leases: Arc::clone(&memory).leases(),
+        backend: Arc::clone(&memory) as Arc<dyn Backend>,
+        browse: None,
+        create: Box::new(move |address| created.create(address)),
+        remembers: true,
+        keeps_spooled_files: false,
+        clock,
+        spool: Spool::new(dir.path()),
+        spool_dir: dir.path().to_owned(),
+        _dir: dir,
+    };
+    (rig, memory)
+}
+
+/// A site without Mailman's programs: its directories, and its database on SQLite.
+pub(super) fn mailman() -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let cfg = dir.path().join("mailman.cfg");
+    fs::write(&cfg, format!("[paths.here]\nvar_dir: {}\n", dir.path().display())).unwrap();
+    let site = mailman::cfg::Site::read(Some(&cfg)).unwrap();
+    site.queues.iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+    let mailman::database::Database::Sqlite(database) = site.database.clone() else {
+        panic!("it is the default")
+    };
+    fs::create_dir_all(database.parent().unwrap()).unwrap();
+    Connection::open(&database).unwrap().execute_batch(TABLES).unwrap();
+    let spool_dir = mailman::spool(&site);
+    let backend: Arc<dyn Backend> = Arc::new(Mailman::open(site, 0, &Arc::default()).unwrap());
+    Rig {
+        leases: Arc::clone(&backend).leases(),
+        browse: Some(Box::new(mailman::Client::open(Some(&cfg)).unwrap())),
+        backend,
+        create: Box::new(move |address| create_mailmans(&database, address)),
+        remembers: false,
+        keeps_spooled_files: false,
+        clock: TestClock::default(),
+        spool: Spool::new(&spool_dir),
+        spool_dir,
+        _dir: dir,
+    }
+}
+
+/// What a gate reads of Mailman's tables.
+const TABLES: &str = "
+    CREATE TABLE mailinglist (id INTEGER PRIMARY KEY, list_name VARCHAR, mail_host VARCHAR, list_id VARCHAR);
+    CREATE TABLE domain (id INTEGER PRIMARY KEY, mail_host VARCHAR UNIQUE, alias_domain VARCHAR);";
+
+fn create_mailmans(database: &Path, address: &str) {
+    let (local, domain) = address.split_once('@').unwrap();
+    let connection = Connection::open(database).unwrap();
+    connection.execute("INSERT OR IGNORE INTO domain (mail_host) VALUES (?1)", [domain]).unwrap();
+    let list = [local, domain, &format!("{local}.{domain}")];
+    let sql = "INSERT INTO mailinglist (list_name, mail_host, list_id) VALUES (?1, ?2, ?3)";
+    connection.execute(sql, list).unwrap();
+}

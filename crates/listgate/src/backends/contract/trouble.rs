@@ -1,0 +1,37 @@
+//! What a distant database does now and then, and what the intake makes of it.
+
+use super::{Mail, Rig, rigs};
+use crate::backends::NotStored;
+use crate::backends::memory::{Memory, Trouble};
+use std::sync::Arc;
+
+fn run(check: impl AsyncFnOnce(Rig, Arc<Memory>)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (rig, memory) = rigs::memory_with_trouble();
+    runtime.block_on(check(rig, memory));
+}
+
+#[test]
+fn a_put_whose_answer_was_lost_is_repeated_and_makes_no_second_entry() {
+    run(async |rig, memory| {
+        let mail = Mail::default();
+        let (first, mut second) = (rig.delivery(&mail).await, rig.delivery(&mail).await);
+        second.key = first.key;
+        memory.expect([Trouble::LosesItsAnswer]);
+        assert!(matches!(rig.backend.put(first).await, Err(NotStored::Store(why)) if !why.is_final()));
+        assert_eq!(rig.backend.put(second).await.unwrap().len(), 1);
+        assert_eq!(rig.entries().await, 1);
+    });
+}
+
+#[test]
+fn a_database_that_is_away_stores_nothing_and_answers_the_next_time() {
+    run(async |rig, memory| {
+        memory.expect([Trouble::Away]);
+        let delivery = rig.delivery(&Mail::default()).await;
+        assert!(matches!(rig.backend.put(delivery).await, Err(NotStored::Store(why)) if !why.is_final()));
+        assert_eq!(rig.entries().await, 0);
+        rig.put(&Mail::default()).await;
+        assert_eq!(rig.entries().await, 1);
+    });
+}
