@@ -40,6 +40,9 @@ pub mod queue;
 mod route;
 mod serve;
 mod socketmap;
+#[cfg(test)]
+#[path = "../tests/support/beside_the_code.rs"]
+mod support;
 mod work;
 
 pub use config::{Config, ConfigError, HomeKind, ListenAddress, Redelivery, RefuseAt};

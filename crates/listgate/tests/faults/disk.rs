@@ -4,7 +4,7 @@
 //! began. Of everything else anything may be there or not, in any combination: a write whole, or up to
 //! the end of a sector, or not at all; a name that was made or removed.
 
-use crate::support::trace::Call;
+use crate::support::calls::Call;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::Path;

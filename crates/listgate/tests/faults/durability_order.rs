@@ -7,7 +7,8 @@
 //! message a sync of its spool file after the file's last write, then one of the spool directory,
 //! both before the commit began.
 
-use crate::support::trace::{Call, calls, finished, strace};
+use crate::support::calls::{Call, calls};
+use crate::support::trace::{finished, strace};
 use crate::support::{Peer, Server, Site, queued_as};
 use crate::tools::{command, message};
 use std::fs;

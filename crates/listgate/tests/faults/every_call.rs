@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::one_fault::{CONFIG, Fault, deliver, ensure, faults, name, path, recovers, try_each};
-use crate::support::trace::{CALLS, calls};
+use crate::support::calls::{CALLS, calls};
 use crate::support::{Server, Site};
 use crate::tools::{Tracer, log, serve, spooled};
 use std::fs;

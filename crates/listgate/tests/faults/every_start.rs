@@ -4,7 +4,8 @@ use crate::ledger::Ledger;
 use crate::one_fault::{
     CONFIG, Fault, deliver, ensure, ensure_sound, faults, name, path, recovers, try_each,
 };
-use crate::support::trace::{calls, finished, strace};
+use crate::support::calls::calls;
+use crate::support::trace::{finished, strace};
 use crate::support::{Peer, Server, Site};
 use crate::tools::{command, log, open, serve, spooled, until};
 use std::fs;

@@ -4,7 +4,7 @@
 //! own. Whatever fails: no 5xx, nothing promised is lost or there twice, and the log says what it was.
 
 use crate::ledger::{Ledger, MailServer};
-use crate::support::trace::Call;
+use crate::support::calls::Call;
 use crate::support::{Server, Site};
 use crate::tools::{command, log, open};
 use rusqlite::Connection;

@@ -5,7 +5,8 @@
 
 use crate::disk::{Chance, Disk};
 use crate::ledger::{Ledger, MailServer};
-use crate::support::trace::{Call, calls, finished, merge, strace};
+use crate::support::calls::{Call, calls, merge};
+use crate::support::trace::{finished, strace};
 use crate::support::{Peer, Server, Site};
 use crate::tools::{command, log, open, spooled, until};
 use std::collections::{BTreeMap, HashMap, HashSet};

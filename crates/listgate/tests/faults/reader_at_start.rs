@@ -1,7 +1,8 @@
 //! A start while somebody reads the database, such as a backup: the log cannot be emptied then, and is
 //! written anew. After a failed sync the disk may have less of it than can be read.
 
-use crate::support::trace::{Call, calls, finished, strace};
+use crate::support::calls::{Call, calls};
+use crate::support::trace::{finished, strace};
 use crate::support::{Peer, Server, Site, queued_as};
 use crate::tools::{command, message};
 use std::fs;

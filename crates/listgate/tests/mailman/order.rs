@@ -3,7 +3,8 @@
 //! then renamed, then its directory was synced; and then the 250 was written.
 
 use crate::site::Mailman;
-use crate::support::trace::{CALLS, Call, calls, finished, traced};
+use crate::support::calls::{CALLS, Call, calls};
+use crate::support::trace::{finished, traced};
 use crate::support::{Peer, Server, queued_as};
 use std::fs;
 use std::path::Path;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(missing_docs, unreachable_pub, reason = "names say it, and everybody here uses it")]
 
+pub mod calls;
 pub mod mount;
 pub mod socketmap;
 pub mod trace;

@@ -4,6 +4,7 @@
 //! depths may be as old as they may be, and every call may yield.
 
 mod browse;
+mod crashes;
 mod intake;
 mod leases;
 mod model;
@@ -65,8 +66,8 @@ struct Rig {
     clock: TestClock,
     spool: Spool,
     spool_dir: PathBuf,
-    /// Dropped last: with it goes all that the backend has on the disk.
-    _dir: TempDir,
+    /// Where it has what it has on the disk. Dropped last.
+    dir: Option<TempDir>,
 }
 
 /// One thing that a backend must do.

@@ -3,7 +3,7 @@
 use super::{Rig, TestClock};
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::memory::Memory;
-use crate::backends::sqlite::{self, DataDir, Sqlite};
+use crate::backends::sqlite::{self, DataDir, HomeError, Sqlite};
 use crate::backends::{Backend, ListAdmin};
 use crate::message::Spool;
 use crate::model::{Clock, Redelivery};
@@ -22,24 +22,30 @@ pub(super) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
     }
 }
 
-fn open_sqlite(data: &DataDir, clock: Clock) -> Arc<Sqlite> {
+fn open_sqlite(data: &DataDir, clock: Clock) -> Result<Arc<Sqlite>, HomeError> {
     let choices =
         sqlite::Choices { redelivery: Redelivery::Suppress, owner: "o@example.com".to_owned(), clock };
-    Arc::new(Sqlite::open(data, choices, &Arc::default()).unwrap())
+    Ok(Arc::new(Sqlite::open(data, choices, &Arc::default())?))
 }
 
 pub(super) fn sqlite() -> Rig {
     let dir = tempfile::tempdir().unwrap();
-    let (data, clock) = (DataDir::new(dir.path()), TestClock::default());
-    let backend = open_sqlite(&data, clock.clock());
+    let rig = sqlite_at(dir.path()).unwrap();
+    Rig { dir: Some(dir), ..rig }
+}
+
+/// On a directory that stays.
+pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, HomeError> {
+    let (data, clock) = (DataDir::new(dir), TestClock::default());
+    let backend = open_sqlite(&data, clock.clock())?;
     let created = data.clone();
     let create = move |address: &str| {
         let client = sqlite::Client::open(&created).unwrap();
         pollster::block_on(client.create(&[address.parse().unwrap()])).unwrap();
     };
-    Rig {
+    Ok(Rig {
         leases: Arc::clone(&backend).leases(),
-        browse: Some(Box::new(sqlite::Client::open(&data).unwrap())),
+        browse: Some(Box::new(sqlite::Client::open(&data)?)),
         backend,
         create: Box::new(create),
         remembers: true,
@@ -47,14 +53,14 @@ pub(super) fn sqlite() -> Rig {
         clock,
         spool: Spool::new(&data.spool()),
         spool_dir: data.spool(),
-        _dir: dir,
-    }
+        dir: None,
+    })
 }
 
 /// The queues are worked in another process than the gate's, as far as they can tell.
 pub(super) fn sqlite_consumer() -> Rig {
     let rig = sqlite();
-    let data = DataDir::new(rig._dir.path());
+    let data = DataDir::new(rig.dir.as_ref().unwrap().path());
     let consumer = sqlite::Consumer::open(&data, rig.clock.clock()).unwrap();
     Rig { leases: Some(Arc::new(consumer)), ..rig }
 }
@@ -78,7 +84,7 @@ pub(super) fn memory_with_trouble() -> (Rig, Arc<Memory>) {
         clock,
         spool: Spool::new(dir.path()),
         spool_dir: dir.path().to_owned(),
-        _dir: dir,
+        dir: Some(dir),
     };
     (rig, memory)
 }
@@ -107,7 +113,7 @@ pub(super) fn mailman() -> Rig {
         clock: TestClock::default(),
         spool: Spool::new(&spool_dir),
         spool_dir,
-        _dir: dir,
+        dir: Some(dir),
     }
 }
 

@@ -1,0 +1,201 @@
+//! A step is atomic on the backend that has files here: whatever ends the process or the power, a message has its
+//! entry or is kept, whole, and what was reported stays so.
+
+use super::{Mail, Rig, rigs};
+use crate::backends::sqlite::DataDir;
+use crate::model::{Effect, LeaseId, MessageId, Step, Stepped, Verdict};
+use crate::support::calls::{CALLS, Call, calls};
+use crate::support::disk::{Chance, Disk};
+use rusqlite::Connection;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::{env, fs};
+
+/// The directory that the walk is to be taken in, for a process of its own.
+const DIR: &str = "LISTGATE_STEP_DIR";
+
+/// The test that a process of its own runs.
+const WALK: &str =
+    "backends::contract::crashes::a_message_small_or_large_is_kept_in_the_step_that_settles_its_entry";
+
+/// Octets of the messages. The last is a file.
+const SIZES: [usize; 2] = [100, 200_000];
+
+/// What the walk reports, in one write each.
+fn report(what: &str, octets: usize) {
+    io::stderr().write_all(said(what, octets).as_bytes()).unwrap();
+}
+
+fn said(what: &str, octets: usize) -> String {
+    format!("{what} {octets}\n")
+}
+
+/// Stores a message, and handles its entry while another is stored; the message is kept.
+async fn walk(rig: &Rig, octets: usize) {
+    rig.put(&Mail { octets, ..Mail::default() }).await;
+    report("put", octets);
+    let lease = rig.lease_one().await;
+    let beside = rig.delivery(&Mail { octets: octets / 2, text: "beside", ..Mail::default() }).await;
+    let keep = Effect::Keep(MessageId(lease.entry.delivery));
+    let step = Step::settling(lease, Verdict::Done).with(keep).unwrap();
+    let (stepped, stored) = tokio::join!(rig.step(step), rig.backend.put(beside));
+    stored.unwrap();
+    let Stepped { kept } = stepped.unwrap();
+    report("kept", octets);
+    let other = rig.lease_one().await;
+    settle(rig, other).await;
+    if octets == SIZES[0] {
+        return;
+    }
+    // What is let go again is gone, and its file later.
+    let step = Step::settling_nothing().with(Effect::LetGo(kept[0])).unwrap();
+    report("letting go", octets);
+    rig.step(step).await.unwrap();
+    report("let go", octets);
+}
+
+async fn settle(rig: &Rig, lease: LeaseId) {
+    rig.step(Step::settling(lease, Verdict::Done)).await.unwrap();
+}
+
+#[test]
+fn a_message_small_or_large_is_kept_in_the_step_that_settles_its_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = env::var_os(DIR).map_or_else(|| dir.path().to_owned(), PathBuf::from);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let rig = rigs::sqlite_at(&dir).unwrap();
+    (rig.create)("a@example.com");
+    SIZES.iter().for_each(|octets| runtime.block_on(walk(&rig, *octets)));
+    drop(rig);
+    let history = ["put", "kept"].map(|what| said(what, SIZES[0])).concat()
+        + &["put", "kept", "letting go", "let go"].map(|what| said(what, SIZES[1])).concat();
+    check(&dir, &history).unwrap();
+}
+
+/// That what is in a directory is what may be, after all of this was reported.
+fn check(dir: &Path, reported: &str) -> Result<(), String> {
+    if !dir.join("listgate.db").exists() {
+        return if reported.is_empty() { Ok(()) } else { Err("there is no database".to_owned()) };
+    }
+    // As the next start does it.
+    let rig = rigs::sqlite_at(dir).map_err(|why| why.to_string())?;
+    let connection = DataDir::new(dir).open().map_err(|why| why.to_string())?;
+    let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    for (question, wanted) in [("integrity_check", "ok"), ("foreign_key_check", "")] {
+        match ask(&format!("PRAGMA {question}")) {
+            Ok(answer) if answer == wanted => {}
+            Err(rusqlite::Error::QueryReturnedNoRows) if wanted.is_empty() => {}
+            answer => return Err(format!("{question}: {answer:?}")),
+        }
+    }
+    SIZES.iter().try_for_each(|octets| check_message(&rig, &connection, *octets, reported))
+}
+
+fn check_message(rig: &Rig, connection: &Connection, octets: usize, reported: &str) -> Result<(), String> {
+    let was = |what| reported.contains(&said(what, octets));
+    let sql = "SELECT id, size, (SELECT count(*) FROM entry WHERE delivery = delivery.id),
+                      (SELECT count(*) FROM kept WHERE kept.delivery = delivery.id)
+               FROM delivery WHERE message_id = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let found = connection.query_row(sql, [format!("<{octets}@x>")], read);
+    let wrong =
+        |why: &str| Err(format!("the message of {octets} octets {why} after {reported:?}: {found:?}"));
+    let (id, size, entries, kept): (i64, usize, u64, u64) = match found {
+        Err(_) if was("put") && !was("letting go") => return wrong("is lost"),
+        Err(_) => return Ok(()),
+        Ok(found) => found,
+    };
+    match (entries, kept) {
+        _ if was("let go") => return wrong("is back"),
+        (1, 0) if was("kept") => return wrong("has its entry back"),
+        (1, 0) | (0, 1) => {}
+        _ => return wrong("is neither waiting nor kept, or both"),
+    }
+    let body = pollster::block_on(rig.leases().read(MessageId(id), 0, usize::MAX));
+    match body {
+        Ok(Some(body)) if body.len() == size && size > octets => Ok(()),
+        body => wrong(&format!("is not whole: {:?} octets", body.map(|body| body.map(|body| body.len())))),
+    }
+}
+
+/// The walk in a process of its own, under strace. What it reported is in the trace.
+fn traced(dir: &Path, trace: &Path, options: &[&str]) -> ExitStatus {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-q", "-s", "1000000", "-o"]).arg(trace);
+    strace.args(["-e", &format!("trace={CALLS}")]).args(options).arg("--").arg(env::current_exe().unwrap());
+    strace.args(["--exact", WALK, "--nocapture", "--test-threads=1"]).env(DIR, dir);
+    let output = strace.output().unwrap();
+    output.status
+}
+
+/// What was reported before a line of the trace.
+fn reported(calls: &[Call], line: usize) -> String {
+    let to_standard_error = |call: &&Call| call.name == "write" && call.ended <= line && call.result > 0;
+    let words = calls.iter().filter(to_standard_error).map(|call| String::from_utf8_lossy(&call.data));
+    let known =
+        |word: &str| ["put ", "kept ", "letting go ", "let go "].iter().any(|begin| word.starts_with(begin));
+    words.filter(|word| word.len() < 30 && known(word)).collect()
+}
+
+/// A directory as a trace names it.
+fn new_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in(env::temp_dir().canonicalize().unwrap()).unwrap()
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_step_survives_a_kill_between_any_two_system_calls() {
+    const KILLED_AT: &str = "pwrite64,fsync,fdatasync,ftruncate,write,openat,?unlink,unlinkat";
+    let mut ended = false;
+    let mut kills = 0;
+    while !ended {
+        kills += 1;
+        let (dir, traces) = (new_dir(), new_dir());
+        let trace = traces.path().join("trace");
+        let inject = format!("inject={KILLED_AT}:signal=KILL:when={kills}");
+        ended = traced(dir.path(), &trace, &["-e", &inject]).success();
+        let calls = calls(&fs::read_to_string(trace).unwrap());
+        check(dir.path(), &reported(&calls, usize::MAX - 1))
+            .unwrap_or_else(|why| panic!("kill {kills}: {why}"));
+        assert!(kills < 2000, "the walk never ends by itself");
+    }
+    assert!(kills > 60, "only {kills}: the walk makes more calls");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_step_survives_a_power_loss_between_any_two_system_calls() {
+    let (dir, traces) = (new_dir(), new_dir());
+    let trace = traces.path().join("trace");
+    assert!(traced(dir.path(), &trace, &[]).success());
+    let calls = calls(&fs::read_to_string(trace).unwrap());
+    let root = dir.path().to_str().unwrap();
+    let lost = |lies: &dyn Fn(&str) -> bool| {
+        let mut chance = Chance(1);
+        let mut disk = Disk::new(root, &calls, lies);
+        let mut wrong = Vec::new();
+        let about = calls.iter().filter(|call| Disk::name(root, call).is_some() || call.name == "write");
+        let mut lines: Vec<usize> = about.flat_map(|call| [call.began, call.ended]).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        for line in lines {
+            disk.advance(line);
+            // All that may be lost is, and then some of it at random.
+            for some in [false, true] {
+                let image = new_dir();
+                disk.leave(image.path(), some.then_some(&mut chance));
+                if let Err(why) = check(image.path(), &reported(&calls, line)) {
+                    wrong.push(format!("at line {line}: {why}"));
+                }
+            }
+        }
+        wrong
+    };
+    let wrong = lost(&|_| false);
+    assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
+    // The same eyes see what is lost when the log, or the directory of large bodies, is not synced.
+    for name in ["listgate.db-wal", "spool"] {
+        assert!(!lost(&|of| of == name).is_empty(), "nothing is lost without syncs of {name}");
+    }
+}

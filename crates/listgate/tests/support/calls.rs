@@ -1,0 +1,149 @@
+//! System calls, as strace writes them down.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// One system call. It began at one line of the trace and ended at another.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) process: u32,
+    pub(crate) name: String,
+    /// What its descriptor is open on, where it has one or makes one.
+    pub(crate) path: String,
+    /// All octets that it was given.
+    pub(crate) data: Vec<u8>,
+    /// The arguments after these.
+    pub(crate) rest: String,
+    pub(crate) result: i64,
+    pub(crate) began: usize,
+    pub(crate) ended: usize,
+}
+
+impl Call {
+    pub(crate) fn is_write(&self) -> bool {
+        matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
+    }
+
+    /// Whether it put octets into this file.
+    pub(crate) fn has_written(&self, path: &str) -> bool {
+        let is_copy = matches!(self.name.as_str(), "copy_file_range" | "sendfile");
+        let into = if is_copy { self.rest.contains(&format!("<{path}>")) } else { self.path == path };
+        (is_copy || self.is_write()) && into && self.result >= 0
+    }
+
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.data.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// The path that it is about, open or named.
+    pub(crate) fn about(&self) -> &str {
+        if self.path.is_empty() { std::str::from_utf8(&self.data).unwrap_or_default() } else { &self.path }
+    }
+
+    pub(crate) fn is_sync(&self) -> bool {
+        matches!(self.name.as_str(), "fsync" | "fdatasync")
+    }
+
+    pub(crate) fn has_synced(&self, path: &str) -> bool {
+        self.is_sync() && self.result == 0 && self.path == path
+    }
+
+    /// The offset of a `pwrite64`, the length of an `ftruncate`.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.rest.trim_end_matches(')').rsplit(", ").next().unwrap().parse().unwrap()
+    }
+}
+
+/// The calls of a trace by `strace -f -y`, in the order in which they began.
+pub(crate) fn calls(trace: &str) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut unfinished: HashMap<u32, (usize, &str)> = HashMap::new();
+    for (at, line) in trace.lines().enumerate() {
+        let Some((process, rest)) = line.split_once(' ') else { continue };
+        let (process, rest) = (process.parse().unwrap(), rest.trim_start());
+        if let Some(beginning) = rest.strip_suffix(" <unfinished ...>") {
+            unfinished.insert(process, (at, beginning));
+        } else if let Some(resumed) = rest.strip_prefix("<... ") {
+            let (began, beginning) = unfinished.remove(&process).expect("what is resumed was begun");
+            let (_, end) = resumed.split_once(" resumed>").unwrap();
+            calls.extend(call(process, &format!("{beginning}{end}"), began..at));
+        } else {
+            calls.extend(call(process, rest, at..at));
+        }
+    }
+    // The process died in the middle of these.
+    calls.extend(
+        unfinished
+            .into_iter()
+            .filter_map(|(process, (at, text))| call(process, &format!("{text}) = -1"), at..usize::MAX)),
+    );
+    calls.sort_by_key(|call| call.began);
+    calls
+}
+
+fn call(process: u32, text: &str, lines: Range<usize>) -> Option<Call> {
+    let (name, rest) = text.split_once('(')?;
+    let (arguments, result) = rest.rsplit_once(" = ")?;
+    let (result, made) = result.split_once('<').unwrap_or((result, ""));
+    let path = match arguments.split_once('<') {
+        Some((descriptor, rest)) if descriptor.bytes().all(|octet| octet.is_ascii_digit()) => rest,
+        _ => made,
+    };
+    Some(Call {
+        process,
+        name: name.to_owned(),
+        path: path.split('>').next()?.to_owned(),
+        data: quoted(arguments),
+        rest: arguments.rsplit_once('"').map_or(arguments, |(_, rest)| rest).to_owned(),
+        result: result.split(' ').next()?.parse().unwrap_or(-1),
+        began: lines.start,
+        ended: lines.end,
+    })
+}
+
+/// One trace of several by `strace -ttt`, without the times.
+pub(crate) fn merge(traces: &[String]) -> String {
+    let mut lines: Vec<(&str, &str, &str)> = Vec::new();
+    for line in traces.iter().flat_map(|trace| trace.lines()) {
+        let (process, rest) = line.split_once(' ').unwrap();
+        let (time, rest) = rest.trim_start().split_once(' ').unwrap();
+        lines.push((time, process, rest));
+    }
+    lines.sort_by_key(|(time, ..)| *time);
+    lines.iter().map(|(_, process, rest)| format!("{process} {rest}\n")).collect()
+}
+
+/// The octets of every string in quotes, as strace escapes them.
+fn quoted(arguments: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut octets = arguments.bytes().peekable();
+    let mut inside = false;
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'"' => inside = !inside,
+            _ if !inside => {}
+            b'\\' => match octets.next().unwrap() {
+                b'n' => out.push(b'\n'),
+                b'r' => out.push(b'\r'),
+                b't' => out.push(b'\t'),
+                b'v' => out.push(0x0b),
+                b'f' => out.push(0x0c),
+                digit @ b'0'..=b'7' => {
+                    let mut value = u32::from(digit - b'0');
+                    for _ in 0..2 {
+                        let Some(digit) = octets.next_if(|octet| matches!(octet, b'0'..=b'7')) else { break };
+                        value = value * 8 + u32::from(digit - b'0');
+                    }
+                    out.push(u8::try_from(value).unwrap());
+                }
+                other => out.push(other),
+            },
+            _ => out.push(octet),
+        }
+    }
+    out
+}
+
+/// What changes a directory, or tells somebody. Not every machine has those with a question mark.
+pub(crate) const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
+                     fsync,fdatasync,?unlink,unlinkat,?rename,renameat,renameat2";
