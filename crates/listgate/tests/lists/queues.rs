@@ -1,6 +1,7 @@
 //! `listgate queue`: what is seen of the entries.
 
 use crate::support::{Peer, Site, queued_as, tcp};
+use std::time::Duration;
 
 #[test]
 fn status_counts_by_age_and_list_within_80_columns() {
@@ -8,22 +9,19 @@ fn status_counts_by_age_and_list_within_80_columns() {
     site.create("a-list-with-quite-a-long-name@example.com");
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
-    for to in [
-        "mylist@example.com",
-        "mylist@example.com",
-        "a-list-with-quite-a-long-name@example.com",
-        "mylist-join@example.com",
+    for (to, minutes) in [
+        ("mylist@example.com", 15),
+        ("mylist@example.com", 3000),
+        ("a-list-with-quite-a-long-name@example.com", 0),
+        ("mylist-join@example.com", 0),
     ] {
+        // So old it is for the command, which goes by the system's clock.
+        let age = Duration::from_secs(minutes * 60);
+        site.clock.set_back(age);
         peer.deliver("", &[to], "a: b\r\n\r\n");
+        site.clock.advance(age);
     }
     gate.stop().unwrap();
-    let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
-    database
-        .execute("UPDATE entry SET received_at = received_at - 15 * 60000 WHERE delivery = 1", [])
-        .unwrap();
-    database
-        .execute("UPDATE entry SET received_at = received_at - 3000 * 60000 WHERE delivery = 2", [])
-        .unwrap();
     let text = site.stdout(&["queue", "status"]);
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(rows.contains(&vec!["in", "3", "0", "0", "0", "0", "2d"]), "{text}");

@@ -50,7 +50,8 @@ impl Call {
 
     /// The offset of a `pwrite64`, the length of an `ftruncate`.
     pub(crate) fn last_number(&self) -> u64 {
-        self.rest.trim_end_matches(')').rsplit(", ").next().unwrap().parse().unwrap()
+        let number = self.rest.trim_end_matches(')').rsplit(", ").next().unwrap_or_default().parse();
+        number.unwrap_or_else(|_| panic!("{}({:?}: it ends with no number", self.name, self.rest))
     }
 }
 

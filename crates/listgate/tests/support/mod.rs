@@ -4,10 +4,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "names say it, and everybody here uses it")]
 
 pub mod calls;
+pub mod clock;
 pub mod mount;
 pub mod socketmap;
 pub mod trace;
 
+use clock::TestClock;
 use listgate::{Config, Gate, ListenAddress};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,9 +22,10 @@ use tempfile::TempDir;
 /// Longer than anything here takes, so that a test that hangs ends.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A data directory of its own, removed at the end.
+/// A data directory of its own, removed at the end, and the clock of what runs on it in this process.
 pub struct Site {
     pub dir: TempDir,
+    pub clock: TestClock,
 }
 
 impl Default for Site {
@@ -35,7 +38,7 @@ impl Site {
     pub fn new() -> Self {
         // As the kernel names it, since traces do.
         let parent = std::env::temp_dir().canonicalize().unwrap();
-        Self { dir: tempfile::tempdir_in(parent).unwrap() }
+        Self { dir: tempfile::tempdir_in(parent).unwrap(), clock: TestClock::default() }
     }
 
     /// With `mylist@example.com`.
@@ -54,9 +57,9 @@ impl Site {
         Config { listen, min_free: 0, hostname: "lists.example.com".to_owned(), ..Config::new(self.data()) }
     }
 
-    /// A gate in this process.
+    /// A gate in this process, by the site's clock.
     pub fn gate(&self, config: Config) -> Gate {
-        Gate::start(config).unwrap()
+        Gate::start_with_clock(config, self.clock.handle()).unwrap()
     }
 
     /// `listgate ARGS` on this data directory.

@@ -2,10 +2,21 @@
 
 use crate::handler::{Workers, work};
 use crate::support::Site;
-use crate::{deliver, states};
+use crate::{LONG, deliver, open, states};
+use listgate::queue::{Name, Verdict};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
+
+/// `listgate work` goes by the system's clock, at which what it leased or put off is not due yet. A consumer whose
+/// clock is ahead finds it due and gives it back, as if it had not been leased.
+fn let_time_pass(site: &Site) {
+    crate::let_time_pass(site);
+    let mut queue = open(site, Name::In);
+    let leases = queue.lease(10, LONG).unwrap();
+    let released: Vec<_> = leases.into_iter().map(|lease| (lease, Verdict::Release)).collect();
+    assert!(queue.settle(&released).unwrap().iter().all(Result::is_ok));
+}
 
 #[test]
 fn the_command_gets_the_message_and_the_facts() {
@@ -72,7 +83,7 @@ fn too_many_attempts_are_shunted() {
         work(&site, &["in", "--drain", "--max-attempts", "3"], &["sh", "-c", "echo broken >&2; exit 2"]);
         let state = if attempt < 3 { "later" } else { "shunted" };
         assert_eq!(site.json(&["queue", "ls"])[0]["state"], state);
-        crate::let_time_pass(&site);
+        let_time_pass(&site);
     }
     assert_eq!(states(&site), ["1-1 shunted 3: given up after 3 attempts: exit code 2: broken"]);
     site.stdout(&["queue", "retry", "1-1"]);
@@ -88,7 +99,7 @@ fn an_entry_that_kills_its_worker_each_time_is_shunted_in_the_end() {
         let mut worker = Workers::start(&site, &["in"], &["sleep", "60"]);
         worker.until_running(1);
         worker.kill();
-        crate::let_time_pass(&site);
+        let_time_pass(&site);
     }
     work(&site, &["in", "--drain", "--max-attempts", "2"], &["true"]);
     assert_eq!(states(&site), ["1-1 shunted 3: given up after 2 attempts: its lease lapsed"]);

@@ -26,6 +26,9 @@ use support::{Peer, Site, tcp};
 /// Longer than any test holds a lease.
 const LONG: Duration = Duration::from_secs(3600);
 
+/// Longer than any test's lease or pause lasts.
+const A_WHILE: Duration = Duration::from_secs(3 * 24 * 3600);
+
 /// Creates the lists that are missing, and delivers one message to each address in turn.
 fn deliver(site: &Site, to: &[&str]) {
     let gate = site.gate(site.config());
@@ -38,18 +41,21 @@ fn deliver(site: &Site, to: &[&str]) {
     gate.stop().unwrap();
 }
 
+/// A consumer of a queue, by the site's clock.
 fn open(site: &Site, name: Name) -> Queue {
-    Queue::open(site.data(), name).unwrap()
+    Queue::open_with_clock(site.data(), name, site.clock.handle()).unwrap()
 }
 
 fn ids(leases: &[Lease]) -> Vec<String> {
     leases.iter().map(|lease| lease.entry.id.to_string()).collect()
 }
 
-/// As if so much time had passed that every lease has lapsed and everything put off is due.
+/// After this every lease has lapsed and everything put off is due, by the site's clock.
+///
+/// Commands go by the system's clock. A test that is to run one then lets the site's clock begin [`A_WHILE`] behind,
+/// and has both at the same time here.
 fn let_time_pass(site: &Site) {
-    let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
-    database.execute("UPDATE entry SET available_at = 0 WHERE state IN ('leased', 'later')", []).unwrap();
+    site.clock.advance(A_WHILE);
 }
 
 /// Each entry with its state, attempts and reason.

@@ -1,8 +1,8 @@
 //! `listgate queue hold|release|retry`, and what the listings say of entries that do not wait.
 
 use crate::support::Site;
-use crate::{LONG, deliver, let_time_pass, open};
-use listgate::queue::{Name, Stale, Verdict};
+use crate::{A_WHILE, LONG, deliver, let_time_pass, open};
+use listgate::queue::{Name, Queue, Stale, Verdict};
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
@@ -54,6 +54,8 @@ fn entries_are_held_released_and_retried() {
 #[test]
 fn a_lease_that_has_lapsed_keeps_no_operator_out() {
     let site = Site::with_list();
+    // The commands go by the system's clock.
+    site.clock.set_back(A_WHILE);
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
     let late = queue.lease(2, LONG).unwrap();
@@ -70,9 +72,11 @@ fn a_lease_that_has_lapsed_keeps_no_operator_out() {
 #[test]
 fn what_nobody_comes_back_for_is_noticed() {
     let site = Site::with_list();
+    // So that it is the system's time at the end, which the doctor goes by.
+    let age = Duration::from_secs(9000);
+    site.clock.set_back(A_WHILE + age);
     deliver(&site, &["mylist@example.com"]);
-    let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
-    database.execute_batch("UPDATE delivery SET received_at = received_at - 9000000").unwrap();
+    site.clock.advance(age);
     open(&site, Name::In).lease(1, LONG).unwrap();
     let gate = site.gate(listgate::Config { admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() });
     let oldest = || {
@@ -95,13 +99,22 @@ fn what_nobody_comes_back_for_is_noticed() {
 #[test]
 fn listings_say_until_when_an_entry_is_away() {
     let site = Site::with_list();
+    // What has lapsed comes first: the listings go by the system's clock.
+    site.clock.set_back(A_WHILE);
     deliver(&site, &["mylist@example.com"; 3]);
-    let begun = SystemTime::now();
     let mut queue = open(&site, Name::In);
-    let first = queue.lease(1, LONG).unwrap().remove(0);
-    queue.settle(&[(first, Verdict::Retry { after: 2 * LONG, why: "busy".to_owned() })]).unwrap();
-    let second = queue.lease(1, LONG).unwrap().remove(0);
+    let put_off_one_and_lease_one = |queue: &mut Queue| {
+        let first = queue.lease(1, LONG).unwrap().remove(0);
+        queue.settle(&[(first, Verdict::Retry { after: 2 * LONG, why: "busy".to_owned() })]).unwrap();
+        queue.lease(1, LONG).unwrap().remove(0)
+    };
+    put_off_one_and_lease_one(&mut queue);
+    let_time_pass(&site);
+    let text = site.stdout(&["queue", "ls"]);
+    assert!(text.contains("(later, due)\n") && text.contains("(leased, lapsed)\n"), "{text}");
 
+    let begun = SystemTime::now();
+    let second = put_off_one_and_lease_one(&mut queue);
     let text = site.stdout(&["queue", "ls"]);
     assert!(text.contains("(later, in ") && text.contains(" left)\n"), "{text}");
     let entries = site.json(&["queue", "ls"]);
@@ -112,8 +125,4 @@ fn listings_say_until_when_an_entry_is_away() {
         assert!(until + Duration::from_millis(1) > begun + after && until <= begun + passed + after);
     }
     assert!(second.entry.available_at.is_some() && entries[2]["available_at"].is_null());
-
-    let_time_pass(&site);
-    let text = site.stdout(&["queue", "ls"]);
-    assert!(text.contains("(later, due)\n") && text.contains("(leased, lapsed)\n"), "{text}");
 }

@@ -1,0 +1,46 @@
+//! A clock that a test sets.
+
+use listgate::queue::Clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// Goes on with the system's clock, ahead of it or behind. Clones are the same clock.
+///
+/// A `listgate` command is a process of its own and goes by the system's clock. For it, what was stamped by this
+/// clock while it was behind is old.
+#[derive(Clone, Default)]
+pub struct TestClock {
+    /// Milliseconds that it is ahead of the system's; negative when it is behind.
+    ahead: Arc<AtomicI64>,
+}
+
+impl TestClock {
+    pub fn now(&self) -> SystemTime {
+        now(&self.ahead)
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(milliseconds(by), Ordering::SeqCst);
+    }
+
+    pub fn set_back(&self, by: Duration) {
+        self.ahead.fetch_sub(milliseconds(by), Ordering::SeqCst);
+    }
+
+    /// This clock, for the library.
+    pub fn handle(&self) -> Clock {
+        let ahead = Arc::clone(&self.ahead);
+        Clock::new(move || now(&ahead))
+    }
+}
+
+fn now(ahead: &AtomicI64) -> SystemTime {
+    let ahead = ahead.load(Ordering::SeqCst);
+    let by = Duration::from_millis(ahead.unsigned_abs());
+    if ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    time.as_millis().try_into().unwrap()
+}
