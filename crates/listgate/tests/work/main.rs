@@ -5,6 +5,7 @@
 mod support;
 
 mod back_off;
+mod clock;
 mod example;
 mod fairness;
 mod fence;
