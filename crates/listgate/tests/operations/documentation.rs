@@ -14,4 +14,14 @@ fn every_test_that_is_named_exists() {
         let source = fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
         assert!(source.contains(&format!("fn {function}(")), "{name} does not exist");
     }
+    let code = sources(&home.join("src"));
+    for name in page.split('`').filter(|word| !word.contains(':') && word.matches('_').count() > 3) {
+        assert!(code.contains(&format!("fn {name}(")), "{name} is not beside the code");
+    }
+}
+
+/// All that is written in a folder.
+fn sources(dir: &Path) -> String {
+    let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    files.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() }).collect()
 }

@@ -6,33 +6,6 @@ use listgate::queue::{Name, Stale, Verdict};
 use std::time::{Duration, SystemTime};
 
 #[test]
-fn a_lapsed_lease_is_stale_once_another_has_the_entry() {
-    let site = Site::with_list();
-    deliver(&site, &["mylist@example.com"]);
-    let (mut slow, mut other) = (open(&site, Name::In), open(&site, Name::In));
-    let late = slow.lease(1, LONG).unwrap().pop().unwrap();
-    assert_eq!(other.lease(1, LONG).unwrap().len(), 0);
-    let_time_pass(&site);
-    let lease = other.lease(1, LONG).unwrap().pop().unwrap();
-    assert_eq!((late.entry.attempts, lease.entry.attempts), (1, 2));
-    assert_eq!(lease.entry.reason.as_deref(), Some("its lease lapsed"));
-    assert_eq!(slow.extend(&[&late], LONG).unwrap(), [Err(Stale)]);
-    let mut settled = (late, Verdict::Done);
-    for verdict in [
-        Verdict::Done,
-        Verdict::Release,
-        Verdict::Retry { after: LONG, why: String::new() },
-        Verdict::Shunt { why: String::new() },
-    ] {
-        settled.1 = verdict;
-        assert_eq!(slow.settle(std::slice::from_ref(&settled)).unwrap(), [Err(Stale)]);
-    }
-    assert_eq!(other.extend(&[&lease], LONG).unwrap(), [Ok(())]);
-    assert_eq!(other.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
-    assert_eq!(site.ids("in").len(), 0);
-}
-
-#[test]
 fn a_lease_lasts_from_when_the_lock_is_had() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);

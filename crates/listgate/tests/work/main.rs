@@ -13,7 +13,6 @@ mod handler;
 mod handlers;
 mod killed;
 mod messages;
-mod model;
 mod once;
 mod operator;
 mod order;

@@ -1,31 +1,8 @@
 //! On request one entry of a list at a time, in order.
 
 use crate::support::Site;
-use crate::{LONG, deliver, ids, let_time_pass, open};
+use crate::{LONG, deliver, open};
 use listgate::queue::{Name, Verdict};
-
-#[test]
-fn a_list_waits_for_its_first_entry_whatever_becomes_of_it() {
-    let site = Site::new();
-    site.create("a@example.com");
-    site.create("b@example.com");
-    deliver(&site, &["a@example.com", "a@example.com", "b@example.com", "a@example.com"]);
-    let mut queue = open(&site, Name::In).ordered();
-    let mut leases = queue.lease(10, LONG).unwrap();
-    assert_eq!(ids(&leases), ["1-1", "3-1"]);
-    assert_eq!(queue.lease(10, LONG).unwrap().len(), 0, "both lists are being worked");
-    assert_eq!(open(&site, Name::In).ordered().lease(10, LONG).unwrap().len(), 0, "for everybody");
-    queue.settle(&[(leases.pop().unwrap(), Verdict::Done)]).unwrap();
-    let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
-    queue.settle(&[(leases.pop().unwrap(), off)]).unwrap();
-    assert_eq!(queue.lease(10, LONG).unwrap().len(), 0, "what is put off comes before what follows it");
-    let_time_pass(&site);
-    let lease = queue.lease(10, LONG).unwrap().pop().unwrap();
-    assert_eq!((lease.entry.id.to_string(), lease.entry.attempts), ("1-1".to_owned(), 2));
-    queue.settle(&[(lease, Verdict::Shunt { why: "never".to_owned() })]).unwrap();
-    let lease = queue.lease(10, LONG).unwrap().pop().unwrap();
-    assert_eq!(lease.entry.id.to_string(), "2-1", "what is shunted keeps nothing waiting");
-}
 
 #[test]
 fn more_busy_lists_than_are_looked_at_in_one_go_are_passed_over() {

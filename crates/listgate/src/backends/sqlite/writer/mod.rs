@@ -18,20 +18,23 @@
 //! kernel can mark pages clean that were never written): no further statement is made, the connection is
 //! not even closed, and the process ends. The next start writes everything anew.
 
-use super::connection::empty_log;
-use super::data_dir::DataDir;
-use super::errors::{failed, is_sync_failure};
-use super::lists;
-use super::queues::Depths;
-use super::seen::{Known, Seen};
-use super::store::Choices;
-use super::store::{Ids, Stored, StoredDelivery, Storing};
-use super::work::{Batch, Put, Reply, Work, gather};
+#[cfg(test)]
+mod tests;
+
 use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
 use crate::backends::recent_puts::RecentPuts;
+use crate::backends::sqlite::connection::empty_log;
+use crate::backends::sqlite::data_dir::DataDir;
+use crate::backends::sqlite::errors::{failed, is_sync_failure};
+use crate::backends::sqlite::lists;
+use crate::backends::sqlite::queues::Depths;
+use crate::backends::sqlite::seen::{Known, Seen};
+use crate::backends::sqlite::store::Choices;
+use crate::backends::sqlite::store::{Ids, Stored, StoredDelivery, Storing};
+use crate::backends::sqlite::work::{Batch, Put, Reply, Work, gather};
 use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
@@ -175,8 +178,8 @@ impl Writer {
     fn not_written(&mut self, batch: Batch, source: rusqlite::Error) {
         let is_undone = is_undone(&source);
         let is_full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
-        let why = failed("write what waits")(source);
         let (puts, asks) = (batch.puts, batch.asks);
+        let why = failed(if puts.is_empty() { "take steps" } else { "store the mail" })(source);
         let is_mixed = !puts.is_empty() && !asks.is_empty();
         for ask in asks {
             let _ = ask.answer.send(Err(why.clone()));
@@ -427,100 +430,4 @@ fn promise(delivery: Delivery, put: StoredDelivery) -> Vec<Queued> {
         spooled.keep();
     }
     put.stored.into_iter().map(|Stored { id, again }| Queued::new(Id::Entry(id), again)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backends::sqlite::{DataDir, lists};
-    use crate::message::Message;
-    use crate::model::{Addressed, Clock, DeliveryKey, Endpoint, Envelope, Role};
-    use listgate_lmtp::Refusal;
-    use std::sync::atomic::AtomicU64;
-    use std::time::SystemTime;
-    use tokio::sync::oneshot;
-
-    fn put(size: usize) -> (Put, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
-        let list = Arc::new(crate::model::List {
-            list_id: "a.b".to_owned(),
-            address: "a@b".parse().unwrap(),
-            state: crate::model::ListState::Open,
-            max_size: None,
-        });
-        let to = [None, None, Some("c".to_owned())].map(|detail| Addressed {
-            recipient: "a@b".to_owned(),
-            endpoint: Endpoint { list: list.clone(), role: Role::Post, detail },
-        });
-        let envelope = Envelope {
-            mail_from: listgate_lmtp::ReversePath::Null,
-            peer: String::new(),
-            lhlo: String::new(),
-            transport: "LMTP",
-            received_at: SystemTime::now(),
-        };
-        let message = Message {
-            body: Body::Memory(vec![b'x'; size]),
-            original_size: 0,
-            message_id: String::new(),
-            facts: crate::message::Facts::default(),
-            digest: [0; 32],
-        };
-        let (answer, answered) = oneshot::channel();
-        static KEYS: AtomicU64 = AtomicU64::new(0);
-        let key = DeliveryKey { gate: 0, n: KEYS.fetch_add(1, Ordering::Relaxed) };
-        (Put { delivery: Delivery { key, envelope, message, to: to.into(), as_of: None }, answer }, answered)
-    }
-
-    fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Vec<String>, Refusal> {
-        let queued = answered.blocking_recv().unwrap().map_err(|why| match why {
-            NotStored::Store(why) => why.refusal(),
-            NotStored::Changed(_) => panic!("no list has changed"),
-        })?;
-        Ok(queued.iter().map(ToString::to_string).collect())
-    }
-
-    fn puts(puts: impl Into<Vec<Put>>) -> Batch {
-        Batch { puts: puts.into(), asks: Vec::new() }
-    }
-
-    #[test]
-    fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        let data_dir = DataDir::new(dir.path());
-        let mut connection = data_dir.open_or_create().unwrap();
-        lists::create(&mut connection, &["a@b".parse().unwrap()], 0).unwrap();
-        let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
-        let choices =
-            Choices { redelivery: crate::Redelivery::Off, owner: String::new(), clock: Clock::default() };
-        let watched = Watched {
-            held: data_dir.held(None).unwrap().into(),
-            condemned: Condemned::default(),
-            depths: Arc::default(),
-            metrics: Arc::default(),
-        };
-        let mut writer = Writer::new(connection, data_dir.clone(), choices, watched).unwrap();
-
-        let (small, taken) = put(10);
-        writer.write(puts([small]));
-        assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
-        let (large, put_off) = put(60_000);
-        let (beside, put_off_too) = put(10);
-        writer.write(puts([beside, large]));
-        for refused in [put_off, put_off_too] {
-            let refusal = ids(refused).unwrap_err();
-            assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
-        }
-        assert!(!writer.condemned.is_set());
-        writer.connection.pragma_update(None, "max_page_count", pages + 100).unwrap();
-        let (again, taken) = put(60_000);
-        let (gone, _) = put(10);
-        writer.write(puts([gone, again]));
-        assert_eq!(ids(taken).unwrap()[0], "2-1", "whoever has gone is not stored");
-
-        drop(writer);
-        let connection = data_dir.open().unwrap();
-        let ids = Ids::read(&connection).unwrap();
-        assert!(ids.next > 2);
-    }
 }

@@ -1,0 +1,226 @@
+//! What one commit does when something of it fails.
+
+use super::*;
+use crate::backends::sqlite::leasing::Round;
+use crate::backends::sqlite::work::{Ask, Question};
+use crate::backends::sqlite::{DataDir, lists};
+use crate::limits;
+use crate::message::Message;
+use crate::model::{
+    Addressed, Changes, Clock, DeliveryKey, Effect, Endpoint, Envelope, Expect, LeaseId, MessageId,
+    NotStepped, Role, Step, Stepped, Verdict,
+};
+use listgate_lmtp::Refusal;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
+
+fn put(size: usize) -> (Put, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
+    let list = Arc::new(crate::model::List {
+        list_id: "a.b".to_owned(),
+        address: "a@b".parse().unwrap(),
+        state: crate::model::ListState::Open,
+        max_size: None,
+    });
+    let to = [None, None, Some("c".to_owned())].map(|detail| Addressed {
+        recipient: "a@b".to_owned(),
+        endpoint: Endpoint { list: list.clone(), role: Role::Post, detail },
+    });
+    let envelope = Envelope {
+        mail_from: listgate_lmtp::ReversePath::Null,
+        peer: String::new(),
+        lhlo: String::new(),
+        transport: "LMTP",
+        received_at: SystemTime::now(),
+    };
+    let message = Message {
+        body: Body::Memory(vec![b'x'; size]),
+        original_size: 0,
+        message_id: String::new(),
+        facts: crate::message::Facts::default(),
+        digest: [0; 32],
+    };
+    let (answer, answered) = oneshot::channel();
+    static KEYS: AtomicU64 = AtomicU64::new(0);
+    let key = DeliveryKey { gate: 0, n: KEYS.fetch_add(1, Ordering::Relaxed) };
+    (Put { delivery: Delivery { key, envelope, message, to: to.into(), as_of: None }, answer }, answered)
+}
+
+fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Vec<String>, Refusal> {
+    let queued = answered.blocking_recv().unwrap().map_err(|why| match why {
+        NotStored::Store(why) => why.refusal(),
+        NotStored::Changed(_) => panic!("no list has changed"),
+    })?;
+    Ok(queued.iter().map(ToString::to_string).collect())
+}
+
+fn puts(puts: impl Into<Vec<Put>>) -> Batch {
+    Batch { puts: puts.into(), asks: Vec::new() }
+}
+
+/// A writer on a new database with the list `a@b`.
+struct Rig {
+    writer: Writer,
+    data: DataDir,
+    /// Pages of the new database.
+    pages: u32,
+    _dir: tempfile::TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        let mut connection = data.open_or_create().unwrap();
+        lists::create(&mut connection, &["a@b".parse().unwrap()], 0).unwrap();
+        let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let (redelivery, owner, clock) = (crate::Redelivery::Off, String::new(), Clock::default());
+        let watched = Watched {
+            held: data.held(None).unwrap().into(),
+            condemned: Condemned::default(),
+            depths: Arc::default(),
+            metrics: Arc::default(),
+        };
+        let choices = Choices { redelivery, owner, clock };
+        let writer = Writer::new(connection, data.clone(), choices, watched).unwrap();
+        Self { writer, data, pages, _dir: dir }
+    }
+
+    fn allow_pages(&self, more: u32) {
+        self.writer.connection.pragma_update(None, "max_page_count", self.pages + more).unwrap();
+    }
+
+    /// Writes puts and what is asked in one commit, and gives the replies.
+    fn write<const N: usize>(
+        &mut self,
+        puts: Vec<Put>,
+        questions: [Question; N],
+    ) -> [Result<Reply, StoreError>; N] {
+        let asks = questions.map(|question| {
+            let (answer, answered) = oneshot::channel();
+            (Ask { question, answer }, answered)
+        });
+        let (asks, answers): (Vec<_>, Vec<_>) = asks.into_iter().unzip();
+        self.writer.write(Batch { puts, asks });
+        let replies: Vec<_> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
+        replies.try_into().unwrap_or_else(|_| panic!("a reply to each"))
+    }
+
+    /// Stores messages in a commit of their own, and leases their first entries.
+    fn lease(&mut self, count: usize) -> Vec<LeaseId> {
+        let (puts, answers): (Vec<_>, Vec<_>) = (0..count).map(|_| put(10)).unzip();
+        let [] = self.write(puts, []);
+        answers.into_iter().for_each(|answer| drop(ids(answer).unwrap()));
+        let lease = Question::Lease {
+            round: Round::new(crate::model::Name::In, false, ""),
+            max: 2 * count,
+            hold: Duration::from_secs(60),
+        };
+        let [Ok(Reply::Leased { leases, .. })] = self.write(Vec::new(), [lease]) else { panic!("no lease") };
+        leases.iter().map(crate::model::Lease::id).filter(|lease| lease.entry.n == 1).collect()
+    }
+
+    fn entries(&self) -> u64 {
+        let sql = "SELECT count(*) FROM entry";
+        self.data.open().unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn stepped(reply: &Result<Reply, StoreError>) -> &[Result<Stepped, NotStepped>] {
+    match reply {
+        Ok(Reply::Stepped(stepped)) => stepped,
+        Ok(_) => panic!("it is no reply to steps"),
+        Err(why) => panic!("{why}"),
+    }
+}
+
+#[test]
+fn a_step_that_fails_harms_no_put_and_no_other_step_of_the_commit() {
+    let mut rig = Rig::new();
+    let leases = rig.lease(4);
+    let done = |at: usize| Step::settling(leases[at], Verdict::Done);
+    let stale = LeaseId { fence: leases[1].fence + 1, ..leases[1] };
+    let steps = [
+        done(0),
+        // Its reference breaks a constraint, after another was made.
+        done(1).with(Effect::Keep(MessageId(1))).unwrap().with(Effect::Keep(MessageId(99))).unwrap(),
+        Step::settling(stale, Verdict::Done).with(Effect::Keep(MessageId(1))).unwrap(),
+        done(2).expecting(Expect::Lists(Changes(-1))).unwrap(),
+        done(3),
+    ];
+    let before = rig.entries();
+    let (first, first_taken) = put(10);
+    let (second, second_taken) = put(10);
+    let [reply] = rig.write(vec![first, second], [Question::Step(steps.to_vec())]);
+    assert_eq!(ids(first_taken).unwrap().len() + ids(second_taken).unwrap().len(), 6);
+    let [Ok(_), Err(broken), Err(stale), Err(outdated), Ok(_)] = stepped(&reply) else { panic!() };
+    assert!(matches!(broken, NotStepped::Store(why) if !why.is_final()), "{broken:?}");
+    assert!(matches!((stale, outdated), (NotStepped::Stale, NotStepped::Outdated)));
+    assert_eq!(rig.entries(), before + 4 - 2, "two entries for each message, and two steps");
+    let kept = "SELECT count(*) FROM kept";
+    assert_eq!(rig.data.open().unwrap().query_row(kept, [], |row| row.get(0)), Ok(0));
+}
+
+#[test]
+fn a_panic_in_a_decision_harms_no_put_and_leaves_the_entry_to_be_leased_again() {
+    let mut rig = Rig::new();
+    let [lease] = rig.lease(1)[..] else { panic!() };
+    // A decision is made where its consumer is, and only its result comes to the writer.
+    let decision = std::thread::spawn(|| -> Step { panic!("injected by a test") });
+    let (beside, taken) = put(10);
+    let [] = rig.write(vec![beside], []);
+    assert!(decision.join().is_err());
+    assert!(ids(taken).is_ok() && !rig.writer.condemned.is_set());
+    let release = Question::Step(vec![Step::settling(lease, Verdict::Release)]);
+    let [reply] = rig.write(Vec::new(), [release]);
+    assert!(stepped(&reply)[0].is_ok(), "its lease is what it was");
+}
+
+#[test]
+fn without_space_for_the_steps_the_mail_is_stored_all_the_same() {
+    let mut rig = Rig::new();
+    let leases = rig.lease(30);
+    rig.allow_pages(0);
+    let used: u32 = rig.writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    // Room for a message, and not for what is said of thirty.
+    rig.allow_pages(used - rig.pages + 3);
+    let why = "w".repeat(limits::REASON);
+    let shunt = |lease: &LeaseId| Step::settling(*lease, Verdict::Shunt { why: why.clone() });
+    let steps = || Question::Step(leases.iter().map(shunt).collect());
+    let (beside, taken) = put(10);
+    let [reply] = rig.write(vec![beside], [steps()]);
+    assert_eq!(ids(taken).unwrap().len(), 3);
+    let why = reply.err().expect("there is no room for the steps");
+    assert!(why.to_string().contains("store the mail") && !why.is_final(), "{why}");
+    assert!(!rig.writer.condemned.is_set());
+    rig.allow_pages(10_000);
+    let [reply] = rig.write(Vec::new(), [steps()]);
+    assert!(stepped(&reply).iter().all(Result::is_ok), "nothing of them had happened");
+}
+
+#[test]
+fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
+    let mut rig = Rig::new();
+    rig.allow_pages(8);
+    let writer = &mut rig.writer;
+
+    let (small, taken) = put(10);
+    writer.write(puts([small]));
+    assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
+    let (large, put_off) = put(60_000);
+    let (beside, put_off_too) = put(10);
+    writer.write(puts([beside, large]));
+    for refused in [put_off, put_off_too] {
+        let refusal = ids(refused).unwrap_err();
+        assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
+    }
+    assert!(!writer.condemned.is_set());
+    rig.allow_pages(100);
+    let (again, taken) = put(60_000);
+    let (gone, _) = put(10);
+    rig.writer.write(puts([gone, again]));
+    assert_eq!(ids(taken).unwrap()[0], "2-1", "whoever has gone is not stored");
+
+    let ids = Ids::read(&rig.data.open().unwrap()).unwrap();
+    assert!(ids.next > 2);
+}
