@@ -13,8 +13,9 @@ pub(crate) fn run(no_skips: bool) -> bool {
     cargo_step(&mut steps, &["fmt", "--all", "--check"]);
     cargo_step(&mut steps, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     let summary = tests(&mut steps, &[]);
-    steps.step("cargo doc --workspace --no-deps", || {
-        run::succeed(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    let doc = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    steps.step(&format!("cargo {}", doc.join(" ")), || {
+        run::succeed(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"))
     });
     close(&steps, &summary, no_skips)
 }

@@ -1,8 +1,8 @@
 //! A backend in memory, for tests. It behaves as a distant database does: each call yields before it answers,
 //! some say that the database is away, an answer may be lost after its commit, and depths are old.
 
-use super::Backend;
 use super::answer::Answer;
+use super::backend::Backend;
 use super::delivery::{Delivery, NotStored};
 use super::intake_store::IntakeStore;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};

@@ -1,10 +1,11 @@
 //! Where lists and queues are stored. Each backend owns its connections and its schema.
 //!
-//! What a backend must be is written as traits by purpose: [`Registry`] (lists and domains), [`IntakeStore`]
-//! (arriving mail), [`LeaseStore`] (who works the queues), [`BrowseStore`] (what operators look at) and [`ListAdmin`] (what they do to lists). A backend
+//! What a backend must be is written as traits by purpose: `Registry` (lists and domains), `IntakeStore`
+//! (arriving mail), [`LeaseStore`] (who works the queues), `BrowseStore` (what operators look at) and [`ListAdmin`] (what they do to lists). A backend
 //! has what it can.
 
 mod answer;
+mod backend;
 mod browse;
 mod condemned;
 #[cfg(test)]
@@ -26,25 +27,11 @@ mod space;
 pub(crate) mod sqlite;
 
 pub(crate) use answer::Answer;
-pub(crate) use browse::{BrowseStore, Wanted};
+pub(crate) use backend::{Backend, Client};
+pub(crate) use browse::Wanted;
 pub(crate) use delivery::{Delivery, NotStored};
-pub(crate) use intake_store::IntakeStore;
 pub(crate) use lease_store::{LeaseRequest, LeaseStore, Leased};
 pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;
 pub(crate) use queued::Queued;
-pub(crate) use registry::Registry;
 pub(crate) use space::space_at;
-
-use std::sync::Arc;
-
-/// What a gate needs of a backend.
-pub(crate) trait Backend: Registry + IntakeStore {
-    /// The way to its queues for consumers in this process; `None` where others work them.
-    fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>>;
-}
-
-/// What commands need of a backend, beside the gate that serves it or without one.
-pub(crate) trait Client: Registry + BrowseStore {}
-
-impl<B: Registry + BrowseStore> Client for B {}

@@ -1,6 +1,7 @@
 //! `listgate backup`
 
-use super::{CliError, Site};
+use super::error::CliError;
+use super::site::Site;
 use crate::backends::sqlite::backup::{Copied, backup};
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! `listgate bench`: many messages, and how fast a server takes them.
 
-use super::{CliError, Site, send};
+use super::error::CliError;
+use super::send;
+use super::site::Site;
 use crate::bench::mail::{Mail, Recipients, Sizes};
 use crate::bench::{self, Plan, Until};
 use crate::config::ListenAddress;
@@ -20,8 +22,11 @@ accepted for all its recipients.";
 #[derive(clap::Args)]
 #[command(after_help = MEANING)]
 pub(super) struct Args {
-    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path [default: the first of server.listen]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(
+        help = "The server: 127.0.0.1:8024, [::1]:8024 or unix:/path [default: the first of server.listen]",
+        long,
+        value_name = "ADDR"
+    )]
     server: Option<ListenAddress>,
     /// A recipient of each message; may be repeated. One {} in it is a number from 1
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]

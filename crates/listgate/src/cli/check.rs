@@ -1,8 +1,9 @@
 //! `listgate check`: what RCPT would answer, from the code that answers.
 
+use super::error::CliError;
 use super::output::msgdata;
 use super::send::without_brackets;
-use super::{CliError, Site};
+use super::site::Site;
 use crate::backends::Client;
 use crate::capacity::Capacity;
 use crate::config::{Config, RefuseAt};

@@ -1,6 +1,7 @@
 //! `listgate config`: what the configuration comes to, printed as a configuration file.
 
-use super::{CliError, Site};
+use super::error::CliError;
+use super::site::Site;
 use crate::config::{Config, ConfigError, HomeKind};
 use listgate_lmtp::BareNewline;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 //! `listgate doctor`
 
+use super::error::CliError;
 use super::output::wrapped;
-use super::{CliError, Site};
+use super::site::Site;
 use crate::config::{Config, ListenAddress};
 use crate::doctor::{Extent, Finding, Verdict, examine};
 use std::io::{self, Write};

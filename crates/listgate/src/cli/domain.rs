@@ -1,6 +1,7 @@
 //! `listgate domain`
 
-use super::{CliError, Site, wait};
+use super::error::CliError;
+use super::site::{Site, wait};
 use std::io::{self, Write};
 use std::process::ExitCode;
 

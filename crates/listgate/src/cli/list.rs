@@ -1,7 +1,8 @@
 //! `listgate list`
 
+use super::error::CliError;
 use super::output::{age, fitted, rfc3339};
-use super::{CliError, Site, wait};
+use super::site::{Site, wait};
 use crate::backends::ListAdmin;
 use crate::model::Role;
 use crate::model::{List, ListAddress, ListFacts, ListState};

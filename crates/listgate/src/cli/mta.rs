@@ -3,7 +3,8 @@
 mod exim;
 mod postfix;
 
-use super::{CliError, Site, wait};
+use super::error::CliError;
+use super::site::{Site, wait};
 use crate::config::ListenAddress;
 use std::io::{self, Write};
 use std::process::ExitCode;

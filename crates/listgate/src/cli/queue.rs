@@ -1,7 +1,8 @@
 //! `listgate queue`
 
+use super::error::CliError;
 use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
-use super::{CliError, Site, wait};
+use super::site::{Site, wait};
 use crate::backends::{Client, Wanted};
 use crate::model::{Arrival, Change, Entry, Id, Name};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! `listgate send`: a real LMTP client.
 
-use super::{CliError, Site};
+use super::error::CliError;
+use super::site::Site;
 use crate::config::ListenAddress;
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
 use std::fs;
@@ -21,8 +22,11 @@ pub(super) struct Args {
     /// The envelope sender; left out, it is the null sender <>
     #[arg(long, value_name = "ADDRESS", default_value = "<>", value_parser = sender)]
     from: ReversePath,
-    /// The server: 127.0.0.1:8024, [::1]:8024 or unix:/path [default: the first of server.listen]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(
+        help = "The server: 127.0.0.1:8024, [::1]:8024 or unix:/path [default: the first of server.listen]",
+        long,
+        value_name = "ADDR"
+    )]
     server: Option<ListenAddress>,
     /// The message; standard input when left out. Lines may end with LF
     file: Option<PathBuf>,

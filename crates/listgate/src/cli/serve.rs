@@ -1,7 +1,8 @@
 //! `listgate serve`
 
+use super::error::CliError;
 use super::log::{self, LogFormat};
-use super::{CliError, Site};
+use super::site::Site;
 use crate::backends::mailman::SiteError;
 use crate::backends::mailman::cfg::Site as Mailman;
 use crate::config::{HomeKind, ListenAddress, RefuseAt};
@@ -14,8 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Where to listen: 127.0.0.1:8024, [::1]:8024 or unix:/path; may be repeated
-    #[arg(long, value_name = "ADDR")]
+    #[arg(
+        help = "Where to listen: 127.0.0.1:8024, [::1]:8024 or unix:/path; may be repeated",
+        long,
+        value_name = "ADDR"
+    )]
     listen: Vec<ListenAddress>,
     /// How the log on standard error is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]

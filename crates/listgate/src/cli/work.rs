@@ -1,7 +1,8 @@
 //! `listgate work`
 
+use super::error::CliError;
 use super::log::{self, LogFormat};
-use super::{CliError, Site};
+use super::site::Site;
 use crate::config::HomeKind;
 use crate::model::Name;
 use crate::queue::Queue;

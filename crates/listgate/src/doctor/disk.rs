@@ -1,6 +1,6 @@
 //! The data directory and the disk it is on.
 
-use super::{AS_THE_GATE, Finding};
+use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::sqlite::DataDir;
 use crate::backends::sqlite::health::Health;
 use crate::limits;

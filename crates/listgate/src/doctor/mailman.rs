@@ -1,6 +1,7 @@
 //! A GNU Mailman 3 site: its configuration, its lists, its queues, and whether mail finds the gate.
 
-use super::{Finding, UNREAD, age, disk, listening, some, store};
+use super::finding::{Finding, UNREAD, age, some};
+use super::{disk, site, store};
 use crate::backends::mailman::cfg::Site;
 use crate::backends::mailman::database::{Database, Source};
 use crate::backends::mailman::{self, pck};
@@ -32,7 +33,7 @@ pub(super) fn examine<E>(
     };
     tell(read(&site))?;
     tell(runner(&site))?;
-    listening(config, &site.own_dir(), mailman::holder(&site), &mut tell)?;
+    site::listening(config, &site.own_dir(), mailman::holder(&site), &mut tell)?;
     tell(own_dir(&site))?;
     tell(lists(&site))?;
     for (queue, dir) in Name::ALL.into_iter().zip(&site.queues) {

@@ -1,6 +1,6 @@
 //! The configuration, the gate, and where it listens.
 
-use super::{AS_THE_GATE, Finding};
+use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
 use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
 use crate::socketmap::netstring;
@@ -307,4 +307,24 @@ fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
         ),
         Ok(_) => Finding::ok(check, format!("{address} was left behind; the next start replaces it")),
     }
+}
+
+/// The gate that holds the lock in `dir`, and where it listens. Whether it is running.
+pub(super) fn listening<E>(
+    config: &Config,
+    dir: &Path,
+    holder: io::Result<Holder>,
+    mut tell: impl FnMut(Finding) -> Result<(), E>,
+) -> Result<bool, E> {
+    let running = matches!(&holder, Ok(Holder::Serving(_)));
+    // One whose directory was replaced ends: nobody answers where it listens, and nobody else may listen there yet.
+    let is_ending = matches!(&holder, Ok(Holder::Replaced(_)));
+    tell(gate(dir, holder))?;
+    if is_ending {
+        return Ok(false);
+    }
+    config.listen.iter().map(|listen| address(listen, running)).try_for_each(&mut tell)?;
+    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut tell)?;
+    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut tell)?;
+    Ok(running)
 }

@@ -1,6 +1,6 @@
 //! The database, the spool directory, and what is in them.
 
-use super::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
+use super::finding::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
 use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
 use crate::backends::sqlite::{DataDir, lists};
 use crate::config::Config;

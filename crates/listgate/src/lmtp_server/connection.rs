@@ -1,8 +1,9 @@
 //! One connection: octets between a socket and a [`Session`], its questions to the intake.
 
 use super::guard::guarded;
+use super::shared::Shared;
+use super::stage::{Stage, reached};
 use super::transaction::{Arriving, Ended, Transaction};
-use super::{Shared, Stage, reached};
 use crate::backends::Queued;
 use crate::intake::{Delivered, Outcome, Recipient};
 use crate::limits;

@@ -1,7 +1,9 @@
 //! Where connections come from.
 
 use super::admission::Caller;
-use super::{Shared, Stage, connection, reached};
+use super::connection;
+use super::shared::Shared;
+use super::stage::{Stage, reached};
 use crate::config::ListenAddress;
 use crate::file_id::FileId;
 use crate::limits;

@@ -4,60 +4,11 @@ mod admission;
 mod connection;
 mod guard;
 mod listener;
+mod shared;
+mod stage;
 mod transaction;
 
 pub(crate) use admission::Admission;
 pub(crate) use listener::{Listener, Stream, serve};
-
-use crate::intake::Intake;
-use crate::metrics::Metrics;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
-
-/// What every session shares.
-pub(crate) struct Shared {
-    pub(crate) intake: Intake,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) settings: Arc<listgate_lmtp::Settings>,
-    /// Whether the log has addresses in part only.
-    pub(crate) mask_addresses: bool,
-    /// The longest wait for a peer that does not read.
-    pub(crate) write_timeout: Duration,
-}
-
-impl Shared {
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.intake.metrics
-    }
-
-    /// An address as the log has it.
-    pub(crate) fn named(&self, address: &str) -> String {
-        if self.mask_addresses { masked(address) } else { address.to_owned() }
-    }
-}
-
-/// An address without most of its local part: whose mail it was is nobody's business.
-fn masked(address: &str) -> String {
-    match address.rsplit_once('@') {
-        Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or_default()),
-        None => address.to_owned(),
-    }
-}
-
-/// How a gate ends.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
-pub(crate) enum Stage {
-    /// Mail is taken.
-    Open,
-    /// Nothing is accepted any more; transactions in flight finish.
-    Draining,
-    /// The grace time is over.
-    Ended,
-}
-
-/// Waits until the gate has come to `stage`, or is gone.
-pub(crate) async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
-    // An error means that the gate is gone, which is past every stage.
-    let _ = stages.wait_for(|now| *now >= stage).await;
-}
+pub(crate) use shared::Shared;
+pub(crate) use stage::{Stage, reached};

@@ -1,6 +1,6 @@
 //! One transaction, from an accepted MAIL to its outcome, and the one line that the log has about it.
 
-use super::Shared;
+use super::shared::Shared;
 use crate::backends::Queued;
 use crate::capacity::Reserved;
 use crate::intake::{Outcome, Recipient};

@@ -13,7 +13,8 @@ mod rigs;
 mod steps;
 mod trouble;
 
-use super::{Backend, BrowseStore, Delivery, LeaseRequest, LeaseStore, Leased, Queued};
+use super::browse::BrowseStore;
+use super::{Backend, Delivery, LeaseRequest, LeaseStore, Leased, Queued};
 use crate::message::{Incoming, Spool};
 use crate::model::{
     Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped, Role,

@@ -7,7 +7,9 @@ use super::pck::{self, Queues};
 use super::publish::{Answer, Publisher};
 use super::site_error::SiteError;
 use super::writer::Writer;
+use crate::backends::answer;
 use crate::backends::answer::at_once;
+use crate::backends::backend::Backend;
 use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::hand_off::HandOff;
@@ -18,7 +20,6 @@ use crate::backends::lock::{self, Holder, Lock};
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
-use crate::backends::{self, Backend};
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
@@ -134,23 +135,23 @@ impl Mailman {
 
 impl Registry for Mailman {
     /// Nobody counts them.
-    fn changes(&self, _asked: Instant) -> backends::Answer<'_, Option<Changes>> {
+    fn changes(&self, _asked: Instant) -> answer::Answer<'_, Option<Changes>> {
         at_once(Ok(None))
     }
 
-    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> backends::Answer<'a, Option<Arc<List>>> {
+    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> answer::Answer<'a, Option<Arc<List>>> {
         Box::pin(self.look_up(names, asked))
     }
 
-    fn serves<'a>(&'a self, domain: &'a str) -> backends::Answer<'a, bool> {
+    fn serves<'a>(&'a self, domain: &'a str) -> answer::Answer<'a, bool> {
         Box::pin(self.lists.serves(domain))
     }
 
-    fn domains(&self) -> backends::Answer<'_, Vec<String>> {
+    fn domains(&self) -> answer::Answer<'_, Vec<String>> {
         Box::pin(self.lists.domains())
     }
 
-    fn count_lists(&self) -> backends::Answer<'_, u64> {
+    fn count_lists(&self) -> answer::Answer<'_, u64> {
         Box::pin(self.lists.count_lists())
     }
 }
@@ -163,23 +164,23 @@ impl Backend for Mailman {
 }
 
 impl IntakeStore for Mailman {
-    fn put(&self, delivery: Delivery) -> backends::Answer<'_, Vec<Queued>, NotStored> {
+    fn put(&self, delivery: Delivery) -> answer::Answer<'_, Vec<Queued>, NotStored> {
         Box::pin(async { Ok(self.write(delivery).await?) })
     }
 
     /// Mailman's runners are always there, and their files are not counted at each RCPT.
-    fn depth(&self, _queue: Name, _age: Duration) -> backends::Answer<'_, Depth> {
+    fn depth(&self, _queue: Name, _age: Duration) -> answer::Answer<'_, Depth> {
         at_once(Ok(Depth::default()))
     }
 
-    fn space(&self) -> backends::Answer<'_, Space> {
+    fn space(&self) -> answer::Answer<'_, Space> {
         at_once(self.space.or_look(|| {
             self.held.check()?;
             Ok(self.writer.queues.space()?.least(pck::space(&self.spool)?))
         }))
     }
 
-    fn backlog(&self) -> backends::Answer<'_, Vec<QueueNow>> {
+    fn backlog(&self) -> answer::Answer<'_, Vec<QueueNow>> {
         Box::pin(self.look_at_queues())
     }
 

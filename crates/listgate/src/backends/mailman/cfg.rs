@@ -2,20 +2,23 @@
 //! would make it fail is an error that names file, section and key.
 
 mod database;
+mod error;
 mod expand;
 mod paths;
 mod settings;
+mod surroundings;
 mod syntax;
+
+pub(crate) use error::CfgError;
 
 use super::database::Database;
 use crate::model::Name;
 use expand::absolute;
 use paths::{ONLY_MAILMAN_KNOWS, Paths};
 use settings::Settings;
-use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::{env, io};
+use surroundings::Surroundings;
 
 /// What a gate in front of Mailman has to know of its site.
 #[derive(Debug)]
@@ -38,29 +41,6 @@ pub(crate) struct Site {
     pub(crate) site_owner: String,
     /// Whether Mailman's own LMTP runner is switched on.
     pub(crate) lmtp_runner: bool,
-}
-
-/// Why a site's configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CfgError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{}, line {line}: {why}; Mailman does not start with such a line", path.display())]
-    Syntax { path: PathBuf, line: usize, why: &'static str },
-    #[error("{}: {why}", path.display())]
-    Value { path: PathBuf, why: String },
-    #[error("the path {} is not in UTF-8: move the site or the working directory", path.display())]
-    NotText { path: PathBuf },
-}
-
-/// What besides the file decides what Mailman reads in it.
-struct Surroundings {
-    cwd: String,
-    home: Option<OsString>,
-    /// `MAILMAN_CONFIG_FILE`
-    config_file: Option<OsString>,
-    /// `MAILMAN_VAR_DIR`
-    var_dir: Option<String>,
 }
 
 impl Site {
@@ -90,17 +70,7 @@ impl Site {
     /// # Errors
     /// Mailman would not start with it either, or its database is one that is not supported.
     pub(crate) fn read(cfg: Option<&Path>) -> Result<Self, CfgError> {
-        let cwd = env::current_dir().map_err(|source| CfgError::Read { path: PathBuf::from("."), source })?;
-        let var_dir = env::var_os("MAILMAN_VAR_DIR").map(|dir| text(Path::new(&dir))).transpose()?;
-        Self::read_in(
-            &Surroundings {
-                cwd: text(&cwd)?,
-                home: env::var_os("HOME"),
-                config_file: env::var_os("MAILMAN_CONFIG_FILE"),
-                var_dir,
-            },
-            cfg,
-        )
+        Self::read_in(&Surroundings::now()?, cfg)
     }
 
     fn read_in(around: &Surroundings, cfg: Option<&Path>) -> Result<Self, CfgError> {
@@ -125,25 +95,6 @@ impl Site {
             lmtp_runner: lmtp_runner(&settings)?,
             cfg: settings.cfg,
         })
-    }
-}
-
-impl Surroundings {
-    /// The site's file. Mailman follows the links of a file that it is given, not of one that it finds.
-    fn find(&self, given: Option<&Path>) -> Result<Option<PathBuf>, CfgError> {
-        let told = self.config_file.as_deref().filter(|file| !file.is_empty()).map(Path::new);
-        if let Some(path) = given.or(told) {
-            let real = Path::new(&self.cwd).join(path).canonicalize();
-            return real.map(Some).map_err(|source| CfgError::Read { path: path.to_owned(), source });
-        }
-        let home = self.home.as_ref().map(|home| Path::new(home).join(".mailman.cfg"));
-        // Mailman goes on to ../etc beside its own program, which we do not know.
-        let places = [Some("mailman.cfg".into()), Some("var/etc/mailman.cfg".into()), home]
-            .into_iter()
-            .flatten()
-            .chain(["/etc/mailman.cfg".into(), "/etc/mailman3/mailman.cfg".into()]);
-        let found = places.map(|place| Path::new(&self.cwd).join(place)).find(|path| path.exists());
-        found.map(|path| Ok(absolute(&self.cwd, &text(&path)?).into())).transpose()
     }
 }
 
@@ -178,10 +129,6 @@ fn lmtp_runner(settings: &Settings) -> Result<bool, CfgError> {
         "false" | "no" | "0" | "off" | "disabled" | "disable" => Ok(false),
         _ => Err(settings.wrong("runner.lmtp", "start", "write yes or no")),
     }
-}
-
-fn text(path: &Path) -> Result<String, CfgError> {
-    path.to_str().map(str::to_owned).ok_or_else(|| CfgError::NotText { path: path.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Exim's side: a domain list, an ACL entry, a router and a transport.
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::config::{Config, ListenAddress, RefuseAt};
 use crate::socketmap::here;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Postfix's side: lines for main.cf.
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::config::{Config, ListenAddress, RefuseAt};
 use crate::socketmap::{below_the_queue, here, nexthop};
 

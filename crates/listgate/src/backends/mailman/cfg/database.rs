@@ -1,9 +1,10 @@
 //! `[database] class` and `url`.
 
+use super::error::CfgError;
 use super::expand::absolute;
 use super::paths::{ONLY_MAILMAN_KNOWS, Paths};
 use super::settings::Settings;
-use super::{CfgError, Database};
+use crate::backends::mailman::database::Database;
 
 const SQLITE_CLASS: &str = "mailman.database.sqlite.SQLiteDatabase";
 

@@ -1,8 +1,9 @@
 //! The directories of a site's layout.
 
+use super::error::CfgError;
 use super::expand::{absolute, expand};
 use super::settings::Settings;
-use super::{CfgError, Surroundings, text};
+use super::surroundings::{Surroundings, text};
 use std::borrow::Cow;
 
 /// Stands for what only Mailman's own program knows: the folder that it is in, or its templates.

@@ -1,7 +1,8 @@
 //! What all the files together say: Mailman's defaults, the files that the site's own extends, and it.
 
-use super::CfgError;
+use super::error::CfgError;
 use super::expand::absolute;
+use super::surroundings::text;
 use super::syntax::{File, Options};
 use std::collections::BTreeMap;
 use std::fs;
@@ -137,7 +138,7 @@ fn extended(path: &Path, file: &File) -> Result<Option<PathBuf>, CfgError> {
     let meta = file.sections().find(|(name, _)| *name == "meta");
     let Some(name) = meta.and_then(|(_, options)| options.get("extends").cloned()) else { return Ok(None) };
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let found = PathBuf::from(absolute(&super::text(folder)?, &format!("./{name}")));
+    let found = PathBuf::from(absolute(&text(folder)?, &format!("./{name}")));
     if !found.is_file() {
         let why = format!(
             "[meta] extends: {name}: there is no file {}; the name counts from the folder of this file",

@@ -1,7 +1,9 @@
 //! Against Mailman itself where it is installed, and what it would not say so well.
 
+use super::surroundings::text;
 use super::*;
 use serde_json::{Value, json};
+use std::env;
 use std::fs;
 use std::process::Command;
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use super::pck::{self, Mail, Queues};
 use super::pickle::Metadata;
 use super::read_pickle::PickleError;
 use super::{Mailman, cfg};
-use crate::backends::IntakeStore;
+use crate::backends::intake_store::IntakeStore;
 use crate::limits;
 use crate::message::Style;
 use crate::message::{Body, Incoming, Spool};

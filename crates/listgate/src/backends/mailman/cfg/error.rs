@@ -1,0 +1,17 @@
+//! Why a site's configuration cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a site's configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CfgError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}, line {line}: {why}; Mailman does not start with such a line", path.display())]
+    Syntax { path: PathBuf, line: usize, why: &'static str },
+    #[error("{}: {why}", path.display())]
+    Value { path: PathBuf, why: String },
+    #[error("the path {} is not in UTF-8: move the site or the working directory", path.display())]
+    NotText { path: PathBuf },
+}

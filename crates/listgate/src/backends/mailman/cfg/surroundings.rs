@@ -1,0 +1,51 @@
+//! What besides mailman.cfg decides what Mailman reads in it.
+
+use super::error::CfgError;
+use super::expand::absolute;
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What besides the file decides what Mailman reads in it.
+pub(super) struct Surroundings {
+    pub(super) cwd: String,
+    pub(super) home: Option<OsString>,
+    /// `MAILMAN_CONFIG_FILE`
+    pub(super) config_file: Option<OsString>,
+    /// `MAILMAN_VAR_DIR`
+    pub(super) var_dir: Option<String>,
+}
+
+impl Surroundings {
+    /// Of this process.
+    pub(super) fn now() -> Result<Self, CfgError> {
+        let cwd = env::current_dir().map_err(|source| CfgError::Read { path: PathBuf::from("."), source })?;
+        Ok(Self {
+            cwd: text(&cwd)?,
+            home: env::var_os("HOME"),
+            config_file: env::var_os("MAILMAN_CONFIG_FILE"),
+            var_dir: env::var_os("MAILMAN_VAR_DIR").map(|dir| text(Path::new(&dir))).transpose()?,
+        })
+    }
+
+    /// The site's file. Mailman follows the links of a file that it is given, not of one that it finds.
+    pub(super) fn find(&self, given: Option<&Path>) -> Result<Option<PathBuf>, CfgError> {
+        let told = self.config_file.as_deref().filter(|file| !file.is_empty()).map(Path::new);
+        if let Some(path) = given.or(told) {
+            let real = Path::new(&self.cwd).join(path).canonicalize();
+            return real.map(Some).map_err(|source| CfgError::Read { path: path.to_owned(), source });
+        }
+        let home = self.home.as_ref().map(|home| Path::new(home).join(".mailman.cfg"));
+        // Mailman goes on to ../etc beside its own program, which we do not know.
+        let places = [Some("mailman.cfg".into()), Some("var/etc/mailman.cfg".into()), home]
+            .into_iter()
+            .flatten()
+            .chain(["/etc/mailman.cfg".into(), "/etc/mailman3/mailman.cfg".into()]);
+        let found = places.map(|place| Path::new(&self.cwd).join(place)).find(|path| path.exists());
+        found.map(|path| Ok(absolute(&self.cwd, &text(&path)?).into())).transpose()
+    }
+}
+
+pub(super) fn text(path: &Path) -> Result<String, CfgError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| CfgError::NotText { path: path.to_owned() })
+}

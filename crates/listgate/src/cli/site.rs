@@ -1,0 +1,101 @@
+//! What every subcommand is told of its site, and how it reaches the backend.
+
+use super::error::CliError;
+use crate::backends::mailman;
+use crate::backends::sqlite::{self, DataDir};
+use crate::backends::{Answer, Client, ListAdmin};
+use crate::config::{Config, ConfigError, HomeKind, ListenAddress};
+use crate::doctor::denied;
+use std::path::PathBuf;
+
+/// What to use instead for the lists and domains of a Mailman site.
+const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
+
+/// What every subcommand is told.
+#[derive(clap::Args)]
+pub(super) struct Site {
+    /// Where lists and queues live
+    #[arg(long, value_name = "DIR", env = "LISTGATE_DATA_DIR", default_value = "./var", global = true)]
+    pub(super) data_dir: PathBuf,
+    /// A configuration file (TOML); none is needed
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// The mailman.cfg of a GNU Mailman 3 site: its lists and queues are used
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) mailman: Option<PathBuf>,
+}
+
+impl Site {
+    pub(super) fn config(&self) -> Result<Config, ConfigError> {
+        let mut config = self.config_without_file()?;
+        if let Some(file) = &self.config {
+            config.apply(file)?;
+        }
+        Ok(config)
+    }
+
+    pub(super) fn config_without_file(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::new(&self.data_dir);
+        if let Some(cfg) = &self.mailman {
+            config.follow_mailman(Some(cfg))?;
+        }
+        Ok(config)
+    }
+
+    /// The backend, for commands beside the gate.
+    pub(super) fn client(&self) -> Result<Box<dyn Client>, CliError> {
+        match self.config()?.home {
+            HomeKind::Sqlite => Ok(Box::new(sqlite::Client::open(&self.data())?)),
+            HomeKind::Mailman { config } => Ok(Box::new(mailman::Client::open(config.as_deref())?)),
+        }
+    }
+
+    /// The lists and domains, for commands that change them; what is missing is created if the command `creates`.
+    pub(super) fn list_admin(&self, what: &str, creates: bool) -> Result<Box<dyn ListAdmin>, CliError> {
+        let data = self.own_data(what, MAILMANS_COMMANDS)?;
+        let open = if creates { sqlite::Client::open_or_create } else { sqlite::Client::open };
+        Ok(Box::new(open(&data)?))
+    }
+
+    /// The data directory, for commands about what a Mailman site keeps itself.
+    pub(super) fn own_data(&self, what: &str, instead: &str) -> Result<DataDir, CliError> {
+        match self.config()?.home {
+            HomeKind::Sqlite => Ok(self.data()),
+            HomeKind::Mailman { .. } => {
+                Err(CliError::Other(format!("{what} of a Mailman site are Mailman's own: {instead}")))
+            }
+        }
+    }
+
+    /// The server that mail is sent to: the gate of the configuration, unless another is named.
+    pub(super) fn server(&self, named: Option<ListenAddress>) -> Result<ListenAddress, CliError> {
+        match named {
+            Some(server) => Ok(server),
+            // No configuration is without one.
+            None => Ok(self.config()?.listen.swap_remove(0)),
+        }
+    }
+
+    pub(super) fn data(&self) -> DataDir {
+        DataDir::new(&self.data_dir)
+    }
+
+    /// What of the data this user may not use, where that may be why it could not be opened.
+    pub(super) fn denied(&self, why: &CliError) -> Option<PathBuf> {
+        let opening = matches!(
+            why,
+            CliError::Home(_) | CliError::Gate(_) | CliError::Consumer(_) | CliError::Backup(_)
+        );
+        let is_ours = matches!(self.config(), Ok(Config { home: HomeKind::Sqlite, .. }));
+        (opening && is_ours).then(|| denied(&self.data())).flatten()
+    }
+}
+
+/// Waits for the answer of a backend.
+pub(super) fn wait<T, E>(answer: Answer<'_, T, E>) -> Result<T, CliError>
+where
+    CliError: From<E>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(answer)?)
+}

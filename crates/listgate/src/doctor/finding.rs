@@ -1,0 +1,81 @@
+//! What is found of one thing, and how it is shown.
+
+use crate::backends::sqlite::DataDir;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a thing is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    Ok,
+    /// Worth knowing; perhaps it is meant so.
+    Note,
+    /// Mail is lost, refused or put off, or soon will be; or something cannot be looked at.
+    Wrong,
+}
+
+/// What was found of one thing.
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) check: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) found: String,
+    pub(crate) mend: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, found: found.into(), mend: None }
+    }
+
+    pub(super) fn note(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Note, found: found.into(), mend: Some(mend.into()) }
+    }
+
+    pub(super) fn wrong(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Wrong, found: found.into(), mend: Some(mend.into()) }
+    }
+}
+
+/// How far an examination goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Looks at the database may take as long as they need.
+    pub(crate) thorough: bool,
+    /// What can be mended without losing anything is mended.
+    pub(crate) repair: bool,
+}
+
+/// Mail that nobody has looked at for so long is looked at by nobody.
+pub(super) const UNREAD: Duration = Duration::from_secs(3600);
+
+/// Names that are told of many.
+pub(super) const TOLD: usize = 5;
+
+/// The mend where something may not be read or written.
+pub(crate) const AS_THE_GATE: &str = "run this as the user that the gate runs as, or as root";
+
+/// What of the data this user may not read and write. SQLite does not say so of a file that it cannot open.
+pub(crate) fn denied(data: &DataDir) -> Option<PathBuf> {
+    let used = [data.path().to_owned(), data.database(), data.log(), data.spool()];
+    used.into_iter().find(|path| access(path, Access::READ_OK | Access::WRITE_OK) == Err(Errno::ACCESS))
+}
+
+/// How long the oldest waits, in whole minutes.
+pub(super) fn age(oldest: Duration) -> impl fmt::Display {
+    humantime::format_duration(Duration::from_secs(oldest.as_secs() / 60 * 60))
+}
+
+/// The first of many names, and how many more there are.
+pub(super) fn some(names: &[String]) -> String {
+    let told = names[..names.len().min(TOLD)].join(" ");
+    match names.len().saturating_sub(TOLD) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}
