@@ -23,7 +23,7 @@ pub struct Config {
     /// Where lists and queues live.
     pub data_dir: PathBuf,
     /// Whose lists and queues they are.
-    pub home: HomeKind,
+    pub backend: BackendKind,
     /// Where LMTP is served.
     pub listen: Vec<ListenAddress>,
     /// Our name in the greeting. Default: the machine's.
@@ -83,7 +83,7 @@ pub struct Config {
 
 /// Where lists and queues live.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum HomeKind {
+pub enum BackendKind {
     /// In the data directory.
     Sqlite,
     /// In a GNU Mailman 3 site.
@@ -93,10 +93,10 @@ pub enum HomeKind {
     },
 }
 
-/// A home as the file names it.
+/// A backend as the file names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum HomeName {
+enum BackendName {
     Sqlite,
     Mailman,
 }
@@ -117,7 +117,7 @@ impl Config {
         let limits = Limits::default();
         Self {
             data_dir: data_dir.into(),
-            home: HomeKind::Sqlite,
+            backend: BackendKind::Sqlite,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 8024)))],
             hostname: machine_name(),
             owner: "changeme@example.com".to_owned(),
@@ -170,7 +170,7 @@ impl Config {
         self.listen = vec![ListenAddress::Tcp(site.lmtp_address().map_err(ConfigError::Mailman)?)];
         self.owner = site.site_owner;
         self.verp_delimiter = site.verp_delimiter;
-        self.home = HomeKind::Mailman { config: site.cfg };
+        self.backend = BackendKind::Mailman { config: site.cfg };
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Config {
         let written: Written = toml::from_str(&text)
             .map_err(|why| ConfigError::Toml { path: path.to_owned(), why: explained(&why) })?;
         let wrong = |why| ConfigError::Value { path: path.to_owned(), why };
-        if written.is_of_mailman().map_err(wrong)? && self.home == HomeKind::Sqlite {
+        if written.is_of_mailman().map_err(wrong)? && self.backend == BackendKind::Sqlite {
             self.follow_mailman(written.mailman.config.as_deref())?;
         }
         let listens = written.server.listen.is_some();
@@ -389,7 +389,7 @@ struct Log {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Lists {
-    source: Option<HomeName>,
+    source: Option<BackendName>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -401,7 +401,7 @@ struct Mailman {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Queue {
-    backend: Option<HomeName>,
+    backend: Option<BackendName>,
     redelivery: Option<Redelivery>,
     max_entries: Option<u64>,
     max_size: Option<Size>,
@@ -438,10 +438,12 @@ impl Written {
     fn is_of_mailman(&self) -> Result<bool, String> {
         match (self.lists.source, self.queue.backend) {
             (Some(lists), Some(queue)) if lists != queue => {
-                Err("lists.source and queue.backend name different homes: lists and queues live together"
+                Err("lists.source and queue.backend name different backends: lists and queues live together"
                     .to_owned())
             }
-            (lists, queue) => Ok(lists.or(queue) == Some(HomeName::Mailman) || self.mailman.config.is_some()),
+            (lists, queue) => {
+                Ok(lists.or(queue) == Some(BackendName::Mailman) || self.mailman.config.is_some())
+            }
         }
     }
 

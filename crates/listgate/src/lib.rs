@@ -45,7 +45,7 @@ mod socketmap;
 mod support;
 mod work;
 
-pub use config::{Config, ConfigError, HomeKind, ListenAddress, Redelivery, RefuseAt};
+pub use config::{BackendKind, Config, ConfigError, ListenAddress, Redelivery, RefuseAt};
 pub use listgate_lmtp::BareNewline;
 pub use peers::Peers;
 pub use serve::{Gate, GateError};

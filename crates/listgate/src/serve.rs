@@ -5,7 +5,7 @@ use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, LeaseStore};
 use crate::capacity::Capacity;
-use crate::config::{Config, HomeKind, ListenAddress};
+use crate::config::{BackendKind, Config, ListenAddress};
 use crate::intake::{DeliveryKeys, Intake};
 use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
 use crate::message::Spool;
@@ -195,15 +195,15 @@ fn open_backend(
     metrics: &Arc<Metrics>,
     clock: Clock,
 ) -> Result<(Arc<dyn Backend>, Spool), GateError> {
-    match &config.home {
-        HomeKind::Sqlite => {
+    match &config.backend {
+        BackendKind::Sqlite => {
             let (redelivery, owner) = (config.redelivery, config.owner.clone());
             let choices = sqlite::Choices { redelivery, owner, clock };
             let data = DataDir::new(&config.data_dir);
             let backend = Sqlite::open(&data, choices, metrics).map_err(GateError::new)?;
             Ok((Arc::new(backend), Spool::new(&data.spool())))
         }
-        HomeKind::Mailman { config: cfg } => {
+        BackendKind::Mailman { config: cfg } => {
             let site = mailman::cfg::Site::read(cfg.as_deref()).map_err(GateError::new)?;
             let spool = mailman::spool(&site);
             let backend = Mailman::open(site, config.min_free, metrics).map_err(GateError::new)?;
@@ -287,7 +287,7 @@ struct House {
 }
 
 impl House {
-    /// Until the gate is stopped or its disk fails, and then until the sessions have ended. The home
+    /// Until the gate is stopped or its disk fails, and then until the sessions have ended. The backend
     /// goes last: its writer finishes what it was given.
     async fn live(mut self, mut stages: watch::Receiver<Stage>) {
         let (alive, mut all_gone) = mpsc::channel(1);

@@ -23,7 +23,7 @@ pub(super) struct Series<'s> {
 fn colour(name: &str) -> (&'static str, f64) {
     let place = match name {
         "Listgate" => 0,
-        "Listgate, Mailman home" => 1,
+        "Listgate, Mailman backend" => 1,
         "smtp-sink" => 2,
         "Dovecot LMTP" => 3,
         "Mailman's runner" => 4,

@@ -27,7 +27,7 @@ impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Listgate => "Listgate",
-            Self::ListgateMailman => "Listgate, Mailman home",
+            Self::ListgateMailman => "Listgate, Mailman backend",
             Self::Sink => "smtp-sink",
             Self::Dovecot => "Dovecot LMTP",
             Self::Mailman => "Mailman's runner",
@@ -38,7 +38,7 @@ impl Kind {
     /// What it does with a message before it says 250.
     pub(super) fn keeps(self) -> &'static str {
         match self {
-            Self::Listgate => "SQLite home: stored and synced, as it is by default",
+            Self::Listgate => "SQLite backend: stored and synced, as it is by default",
             Self::ListgateMailman => {
                 "`serve --mailman`: a file in Mailman's queue, file and directory synced"
             }
@@ -88,7 +88,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Its counts of commits. Only a Listgate with a home of its own tells.
+    /// Its counts of commits. Only a Listgate with a backend of its own tells.
     pub(super) fn commits(&self) -> Option<Commits> {
         let mut stream = TcpStream::connect(self.admin?).ok()?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;

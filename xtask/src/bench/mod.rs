@@ -92,17 +92,17 @@ fn sessions(bench: &mut Bench, docs: &Path) -> Outcome<Vec<Section>> {
     let mut section = results.section();
     section.targets = vec![
         Target::at_least(
-            "SQLite home against Mailman's runner with 4 lists, 8 sessions",
+            "SQLite backend against Mailman's runner with 4 lists, 8 sessions",
             60.0,
             times(Kind::Listgate, Kind::Mailman),
         ),
         Target::at_least(
-            "SQLite home against Dovecot LMTP, 8 sessions",
+            "SQLite backend against Dovecot LMTP, 8 sessions",
             20.0,
             times(Kind::Listgate, Kind::Dovecot),
         ),
         Target::at_least(
-            "Mailman home against Mailman's runner with 4 lists, 8 sessions",
+            "Mailman backend against Mailman's runner with 4 lists, 8 sessions",
             20.0,
             times(Kind::ListgateMailman, Kind::Mailman),
         ),
@@ -208,7 +208,7 @@ fn mailman_lists(bench: &mut Bench) -> Outcome<Vec<Section>> {
     let results = axis.measure(bench)?;
     let mut section = results.section();
     section.targets = vec![Target::at_least(
-        "Mailman home against Mailman's runner with 5,000 lists, 8 sessions",
+        "Mailman backend against Mailman's runner with 5,000 lists, 8 sessions",
         100.0,
         results.times("5,000", Kind::ListgateMailman, Kind::Mailman),
     )];

@@ -77,7 +77,7 @@ pub(super) fn section(bench: &mut Bench<'_>) -> Outcome<Section> {
             ratio(gate_ratio),
             ratio(part)
         ));
-        let what = format!("SQLite home against smtp-sink, {sessions} sessions of smtp-source");
+        let what = format!("SQLite backend against smtp-sink, {sessions} sessions of smtp-source");
         targets.push(Target::at_least(&what, target, Some(gate_ratio)));
     }
     Ok(Section { title: "The ceiling".to_owned(), text, targets })

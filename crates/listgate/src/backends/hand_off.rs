@@ -1,4 +1,4 @@
-//! A thread of a home's own, and the way to it.
+//! A thread of a backend's own, and the way to it.
 
 use crate::backends::condemned::Condemned;
 use crate::model::StoreError;
@@ -14,7 +14,7 @@ pub(super) struct HandOff<T> {
 
 impl<T: Send + 'static> HandOff<T> {
     /// Starts the thread, which runs `work` on what comes. If it panics, nobody can store anything any more,
-    /// and the home is condemned.
+    /// and the backend is condemned.
     pub(super) fn start(
         name: &'static str,
         condemned: Condemned,

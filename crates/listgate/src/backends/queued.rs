@@ -3,7 +3,7 @@
 use crate::model::{Again, Id};
 use std::fmt;
 
-/// The proof that an entry is on stable storage: what a 250 needs. Only a home makes one, after its
+/// The proof that an entry is on stable storage: what a 250 needs. Only a backend makes one, after its
 /// sync, and nobody can copy it.
 #[derive(Debug)]
 pub(crate) struct Queued {
@@ -12,7 +12,7 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
-    /// Private to the homes, so that no other code can promise what is not kept.
+    /// Private to the backends, so that no other code can promise what is not kept.
     pub(super) fn new(id: Id, again: Again) -> Self {
         Self { id, again }
     }

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::site::Site;
-use crate::config::{Config, ConfigError, HomeKind};
+use crate::config::{BackendKind, Config, ConfigError};
 use listgate_lmtp::BareNewline;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -51,8 +51,8 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
 
 /// Where a value is from that the file does not say.
 fn origin(key: &str, site: &Site, config: &Config) -> &'static str {
-    match (key, &config.home) {
-        ("site.owner" | "server.listen" | "addresses.verp_delimiter", HomeKind::Mailman { .. }) => {
+    match (key, &config.backend) {
+        ("site.owner" | "server.listen" | "addresses.verp_delimiter", BackendKind::Mailman { .. }) => {
             "mailman.cfg"
         }
         ("lists.source" | "queue.backend" | "mailman.config", _) if site.mailman.is_some() => "--mailman",
@@ -89,12 +89,12 @@ const KEYS: &[Key] = &[
     ("lmtp.add_received", |config| json!(config.add_received)),
     ("addresses.verp_delimiter", |config| json!(config.verp_delimiter)),
     ("storage.min_free", |config| size(config.min_free)),
-    ("lists.source", |config| home(&config.home)),
-    ("mailman.config", |config| match &config.home {
-        HomeKind::Mailman { config } => json!(config),
-        HomeKind::Sqlite => Value::Null,
+    ("lists.source", |config| backend(&config.backend)),
+    ("mailman.config", |config| match &config.backend {
+        BackendKind::Mailman { config } => json!(config),
+        BackendKind::Sqlite => Value::Null,
     }),
-    ("queue.backend", |config| home(&config.home)),
+    ("queue.backend", |config| backend(&config.backend)),
     ("queue.redelivery", |config| json!(config.redelivery)),
     ("queue.max_entries", |config| json!(config.max_entries)),
     ("queue.max_size", |config| config.max_octets.map_or(Value::Null, size)),
@@ -103,10 +103,10 @@ const KEYS: &[Key] = &[
     ("log.mask_addresses", |config| json!(config.mask_addresses)),
 ];
 
-fn home(home: &HomeKind) -> Value {
-    match home {
-        HomeKind::Sqlite => "sqlite".into(),
-        HomeKind::Mailman { .. } => "mailman".into(),
+fn backend(backend: &BackendKind) -> Value {
+    match backend {
+        BackendKind::Sqlite => "sqlite".into(),
+        BackendKind::Mailman { .. } => "mailman".into(),
     }
 }
 

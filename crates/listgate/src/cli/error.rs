@@ -1,7 +1,7 @@
 //! Why a command failed.
 
 use crate::backends::mailman::SiteError;
-use crate::backends::sqlite::HomeError;
+use crate::backends::sqlite::DataError;
 use crate::backends::sqlite::backup::BackupError;
 use crate::bench::BenchError;
 use crate::config::ConfigError;
@@ -16,7 +16,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Home(#[from] HomeError),
+    Data(#[from] DataError),
     #[error(transparent)]
     Mailman(#[from] SiteError),
     #[error(transparent)]

@@ -5,7 +5,7 @@ use super::log::{self, LogFormat};
 use super::site::Site;
 use crate::backends::mailman::SiteError;
 use crate::backends::mailman::cfg::Site as Mailman;
-use crate::config::{HomeKind, ListenAddress, RefuseAt};
+use crate::config::{BackendKind, ListenAddress, RefuseAt};
 use crate::limits;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -43,9 +43,9 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
-    let mailman = match &config.home {
-        HomeKind::Sqlite => None,
-        HomeKind::Mailman { config } => Some(Mailman::read(config.as_deref()).map_err(SiteError::from)?),
+    let mailman = match &config.backend {
+        BackendKind::Sqlite => None,
+        BackendKind::Mailman { config } => Some(Mailman::read(config.as_deref()).map_err(SiteError::from)?),
     };
     if let Some(site) = mailman.as_ref().filter(|site| site.lmtp_runner) {
         tracing::warn!("Mailman's own LMTP runner is switched on: {}", site.switch_off());

@@ -4,7 +4,7 @@ use super::error::CliError;
 use crate::backends::mailman;
 use crate::backends::sqlite::{self, DataDir};
 use crate::backends::{Answer, Client, ListAdmin};
-use crate::config::{Config, ConfigError, HomeKind, ListenAddress};
+use crate::config::{BackendKind, Config, ConfigError, ListenAddress};
 use crate::doctor::denied;
 use std::path::PathBuf;
 
@@ -44,9 +44,9 @@ impl Site {
 
     /// The backend, for commands beside the gate.
     pub(super) fn client(&self) -> Result<Box<dyn Client>, CliError> {
-        match self.config()?.home {
-            HomeKind::Sqlite => Ok(Box::new(sqlite::Client::open(&self.data())?)),
-            HomeKind::Mailman { config } => Ok(Box::new(mailman::Client::open(config.as_deref())?)),
+        match self.config()?.backend {
+            BackendKind::Sqlite => Ok(Box::new(sqlite::Client::open(&self.data())?)),
+            BackendKind::Mailman { config } => Ok(Box::new(mailman::Client::open(config.as_deref())?)),
         }
     }
 
@@ -59,9 +59,9 @@ impl Site {
 
     /// The data directory, for commands about what a Mailman site keeps itself.
     pub(super) fn own_data(&self, what: &str, instead: &str) -> Result<DataDir, CliError> {
-        match self.config()?.home {
-            HomeKind::Sqlite => Ok(self.data()),
-            HomeKind::Mailman { .. } => {
+        match self.config()?.backend {
+            BackendKind::Sqlite => Ok(self.data()),
+            BackendKind::Mailman { .. } => {
                 Err(CliError::Other(format!("{what} of a Mailman site are Mailman's own: {instead}")))
             }
         }
@@ -84,9 +84,9 @@ impl Site {
     pub(super) fn denied(&self, why: &CliError) -> Option<PathBuf> {
         let opening = matches!(
             why,
-            CliError::Home(_) | CliError::Gate(_) | CliError::Consumer(_) | CliError::Backup(_)
+            CliError::Data(_) | CliError::Gate(_) | CliError::Consumer(_) | CliError::Backup(_)
         );
-        let is_ours = matches!(self.config(), Ok(Config { home: HomeKind::Sqlite, .. }));
+        let is_ours = matches!(self.config(), Ok(Config { backend: BackendKind::Sqlite, .. }));
         (opening && is_ours).then(|| denied(&self.data())).flatten()
     }
 }

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
-use crate::config::HomeKind;
+use crate::config::BackendKind;
 use crate::model::Name;
 use crate::queue::Queue;
 use crate::work::{self, Plan};
@@ -61,7 +61,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
-    if let HomeKind::Mailman { .. } = site.config()?.home {
+    if let BackendKind::Mailman { .. } = site.config()?.backend {
         let why =
             "the queues of a Mailman site are worked by Mailman's own runners, which `mailman start` starts";
         return Err(CliError::Other(why.to_owned()));

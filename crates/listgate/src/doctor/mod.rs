@@ -10,7 +10,7 @@ mod store;
 use crate::backends::sqlite::DataDir;
 pub(crate) use finding::{AS_THE_GATE, Extent, Finding, Verdict, denied};
 
-use crate::config::{Config, ConfigError, HomeKind};
+use crate::config::{BackendKind, Config, ConfigError};
 use std::path::Path;
 
 /// Examines a site and tells each finding as it comes. `readable` says why `config` is without the file.
@@ -28,9 +28,9 @@ pub(crate) fn examine<E>(
         return Ok(());
     }
     site::settings(config).into_iter().try_for_each(&mut tell)?;
-    match &config.home {
-        HomeKind::Sqlite => own(config, data, extent, &mut tell),
-        HomeKind::Mailman { config: cfg } => mailman::examine(cfg.as_deref(), config, &mut tell),
+    match &config.backend {
+        BackendKind::Sqlite => own(config, data, extent, &mut tell),
+        BackendKind::Mailman { config: cfg } => mailman::examine(cfg.as_deref(), config, &mut tell),
     }
 }
 

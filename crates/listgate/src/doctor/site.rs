@@ -2,7 +2,7 @@
 
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
-use crate::config::{Config, ConfigError, HomeKind, ListenAddress, RefuseAt};
+use crate::config::{BackendKind, Config, ConfigError, ListenAddress, RefuseAt};
 use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -42,9 +42,9 @@ pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigErro
 pub(super) fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.owner == "changeme@example.com" {
-        let key = match config.home {
-            HomeKind::Sqlite => "site.owner",
-            HomeKind::Mailman { .. } => "[mailman] site_owner",
+        let key = match config.backend {
+            BackendKind::Sqlite => "site.owner",
+            BackendKind::Mailman { .. } => "[mailman] site_owner",
         };
         findings.push(Finding::note(
             "site.owner",

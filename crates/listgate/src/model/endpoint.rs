@@ -13,7 +13,7 @@ pub(crate) struct Names {
     pub(crate) whole: String,
     /// The local part without its sub-address, where it has one.
     pub(crate) base: Option<String>,
-    /// As addressed; the home replaces an alias domain.
+    /// As addressed; the backend replaces an alias domain.
     pub(crate) domain: String,
 }
 

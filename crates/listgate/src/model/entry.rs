@@ -36,7 +36,7 @@ impl FromStr for EntryId {
 /// The name of an entry, as replies, the log and the commands have it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Id {
-    /// In the embedded home, such as `3f2a-1`: never another's.
+    /// In the embedded backend, such as `3f2a-1`: never another's.
     Entry(EntryId),
     /// In a Mailman site: the name of its file, without `.pck`.
     File(String),

@@ -5,7 +5,7 @@ use listgate_lmtp::{Mailbox, is_dot_string};
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
-/// A list as a home knows it.
+/// A list as a backend knows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct List {
     /// `mylist.example.com`; a rename keeps it.
@@ -17,7 +17,7 @@ pub(crate) struct List {
     pub(crate) max_size: Option<u64>,
 }
 
-/// How often the lists and domains of a home have changed: what was found at a count holds while it is the
+/// How often the lists and domains of a backend have changed: what was found at a count holds while it is the
 /// same.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Changes(pub(crate) i64);

@@ -22,7 +22,7 @@ fn given_id(number: u64) -> String {
     format!("Message-ID: <{number}@x>\r\n")
 }
 
-/// What is stored of the message with this number. `message_id` as the home says it.
+/// What is stored of the message with this number. `message_id` as the backend says it.
 fn stored(number: u64, message_id: &str) -> String {
     let (header, body) = parts(number);
     let added =

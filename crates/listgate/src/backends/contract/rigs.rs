@@ -3,7 +3,7 @@
 use super::{Rig, TestClock};
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::memory::Memory;
-use crate::backends::sqlite::{self, DataDir, HomeError, Sqlite};
+use crate::backends::sqlite::{self, DataDir, DataError, Sqlite};
 use crate::backends::{Backend, ListAdmin};
 use crate::message::Spool;
 use crate::model::{Clock, Redelivery};
@@ -22,7 +22,7 @@ pub(super) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
     }
 }
 
-fn open_sqlite(data: &DataDir, clock: Clock) -> Result<Arc<Sqlite>, HomeError> {
+fn open_sqlite(data: &DataDir, clock: Clock) -> Result<Arc<Sqlite>, DataError> {
     let choices =
         sqlite::Choices { redelivery: Redelivery::Suppress, owner: "o@example.com".to_owned(), clock };
     Ok(Arc::new(Sqlite::open(data, choices, &Arc::default())?))
@@ -35,7 +35,7 @@ pub(super) fn sqlite() -> Rig {
 }
 
 /// On a directory that stays.
-pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, HomeError> {
+pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, DataError> {
     let (data, clock) = (DataDir::new(dir), TestClock::default());
     let backend = open_sqlite(&data, clock.clock())?;
     let created = data.clone();

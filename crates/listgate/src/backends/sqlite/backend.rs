@@ -1,7 +1,7 @@
 //! The backend of a gate: its lookups, and the way to its writer.
 
 use super::connection::{self, OpenError, Use};
-use super::data_dir::{DataDir, HomeError, remove_orphans};
+use super::data_dir::{DataDir, DataError, remove_orphans};
 use super::errors::failed;
 use super::leasing::{self, Round};
 use super::lists::{self, Known};
@@ -55,7 +55,7 @@ impl Sqlite {
         data_dir: &DataDir,
         choices: Choices,
         metrics: &Arc<Metrics>,
-    ) -> Result<Self, HomeError> {
+    ) -> Result<Self, DataError> {
         data_dir.create()?;
         let lock = Lock::take(data_dir.path())?;
         let connection = connection::open(&data_dir.database(), Use::Writer)?;
@@ -79,7 +79,7 @@ impl Sqlite {
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
         let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
-        let writer = writer.map_err(|source| HomeError::File {
+        let writer = writer.map_err(|source| DataError::File {
             operation: "start the writer for",
             path: data_dir.path().to_owned(),
             source,

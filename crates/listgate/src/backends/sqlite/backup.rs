@@ -7,7 +7,7 @@
 //!
 //! The database gets its name last, so that a directory with a `listgate.db` is a whole copy.
 
-use super::data_dir::{DataDir, HomeError};
+use super::data_dir::{DataDir, DataError};
 use crate::backends::held::HeldFiles;
 use crate::limits;
 use crate::model::StoreError;
@@ -48,7 +48,7 @@ pub(crate) enum BackupError {
     #[error("{why}; what was copied is still in {}: remove it", path.display())]
     Left { why: Box<BackupError>, path: PathBuf },
     #[error(transparent)]
-    Home(#[from] HomeError),
+    Data(#[from] DataError),
     #[error(transparent)]
     Replaced(#[from] StoreError),
 }
@@ -106,13 +106,13 @@ fn hold(from: &DataDir, snapshot: &Connection, links: &Links) -> Result<(), Back
     Ok(())
 }
 
-fn database(operation: &'static str) -> impl Fn(rusqlite::Error) -> HomeError + Copy {
-    move |source| HomeError::Database { operation, source }
+fn database(operation: &'static str) -> impl Fn(rusqlite::Error) -> DataError + Copy {
+    move |source| DataError::Database { operation, source }
 }
 
-fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeError {
+fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataError {
     let path = path.to_owned();
-    move |source| HomeError::File { operation, path, source }
+    move |source| DataError::File { operation, path, source }
 }
 
 /// Other people's mail is nobody's to read.
@@ -155,7 +155,7 @@ impl Links {
         linked.map_err(|source| BackupError::Link { file: path, dir: self.dir.clone(), source })
     }
 
-    fn each(&self, mut each: impl FnMut(&Path) -> Result<(), HomeError>) -> Result<(), HomeError> {
+    fn each(&self, mut each: impl FnMut(&Path) -> Result<(), DataError>) -> Result<(), DataError> {
         for link in fs::read_dir(&self.dir).map_err(file("read", &self.dir))? {
             each(&link.map_err(file("read", &self.dir))?.path())?;
         }
@@ -197,7 +197,7 @@ impl Target {
     }
 
     /// As closed as what is copied, also in a directory that is not.
-    fn create(&self) -> Result<(), HomeError> {
+    fn create(&self) -> Result<(), DataError> {
         let (spool, database) = (self.dir.spool(), self.partial());
         DirBuilder::new().mode(0o700).create(&spool).map_err(file("create", &spool))?;
         new_file(&database).map_err(file("create", &database))?;
@@ -221,7 +221,7 @@ impl Target {
     }
 
     /// Gives its octets.
-    fn copy_spool_file(&self, link: &Path) -> Result<u64, HomeError> {
+    fn copy_spool_file(&self, link: &Path) -> Result<u64, DataError> {
         let to = self.dir.spool().join(link.file_name().unwrap_or_default());
         let mut original = File::open(link).map_err(file("open", link))?;
         let mut copy = new_file(&to).map_err(file("create", &to))?;
@@ -231,7 +231,7 @@ impl Target {
     }
 
     /// Syncs what SQLite has not, and gives the database its name. Gives its octets.
-    fn finish(&self) -> Result<u64, HomeError> {
+    fn finish(&self) -> Result<u64, DataError> {
         for path in [self.dir.spool(), self.partial()] {
             File::open(&path).and_then(|file| file.sync_all()).map_err(file("sync", &path))?;
         }

@@ -1,7 +1,7 @@
 //! A data directory as commands use it, beside the gate that serves it or without one. What they write is a short
 //! transaction of its own.
 
-use super::data_dir::{DataDir, HomeError};
+use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
 use super::{lists, msgdata, queues};
 use crate::backends::answer::{Answer, at_once};
@@ -24,12 +24,12 @@ pub(crate) struct Client {
 
 impl Client {
     /// Of a data directory that exists: a misspelt one is not created.
-    pub(crate) fn open(data: &DataDir) -> Result<Self, HomeError> {
+    pub(crate) fn open(data: &DataDir) -> Result<Self, DataError> {
         Ok(Self::new(data.open()?, data))
     }
 
     /// Creates what is missing.
-    pub(crate) fn open_or_create(data: &DataDir) -> Result<Self, HomeError> {
+    pub(crate) fn open_or_create(data: &DataDir) -> Result<Self, DataError> {
         Ok(Self::new(data.open_or_create()?, data))
     }
 

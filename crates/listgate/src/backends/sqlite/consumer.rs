@@ -5,7 +5,7 @@
 //! lock that the gate waits for.
 
 use super::connection::write;
-use super::data_dir::{DataDir, HomeError};
+use super::data_dir::{DataDir, DataError};
 use super::errors::{failed, is_sync_failure};
 use super::leasing::{self, Round};
 use super::{queues, steps};
@@ -37,7 +37,7 @@ struct Open {
 }
 
 impl Consumer {
-    pub(crate) fn open(data: &DataDir, clock: Clock) -> Result<Self, HomeError> {
+    pub(crate) fn open(data: &DataDir, clock: Clock) -> Result<Self, DataError> {
         let mut connection = data.open_to_consume()?;
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
@@ -47,7 +47,7 @@ impl Consumer {
         };
         connection
             .wal_hook(Some(hook))
-            .map_err(|source| HomeError::Database { operation: "watch the log", source })?;
+            .map_err(|source| DataError::Database { operation: "watch the log", source })?;
         let open = Mutex::new(Open { connection, wal_pages, failed: false });
         Ok(Self { open, clock, held: data.held(None)?, spool: data.spool() })
     }

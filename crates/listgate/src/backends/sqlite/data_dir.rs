@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a data directory cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HomeError {
+pub(crate) enum DataError {
     #[error("cannot {operation} {}: {source}", path.display())]
     File { operation: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -53,24 +53,24 @@ impl DataDir {
     }
 
     /// Opens the database for a command that adds to it, creating what is missing.
-    pub(crate) fn open_or_create(&self) -> Result<Connection, HomeError> {
+    pub(crate) fn open_or_create(&self) -> Result<Connection, DataError> {
         self.create()?;
         Ok(connection::open(&self.database(), Use::Command)?)
     }
 
     /// Opens the database for a command that looks at it: a misspelt directory is not created.
-    pub(crate) fn open(&self) -> Result<Connection, HomeError> {
+    pub(crate) fn open(&self) -> Result<Connection, DataError> {
         self.open_for(Use::Command)
     }
 
     /// The same for whoever works a queue.
-    pub(crate) fn open_to_consume(&self) -> Result<Connection, HomeError> {
+    pub(crate) fn open_to_consume(&self) -> Result<Connection, DataError> {
         self.open_for(Use::Consumer)
     }
 
-    fn open_for(&self, purpose: Use) -> Result<Connection, HomeError> {
+    fn open_for(&self, purpose: Use) -> Result<Connection, DataError> {
         if !self.database().exists() {
-            return Err(HomeError::Nothing { path: self.0.clone() });
+            return Err(DataError::Nothing { path: self.0.clone() });
         }
         Ok(connection::open(&self.database(), purpose)?)
     }
@@ -100,21 +100,21 @@ impl DataDir {
     }
 
     /// What is now found on the paths that a gate, with its lock, or a consumer goes on using.
-    pub(super) fn held(&self, lock: Option<&Lock>) -> Result<HeldFiles, HomeError> {
+    pub(super) fn held(&self, lock: Option<&Lock>) -> Result<HeldFiles, DataError> {
         let own = [self.database(), self.log(), self.index(), self.spool()];
         let lock = lock.map(|lock| lock.path().to_owned());
-        HeldFiles::at(own.into_iter().chain(lock)).map_err(|(path, source)| HomeError::File {
+        HeldFiles::at(own.into_iter().chain(lock)).map_err(|(path, source)| DataError::File {
             operation: "look at",
             path,
             source,
         })
     }
 
-    pub(super) fn create(&self) -> Result<(), HomeError> {
+    pub(super) fn create(&self) -> Result<(), DataError> {
         let spool = self.spool();
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
-            move |source| HomeError::File { operation, path, source }
+            move |source| DataError::File { operation, path, source }
         };
         create_dir(&self.0, 0o777).map_err(failed("create the data directory", &self.0))?;
         // Other people's mail is nobody's to read; the directory may also hold a socket, which is.
@@ -128,10 +128,10 @@ impl DataDir {
     }
 
     /// What an earlier start made, and died before it was synced.
-    pub(super) fn sync(&self) -> Result<(), HomeError> {
+    pub(super) fn sync(&self) -> Result<(), DataError> {
         for dir in [self.path(), parent(self.path())] {
             let synced = File::open(dir).and_then(|dir| dir.sync_all());
-            synced.map_err(|source| HomeError::File { operation: "sync", path: dir.to_owned(), source })?;
+            synced.map_err(|source| DataError::File { operation: "sync", path: dir.to_owned(), source })?;
         }
         Ok(())
     }
@@ -157,12 +157,12 @@ fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Removes spool files that no row names: what was arriving when the last gate ended.
-pub(super) fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), HomeError> {
+pub(super) fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), DataError> {
     let failed = |operation, path: &Path| {
         let path = path.to_owned();
-        move |source| HomeError::File { operation, path, source }
+        move |source| DataError::File { operation, path, source }
     };
-    let asked = |source| HomeError::Database { operation: "look for spool files", source };
+    let asked = |source| DataError::Database { operation: "look for spool files", source };
     let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(asked)?;
     for file in fs::read_dir(spool).map_err(failed("read", spool))? {
         let path = file.map_err(failed("read", spool))?.path();

@@ -1,8 +1,8 @@
-//! Questions about the health of an embedded home. Each look is a read transaction of its own, and
+//! Questions about the health of an embedded backend. Each look is a read transaction of its own, and
 //! may be given a time, since a transaction keeps the log from being begun anew.
 
 use super::connection::{self, MIGRATIONS};
-use super::data_dir::{DataDir, HomeError};
+use super::data_dir::{DataDir, DataError};
 use crate::model::{EntryId, Name};
 use rusqlite::{Connection, ErrorCode, Row, params};
 use std::collections::BTreeMap;
@@ -172,9 +172,9 @@ impl Health {
 
     /// Compares rows with files. A file that no row names is no orphan while a message may be arriving
     /// in it: since `arriving`.
-    pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, HomeError> {
-        let asked = |source| HomeError::Database { operation: "look for spool files", source };
-        let failed = |source| HomeError::File { operation: "look at", path: spool.to_owned(), source };
+    pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, DataError> {
+        let asked = |source| DataError::Database { operation: "look for spool files", source };
+        let failed = |source| DataError::File { operation: "look at", path: spool.to_owned(), source };
         let mut health = SpoolHealth::default();
         self.lost(spool, &mut health).map_err(asked)?;
         let sql =

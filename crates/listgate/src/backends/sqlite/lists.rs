@@ -1,4 +1,4 @@
-//! The lists of the embedded home.
+//! The lists of the embedded backend.
 
 use super::connection::write;
 use crate::limits;

@@ -21,5 +21,5 @@ mod writer;
 pub(crate) use backend::Sqlite;
 pub(crate) use client::Client;
 pub(crate) use consumer::Consumer;
-pub(crate) use data_dir::{DataDir, HomeError};
+pub(crate) use data_dir::{DataDir, DataError};
 pub(crate) use store::Choices;

@@ -1,4 +1,4 @@
-//! What the commands see of the embedded home's queues.
+//! What the commands see of the embedded backend's queues.
 
 use super::connection::write;
 use super::errors::failed;
