@@ -170,10 +170,9 @@ impl<'a> Store<'a> {
         };
         let SpoolHealth { files, lost, orphans, orphan_octets } = health;
         if !lost.is_empty() {
-            let ids: Vec<String> = lost.iter().map(ToString::to_string).collect();
             return Finding::wrong(
                 check,
-                format!("the message is missing or cut short of {}", some(&ids)),
+                format!("the message is missing or cut short of {}", some(&lost)),
                 "find the file in a backup's spool/, or give them up: `listgate queue remove ID`",
             );
         }

@@ -18,6 +18,7 @@ mod operator;
 mod order;
 mod stalled;
 mod unsynced;
+mod within_the_gate;
 
 use listgate::queue::{Lease, Name, Queue};
 use std::time::Duration;

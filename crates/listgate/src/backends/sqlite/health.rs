@@ -57,8 +57,8 @@ pub(crate) struct Backlog {
 #[derive(Default)]
 pub(crate) struct SpoolHealth {
     pub(crate) files: u64,
-    /// Entries whose file is missing or of another size.
-    pub(crate) lost: Vec<EntryId>,
+    /// Entries, and messages that are kept without one, whose file is missing or of another size.
+    pub(crate) lost: Vec<String>,
     /// Files that no row names, and their octets.
     pub(crate) orphans: u64,
     pub(crate) orphan_octets: u64,
@@ -202,6 +202,7 @@ impl Health {
             .connection
             .prepare("SELECT spool, id, size FROM delivery WHERE spool > ?1 ORDER BY spool LIMIT ?2")?;
         let mut entries = self.connection.prepare("SELECT n FROM entry WHERE delivery = ?1")?;
+        let mut kept = self.connection.prepare("SELECT 1 FROM kept WHERE delivery = ?1")?;
         let mut last = String::new();
         loop {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
@@ -216,7 +217,10 @@ impl Health {
                 }
                 // Asked after the file, as they go before it: an entry that is still there has lost it.
                 for n in entries.query_map([delivery], |row| row.get(0))? {
-                    health.lost.push(EntryId { delivery, n: n? });
+                    health.lost.push(EntryId { delivery, n: n? }.to_string());
+                }
+                if kept.exists([delivery])? {
+                    health.lost.push(format!("the kept message {delivery:x}"));
                 }
             }
         }
