@@ -13,6 +13,6 @@ pub(crate) trait Backend: Registry + IntakeStore {
 }
 
 /// What commands need of a backend, beside the gate that serves it or without one.
-pub(crate) trait Client: Registry + BrowseStore {}
+pub(crate) trait Console: Registry + BrowseStore {}
 
-impl<B: Registry + BrowseStore> Client for B {}
+impl<B: Registry + BrowseStore> Console for B {}

@@ -3,8 +3,8 @@
 use crate::model::StoreError;
 use tokio::sync::watch;
 
-/// What is stored can be relied on no more: a sync has failed, or the files were replaced. Told once, never taken
-/// back.
+/// Nothing more can be stored: a sync has failed, a thread panicked, or the files were replaced. It is reported once
+/// and never taken back.
 #[derive(Clone, Debug)]
 pub(crate) struct Condemned(watch::Sender<bool>);
 

@@ -27,7 +27,7 @@ mod space;
 pub(crate) mod sqlite;
 
 pub(crate) use answer::Answer;
-pub(crate) use backend::{Backend, Client};
+pub(crate) use backend::{Backend, Console};
 pub(crate) use browse::Wanted;
 pub(crate) use delivery::{Delivery, NotStored};
 pub(crate) use lease_store::{LeaseRequest, LeaseStore, Leased};

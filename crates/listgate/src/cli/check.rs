@@ -4,7 +4,7 @@ use super::error::CliError;
 use super::output::msgdata;
 use super::send::without_brackets;
 use super::site::Site;
-use crate::backends::Client;
+use crate::backends::Console;
 use crate::capacity::Capacity;
 use crate::config::{Config, RefuseAt};
 use crate::model::{Endpoint, List, ListAddress, Msgdata, Names, NotTaken, Role, StoreError};
@@ -28,11 +28,11 @@ pub(super) struct Args {
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
-    let client = site.client()?;
+    let console = site.console()?;
     let mut out = io::stdout().lock();
     let mut refused = false;
     for address in &args.addresses {
-        let answer = ask(&config, &*client, address)?;
+        let answer = ask(&config, &*console, address)?;
         refused |= answer.endpoint.is_none();
         if args.json {
             writeln!(out, "{}", as_json(address, &answer))?;
@@ -51,7 +51,7 @@ struct Answer {
 }
 
 /// Says MAIL and RCPT to a session of our own, and answers it as the gate would.
-fn ask(config: &Config, client: &dyn Client, address: &str) -> Result<Answer, CliError> {
+fn ask(config: &Config, console: &dyn Console, address: &str) -> Result<Answer, CliError> {
     let postmaster: Option<ListAddress> =
         config.postmaster.as_deref().map(str::parse).transpose().map_err(CliError::Other)?;
     let rules = Rules { verp_delimiter: config.verp_delimiter, postmaster };
@@ -71,7 +71,7 @@ fn ask(config: &Config, client: &dyn Client, address: &str) -> Result<Answer, Cl
         match event {
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(path) => {
-                let routed = runtime.block_on(decide(config, &rules, client, &path));
+                let routed = runtime.block_on(decide(config, &rules, console, &path));
                 match &routed {
                     Err(why) if why.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
                         session.refuse(&why.refusal());
@@ -91,7 +91,7 @@ fn ask(config: &Config, client: &dyn Client, address: &str) -> Result<Answer, Cl
     );
     let endpoint = decided.and_then(|(_, routed)| routed.ok());
     let mut msgdata =
-        endpoint.as_ref().map(|endpoint| client.msgdata(endpoint, &config.owner)).unwrap_or_default();
+        endpoint.as_ref().map(|endpoint| console.msgdata(endpoint, &config.owner)).unwrap_or_default();
     // Known only of a message.
     msgdata.entry("original_size".to_owned()).and_modify(|size| *size = Value::Null);
     Ok(Answer { reply, endpoint, msgdata, why })
@@ -101,19 +101,19 @@ fn ask(config: &Config, client: &dyn Client, address: &str) -> Result<Answer, Cl
 async fn decide(
     config: &Config,
     rules: &Rules,
-    client: &dyn Client,
+    console: &dyn Console,
     path: &ForwardPath,
 ) -> Result<Endpoint, NotTaken> {
-    let endpoint = route::route(path, None, rules, &Lists(client)).await?;
+    let endpoint = route::route(path, None, rules, &Lists(console)).await?;
     let queue = endpoint.role.queue();
-    if let Some((depth, space)) = client.room(queue).await? {
+    if let Some((depth, space)) = console.room(queue).await? {
         Capacity::new(config.bounds()).admits(queue, depth, space)?;
     }
     Ok(endpoint)
 }
 
 /// The lists, as they are asked for now.
-struct Lists<'c>(&'c dyn Client);
+struct Lists<'c>(&'c dyn Console);
 
 impl Lookup for Lists<'_> {
     async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError> {

@@ -51,7 +51,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
 /// # Errors
 /// There is none, or nobody can say.
 fn domains(site: &Site) -> Result<Vec<String>, CliError> {
-    let mut domains = wait(site.client()?.domains())?;
+    let mut domains = wait(site.console()?.domains())?;
     // What a mail server could read as anything else never comes to its configuration.
     domains.retain(|domain| listgate_lmtp::is_domain_name(domain));
     domains.iter_mut().for_each(|domain| domain.make_ascii_lowercase());

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
 use super::site::{Site, wait};
-use crate::backends::{Client, Wanted};
+use crate::backends::{Console, Wanted};
 use crate::model::{Arrival, Change, Entry, Id, Name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -63,19 +63,19 @@ pub(super) struct Ids {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::BufWriter::new(io::stdout());
-    let client = site.client()?;
+    let console = site.console()?;
     match action {
-        Action::Status { json } => status(&mut out, &*client, json)?,
+        Action::Status { json } => status(&mut out, &*console, json)?,
         Action::Ls { queue, message_id, json } => {
-            ls(&mut out, &*client, Wanted { queue, message_id: message_id.clone() }, json)?;
+            ls(&mut out, &*console, Wanted { queue, message_id: message_id.clone() }, json)?;
             // Almost every Message-ID has brackets, and a log may show it without.
             if let Some(bare) = message_id.filter(|id| !id.starts_with('<')) {
-                ls(&mut out, &*client, Wanted { queue, message_id: Some(format!("<{bare}>")) }, json)?;
+                ls(&mut out, &*console, Wanted { queue, message_id: Some(format!("<{bare}>")) }, json)?;
             }
         }
         Action::Show { id, message, msgdata: only_msgdata, json } => {
-            let entry = wait(client.entry(&id))?;
-            let octets = if only_msgdata { Vec::new() } else { wait(client.read(&id, 0, usize::MAX))? };
+            let entry = wait(console.entry(&id))?;
+            let octets = if only_msgdata { Vec::new() } else { wait(console.read(&id, 0, usize::MAX))? };
             if json {
                 let mut everything = as_json(&entry);
                 everything["message"] = String::from_utf8_lossy(&octets).into();
@@ -88,19 +88,19 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Hold(Ids { ids }) => {
-            wait(client.change(&ids, Change::Hold))?;
+            wait(console.change(&ids, Change::Hold))?;
             tell(&mut out, "held", &ids)?;
         }
         Action::Release(Ids { ids }) => {
-            wait(client.change(&ids, Change::Release))?;
+            wait(console.change(&ids, Change::Release))?;
             tell(&mut out, "released", &ids)?;
         }
         Action::Retry(Ids { ids }) => {
-            wait(client.change(&ids, Change::Retry))?;
+            wait(console.change(&ids, Change::Retry))?;
             tell(&mut out, "to be retried", &ids)?;
         }
         Action::Remove(Ids { ids }) => {
-            wait(client.remove(&ids))?;
+            wait(console.remove(&ids))?;
             tell(&mut out, "removed", &ids)?;
         }
     }
@@ -122,7 +122,7 @@ type Shape = [u64; AGES.len() + 1];
 /// waiting: its runners will say what becomes of it.
 const STATES: [&str; 5] = ["waiting", "leased", "later", "held", "shunted"];
 
-fn status(out: &mut impl Write, client: &dyn Client, json: bool) -> Result<(), CliError> {
+fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(), CliError> {
     let mut tables = Vec::new();
     if !json {
         let heads: String = STATES.iter().map(|state| format!(" {state:>8}")).collect();
@@ -144,7 +144,7 @@ fn status(out: &mut impl Write, client: &dyn Client, json: bool) -> Result<(), C
                 shape[column] += 1;
             }
         };
-        wait(client.each_arrival(queue, &mut count))?;
+        wait(console.each_arrival(queue, &mut count))?;
         if json {
             let mut line = json!({ "queue": queue.as_str(), "oldest": oldest.map(rfc3339), "lists": lists });
             for (state, count) in STATES.into_iter().zip(states) {
@@ -189,7 +189,7 @@ fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> 
 
 fn ls(
     out: &mut (impl Write + Send),
-    client: &dyn Client,
+    console: &dyn Console,
     wanted: Wanted,
     json: bool,
 ) -> Result<(), CliError> {
@@ -198,7 +198,7 @@ fn ls(
         written = if json { writeln!(out, "{}", as_json(&entry)) } else { line(out, entry) };
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    wait(client.each_entry(&wanted, &mut write))?;
+    wait(console.each_entry(&wanted, &mut write))?;
     Ok(written?)
 }
 

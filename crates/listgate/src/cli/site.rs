@@ -3,7 +3,7 @@
 use super::error::CliError;
 use crate::backends::mailman;
 use crate::backends::sqlite::{self, DataDir};
-use crate::backends::{Answer, Client, ListAdmin};
+use crate::backends::{Answer, Console, ListAdmin};
 use crate::config::{BackendKind, Config, ConfigError, ListenAddress};
 use crate::doctor::denied;
 use std::path::PathBuf;
@@ -43,17 +43,17 @@ impl Site {
     }
 
     /// The backend, for commands beside the gate.
-    pub(super) fn client(&self) -> Result<Box<dyn Client>, CliError> {
+    pub(super) fn console(&self) -> Result<Box<dyn Console>, CliError> {
         match self.config()?.backend {
-            BackendKind::Sqlite => Ok(Box::new(sqlite::Client::open(&self.data())?)),
-            BackendKind::Mailman { config } => Ok(Box::new(mailman::Client::open(config.as_deref())?)),
+            BackendKind::Sqlite => Ok(Box::new(sqlite::Console::open(&self.data())?)),
+            BackendKind::Mailman { config } => Ok(Box::new(mailman::Console::open(config.as_deref())?)),
         }
     }
 
     /// The lists and domains, for commands that change them; what is missing is created if the command `creates`.
     pub(super) fn list_admin(&self, what: &str, creates: bool) -> Result<Box<dyn ListAdmin>, CliError> {
         let data = self.own_data(what, MAILMANS_COMMANDS)?;
-        let open = if creates { sqlite::Client::open_or_create } else { sqlite::Client::open };
+        let open = if creates { sqlite::Console::open_or_create } else { sqlite::Console::open };
         Ok(Box::new(open(&data)?))
     }
 

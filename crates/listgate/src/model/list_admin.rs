@@ -1,4 +1,4 @@
-//! What operators are told of lists and domains.
+//! What operators see of lists and domains, and why a change to them is refused.
 
 use super::store_error::StoreError;
 

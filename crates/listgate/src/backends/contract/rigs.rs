@@ -1,4 +1,4 @@
-//! The backends that the suite runs on, each made anew.
+//! The backends that the suite runs on, a new one for each check.
 
 use super::{Rig, TestClock};
 use crate::backends::mailman::{self, Mailman};
@@ -40,12 +40,12 @@ pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, DataError> {
     let backend = open_sqlite(&data, clock.clock())?;
     let created = data.clone();
     let create = move |address: &str| {
-        let client = sqlite::Client::open(&created).unwrap();
-        pollster::block_on(client.create(&[address.parse().unwrap()])).unwrap();
+        let console = sqlite::Console::open(&created).unwrap();
+        pollster::block_on(console.create(&[address.parse().unwrap()])).unwrap();
     };
     Ok(Rig {
         leases: Arc::clone(&backend).leases(),
-        browse: Some(Box::new(sqlite::Client::open(&data)?)),
+        browse: Some(Box::new(sqlite::Console::open(&data)?)),
         backend,
         create: Box::new(create),
         remembers: true,
@@ -105,7 +105,7 @@ pub(super) fn mailman() -> Rig {
     let backend: Arc<dyn Backend> = Arc::new(Mailman::open(site, 0, &Arc::default()).unwrap());
     Rig {
         leases: Arc::clone(&backend).leases(),
-        browse: Some(Box::new(mailman::Client::open(Some(&cfg)).unwrap())),
+        browse: Some(Box::new(mailman::Console::open(Some(&cfg)).unwrap())),
         backend,
         create: Box::new(move |address| create_mailmans(&database, address)),
         remembers: false,

@@ -1,7 +1,7 @@
 //! The backend of a gate in front of Mailman.
 
 use super::cfg::Site;
-use super::client;
+use super::console;
 use super::lists::Lists;
 use super::pck::{self, Queues};
 use super::publish::{Answer, Publisher};
@@ -128,7 +128,8 @@ impl Mailman {
     /// Each file in the queues is looked at, which may take long: sessions go on meanwhile.
     async fn look_at_queues(&self) -> Result<Vec<QueueNow>, StoreError> {
         let queues = Arc::clone(&self.writer.queues);
-        let look = move || Name::ALL.into_iter().map(|queue| client::now(queues.dir(queue), queue)).collect();
+        let look =
+            move || Name::ALL.into_iter().map(|queue| console::now(queues.dir(queue), queue)).collect();
         spawn_blocking(look).await.unwrap_or(Err(StoreError::closed()))
     }
 }

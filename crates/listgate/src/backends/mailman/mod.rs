@@ -2,7 +2,7 @@
 
 mod backend;
 pub(crate) mod cfg;
-mod client;
+mod console;
 pub(crate) mod database;
 pub(crate) mod entry;
 mod lists;
@@ -17,5 +17,5 @@ mod tests;
 mod writer;
 
 pub(crate) use backend::{Mailman, holder, spool};
-pub(crate) use client::Client;
+pub(crate) use console::Console;
 pub(crate) use site_error::SiteError;

@@ -61,7 +61,7 @@ impl Consumer {
         let LeaseRequest { queue, ordered, max, hold, turn } = request;
         let max = max.min(limits::LEASED_AT_ONCE);
         let mut open = self.opened();
-        // What comes would never be seen by whoever has another database open.
+        // In a directory that was replaced, new mail would never be seen here.
         self.held.check().inspect_err(|why| open.failed |= why.is_final())?;
         let now = self.clock.milliseconds();
         let waits = |connection: &Connection| leasing::has_something(connection, queue, now);

@@ -1,5 +1,5 @@
-//! Leases of the embedded backend's entries, within a transaction of whoever has one: what a consumer holds, and how
-//! it is settled.
+//! Leases of the embedded backend's entries, within a transaction of the caller's: what a consumer holds, and how it
+//! is settled.
 
 use super::queues::{COLUMNS, read_entry};
 use crate::limits;

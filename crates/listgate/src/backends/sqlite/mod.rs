@@ -2,8 +2,8 @@
 
 mod backend;
 pub(crate) mod backup;
-mod client;
 mod connection;
+mod console;
 mod consumer;
 mod data_dir;
 mod errors;
@@ -19,7 +19,7 @@ mod work;
 mod writer;
 
 pub(crate) use backend::Sqlite;
-pub(crate) use client::Client;
+pub(crate) use console::Console;
 pub(crate) use consumer::Consumer;
 pub(crate) use data_dir::{DataDir, DataError};
 pub(crate) use store::Choices;

@@ -111,8 +111,8 @@ impl Batch {
     }
 }
 
-/// Takes what waits, without whoever has gone, until a commit has enough of it. What is asked and does not fit is
-/// `held_over` for the next commit: it is the first of that one.
+/// Takes what waits until a commit has enough of it. Puts that nobody waits for any more are dropped. A question that
+/// does not fit is `held_over`: it is the first of the next commit.
 pub(super) fn gather(first: Work, waiting: &mpsc::Receiver<Work>, held_over: &mut Option<Ask>) -> Batch {
     let mut batch = Batch::default();
     let (mut octets, mut steps, mut step_octets) = (0, 0, 0);

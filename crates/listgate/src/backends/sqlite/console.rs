@@ -16,13 +16,13 @@ use rusqlite::Connection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub(crate) struct Client {
+pub(crate) struct Console {
     connection: Mutex<Connection>,
     data: DataDir,
     clock: Clock,
 }
 
-impl Client {
+impl Console {
     /// Of a data directory that exists: a misspelt one is not created.
     pub(crate) fn open(data: &DataDir) -> Result<Self, DataError> {
         Ok(Self::new(data.open()?, data))
@@ -75,7 +75,7 @@ fn own_id(id: &Id) -> Result<EntryId, EntryError> {
     }
 }
 
-impl Registry for Client {
+impl Registry for Console {
     fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
         self.ask("look whether lists have changed", |connection| lists::changes(connection).map(Some))
     }
@@ -99,7 +99,7 @@ impl Registry for Client {
     }
 }
 
-impl ListAdmin for Client {
+impl ListAdmin for Console {
     fn create<'a>(&'a self, addresses: &'a [ListAddress]) -> Answer<'a, (), ChangeError> {
         at_once(lists::create(&mut self.connection(), addresses, self.clock.milliseconds()))
     }
@@ -149,7 +149,7 @@ impl ListAdmin for Client {
     }
 }
 
-impl BrowseStore for Client {
+impl BrowseStore for Console {
     fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()> {
         at_once(queues::each_entry(&self.connection(), wanted, each))
     }

@@ -21,12 +21,12 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 /// The lists and the queues of a site.
-pub(crate) struct Client {
+pub(crate) struct Console {
     lists: Lists,
     queues: [PathBuf; Name::ALL.len()],
 }
 
-impl Client {
+impl Console {
     pub(crate) fn open(cfg: Option<&Path>) -> Result<Self, SiteError> {
         let site = Site::read(cfg)?;
         Ok(Self { lists: Lists::open(&site.database)?, queues: site.queues })
@@ -103,7 +103,7 @@ impl Client {
     }
 }
 
-impl Registry for Client {
+impl Registry for Console {
     fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
         at_once(Ok(None))
     }
@@ -125,7 +125,7 @@ impl Registry for Client {
     }
 }
 
-impl BrowseStore for Client {
+impl BrowseStore for Console {
     fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()> {
         at_once(self.every_entry(wanted, each))
     }
