@@ -36,39 +36,23 @@ pub(crate) struct Intake {
 
 const LOOP: Refusal = Refusal::new(554, 4, 6, "Too many hops");
 
-/// A recipient that was accepted at RCPT, and what it was then.
+/// A recipient, from RCPT to its reply.
 #[derive(Debug)]
 pub(crate) struct Recipient {
     pub(crate) path: ForwardPath,
-    /// `None`: it is refused after the data, if it is still no endpoint then.
-    endpoint: Option<Endpoint>,
+    /// What the address is, as it was looked up last; or why it takes no mail, which is replied after the data.
+    pub(crate) endpoint: Result<Endpoint, NotTaken>,
+    /// The count of changes that it was found at.
     as_of: Option<Changes>,
+    /// What became of the message: known once the message is whole.
+    pub(crate) outcome: Option<Result<Queued, Refusal>>,
 }
 
-/// What became of a recipient after the data.
-pub(crate) struct Outcome<'r> {
-    pub(crate) recipient: &'r Recipient,
-    /// Known when it was stored.
-    pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) result: Result<Queued, Refusal>,
-}
-
-impl<'r> Outcome<'r> {
-    pub(crate) fn refused(recipient: &'r Recipient, refusal: Refusal) -> Self {
-        Self { recipient, endpoint: None, result: Err(refusal) }
+impl Recipient {
+    /// What the reply after the data says.
+    pub(crate) fn into_outcome(self) -> Result<Queued, Refusal> {
+        self.outcome.expect("each recipient has an outcome before it is replied to")
     }
-}
-
-/// A transaction that was decided.
-pub(crate) struct Delivered<'r> {
-    pub(crate) outcomes: PerRecipient<Outcome<'r>>,
-    pub(crate) message_id: String,
-}
-
-/// A recipient after the data: what it is, or why it takes no mail.
-struct Found<'r> {
-    recipient: &'r Recipient,
-    endpoint: Result<Endpoint, NotTaken>,
 }
 
 impl Intake {
@@ -101,9 +85,9 @@ impl Intake {
     ) -> Result<Recipient, Refusal> {
         let as_of = self.backend.changes(asked).await.map_err(|why| self.unavailable(&why))?;
         match self.takes(&path, size, asked).await {
-            Ok(endpoint) => Ok(Recipient { path, endpoint: Some(endpoint), as_of }),
+            Ok(endpoint) => Ok(Recipient { path, endpoint: Ok(endpoint), as_of, outcome: None }),
             Err(why) if !why.is_temporary() && self.refuse_at == RefuseAt::Data => {
-                Ok(Recipient { path, endpoint: None, as_of })
+                Ok(Recipient { path, endpoint: Err(why), as_of, outcome: None })
             }
             Err(why) => Err(why.refusal()),
         }
@@ -167,16 +151,17 @@ impl Intake {
     }
 
     /// The message is whole: it is stored for every recipient that is an endpoint now, which may not
-    /// be all that were at RCPT. Dropped at an await, either all of it is stored or nothing.
+    /// be all that were at RCPT. Gives its Message-ID; each recipient has its outcome then. Dropped at an await,
+    /// either all of it is stored or nothing.
     ///
     /// # Errors
     /// The refusal of all recipients.
-    pub(crate) async fn deliver<'r>(
+    pub(crate) async fn deliver(
         &self,
         envelope: Envelope,
         incoming: Box<Incoming>,
-        to: &'r PerRecipient<Recipient>,
-    ) -> Result<Delivered<'r>, Refusal> {
+        to: &mut PerRecipient<Recipient>,
+    ) -> Result<String, Refusal> {
         let message = incoming.finish().await.map_err(|why| self.unavailable(&why))?;
         let received_lines = message.facts.received_lines();
         if received_lines > limits::RECEIVED_LINES {
@@ -184,68 +169,65 @@ impl Intake {
                 LOOP.with_text(format!("Too many hops: {received_lines} Received lines, a mail loop"))
             );
         }
-        let (as_of, size) = (found_at_rcpt(to, message.original_size), message.original_size);
-        let found = match as_of {
-            Some(_) => to.as_ref().map(Found::at_rcpt),
-            None => self.look_up(size, to).await,
-        };
+        let size = message.original_size;
+        let as_of = found_at_rcpt(to, size);
+        if as_of.is_none() {
+            self.look_up(size, to).await;
+        }
         let message_id = message.message_id.clone();
-        let outcomes = match self.store(envelope, message, found, as_of).await {
+        let stored = match self.store(envelope, message, to, as_of).await {
             // Once is enough: they are then as of a moment after the data, as everywhere else. Lists that
             // come and go all the time could keep mail out for ever.
             Err(NotStored::Changed(outdated)) => {
                 let Delivery { envelope, message, .. } = *outdated;
-                let found = self.look_up(size, to).await;
-                self.store(envelope, message, found, None).await
+                self.look_up(size, to).await;
+                self.store(envelope, message, to, None).await
             }
             stored => stored,
         };
-        let outcomes = outcomes.map_err(|why| match why {
-            NotStored::Store(why) => why.refusal(),
-            NotStored::Changed(_) => unreachable!("what was looked up after the data is stored as it is"),
-        })?;
-        Ok(Delivered { outcomes, message_id })
+        match stored {
+            Ok(()) => Ok(message_id),
+            Err(NotStored::Store(why)) => Err(why.refusal()),
+            Err(NotStored::Changed(_)) => {
+                unreachable!("what was looked up after the data is stored as it is")
+            }
+        }
     }
 
     /// Looks every recipient up again, for a message of `size` octets.
-    async fn look_up<'r>(&self, size: u64, to: &'r PerRecipient<Recipient>) -> PerRecipient<Found<'r>> {
+    async fn look_up(&self, size: u64, to: &mut PerRecipient<Recipient>) {
         let lookup = self.asked(Instant::now());
-        let mut found = Vec::new();
         for recipient in to {
             let endpoint = route::route(&recipient.path, Some(size), &self.rules, &lookup).await;
-            found.push(self.noted(endpoint));
+            recipient.endpoint = self.noted(endpoint);
         }
-        let mut found = found.into_iter();
-        to.as_ref().map(|recipient| {
-            let endpoint = found.next().expect("each recipient was looked up");
-            Found { recipient, endpoint }
-        })
     }
 
-    /// Stores the message for those that are endpoints, if there are any.
-    async fn store<'r>(
+    /// Stores the message for those that are endpoints, if there are any, and gives each its outcome.
+    async fn store(
         &self,
         envelope: Envelope,
         message: Message,
-        found: PerRecipient<Found<'r>>,
+        to: &mut PerRecipient<Recipient>,
         as_of: Option<Changes>,
-    ) -> Result<PerRecipient<Outcome<'r>>, NotStored> {
-        let to: Vec<Addressed> = found.iter().filter_map(Found::addressed).collect();
-        let count = to.len();
-        let queued = if to.is_empty() {
+    ) -> Result<(), NotStored> {
+        let addressed: Vec<Addressed> = to.iter().filter_map(addressed).collect();
+        let count = addressed.len();
+        let queued = if addressed.is_empty() {
             Vec::new()
         } else {
-            self.backend.put(Delivery { key: self.keys.next(), envelope, message, to, as_of }).await?
+            let key = self.keys.next();
+            self.backend.put(Delivery { key, envelope, message, to: addressed, as_of }).await?
         };
         assert_eq!(queued.len(), count, "a backend gives a proof for each recipient");
         let mut queued = queued.into_iter();
-        Ok(found.map(|Found { recipient, endpoint }| match endpoint {
-            Ok(endpoint) => {
-                let queued = queued.next().expect("a proof for each endpoint");
-                Outcome { recipient, endpoint: Some(endpoint), result: Ok(queued) }
-            }
-            Err(why) => Outcome::refused(recipient, why.refusal()),
-        }))
+        for recipient in to {
+            recipient.outcome = Some(match &recipient.endpoint {
+                Ok(_) => Ok(queued.next().expect("there is a proof for each endpoint")),
+                Err(why) => Err(why.refusal()),
+            });
+        }
+        Ok(())
     }
 
     /// Whether mail would be taken now.
@@ -280,16 +262,10 @@ impl Intake {
     }
 }
 
-impl<'r> Found<'r> {
-    fn at_rcpt(recipient: &'r Recipient) -> Self {
-        let endpoint = recipient.endpoint.clone().expect("all were found at RCPT");
-        Self { recipient, endpoint: Ok(endpoint) }
-    }
-
-    fn addressed(&self) -> Option<Addressed> {
-        let endpoint = self.endpoint.as_ref().ok()?.clone();
-        Some(Addressed { recipient: self.recipient.path.to_string(), endpoint })
-    }
+/// What a backend is told of a recipient that is an endpoint.
+fn addressed(Recipient { path, endpoint, .. }: &Recipient) -> Option<Addressed> {
+    let endpoint = endpoint.as_ref().ok()?.clone();
+    Some(Addressed { recipient: path.to_string(), endpoint })
 }
 
 /// Keys of deliveries that no other gate gives.
@@ -312,7 +288,7 @@ impl DeliveryKeys {
 /// The one count of changes at which all recipients were endpoints that take `size` octets.
 fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
     let mut counts = to.iter().map(|recipient| {
-        recipient.endpoint.as_ref()?.takes(Some(size)).ok()?;
+        recipient.endpoint.as_ref().ok()?.takes(Some(size)).ok()?;
         recipient.as_of
     });
     let first = counts.next()??;

@@ -21,14 +21,14 @@ impl<T> PerRecipient<T> {
         PerRecipient { transaction: self.transaction, items: self.items.into_iter().map(change).collect() }
     }
 
-    /// A reference to every value, in order.
-    pub fn as_ref(&self) -> PerRecipient<&T> {
-        PerRecipient { transaction: self.transaction, items: self.items.iter().collect() }
-    }
-
     /// The values, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
+    }
+
+    /// The values, in order, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.items.iter_mut()
     }
 
     pub(crate) fn transaction(&self) -> u64 {
@@ -42,5 +42,14 @@ impl<'a, T> IntoIterator for &'a PerRecipient<T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a mut PerRecipient<T> {
+    type Item = &'a mut T;
+    type IntoIter = std::slice::IterMut<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
     }
 }

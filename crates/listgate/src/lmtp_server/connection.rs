@@ -5,7 +5,7 @@ use super::shared::Shared;
 use super::stage::{Stage, reached};
 use super::transaction::{Arriving, Ended, Transaction};
 use crate::backends::Queued;
-use crate::intake::{Delivered, Outcome, Recipient};
+use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Envelope;
@@ -216,30 +216,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
     }
 
-    async fn complete(&mut self, to: PerRecipient<Recipient>) {
+    async fn complete(&mut self, mut to: PerRecipient<Recipient>) {
         let mut transaction = self.transaction.take().expect("a message completes in a transaction");
         let delivered = match std::mem::replace(&mut transaction.message, Arriving::Unwanted) {
-            Arriving::Taken(incoming) => self.deliver(&transaction, incoming, &to).await,
+            Arriving::Taken(incoming) => self.deliver(&transaction, incoming, &mut to).await,
             Arriving::GivenUp(refusal) => Err(refusal),
             Arriving::Unwanted => unreachable!("the session refuses what it does not want by itself"),
         };
-        let delivered = delivered.unwrap_or_else(|refusal| Delivered {
-            outcomes: to.as_ref().map(|recipient| Outcome::refused(recipient, refusal.clone())),
-            message_id: "-".to_owned(),
+        let message_id = delivered.unwrap_or_else(|refusal| {
+            to.iter_mut().for_each(|recipient| recipient.outcome = Some(Err(refusal.clone())));
+            "-".to_owned()
         });
-        let Delivered { outcomes, message_id } = delivered;
-        let ended = Ended::Decided { outcomes: &outcomes, message_id: &message_id };
+        let ended = Ended::Decided { recipients: &to, message_id: &message_id };
         transaction.end(&ended, &self.peer, self.shared);
-        self.session.finish(&outcomes.map(|outcome| outcome.result));
+        self.session.finish(&to.map(Recipient::into_outcome));
     }
 
     /// Dropped at its await when the grace time is over: either all of the message is stored or nothing.
-    async fn deliver<'r>(
+    async fn deliver(
         &mut self,
         transaction: &Transaction,
         incoming: Box<Incoming>,
-        to: &'r PerRecipient<Recipient>,
-    ) -> Result<Delivered<'r>, Refusal> {
+        to: &mut PerRecipient<Recipient>,
+    ) -> Result<String, Refusal> {
         let envelope = Envelope {
             mail_from: transaction.mail_from.clone(),
             peer: self.peer.clone(),

@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use crate::backends::Queued;
 use crate::capacity::Reserved;
-use crate::intake::{Outcome, Recipient};
+use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Again;
@@ -38,7 +38,7 @@ pub(super) enum Arriving {
 /// How a transaction ended.
 pub(super) enum Ended<'d> {
     /// Each recipient has an outcome.
-    Decided { outcomes: &'d PerRecipient<Outcome<'d>>, message_id: &'d str },
+    Decided { recipients: &'d PerRecipient<Recipient>, message_id: &'d str },
     /// The session refused the message, for all of these.
     Refused { recipients: &'d [Recipient], why: &'d Refusal },
     /// There was no message, for these.
@@ -77,8 +77,8 @@ impl Transaction {
     /// Logs and counts how it ended.
     pub(super) fn end(mut self, how: &Ended<'_>, peer: &str, shared: &Shared) {
         let (outcome, id, message_id) = match how {
-            Ended::Decided { outcomes, message_id } => {
-                let first = outcomes.iter().find_map(|outcome| outcome.result.as_ref().ok());
+            Ended::Decided { recipients, message_id } => {
+                let first = recipients.iter().find_map(|to| to.outcome.as_ref()?.as_ref().ok());
                 let id = first.map(Queued::delivery);
                 (if id.is_some() { "queued" } else { "refused" }, id, *message_id)
             }
@@ -115,14 +115,15 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
     match how {
         Ended::Abandoned { recipients } => recipients.iter().map(name).collect(),
         Ended::Refused { recipients, why } => recipients.iter().map(|to| refused(to, why)).collect(),
-        Ended::Decided { outcomes, .. } => {
-            let each = outcomes.iter().map(|outcome| match (&outcome.result, &outcome.endpoint) {
-                (Err(refusal), _) => refused(outcome.recipient, refusal),
-                (Ok(queued), None) => format!("{} {queued}", name(outcome.recipient)),
-                (Ok(queued), Some(endpoint)) => {
+        Ended::Decided { recipients, .. } => {
+            let each = recipients.iter().map(|to| match (&to.outcome, &to.endpoint) {
+                (None, _) => name(to),
+                (Some(Err(refusal)), _) => refused(to, refusal),
+                (Some(Ok(queued)), Ok(endpoint)) => {
                     shared.metrics().queued(endpoint, queued.again());
-                    format!("{} {endpoint} {queued}{}", name(outcome.recipient), remark(queued))
+                    format!("{} {endpoint} {queued}{}", name(to), remark(queued))
                 }
+                (Some(Ok(_)), Err(_)) => unreachable!("only an endpoint has an entry"),
             });
             each.collect()
         }
