@@ -61,10 +61,21 @@ fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\r" | b"\n")
 }
 
-/// `^(From |[\041-\071\073-\176]*:|[\t ])`
-fn is_header_line(line: &[u8]) -> bool {
+/// `^[\041-\071\073-\176]*:`, with blanks before the colon where the style allows them.
+fn is_field(style: Style, line: &[u8]) -> bool {
     let name = line.iter().take_while(|octet| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e)).count();
-    line.starts_with(b"From ") || line.get(name) == Some(&b':') || matches!(line[0], b' ' | b'\t')
+    let rest = &line[name..];
+    let rest = if name > 0 && style.allows_blanks_before_colon() {
+        let blanks = rest.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        &rest[blanks..]
+    } else {
+        rest
+    };
+    rest.first() == Some(&b':')
+}
+
+fn is_from_line(style: Style, line: &[u8]) -> bool {
+    line.starts_with(b"From ") && !is_field(style, line)
 }
 
 fn lines(message: &[u8]) -> Vec<&[u8]> {
@@ -87,9 +98,11 @@ fn lines(message: &[u8]) -> Vec<&[u8]> {
 /// zeros for its digits. It knows no bound.
 pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     let lines = lines(message);
-    let mut header = lines.iter().take_while(|line| is_header_line(line)).count();
+    let belongs =
+        |line: &[u8]| matches!(line[0], b' ' | b'\t') || is_from_line(style, line) || is_field(style, line);
+    let mut header = lines.iter().take_while(|line| belongs(line)).count();
     let mut blank = lines.get(header).is_some_and(|line| is_blank(line));
-    if header > 1 && lines[header - 1].starts_with(b"From ") {
+    if header > 1 && is_from_line(style, lines[header - 1]) {
         header -= 1;
         blank = false;
     }
@@ -104,8 +117,8 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
         }
     }
     let named = |field: &[u8], names: &[&str]| {
-        let name = field.split(|&octet| octet == b':').next().unwrap_or_default().to_ascii_lowercase();
-        !field.starts_with(b"From ") && names.iter().any(|other| name == other.as_bytes())
+        let name = field.split(|&octet| octet == b':').next().unwrap_or_default().trim_ascii_end();
+        !is_from_line(style, field) && names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
     };
     let is_mailman = style == Style::Mailman;
     fields.retain(|field| !named(field, &["x-mailfrom"]));

@@ -1,10 +1,10 @@
 //! The streaming edit of the header: the one place where a message is not left as it came.
 //!
 //! At the end of the header come `Message-ID`, when there is none, and `X-MailFrom`; any X-MailFrom
-//! that was there is removed. What is a header line, what its end and where the header stops is
-//! decided as Python's `email.feedparser` decides it, because that is what reads the message next:
-//! lines end at CR, LF or CR LF; a line is part of the header while it begins with a blank, with
-//! `From `, or with a name and a colon.
+//! that was there is removed. Lines end at CR, LF or CR LF. A line is part of the header while it
+//! begins with a blank, with `From `, or with a name and a colon. Blanks may stand between the name and
+//! the colon (RFC 5322 section 4.5.8), except for GNU Mailman: its runners read the message with
+//! Python's `email.feedparser`, for which such a line ends the header, and so it does for us there.
 //!
 //! Where the header of a hostile message would need unbounded memory to be told (a name or a
 //! `From ` line of more than [`limits::HEADER_NAME`] octets) it ends early. That is safe: a blank
@@ -50,6 +50,11 @@ impl Style {
         }
     }
 
+    /// Whether blanks may stand between the name of a field and its colon.
+    pub(crate) fn allows_blanks_before_colon(self) -> bool {
+        self == Self::Plain
+    }
+
     /// Whether a field of this name is ours to add, so that any other is removed.
     fn is_ours(self, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
@@ -62,6 +67,8 @@ enum State {
     LineStart,
     /// The beginning of a line is held until it is known what line it is.
     Name,
+    /// Blanks after the name of a field are held until it is known whether a colon follows.
+    BeforeColon,
     InLine,
     /// A CR has ended a line, and a LF would be part of that end.
     AfterCr,
@@ -155,6 +162,7 @@ impl HeaderEdit {
                 }
                 State::LineStart => self.line_start(first, out),
                 State::Name => self.name(&mut input, out),
+                State::BeforeColon => self.before_colon(&mut input, out),
                 State::InLine => self.in_line(&mut input, out),
                 State::AfterCr => {
                     if first == b'\n' {
@@ -169,6 +177,9 @@ impl HeaderEdit {
 
     /// Ends the message, and its header if that has not ended.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> MessageId {
+        if self.state == State::BeforeColon {
+            self.begin_line(b'\n', out);
+        }
         if self.state == State::InLine {
             match self.line {
                 Line::Keep => self.write(b"\r\n", out),
@@ -213,37 +224,64 @@ impl HeaderEdit {
     }
 
     fn name(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
-        let in_name = |octet: &u8| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e);
-        let len = input.iter().take_while(|octet| in_name(octet)).count();
-        let (name, rest) = input.split_at(len);
+        self.hold_while(|octet| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e), input, out);
+        if self.state == State::Body {
+            return;
+        }
+        match input.first() {
+            None => {}
+            Some(b' ' | b'\t') if self.style.allows_blanks_before_colon() => self.state = State::BeforeColon,
+            Some(&next) => self.begin_line(next, out),
+        }
+    }
+
+    fn before_colon(&mut self, input: &mut &[u8], out: &mut Vec<u8>) {
+        self.hold_while(|octet| matches!(octet, b' ' | b'\t'), input, out);
+        if self.state == State::Body {
+            return;
+        }
+        if let Some(&next) = input.first() {
+            self.begin_line(next, out);
+        }
+    }
+
+    /// Holds octets of the line's beginning, or ends the header where they are too many.
+    fn hold_while(&mut self, belongs: impl Fn(u8) -> bool, input: &mut &[u8], out: &mut Vec<u8>) {
+        let len = input.iter().take_while(|&&octet| belongs(octet)).count();
         if self.held.len() + len > limits::HEADER_NAME {
             return self.end_header(true, out);
         }
-        self.held.extend_from_slice(name);
+        let (held, rest) = input.split_at(len);
+        self.held.extend_from_slice(held);
         *input = rest;
-        let is_first = self.first_line;
-        match rest.first() {
-            None => return,
-            Some(b':') => {
-                self.end_id_field(out);
-                self.before_line(out);
-                self.line = self.line_named(&self.held);
-            }
-            Some(b' ') if self.held == b"From" && is_first => self.line = Line::Keep,
-            Some(b' ') if self.held == b"From" => {
-                self.end_id_field(out);
-                self.before_line(out);
-                self.line = Line::Undecided;
-            }
-            Some(_) => return self.end_header(true, out),
+    }
+
+    /// Decides what the line is whose name, and blanks behind it, are held. `next` is the octet after
+    /// them, or any that ends a line where the message ends.
+    fn begin_line(&mut self, next: u8, out: &mut Vec<u8>) {
+        let held = std::mem::take(&mut self.held);
+        let is_field = next == b':';
+        let line = if is_field {
+            self.line_named(held.trim_ascii_end())
+        } else if !is_from_line(&held, next) {
+            self.held = held;
+            return self.end_header(true, out);
+        } else if self.first_line {
+            Line::Keep
+        } else {
+            Line::Undecided
+        };
+        if is_field || line == Line::Undecided {
+            self.end_id_field(out);
+            self.before_line(out);
         }
+        self.line = line;
         self.first_line = false;
         self.state = State::InLine;
-        let held = std::mem::take(&mut self.held);
         self.facts.begin_other();
         self.line_octets(&held, out);
-        if rest.first() == Some(&b':') {
-            self.facts.begin(&held);
+        if is_field {
+            self.facts.begin(held.trim_ascii_end());
         }
         self.held = held;
         self.held.clear();
@@ -380,6 +418,12 @@ impl HeaderEdit {
     }
 }
 
+/// Whether a line is the `From ` line of a mailbox file: `held` is its beginning, and `next` what follows
+/// it and is not a colon.
+fn is_from_line(held: &[u8], next: u8) -> bool {
+    held.starts_with(b"From ") || held == b"From" && next == b' '
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,6 +452,7 @@ mod tests {
             Just(b": <a@b>".to_vec()),
             Just(b"From ".to_vec()),
             Just(b"From".to_vec()),
+            Just(b"X-MailFrom \t: x".to_vec()),
             Just(b":".to_vec()),
             Just(b" ".to_vec()),
             Just(b"\t".to_vec()),
@@ -466,10 +511,34 @@ mod tests {
     }
 
     #[test]
+    fn blanks_before_the_colon_do_not_end_the_header() {
+        let message = "Subject : x\r\nX-MailFrom\t: evil\r\nFrom  : a@b\r\nMessage-ID \t : <x@y>\r\n\r\nbody";
+        let expected =
+            format!("Subject : x\r\nFrom  : a@b\r\nMessage-ID \t : <x@y>\r\nX-MailFrom: {FROM}\r\n\r\nbody");
+        for piece in 1..20 {
+            let (out, id) = edited(message.as_bytes(), piece);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            assert_eq!(id, MessageId::Given("<x@y>".to_owned()));
+        }
+    }
+
+    #[test]
+    fn for_mailman_a_blank_before_the_colon_ends_the_header_as_it_does_for_its_runners() {
+        let (out, _) =
+            edited_in_pieces(Style::Mailman, b"Message-ID: <a@b>\r\nSubject : x\r\nA: b\r\n\r\n", 7);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.ends_with(&format!("X-MailFrom: {FROM}\r\n\r\nSubject : x\r\nA: b\r\n\r\n")), "{out}");
+    }
+
+    #[test]
     fn what_could_be_held_without_bound_ends_the_header() {
         let name = "N".repeat(limits::HEADER_NAME + 1);
-        for message in [format!("A: b\r\n{name}: x\r\n\r\n"), format!("A: b\r\nFrom {name}\r\nB: c\r\n\r\n")]
-        {
+        let blanks = " ".repeat(limits::HEADER_NAME);
+        for message in [
+            format!("A: b\r\n{name}: x\r\n\r\n"),
+            format!("A: b\r\nFrom {name}\r\nB: c\r\n\r\n"),
+            format!("A: b\r\nB{blanks}: c\r\n\r\n"),
+        ] {
             let rest = message.strip_prefix("A: b\r\n").unwrap();
             let expected =
                 format!("A: b\r\nMessage-ID: <{:032}@host>\r\nX-MailFrom: {FROM}\r\n\r\n{rest}", 0);

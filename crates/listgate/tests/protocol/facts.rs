@@ -37,6 +37,26 @@ fn an_entry_has_the_facts_that_tell_a_loop() {
     );
 }
 
+/// RFC 5322 section 4.5.8: such a field is obsolete and must be read.
+#[test]
+fn blanks_before_a_colon_hide_no_fact_and_leave_the_header_as_it_came() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let header = "Subject : x\r\nList-Id\t: <mylist.example.com>\r\nAuto-Submitted : auto-replied\r\n\
+                  Received : from a\r\nPrecedence: bulk\r\nMessage-ID : <a@b>\r\n";
+    let replies = peer.deliver("anne@example.com", &["mylist@example.com"], format!("{header}\r\nbody\r\n"));
+    let stored = site.message(queued_as(&replies[0]));
+    let expected = format!("{header}X-MailFrom: anne@example.com\r\n\r\nbody\r\n");
+    assert_eq!(stored.escape_ascii().to_string(), expected.as_bytes().escape_ascii().to_string());
+    let entry = &site.json(&["queue", "ls", "in"])[0];
+    assert_eq!(entry["message_id"], "<a@b>");
+    assert_eq!(entry["from_list"], true);
+    assert_eq!(entry["auto_submitted"], "auto-replied");
+    assert_eq!(entry["received_lines"], 1);
+    assert_eq!(entry["precedence"], "bulk");
+}
+
 #[test]
 fn a_message_that_goes_in_circles_is_refused_for_each_recipient() {
     let site = Site::with_list();
