@@ -186,3 +186,17 @@ fn the_checker_takes_the_right_order_and_no_other() {
     }
     assert!(synthetic(SMALL, true).is_err());
 }
+
+#[test]
+fn a_call_is_read_whole_although_strace_interrupted_it_and_filled_its_line() {
+    let trace = "7 pwrite64(5</d/listgate.db-wal>, \"ab\" <unfinished ...>\n\
+                 8 close(3)                                = 0\n\
+                 7 <... pwrite64 resumed>, 2, 304912)          = 2\n";
+    let calls = calls(trace);
+    let write = &calls[0];
+    assert_eq!(
+        (write.path.as_str(), write.data.as_slice(), write.result),
+        ("/d/listgate.db-wal", &b"ab"[..], 2)
+    );
+    assert_eq!((write.last_number(), write.began, write.ended), (304_912, 0, 2));
+}

@@ -85,6 +85,8 @@ pub(crate) fn calls(trace: &str) -> Vec<Call> {
 fn call(process: u32, text: &str, lines: Range<usize>) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(" = ")?;
+    // strace fills a short line up to a column, as the end of a call that was resumed often is.
+    let arguments = arguments.trim_end();
     let (result, made) = result.split_once('<').unwrap_or((result, ""));
     let path = match arguments.split_once('<') {
         Some((descriptor, rest)) if descriptor.bytes().all(|octet| octet.is_ascii_digit()) => rest,
