@@ -190,9 +190,9 @@ impl Metrics {
         let action = match again {
             Again::No => None,
             Again::Marked => Some("marked"),
-            Again::Suppressed => Some("suppressed"),
+            Again::Suppressed | Again::Handled => Some("suppressed"),
         };
-        if again != Again::Suppressed {
+        if again.is_stored() {
             self.recipients.get_or_create(&label).inc();
         }
         if let Some(action) = action {

@@ -43,7 +43,7 @@
 //!         Event::Recipient(_) => session.refuse(&Refusal::new(550, 1, 1, "No such list")),
 //!         Event::Body(text) => message.extend_from_slice(text),
 //!         // Here the message is stored. The proof of it is shown to the peer.
-//!         Event::Complete(recipients) => session.finish(&recipients.map(|_| Ok("3f2a-1"))),
+//!         Event::Complete(recipients) => session.finish(&recipients.map(|_| Ok("queued as 3f2a-1"))),
 //!         Event::Unwanted | Event::Abandoned => message.clear(),
 //!         // Here a server writes `session.output()` to the peer, and empties it.
 //!         Event::Flush | Event::Close => {}

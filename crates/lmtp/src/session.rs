@@ -97,7 +97,8 @@ enum State {
 /// I/O.
 ///
 /// `R` is what the caller holds for an accepted recipient, `P` the proof that a 250 after the data
-/// needs, shown in its text.
+/// needs. Its text follows `Ok: ` in the reply, so a proof says what became of the mail, such as
+/// `queued as 3f2a-1`.
 #[derive(Debug)]
 pub struct Session<R, P> {
     settings: Arc<Settings>,
@@ -297,7 +298,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         assert_eq!(self.owed, outcomes.iter().len(), "a transaction's length does not change");
         for outcome in outcomes {
             match outcome {
-                Ok(proof) => self.reply(250, (0, 0), &format!("Ok: queued as {proof}")),
+                Ok(proof) => self.reply(250, (0, 0), &format!("Ok: {proof}")),
                 Err(refusal) => refusal.encode(&mut self.out),
             }
         }

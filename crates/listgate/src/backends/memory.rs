@@ -154,7 +154,7 @@ impl Tables {
             return Err(NotStored::Changed(Box::new(delivery)));
         }
         let stored = self.insert(&delivery);
-        if stored.iter().any(|(_, again)| *again != Again::Suppressed) {
+        if stored.iter().any(|(_, again)| again.is_stored()) {
             self.messages.insert(self.last_message, octets(delivery.message.body)?);
         }
         let queued = promise(&stored);
@@ -178,7 +178,8 @@ impl Tables {
             if let Some(first) = self.seen.get(&fingerprint)
                 && delivery.message.facts.received_lines() > 0
             {
-                stored.push((*first, Again::Suppressed));
+                let waits = self.entries.contains_key(first);
+                stored.push((*first, if waits { Again::Suppressed } else { Again::Handled }));
                 continue;
             }
             n += 1;

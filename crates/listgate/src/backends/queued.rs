@@ -17,7 +17,12 @@ impl Queued {
         Self { id, again }
     }
 
-    /// Whether it came before; a suppressed one is the entry of then.
+    /// The id of the entry. Where the mail came before and was not queued twice, it is the entry of then.
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Whether it came before.
     pub(crate) fn again(&self) -> Again {
         self.again
     }
@@ -31,8 +36,12 @@ impl Queued {
     }
 }
 
+/// What the reply to the recipient says.
 impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.id.fmt(f)
+        match self.again {
+            Again::No | Again::Marked | Again::Suppressed => write!(f, "queued as {}", self.id),
+            Again::Handled => write!(f, "already handled as {}", self.id),
+        }
     }
 }

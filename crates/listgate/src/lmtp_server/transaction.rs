@@ -121,7 +121,7 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
                 (Some(Err(refusal)), _) => refused(to, refusal),
                 (Some(Ok(queued)), Ok(endpoint)) => {
                     shared.metrics().queued(endpoint, queued.again());
-                    format!("{} {endpoint} {queued}{}", name(to), remark(queued))
+                    format!("{} {endpoint} {}{}", name(to), queued.id(), remark(queued))
                 }
                 (Some(Ok(_)), Err(_)) => unreachable!("only an endpoint has an entry"),
             });
@@ -136,5 +136,6 @@ fn remark(queued: &Queued) -> &'static str {
         Again::No => "",
         Again::Marked => " (came before: queued again, and marked)",
         Again::Suppressed => " (came before: not queued twice)",
+        Again::Handled => " (came before and was handled: not queued again)",
     }
 }

@@ -58,6 +58,18 @@ pub(crate) enum Again {
     No,
     /// It is queued, and names the entry that it was before.
     Marked,
-    /// It is not queued twice: the entry that it was before is its answer.
+    /// It is not queued twice: the entry that it was before is still in its queue.
     Suppressed,
+    /// It is not queued twice: the entry that it was before has been handled.
+    Handled,
+}
+
+impl Again {
+    /// Whether an entry was stored for it.
+    pub(crate) fn is_stored(self) -> bool {
+        match self {
+            Self::No | Self::Marked => true,
+            Self::Suppressed | Self::Handled => false,
+        }
+    }
 }

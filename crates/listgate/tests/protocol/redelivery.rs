@@ -27,8 +27,7 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
     ];
     assert!(!others.contains(&first));
     assert_eq!(site.ids("in").len(), 1 + others.len());
-    // It is known again when it has left the queue, and after a restart.
-    site.stdout(&["queue", "remove", &first]);
+    // It is known again after a restart.
     gate.stop().unwrap();
     let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
     let lately = database.query_row("SELECT count(*) FROM seen_lately", [], |row| row.get(0));
@@ -36,7 +35,57 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
     assert_eq!(id(&mut peer, "anne@example.org", LIST, TRACED), first);
-    assert_eq!(site.ids("in").len(), others.len());
+    assert_eq!(site.ids("in").len(), 1 + others.len());
+}
+
+#[test]
+fn what_was_handled_is_not_queued_again_and_the_reply_says_so() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let first = id(&mut peer, "anne@example.org", LIST, TRACED);
+    site.stdout(&["work", "in", "--drain", "--", "true"]);
+    let handled = format!("250 2.0.0 Ok: already handled as {first}");
+    assert_eq!(peer.deliver("anne@example.org", &[LIST], TRACED), [handled.as_str()]);
+    let listen = gate.addresses()[0].to_string();
+    let file = site.data().join("message");
+    std::fs::write(&file, TRACED).unwrap();
+    let file = file.to_str().unwrap();
+    let said = site.stdout(&["send", "--server", &listen, "--to", LIST, "--from", "anne@example.org", file]);
+    assert_eq!(said, format!("{LIST}  {handled}\n"));
+    assert!(site.ids("in").is_empty());
+}
+
+#[test]
+fn what_an_operator_removed_is_queued_when_it_comes_again() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let large = TRACED.to_owned() + &("y".repeat(998) + "\r\n").repeat(100);
+    for message in [TRACED, large.as_str()] {
+        let mut last = id(&mut peer, "", LIST, message);
+        for _ in 0..3 {
+            site.stdout(&["queue", "remove", &last]);
+            let again = id(&mut peer, "", LIST, message);
+            assert_ne!(again, last);
+            assert_eq!(id(&mut peer, "", LIST, message), again, "and that one is known");
+            last = again;
+        }
+    }
+}
+
+#[test]
+fn a_list_that_is_created_again_gets_what_the_one_before_it_had() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    let first = id(&mut peer, "", LIST, TRACED);
+    site.stdout(&["work", "in", "--drain", "--", "true"]);
+    site.stdout(&["list", "remove", LIST]);
+    site.create(LIST);
+    let second = id(&mut peer, "", LIST, TRACED);
+    assert_ne!(second, first);
+    assert_eq!(id(&mut peer, "", LIST, TRACED), second);
 }
 
 #[test]

@@ -278,7 +278,7 @@ fn what_is_foreign_in_a_reply_cannot_break_it() {
     let mut input = b".\r\n".as_slice();
     while let Some(event) = session.next(server.now, &mut input) {
         if let listgate_lmtp::Event::Complete(recipients) = event {
-            session.finish(&recipients.map(|_| Ok("x\r\n250 y".to_owned() + &"z".repeat(1000))));
+            session.finish(&recipients.map(|_| Ok("queued as x\r\n250 y".to_owned() + &"z".repeat(1000))));
             break;
         }
     }

@@ -138,6 +138,6 @@ fn outcomes_of_an_earlier_transaction_are_not_taken() {
     };
     let stale = first.map(|()| Ok("x".to_owned()));
     assert!(catch_unwind(AssertUnwindSafe(|| session.finish(&stale))).is_err());
-    session.finish(&second.map(|()| Ok("y".to_owned())));
+    session.finish(&second.map(|()| Ok("queued as y".to_owned())));
     assert!(session.output().ends_with(b"250 2.0.0 Ok: queued as y\r\n"));
 }

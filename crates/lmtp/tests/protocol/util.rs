@@ -201,7 +201,7 @@ impl Server {
                 if recipient.starts_with("full") {
                     Err(Refusal::new(452, 2, 2, "List full"))
                 } else {
-                    Ok(format!("id-{}", self.queued))
+                    Ok(format!("queued as id-{}", self.queued))
                 }
             });
             self.session.finish(&outcomes);

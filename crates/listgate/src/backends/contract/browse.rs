@@ -2,7 +2,7 @@
 
 use super::{Check, Mail, Rig, checks};
 use crate::backends::Wanted;
-use crate::model::{Entry, EntryError, EntryId, Id, Name, Role};
+use crate::model::{Again, Entry, EntryError, EntryId, Id, Name, Role};
 use std::ops::ControlFlow;
 use std::slice;
 
@@ -10,6 +10,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     entries_are_listed_oldest_first_and_found,
     a_message_is_shown_as_stored,
     entries_are_removed_all_or_none,
+    what_was_removed_may_come_again_once,
 ];
 
 async fn listed(rig: &Rig, wanted: Wanted) -> Vec<Entry> {
@@ -29,10 +30,13 @@ async fn entries_are_listed_oldest_first_and_found(rig: Rig) {
     let ids =
         |entries: Vec<Entry>| -> Vec<String> { entries.iter().map(|entry| entry.id.to_string()).collect() };
     let in_queue = Wanted { queue: Some(Name::In), message_id: None };
-    assert_eq!(ids(listed(&rig, in_queue.clone()).await), [first[0].to_string(), second[0].to_string()]);
+    assert_eq!(
+        ids(listed(&rig, in_queue.clone()).await),
+        [first[0].id().to_string(), second[0].id().to_string()]
+    );
     assert_eq!(listed(&rig, Wanted::default()).await.len(), 3);
     let by_id = Wanted { queue: None, message_id: Some("<200000@x>".to_owned()) };
-    assert_eq!(ids(listed(&rig, by_id).await), [second[0].to_string()]);
+    assert_eq!(ids(listed(&rig, by_id).await), [second[0].id().to_string()]);
     let mut seen = 0;
     let mut one = |_| {
         seen += 1;
@@ -67,4 +71,21 @@ async fn entries_are_removed_all_or_none(rig: Rig) {
     rig.browse().remove(slice::from_ref(&entry.id)).await.unwrap();
     assert!(listed(&rig, Wanted::default()).await.is_empty());
     assert!(matches!(rig.browse().entry(&entry.id).await, Err(EntryError::Missing(_))));
+}
+
+async fn what_was_removed_may_come_again_once(rig: Rig) {
+    let to = &[("a", Role::Post), ("a", Role::Request)];
+    for octets in [100, 200_000] {
+        let mail = Mail { to, octets, ..Mail::default() };
+        let (first, _) = rig.put(&mail).await;
+        rig.browse().remove(slice::from_ref(first[0].id())).await.unwrap();
+        let (second, _) = rig.put(&mail).await;
+        assert_eq!(second[0].again(), Again::No);
+        assert_ne!(second[0].id(), first[0].id());
+        let (third, _) = rig.put(&mail).await;
+        if rig.remembers {
+            assert_eq!(second[1].id(), first[1].id(), "that one was not removed");
+            assert_eq!((third[0].again(), third[0].id()), (Again::Suppressed, second[0].id()));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Check, Mail, Rig, checks, endpoint};
 use crate::backends::NotStored;
-use crate::model::{Addressed, Again, Changes, Depth, Name, Role, StoreError};
+use crate::model::{Addressed, Again, Changes, Depth, Name, Role, Step, StoreError, Verdict};
 use std::fs;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     each_recipient_has_a_proof_in_its_place,
     a_put_that_is_repeated_with_its_key_makes_no_second_entry,
     what_comes_again_with_another_key_is_known_again,
+    what_was_handled_says_so_when_it_comes_again,
     what_was_addressed_before_a_change_of_lists_comes_back_whole,
     a_depth_is_no_older_than_it_may_be,
     a_large_body_leaves_no_file_where_it_arrived,
@@ -23,7 +24,7 @@ async fn each_recipient_has_a_proof_in_its_place(rig: Rig) {
         let (queued, _) = rig.put(&Mail { to: THREE, octets, ..Mail::default() }).await;
         assert_eq!(queued.len(), 3);
         assert!(queued.iter().all(|queued| queued.again() == Again::No));
-        let mut ids: Vec<String> = queued.iter().map(ToString::to_string).collect();
+        let mut ids: Vec<String> = queued.iter().map(|queued| queued.id().to_string()).collect();
         ids.dedup();
         assert_eq!(ids.len(), 3, "each endpoint has an entry of its own");
     }
@@ -42,7 +43,7 @@ async fn a_put_that_is_repeated_with_its_key_makes_no_second_entry(rig: Rig) {
         let (first, mut second) = (rig.delivery(&mail).await, rig.delivery(&mail).await);
         second.key = first.key;
         let ids = |queued: Vec<crate::backends::Queued>| -> Vec<String> {
-            queued.iter().map(ToString::to_string).collect()
+            queued.iter().map(|queued| queued.id().to_string()).collect()
         };
         let first = ids(rig.backend.put(first).await.unwrap());
         assert_eq!(ids(rig.backend.put(second).await.unwrap()), first);
@@ -58,11 +59,24 @@ async fn what_comes_again_with_another_key_is_known_again(rig: Rig) {
     assert!(other.iter().all(|queued| queued.again() == Again::No));
     if rig.remembers {
         assert!(second.iter().all(|queued| queued.again() == Again::Suppressed));
-        assert!(second.iter().zip(&first).all(|(second, first)| second.to_string() == first.to_string()));
+        assert!(second.iter().zip(&first).all(|(second, first)| second.id() == first.id()));
         assert_eq!(rig.entries().await, 6);
     } else {
         assert_eq!(rig.entries().await, 9);
     }
+}
+
+async fn what_was_handled_says_so_when_it_comes_again(rig: Rig) {
+    if !rig.remembers {
+        return;
+    }
+    let (first, _) = rig.put(&Mail::default()).await;
+    let lease = rig.lease_one().await;
+    rig.step(Step::settling(lease, Verdict::Done)).await.unwrap();
+    let (second, _) = rig.put(&Mail::default()).await;
+    assert_eq!((second[0].again(), second[0].id()), (Again::Handled, first[0].id()));
+    assert_eq!(second[0].to_string(), format!("already handled as {}", first[0].id()));
+    assert_eq!(rig.entries().await, 0);
 }
 
 async fn what_was_addressed_before_a_change_of_lists_comes_back_whole(rig: Rig) {

@@ -20,7 +20,7 @@ async fn an_entry_is_leased_with_what_is_known_of_it(rig: Rig) {
     let (queued, size) = rig.put(&Mail { to: &[("a", Role::Owner)], ..Mail::default() }).await;
     let lease = rig.lease(9).await.remove(0);
     let Lease { entry, .. } = &lease;
-    assert_eq!(entry.id.to_string(), queued[0].to_string());
+    assert_eq!(entry.id.to_string(), queued[0].id().to_string());
     assert_eq!((entry.queue.as_str(), entry.list_id.as_str()), ("in", "a.example.com"));
     assert_eq!((entry.recipient.as_str(), entry.mail_from.as_str()), ("a@example.com", "<>"));
     assert_eq!((entry.attempts, entry.size, entry.received_lines), (1, size, 1));

@@ -13,12 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
     include_str!("0004.sql"),
     include_str!("0005.sql"),
+    include_str!("0006.sql"),
 ];
 
 /// Octets of a page of the database.

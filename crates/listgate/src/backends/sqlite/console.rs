@@ -180,7 +180,9 @@ impl BrowseStore for Console {
     }
 
     fn remove<'a>(&'a self, ids: &'a [Id]) -> Answer<'a, (), EntryError> {
-        at_once(own(ids).and_then(|ids| queues::remove(&mut self.connection(), &ids)))
+        at_once(
+            own(ids).and_then(|ids| queues::remove(&mut self.connection(), &ids, self.clock.milliseconds())),
+        )
     }
 
     fn change<'a>(&'a self, ids: &'a [Id], change: Change) -> Answer<'a, (), EntryError> {

@@ -202,15 +202,23 @@ fn read_file(path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// Removes entries, all or none.
-pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId]) -> Result<(), EntryError> {
+/// Removes entries, all or none, and remembers that they were not handled, so that their mail may come
+/// again. `now` is in milliseconds since 1970.
+pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId], now: i64) -> Result<(), EntryError> {
+    let Due { at: forget_at, span } = Due::after(now, limits::REMEMBERED);
     write(connection, "remove the entry", |connection| {
-        let mut statement = connection.prepare("DELETE FROM entry WHERE delivery = ?1 AND n = ?2")?;
+        let mut delete = connection.prepare("DELETE FROM entry WHERE delivery = ?1 AND n = ?2")?;
+        let note = "INSERT INTO removed (delivery, n, forget_at) VALUES (?1, ?2, ?3)";
+        let mut note = connection.prepare(note)?;
         for id in ids {
-            if statement.execute([id.delivery, id.n])? == 0 {
+            if delete.execute([id.delivery, id.n])? == 0 {
                 return Ok(Err(EntryError::Missing(Id::Entry(*id))));
             }
+            note.execute([id.delivery, id.n, forget_at])?;
         }
+        // Also what was noted by a clock that was set back since.
+        let forget = "DELETE FROM removed WHERE forget_at <= ?1 OR forget_at > ?1 + ?2";
+        connection.execute(forget, [now, span])?;
         Ok(Ok(()))
     })
 }

@@ -58,12 +58,27 @@ impl Seen {
         connection: &Connection,
         fingerprint: Fingerprint,
     ) -> rusqlite::Result<Option<EntryId>> {
-        if let Some(id) = self.lately.get(&fingerprint) {
-            return Ok(Some(*id));
-        }
         let mut seen = connection.prepare_cached("SELECT delivery, n FROM seen WHERE fingerprint = ?1")?;
         let read = |row: &rusqlite::Row<'_>| Ok(EntryId { delivery: row.get(0)?, n: row.get(1)? });
-        seen.query_row([fingerprint.0], read).optional()
+        let in_order = seen.query_row([fingerprint.0], read).optional()?;
+        // The later one, where it was queued again because the first was removed.
+        Ok(self.lately.get(&fingerprint).copied().max(in_order))
+    }
+
+    /// When the mail came that became this entry, in milliseconds since 1970.
+    pub(super) fn came_at(
+        &self,
+        connection: &Connection,
+        fingerprint: Fingerprint,
+        id: EntryId,
+    ) -> rusqlite::Result<Option<i64>> {
+        connection
+            .prepare_cached(
+                "SELECT at FROM seen_lately WHERE delivery = ?1
+                 UNION ALL SELECT at FROM seen WHERE fingerprint = ?2 AND delivery = ?1",
+            )?
+            .query_row(params![id.delivery, fingerprint.0], |row| row.get(0))
+            .optional()
     }
 
     /// Takes up what a commit has made true.
@@ -102,8 +117,10 @@ impl Seen {
                 .execute(swept)?;
             let moved = put_in_order(connection, from, to)?;
             connection.execute_batch("COMMIT")?;
-            for (fingerprint, ..) in moved {
-                self.lately.remove(&fingerprint);
+            for (fingerprint, id, _) in moved {
+                if self.lately.get(&fingerprint) == Some(&id) {
+                    self.lately.remove(&fingerprint);
+                }
             }
         }
         (self.settled, self.swept) = (to, end);
@@ -153,7 +170,10 @@ fn put_in_order(
         moved.extend(entries.map(|(fingerprint, id)| (fingerprint, id, at)));
     }
     moved.sort_unstable();
-    let sql = "INSERT OR IGNORE INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)";
+    // The later of two: the first was removed, and may have been put in order before or after.
+    let sql = "INSERT INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (fingerprint) DO UPDATE SET at = excluded.at, delivery = excluded.delivery, n = excluded.n
+               WHERE excluded.delivery > delivery";
     let mut insert = connection.prepare_cached(sql)?;
     for (fingerprint, id, at) in &moved {
         insert.execute(params![fingerprint.0, at, id.delivery, id.n])?;

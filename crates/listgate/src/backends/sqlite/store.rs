@@ -106,9 +106,10 @@ impl Storing<'_> {
                 continue;
             }
             let fingerprint = Fingerprint::new(&delivery.message.digest, endpoint);
-            let first = if comes_again { self.came_before(fingerprint)? } else { None };
+            let first =
+                if comes_again { self.came_before(fingerprint, &endpoint.list.list_id)? } else { None };
             let stored = match first {
-                Some(id) if self.suppresses(delivery) => Stored { id, again: Again::Suppressed },
+                Some((id, again)) if self.suppresses(delivery) => Stored { id, again },
                 _ => {
                     let id = match delivery_id {
                         Some(id) => id,
@@ -120,7 +121,7 @@ impl Storing<'_> {
                     if first.is_none() {
                         new.insert(fingerprint, id);
                     }
-                    self.insert_entry(id, delivery, addressed, first)?;
+                    self.insert_entry(id, delivery, addressed, first.map(|(first, _)| first))?;
                     Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
                 }
             };
@@ -162,12 +163,27 @@ impl Storing<'_> {
                 || self.seen.has(self.connection, digest)?))
     }
 
-    /// The entry that this mail was before.
-    fn came_before(&self, fingerprint: Fingerprint) -> rusqlite::Result<Option<EntryId>> {
-        match self.new.get(&fingerprint) {
-            Some(id) => Ok(Some(*id)),
-            None => self.seen.find(self.connection, fingerprint),
+    /// The entry that this mail was before, and whether that waits or has been handled. What an
+    /// operator removed, itself or with its list, may come again.
+    fn came_before(
+        &self,
+        fingerprint: Fingerprint,
+        list_id: &str,
+    ) -> rusqlite::Result<Option<(EntryId, Again)>> {
+        if let Some(id) = self.new.get(&fingerprint) {
+            return Ok(Some((*id, Again::Suppressed)));
         }
+        let Some(id) = self.seen.find(self.connection, fingerprint)? else { return Ok(None) };
+        let in_queue = "SELECT 1 FROM entry WHERE delivery = ?1 AND n = ?2";
+        if self.connection.prepare_cached(in_queue)?.exists([id.delivery, id.n])? {
+            return Ok(Some((id, Again::Suppressed)));
+        }
+        let came_at = self.seen.came_at(self.connection, fingerprint, id)?;
+        let removed = "SELECT 1 FROM removed WHERE delivery = ?1 AND n = ?2
+                       UNION ALL SELECT 1 FROM list WHERE list_id = ?3 AND created_at > ?4";
+        let removed =
+            self.connection.prepare_cached(removed)?.exists(params![id.delivery, id.n, list_id, came_at])?;
+        Ok(if removed { None } else { Some((id, Again::Handled)) })
     }
 
     fn insert_message(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {

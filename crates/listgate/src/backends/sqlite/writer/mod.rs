@@ -39,7 +39,7 @@ use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
 use crate::model::Changes;
-use crate::model::{Again, Id, StoreError};
+use crate::model::{Id, StoreError};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -419,7 +419,7 @@ fn is_undone(error: &rusqlite::Error) -> bool {
 
 /// Whether something was written for a delivery.
 fn has_a_row(put: &StoredDelivery) -> bool {
-    !put.is_repeated && put.stored.iter().any(|stored| stored.again != Again::Suppressed)
+    !put.is_repeated && put.stored.iter().any(|stored| stored.again.is_stored())
 }
 
 /// After the commit: the proof for each recipient, and the spool file belongs to its row.

@@ -51,7 +51,7 @@ fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Ve
         NotStored::Store(why) => why.refusal(),
         NotStored::Changed(_) => panic!("no list has changed"),
     })?;
-    Ok(queued.iter().map(ToString::to_string).collect())
+    Ok(queued.iter().map(|queued| queued.id().to_string()).collect())
 }
 
 fn puts(puts: impl Into<Vec<Put>>) -> Batch {
