@@ -4,35 +4,47 @@
 
 use crate::limits;
 use crate::model::DeliveryKey;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The entries that the latest deliveries became, as a backend names them.
 pub(super) struct RecentPuts<E> {
-    entries: HashMap<DeliveryKey, Vec<E>>,
+    /// Each with its place in its delivery: nothing is allocated for a delivery alone, which would be in the way
+    /// of each message.
+    entries: BTreeMap<(DeliveryKey, usize), E>,
     /// The keys in the order of their deliveries, oldest first.
     order: VecDeque<DeliveryKey>,
 }
 
 impl<E> Default for RecentPuts<E> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new() }
+        Self { entries: BTreeMap::new(), order: VecDeque::new() }
     }
 }
 
-impl<E> RecentPuts<E> {
-    pub(super) fn get(&self, key: DeliveryKey) -> Option<&[E]> {
-        self.entries.get(&key).map(Vec::as_slice)
+impl<E: Clone> RecentPuts<E> {
+    /// The entries of a delivery, one for each recipient, if it was noted and not yet forgotten.
+    pub(super) fn get(&self, key: DeliveryKey) -> Option<Vec<E>> {
+        let entries = self.entries.range((key, 0)..=(key, usize::MAX));
+        let entries: Vec<E> = entries.map(|(_, entry)| entry.clone()).collect();
+        (!entries.is_empty()).then_some(entries)
     }
 
-    /// Notes a delivery that is stored, and forgets the oldest beyond [`limits::RECENT_PUTS`].
-    pub(super) fn note(&mut self, key: DeliveryKey, entries: Vec<E>) {
-        if self.entries.insert(key, entries).is_none() {
+    /// Notes the entries of a delivery that is stored. The oldest delivery beyond [`limits::RECENT_PUTS`] is
+    /// forgotten.
+    pub(super) fn note(&mut self, key: DeliveryKey, entries: impl IntoIterator<Item = E>) {
+        let is_new = !self.entries.contains_key(&(key, 0));
+        self.entries.extend(entries.into_iter().enumerate().map(|(place, entry)| ((key, place), entry)));
+        if is_new {
             self.order.push_back(key);
         }
         if self.order.len() > limits::RECENT_PUTS
             && let Some(oldest) = self.order.pop_front()
         {
-            self.entries.remove(&oldest);
+            for place in 0.. {
+                if self.entries.remove(&(oldest, place)).is_none() {
+                    break;
+                }
+            }
         }
     }
 }
@@ -46,11 +58,11 @@ mod tests {
         let key = |n| DeliveryKey { gate: 1, n };
         let mut recent = RecentPuts::default();
         let last = limits::RECENT_PUTS as u64;
-        (0..=last).for_each(|n| recent.note(key(n), vec![n]));
-        recent.note(key(last), vec![last]);
+        (0..=last).for_each(|n| recent.note(key(n), [n, n + 1]));
+        recent.note(key(last), [last, last + 1]);
         assert_eq!(recent.get(key(0)), None);
-        assert_eq!(recent.get(key(1)), Some(&[1][..]));
-        assert_eq!(recent.get(key(last)), Some(&[last][..]));
-        assert_eq!(recent.entries.len(), limits::RECENT_PUTS);
+        assert_eq!(recent.get(key(1)), Some(vec![1, 2]));
+        assert_eq!(recent.get(key(last)), Some(vec![last, last + 1]));
+        assert_eq!(recent.entries.len(), 2 * limits::RECENT_PUTS);
     }
 }

@@ -196,6 +196,11 @@ impl HeaderEdit {
         }
     }
 
+    /// What X-MailFrom says.
+    pub(crate) fn mail_from(&self) -> &str {
+        &self.mail_from
+    }
+
     /// What the header said, once the message has ended.
     pub(crate) fn into_facts(self) -> Facts {
         self.facts

@@ -17,7 +17,8 @@ pub(crate) struct Incoming {
     spool: Spool,
     buffer: Vec<u8>,
     file: Option<SpoolFile>,
-    /// Of the sender and of all octets received.
+    /// Of all octets received; the sender follows at the end. What comes first is hashed in parallel only from
+    /// the beginning of a chunk on, and the message is what is long.
     hash: Hasher,
     original_size: u64,
 }
@@ -32,14 +33,12 @@ impl Incoming {
         received: Option<String>,
         spool: Spool,
     ) -> Self {
-        let mut hash = Hasher::new();
-        hash.update(mail_from.as_bytes()).update(&[0]);
         Self {
             edit: HeaderEdit::new(style, mail_from, hostname.to_owned(), received),
             spool,
             buffer: Vec::new(),
             file: None,
-            hash,
+            hash: Hasher::new(),
             original_size: 0,
         }
     }
@@ -54,6 +53,9 @@ impl Incoming {
 
     /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
     pub(crate) async fn finish(mut self) -> Result<Message, StoreError> {
+        let sender = self.edit.mail_from().as_bytes();
+        // With its length, so that no other sender and message run into the same octets.
+        self.hash.update(sender).update(&(sender.len() as u64).to_le_bytes());
         let digest: Digest = self.hash.finalize().into();
         let found = self.edit.finish(&mut self.buffer);
         let message_id = match found {

@@ -26,7 +26,7 @@ pub(crate) struct Addressed {
 }
 
 /// Names one delivery among all of all gates.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct DeliveryKey {
     /// The gate's own, for as long as it runs.
     pub(crate) gate: u64,

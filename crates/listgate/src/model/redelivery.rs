@@ -16,7 +16,7 @@ pub enum Redelivery {
     Off,
 }
 
-/// A hash of a message's sender and of all octets received (BLAKE3: fast on every processor, as it is in the way
+/// A hash of all octets received of a message, and of its sender (BLAKE3: fast on every processor, as it is in the way
 /// of each message).
 pub(crate) type Digest = [u8; 32];
 

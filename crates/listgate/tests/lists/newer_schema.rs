@@ -12,7 +12,7 @@ fn a_newer_schema_is_refused_politely() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(
-            said.contains("newer Listgate (schema 99; this one knows 5)") && said.contains("listgate.db"),
+            said.contains("newer Listgate (schema 99; this one knows 6)") && said.contains("listgate.db"),
             "{said}"
         );
     }

@@ -124,7 +124,7 @@ impl Publisher {
             let stored = if are_ours { stored } else { stored.and(Err(StoreError::closed())) };
             answer.send(stored.map(|stored| {
                 let ids: Vec<String> = stored.iter().map(|stored| stored.id().to_owned()).collect();
-                self.recent.note(key, ids.clone());
+                self.recent.note(key, ids.iter().cloned());
                 promise(ids)
             }));
         }
@@ -132,7 +132,7 @@ impl Publisher {
 
     fn renamed(&self, key: DeliveryKey, files: Synced) -> Published {
         if let Some(ids) = self.recent.get(key) {
-            return Published::Before(ids.to_vec());
+            return Published::Before(ids);
         }
         // After a failed sync the next would be told that all is well.
         if self.condemned.is_set() {

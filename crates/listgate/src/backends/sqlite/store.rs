@@ -6,10 +6,10 @@ use crate::backends::delivery::Delivery;
 use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
 use crate::message::Body;
+use crate::model::Clock;
 use crate::model::Redelivery;
 use crate::model::milliseconds;
 use crate::model::{Addressed, Again, Depth, EntryId, Fingerprint, Name};
-use crate::model::{Clock, DeliveryKey};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ pub(super) struct Storing<'c> {
     pub(super) new: Known,
     /// What was put before this transaction, and in it, by its keys.
     pub(super) recent: &'c RecentPuts<Stored>,
-    pub(super) put: HashMap<DeliveryKey, Vec<Stored>>,
+    pub(super) put: RecentPuts<Stored>,
     pub(super) ids: Ids,
     /// By how much each queue grows, by its place in [`Name::ALL`].
     pub(super) growth: [Depth; Name::ALL.len()],
@@ -79,12 +79,12 @@ pub(super) struct Storing<'c> {
 impl Storing<'_> {
     /// Inserts a delivery and its entries, unless it is a repetition of one with the same key.
     pub(super) fn put(&mut self, delivery: &Delivery) -> rusqlite::Result<StoredDelivery> {
-        let before = self.recent.get(delivery.key).map(<[_]>::to_vec);
-        if let Some(stored) = before.or_else(|| self.put.get(&delivery.key).cloned()) {
+        let before = self.recent.get(delivery.key);
+        if let Some(stored) = before.or_else(|| self.put.get(delivery.key)) {
             return Ok(StoredDelivery { stored, is_repeated: true });
         }
         let stored = self.insert(delivery)?;
-        self.put.insert(delivery.key, stored.clone());
+        self.put.note(delivery.key, stored.iter().copied());
         Ok(StoredDelivery { stored, is_repeated: false })
     }
 

@@ -41,7 +41,6 @@ use crate::metrics::Metrics;
 use crate::model::Changes;
 use crate::model::{Id, StoreError};
 use rusqlite::{Connection, ErrorCode, ffi};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -221,20 +220,23 @@ impl Writer {
             seen: &self.seen,
             new: Known::new(),
             recent: &self.recent,
-            put: HashMap::new(),
+            put: RecentPuts::default(),
             ids: self.ids,
             growth: Default::default(),
         };
-        let stored = batch.puts.iter().map(|put| storing.put(&put.delivery)).collect::<Result<_, _>>()?;
+        let stored: Vec<StoredDelivery> =
+            batch.puts.iter().map(|put| storing.put(&put.delivery)).collect::<Result<_, _>>()?;
         let grown = storing.count()?;
-        let Storing { ids, new, put, .. } = storing;
+        let Storing { ids, new, .. } = storing;
         let now = self.choices.clock.milliseconds();
         let replies =
             batch.asks.iter().map(|ask| ask.run(&self.connection, now)).collect::<Result<_, _>>()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.ids = ids;
         self.seen.extend(new);
-        put.into_iter().for_each(|(key, stored)| self.recent.note(key, stored));
+        for (put, StoredDelivery { stored, .. }) in batch.puts.iter().zip(&stored) {
+            self.recent.note(put.delivery.key, stored.iter().copied());
+        }
         self.depths.set(&grown);
         Ok((stored, replies))
     }
