@@ -19,6 +19,7 @@ const LMTP: &[&str] =
 const LISTGATE: &[&str] = &[
     "limits",
     "file_id",
+    "socket_file",
     "model",
     "message",
     "route",

@@ -167,7 +167,8 @@ impl Config {
     /// Mailman could not use it either, or it names what we do not know: file, section and key are named.
     pub fn follow_mailman(&mut self, cfg: Option<&Path>) -> Result<(), ConfigError> {
         let site = mailman::cfg::Site::read(cfg).map_err(|why| ConfigError::Mailman(why.to_string()))?;
-        self.listen = vec![ListenAddress::Tcp(site.lmtp_address().map_err(ConfigError::Mailman)?)];
+        let addresses = site.lmtp_addresses().map_err(ConfigError::Mailman)?;
+        self.listen = addresses.into_iter().map(ListenAddress::Tcp).collect();
         self.owner = site.site_owner;
         self.verp_delimiter = site.verp_delimiter;
         self.backend = BackendKind::Mailman { config: site.cfg };

@@ -39,6 +39,7 @@ mod peers;
 pub mod queue;
 mod route;
 mod serve;
+mod socket_file;
 mod socketmap;
 #[cfg(test)]
 #[path = "../tests/support/beside_the_code.rs"]

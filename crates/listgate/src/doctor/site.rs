@@ -3,11 +3,12 @@
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
 use crate::config::{BackendKind, Config, ConfigError, ListenAddress, RefuseAt};
+use crate::socket_file::SocketFile;
 use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -286,26 +287,41 @@ fn free_port(check: &'static str, key: &str, address: SocketAddr) -> Finding {
 fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
     let address = ListenAddress::Unix(path.to_owned());
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    match fs::symlink_metadata(path) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound && parent.is_none_or(Path::is_dir) => {
+    let or_another = format!("or set {key} to another path");
+    match SocketFile::at(path) {
+        Ok(SocketFile::Nothing) if parent.is_none_or(Path::is_dir) => {
             Finding::ok(check, format!("{address} is free"))
         }
+        Ok(SocketFile::Nothing) => Finding::wrong(
+            check,
+            format!("a gate cannot make {address}: its directory is not there"),
+            "create its directory, for the user that the gate runs as",
+        ),
         Err(why) => Finding::wrong(
             check,
             format!("a gate cannot make {address}: {why}"),
             "create its directory, for the user that the gate runs as",
         ),
-        Ok(found) if !found.file_type().is_socket() => Finding::wrong(
+        Ok(SocketFile::NoSocket) => Finding::wrong(
             check,
             format!("{} is there and is no socket", path.display()),
-            format!("remove it, or set {key} to another path"),
+            format!("remove it, {or_another}"),
         ),
-        Ok(_) if UnixStream::connect(path).is_ok() => Finding::wrong(
+        Ok(SocketFile::Served) => Finding::wrong(
             check,
             format!("{address} is served by another program"),
-            format!("stop that program, or set {key} to another path"),
+            format!("stop that program, {or_another}"),
         ),
-        Ok(_) => Finding::ok(check, format!("{address} was left behind; the next start replaces it")),
+        Ok(SocketFile::Unclear(why)) => Finding::wrong(
+            check,
+            format!(
+                "a socket is at {address}, and it cannot be found out whether a process serves it: {why}"
+            ),
+            format!("remove it if none does, {or_another}"),
+        ),
+        Ok(SocketFile::LeftBehind) => {
+            Finding::ok(check, format!("{address} was left behind; the next start replaces it"))
+        }
     }
 }
 

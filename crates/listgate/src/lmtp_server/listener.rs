@@ -7,12 +7,12 @@ use super::stage::{Stage, reached};
 use crate::config::ListenAddress;
 use crate::file_id::FileId;
 use crate::limits;
+use crate::socket_file::SocketFile;
 use std::fs::{self, Permissions};
 use std::future::poll_fn;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::{TcpListener, UnixListener};
@@ -27,6 +27,11 @@ pub(crate) enum BindError {
     InUse { address: ListenAddress, key: &'static str },
     #[error("cannot listen on {address}: what is there is no socket: remove it, or choose another {key}")]
     NoSocket { address: ListenAddress, key: &'static str },
+    #[error(
+        "cannot listen on {address}: a socket is there, and it cannot be found out whether a process \
+         serves it: {source}: remove it if none does, or choose another {key}"
+    )]
+    Unclear { address: ListenAddress, key: &'static str, source: io::Error },
 }
 
 fn mend(address: &ListenAddress, source: &io::Error, key: &str) -> String {
@@ -62,19 +67,19 @@ impl Listener {
                 Ok(Self::Tcp(TcpListener::from_std(listener).map_err(failed)?))
             }
             ListenAddress::Unix(path) => {
-                if is_socket(path) {
-                    if StdUnixStream::connect(path).is_ok() {
-                        return Err(BindError::InUse { address: address.clone(), key });
-                    }
-                    fs::remove_file(path).map_err(failed)?;
-                } else if fs::symlink_metadata(path).is_ok() {
-                    return Err(BindError::NoSocket { address: address.clone(), key });
+                let address = address.clone();
+                match SocketFile::at(path).map_err(failed)? {
+                    SocketFile::Nothing => {}
+                    SocketFile::LeftBehind => fs::remove_file(path).map_err(failed)?,
+                    SocketFile::Served => return Err(BindError::InUse { address, key }),
+                    SocketFile::NoSocket => return Err(BindError::NoSocket { address, key }),
+                    SocketFile::Unclear(source) => return Err(BindError::Unclear { address, key, source }),
                 }
                 let listener = StdUnixListener::bind(path).map_err(failed)?;
                 fs::set_permissions(path, Permissions::from_mode(socket_mode)).map_err(failed)?;
                 listener.set_nonblocking(true).map_err(failed)?;
                 let file = FileId::of(path).map_err(failed)?;
-                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address.clone(), file))
+                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address, file))
             }
         }
     }
@@ -196,8 +201,4 @@ impl Stream {
             Self::Unix(stream) => stream.try_write(line),
         };
     }
-}
-
-fn is_socket(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }

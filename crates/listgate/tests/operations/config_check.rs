@@ -2,6 +2,7 @@
 
 use crate::support::Site;
 use std::fs;
+use std::process::Command;
 
 /// `listgate config check` with this file.
 fn check(site: &Site, toml: &str) -> String {
@@ -209,4 +210,24 @@ fn a_value_of_the_wrong_type_is_answered_with_an_example() {
         let said = refused(&site, toml);
         assert!(said.contains(example), "{said}");
     }
+}
+
+/// Mailman's runner listens on all of them.
+#[test]
+#[ignore = "needs mount"]
+fn a_mailman_site_is_expected_at_every_address_of_its_host() {
+    let site = Site::new();
+    let (cfg, hosts) = (site.data().join("mailman.cfg"), site.data().join("hosts"));
+    fs::write(&cfg, "[mta]\nlmtp_host: lists.test\nlmtp_port: 18024\n").unwrap();
+    fs::write(&hosts, "127.0.0.1 lists.test\n127.0.0.2 lists.test\n192.0.2.1 lists.test\n").unwrap();
+    // With a file of hosts of its own; the last of them is not of this machine (RFC 5737).
+    let script = "mount --bind \"$1\" /etc/hosts && exec \"$2\" config check --mailman \"$3\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-m", "sh", "-c", script, "sh"]).arg(&hosts).arg(env!("CARGO_BIN_EXE_listgate")).arg(&cfg);
+    let output = unshare.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let listen =
+        said.lines().find(|line| line.starts_with("server.listen")).unwrap_or_else(|| panic!("{said}"));
+    assert!(listen.contains("127.0.0.1:18024") && listen.contains("127.0.0.2:18024"), "{listen}");
+    assert!(!listen.contains("192.0.2.1"), "{listen}");
 }

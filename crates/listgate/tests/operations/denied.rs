@@ -3,6 +3,7 @@
 use crate::support::Site;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -68,4 +69,19 @@ fn the_file_is_named_and_who_may_use_it() {
         }
         chmod(&path, 0o700);
     }
+}
+
+/// Another user's, of which nobody can say whether it is served.
+#[test]
+fn a_socket_that_may_not_be_connected_to_is_left_alone() {
+    let site = Site::with_list();
+    let socket = site.data().join("socket");
+    let _served = UnixListener::bind(&socket).unwrap();
+    chmod(&socket, 0o000);
+    let said = said(&site, &["serve", "--listen", &format!("unix:{}", socket.display())]);
+    assert!(said.is_none_or(|said| {
+        said.contains("it cannot be found out whether a process serves it: Permission denied")
+    }));
+    chmod(&socket, 0o700);
+    UnixStream::connect(&socket).unwrap();
 }

@@ -3,7 +3,7 @@
 use crate::support::Site;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 
 #[test]
 fn the_key_of_an_address_that_is_taken_is_named() {
@@ -14,11 +14,14 @@ fn the_key_of_an_address_that_is_taken_is_named() {
     fs::write(&plain, "mine").unwrap();
     let served = site.data().join("served");
     let _served = UnixListener::bind(&served).unwrap();
+    let other_kind = site.data().join("log");
+    let _log = UnixDatagram::bind(&other_kind).unwrap();
     let file = site.data().join("gate.toml");
     for (address, why) in [
         (taken, "another program has it"),
         (format!("unix:{}", plain.display()), "what is there is no socket: remove it, or"),
         (format!("unix:{}", served.display()), "another process serves that socket"),
+        (format!("unix:{}", other_kind.display()), "cannot be found out whether a process serves it"),
     ] {
         for (toml, key) in [
             (format!("server.listen = [{address:?}]\n"), "--listen or server.listen"),
@@ -36,4 +39,5 @@ fn the_key_of_an_address_that_is_taken_is_named() {
         }
     }
     assert_eq!(fs::read(plain).unwrap(), b"mine");
+    assert!(served.exists() && other_kind.exists());
 }

@@ -16,7 +16,9 @@ use crate::model::Name;
 use expand::absolute;
 use paths::{ONLY_MAILMAN_KNOWS, Paths};
 use settings::Settings;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::collections::HashSet;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use surroundings::Surroundings;
 
@@ -44,14 +46,23 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Where LMTP is expected, as a socket address.
+    /// Where LMTP is expected: all addresses of the host, as Mailman's runner listens on all of them. An
+    /// address that this machine does not have is left out, if there is another: `localhost` may be `::1` where
+    /// IPv6 is switched off.
     ///
     /// # Errors
     /// The host has no address.
-    pub(crate) fn lmtp_address(&self) -> Result<SocketAddr, String> {
+    pub(crate) fn lmtp_addresses(&self) -> Result<Vec<SocketAddr>, String> {
         let (host, port) = &self.lmtp;
-        let found = (host.as_str(), *port).to_socket_addrs().map(|mut all| all.next());
-        found.ok().flatten().ok_or_else(|| format!("[mta] lmtp_host: {host} has no address"))
+        let mut found: Vec<SocketAddr> =
+            (host.as_str(), *port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+        let mut seen = HashSet::new();
+        found.retain(|address| seen.insert(*address));
+        if found.is_empty() {
+            return Err(format!("[mta] lmtp_host: {host} has no address"));
+        }
+        let ours: Vec<SocketAddr> = found.iter().copied().filter(is_of_this_machine).collect();
+        Ok(if ours.is_empty() { found } else { ours })
     }
 
     /// Where the gate keeps its lock and what is still arriving.
@@ -96,6 +107,13 @@ impl Site {
             cfg: settings.cfg,
         })
     }
+}
+
+/// Whether an address can be listened on as far as the machine is concerned, whoever has the port.
+fn is_of_this_machine(address: &SocketAddr) -> bool {
+    let bound = TcpListener::bind((address.ip(), 0));
+    !bound
+        .is_err_and(|why| matches!(why.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported))
 }
 
 /// The directory of a queue. `mailman start` changes to `run_dir` before it starts the runners.
