@@ -48,8 +48,15 @@ pub(super) enum Action {
     Hold(Ids),
     /// Let held entries wait again, all or none
     Release(Ids),
-    /// Let shunted entries, or such as are put off, wait now with no attempt counted, all or none
-    Retry(Ids),
+    /// Make shunted or deferred entries eligible again and reset their attempts, all or none
+    Retry {
+        #[command(flatten)]
+        ids: Ids,
+        /// Also free entries from the lease of a consumer that will not come back. If it does, the entry may be
+        /// handled twice
+        #[arg(long)]
+        leased: bool,
+    },
     /// Remove entries, all or none; the mail is gone
     Remove(Ids),
 }
@@ -95,8 +102,8 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             wait(console.change(&ids, Change::Release))?;
             tell(&mut out, "released", &ids)?;
         }
-        Action::Retry(Ids { ids }) => {
-            wait(console.change(&ids, Change::Retry))?;
+        Action::Retry { ids: Ids { ids }, leased } => {
+            wait(console.change(&ids, Change::Retry { leased }))?;
             tell(&mut out, "to be retried", &ids)?;
         }
         Action::Remove(Ids { ids }) => {

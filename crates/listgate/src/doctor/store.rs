@@ -5,7 +5,7 @@ use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, Spoo
 use crate::backends::sqlite::{DataDir, lists};
 use crate::config::Config;
 use crate::limits;
-use crate::model::ListAddress;
+use crate::model::{ListAddress, milliseconds};
 use bytesize::ByteSize;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -220,6 +220,13 @@ impl<'a> Store<'a> {
                 check,
                 format!("shunted entries, which could not be handled: {shunted}"),
                 "`listgate queue ls` says why; `listgate queue retry` has them handled again",
+            ));
+        }
+        if let Ok(Some(set_back @ 1..)) = self.health.set_back(milliseconds(now)) {
+            findings.push(Finding::note(
+                "clock",
+                format!("entries leased or deferred by a clock that was ahead: {set_back}"),
+                "they may be leased at once; keep the clock right with NTP",
             ));
         }
         if backlogs.iter().any(|backlog| at(backlog.newest) > now + CLOCK) {

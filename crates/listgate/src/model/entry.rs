@@ -130,7 +130,10 @@ pub(crate) enum Change {
     Hold,
     Release,
     /// Also counts its attempts from zero.
-    Retry,
+    Retry {
+        /// Also where a consumer has it, which then finds its lease stale.
+        leased: bool,
+    },
 }
 
 /// Why entries are not shown, changed or removed.
@@ -149,7 +152,10 @@ pub(crate) enum EntryError {
 /// What can be done with an entry in `state` that `change` is not for.
 fn mend(state: &str, change: Change) -> &'static str {
     match (state, change) {
-        ("leased", _) => "a consumer has it now; try again when it is settled, or its lease has lapsed",
+        ("leased", Change::Retry { .. }) => {
+            "a consumer has it now; if that will not come back, `listgate queue retry --leased` frees the entry"
+        }
+        ("leased", _) => "a consumer has it now; retry when it is settled, or its lease has lapsed",
         ("held", _) => "`listgate queue release` lets it go",
         ("shunted", _) => "`listgate queue retry` has it handled again; until then it stays where it is",
         _ => "`listgate queue hold` holds it, and only what is held is released",

@@ -192,7 +192,12 @@ fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
     let socket = format!("unix:{}", config.display());
     assert_wrong(&site, &[&listen[..2], &["--listen", &socket]].concat(), "address", "is no socket");
     let nowhere = "unix:/no-such-directory/sock";
-    assert_wrong(&site, &[&listen[..2], &["--listen", nowhere]].concat(), "address", "its directory is not there");
+    assert_wrong(
+        &site,
+        &[&listen[..2], &["--listen", nowhere]].concat(),
+        "address",
+        "its directory is not there",
+    );
     let _server = serve(&site, &config);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let elsewhere = [&listen[..2], &["--listen", &free]].concat();

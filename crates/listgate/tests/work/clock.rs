@@ -136,3 +136,40 @@ fn a_clock_that_is_set_back_by_less_than_a_minute_ends_nothing() {
     assert_eq!(queue.extend(&[&lease], LONG).unwrap(), [Ok(())]);
     assert_eq!(queue.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
 }
+
+#[test]
+fn an_operator_sees_that_it_is_free_and_that_the_clock_was_ahead() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 2]);
+    let mut queue = open(&site, Name::In);
+    site.clock.advance(YEAR);
+    let mut leases = queue.lease(2, LONG).unwrap();
+    let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
+    queue.settle(&[(leases.pop().unwrap(), off)]).unwrap();
+    site.clock.set_back(YEAR);
+    let shown = site.stdout(&["queue", "ls"]);
+    assert!(shown.contains("(leased, lapsed)") && shown.contains("(later, due)"), "{shown}");
+    let doctor = site.listgate(&["doctor"]);
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert!(said.contains("entries leased or deferred by a clock that was ahead: 2"), "{said}");
+}
+
+/// A consumer may have gone without a word, on another machine or in a debugger.
+#[test]
+fn an_operator_may_free_an_entry_from_a_lease() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let mut queue = open(&site, Name::In);
+    let late = queue.lease(1, LONG).unwrap().pop().unwrap();
+    let refused = site.listgate(&["queue", "retry", "1-1"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && said.contains("`listgate queue retry --leased` frees the entry"),
+        "{said}"
+    );
+    assert_eq!(site.stdout(&["queue", "retry", "--leased", "1-1"]), "to be retried 1-1\n");
+    assert_eq!(states(&site), ["1-1 waiting 0: "]);
+    assert_eq!(queue.settle(&[(late, Verdict::Done)]).unwrap(), [Err(Stale)]);
+    let lease = queue.lease(1, LONG).unwrap().pop().unwrap();
+    assert_eq!(queue.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
+}

@@ -151,7 +151,7 @@ impl ListAdmin for Console {
 
 impl BrowseStore for Console {
     fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()> {
-        at_once(queues::each_entry(&self.connection(), wanted, each))
+        at_once(queues::each_entry(&self.connection(), wanted, self.clock.milliseconds(), each))
     }
 
     fn each_arrival<'a>(
@@ -164,7 +164,8 @@ impl BrowseStore for Console {
 
     fn entry<'a>(&'a self, id: &'a Id) -> Answer<'a, Entry, EntryError> {
         let found = own_id(id).and_then(|own| {
-            let entry = queues::entry(&self.connection(), own).map_err(failed("read the entry"))?;
+            let now = self.clock.milliseconds();
+            let entry = queues::entry(&self.connection(), own, now).map_err(failed("read the entry"))?;
             entry.ok_or_else(|| EntryError::Missing(id.clone()))
         });
         at_once(found)

@@ -163,6 +163,16 @@ impl Health {
         })
     }
 
+    /// How many entries are leased or deferred for longer than that can last, as a clock that was set back
+    /// since said. `now` is in milliseconds since 1970.
+    pub(crate) fn set_back(&mut self, now: i64) -> Look<u64> {
+        self.look(|connection| {
+            let sql =
+                "SELECT count(*) FROM entry WHERE state IN ('leased', 'later') AND available_at - span > ?1";
+            connection.query_row(sql, [now], |row| row.get(0))
+        })
+    }
+
     /// How many entries could not be handled.
     pub(crate) fn shunted(&mut self) -> Look<u64> {
         self.look(|connection| {

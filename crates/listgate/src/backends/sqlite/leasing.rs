@@ -38,7 +38,7 @@ pub(super) fn lease(
 ) -> rusqlite::Result<Vec<Lease>> {
     wake(connection, round.queue, now)?;
     let found = round.entries(connection, max)?;
-    found.into_iter().map(|id| take(connection, id, Due::after(now, hold))).collect()
+    found.into_iter().map(|id| take(connection, id, hold, now)).collect()
 }
 
 /// Lets leases last for the time `hold` from now; one result for each.
@@ -165,7 +165,9 @@ impl Round {
     }
 }
 
-fn take(connection: &Connection, id: EntryId, until: Due) -> rusqlite::Result<Lease> {
+/// `now` is in milliseconds since 1970.
+fn take(connection: &Connection, id: EntryId, hold: Duration, now: i64) -> rusqlite::Result<Lease> {
+    let until = Due::after(now, hold);
     let sql = "UPDATE entry
                SET state = 'leased', available_at = ?3, span = ?4, attempts = attempts + 1,
                    fence = coalesce(fence, 0) + 1
@@ -176,8 +178,9 @@ fn take(connection: &Connection, id: EntryId, until: Due) -> rusqlite::Result<Le
          WHERE e.delivery = ?1 AND e.n = ?2"
     );
     let mut taken = connection.prepare_cached(&sql)?;
-    taken
-        .query_row([id.delivery, id.n], |row| Ok(Lease { entry: read_entry(row)?, fence: row.get("fence")? }))
+    taken.query_row([id.delivery, id.n], |row| {
+        Ok(Lease { entry: read_entry(row, now)?, fence: row.get("fence")? })
+    })
 }
 
 /// Whoever comes too late finds another fence, another state, or no row.

@@ -103,11 +103,17 @@ pub(super) const COLUMNS: &str =
     "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
     e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
     e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats,
-    CASE WHEN e.state IN ('leased', 'later') THEN e.available_at END";
+    CASE WHEN e.state IN ('leased', 'later') THEN e.available_at END, e.span";
 
-pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+/// Reads [`COLUMNS`] as they are `now`, in milliseconds since 1970: a lease or a pause that a clock since set
+/// back would end later than it can last is over.
+pub(super) fn read_entry(row: &Row<'_>, now: i64) -> rusqlite::Result<Entry> {
     let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
     let msgdata: String = row.get(10)?;
+    let away_until = match row.get(22)? {
+        Some(at) => Some(due(at, row.get(23)?)),
+        None => None,
+    };
     let malformed = |why| rusqlite::Error::FromSqlConversionFailure(10, Type::Text, Box::new(why));
     Ok(Entry {
         id: Id::Entry(id),
@@ -131,14 +137,20 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         auto_submitted: row.get(19)?,
         precedence: row.get(20)?,
         repeats: row.get(21)?,
-        available_at: row.get(22)?,
+        available_at: away_until.map(|due| if due.is_over(now) { due.at.min(now) } else { due.at }),
     })
+}
+
+/// When a lease or a pause ends. Where nothing is known of its span, it can last for any time.
+fn due(at: i64, span: Option<i64>) -> Due {
+    Due { at, span: span.unwrap_or(i64::MAX) }
 }
 
 /// Hands the entries that are wanted to `each`, oldest first, until it wants no more.
 pub(super) fn each_entry(
     connection: &Connection,
     wanted: &Wanted,
+    now: i64,
     each: EachEntry<'_>,
 ) -> Result<(), StoreError> {
     let failed = failed("read the queue");
@@ -151,7 +163,9 @@ pub(super) fn each_entry(
     let mut last = EntryId { delivery: 0, n: 0 };
     loop {
         let wanted = params![last.delivery, last.n, wanted.queue.map(Name::as_str), wanted.message_id];
-        let page = statement.query_map(wanted, read_entry).and_then(Iterator::collect::<rusqlite::Result<_>>);
+        let page = statement
+            .query_map(wanted, |row| read_entry(row, now))
+            .and_then(Iterator::collect::<rusqlite::Result<_>>);
         let page: Vec<Entry> = page.map_err(failed)?;
         let Some(Entry { id: Id::Entry(newest), .. }) = page.last() else { return Ok(()) };
         last = *newest;
@@ -161,11 +175,11 @@ pub(super) fn each_entry(
     }
 }
 
-pub(crate) fn entry(connection: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+pub(crate) fn entry(connection: &Connection, id: EntryId, now: i64) -> rusqlite::Result<Option<Entry>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM entry e JOIN delivery d ON d.id = e.delivery WHERE e.delivery = ?1 AND e.n = ?2"
     );
-    connection.query_row(&sql, [id.delivery, id.n], read_entry).optional()
+    connection.query_row(&sql, [id.delivery, id.n], |row| read_entry(row, now)).optional()
 }
 
 /// Up to `length` octets of a message as stored, from `offset`; `None` when there is no such delivery.
@@ -234,10 +248,11 @@ pub(crate) fn change(
     let (from, to) = match change {
         Change::Hold => (&["waiting", "later", "held"][..], "held"),
         Change::Release => (&["held", "waiting"][..], "waiting"),
-        Change::Retry => (&["shunted", "later", "waiting"][..], "waiting"),
+        Change::Retry { leased: false } => (&["shunted", "later", "waiting"][..], "waiting"),
+        Change::Retry { leased: true } => (&["shunted", "later", "waiting", "leased"][..], "waiting"),
     };
     let mut set = "UPDATE entry SET state = ?3 WHERE delivery = ?1 AND n = ?2";
-    if change == Change::Retry {
+    if matches!(change, Change::Retry { .. }) {
         set = "UPDATE entry SET state = ?3, attempts = 0, reason = NULL WHERE delivery = ?1 AND n = ?2";
     }
     write(connection, "change the entry", |connection| {
@@ -245,9 +260,12 @@ pub(crate) fn change(
             // A lease that has lapsed keeps nobody out: whoever had it finds another state, or fence.
             let sql = "SELECT state, available_at, span FROM entry WHERE delivery = ?1 AND n = ?2";
             let read = |row: &Row<'_>| {
-                let due = Due { at: row.get(1)?, span: row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MAX) };
                 let state: String = row.get(0)?;
-                Ok(if state == "leased" && due.is_over(now) { "waiting".to_owned() } else { state })
+                Ok(if state == "leased" && due(row.get(1)?, row.get(2)?).is_over(now) {
+                    "waiting".to_owned()
+                } else {
+                    state
+                })
             };
             let state = connection.query_row(sql, [id.delivery, id.n], read).optional()?;
             match state {
