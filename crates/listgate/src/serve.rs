@@ -62,6 +62,9 @@ impl Gate {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn start_with_clock(config: Config, clock: Clock) -> Result<Self, GateError> {
+        if config.listen.is_empty() {
+            return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
+        }
         let metrics = Arc::new(Metrics::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
         Self::start_on(backend, spool, config, metrics, clock)
@@ -84,9 +87,6 @@ impl Gate {
             tracing::warn!("{why}; mail is put off until it answers");
             0
         });
-        if config.listen.is_empty() {
-            return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
-        }
         let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, config.socket_mode)?;
         let (socketmap, socketmap_addresses) =
             bind(&runtime, &config.socketmap, "socketmap.listen", config.socket_mode)?;

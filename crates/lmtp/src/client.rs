@@ -6,7 +6,11 @@ use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::{ForwardPath, ReversePath};
 use crate::reply::{Reply, ReplyReader, readable};
-use std::{collections::VecDeque, fmt, io::Write};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    io::Write,
+};
 
 /// What a client tells its caller.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +84,7 @@ pub struct Client {
     /// How much of `planned` is written.
     written: usize,
     /// Recipients without an outcome; the accepted ones once DATA is answered.
-    undecided: Vec<usize>,
+    undecided: BTreeSet<usize>,
     accepted: Vec<usize>,
     data: Option<DataWriter>,
     events: VecDeque<ClientEvent>,
@@ -102,7 +106,7 @@ impl Client {
             unsent: VecDeque::new(),
             planned: Vec::new(),
             written: 0,
-            undecided: Vec::new(),
+            undecided: BTreeSet::new(),
             accepted: Vec::new(),
             data: None,
             events: VecDeque::new(),
@@ -275,7 +279,7 @@ impl Client {
             }
             Step::Rcpt(place) => self.refused(place, reply),
             Step::Data => self.data_answered(reply),
-            Step::Message(place) => self.decide(vec![place], &reply),
+            Step::Message(place) => self.decide([place], &reply),
             Step::Quit => self.close(Closed::Quit),
             Step::Mail | Step::Rset => {}
         }
@@ -295,8 +299,7 @@ impl Client {
 
     /// A recipient that MAIL's refusal has decided already is left alone.
     fn refused(&mut self, place: usize, reply: Reply) {
-        if let Some(at) = self.undecided.iter().position(|&other| other == place) {
-            self.undecided.remove(at);
+        if self.undecided.remove(&place) {
             self.events.push_back(ClientEvent::Outcome { recipient: place, reply });
         }
         // Nobody is left to send a message for: not pipelined, DATA need not be said.
@@ -319,7 +322,7 @@ impl Client {
         }
     }
 
-    fn decide(&mut self, places: Vec<usize>, reply: &Reply) {
+    fn decide(&mut self, places: impl IntoIterator<Item = usize>, reply: &Reply) {
         let outcome = |recipient| ClientEvent::Outcome { recipient, reply: reply.clone() };
         self.events.extend(places.into_iter().map(outcome));
     }

@@ -293,7 +293,7 @@ impl HeaderEdit {
     }
 
     fn line_named(&self, name: &[u8]) -> Line {
-        let is_id = || name.eq_ignore_ascii_case(b"Message-ID") && self.facts.message_id().is_none();
+        let is_id = || name.eq_ignore_ascii_case(b"Message-ID") && !self.facts.has_message_id();
         match self.style {
             style if style.is_ours(name) => Line::Drop,
             Style::Mailman if is_id() => Line::Id,
@@ -396,7 +396,7 @@ impl HeaderEdit {
 
     /// Writes a Message-ID, where there is none, and the hashes that Mailman wants.
     fn add_id(&mut self, out: &mut Vec<u8>) {
-        if self.facts.message_id().is_none() {
+        if !self.facts.has_message_id() {
             self.write(b"Message-ID: <", out);
             let digits_at = self.written;
             let rest = format!("{:0ID_DIGITS$}@{}>\r\n", 0, self.hostname);

@@ -67,6 +67,11 @@ impl Facts {
         self.received_lines
     }
 
+    /// Whether there is a Message-ID; it may be empty.
+    pub(crate) fn has_message_id(&self) -> bool {
+        self.message_id.is_some()
+    }
+
     /// The Message-ID, where there is one; it may be empty.
     pub(crate) fn message_id(&self) -> Option<String> {
         self.message_id.as_deref().map(unfold)

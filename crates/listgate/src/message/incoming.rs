@@ -7,7 +7,6 @@ use super::spool::{Spool, SpoolFile};
 use crate::limits;
 use crate::model::{Digest, StoreError};
 use blake3::Hasher;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// A message while it arrives.
@@ -57,18 +56,28 @@ impl Incoming {
         // With its length, so that no other sender and message run into the same octets.
         self.hash.update(sender).update(&(sender.len() as u64).to_le_bytes());
         let digest: Digest = self.hash.finalize().into();
-        let found = self.edit.finish(&mut self.buffer);
-        let message_id = match found {
-            MessageId::Given(id) => id,
-            MessageId::Missing(blanks) => self.fill_in_message_id(blanks, &digest)?,
+        let (message_id, patches) = match self.edit.finish(&mut self.buffer) {
+            MessageId::Given(id) => (id, Vec::new()),
+            MessageId::Missing(blanks) => fill_in_message_id(blanks, &digest),
         };
+        let mut buffer = self.buffer;
         let body = match self.file {
-            None => Body::Memory(self.buffer),
+            None => {
+                patches.iter().for_each(|(at, text)| overwrite(&mut buffer, *at, text));
+                Body::Memory(buffer)
+            }
             Some(mut file) => {
                 let dir = Arc::clone(&self.spool.dir);
                 Body::Spooled(
                     off_the_runtime(move || {
-                        file.append(&self.buffer)?;
+                        for (at, text) in &patches {
+                            // What is added to the header at once is also flushed at once.
+                            match at.checked_sub(file.len) {
+                                Some(at) => overwrite(&mut buffer, at, text),
+                                None => file.overwrite(*at, text.as_bytes())?,
+                            }
+                        }
+                        file.append(&buffer)?;
                         file.sync(&dir)
                     })
                     .await?,
@@ -94,34 +103,18 @@ impl Incoming {
         self.buffer.clear();
         Ok(())
     }
+}
 
-    /// The digits are a hash of sender and message: a message that is sent again gets the same id.
-    fn fill_in_message_id(&mut self, blanks: Blanks, digest: &Digest) -> Result<String, StoreError> {
-        let digits = digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect();
-        let (id, patches) = blanks.fill(digits);
-        patches.into_iter().try_for_each(|(at, text)| self.overwrite(at, text.as_bytes()))?;
-        Ok(id)
-    }
+/// The Message-ID, and what is to be written where. Its digits are a hash of message and sender: a message that
+/// is sent again gets the same id.
+fn fill_in_message_id(blanks: Blanks, digest: &Digest) -> (String, Vec<(u64, String)>) {
+    blanks.fill(digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect())
+}
 
-    /// Writes over what was pushed: in the file, in the buffer, or across. Each octet goes where it
-    /// belongs.
-    fn overwrite(&mut self, at: u64, octets: &[u8]) -> Result<(), StoreError> {
-        let flushed = self.file.as_ref().map_or(0, |file| file.len);
-        for (place, octet) in (at..).zip(octets) {
-            match (&self.file, place.checked_sub(flushed)) {
-                (_, Some(in_buffer)) => {
-                    let index = usize::try_from(in_buffer).expect("an index into the buffer");
-                    self.buffer[index] = *octet;
-                }
-                (Some(file), None) => {
-                    let written = file.file.write_all_at(&[*octet], place);
-                    written.map_err(|source| StoreError::file("write", file.path(), source))?;
-                }
-                (None, None) => unreachable!("without a file nothing was flushed"),
-            }
-        }
-        Ok(())
-    }
+/// Writes `text` at an index of `buffer`.
+fn overwrite(buffer: &mut [u8], at: u64, text: &str) {
+    let at = usize::try_from(at).expect("an index into the buffer");
+    buffer[at..][..text.len()].copy_from_slice(text.as_bytes());
 }
 
 /// Runs file operations where they do not hold up other sessions.
@@ -132,5 +125,48 @@ pub(crate) async fn off_the_runtime<T: Send + 'static>(
         Ok(result) => result,
         Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
         Err(_) => Err(StoreError::closed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message without Message-ID whose header has `octets`, in pieces.
+    fn stored(style: Style, octets: usize, piece: usize) -> (String, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let message = runtime.block_on(async {
+            let mut incoming = Incoming::new(style, "<>".to_owned(), "host", None, spool);
+            let message = format!("A: {}\r\n\r\nbody\r\n", "x".repeat(octets));
+            for piece in message.as_bytes().chunks(piece) {
+                incoming.push(piece).await.unwrap();
+            }
+            incoming.finish().await.unwrap()
+        });
+        let octets = match &message.body {
+            Body::Memory(octets) => octets.clone(),
+            Body::Spooled(spooled) => std::fs::read(spooled.path()).unwrap(),
+        };
+        (message.message_id, String::from_utf8(octets).unwrap())
+    }
+
+    #[test]
+    fn a_message_id_of_ours_is_filled_in_wherever_it_stands() {
+        let memory = limits::BODY_IN_MEMORY;
+        for style in [Style::Plain, Style::Mailman] {
+            for octets in [10, memory - 200, memory - 80, memory - 40, memory, 3 * memory] {
+                let ids = [100, 4096, memory, 10 * memory].map(|piece| {
+                    let (id, stored) = stored(style, octets, piece);
+                    assert_eq!(stored.matches(&format!("\r\nMessage-ID: {id}\r\n")).count(), 1);
+                    let hash = super::super::mailman_id::hash(id.as_bytes());
+                    let hashes = if style == Style::Mailman { 2 } else { 0 };
+                    assert_eq!(stored.matches(&format!("Message-ID-Hash: {hash}\r\n")).count(), hashes);
+                    id
+                });
+                assert!(ids.iter().all(|id| *id == ids[0]), "however it arrives");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::model::StoreError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,15 +55,21 @@ impl Drop for Unlink {
 /// A spool file that is still written.
 #[derive(Debug)]
 pub(super) struct SpoolFile {
-    pub(super) file: File,
+    file: File,
     unlink: Unlink,
     name: String,
     pub(super) len: u64,
 }
 
 impl SpoolFile {
-    pub(super) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
+    }
+
+    /// Writes over what was appended before.
+    pub(super) fn overwrite(&self, at: u64, octets: &[u8]) -> Result<(), StoreError> {
+        assert!(at + octets.len() as u64 <= self.len, "only what was appended is written over");
+        self.file.write_all_at(octets, at).map_err(|source| failed("write", self.path(), source))
     }
 
     pub(super) fn append(&mut self, octets: &[u8]) -> Result<(), StoreError> {

@@ -125,3 +125,13 @@ fn one_log_line_for_a_transaction_in_json_names_everything() {
     let probe = lines.iter().find(|line| line["message"] == "abandoned").unwrap();
     assert_eq!((&probe["to"], &probe["from"]), (&"mylist@example.com".into(), &"<>".into()));
 }
+
+#[test]
+fn without_an_address_nothing_is_made() {
+    let site = Site::new();
+    let data = site.data().join("new");
+    let config = listgate::Config { data_dir: data.clone(), listen: Vec::new(), ..site.config() };
+    let why = listgate::Gate::start(config).err().unwrap().to_string();
+    assert!(why.contains("there is no address to listen on"), "{why}");
+    assert!(!data.exists());
+}
