@@ -204,7 +204,11 @@ fn skip_source_route(rest: &mut &[u8]) -> Result<(), InvalidAddress> {
 
 fn take_mailbox(rest: &mut &[u8]) -> Result<Mailbox, InvalidAddress> {
     let local = take_local_part(rest)?;
-    *rest = rest.strip_prefix(b"@").ok_or(InvalidAddress("no @ after the local part"))?;
+    let no_at = || match rest.contains(&b'@') {
+        true => InvalidAddress("a space or another character that needs quotes before the @"),
+        false => InvalidAddress("no @ after the local part"),
+    };
+    *rest = rest.strip_prefix(b"@").ok_or_else(no_at)?;
     let domain = take_domain(rest)?;
     Ok(Mailbox { text: format!("{local}@{domain}"), local_len: local.len() })
 }

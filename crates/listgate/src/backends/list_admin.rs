@@ -31,7 +31,7 @@ pub(crate) trait ListAdmin: Send + Sync {
     fn lists(&self) -> Answer<'_, Vec<List>>;
 
     /// Adds a domain, or makes one without lists an alias of another.
-    fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, (), ChangeError>;
+    fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, bool, ChangeError>;
 
     /// Removes a domain that has no lists and no aliases.
     fn remove_domain<'a>(&'a self, name: &'a str) -> Answer<'a, (), ChangeError>;

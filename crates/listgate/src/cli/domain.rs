@@ -17,6 +17,7 @@ pub(super) enum Action {
         alias_of: Option<String>,
     },
     /// Remove a domain that has no lists and no aliases
+    #[command(alias = "delete")]
     Remove {
         /// Such as example.com
         #[arg(value_parser = domain_name)]
@@ -43,10 +44,12 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let admin = site.list_admin("the domains", matches!(action, Action::Add { .. }))?;
     match action {
         Action::Add { domain, alias_of } => {
-            wait(admin.add_domain(&domain, alias_of.as_deref()))?;
-            match alias_of {
-                Some(main) => writeln!(out, "{domain} is an alias of {main}")?,
-                None => writeln!(out, "added {domain}")?,
+            let is_new = wait(admin.add_domain(&domain, alias_of.as_deref()))?;
+            match (alias_of, is_new) {
+                (Some(main), true) => writeln!(out, "{domain} is an alias of {main}")?,
+                (Some(main), false) => writeln!(out, "{domain} is an alias of {main} already")?,
+                (None, true) => writeln!(out, "added {domain}")?,
+                (None, false) => writeln!(out, "{domain} exists already")?,
             }
         }
         Action::Remove { domain } => {

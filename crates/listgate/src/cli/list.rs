@@ -15,12 +15,14 @@ use std::str::FromStr;
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
     /// Create lists, all or none; their domains are added
+    #[command(alias = "add")]
     Create {
         /// Such as mylist@example.com
         #[arg(required = true, value_name = "ADDRESS")]
         addresses: Vec<ListAddress>,
     },
     /// Remove a list; its entries stay in their queues
+    #[command(alias = "delete")]
     Remove {
         /// Such as mylist@example.com
         address: ListAddress,

@@ -58,6 +58,7 @@ pub(super) enum Action {
         leased: bool,
     },
     /// Remove entries, all or none; the mail is gone
+    #[command(alias = "delete")]
     Remove(Ids),
 }
 

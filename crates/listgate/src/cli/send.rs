@@ -5,7 +5,7 @@ use super::site::Site;
 use crate::config::ListenAddress;
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -130,6 +130,9 @@ fn read_message(file: Option<&PathBuf>) -> Result<Vec<u8>, CliError> {
             fs::read(path).map_err(|why| CliError::Other(format!("cannot read {}: {why}", path.display())))
         }
         None => {
+            if io::stdin().is_terminal() {
+                eprintln!("listgate: type the message, header first; Ctrl-D on a line of its own ends it");
+            }
             let mut message = Vec::new();
             let read = io::stdin().lock().read_to_end(&mut message);
             read.map_err(|why| CliError::Other(format!("cannot read standard input: {why}")))?;

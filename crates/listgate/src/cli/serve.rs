@@ -21,9 +21,16 @@ pub(super) struct Args {
         value_name = "ADDR"
     )]
     listen: Vec<ListenAddress>,
+    /// Other servers have it.
+    #[arg(long, hide = true, value_name = "PORT", value_parser = no_port)]
+    port: Option<String>,
     /// How the log on standard error is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: LogFormat,
+}
+
+fn no_port(port: &str) -> Result<String, String> {
+    Err(format!("there is no such option; write `--listen 127.0.0.1:{port}`"))
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {

@@ -157,6 +157,7 @@ fn mend(state: &str, change: Change) -> &'static str {
         }
         ("leased", _) => "a consumer has it now; retry when it is settled, or its lease has lapsed",
         ("held", _) => "`listgate queue release` lets it go",
+        ("waiting", _) => "it waits for a consumer, and only what is held is released",
         ("shunted", _) => "`listgate queue retry` has it handled again; until then it stays where it is",
         _ => "`listgate queue hold` holds it, and only what is held is released",
     }

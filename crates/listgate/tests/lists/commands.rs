@@ -55,6 +55,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
     site.create("a.b@example.com");
     for (args, parts) in [
         (&["list", "create", "mylist@example.com"][..], &["mylist@example.com exists already"][..]),
+        (&["list", "create", "n@example.com", "N@example.com"], &["n@example.com is named twice", "nothing"]),
         (&["list", "create", "c++@example.com"], &["could never be reached", "without it"]),
         (&["list", "create", "a@b.example.com"], &["list_id a.b.example.com", "a.b@example.com has it"]),
         (&["list", "create", "x@alias.example"], &["alias domain", "create x@example.com"]),
@@ -87,6 +88,11 @@ fn what_cannot_be_is_refused_with_the_mend() {
     ] {
         assert_eq!(refused(&site, args).0, Some(2), "{args:?}");
     }
+    let output = site.listgate(&["list", "create", "my list@example.com"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("a space or another character that needs quotes before the @"), "{said}");
+    let said = String::from_utf8(site.listgate(&["serve", "--port", "8024"]).stderr).unwrap();
+    assert!(said.contains("`--listen 127.0.0.1:8024`"), "{said}");
     // All or none.
     assert_refused(&site, &["list", "create", "one@example.com", "mylist@example.com"], &["exists already"]);
     assert_eq!(site.json(&["list", "ls"]).len(), 2);
@@ -103,4 +109,26 @@ fn a_look_at_data_that_is_not_there_creates_none() {
         &["typo", "--data-dir", "listgate serve"],
     );
     assert!(!std::path::Path::new(elsewhere).exists());
+}
+
+#[test]
+fn what_is_there_already_is_not_said_to_be_added() {
+    let site = Site::new();
+    let add = |args: &[&str]| site.stdout(&[&["domain", "add"], args].concat());
+    assert_eq!(add(&["example.com"]), "added example.com\n");
+    assert_eq!(add(&["example.com"]), "example.com exists already\n");
+    let alias = ["alias.example", "--alias-of", "example.com"];
+    assert_eq!(add(&alias), "alias.example is an alias of example.com\n");
+    assert_eq!(add(&alias), "alias.example is an alias of example.com already\n");
+    assert_eq!(site.json(&["domain", "ls"]).len(), 2);
+}
+
+/// Other list servers have these words.
+#[test]
+fn add_and_delete_are_understood() {
+    let site = Site::new();
+    site.stdout(&["list", "add", "mylist@example.com"]);
+    site.stdout(&["list", "delete", "mylist@example.com"]);
+    site.stdout(&["domain", "delete", "example.com"]);
+    assert!(site.json(&["domain", "ls"]).is_empty());
 }

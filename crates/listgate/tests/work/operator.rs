@@ -38,6 +38,11 @@ fn entries_are_held_released_and_retried() {
     assert!(said.contains("4-1 is shunted, so nothing was changed: `listgate queue retry`"), "{said}");
     assert_eq!(site.json(&["queue", "ls"])[0]["state"], "held", "all or none");
     assert_eq!(site.stdout(&["queue", "release", "1-1"]), "released 1-1\n");
+    let said = String::from_utf8(site.listgate(&["queue", "release", "1-1"]).stderr).unwrap();
+    assert!(
+        said.contains("1-1 is waiting, so nothing was changed") && said.contains("only what is held"),
+        "{said}"
+    );
     assert_eq!(site.stdout(&["queue", "retry", "3-1", "4-1"]), "to be retried 3-1\nto be retried 4-1\n");
     let leases = queue.lease(10, LONG).unwrap();
     assert_eq!(crate::ids(&leases), ["1-1", "3-1", "4-1"]);

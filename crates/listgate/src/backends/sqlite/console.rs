@@ -136,7 +136,7 @@ impl ListAdmin for Console {
         self.ask("read the lists", lists::all)
     }
 
-    fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, (), ChangeError> {
+    fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, bool, ChangeError> {
         at_once(lists::add_domain(&mut self.connection(), name, alias_of))
     }
 

@@ -6,7 +6,7 @@ use crate::model::Names;
 use crate::model::{ChangeError, Domain, ListFacts};
 use crate::model::{Changes, List, ListAddress, ListState};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -106,7 +106,11 @@ pub(crate) fn create(
     now: i64,
 ) -> Result<(), ChangeError> {
     write(connection, "create the list", |connection| {
+        let mut named = HashSet::new();
         for address in addresses {
+            if !named.insert((&address.domain, &address.local)) {
+                return refused(format!("{address} is named twice: nothing was created"));
+            }
             let list_id = address.list_id();
             if exact(connection, address)?.is_some() {
                 return refused(format!("the list {address} exists already"));
@@ -246,12 +250,12 @@ pub(crate) fn domains(connection: &Connection) -> rusqlite::Result<Vec<Domain>> 
     statement.query_map([], read)?.collect()
 }
 
-/// Adds a domain, or makes one without lists an alias of another.
+/// Adds a domain, or makes one without lists an alias of another. Returns whether that changed anything.
 pub(crate) fn add_domain(
     connection: &mut Connection,
     name: &str,
     alias: Option<&str>,
-) -> Result<(), ChangeError> {
+) -> Result<bool, ChangeError> {
     write(connection, "add the domain", |connection| {
         if let Some(main) = alias {
             if main == name {
@@ -275,12 +279,13 @@ pub(crate) fn add_domain(
                 "{name} is an alias of {main}: `listgate domain remove {name}` first, if it is to be no more"
             ));
         }
-        connection.execute(
+        let changed = connection.execute(
             "INSERT INTO domain (name, alias_of) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET alias_of = excluded.alias_of",
+             ON CONFLICT (name) DO UPDATE SET alias_of = excluded.alias_of
+             WHERE alias_of IS NOT excluded.alias_of",
             params![name, alias],
         )?;
-        Ok(Ok(()))
+        Ok(Ok(changed > 0))
     })
 }
 

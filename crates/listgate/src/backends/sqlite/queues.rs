@@ -247,7 +247,7 @@ pub(crate) fn change(
 ) -> Result<(), EntryError> {
     let (from, to) = match change {
         Change::Hold => (&["waiting", "later", "held"][..], "held"),
-        Change::Release => (&["held", "waiting"][..], "waiting"),
+        Change::Release => (&["held"][..], "waiting"),
         Change::Retry { leased: false } => (&["shunted", "later", "waiting"][..], "waiting"),
         Change::Retry { leased: true } => (&["shunted", "later", "waiting", "leased"][..], "waiting"),
     };
