@@ -16,6 +16,7 @@ pub(crate) use progress::erase as erase_progress;
 use reaper::Reaper;
 pub(crate) use reaper::{SUBCOMMAND, run as reap};
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -55,9 +56,15 @@ pub(crate) enum WorkError {
     Queue(#[from] Error),
     #[error("cannot {operation}: {source}")]
     System { operation: &'static str, source: io::Error },
-    #[error("there is no command {0} that this user may run: give its path, or see to PATH")]
+    #[error("there is no command {0}: give its path, or see to PATH")]
     NoCommand(String),
-    #[error("cannot run {command}: {source}; its entry waits again")]
+    #[error("there is no command {0:?}: for a line of shell, write `-- sh -c {0:?}`")]
+    Shell(String),
+    #[error("{0} is not executable for this user: `chmod +x {0}`")]
+    NotExecutable(String),
+    #[error("{0} is a directory: give the path of a command")]
+    Directory(String),
+    #[error("cannot run {command}: {source} ({}); its entry waits again", fix(source))]
     Command { command: String, source: io::Error },
     #[error("stopped at once; what ran waits again")]
     Stopped,
@@ -65,8 +72,8 @@ pub(crate) enum WorkError {
 
 /// Works `queue` until it is told to end, or everything is done if the plan is to drain it.
 pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
-    if let Some(command) = plan.command.first().filter(|command| !is_there(command)) {
-        return Err(WorkError::NoCommand(command.to_string_lossy().into_owned()));
+    if let Some(command) = plan.command.first() {
+        look_for(command)?;
     }
     let failed = |operation| move |source| WorkError::System { operation, source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -93,14 +100,41 @@ pub(crate) fn run(queue: Queue, plan: Plan) -> Result<(), WorkError> {
     })
 }
 
-/// Whether a command will be found when the first entry comes, which may be long after the start.
-fn is_there(command: &OsStr) -> bool {
+/// Looks for the command before an entry is leased for it.
+fn look_for(command: &OsStr) -> Result<(), WorkError> {
     let may_run = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
-    if command.as_bytes().contains(&b'/') {
-        return may_run(Path::new(command));
+    let shown = || command.to_string_lossy().into_owned();
+    let path = Path::new(command);
+    let is_there = if command.as_bytes().contains(&b'/') {
+        may_run(path)
+    } else {
+        // Where there is no PATH, the system has one of its own.
+        env::var_os("PATH").is_none_or(|path| env::split_paths(&path).any(|dir| may_run(&dir.join(command))))
+    };
+    if is_there {
+        Ok(())
+    } else if path.is_dir() {
+        Err(WorkError::Directory(shown()))
+    } else if path.exists() && command.as_bytes().contains(&b'/') {
+        Err(WorkError::NotExecutable(shown()))
+    } else if command.as_bytes().iter().any(u8::is_ascii_whitespace) {
+        Err(WorkError::Shell(shown()))
+    } else {
+        Err(WorkError::NoCommand(shown()))
     }
-    // Where there is no PATH, the system has one of its own.
-    env::var_os("PATH").is_none_or(|path| env::split_paths(&path).any(|dir| may_run(&dir.join(command))))
+}
+
+/// What to do about a command that is there and cannot be run.
+fn fix(why: &io::Error) -> &'static str {
+    match Errno::from_io_error(why) {
+        Some(Errno::NOENT) => "the interpreter behind its #! is not there",
+        Some(Errno::NOEXEC) => {
+            "a script begins with a line such as #!/bin/sh, a program is for this processor"
+        }
+        Some(Errno::TXTBSY) => "another process is writing it",
+        Some(Errno::ACCESS | Errno::PERM) => "make it executable for this user, and its interpreter too",
+        _ => "see to its path and its format",
+    }
 }
 
 /// Ctrl-C and SIGTERM: the first asks to finish what runs, the next to end it.
@@ -314,9 +348,22 @@ impl Worker {
     }
 }
 
-/// Whether no entry could be handled, whichever it is.
+/// Whether no entry could be handled, whichever it is (execve(2)). A lack of memory or descriptors passes, and
+/// too much environment is of one entry.
 fn is_misconfigured(why: &io::Error) -> bool {
-    matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+    let of_the_command = [
+        Errno::NOENT,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::NOEXEC,
+        Errno::TXTBSY,
+        Errno::LIBBAD,
+        Errno::ISDIR,
+        Errno::NOTDIR,
+        Errno::LOOP,
+        Errno::NAMETOOLONG,
+    ];
+    Errno::from_io_error(why).is_some_and(|errno| of_the_command.contains(&errno))
 }
 
 /// One line for each entry.

@@ -6,6 +6,7 @@ use crate::{LONG, deliver, open, states};
 use listgate::queue::{Name, Verdict};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// `listgate work` goes by the system's clock, at which what it leased or put off is not due yet. A consumer whose
@@ -148,13 +149,25 @@ fn gigabytes_of_output_take_no_memory_and_input_need_not_be_read() {
 #[test]
 fn a_command_that_is_not_there_is_missed_before_there_is_an_entry() {
     let site = Site::with_list();
-    // It is there, but no file that can be run.
     let directory = site.data().to_str().unwrap();
-    for command in ["./no-such-handler", "no-such-handler", directory] {
+    let plain = site.data().join("plain");
+    fs::write(&plain, "#!/bin/sh\n").unwrap();
+    let plain = plain.to_str().unwrap();
+    for (command, why) in [
+        (
+            "./no-such-handler",
+            "there is no command ./no-such-handler: give its path, or see to PATH".to_owned(),
+        ),
+        ("no-such-handler", "there is no command no-such-handler: ".to_owned()),
+        ("tee -a log | wc", "write `-- sh -c \"tee -a log | wc\"`".to_owned()),
+        (directory, format!("{directory} is a directory")),
+        (plain, format!("{plain} is not executable for this user: `chmod +x {plain}`")),
+    ] {
         let output = work(&site, &["in", "--drain"], &[command]);
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(&format!("there is no command {command} that")), "{said}");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&why), "{said}");
     }
 }
 
@@ -163,14 +176,31 @@ fn a_command_that_cannot_be_run_costs_no_attempt() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let handler = site.data().join("handler");
-    fs::write(&handler, "#!/no/such/interpreter\n").unwrap();
-    fs::set_permissions(&handler, Permissions::from_mode(0o755)).unwrap();
+    // Another processor's: an ELF header of nothing known.
+    let foreign = [&b"\x7fELF\x02\x01\x01"[..], &[0; 9], &[2, 0, 0xff, 0xff], &[0; 44]].concat();
+    for (octets, hint) in [
+        (&b"#!/no/such/interpreter\n"[..], "the interpreter behind its #! is not there"),
+        (b"", "a script begins with a line such as #!/bin/sh"),
+        (b"echo hello\n", "a script begins with a line such as #!/bin/sh"),
+        (&foreign, "a program is for this processor"),
+    ] {
+        fs::write(&handler, octets).unwrap();
+        fs::set_permissions(&handler, Permissions::from_mode(0o755)).unwrap();
+        assert_cannot_run(&site, &handler, hint);
+    }
+    let _writer = fs::File::options().append(true).open(&handler).unwrap();
+    assert_cannot_run(&site, &handler, "another process is writing it");
+}
+
+fn assert_cannot_run(site: &Site, handler: &Path, hint: &str) {
     let handler = handler.to_str().unwrap();
-    let output = work(&site, &["in"], &[handler]);
+    let output = work(site, &["in"], &[handler]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("cannot run {handler}")) && said.contains("waits again"), "{said}");
-    assert_eq!(states(&site), ["1-1 waiting 0: "]);
+    assert!(said.contains(hint), "{said}");
+    assert_eq!(states(site), ["1-1 waiting 0: "]);
 }
 
 #[test]
