@@ -46,9 +46,9 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before the gate opens, so that no signal goes by unheard.
-    let (mut terminate, mut interrupt) = {
+    let (mut terminate, mut interrupt, mut hangup) = {
         let _inside = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
     };
     let mailman = match &config.backend {
         BackendKind::Sqlite => None,
@@ -68,10 +68,17 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let gate = Gate::start(config)?;
     welcome(site, mailman.as_ref(), &gate)?;
     runtime.block_on(async {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is in flight"),
-            _ = interrupt.recv() => tracing::info!("Ctrl-C: finishing what is in flight"),
-            () = gate.failed() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
+                _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
+                // Where other servers read their settings again, and where a terminal is closed.
+                _ = hangup.recv() => tracing::warn!(
+                    "SIGHUP: the gate goes on as it is; lists are live without it, and settings are read at \
+                     the start: restart to apply a change"
+                ),
+                () = gate.failed() => break,
+            }
         }
     });
     let stopping = runtime.spawn_blocking(|| gate.stop());

@@ -137,21 +137,28 @@ fn fix(why: &io::Error) -> &'static str {
     }
 }
 
-/// Ctrl-C and SIGTERM: the first asks to finish what runs, the next to end it.
+/// Ctrl-C, SIGTERM, and SIGHUP where a terminal is closed: the first asks to finish what runs, the next to end
+/// it.
 struct Asked {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Asked {
     fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -6,6 +6,28 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 #[test]
+fn sighup_ends_nothing_and_the_log_says_what_to_do() {
+    let site = Site::with_list();
+    let mut command = site.command();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+    let mut server = Server::start(command);
+    let mut busy = Peer::greeted(server.address);
+    busy.begin("a@example.org", &["mylist@example.com"]);
+    for _ in 0..3 {
+        server.signal("HUP");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    busy.send("Subject: in flight\r\n\r\n.\r\n");
+    assert_eq!(&busy.reply()[..3], "250");
+    Peer::greeted(server.address).assert_usable();
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("SIGHUP") && log.contains("restart to apply a change"), "{log}");
+}
+
+#[test]
 fn it_greets_by_its_name_and_stops_at_sigterm_with_421_for_the_idle() {
     let site = Site::with_list();
     let mut server = site.serve(&[]);

@@ -79,3 +79,17 @@ fn an_entry_that_goes_while_it_is_worked_ends_its_command() {
     worker.signal("TERM");
     assert_eq!(worker.wait(), Some(0));
 }
+
+/// As a terminal does that is closed.
+#[test]
+fn sighup_finishes_what_runs() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let place = site.data().join("group");
+    let handler = "echo $$ > $0; sleep 0.5";
+    let mut worker = Workers::start(&site, &["in"], &["sh", "-c", handler, place.to_str().unwrap()]);
+    group(&place);
+    worker.signal("HUP");
+    assert_eq!(worker.wait(), Some(0));
+    assert_eq!(states(&site).len(), 0);
+}
