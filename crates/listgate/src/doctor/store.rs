@@ -2,6 +2,7 @@
 
 use super::finding::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
 use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
+use crate::backends::sqlite::write_lock::WriteLock;
 use crate::backends::sqlite::{DataDir, lists};
 use crate::config::Config;
 use crate::limits;
@@ -13,6 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long a look at the database may hold up the log of a busy gate.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Longer than any transaction of ours takes.
+const PATIENCE_FOR_LOCK: Duration = Duration::from_secs(3);
 /// A clock may differ so much from another's.
 const CLOCK: Duration = Duration::from_secs(60);
 
@@ -89,6 +92,7 @@ impl<'a> Store<'a> {
                 shape.pages, shape.free
             ),
         ))?;
+        tell(self.write_lock())?;
         tell(self.log())?;
         tell(self.damage())?;
         tell(self.dangling())?;
@@ -96,6 +100,26 @@ impl<'a> Store<'a> {
         tell(self.spool())?;
         self.queues().into_iter().try_for_each(&mut tell)?;
         self.lists().into_iter().try_for_each(&mut tell)
+    }
+
+    /// Without it no mail is stored, whatever else is well.
+    fn write_lock(&self) -> Finding {
+        let check = "write lock";
+        match WriteLock::of(self.data, PATIENCE_FOR_LOCK) {
+            Ok(WriteLock::Free) => Finding::ok(check, "the database can be written"),
+            Ok(WriteLock::Held(holder)) => {
+                let holder = holder.map_or("another process".to_owned(), |holder| holder.to_string());
+                Finding::wrong(
+                    check,
+                    format!(
+                        "{holder} has kept the database locked for {} s: no mail is stored meanwhile",
+                        PATIENCE_FOR_LOCK.as_secs()
+                    ),
+                    "end its transaction, or that program",
+                )
+            }
+            Err(why) => Finding::wrong(check, format!("the database cannot be written: {why}"), AS_THE_GATE),
+        }
     }
 
     fn log(&self) -> Finding {

@@ -361,3 +361,16 @@ fn links_of_a_killed_backup_are_noted() {
     let (_, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
     assert_finds(&findings, "backup", "note", "a backup that was killed");
 }
+
+#[test]
+fn a_program_that_keeps_the_database_locked_is_named() {
+    let (site, config) = sound();
+    let args = ["--config", config.to_str().unwrap()];
+    let _server = serve(&site, &config);
+    assert_finds(&doctor(&site, &args).1, "write lock", "ok", "can be written");
+    let holder = database(&site);
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_wrong(&site, &args, "write lock", &format!("(process {}) has kept", std::process::id()));
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_finds(&doctor(&site, &args).1, "write lock", "ok", "can be written");
+}

@@ -165,6 +165,15 @@ pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the database file at `path` to try its write lock: nothing is created, migrated or written.
+pub(super) fn to_be_locked(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    be_patient(&mut connection, patience)?;
+    Ok(connection)
+}
+
 fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> {
     let patience = match purpose {
         Use::Writer => limits::WRITE_LOCK_WAIT,

@@ -90,7 +90,7 @@ impl DataDir {
     }
 
     /// The index of the write-ahead log.
-    fn index(&self) -> PathBuf {
+    pub(super) fn index(&self) -> PathBuf {
         self.0.join("listgate.db-shm")
     }
 

@@ -16,6 +16,7 @@ mod seen;
 mod steps;
 mod store;
 mod work;
+pub(crate) mod write_lock;
 mod writer;
 
 pub(crate) use backend::Sqlite;
