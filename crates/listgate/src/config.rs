@@ -618,10 +618,11 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() {
-                Err("unix: wants a path behind it".to_owned())
-            } else {
-                Ok(Self::Unix(path.into()))
+            return match path.chars().next() {
+                None => Err("unix: wants a path behind it".to_owned()),
+                // In other programs an abstract socket, which no mode protects.
+                Some('@') => Err(format!("unix:{path} is no path: write unix:/path, or unix:./{path}")),
+                Some(_) => Ok(Self::Unix(path.into())),
             };
         }
         let address: SocketAddr = text

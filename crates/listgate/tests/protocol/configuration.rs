@@ -81,6 +81,10 @@ fn a_mistake_is_named_with_its_place_and_the_mend() {
         ("[lmtp]\nmax_message_size = \"big\"\n", &["line 2", "\"big\" is no size", "\"50MiB\""]),
         ("[storage]\nmin_free = -1\n", &["line 2", "a size such as \"50MiB\""]),
         ("[server]\nlisten = [\"127.0.0.1:25\"]\n", &["server.listen", "port 25"]),
+        (
+            "[server]\nlisten = [\"unix:@name\"]\n",
+            &["server.listen", "unix:@name is no path", "unix:./@name"],
+        ),
         ("[server]\nlisten = [\"localhost\"]\n", &["server.listen", "127.0.0.1:8024"]),
         ("[site]\npostmaster = \"nobody\"\n", &["site.postmaster", "mylist@example.com"]),
         ("[site\n", &["line 1"]),

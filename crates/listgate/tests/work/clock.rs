@@ -3,10 +3,18 @@
 use crate::handler::work;
 use crate::support::{Site, get};
 use crate::{LONG, deliver, ids, open, states};
-use listgate::queue::{Name, Stale, Verdict};
+use listgate::queue::{Lease, Name, Queue, Stale, Verdict};
 use std::time::Duration;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Of two entries that wait, the first is leased and the second is put off.
+fn lease_one_and_put_one_off(queue: &mut Queue) -> Lease {
+    let mut leases = queue.lease(2, LONG).unwrap();
+    let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
+    assert_eq!(queue.settle(&[(leases.pop().unwrap(), off)]).unwrap(), [Ok(())]);
+    leases.pop().unwrap()
+}
 
 #[test]
 fn a_lease_by_a_clock_that_was_ahead_is_free_once_the_clock_is_right() {
@@ -87,9 +95,7 @@ fn listgate_work_takes_what_is_away_by_a_clock_that_was_ahead() {
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
     site.clock.advance(YEAR);
-    let mut leases = queue.lease(2, LONG).unwrap();
-    let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
-    queue.settle(&[(leases.pop().unwrap(), off)]).unwrap();
+    lease_one_and_put_one_off(&mut queue);
     assert_eq!(states(&site), ["1-1 leased 1: ", "2-1 later 1: not now"]);
     work(&site, &["in", "--drain"], &["true"]);
     assert_eq!(states(&site).len(), 0);
@@ -124,15 +130,12 @@ fn a_clock_that_is_set_back_by_less_than_a_minute_ends_nothing() {
     let (mut queue, mut other) = (open(&site, Name::In), open(&site, Name::In));
     let correction = Duration::from_secs(59);
     site.clock.advance(correction);
-    let mut leases = queue.lease(2, LONG).unwrap();
-    let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
-    queue.settle(&[(leases.pop().unwrap(), off)]).unwrap();
+    let lease = lease_one_and_put_one_off(&mut queue);
     site.clock.set_back(correction);
     assert_eq!(other.lease(2, LONG).unwrap().len(), 0);
     let said = String::from_utf8(site.listgate(&["queue", "hold", "1-1"]).stderr).unwrap();
     assert!(said.contains("1-1 is leased"), "{said}");
     assert_eq!(states(&site), ["1-1 leased 1: ", "2-1 later 1: not now"]);
-    let lease = leases.pop().unwrap();
     assert_eq!(queue.extend(&[&lease], LONG).unwrap(), [Ok(())]);
     assert_eq!(queue.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
 }
@@ -143,9 +146,7 @@ fn an_operator_sees_that_it_is_free_and_that_the_clock_was_ahead() {
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
     site.clock.advance(YEAR);
-    let mut leases = queue.lease(2, LONG).unwrap();
-    let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
-    queue.settle(&[(leases.pop().unwrap(), off)]).unwrap();
+    lease_one_and_put_one_off(&mut queue);
     site.clock.set_back(YEAR);
     let shown = site.stdout(&["queue", "ls"]);
     assert!(shown.contains("(leased, lapsed)") && shown.contains("(later, due)"), "{shown}");
