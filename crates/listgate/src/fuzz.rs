@@ -282,7 +282,7 @@ mod tests {
         fn the_requests_of_a_socketmap_connection_are_the_same_in_any_pieces(
             size in 1_u8..20,
             requests in proptest::collection::vec("[a-z]{0,10} ?[a-z@]{0,20}", 0..5),
-            mistake in "|.|[0-9]{1,4}:?|4096:|4097|9:short",
+            mistake in "|.|[0-9]{1,4}:?|65536:|65537|9:short",
         ) {
             let netstrings: String =
                 requests.iter().map(|request| crate::socketmap::netstring::write(request)).collect();

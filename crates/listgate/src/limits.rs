@@ -52,10 +52,13 @@ pub(crate) const ADMIN_REQUEST: usize = 8 << 10;
 pub(crate) const ADMIN_TIME: Duration = Duration::from_secs(5);
 
 /// Socketmap connections at a time: each process of Postfix that asks may have one for each map, and
-/// Postfix has no more than a hundred of a kind unless told so. Octets of a request: the longest address
-/// that is taken has fewer than half. How long a connection may be silent: Postfix keeps one for 10 seconds.
+/// Postfix has no more than a hundred of a kind unless told so. Octets of a request: many times the longest
+/// address, so that what is too long for one is answered too. How long a connection may be silent: Postfix keeps
+/// one for 10 seconds.
 pub(crate) const SOCKETMAP_CONNECTIONS: usize = 500;
-pub(crate) const SOCKETMAP_REQUEST: usize = 4 << 10;
+pub(crate) const SOCKETMAP_REQUEST: usize = 64 << 10;
+/// Octets that a socketmap connection reads at once.
+pub(crate) const SOCKETMAP_BUFFER: usize = 1 << 10;
 pub(crate) const SOCKETMAP_SILENCE: Duration = Duration::from_secs(60);
 
 /// The pause after a connection could not be accepted.

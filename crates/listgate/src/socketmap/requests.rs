@@ -5,7 +5,7 @@ use crate::limits;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// A stream, and what was read of it ahead: as much as one request may have.
+/// A stream, and what was read of it ahead: at most as much as one request may have, and what one read adds.
 pub(crate) struct Requests<S> {
     stream: S,
     buffer: Vec<u8>,
@@ -13,7 +13,7 @@ pub(crate) struct Requests<S> {
 
 impl<S: AsyncRead + Unpin> Requests<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, buffer: Vec::with_capacity(netstring::room(limits::SOCKETMAP_REQUEST)) }
+        Self { stream, buffer: Vec::with_capacity(limits::SOCKETMAP_BUFFER) }
     }
 
     /// Where the answers go.
@@ -33,8 +33,11 @@ impl<S: AsyncRead + Unpin> Requests<S> {
                 self.buffer.drain(..taken);
                 return Ok(Some(request));
             }
-            assert!(self.buffer.len() < self.buffer.capacity(), "a full buffer has a whole request");
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            let most = netstring::room(limits::SOCKETMAP_REQUEST);
+            assert!(self.buffer.len() < most, "a full buffer has a whole request");
+            // No more, so that many small requests are not moved about in a large buffer.
+            let mut some = (&mut self.stream).take(limits::SOCKETMAP_BUFFER as u64);
+            if some.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(None);
             }
         }

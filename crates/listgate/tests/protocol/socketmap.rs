@@ -40,8 +40,8 @@ fn what_is_no_question_is_told_and_the_connection_goes_on() {
         let answer = postfix.answer().unwrap();
         assert!(answer.starts_with("PERM "), "{question}: {answer}");
     }
-    let long = format!("{}@example.com", "a".repeat(4000));
-    for key in [long.as_str(), "\u{e4}@example.com", "a\0b@example.com", "mylist@example.com\r\n"] {
+    let [long, longer] = [4000, 60_000].map(|octets| format!("{}@example.com", "a".repeat(octets)));
+    for key in [long.as_str(), &longer, "\u{e4}@example.com", "a\0b@example.com", "mylist@example.com\r\n"] {
         assert_eq!(postfix.ask("recipients", key), "NOTFOUND ", "{key:?}");
     }
     // Not UTF-8.
@@ -57,7 +57,7 @@ fn what_is_no_netstring_ends_its_connection_and_no_other() {
     let gate = gate(&site);
     let mut other = Socketmap::connect(socketmap(&gate));
     for wrong in
-        ["x", ":", "-1:", "00:,", "9999999999999999999999", "4097", "3:abcd", "GET / HTTP/1.1\r\n\r\n"]
+        ["x", ":", "-1:", "00:,", "9999999999999999999999", "65537", "3:abcd", "GET / HTTP/1.1\r\n\r\n"]
     {
         let mut postfix = Socketmap::connect(socketmap(&gate));
         postfix.send(netstring("domains example.com") + wrong);
