@@ -109,7 +109,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             let (list, facts) = wait(admin.list(&address))?.ok_or_else(|| {
                 CliError::Other(format!("there is no list {address}; `listgate list ls` lists them"))
             })?;
-            show(&mut out, &list, facts, json)?;
+            show(&mut out, &*admin, &list, facts, json)?;
         }
         Action::Ls { json } => {
             for list in wait(admin.lists())? {
@@ -196,7 +196,13 @@ fn shadowed(address: &ListAddress) -> Option<String> {
     Role::of_subaddress(suffix).map(|_| format!("-{suffix} address of {base}@{}", address.domain))
 }
 
-fn show(out: &mut impl Write, list: &List, facts: ListFacts, json: bool) -> Result<(), CliError> {
+fn show(
+    out: &mut impl Write,
+    admin: &dyn ListAdmin,
+    list: &List,
+    facts: ListFacts,
+    json: bool,
+) -> Result<(), CliError> {
     let ListFacts { created_at, queued } = facts;
     let List { list_id, address, state, max_size } = list;
     if json {
@@ -216,7 +222,10 @@ fn show(out: &mut impl Write, list: &List, facts: ListFacts, json: bool) -> Resu
     }
     writeln!(out, "queued   {queued}")?;
     for suffix in ["bounces", "confirm", "join", "leave", "owner", "request", "subscribe", "unsubscribe"] {
-        writeln!(out, "         {}-{suffix}@{}", address.local, address.domain)?;
+        let local = format!("{}-{suffix}", address.local);
+        let sub_address = ListAddress { local, domain: address.domain.clone() };
+        let taken = wait(admin.list(&sub_address))?.is_some();
+        writeln!(out, "         {sub_address}{}", if taken { " is another list" } else { "" })?;
     }
     Ok(())
 }

@@ -132,3 +132,12 @@ fn add_and_delete_are_understood() {
     site.stdout(&["domain", "delete", "example.com"]);
     assert!(site.json(&["domain", "ls"]).is_empty());
 }
+
+#[test]
+fn a_sub_address_that_another_list_has_taken_is_shown_as_that() {
+    let site = Site::with_list();
+    site.create("mylist-join@example.com");
+    let shown = site.stdout(&["list", "show", "mylist@example.com"]);
+    assert!(shown.contains(" mylist-join@example.com is another list\n"), "{shown}");
+    assert!(shown.contains(" mylist-leave@example.com\n"), "{shown}");
+}
