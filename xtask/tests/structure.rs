@@ -2,7 +2,7 @@
 //! what is higher.
 //!
 //! The rules, and what they see, are in `structure/mod.rs`. A new module gets a place in its crate's
-//! table; a violation is mended by moving what both sides need down.
+//! table. To fix a violation, move what both sides need to an earlier module.
 
 #[path = "structure/mod.rs"]
 mod structure;

@@ -620,8 +620,10 @@ impl FromStr for ListenAddress {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.chars().next() {
                 None => Err("unix: wants a path behind it".to_owned()),
-                // In other programs an abstract socket, which no mode protects.
-                Some('@') => Err(format!("unix:{path} is no path: write unix:/path, or unix:./{path}")),
+                // Other programs take it for an abstract socket, which has no file mode to protect it.
+                Some('@') => Err(format!(
+                    "unix:{path} would be an abstract socket, which is not supported: write unix:/path, or unix:./{path}"
+                )),
                 Some(_) => Ok(Self::Unix(path.into())),
             };
         }

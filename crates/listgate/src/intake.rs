@@ -262,7 +262,7 @@ impl Intake {
     }
 }
 
-/// What a backend is told of a recipient that is an endpoint.
+/// The recipient as a backend stores it.
 fn addressed(Recipient { path, endpoint, .. }: &Recipient) -> Option<Addressed> {
     let endpoint = endpoint.as_ref().ok()?.clone();
     Some(Addressed { recipient: path.to_string(), endpoint })

@@ -45,7 +45,7 @@ impl Queue {
     /// Opens the queue `name` of the data directory `data`, beside the gate that serves it or without one.
     ///
     /// # Errors
-    /// There is no data there, or it cannot be used.
+    /// The directory has no data, or data that cannot be used.
     pub fn open(data: &Path, name: Name) -> Result<Self, Error> {
         Self::open_with_clock(data, name, Clock::default())
     }
@@ -65,8 +65,8 @@ impl Queue {
     }
 
     /// From now on, leases one entry of a list at a time, in the order of arrival: a list whose entry is
-    /// leased or put off is passed over, whoever leased it. It holds as long as all consumers of the
-    /// queue do so.
+    /// leased or deferred is skipped. The order holds only if all consumers of the queue lease in
+    /// order.
     #[must_use]
     pub fn ordered(mut self) -> Self {
         self.ordered = true;
@@ -106,7 +106,7 @@ impl Queue {
     }
 
     /// Settles entries, each by its verdict; one result for each. On an error, some of them may be
-    /// settled: who settles them again is told that these are stale.
+    /// settled: settling those again returns [`Stale`].
     ///
     /// # Errors
     /// The database cannot be read or written.
@@ -131,7 +131,7 @@ fn wait<T>(answer: Answer<'_, T>) -> Result<T, Error> {
 /// Why a queue cannot be worked now.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The data directory cannot be used; the text names it and the mend.
+    /// The data directory cannot be used; the text names it and the fix.
     #[error(transparent)]
     Open(Box<dyn std::error::Error + Send + Sync>),
     /// The database or a file cannot be read or written; another time may do.

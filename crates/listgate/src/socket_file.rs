@@ -10,12 +10,11 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) enum SocketFile {
     Nothing,
-    /// A socket that no process listens on: whoever made it has ended without removing it.
+    /// A socket that no process listens on: its process ended without removing it.
     LeftBehind,
     /// A socket that a process listens on.
     Served,
-    /// A socket, and nobody can say whether a process listens on it: it belongs to another user, for
-    /// example.
+    /// A socket that may or may not have a listener: this user may not connect to it, for example.
     Unclear(io::Error),
     NoSocket,
 }
@@ -32,7 +31,7 @@ impl SocketFile {
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
             Err(why) => return Err(why),
         }
-        // Refused is the one answer that says that nobody listens (connect(2)).
+        // Only ECONNREFUSED means that no process listens (connect(2)).
         Ok(match UnixStream::connect(path) {
             Ok(_) => Self::Served,
             Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => Self::LeftBehind,
@@ -48,7 +47,7 @@ mod tests {
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
     #[test]
-    fn only_a_refused_connection_means_that_nobody_listens() {
+    fn only_a_refused_connection_means_that_no_process_listens() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         assert!(matches!(SocketFile::at(&path("none")), Ok(SocketFile::Nothing)));

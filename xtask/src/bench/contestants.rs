@@ -88,7 +88,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Its counts of commits. Only a Listgate with a backend of its own tells.
+    /// The counts of commits; only Listgate with its own backend reports them.
     pub(super) fn commits(&self) -> Option<Commits> {
         let mut stream = TcpStream::connect(self.admin?).ok()?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;

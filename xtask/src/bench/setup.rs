@@ -60,7 +60,7 @@ impl<'p> Bench<'p> {
         Self { plan, gate, floor, scratch, folders: Cell::new(0) }
     }
 
-    /// A folder that nobody else has; it is not made yet.
+    /// The path of a unique folder, which is not created yet.
     pub(super) fn folder(&self) -> PathBuf {
         let number = self.folders.get() + 1;
         self.folders.set(number);

@@ -24,7 +24,7 @@ pub(crate) struct Named {
 }
 
 pub(crate) enum Role {
-    /// It means something of this space, or of any, where that cannot be told.
+    /// The namespace that is meant; any, where the syntax does not say.
     Mention(Option<Space>),
     /// A `use` that binds this name.
     Import(String),

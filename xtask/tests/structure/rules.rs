@@ -70,7 +70,7 @@ fn unlisted(tree: &Tree, order: &[&str]) -> Vec<Violation> {
     let missing = root.children.keys().filter(|name| !order.contains(&name.as_str()));
     let missing = missing.map(|name| (name.clone(), "is not in the list"));
     let unknown = order.iter().filter(|name| !root.children.contains_key(**name));
-    let unknown = unknown.map(|name| ((*name).to_owned(), "is in the list and is no module"));
+    let unknown = unknown.map(|name| ((*name).to_owned(), "is in the list and is not a module"));
     let violation = |(path, why): (String, &str)| {
         let why = format!("`{path}` {why}");
         Violation { file: root.file.clone(), line: 1, path, rule: 'd', why }

@@ -130,7 +130,7 @@ fn parse(source: &str, file: &str) -> syn::File {
     syn::parse_file(source).unwrap_or_else(|error| panic!("{file}:{}: {error}", error.span().start().line))
 }
 
-/// The names that an item defines. Whoever asks for a value may mean a struct: its constructor.
+/// The names that an item defines. A tuple or unit struct also defines a value, its constructor.
 fn definitions(item: &Item) -> Vec<(String, Space)> {
     let of = |name: &Ident, spaces: &[Space]| {
         spaces.iter().map(|space| (names::text(name), *space)).collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 //! still name them.
 //!
 //! A data directory may be moved away and replaced while a gate runs on it. Everything that the gate then
-//! writes goes into files that nobody finds any more, and its lock keeps nobody out. So the files are compared
+//! writes goes into files that have no path any more, and its lock excludes no other gate. So the files are compared
 //! after each sync, before anything is promised, and whenever free space is looked at.
 
 use crate::file_id::FileId;
@@ -80,8 +80,8 @@ enum Place {
 }
 
 impl Place {
-    /// As the kernel tells it of the files that this process has open (Linux). None is opened or closed for
-    /// it: that would drop the locks that SQLite has on them.
+    /// Looks the file up among the open files of this process (`/proc/self/fd`, Linux). It opens and closes
+    /// none of them: closing one would drop SQLite's locks.
     fn of(id: FileId) -> Self {
         let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
         let mut same = open.map(|link| link.path()).filter(|link| FileId::of(link).is_ok_and(|it| it == id));

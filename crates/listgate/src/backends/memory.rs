@@ -281,7 +281,9 @@ impl Tables {
                 }
                 Effect::Keep(_) => {
                     let kind = StoreErrorKind::Database;
-                    return Err(StoreError::database(kind, "take a step", "there is no such message").into());
+                    return Err(
+                        StoreError::database(kind, "take a step", "the message does not exist").into()
+                    );
                 }
                 Effect::LetGo(id) => drop(self.kept.remove(id)),
             }

@@ -4,7 +4,7 @@ use crate::model::{Again, Id};
 use std::fmt;
 
 /// The proof that an entry is on stable storage: what a 250 needs. Only a backend makes one, after its
-/// sync, and nobody can copy it.
+/// sync, and it cannot be copied.
 #[derive(Debug)]
 pub(crate) struct Queued {
     id: Id,

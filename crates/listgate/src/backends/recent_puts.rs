@@ -1,6 +1,7 @@
-//! What was put lately: a put whose answer was lost comes again with its key, and stores nothing twice.
+//! Remembers recent puts by their keys, so that a put that is retried after its answer was lost stores nothing
+//! twice.
 //!
-//! A key lives no longer than the gate that gave it, and neither does this.
+//! Keys are valid only while their gate runs, so this lives in memory.
 
 use crate::limits;
 use crate::model::DeliveryKey;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 /// Lists and domains, as mail asks for them.
 pub(crate) trait Registry: Send + Sync {
-    /// How often lists and domains had changed at a moment not before `asked`; `None` where nobody counts.
+    /// How often lists and domains had changed at a moment not before `asked`; `None` where changes are not counted.
     fn changes(&self, asked: Instant) -> Answer<'_, Option<Changes>>;
 
     /// The list that answers for `names`, an alias domain replaced by the one it stands for, the whole name

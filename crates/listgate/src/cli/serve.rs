@@ -21,7 +21,7 @@ pub(super) struct Args {
         value_name = "ADDR"
     )]
     listen: Vec<ListenAddress>,
-    /// Other servers have it.
+    /// Not an option: it exists for the hint in its error.
     #[arg(long, hide = true, value_name = "PORT", value_parser = no_port)]
     port: Option<String>,
     /// How the log on standard error is written
@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 fn no_port(port: &str) -> Result<String, String> {
-    Err(format!("there is no such option; write `--listen 127.0.0.1:{port}`"))
+    Err(format!("the port is part of the address: write `--listen 127.0.0.1:{port}`"))
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
@@ -72,10 +72,10 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             tokio::select! {
                 _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
                 _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
-                // Where other servers read their settings again, and where a terminal is closed.
+                // Other servers reload their settings here; a closing terminal sends it too.
                 _ = hangup.recv() => tracing::warn!(
-                    "SIGHUP: the gate goes on as it is; lists are live without it, and settings are read at \
-                     the start: restart to apply a change"
+                    "SIGHUP: ignored; changes of lists apply at once, and settings are read only at the \
+                     start: restart to apply a change"
                 ),
                 () = gate.failed() => break,
             }

@@ -1,4 +1,4 @@
-//! What every subcommand is told of its site, and how it reaches the backend.
+//! The options that every subcommand has, and how they lead to the backend.
 
 use super::error::CliError;
 use crate::backends::mailman;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// What to use instead for the lists and domains of a Mailman site.
 const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
 
-/// What every subcommand is told.
+/// The options that every subcommand has.
 #[derive(clap::Args)]
 pub(super) struct Site {
     /// Where lists and queues live

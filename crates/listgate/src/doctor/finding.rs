@@ -15,7 +15,7 @@ pub(crate) enum Verdict {
     Ok,
     /// Worth knowing; perhaps it is meant so.
     Note,
-    /// Mail is lost, refused or put off, or soon will be; or something cannot be looked at.
+    /// Mail is lost, refused or deferred, or soon will be; or a check could not be made.
     Wrong,
 }
 
@@ -47,17 +47,17 @@ impl Finding {
 pub(crate) struct Extent {
     /// Looks at the database may take as long as they need.
     pub(crate) thorough: bool,
-    /// What can be mended without losing anything is mended.
+    /// Fix what can be fixed without losing anything.
     pub(crate) repair: bool,
 }
 
-/// Mail that nobody has looked at for so long is looked at by nobody.
+/// How long the oldest entry of a queue may wait before the queue counts as unread.
 pub(super) const UNREAD: Duration = Duration::from_secs(3600);
 
-/// Names that are told of many.
+/// How many names a list of names shows.
 pub(super) const TOLD: usize = 5;
 
-/// The mend where something may not be read or written.
+/// The advice where permission is denied.
 pub(crate) const AS_THE_GATE: &str = "run this as the user that the gate runs as, or as root";
 
 /// What of the data this user may not read and write. SQLite does not say so of a file that it cannot open.

@@ -333,7 +333,7 @@ pub(super) fn listening<E>(
     mut tell: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<bool, E> {
     let running = matches!(&holder, Ok(Holder::Serving(_)));
-    // One whose directory was replaced ends: nobody answers where it listens, and nobody else may listen there yet.
+    // A gate whose directory was replaced is ending: it does not answer, but still has its addresses.
     let is_ending = matches!(&holder, Ok(Holder::Replaced(_)));
     tell(gate(dir, holder))?;
     if is_ending {

@@ -28,7 +28,7 @@ impl Shared {
     }
 }
 
-/// An address without most of its local part: whose mail it was is nobody's business.
+/// An address with most of its local part masked, for logs that must not name people.
 fn masked(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or_default()),

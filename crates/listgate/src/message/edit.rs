@@ -37,7 +37,7 @@ pub(crate) enum Style {
     Plain,
     /// What Mailman's LMTP runner adds, in its order: Message-ID, where there is none; Message-ID-Hash
     /// and X-Message-ID-Hash, in place of any that were there; X-MailFrom. A Message-ID in square
-    /// brackets is mended as Mailman does it.
+    /// brackets is corrected as Mailman corrects it.
     Mailman,
 }
 

@@ -42,7 +42,8 @@ impl Incoming {
         }
     }
 
-    /// Takes the next octets. Dropped at its await, the write goes on and the file goes with it.
+    /// Takes the next octets. If it is dropped at its await, the write completes in the background and the file
+    /// is removed.
     pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.original_size += octets.len() as u64;
         self.hash.update(octets);

@@ -38,7 +38,7 @@ impl Spool {
     }
 }
 
-/// Unlinks a file when dropped, unless told to keep it.
+/// Unlinks a file when dropped, unless it is kept.
 #[derive(Debug)]
 struct Unlink(Option<PathBuf>);
 

@@ -30,7 +30,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// The role that a sub-address names; `None` for what is no sub-address.
+    /// The role that a sub-address names; `None` if it is not one.
     pub(crate) fn of_subaddress(suffix: &str) -> Option<Self> {
         Some(match suffix {
             "owner" => Self::Owner,

@@ -29,7 +29,7 @@ impl FromStr for EntryId {
             let (delivery, n) = text.split_once('-')?;
             Some(Self { delivery: i64::from_str_radix(delivery, 16).ok()?, n: n.parse().ok()? })
         };
-        parse().ok_or_else(|| format!("{text:?} is no id such as 3f2a-1; `listgate queue ls` lists them"))
+        parse().ok_or_else(|| format!("{text:?} is not an id such as 3f2a-1; `listgate queue ls` lists them"))
     }
 }
 
@@ -84,9 +84,9 @@ pub struct Entry {
     pub received_at: i64,
     /// `waiting`, `leased`, `later`, `held` or `shunted`.
     pub state: String,
-    /// When its lease ends, or its pause when it is put off, in milliseconds since 1970; none otherwise.
+    /// When its lease ends, or the pause of a deferred entry, in milliseconds since 1970; `None` otherwise.
     pub available_at: Option<i64>,
-    /// Why it is put off, held or shunted.
+    /// Why it is deferred, held or shunted.
     pub reason: Option<String>,
     /// How often it was leased since it came or an operator had it retried.
     pub attempts: u32,
@@ -141,7 +141,7 @@ pub(crate) enum Change {
 pub(crate) enum EntryError {
     #[error("there is no entry {0}; `listgate queue ls` lists them")]
     Missing(Id),
-    #[error("{id} is {state}, so nothing was changed: {}", mend(state, *change))]
+    #[error("{id} is {state}, so nothing was changed: {}", fix(state, *change))]
     State { id: EntryId, state: String, change: Change },
     #[error("the entries of a Mailman site are its runners': they can be looked at and removed here")]
     Mailmans,
@@ -150,7 +150,7 @@ pub(crate) enum EntryError {
 }
 
 /// What can be done with an entry in `state` that `change` is not for.
-fn mend(state: &str, change: Change) -> &'static str {
+fn fix(state: &str, change: Change) -> &'static str {
     match (state, change) {
         ("leased", Change::Retry { .. }) => {
             "a consumer has it now; if that will not come back, `listgate queue retry --leased` frees the entry"

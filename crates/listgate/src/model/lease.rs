@@ -46,15 +46,15 @@ pub enum Verdict {
     Retry {
         /// The pause.
         after: Duration,
-        /// Told to operators; 2,048 octets are kept.
+        /// Shown to operators; the first 2,048 octets are kept.
         why: String,
     },
     /// It cannot be handled: it is kept until an operator has it retried or removes it.
     Shunt {
-        /// Told to operators; 2,048 octets are kept.
+        /// Shown to operators; the first 2,048 octets are kept.
         why: String,
     },
-    /// It was not begun: it waits as if it had not been leased.
+    /// The consumer did not start it: it waits as if it had not been leased.
     Release,
 }
 

@@ -24,11 +24,11 @@ pub(crate) enum Kind {
     Database,
     /// A file could not be read or written.
     File,
-    /// There is no space left for it.
+    /// The disk is full.
     Full,
     /// The disk failed to sync. What it holds is unknown, and asking again may be answered with a lie.
     Sync,
-    /// The files are not those on their paths any more: what was written since is where nobody looks for it.
+    /// The open files are no longer those at their paths, so what is written now cannot be found.
     Replaced,
     /// A thread of the backend panicked.
     Panicked,
@@ -101,7 +101,7 @@ impl StoreError {
         }
     }
 
-    /// What a mail server is told.
+    /// The reply to the mail server.
     pub(crate) fn refusal(&self) -> Refusal {
         if self.kind == Kind::Full {
             Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")

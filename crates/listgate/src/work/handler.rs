@@ -121,7 +121,7 @@ impl Handler {
     }
 }
 
-/// A file with the message, so that nobody waits for a command that does not read, or stops reading.
+/// Writes the message to a file, so that a command that does not read it cannot block the worker.
 pub(super) fn as_file(mut message: impl Read, size: u64) -> io::Result<File> {
     let mut file = if size <= limits::BODY_IN_MEMORY as u64 {
         File::from(memfd_create("message", MemfdFlags::CLOEXEC)?)

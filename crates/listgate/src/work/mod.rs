@@ -56,9 +56,9 @@ pub(crate) enum WorkError {
     Queue(#[from] Error),
     #[error("cannot {operation}: {source}")]
     System { operation: &'static str, source: io::Error },
-    #[error("there is no command {0}: give its path, or see to PATH")]
+    #[error("command {0} not found: give its path, or add its directory to PATH")]
     NoCommand(String),
-    #[error("there is no command {0:?}: for a line of shell, write `-- sh -c {0:?}`")]
+    #[error("command {0:?} not found: to run a line of shell, write `-- sh -c {0:?}`")]
     Shell(String),
     #[error("{0} is not executable for this user: `chmod +x {0}`")]
     NotExecutable(String),

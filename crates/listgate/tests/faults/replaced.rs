@@ -113,7 +113,7 @@ fn try_to_deliver(peer: &mut Peer, size: usize) -> Vec<String> {
     vec![peer.reply()]
 }
 
-/// A message arrives while the directory is replaced by `replace`; it and all later ones are put off.
+/// A message arrives while the directory is replaced by `replace`; it and all later messages are deferred.
 fn while_a_message_arrives(size: usize, replace: impl FnOnce(&Site)) -> Moved {
     let moved = Moved::new();
     let mut peer = Peer::greeted(moved.server.address);

@@ -9,7 +9,7 @@ fn errors_and_notes_are_read_in_80_columns() {
     let site = Site::with_list();
     std::fs::write(site.data().join("gate.toml"), "[server]\nport = 24\n").unwrap();
     for (number, (command, said)) in [
-        ("--data-dir nowhere list ls", "there is no data in nowhere: name another"),
+        ("--data-dir nowhere list ls", "no data found in nowhere: name another"),
         ("--data-dir . list create a-list-join@lists.example.com", "it is no longer the -join"),
         ("--data-dir . work in --timeout 5x -- true", "such as 30s or 5m"),
         ("--data-dir . list limit mylist@example.com 0", "`listgate list close` says so"),

@@ -235,7 +235,7 @@ fn a_directory_that_is_not_empty_and_data_that_are_not_there_are_refused() {
     let copy = full.path().join("copy");
     let nowhere = full.path().join("typo");
     let said = refused(&site, &[copy.to_str().unwrap(), "--data-dir", nowhere.to_str().unwrap()]);
-    assert!(said.contains("there is no data in"), "{said}");
+    assert!(said.contains("no data found in"), "{said}");
     assert!(!copy.exists() && !nowhere.exists());
     let said = refused(&site, &[nowhere.join("copy").to_str().unwrap()]);
     assert!(said.contains("cannot create") && said.contains("typo"), "{said}");

@@ -71,7 +71,7 @@ fn the_file_is_named_and_who_may_use_it() {
     }
 }
 
-/// Another user's, of which nobody can say whether it is served.
+/// As a socket of another user, which may be in use.
 #[test]
 fn a_socket_that_may_not_be_connected_to_is_left_alone() {
     let site = Site::with_list();

@@ -83,7 +83,7 @@ fn a_mistake_is_named_with_its_place_and_the_mend() {
         ("[server]\nlisten = [\"127.0.0.1:25\"]\n", &["server.listen", "port 25"]),
         (
             "[server]\nlisten = [\"unix:@name\"]\n",
-            &["server.listen", "unix:@name is no path", "unix:./@name"],
+            &["server.listen", "unix:@name would be an abstract socket", "unix:./@name"],
         ),
         ("[server]\nlisten = [\"localhost\"]\n", &["server.listen", "127.0.0.1:8024"]),
         ("[site]\npostmaster = \"nobody\"\n", &["site.postmaster", "mylist@example.com"]),

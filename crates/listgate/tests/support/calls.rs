@@ -65,7 +65,7 @@ pub(crate) fn calls(trace: &str) -> Vec<Call> {
         if let Some(beginning) = rest.strip_suffix(" <unfinished ...>") {
             unfinished.insert(process, (at, beginning));
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
-            let (began, beginning) = unfinished.remove(&process).expect("what is resumed was begun");
+            let (began, beginning) = unfinished.remove(&process).expect("only a started call is resumed");
             let (_, end) = resumed.split_once(" resumed>").unwrap();
             calls.extend(call(process, &format!("{beginning}{end}"), began..at));
         } else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// Goes on with the system's clock, ahead of it or behind. Clones are the same clock.
+/// A clock that runs at a settable offset from the system's. Clones share the offset.
 ///
 /// A `listgate` command is a process of its own and goes by the system's clock. For it, what was stamped by this
 /// clock while it was behind is old.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Of two entries that wait, the first is leased and the second is put off.
+/// Leases two waiting entries and defers the second.
 fn lease_one_and_put_one_off(queue: &mut Queue) -> Lease {
     let mut leases = queue.lease(2, LONG).unwrap();
     let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
@@ -75,7 +75,7 @@ fn in_order_no_list_stands_still_after_a_clock_that_was_ahead() {
     deliver(&site, &["a@example.com", "a@example.com", "b@example.com", "b@example.com"]);
     let mut queue = open(&site, Name::In).ordered();
     site.clock.advance(YEAR);
-    // One list's first entry stays leased, the other's is put off.
+    // One list's first entry stays leased, the other's is deferred.
     let mut leases = queue.lease(10, LONG).unwrap();
     assert_eq!(ids(&leases), ["1-1", "3-1"]);
     let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };

@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// `listgate work` goes by the system's clock, at which what it leased or put off is not due yet. A consumer whose
-/// clock is ahead finds it due and gives it back, as if it had not been leased.
+/// Makes leased and deferred entries eligible for `listgate work`, which uses the system's clock. A consumer
+/// whose clock is ahead leases what is due and releases it.
 fn let_time_pass(site: &Site) {
     crate::let_time_pass(site);
     let mut queue = open(site, Name::In);
@@ -156,9 +156,9 @@ fn a_command_that_is_not_there_is_missed_before_there_is_an_entry() {
     for (command, why) in [
         (
             "./no-such-handler",
-            "there is no command ./no-such-handler: give its path, or see to PATH".to_owned(),
+            "command ./no-such-handler not found: give its path, or add its directory to PATH".to_owned(),
         ),
-        ("no-such-handler", "there is no command no-such-handler: ".to_owned()),
+        ("no-such-handler", "command no-such-handler not found: ".to_owned()),
         ("tee -a log | wc", "write `-- sh -c \"tee -a log | wc\"`".to_owned()),
         (directory, format!("{directory} is a directory")),
         (plain, format!("{plain} is not executable for this user: `chmod +x {plain}`")),

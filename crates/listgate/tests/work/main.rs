@@ -51,7 +51,7 @@ fn ids(leases: &[Lease]) -> Vec<String> {
     leases.iter().map(|lease| lease.entry.id.to_string()).collect()
 }
 
-/// After this every lease has lapsed and everything put off is due, by the site's clock.
+/// Advances the site's clock until every lease has lapsed and every deferred entry is due.
 ///
 /// Commands go by the system's clock. A test that is to run one then lets the site's clock begin [`A_WHILE`] behind,
 /// and has both at the same time here.

@@ -62,5 +62,5 @@ fn an_entry_that_an_operator_removes_is_told() {
 fn a_directory_without_data_is_not_created() {
     let site = Site::new();
     let Err(why) = listgate::queue::Queue::open(&site.data().join("none"), Name::In) else { panic!() };
-    assert!(matches!(why, Error::Open(_)) && why.to_string().contains("there is no data in"), "{why}");
+    assert!(matches!(why, Error::Open(_)) && why.to_string().contains("no data found in"), "{why}");
 }

@@ -105,7 +105,7 @@ impl Mailman {
         }
         let (answer, answered) = oneshot::channel();
         let writer = Arc::clone(&self.writer);
-        // Whoever comes last answers: the thread that writes if it fails, else the one that publishes.
+        // The writing thread answers if it fails. Otherwise the publishing thread does.
         drop(spawn_blocking(move || writer.write(delivery, Answer::new(answer, place))));
         let stored = answered.await.unwrap_or_else(|_| Err(StoreError::closed()));
         stored.inspect_err(|why| {

@@ -109,7 +109,7 @@ impl Site {
     }
 }
 
-/// Whether an address can be listened on as far as the machine is concerned, whoever has the port.
+/// Whether this machine has the address. It tries another port, so the real one may be in use.
 fn is_of_this_machine(address: &SocketAddr) -> bool {
     let bound = TcpListener::bind((address.ip(), 0));
     !bound

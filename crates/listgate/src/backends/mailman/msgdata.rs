@@ -1,4 +1,4 @@
-//! What Mailman's runners are told of a message beside it.
+//! The metadata that Mailman's runners expect with a message.
 
 use crate::model::{Endpoint, Msgdata, Role};
 

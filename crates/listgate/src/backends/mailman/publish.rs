@@ -31,7 +31,7 @@ impl Answer {
     }
 
     pub(super) fn send(self, outcomes: Stores) {
-        // Whoever has gone in the meantime has its mail queued all the same.
+        // If the receiver was dropped in the meantime, the mail is queued all the same.
         let _ = self.sender.send(outcomes);
     }
 }
@@ -134,7 +134,7 @@ impl Publisher {
         if let Some(ids) = self.recent.get(key) {
             return Published::Before(ids);
         }
-        // After a failed sync the next would be told that all is well.
+        // After a failed sync the next sync would report success.
         if self.condemned.is_set() {
             return Published::Not(StoreError::closed());
         }

@@ -154,7 +154,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Closing would sync the log again, and be told that all is well.
+        // Closing would sync the log again, and that sync would report success.
         if self.failed
             && let Ok(other) = Connection::open_in_memory()
         {

@@ -21,7 +21,7 @@ pub(crate) enum DataError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(
-        "there is no data in {}: name another --data-dir, or begin with `listgate serve` or \
+        "no data found in {}: name another --data-dir, or begin with `listgate serve` or \
          `listgate list create`",
         path.display()
     )]
@@ -63,7 +63,7 @@ impl DataDir {
         self.open_for(Use::Command)
     }
 
-    /// The same for whoever works a queue.
+    /// Opens the database for a consumer of a queue.
     pub(crate) fn open_to_consume(&self) -> Result<Connection, DataError> {
         self.open_for(Use::Consumer)
     }
@@ -117,7 +117,8 @@ impl DataDir {
             move |source| DataError::File { operation, path, source }
         };
         create_dir(&self.0, 0o777).map_err(failed("create the data directory", &self.0))?;
-        // Other people's mail is nobody's to read; the directory may also hold a socket, which is.
+        // Mail is private, so its files are closed to other users. The directory stays open to them: it may
+        // hold a socket for a mail server.
         create_dir(&spool, 0o700).map_err(failed("create", &spool))?;
         let database = self.database();
         // Only a new one is opened: closing a file drops the locks that SQLite has on it.

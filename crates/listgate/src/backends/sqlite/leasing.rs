@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
 /// Whether anything in a queue waits, or would if it were looked at `now` (milliseconds since 1970). It needs no
-/// write lock, so a consumer that is idle keeps nobody waiting.
+/// write lock, so an idle consumer does not delay the others.
 pub(super) fn has_something(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM entry INDEXED BY entry_waiting WHERE queue = ?1 AND state = 'waiting'";
     if connection.prepare_cached(sql)?.exists([queue.as_str()])? {
@@ -62,7 +62,7 @@ fn changed(rows: usize) -> Result<(), Stale> {
     if rows == 0 { Err(Stale) } else { Ok(()) }
 }
 
-/// Lets wait what was put off until now, or whose lease has lapsed.
+/// Makes entries eligible again whose pause or lease has ended.
 fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE entry
                SET reason = CASE state WHEN 'leased' THEN 'its lease lapsed' ELSE reason END, state = 'waiting'
@@ -183,7 +183,7 @@ fn take(connection: &Connection, id: EntryId, hold: Duration, now: i64) -> rusql
     })
 }
 
-/// Whoever comes too late finds another fence, another state, or no row.
+/// Settles one lease. It is stale if the entry now has another fence or state, or is gone.
 pub(super) fn settle(
     connection: &Connection,
     lease: LeaseId,

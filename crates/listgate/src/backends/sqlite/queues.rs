@@ -182,7 +182,7 @@ pub(crate) fn entry(connection: &Connection, id: EntryId, now: i64) -> rusqlite:
     connection.query_row(&sql, [id.delivery, id.n], |row| read_entry(row, now)).optional()
 }
 
-/// Up to `length` octets of a message as stored, from `offset`; `None` when there is no such delivery.
+/// Up to `length` octets of a message as stored, from `offset`; `None` if the delivery does not exist.
 pub(super) fn read(
     connection: &Connection,
     spool: &Path,

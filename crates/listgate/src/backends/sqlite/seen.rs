@@ -96,8 +96,8 @@ impl Seen {
         self.lately.len() >= limits::SEEN_LATELY
     }
 
-    /// Puts some of what came lately in order, and forgets some of what has been remembered for as long as it is
-    /// to be `now` (milliseconds since 1970), or came by a clock that was set back since.
+    /// Moves some recent fingerprints to the ordered table, and removes some that have expired `now`
+    /// (milliseconds since 1970) or were stamped by a clock that was set back since.
     pub(super) fn settle(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let (from, to, moving) = self.next_run();
         // More than are added, so that the table stays within what is remembered although mail never pauses.

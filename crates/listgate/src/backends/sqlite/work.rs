@@ -52,7 +52,7 @@ pub(super) enum Reply {
 }
 
 impl Put {
-    /// Whether nobody waits for it any more.
+    /// Whether the receiver of the answer was dropped.
     pub(super) fn has_gone(&self) -> bool {
         self.answer.is_closed()
     }
@@ -111,7 +111,7 @@ impl Batch {
     }
 }
 
-/// Takes what waits until a commit has enough of it. Puts that nobody waits for any more are dropped. A question that
+/// Takes what waits until a commit has enough of it. Puts whose receiver was dropped are left out. A question that
 /// does not fit is `held_over`: it is the first of the next commit.
 pub(super) fn gather(first: Work, waiting: &mpsc::Receiver<Work>, held_over: &mut Option<Ask>) -> Batch {
     let mut batch = Batch::default();

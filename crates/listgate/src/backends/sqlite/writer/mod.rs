@@ -132,7 +132,7 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
             if self.condemned.is_set() {
-                // Closing would sync the log again, and be told that all is well.
+                // Closing would sync the log again, and that sync would report success.
                 mem::forget(self.connection);
                 return;
             }
@@ -159,7 +159,7 @@ impl Writer {
                 }
                 let has_written = stored.iter().any(has_a_row);
                 for (put, stored) in batch.puts.into_iter().zip(stored) {
-                    // Whoever has gone in the meantime has its mail queued all the same.
+                    // If the receiver was dropped in the meantime, the mail is queued all the same.
                     let _ = put.answer.send(Ok(promise(put.delivery, stored)));
                 }
                 for (ask, reply) in batch.asks.into_iter().zip(replies) {
@@ -241,13 +241,13 @@ impl Writer {
         Ok((stored, replies))
     }
 
-    fn after_failure(&mut self, why: &StoreError, mend: &str) {
+    fn after_failure(&mut self, why: &StoreError, what_next: &str) {
         self.metrics.failed(why);
         if why.is_final() {
             self.condemned.set(why);
             return;
         }
-        tracing::error!("{why}; {mend}");
+        tracing::error!("{why}; {what_next}");
         // An error may or may not have ended the transaction already.
         if !self.connection.is_autocommit()
             && let Err(source) = self.connection.execute_batch("ROLLBACK")

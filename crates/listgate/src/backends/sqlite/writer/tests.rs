@@ -129,7 +129,7 @@ impl Rig {
 fn stepped(reply: &Result<Reply, StoreError>) -> &[Result<Stepped, NotStepped>] {
     match reply {
         Ok(Reply::Stepped(stepped)) => stepped,
-        Ok(_) => panic!("it is no reply to steps"),
+        Ok(_) => panic!("the reply does not answer steps"),
         Err(why) => panic!("{why}"),
     }
 }
@@ -182,7 +182,7 @@ fn without_space_for_the_steps_the_mail_is_stored_all_the_same() {
     let leases = rig.lease(30);
     rig.allow_pages(0);
     let used: u32 = rig.writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    // Room for a message, and not for what is said of thirty.
+    // Room for a message, but not for the log entries of thirty steps.
     rig.allow_pages(used - rig.pages + 3);
     let why = "w".repeat(limits::REASON);
     let shunt = |lease: &LeaseId| Step::settling(*lease, Verdict::Shunt { why: why.clone() });
@@ -219,7 +219,7 @@ fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
     let (again, taken) = put(60_000);
     let (gone, _) = put(10);
     rig.writer.write(puts([gone, again]));
-    assert_eq!(ids(taken).unwrap()[0], "2-1", "whoever has gone is not stored");
+    assert_eq!(ids(taken).unwrap()[0], "2-1", "a put whose receiver was dropped is not stored");
 
     let ids = Ids::read(&rig.data.open().unwrap()).unwrap();
     assert!(ids.next > 2);
