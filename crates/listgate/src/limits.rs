@@ -53,7 +53,7 @@ pub(crate) const ADMIN_TIME: Duration = Duration::from_secs(5);
 
 /// Socketmap connections at a time: each process of Postfix that asks may have one for each map, and
 /// Postfix has no more than a hundred of a kind unless told so. Octets of a request: many times the longest
-/// address, so that what is too long for one is answered too. How long a connection may be silent: Postfix keeps
+/// address, so that a key that is too long is answered as well. How long a connection may be silent: Postfix keeps
 /// one for 10 seconds.
 pub(crate) const SOCKETMAP_CONNECTIONS: usize = 500;
 pub(crate) const SOCKETMAP_REQUEST: usize = 64 << 10;

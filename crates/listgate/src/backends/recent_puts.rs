@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The entries that the latest deliveries became, as a backend names them.
 pub(super) struct RecentPuts<E> {
-    /// Each with its place in its delivery: nothing is allocated for a delivery alone, which would be in the way
-    /// of each message.
+    /// By delivery and place in it. One map, because a vector for each delivery would cost every message an
+    /// allocation.
     entries: BTreeMap<(DeliveryKey, usize), E>,
     /// The keys in the order of their deliveries, oldest first.
     order: VecDeque<DeliveryKey>,

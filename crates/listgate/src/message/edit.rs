@@ -3,12 +3,12 @@
 //! At the end of the header come `Message-ID`, when there is none, and `X-MailFrom`; any X-MailFrom
 //! that was there is removed. Lines end at CR, LF or CR LF. A line is part of the header while it
 //! begins with a blank, with `From `, or with a name and a colon. Blanks may stand between the name and
-//! the colon (RFC 5322 section 4.5.8), except for GNU Mailman: its runners read the message with
-//! Python's `email.feedparser`, for which such a line ends the header, and so it does for us there.
+//! the colon (RFC 5322 section 4.5.8). For GNU Mailman they may not: its runners use Python's
+//! `email.feedparser`, which ends the header at such a line, so the edit ends it there too.
 //!
-//! Where the header of a hostile message would need unbounded memory to be told (a name or a
-//! `From ` line of more than [`limits::HEADER_NAME`] octets) it ends early. That is safe: a blank
-//! line goes there, so the header ends there for every reader.
+//! A hostile message could make the edit hold a name or a `From ` line without bound. So one of more than
+//! [`limits::HEADER_NAME`] octets ends the header early. That is safe: a blank line is written there, and
+//! the header ends there for every reader.
 
 use super::facts::Facts;
 use super::mailman_id::{self, MessageId as MailmanId};
@@ -93,7 +93,7 @@ pub(crate) struct HeaderEdit {
     first_line: bool,
     held: Vec<u8>,
     from_line: Vec<u8>,
-    /// The field of a [`Line::Id`], or its beginning when it is too long to be mended.
+    /// The field of a [`Line::Id`], or its beginning when it is too long to be corrected.
     id_field: Vec<u8>,
     /// What the hashes of a Message-ID say.
     id_hash: Option<String>,
@@ -250,7 +250,7 @@ impl HeaderEdit {
         }
     }
 
-    /// Holds octets of the line's beginning, or ends the header where they are too many.
+    /// Holds octets from the beginning of a line. Ends the header if they are too many.
     fn hold_while(&mut self, belongs: impl Fn(u8) -> bool, input: &mut &[u8], out: &mut Vec<u8>) {
         let len = input.iter().take_while(|&&octet| belongs(octet)).count();
         if self.held.len() + len > limits::HEADER_NAME {
@@ -261,8 +261,8 @@ impl HeaderEdit {
         *input = rest;
     }
 
-    /// Decides what the line is whose name, and blanks behind it, are held. `next` is the octet after
-    /// them, or any that ends a line where the message ends.
+    /// Decides what kind of line begins with the octets that are held: a name, perhaps with blanks behind it.
+    /// `next` is the octet after them, or a line end if the message ends there.
     fn begin_line(&mut self, next: u8, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
         let is_field = next == b':';
@@ -423,8 +423,8 @@ impl HeaderEdit {
     }
 }
 
-/// Whether a line is the `From ` line of a mailbox file: `held` is its beginning, and `next` what follows
-/// it and is not a colon.
+/// Whether a line is the `From ` line of a mailbox file. `held` is its beginning; `next` is the octet after it,
+/// which is not a colon.
 fn is_from_line(held: &[u8], next: u8) -> bool {
     held.starts_with(b"From ") || held == b"From" && next == b' '
 }

@@ -16,8 +16,8 @@ pub(crate) struct Incoming {
     spool: Spool,
     buffer: Vec<u8>,
     file: Option<SpoolFile>,
-    /// Of all octets received; the sender follows at the end. What comes first is hashed in parallel only from
-    /// the beginning of a chunk on, and the message is what is long.
+    /// Hash of all octets received, then of the sender. The message comes first because BLAKE3 hashes in parallel
+    /// only what is aligned to its chunks.
     hash: Hasher,
     original_size: u64,
 }
@@ -54,7 +54,7 @@ impl Incoming {
     /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
     pub(crate) async fn finish(mut self) -> Result<Message, StoreError> {
         let sender = self.edit.mail_from().as_bytes();
-        // With its length, so that no other sender and message run into the same octets.
+        // With its length, so that no other pair of message and sender gives the same octets.
         self.hash.update(sender).update(&(sender.len() as u64).to_le_bytes());
         let digest: Digest = self.hash.finalize().into();
         let (message_id, patches) = match self.edit.finish(&mut self.buffer) {
@@ -72,7 +72,7 @@ impl Incoming {
                 Body::Spooled(
                     off_the_runtime(move || {
                         for (at, text) in &patches {
-                            // What is added to the header at once is also flushed at once.
+                            // What the edit adds in one piece is also flushed in one piece.
                             match at.checked_sub(file.len) {
                                 Some(at) => overwrite(&mut buffer, at, text),
                                 None => file.overwrite(*at, text.as_bytes())?,

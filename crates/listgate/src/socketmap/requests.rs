@@ -5,7 +5,7 @@ use crate::limits;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// A stream, and what was read of it ahead: at most as much as one request may have, and what one read adds.
+/// A stream and its read buffer, which holds at most one request of the largest size and one read.
 pub(crate) struct Requests<S> {
     stream: S,
     buffer: Vec<u8>,
@@ -35,7 +35,7 @@ impl<S: AsyncRead + Unpin> Requests<S> {
             }
             let most = netstring::room(limits::SOCKETMAP_REQUEST);
             assert!(self.buffer.len() < most, "a full buffer has a whole request");
-            // No more, so that many small requests are not moved about in a large buffer.
+            // Small reads, because each request that is taken moves the rest of the buffer.
             let mut some = (&mut self.stream).take(limits::SOCKETMAP_BUFFER as u64);
             if some.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(None);

@@ -163,8 +163,8 @@ impl Health {
         })
     }
 
-    /// How many entries are leased or deferred for longer than that can last, as a clock that was set back
-    /// since said. `now` is in milliseconds since 1970.
+    /// How many leases and pauses end impossibly late, because the clock was set back after they began.
+    /// `now` is in milliseconds since 1970.
     pub(crate) fn set_back(&mut self, now: i64) -> Look<u64> {
         self.look(|connection| {
             let sql =

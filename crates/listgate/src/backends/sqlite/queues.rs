@@ -105,8 +105,8 @@ pub(super) const COLUMNS: &str =
     e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats,
     CASE WHEN e.state IN ('leased', 'later') THEN e.available_at END, e.span";
 
-/// Reads [`COLUMNS`] as they are `now`, in milliseconds since 1970: a lease or a pause that a clock since set
-/// back would end later than it can last is over.
+/// Reads [`COLUMNS`]. `now` is in milliseconds since 1970: a lease or a pause whose end is impossibly far away is
+/// shown as over, because the clock was set back.
 pub(super) fn read_entry(row: &Row<'_>, now: i64) -> rusqlite::Result<Entry> {
     let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
     let msgdata: String = row.get(10)?;
@@ -216,7 +216,7 @@ fn read_file(path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// Removes entries, all or none, and remembers that they were not handled, so that their mail may come
+/// Removes entries, all or none, and notes that they were not handled, so that their mail is queued if it comes
 /// again. `now` is in milliseconds since 1970.
 pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId], now: i64) -> Result<(), EntryError> {
     let Due { at: forget_at, span } = Due::after(now, limits::REMEMBERED);

@@ -61,7 +61,7 @@ impl Seen {
         let mut seen = connection.prepare_cached("SELECT delivery, n FROM seen WHERE fingerprint = ?1")?;
         let read = |row: &rusqlite::Row<'_>| Ok(EntryId { delivery: row.get(0)?, n: row.get(1)? });
         let in_order = seen.query_row([fingerprint.0], read).optional()?;
-        // The later one, where it was queued again because the first was removed.
+        // The later entry wins: mail is queued again only after its earlier entry was removed.
         Ok(self.lately.get(&fingerprint).copied().max(in_order))
     }
 
@@ -170,7 +170,7 @@ fn put_in_order(
         moved.extend(entries.map(|(fingerprint, id)| (fingerprint, id, at)));
     }
     moved.sort_unstable();
-    // The later of two: the first was removed, and may have been put in order before or after.
+    // The later entry wins: the earlier one was removed. Either may be moved first.
     let sql = "INSERT INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (fingerprint) DO UPDATE SET at = excluded.at, delivery = excluded.delivery, n = excluded.n
                WHERE excluded.delivery > delivery";

@@ -90,7 +90,7 @@ impl Storing<'_> {
 
     /// The same endpoint and detail twice is one entry.
     fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
-        // Most mail never came before, which one look tells for all of its recipients.
+        // Most mail is new. One query finds that out for all of its recipients.
         let comes_again = self.comes_again(delivery)?;
         // Written with the first entry: a delivery that came before has none.
         let mut delivery_id = None;
@@ -150,12 +150,12 @@ impl Storing<'_> {
         Ok(grown)
     }
 
-    /// Without a trace of its way a message may well be meant twice: scripts send such.
+    /// A message without a Received line may be sent twice on purpose, by a script for example.
     fn suppresses(&self, delivery: &Delivery) -> bool {
         self.choices.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
     }
 
-    /// Whether the message came before, to whomever.
+    /// Whether the message came before, to any recipient.
     fn comes_again(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
         let digest = &delivery.message.digest;
         Ok(self.choices.redelivery != Redelivery::Off
@@ -163,8 +163,8 @@ impl Storing<'_> {
                 || self.seen.has(self.connection, digest)?))
     }
 
-    /// The entry that this mail was before, and whether that waits or has been handled. What an
-    /// operator removed, itself or with its list, may come again.
+    /// The entry of an earlier copy of this mail, and whether it still waits or was handled. `None` if there was
+    /// no earlier copy, or an operator removed its entry or its list.
     fn came_before(
         &self,
         fingerprint: Fingerprint,

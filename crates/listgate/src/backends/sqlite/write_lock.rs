@@ -37,7 +37,7 @@ impl WriteLock {
     /// Waits for the write lock, and gives it back. Nothing is written.
     ///
     /// # Errors
-    /// The database cannot be opened to be written, or not be read.
+    /// The database cannot be opened for writing, or cannot be read.
     pub(crate) fn of(data: &DataDir, patience: Duration) -> rusqlite::Result<Self> {
         let connection = connection::to_be_locked(&data.database(), patience)?;
         match connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK") {
@@ -50,8 +50,8 @@ impl WriteLock {
     }
 }
 
-/// As the kernel lists it (proc_locks(5)). The index is not opened for it: closing it would drop the locks
-/// that this process has on it.
+/// Finds the holder in `/proc/locks` (proc_locks(5)). It does not open the index, because closing it would drop
+/// this process's own locks.
 fn holder(index: &Path) -> Option<Process> {
     let inode = fs::metadata(index).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;
