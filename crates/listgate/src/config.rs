@@ -5,7 +5,7 @@ use crate::backends::mailman;
 use crate::capacity::Bounds;
 use crate::model::ListAddress;
 pub use crate::model::Redelivery;
-use crate::peers::Peers;
+use crate::net::{ListenAddress, Peers};
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Limits, Mailbox};
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,8 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
-use std::{fmt, sync::LazyLock};
 
 /// Everything a gate is told. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -246,6 +245,12 @@ impl Config {
             max_entries: self.max_entries,
             max_octets: self.max_octets,
         }
+    }
+
+    /// Connections that one caller may have: what one mail server may well need, and no more than half of all.
+    pub(crate) fn max_connections_per_caller(&self) -> usize {
+        // Postfix has no more than a hundred processes by default.
+        self.max_connections_per_peer.unwrap_or((self.max_connections / 2).max(100))
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -596,52 +601,4 @@ fn machine_name() -> String {
         if listgate_lmtp::is_domain_name(&name) { name } else { "localhost".to_owned() }
     });
     NAME.clone()
-}
-
-/// A TCP address or a Unix socket.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ListenAddress {
-    /// `127.0.0.1:8024`, `[::1]:8024`; port 0 takes a free one.
-    Tcp(SocketAddr),
-    /// `unix:/path`
-    Unix(PathBuf),
-}
-
-impl ListenAddress {
-    fn is_any_port(&self) -> bool {
-        matches!(self, Self::Tcp(socket) if socket.port() == 0)
-    }
-}
-
-impl FromStr for ListenAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path.chars().next() {
-                None => Err("unix: wants a path behind it".to_owned()),
-                // Other programs take it for an abstract socket, which has no file mode to protect it.
-                Some('@') => Err(format!(
-                    "unix:{path} would be an abstract socket, which is not supported: write unix:/path, or unix:./{path}"
-                )),
-                Some(_) => Ok(Self::Unix(path.into())),
-            };
-        }
-        let address: SocketAddr = text
-            .parse()
-            .map_err(|_| format!("{text:?} is no address: write 127.0.0.1:8024, [::1]:8024 or unix:/path"))?;
-        if address.port() == 25 {
-            return Err("LMTP must not be served on port 25 (RFC 2033 section 5): take 24 or 8024".to_owned());
-        }
-        Ok(Self::Tcp(address))
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::message::mailman_id;
 use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style};
 use crate::model::ListAddress;
-use crate::peers::Peers;
+use crate::net::Peers;
 use crate::socketmap::{netstring, requests::Requests};
 use std::future::Future;
 use std::io::{self, Write};

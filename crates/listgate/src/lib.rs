@@ -35,18 +35,17 @@ mod lmtp_server;
 mod message;
 mod metrics;
 mod model;
-mod peers;
+mod net;
 pub mod queue;
 mod route;
 mod serve;
-mod socket_file;
 mod socketmap;
 #[cfg(test)]
 #[path = "../tests/support/beside_the_code.rs"]
 mod support;
 mod work;
 
-pub use config::{BackendKind, Config, ConfigError, ListenAddress, Redelivery, RefuseAt};
+pub use config::{BackendKind, Config, ConfigError, Redelivery, RefuseAt};
 pub use listgate_lmtp::BareNewline;
-pub use peers::Peers;
+pub use net::{ListenAddress, Peers};
 pub use serve::{Gate, GateError};

@@ -5,12 +5,13 @@ use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, LeaseStore};
 use crate::capacity::Capacity;
-use crate::config::{BackendKind, Config, ListenAddress};
+use crate::config::{BackendKind, Config};
 use crate::intake::{DeliveryKeys, Intake};
-use crate::lmtp_server::{self, Admission, Listener, Shared, Stage, reached};
+use crate::lmtp_server::{self, Shared};
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
+use crate::net::{Admission, ListenAddress, Listener, Stage, reached};
 use crate::queue::Queue;
 use crate::route::Rules;
 use crate::socketmap::Socketmap;
@@ -248,7 +249,11 @@ fn shared(
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
     let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
     Ok(Shared {
-        admission: Arc::new(Admission::new(&config)),
+        admission: Arc::new(Admission::new(
+            config.allow.clone(),
+            config.allow_uids.clone(),
+            config.max_connections_per_caller(),
+        )),
         settings: Arc::new(listgate_lmtp::Settings {
             hostname: config.hostname.clone(),
             software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),

@@ -2,7 +2,8 @@
 //! nothing about any message.
 
 use crate::limits;
-use crate::lmtp_server::{Shared, Stage, reached};
+use crate::lmtp_server::Shared;
+use crate::net::{Stage, reached};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -8,8 +8,8 @@ mod pace;
 mod report;
 mod session;
 
-use crate::config::ListenAddress;
 use crate::limits;
+use crate::net::ListenAddress;
 use listgate_lmtp::{ClientEvent, Closed};
 use mail::Mail;
 pub(crate) use pace::Until;

@@ -1,8 +1,8 @@
 //! One connection to the server under load.
 
 use super::mail::{HEAD, Mail};
-use crate::config::ListenAddress;
 use crate::limits;
+use crate::net::ListenAddress;
 use listgate_lmtp::Client;
 use rustix::event::epoll;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};

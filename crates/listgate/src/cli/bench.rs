@@ -5,7 +5,7 @@ use super::send;
 use super::site::Site;
 use crate::bench::mail::{Mail, Recipients, Sizes};
 use crate::bench::{self, Plan, Until};
-use crate::config::ListenAddress;
+use crate::net::ListenAddress;
 use indicatif::{ProgressBar, ProgressStyle};
 use listgate_lmtp::ReversePath;
 use std::io::{self, IsTerminal, Write};

@@ -3,8 +3,9 @@
 use super::error::CliError;
 use super::output::wrapped;
 use super::site::Site;
-use crate::config::{Config, ListenAddress};
+use crate::config::Config;
 use crate::doctor::{Extent, Finding, Verdict, examine};
+use crate::net::ListenAddress;
 use std::io::{self, Write};
 use std::process::ExitCode;
 

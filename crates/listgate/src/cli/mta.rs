@@ -5,7 +5,7 @@ mod postfix;
 
 use super::error::CliError;
 use super::site::{Site, wait};
-use crate::config::ListenAddress;
+use crate::net::ListenAddress;
 use std::io::{self, Write};
 use std::process::ExitCode;
 

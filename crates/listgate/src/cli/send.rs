@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::site::Site;
-use crate::config::ListenAddress;
+use crate::net::ListenAddress;
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};

@@ -4,8 +4,9 @@ use super::error::CliError;
 use crate::backends::mailman;
 use crate::backends::sqlite::{self, DataDir};
 use crate::backends::{Answer, Console, ListAdmin};
-use crate::config::{BackendKind, Config, ConfigError, ListenAddress};
+use crate::config::{BackendKind, Config, ConfigError};
 use crate::doctor::denied;
+use crate::net::ListenAddress;
 use std::path::PathBuf;
 
 /// What to use instead for the lists and domains of a Mailman site.

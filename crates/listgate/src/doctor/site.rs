@@ -2,8 +2,8 @@
 
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
-use crate::config::{BackendKind, Config, ConfigError, ListenAddress, RefuseAt};
-use crate::socket_file::SocketFile;
+use crate::config::{BackendKind, Config, ConfigError, RefuseAt};
+use crate::net::{ListenAddress, SocketFile};
 use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -2,13 +2,13 @@
 
 use super::guard::guarded;
 use super::shared::Shared;
-use super::stage::{Stage, reached};
 use super::transaction::{Arriving, Ended, Transaction};
 use crate::backends::Queued;
 use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Envelope;
+use crate::net::{Stage, reached};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
 use std::pin::{Pin, pin};

@@ -1,8 +1,8 @@
 //! What the sessions of a gate share.
 
-use super::admission::Admission;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::net::Admission;
 use std::sync::Arc;
 use std::time::Duration;
 

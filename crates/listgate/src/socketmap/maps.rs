@@ -1,8 +1,8 @@
 //! What a map says of a key: request → answer, from the same routing as RCPT.
 
-use crate::config::ListenAddress;
 use crate::intake::Intake;
 use crate::model::NotTaken;
+use crate::net::ListenAddress;
 use listgate_lmtp::ForwardPath;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

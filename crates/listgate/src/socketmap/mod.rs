@@ -7,9 +7,9 @@ pub(crate) mod requests;
 
 pub(crate) use maps::{below_the_queue, here, nexthop};
 
-use crate::config::ListenAddress;
 use crate::limits;
-use crate::lmtp_server::{Listener, Shared, Stage, Stream, reached};
+use crate::lmtp_server::Shared;
+use crate::net::{ListenAddress, Listener, Stage, Stream, reached};
 use requests::Requests;
 use std::io;
 use std::sync::Arc;

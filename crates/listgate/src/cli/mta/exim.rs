@@ -1,7 +1,8 @@
 //! Exim's side: a domain list, an ACL entry, a router and a transport.
 
 use crate::cli::error::CliError;
-use crate::config::{Config, ListenAddress, RefuseAt};
+use crate::config::{Config, RefuseAt};
+use crate::net::ListenAddress;
 use crate::socketmap::here;
 use std::net::SocketAddr;
 

@@ -1,7 +1,8 @@
 //! Postfix's side: lines for main.cf.
 
 use crate::cli::error::CliError;
-use crate::config::{Config, ListenAddress, RefuseAt};
+use crate::config::{Config, RefuseAt};
+use crate::net::ListenAddress;
 use crate::socketmap::{below_the_queue, here, nexthop};
 
 /// What Postfix does unasked: sessions with one destination, recipients of one delivery, octets of a

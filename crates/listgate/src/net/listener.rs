@@ -1,22 +1,16 @@
 //! Where connections come from.
 
+use super::address::ListenAddress;
 use super::admission::Caller;
-use super::connection;
-use super::shared::Shared;
-use super::stage::{Stage, reached};
-use crate::config::ListenAddress;
+use super::socket_file::SocketFile;
 use crate::file_id::FileId;
-use crate::limits;
-use crate::socket_file::SocketFile;
 use std::fs::{self, Permissions};
 use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, mpsc, watch};
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +90,7 @@ impl Listener {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
             Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
                 let (stream, peer) = accepted?;
@@ -112,66 +106,6 @@ impl Listener {
     }
 }
 
-/// Accepts on all listeners until the gate drains. While all `places` are taken nothing is accepted, and
-/// the kernel keeps the callers waiting: a mail server that is refused stays away for minutes. `alive` is
-/// held by each session, so that whoever has its other end knows when all have gone.
-pub(crate) async fn serve(
-    mut listeners: Vec<Listener>,
-    shared: Arc<Shared>,
-    places: usize,
-    mut stages: watch::Receiver<Stage>,
-    alive: mpsc::Sender<()>,
-) {
-    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-    loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let accepted = tokio::select! {
-            () = reached(&mut stages, Stage::Draining) => break,
-            accepted = async { (place.await, accept_on_any(&mut listeners).await) } => accepted,
-        };
-        let (Ok(place), accepted) = accepted else { break };
-        let (stream, caller, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(why) => {
-                // Out of descriptors, most likely: they come back as sessions end.
-                tracing::error!("cannot accept a connection: {why}");
-                tokio::time::sleep(limits::ACCEPT_RETRY).await;
-                continue;
-            }
-        };
-        let present = match shared.admission.admit(caller) {
-            Ok(present) => present,
-            Err(turned) => {
-                tracing::warn!("turned away {caller}: {}", turned.name());
-                shared.metrics().turned_away(turned.name());
-                // A fresh socket has room for a line; whoever does not read it is not missed.
-                stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
-                continue;
-            }
-        };
-        let (shared, stages, alive) = (Arc::clone(&shared), stages.clone(), alive.clone());
-        tokio::spawn(async move {
-            match stream {
-                Stream::Tcp(stream) => connection::run(stream, peer, "LMTP/TCP", &shared, stages).await,
-                Stream::Unix(stream) => connection::run(stream, peer, "LMTP/Unix", &shared, stages).await,
-            }
-            drop((place, present, alive));
-        });
-    }
-}
-
-/// Whoever comes first: one place is kept for all listeners, and not one for each.
-async fn accept_on_any(listeners: &mut [Listener]) -> io::Result<Accepted> {
-    let accepted = poll_fn(|context| {
-        let mut each = listeners.iter().map(|listener| listener.poll_accept(context));
-        each.find(Poll::is_ready).unwrap_or(Poll::Pending)
-    });
-    let accepted = accepted.await;
-    // Another is asked first the next time.
-    listeners.rotate_left(1);
-    accepted
-}
-
 impl Drop for Listener {
     fn drop(&mut self) {
         // Another gate may have made one of its own there since.
@@ -185,7 +119,7 @@ impl Drop for Listener {
 }
 
 /// A connection, whose it is, and that as the log has it.
-type Accepted = (Stream, Caller, String);
+pub(crate) type Accepted = (Stream, Caller, String);
 
 /// A connection.
 pub(crate) enum Stream {
@@ -195,7 +129,7 @@ pub(crate) enum Stream {
 
 impl Stream {
     /// Writes what the socket takes at once.
-    fn say(&self, line: &[u8]) {
+    pub(crate) fn say(&self, line: &[u8]) {
         let _ = match self {
             Self::Tcp(stream) => stream.try_write(line),
             Self::Unix(stream) => stream.try_write(line),

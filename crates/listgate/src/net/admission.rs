@@ -1,7 +1,6 @@
 //! Who may connect, and how often at a time.
 
-use crate::config::Config;
-use crate::peers::Peers;
+use super::peers::Peers;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -27,14 +26,14 @@ impl fmt::Display for Caller {
 
 /// Why a caller is turned away. Both mend themselves or are an operator's mistake: 421, never 5xx.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Turned {
+pub(crate) enum Turned {
     Stranger,
     TooMany,
 }
 
 impl Turned {
     /// In one word, to be counted and logged.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stranger => "stranger",
             Self::TooMany => "too_many",
@@ -42,16 +41,13 @@ impl Turned {
     }
 
     /// The line that stands for the greeting (RFC 5321 section 3.1), with what the operator can do.
-    pub(super) fn greeting(self, hostname: &str) -> String {
+    pub(crate) fn greeting(self, hostname: &str) -> String {
         match self {
             Self::Stranger => format!("421 {hostname} does not know you, closing (server.allow)\r\n"),
             Self::TooMany => format!("421 {hostname} has too many connections from you, closing\r\n"),
         }
     }
 }
-
-/// What one mail server may well need: Postfix has no more than a hundred processes unless told so.
-const USUAL: usize = 100;
 
 /// Counts who is connected.
 #[derive(Debug)]
@@ -63,13 +59,10 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            allow: config.allow.clone(),
-            allow_uids: config.allow_uids.clone(),
-            most: config.max_connections_per_peer.unwrap_or((config.max_connections / 2).max(USUAL)),
-            present: Mutex::default(),
-        }
+    /// Lets callers in from the networks of `allow`, and by Unix sockets the users of `allow_uids`, or all of them
+    /// where it is `None`. One caller may have `most` connections at a time.
+    pub(crate) fn new(allow: Peers, allow_uids: Option<Vec<u32>>, most: usize) -> Self {
+        Self { allow, allow_uids, most, present: Mutex::default() }
     }
 
     /// Whether a caller may connect at all.
@@ -82,7 +75,7 @@ impl Admission {
     }
 
     /// Lets a caller in until what it gives is dropped.
-    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Present, Turned> {
+    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Present, Turned> {
         if !self.knows(caller) {
             return Err(Turned::Stranger);
         }
@@ -98,7 +91,7 @@ impl Admission {
 
 /// One connection of a caller.
 #[derive(Debug)]
-pub(super) struct Present {
+pub(crate) struct Present {
     admission: Arc<Admission>,
     caller: Caller,
 }
