@@ -7,11 +7,12 @@ use crate::backends::{Backend, LeaseStore};
 use crate::capacity::Capacity;
 use crate::config::{BackendKind, Config};
 use crate::intake::{DeliveryKeys, Intake};
+use crate::limits;
 use crate::lmtp_server::{self, Shared};
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
-use crate::net::{Admission, ListenAddress, Listener, Stage, reached};
+use crate::net::{Admission, ListenAddress, Listener, Stage, accept, reached};
 use crate::queue::Queue;
 use crate::route::Rules;
 use crate::socketmap::Socketmap;
@@ -19,7 +20,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
@@ -91,9 +91,8 @@ impl Gate {
         let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, config.socket_mode)?;
         let (socketmap, socketmap_addresses) =
             bind(&runtime, &config.socketmap, "socketmap.listen", config.socket_mode)?;
-        let admin = config.admin.map(|address| bind_admin(&runtime, address)).transpose()?;
-        let admin_address =
-            admin.as_ref().map(TcpListener::local_addr).transpose().map_err(GateError::new)?;
+        let admin: Vec<ListenAddress> = config.admin.map(ListenAddress::Tcp).into_iter().collect();
+        let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", config.socket_mode)?;
         let (stages, watched) = watch::channel(Stage::Open);
         let house = House {
             listeners,
@@ -111,7 +110,7 @@ impl Gate {
         Ok(Self {
             addresses,
             socketmap: socketmap_addresses,
-            admin: admin_address,
+            admin: admin_addresses.into_iter().find_map(|address| address.tcp()),
             lists,
             stages,
             condemned,
@@ -229,15 +228,6 @@ fn bind(
     addresses.iter().map(bind).collect()
 }
 
-fn bind_admin(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, GateError> {
-    let _inside = runtime.enter();
-    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
-    });
-    bound.map_err(|why| GateError::new(format!("cannot listen on {address} (admin.listen): {why}")))
-}
-
 fn shared(
     config: Config,
     backend: Arc<dyn Backend>,
@@ -283,7 +273,7 @@ struct House {
     socketmap: Vec<Listener>,
     /// Where mail is to be delivered.
     lmtp: ListenAddress,
-    admin: Option<TcpListener>,
+    admin: Vec<Listener>,
     places: usize,
     grace: Duration,
     stages: watch::Sender<Stage>,
@@ -296,15 +286,27 @@ impl House {
     /// goes last: its writer finishes what it was given.
     async fn live(mut self, mut stages: watch::Receiver<Stage>) {
         let (alive, mut all_gone) = mpsc::channel(1);
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(lmtp_server::serve(self.listeners, shared, self.places, stages.clone(), alive));
+        let lmtp = {
+            let (shared, stages) = (Arc::clone(&self.shared), stages.clone());
+            move |accepted| lmtp_server::serve(accepted, &shared, &stages, &alive)
+        };
+        tokio::spawn(accept(self.listeners, self.places, stages.clone(), Stage::Draining, lmtp));
+        // The others answer until the end: a mail server that finds no map defers the longer, and a gate that drains
+        // can still be watched.
         let socketmap = Arc::new(Socketmap::new(Arc::clone(&self.shared), &self.lmtp));
-        for listener in self.socketmap {
-            tokio::spawn(Arc::clone(&socketmap).serve(listener, stages.clone()));
-        }
-        if let Some(admin) = self.admin {
-            tokio::spawn(admin::serve(admin, Arc::clone(&self.shared), stages.clone()));
-        }
+        let maps = move |accepted| socketmap.serve(accepted);
+        tokio::spawn(accept(
+            self.socketmap,
+            limits::SOCKETMAP_CONNECTIONS,
+            stages.clone(),
+            Stage::Ended,
+            maps,
+        ));
+        let admin = {
+            let (shared, stages) = (Arc::clone(&self.shared), stages.clone());
+            move |accepted| admin::serve(accepted, &shared, &stages)
+        };
+        tokio::spawn(accept(self.admin, limits::ADMIN_CONNECTIONS, stages.clone(), Stage::Ended, admin));
         tokio::select! {
             () = reached(&mut stages, Stage::Draining) => {}
             _ = self.condemned.wait_for(|condemned| *condemned) => {}

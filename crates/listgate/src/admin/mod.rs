@@ -3,35 +3,21 @@
 
 use crate::limits;
 use crate::lmtp_server::Shared;
-use crate::net::{Stage, reached};
+use crate::net::{Accepted, Stage, Stream};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-/// Answers until the gate is gone: a gate that drains can still be looked at. It lives on the gate's own
-/// thread, so an answer says that the thread is not stuck.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stages: watch::Receiver<Stage>) {
-    let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
-    loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let accepted = tokio::select! {
-            () = reached(&mut stages, Stage::Ended) => return,
-            accepted = async { (place.await, listener.accept().await) } => accepted,
-        };
-        let (Ok(place), Ok((stream, _))) = accepted else {
-            // Out of descriptors, most likely; the LMTP listeners say so.
-            tokio::time::sleep(limits::ACCEPT_RETRY).await;
-            continue;
-        };
-        let (shared, stages) = (Arc::clone(&shared), stages.clone());
-        tokio::spawn(async move {
-            // Whoever is slow, or goes, has no answer.
-            let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(stream, &shared, &stages)).await;
-            drop(place);
-        });
-    }
+/// Answers a request in a task of its own. It lives on the gate's own thread, so an answer says that the thread is not
+/// stuck.
+pub(crate) fn serve(accepted: Accepted, shared: &Arc<Shared>, stages: &watch::Receiver<Stage>) {
+    let (shared, stages) = (Arc::clone(shared), stages.clone());
+    tokio::spawn(async move {
+        // A client that is slow, or has gone, gets no answer.
+        let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(accepted.stream, &shared, &stages)).await;
+        drop(accepted.place);
+    });
 }
 
 /// Status line, content type, body.
@@ -40,7 +26,7 @@ type Answer = (&'static str, &'static str, String);
 const PLAIN: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-async fn answer(mut stream: TcpStream, shared: &Shared, stages: &watch::Receiver<Stage>) -> io::Result<()> {
+async fn answer(mut stream: Stream, shared: &Shared, stages: &watch::Receiver<Stage>) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
     let asked = loop {
         if stream.read_buf(&mut head).await? == 0 {

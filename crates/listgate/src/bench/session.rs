@@ -2,59 +2,11 @@
 
 use super::mail::{HEAD, Mail};
 use crate::limits;
-use crate::net::ListenAddress;
+use crate::net::{Connection, ListenAddress, connect};
 use listgate_lmtp::Client;
 use rustix::event::epoll;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    fn connect(server: &ListenAddress) -> io::Result<Self> {
-        match server {
-            ListenAddress::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, limits::BENCH_CONNECT)?;
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(true)?;
-                Ok(Self::Tcp(stream))
-            }
-            ListenAddress::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_nonblocking(true)?;
-                Ok(Self::Unix(stream))
-            }
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            Self::Unix(stream) => stream.read(buffer),
-        }
-    }
-
-    fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write_vectored(parts),
-            Self::Unix(stream) => stream.write_vectored(parts),
-        }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
+use std::os::fd::OwnedFd;
 
 /// A message on its way out: `done` octets of head and rest are written.
 struct Body {
@@ -64,7 +16,7 @@ struct Body {
 }
 
 pub(super) struct Session {
-    stream: Stream,
+    stream: Connection,
     pub(super) client: Client,
     body: Option<Body>,
     /// Messages that were answered in it.
@@ -80,7 +32,8 @@ impl Session {
         epoll: &OwnedFd,
         index: usize,
     ) -> io::Result<Self> {
-        let stream = Stream::connect(server)?;
+        let stream = connect(server, limits::BENCH_CONNECT)?;
+        stream.set_nonblocking()?;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
         epoll::add(epoll, &stream, epoll::EventData::new_u64(index as u64), flags)?;
         let name = "bench.invalid";
@@ -116,7 +69,7 @@ impl Session {
             };
             let total = commands + head.len() + rest.len();
             let parts = [IoSlice::new(self.client.output()), IoSlice::new(head), IoSlice::new(rest)];
-            let written = match self.stream.write(&parts) {
+            let written = match self.stream.write_vectored(&parts) {
                 Ok(written) => written,
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(why) if why.kind() == ErrorKind::Interrupted => continue,

@@ -2,12 +2,10 @@
 
 use super::error::CliError;
 use super::site::Site;
-use crate::net::ListenAddress;
+use crate::net::{ListenAddress, connect};
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -52,12 +50,12 @@ pub(super) fn without_brackets(text: &str) -> &str {
     text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text)
 }
 
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
-
 /// How long a reply may take: what a mail server waits after the final dot (RFC 5321 section
 /// 4.5.3.2.6).
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let server = site.server(args.server)?;
@@ -65,7 +63,8 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let failed = |why: io::Error| {
         CliError::Other(format!("no LMTP session with {server}: {why}; does `listgate serve` run there?"))
     };
-    let mut stream = connect(&server).map_err(failed)?;
+    let mut stream = connect(&server, CONNECT).map_err(failed)?;
+    stream.set_patience(PATIENCE).map_err(failed)?;
     let mut client = Client::new("localhost");
     let mut input: Vec<u8> = Vec::new();
     let mut unanswered: Vec<bool> = vec![true; args.to.len()];
@@ -154,21 +153,4 @@ fn crlf(message: &[u8]) -> Vec<u8> {
         }
     }
     wire
-}
-
-fn connect(server: &ListenAddress) -> io::Result<Box<dyn Stream>> {
-    match server {
-        ListenAddress::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, Duration::from_secs(30))?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(Box::new(stream))
-        }
-        ListenAddress::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(Box::new(stream))
-        }
-    }
 }

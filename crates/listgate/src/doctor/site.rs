@@ -3,13 +3,12 @@
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
 use crate::config::{BackendKind, Config, ConfigError, RefuseAt};
-use crate::net::{ListenAddress, SocketFile};
+use crate::net::{ListenAddress, SocketFile, connect};
 use crate::socketmap::netstring;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpSocket;
@@ -151,34 +150,22 @@ pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
     }
 }
 
-/// What is said of a domain that nobody has; nothing to whoever is not let in.
+/// What is said of a domain that nobody has; empty if we are not let in.
 fn asked(address: &ListenAddress) -> io::Result<String> {
-    let answered = match address {
-        ListenAddress::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            answer(stream, |stream| stream.shutdown(Shutdown::Write))
-        }
-        ListenAddress::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            answer(stream, |stream| stream.shutdown(Shutdown::Write))
-        }
+    let mut stream = connect(address, PATIENCE)?;
+    let mut answer = || {
+        stream.write_all(netstring::write("domains ").as_bytes())?;
+        stream.end_of_requests()?;
+        let mut said = Vec::new();
+        (&mut stream).take(ANSWER).read_to_end(&mut said)?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
     };
     // Depending on how far we had come when it closed.
     let closed = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::NotConnected];
-    match answered {
-        Err(why) if closed.contains(&why.kind()) => Ok(String::new()),
+    match answer() {
+        Err::<_, io::Error>(why) if closed.contains(&why.kind()) => Ok(String::new()),
         answered => answered,
     }
-}
-
-fn answer<S: Read + Write>(mut stream: S, hush: impl FnOnce(&S) -> io::Result<()>) -> io::Result<String> {
-    stream.write_all(netstring::write("domains ").as_bytes())?;
-    hush(&stream)?;
-    let mut said = Vec::new();
-    stream.take(ANSWER).read_to_end(&mut said)?;
-    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// The admin listener: does the gate say that it is ready, or could it?
@@ -205,31 +192,16 @@ pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
 }
 
 fn readiness(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = connect(&ListenAddress::Tcp(address), PATIENCE)?;
     stream.write_all(b"GET /ready HTTP/1.1\r\nHost: listgate\r\n\r\n")?;
     let mut said = String::new();
     stream.take(ANSWER).read_to_string(&mut said)?;
     Ok(said)
 }
 
-/// The first line of whoever listens there.
+/// The first line that the server at `address` says.
 fn greeting(address: &ListenAddress) -> io::Result<String> {
-    match address {
-        ListenAddress::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            first_line(stream)
-        }
-        ListenAddress::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            first_line(stream)
-        }
-    }
-}
-
-fn first_line(mut stream: impl Read + Write) -> io::Result<String> {
+    let mut stream = connect(address, PATIENCE)?;
     let mut line = Vec::new();
     let read = BufReader::new((&mut stream).take(GREETING)).read_until(b'\n', &mut line);
     match read {

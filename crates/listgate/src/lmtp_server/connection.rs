@@ -8,12 +8,12 @@ use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Envelope;
-use crate::net::{Stage, reached};
+use crate::net::{Stage, Stream, reached};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
@@ -23,19 +23,12 @@ const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again
 
 /// Serves one connection until either side has had enough. Dropped at an await, the transaction in
 /// flight was not answered, and its sender keeps it.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    peer: String,
-    transport: &'static str,
-    shared: &Shared,
-    stages: watch::Receiver<Stage>,
-) {
+pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: watch::Receiver<Stage>) {
     shared.metrics().session_begins();
     let session = Session::new(shared.settings.clone());
     let mut connection = Connection {
         stream,
         peer,
-        transport,
         shared,
         stages,
         session,
@@ -52,10 +45,9 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     shared.metrics().session_ends();
 }
 
-struct Connection<'s, S> {
-    stream: S,
+struct Connection<'s> {
+    stream: Stream,
     peer: String,
-    transport: &'static str,
     shared: &'s Shared,
     stages: watch::Receiver<Stage>,
     session: Session<Recipient, Queued>,
@@ -76,7 +68,7 @@ enum Next {
     Close,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+impl Connection<'_> {
     async fn talk(&mut self) -> io::Result<()> {
         let talkative = limits::talkative(self.shared.settings.limits.recipients);
         let mut buffer = Vec::with_capacity(limits::READ_BUFFER.0);
@@ -243,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             mail_from: transaction.mail_from.clone(),
             peer: self.peer.clone(),
             lhlo: self.session.peer_name().to_owned(),
-            transport: self.transport,
+            transport: self.stream.transport(),
             received_at: transaction.received_at,
         };
         let deliver = pin!(self.shared.intake.deliver(envelope, incoming, to));

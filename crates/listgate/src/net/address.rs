@@ -15,6 +15,14 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
+    /// The TCP address, if it is one.
+    pub(crate) fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Whether each start takes another port.
     pub(crate) fn is_any_port(&self) -> bool {
         matches!(self, Self::Tcp(socket) if socket.port() == 0)

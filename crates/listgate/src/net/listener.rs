@@ -3,9 +3,9 @@
 use super::address::ListenAddress;
 use super::admission::Caller;
 use super::socket_file::SocketFile;
+use super::stream::Stream;
 use crate::file_id::FileId;
 use std::fs::{self, Permissions};
-use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener as StdUnixListener;
@@ -86,11 +86,11 @@ impl Listener {
         }
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
-        poll_fn(|context| self.poll_accept(context)).await
-    }
-
-    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    /// The next connection, whose it is, and that as the log has it.
+    pub(super) fn poll_accept(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(Stream, Caller, String)>> {
         match self {
             Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
                 let (stream, peer) = accepted?;
@@ -115,24 +115,5 @@ impl Drop for Listener {
             // A leftover is replaced by the next start.
             let _ = fs::remove_file(path);
         }
-    }
-}
-
-/// A connection, whose it is, and that as the log has it.
-pub(crate) type Accepted = (Stream, Caller, String);
-
-/// A connection.
-pub(crate) enum Stream {
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
-}
-
-impl Stream {
-    /// Writes what the socket takes at once.
-    pub(crate) fn say(&self, line: &[u8]) {
-        let _ = match self {
-            Self::Tcp(stream) => stream.try_write(line),
-            Self::Unix(stream) => stream.try_write(line),
-        };
     }
 }

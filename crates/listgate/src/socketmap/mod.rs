@@ -9,12 +9,11 @@ pub(crate) use maps::{below_the_queue, here, nexthop};
 
 use crate::limits;
 use crate::lmtp_server::Shared;
-use crate::net::{ListenAddress, Listener, Stage, Stream, reached};
+use crate::net::{Accepted, ListenAddress, Stream};
 use requests::Requests;
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, watch};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 /// What every connection shares.
@@ -22,51 +21,32 @@ pub(crate) struct Socketmap {
     shared: Arc<Shared>,
     /// What `transport` says of each address of a list.
     nexthop: String,
-    places: Arc<Semaphore>,
 }
 
 impl Socketmap {
     /// Answers for a gate that takes LMTP at `lmtp`.
     pub(crate) fn new(shared: Arc<Shared>, lmtp: &ListenAddress) -> Self {
-        let places = Arc::new(Semaphore::new(limits::SOCKETMAP_CONNECTIONS));
-        Self { shared, nexthop: nexthop(lmtp), places }
+        Self { shared, nexthop: nexthop(lmtp) }
     }
 
-    /// Answers until the gate is gone: whoever is turned away by a gate that drains would only be put off
-    /// the longer. While all places are taken the kernel keeps the callers waiting.
-    pub(crate) async fn serve(self: Arc<Self>, listener: Listener, mut stages: watch::Receiver<Stage>) {
-        loop {
-            let place = Arc::clone(&self.places).acquire_owned();
-            let accepted = tokio::select! {
-                () = reached(&mut stages, Stage::Ended) => return,
-                accepted = async { (place.await, listener.accept().await) } => accepted,
-            };
-            let (Ok(place), Ok((stream, caller, peer))) = accepted else {
-                // Out of descriptors, most likely; the LMTP listeners say so.
-                tokio::time::sleep(limits::ACCEPT_RETRY).await;
-                continue;
-            };
-            if !self.shared.admission.knows(caller) {
-                tracing::warn!("socketmap: turned away {caller}: stranger");
-                self.shared.metrics().turned_away("stranger");
-                continue;
-            }
-            let this = Arc::clone(&self);
-            tokio::spawn(async move {
-                let ended = match stream {
-                    Stream::Tcp(stream) => this.converse(stream, &peer).await,
-                    Stream::Unix(stream) => this.converse(stream, &peer).await,
-                };
-                if let Err(why) = ended {
-                    tracing::debug!(peer, "socketmap: connection lost: {why}");
-                }
-                drop(place);
-            });
+    /// Answers a connection in a task of its own, if its caller may connect.
+    pub(crate) fn serve(self: &Arc<Self>, Accepted { stream, caller, peer, place }: Accepted) {
+        if !self.shared.admission.knows(caller) {
+            tracing::warn!("socketmap: turned away {caller}: stranger");
+            self.shared.metrics().turned_away("stranger");
+            return;
         }
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(why) = this.converse(stream, &peer).await {
+                tracing::debug!(peer, "socketmap: connection lost: {why}");
+            }
+            drop(place);
+        });
     }
 
     /// One request after the other, each answered before the next is looked at.
-    async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: &str) -> io::Result<()> {
+    async fn converse(&self, stream: Stream, peer: &str) -> io::Result<()> {
         let mut requests = Requests::new(stream);
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
         while let Some(request) =

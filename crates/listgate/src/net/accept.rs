@@ -1,0 +1,66 @@
+//! The accept loop, the same for each protocol.
+
+use super::admission::Caller;
+use super::listener::Listener;
+use super::stage::{Stage, reached};
+use super::stream::Stream;
+use crate::limits;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// A connection that was accepted.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) caller: Caller,
+    /// The caller's address as the log has it.
+    pub(crate) peer: String,
+    /// One of the places of the accept loop, taken until it is dropped.
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// Accepts connections on all listeners until the gate has come to the stage `until`, and hands each to `serve`. At
+/// most `places` of them are open. While all places are taken nothing is accepted, and the kernel keeps the callers
+/// waiting: a mail server that is refused stays away for minutes.
+pub(crate) async fn accept(
+    mut listeners: Vec<Listener>,
+    places: usize,
+    mut stages: watch::Receiver<Stage>,
+    until: Stage,
+    mut serve: impl FnMut(Accepted),
+) {
+    if listeners.is_empty() {
+        return;
+    }
+    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+    loop {
+        let place = Arc::clone(&places).acquire_owned();
+        let (place, accepted) = tokio::select! {
+            () = reached(&mut stages, until) => return,
+            accepted = async { (place.await, on_any(&mut listeners).await) } => accepted,
+        };
+        let place = place.expect("the semaphore is never closed");
+        match accepted {
+            Ok((stream, caller, peer)) => serve(Accepted { stream, caller, peer, place }),
+            Err(why) => {
+                // Out of descriptors, most likely: they come back as sessions end.
+                tracing::error!("cannot accept a connection: {why}");
+                tokio::time::sleep(limits::ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+/// The next connection of any listener: all of them share the places.
+async fn on_any(listeners: &mut [Listener]) -> io::Result<(Stream, Caller, String)> {
+    let accepted = poll_fn(|context| {
+        let mut each = listeners.iter().map(|listener| listener.poll_accept(context));
+        each.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    });
+    let accepted = accepted.await;
+    // Another is asked first the next time.
+    listeners.rotate_left(1);
+    accepted
+}
