@@ -28,6 +28,8 @@ const LISTGATE: &[&str] = &[
     "backends",
     "queue",
     "config",
+    "directory",
+    "services",
     "intake",
     "lmtp_server",
     "socketmap",

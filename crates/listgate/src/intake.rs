@@ -1,37 +1,28 @@
 //! One transaction: message and recipients → endpoints → queue → one outcome for each.
 
-use crate::backends::{Backend, Delivery, NotStored, Queued};
-use crate::capacity::{Capacity, Reserved};
-use crate::config::RefuseAt;
+use crate::backends::{Delivery, NotStored, Queued};
+use crate::capacity::Reserved;
 use crate::limits;
 use crate::message::{Incoming, Message, Spool};
-use crate::metrics::Metrics;
-use crate::model::{
-    Addressed, Changes, Clock, DeliveryKey, Endpoint, Envelope, List, Name, Names, NotTaken, Space,
-    StoreError,
-};
-use crate::route::{self, Lookup, Rules};
+use crate::model::{Addressed, Changes, Clock, DeliveryKey, Endpoint, Envelope, NotTaken, Space};
+use crate::services::Services;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// What every transaction of a gate shares.
 pub(crate) struct Intake {
-    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) services: Arc<Services>,
     /// Where large bodies are kept while they arrive.
     pub(crate) spool: Spool,
-    pub(crate) keys: DeliveryKeys,
-    pub(crate) rules: Rules,
-    pub(crate) refuse_at: RefuseAt,
+    pub(crate) keys: Arc<DeliveryKeys>,
     /// The right-hand side of a Message-ID of ours.
     pub(crate) hostname: String,
-    pub(crate) capacity: Capacity,
     pub(crate) add_received: bool,
     /// When mail came.
     pub(crate) clock: Clock,
-    pub(crate) metrics: Arc<Metrics>,
 }
 
 const LOOP: Refusal = Refusal::new(554, 4, 6, "Too many hops");
@@ -59,7 +50,7 @@ impl Intake {
     /// Room for a message of the declared size.
     pub(crate) async fn admit(&self, sender: &Sender) -> Result<Reserved, Refusal> {
         let space = self.space().await?;
-        self.capacity.reserve(sender.size, space)
+        self.services.capacity.reserve(sender.size, space)
     }
 
     /// Octets of a message have come, which may be more than were declared. Dropped at its await, none of them
@@ -67,74 +58,27 @@ impl Intake {
     pub(crate) async fn arrived(&self, room: &mut Reserved, octets: u64) -> Result<(), Refusal> {
         match room.arrived(octets) {
             0 => Ok(()),
-            more => self.capacity.extend(room, more, self.space().await?),
+            more => self.services.capacity.extend(room, more, self.space().await?),
         }
     }
 
     async fn space(&self) -> Result<Space, Refusal> {
-        self.backend.space().await.map_err(|why| self.unavailable(&why))
+        self.services.backend.space().await.map_err(|why| self.services.unavailable(&why))
     }
 
-    /// What RCPT answers for a message of the declared size. A doubt of ours is reported at once, whatever
-    /// `refuse_at` says.
+    /// What RCPT answers for a message of the declared size.
     pub(crate) async fn recipient(
         &self,
         path: ForwardPath,
         size: Option<u64>,
         asked: Instant,
     ) -> Result<Recipient, Refusal> {
-        let as_of = self.backend.changes(asked).await.map_err(|why| self.unavailable(&why))?;
-        match self.takes(&path, size, asked).await {
-            Ok(endpoint) => Ok(Recipient { path, endpoint: Ok(endpoint), as_of, outcome: None }),
-            Err(why) if !why.is_temporary() && self.refuse_at == RefuseAt::Data => {
-                Ok(Recipient { path, endpoint: Err(why), as_of, outcome: None })
-            }
-            Err(why) => Err(why.refusal()),
+        let Services { directory, .. } = &*self.services;
+        let as_of = directory.changes(asked).await.map_err(|why| self.services.unavailable(&why))?;
+        match self.services.noted(directory.takes(&path, size, asked).await) {
+            Err(why) if directory.is_refused_at_rcpt(&why) => Err(why.refusal()),
+            endpoint => Ok(Recipient { path, endpoint, as_of, outcome: None }),
         }
-    }
-
-    /// The endpoint that an address is, if it takes a message of `size` octets now, as far as that is
-    /// known; whenever a no is told by LMTP.
-    pub(crate) async fn takes(
-        &self,
-        path: &ForwardPath,
-        size: Option<u64>,
-        asked: Instant,
-    ) -> Result<Endpoint, NotTaken> {
-        let endpoint = self.noted(route::route(path, size, &self.rules, &self.asked(asked)).await)?;
-        self.noted(self.has_room(endpoint.role.queue()).await).map(|()| endpoint)
-    }
-
-    /// Whether an address belongs to a list, which may take no mail now.
-    pub(crate) async fn belongs_to_a_list(&self, path: &ForwardPath) -> Result<(), NotTaken> {
-        self.noted(route::resolve(path, &self.rules, &self.asked(Instant::now())).await).map(drop)
-    }
-
-    /// Whether mail to a domain is ours.
-    pub(crate) async fn serves(&self, domain: &str) -> Result<bool, NotTaken> {
-        self.noted(self.backend.serves(domain).await.map_err(NotTaken::Unknown))
-    }
-
-    fn asked(&self, at: Instant) -> Asked<'_> {
-        Asked { backend: &*self.backend, at }
-    }
-
-    /// Logs and counts what could not be answered.
-    fn noted<T>(&self, answer: Result<T, NotTaken>) -> Result<T, NotTaken> {
-        if let Err(NotTaken::Unknown(why)) = &answer {
-            self.unavailable(why);
-        }
-        answer
-    }
-
-    /// Whether a queue takes another entry. Others empty it, so one that looks full is looked at again.
-    async fn has_room(&self, queue: Name) -> Result<(), NotTaken> {
-        let space = self.backend.space().await?;
-        let mut depth = self.backend.depth(queue, limits::DEPTH_AGE).await?;
-        if self.capacity.is_full(depth, space) {
-            depth = self.backend.depth(queue, Duration::ZERO).await?;
-        }
-        self.capacity.admits(queue, depth, space)
     }
 
     /// A message begins to arrive.
@@ -145,7 +89,7 @@ impl Intake {
             let now = mail_date(self.clock.now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
         });
-        let style = self.backend.style();
+        let style = self.services.backend.style();
         let mail_from = style.mail_from(mail_from);
         Box::new(Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone()))
     }
@@ -162,7 +106,7 @@ impl Intake {
         incoming: Box<Incoming>,
         to: &mut PerRecipient<Recipient>,
     ) -> Result<String, Refusal> {
-        let message = incoming.finish().await.map_err(|why| self.unavailable(&why))?;
+        let message = incoming.finish().await.map_err(|why| self.services.unavailable(&why))?;
         let received_lines = message.facts.received_lines();
         if received_lines > limits::RECEIVED_LINES {
             return Err(
@@ -196,10 +140,10 @@ impl Intake {
 
     /// Looks every recipient up again, for a message of `size` octets.
     async fn look_up(&self, size: u64, to: &mut PerRecipient<Recipient>) {
-        let lookup = self.asked(Instant::now());
+        let asked = Instant::now();
         for recipient in to {
-            let endpoint = route::route(&recipient.path, Some(size), &self.rules, &lookup).await;
-            recipient.endpoint = self.noted(endpoint);
+            let endpoint = self.services.directory.accepts(&recipient.path, Some(size), asked).await;
+            recipient.endpoint = self.services.noted(endpoint);
         }
     }
 
@@ -217,7 +161,7 @@ impl Intake {
             Vec::new()
         } else {
             let key = self.keys.next();
-            self.backend.put(Delivery { key, envelope, message, to: addressed, as_of }).await?
+            self.services.backend.put(Delivery { key, envelope, message, to: addressed, as_of }).await?
         };
         assert_eq!(queued.len(), count, "a backend gives a proof for each recipient");
         let mut queued = queued.into_iter();
@@ -228,37 +172,6 @@ impl Intake {
             });
         }
         Ok(())
-    }
-
-    /// Whether mail would be taken now.
-    ///
-    /// # Errors
-    /// Why not, in words for an operator.
-    pub(crate) async fn is_ready(&self) -> Result<(), String> {
-        self.backend.serves("").await.map_err(|why| why.to_string())?;
-        let space = self.backend.space().await.map_err(|why| why.to_string())?;
-        self.capacity.reserve(None, space).map(drop).map_err(|refusal| refusal.to_string())
-    }
-
-    /// The metrics as they are now, in Prometheus's text format.
-    pub(crate) async fn metrics_now(&self) -> String {
-        let queues = self.backend.backlog().await.unwrap_or_else(|why| {
-            tracing::warn!("{why}; the metrics have no queues");
-            Vec::new()
-        });
-        let space = self.backend.space().await.ok();
-        self.metrics.render(&queues, space, self.capacity.in_flight())
-    }
-
-    /// The refusal for a doubt of ours, after the log was told why.
-    pub(crate) fn unavailable(&self, why: &StoreError) -> Refusal {
-        self.metrics.failed(why);
-        if why.is_final() {
-            self.backend.give_up(why);
-        } else {
-            tracing::error!("{why}; the mail server will try again");
-        }
-        why.refusal()
     }
 }
 
@@ -293,22 +206,6 @@ fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
     });
     let first = counts.next()??;
     counts.all(|count| count == Some(first)).then_some(first)
-}
-
-/// Answers a question that was asked at a moment: no answer is older than that.
-struct Asked<'i> {
-    backend: &'i dyn Backend,
-    at: Instant,
-}
-
-impl Lookup for Asked<'_> {
-    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError> {
-        self.backend.find(names, self.at).await
-    }
-
-    async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
-        self.backend.serves(domain).await
-    }
 }
 
 /// A time as RFC 5322 section 3.3 writes it, in UTC and without the optional day of the week.

@@ -24,6 +24,7 @@ mod capacity;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+mod directory;
 mod doctor;
 mod file_id;
 #[cfg(any(test, fuzzing))]
@@ -39,6 +40,7 @@ mod net;
 pub mod queue;
 mod route;
 mod serve;
+mod services;
 mod socketmap;
 #[cfg(test)]
 #[path = "../tests/support/beside_the_code.rs"]

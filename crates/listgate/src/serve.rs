@@ -3,9 +3,10 @@
 use crate::admin;
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
-use crate::backends::{Backend, LeaseStore};
+use crate::backends::{Addresses, Backend, LeaseStore};
 use crate::capacity::Capacity;
 use crate::config::{BackendKind, Config};
+use crate::directory::Directory;
 use crate::intake::{DeliveryKeys, Intake};
 use crate::limits;
 use crate::lmtp_server::{self, Shared};
@@ -15,6 +16,7 @@ use crate::model::{Clock, Name};
 use crate::net::{Admission, ListenAddress, Listener, Stage, accept, reached};
 use crate::queue::Queue;
 use crate::route::Rules;
+use crate::services::Services;
 use crate::socketmap::Socketmap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -235,36 +237,40 @@ fn shared(
     metrics: Arc<Metrics>,
     clock: Clock,
 ) -> Result<Shared, GateError> {
-    let (limits, capacity) = (config.limits(), Capacity::new(config.bounds()));
+    let capacity = Arc::new(Capacity::new(config.bounds()));
     let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
     let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
-    Ok(Shared {
-        admission: Arc::new(Admission::new(
-            config.allow.clone(),
-            config.allow_uids.clone(),
-            config.max_connections_per_caller(),
-        )),
-        settings: Arc::new(listgate_lmtp::Settings {
-            hostname: config.hostname.clone(),
-            software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
-            bare_newline: config.bare_newline,
-            limits,
-        }),
+    let directory = Directory {
+        store: Arc::clone(&backend) as Arc<dyn Addresses>,
+        rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
+        capacity: Arc::clone(&capacity),
+        refuse_at: config.refuse_at,
+    };
+    let most = config.max_connections_per_caller();
+    let services = Services {
+        backend,
+        directory,
+        capacity,
+        metrics,
+        admission: Arc::new(Admission::new(config.allow.clone(), config.allow_uids.clone(), most)),
         mask_addresses: config.mask_addresses,
         write_timeout: config.command_timeout,
-        intake: Intake {
-            backend,
-            spool,
-            keys: DeliveryKeys::new(),
-            rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
-            refuse_at: config.refuse_at,
-            hostname: config.hostname,
-            capacity,
-            add_received: config.add_received,
-            clock,
-            metrics,
-        },
-    })
+    };
+    let settings = listgate_lmtp::Settings {
+        hostname: config.hostname.clone(),
+        software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
+        bare_newline: config.bare_newline,
+        limits: config.limits(),
+    };
+    let intake = Intake {
+        services: Arc::new(services),
+        spool,
+        keys: Arc::new(DeliveryKeys::new()),
+        hostname: config.hostname,
+        add_received: config.add_received,
+        clock,
+    };
+    Ok(Shared { intake, settings: Arc::new(settings) })
 }
 
 /// All that lives on the gate's thread.
@@ -293,7 +299,8 @@ impl House {
         tokio::spawn(accept(self.listeners, self.places, stages.clone(), Stage::Draining, lmtp));
         // The others answer until the end: a mail server that finds no map defers the longer, and a gate that drains
         // can still be watched.
-        let socketmap = Arc::new(Socketmap::new(Arc::clone(&self.shared), &self.lmtp));
+        let services = Arc::clone(&self.shared.intake.services);
+        let socketmap = Arc::new(Socketmap::new(Arc::clone(&services), &self.lmtp));
         let maps = move |accepted| socketmap.serve(accepted);
         tokio::spawn(accept(
             self.socketmap,
@@ -303,8 +310,8 @@ impl House {
             maps,
         ));
         let admin = {
-            let (shared, stages) = (Arc::clone(&self.shared), stages.clone());
-            move |accepted| admin::serve(accepted, &shared, &stages)
+            let stages = stages.clone();
+            move |accepted| admin::serve(accepted, &services, &stages)
         };
         tokio::spawn(accept(self.admin, limits::ADMIN_CONNECTIONS, stages.clone(), Stage::Ended, admin));
         tokio::select! {

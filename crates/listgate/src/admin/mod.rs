@@ -2,8 +2,8 @@
 //! nothing about any message.
 
 use crate::limits;
-use crate::lmtp_server::Shared;
 use crate::net::{Accepted, Stage, Stream};
+use crate::services::Services;
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 /// Answers a request in a task of its own. It lives on the gate's own thread, so an answer says that the thread is not
 /// stuck.
-pub(crate) fn serve(accepted: Accepted, shared: &Arc<Shared>, stages: &watch::Receiver<Stage>) {
-    let (shared, stages) = (Arc::clone(shared), stages.clone());
+pub(crate) fn serve(accepted: Accepted, services: &Arc<Services>, stages: &watch::Receiver<Stage>) {
+    let (services, stages) = (Arc::clone(services), stages.clone());
     tokio::spawn(async move {
         // A client that is slow, or has gone, gets no answer.
-        let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(accepted.stream, &shared, &stages)).await;
+        let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(accepted.stream, &services, &stages)).await;
         drop(accepted.place);
     });
 }
@@ -26,7 +26,7 @@ type Answer = (&'static str, &'static str, String);
 const PLAIN: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-async fn answer(mut stream: Stream, shared: &Shared, stages: &watch::Receiver<Stage>) -> io::Result<()> {
+async fn answer(mut stream: Stream, services: &Services, stages: &watch::Receiver<Stage>) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
     let asked = loop {
         if stream.read_buf(&mut head).await? == 0 {
@@ -37,7 +37,7 @@ async fn answer(mut stream: Stream, shared: &Shared, stages: &watch::Receiver<St
         }
     };
     let (with_body, (status, kind, body)) = match asked {
-        Ok(Asked { path, with_body }) => (with_body, respond(&path, shared, stages).await),
+        Ok(Asked { path, with_body }) => (with_body, respond(&path, services, stages).await),
         Err(refusal) => (true, refusal),
     };
     let length = body.len();
@@ -77,18 +77,38 @@ fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
     }
 }
 
-async fn respond(path: &str, shared: &Shared, stages: &watch::Receiver<Stage>) -> Answer {
+async fn respond(path: &str, services: &Services, stages: &watch::Receiver<Stage>) -> Answer {
     let stage = *stages.borrow();
     match path {
-        "/metrics" => ("200 OK", METRICS, shared.intake.metrics_now().await),
+        "/metrics" => ("200 OK", METRICS, metrics(services).await),
         "/health" => ("200 OK", PLAIN, "alive\n".to_owned()),
         "/ready" if stage != Stage::Open => {
             ("503 Service Unavailable", PLAIN, "the gate is shutting down\n".to_owned())
         }
-        "/ready" => match shared.intake.is_ready().await {
+        "/ready" => match readiness(services).await {
             Ok(()) => ("200 OK", PLAIN, "ready\n".to_owned()),
             Err(why) => ("503 Service Unavailable", PLAIN, format!("{why}\n")),
         },
         _ => ("404 Not Found", PLAIN, "there are /metrics, /health and /ready\n".to_owned()),
     }
+}
+
+/// Whether mail would be taken now.
+///
+/// # Errors
+/// Why not, in words for an operator.
+async fn readiness(services: &Services) -> Result<(), String> {
+    services.backend.serves("").await.map_err(|why| why.to_string())?;
+    let space = services.backend.space().await.map_err(|why| why.to_string())?;
+    services.capacity.reserve(None, space).map(drop).map_err(|refusal| refusal.to_string())
+}
+
+/// The metrics as they are now, in Prometheus's text format.
+async fn metrics(services: &Services) -> String {
+    let queues = services.backend.backlog().await.unwrap_or_else(|why| {
+        tracing::warn!("{why}; the metrics have no queues");
+        Vec::new()
+    });
+    let space = services.backend.space().await.ok();
+    services.metrics.render(&queues, space, services.capacity.in_flight())
 }

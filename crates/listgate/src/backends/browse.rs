@@ -1,7 +1,7 @@
 //! What operators see of the queues, and do to entries.
 
 use super::answer::Answer;
-use crate::model::{Arrival, Change, Depth, Endpoint, Entry, EntryError, Id, Msgdata, Name, Space};
+use crate::model::{Arrival, Change, Endpoint, Entry, EntryError, Id, Msgdata, Name};
 use std::ops::ControlFlow;
 
 /// Takes entries one at a time, and says whether it wants more.
@@ -39,9 +39,6 @@ pub(crate) trait BrowseStore: Send + Sync {
 
     /// Holds, releases or retries entries, all or none.
     fn change<'a>(&'a self, ids: &'a [Id], change: Change) -> Answer<'a, (), EntryError>;
-
-    /// How full a queue is, and what there is room for; `None` where no gate counts them.
-    fn room(&self, queue: Name) -> Answer<'_, Option<(Depth, Space)>>;
 
     /// The metadata of an entry, as far as it is known without a message. `owner` is the site's owner.
     fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata;

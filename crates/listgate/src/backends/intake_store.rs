@@ -4,8 +4,7 @@ use super::answer::Answer;
 use super::delivery::{Delivery, NotStored};
 use super::queued::Queued;
 use crate::message::Style;
-use crate::model::{Depth, Name, QueueNow, Space, StoreError};
-use std::time::Duration;
+use crate::model::{QueueNow, StoreError};
 use tokio::sync::watch;
 
 /// Where arriving mail is stored.
@@ -15,12 +14,6 @@ pub(crate) trait IntakeStore: Send + Sync {
     ///
     /// Dropped at its await, either all of it is stored or nothing.
     fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored>;
-
-    /// How full a queue was at some moment of the last `age`.
-    fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth>;
-
-    /// What there is room for; it may be [`crate::limits::SPACE_AGE`] old.
-    fn space(&self) -> Answer<'_, Space>;
 
     /// The queues as they are now, for who watches the gate.
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>>;

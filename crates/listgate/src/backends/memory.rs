@@ -1,6 +1,7 @@
 //! A backend in memory, for tests. It behaves as a distant database does: each call yields before it answers,
 //! some say that the database is away, an answer may be lost after its commit, and depths are old.
 
+use super::addresses::Rooms;
 use super::answer::Answer;
 use super::backend::Backend;
 use super::delivery::{Delivery, NotStored};
@@ -396,17 +397,19 @@ impl Registry for Memory {
     }
 }
 
-impl IntakeStore for Memory {
-    fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
-        self.ask("store the mail", |tables| tables.put(delivery))
-    }
-
+impl Rooms for Memory {
     fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth> {
         self.ask("look how full the queue is", move |tables| Ok(tables.depth_within(queue, age)))
     }
 
     fn space(&self) -> Answer<'_, Space> {
         self.ask("ask for the free space", |_| Ok(Space { free: 1 << 40, unused: 0, inodes: None }))
+    }
+}
+
+impl IntakeStore for Memory {
+    fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
+        self.ask("store the mail", |tables| tables.put(delivery))
     }
 
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {

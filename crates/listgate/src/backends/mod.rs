@@ -1,9 +1,10 @@
 //! Where lists and queues are stored. Each backend owns its connections and its schema.
 //!
-//! What a backend must be is written as traits by purpose: `Registry` (lists and domains), `IntakeStore`
-//! (arriving mail), [`LeaseStore`] (who works the queues), `BrowseStore` (what operators look at) and [`ListAdmin`] (what they do to lists). A backend
+//! What a backend must be is written as traits by purpose: `Registry` (lists and domains), `Rooms` (how
+//! full the queues are), `IntakeStore` (arriving mail), [`LeaseStore`] (who works the queues), `BrowseStore` (what operators look at) and [`ListAdmin`] (what they do to lists). A backend
 //! has what it can.
 
+mod addresses;
 mod answer;
 mod backend;
 mod browse;
@@ -26,6 +27,7 @@ mod registry;
 mod space;
 pub(crate) mod sqlite;
 
+pub(crate) use addresses::Addresses;
 pub(crate) use answer::Answer;
 pub(crate) use backend::{Backend, Console};
 pub(crate) use browse::Wanted;

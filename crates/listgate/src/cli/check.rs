@@ -4,11 +4,12 @@ use super::error::CliError;
 use super::output::msgdata;
 use super::send::without_brackets;
 use super::site::Site;
-use crate::backends::Console;
+use crate::backends::{Addresses, Console};
 use crate::capacity::Capacity;
-use crate::config::{Config, RefuseAt};
-use crate::model::{Endpoint, List, ListAddress, Msgdata, Names, NotTaken, Role, StoreError};
-use crate::route::{self, Lookup, Rules};
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::model::{Endpoint, ListAddress, Msgdata, NotTaken, Role};
+use crate::route::{self, Rules};
 use listgate_lmtp::{Event, ForwardPath, Session, Settings};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -28,11 +29,12 @@ pub(super) struct Args {
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
-    let console = site.console()?;
+    let console: Arc<dyn Console> = site.console()?.into();
+    let directory = directory(&config, Arc::clone(&console) as Arc<dyn Addresses>)?;
     let mut out = io::stdout().lock();
     let mut refused = false;
     for address in &args.addresses {
-        let answer = ask(&config, &*console, address)?;
+        let answer = ask(&config, &directory, &*console, address)?;
         refused |= answer.endpoint.is_none();
         if args.json {
             writeln!(out, "{}", as_json(address, &answer))?;
@@ -50,11 +52,25 @@ struct Answer {
     why: String,
 }
 
-/// Says MAIL and RCPT to a session of our own, and answers it as the gate would.
-fn ask(config: &Config, console: &dyn Console, address: &str) -> Result<Answer, CliError> {
+/// The addresses that the gate of the configuration would have.
+fn directory(config: &Config, store: Arc<dyn Addresses>) -> Result<Directory, CliError> {
     let postmaster: Option<ListAddress> =
         config.postmaster.as_deref().map(str::parse).transpose().map_err(CliError::Other)?;
-    let rules = Rules { verp_delimiter: config.verp_delimiter, postmaster };
+    Ok(Directory {
+        store,
+        rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
+        capacity: Arc::new(Capacity::new(config.bounds())),
+        refuse_at: config.refuse_at,
+    })
+}
+
+/// Says MAIL and RCPT to a session of our own, and answers it as the gate would.
+fn ask(
+    config: &Config,
+    directory: &Directory,
+    console: &dyn Console,
+    address: &str,
+) -> Result<Answer, CliError> {
     let settings = Settings {
         hostname: config.hostname.clone(),
         software: String::new(),
@@ -71,11 +87,9 @@ fn ask(config: &Config, console: &dyn Console, address: &str) -> Result<Answer, 
         match event {
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(path) => {
-                let routed = runtime.block_on(decide(config, &rules, console, &path));
+                let routed = runtime.block_on(directory.takes(&path, None, Instant::now()));
                 match &routed {
-                    Err(why) if why.is_temporary() || config.refuse_at == RefuseAt::Rcpt => {
-                        session.refuse(&why.refusal());
-                    }
+                    Err(why) if directory.is_refused_at_rcpt(why) => session.refuse(&why.refusal()),
                     _ => session.accept(()),
                 }
                 decided = Some((path, routed));
@@ -87,7 +101,7 @@ fn ask(config: &Config, console: &dyn Console, address: &str) -> Result<Answer, 
     let reply = said.lines().last().unwrap_or_default().to_owned();
     let why = decided.as_ref().map_or_else(
         || "the address is malformed".to_owned(),
-        |(path, routed)| explain(&rules, path, routed.as_ref()),
+        |(path, routed)| explain(&directory.rules, path, routed.as_ref()),
     );
     let endpoint = decided.and_then(|(_, routed)| routed.ok());
     let mut msgdata =
@@ -95,34 +109,6 @@ fn ask(config: &Config, console: &dyn Console, address: &str) -> Result<Answer, 
     // Known only of a message.
     msgdata.entry("original_size".to_owned()).and_modify(|size| *size = Value::Null);
     Ok(Answer { reply, endpoint, msgdata, why })
-}
-
-/// The endpoint that an address is, if it takes mail now.
-async fn decide(
-    config: &Config,
-    rules: &Rules,
-    console: &dyn Console,
-    path: &ForwardPath,
-) -> Result<Endpoint, NotTaken> {
-    let endpoint = route::route(path, None, rules, &Lists(console)).await?;
-    let queue = endpoint.role.queue();
-    if let Some((depth, space)) = console.room(queue).await? {
-        Capacity::new(config.bounds()).admits(queue, depth, space)?;
-    }
-    Ok(endpoint)
-}
-
-/// The lists, as they are asked for now.
-struct Lists<'c>(&'c dyn Console);
-
-impl Lookup for Lists<'_> {
-    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError> {
-        self.0.find(names, Instant::now()).await
-    }
-
-    async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
-        self.0.serves(domain).await
-    }
 }
 
 fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &NotTaken>) -> String {

@@ -24,7 +24,7 @@ const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again
 /// Serves one connection until either side has had enough. Dropped at an await, the transaction in
 /// flight was not answered, and its sender keeps it.
 pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: watch::Receiver<Stage>) {
-    shared.metrics().session_begins();
+    shared.services().metrics.session_begins();
     let session = Session::new(shared.settings.clone());
     let mut connection = Connection {
         stream,
@@ -42,7 +42,7 @@ pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: w
         Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
     }
     connection.abandon();
-    shared.metrics().session_ends();
+    shared.services().metrics.session_ends();
 }
 
 struct Connection<'s> {
@@ -150,9 +150,9 @@ impl Connection<'_> {
     }
 
     fn mail_refused(&self, sender: &Sender, refusal: &Refusal) {
-        let from = self.shared.named(&sender.path.to_string());
+        let from = self.shared.services().named(&sender.path.to_string());
         tracing::info!(peer = self.peer, %from, "MAIL refused: {refusal}");
-        self.shared.metrics().refused("mail", refusal);
+        self.shared.services().metrics.refused("mail", refusal);
     }
 
     async fn recipient(&mut self, path: ForwardPath) {
@@ -171,7 +171,7 @@ impl Connection<'_> {
     fn recipient_refused(&mut self, path: &ForwardPath, refusal: &Refusal) {
         let shared = self.shared;
         self.transaction().refuses(path, refusal, shared);
-        shared.metrics().refused("rcpt", refusal);
+        shared.services().metrics.refused("rcpt", refusal);
     }
 
     /// The session has refused by itself.
@@ -200,7 +200,7 @@ impl Connection<'_> {
         let room = &mut transaction.room;
         let take = async {
             intake.arrived(room, come).await?;
-            incoming.push(octets).await.map_err(|why| intake.unavailable(&why))
+            incoming.push(octets).await.map_err(|why| intake.services.unavailable(&why))
         };
         let taken = guarded(pin!(take)).await;
         if let Err(refusal) = taken.unwrap_or(Err(BUG)) {
@@ -253,10 +253,10 @@ impl Connection<'_> {
         if output.is_empty() {
             return Ok(());
         }
-        self.shared.metrics().replies(output);
+        self.shared.services().metrics.replies(output);
         let written = tokio::select! {
             biased;
-            written = tokio::time::timeout(self.shared.write_timeout, self.stream.write_all(output)) => written,
+            written = tokio::time::timeout(self.shared.services().write_timeout, self.stream.write_all(output)) => written,
             () = reached(&mut self.stages, Stage::Ended) => return Err(io::Error::other("the grace time is over")),
         };
         written

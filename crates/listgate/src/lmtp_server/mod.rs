@@ -19,11 +19,11 @@ pub(crate) fn serve(
     stages: &watch::Receiver<Stage>,
     alive: &mpsc::Sender<()>,
 ) {
-    let present = match shared.admission.admit(caller) {
+    let present = match shared.services().admission.admit(caller) {
         Ok(present) => present,
         Err(turned) => {
             tracing::warn!("turned away {caller}: {}", turned.name());
-            shared.metrics().turned_away(turned.name());
+            shared.services().metrics.turned_away(turned.name());
             // A fresh socket has room for a line.
             stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
             return;

@@ -62,7 +62,7 @@ impl Transaction {
 
     pub(super) fn refuses(&mut self, path: &ForwardPath, refusal: &Refusal, shared: &Shared) {
         if self.refused.len() < limits::LOGGED_REFUSALS {
-            self.refused.push(format!("{} {refusal}", shared.named(&path.to_string())));
+            self.refused.push(format!("{} {refusal}", shared.services().named(&path.to_string())));
         } else {
             self.more_refused += 1;
         }
@@ -90,11 +90,11 @@ impl Transaction {
         if self.more_refused > 0 {
             to.push(format!("and {} more refused", self.more_refused));
         }
-        shared.metrics().transaction(outcome, self.size);
+        shared.services().metrics.transaction(outcome, self.size);
         tracing::info!(
             id = id.as_deref().unwrap_or("-"),
             message_id,
-            from = %shared.named(&self.mail_from.to_string()),
+            from = %shared.services().named(&self.mail_from.to_string()),
             to = to.join(", "),
             size = self.size,
             ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -107,9 +107,9 @@ impl Transaction {
 
 /// What became of each accepted recipient. Those that have no outcome stand alone.
 fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
-    let name = |recipient: &Recipient| shared.named(&recipient.path.to_string());
+    let name = |recipient: &Recipient| shared.services().named(&recipient.path.to_string());
     let refused = |recipient: &Recipient, refusal: &Refusal| {
-        shared.metrics().refused("data", refusal);
+        shared.services().metrics.refused("data", refusal);
         format!("{} {refusal}", name(recipient))
     };
     match how {
@@ -120,7 +120,7 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
                 (None, _) => name(to),
                 (Some(Err(refusal)), _) => refused(to, refusal),
                 (Some(Ok(queued)), Ok(endpoint)) => {
-                    shared.metrics().queued(endpoint, queued.again());
+                    shared.services().metrics.queued(endpoint, queued.again());
                     format!("{} {endpoint} {}{}", name(to), queued.id(), remark(queued))
                 }
                 (Some(Ok(_)), Err(_)) => unreachable!("only an endpoint has an entry"),

@@ -1,8 +1,7 @@
 //! What a map says of a key: request → answer, from the same routing as RCPT.
 
-use crate::intake::Intake;
-use crate::model::NotTaken;
 use crate::net::ListenAddress;
+use crate::services::Services;
 use listgate_lmtp::ForwardPath;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -87,31 +86,31 @@ pub(super) fn read(request: &[u8]) -> Result<(Map, &[u8]), Answer> {
 }
 
 /// Looks a key up. `nexthop` is what `transport` says of each address of a list.
-pub(super) async fn look_up(map: Map, key: &[u8], intake: &Intake, nexthop: &str) -> Answer {
-    // What is no address, is no address of ours; Postfix asks for bare names and for `*` too.
+pub(super) async fn look_up(map: Map, key: &[u8], services: &Services, nexthop: &str) -> Answer {
+    let directory = &services.directory;
+    // What is not an address is not ours; Postfix asks for bare names and for `*` too.
     let Ok(key) = std::str::from_utf8(key) else { return Answer::NotFound };
-    if map == Map::Domains {
-        return match intake.serves(&key.to_ascii_lowercase()).await {
-            Ok(true) => Answer::Found(key.to_owned()),
-            Ok(false) => Answer::NotFound,
-            Err(why) => not_taken(&why),
-        };
-    }
-    let Ok(mailbox) = key.parse() else { return Answer::NotFound };
-    let path = ForwardPath::Mailbox(mailbox);
-    let (decided, value) = match map {
-        Map::Transport => (intake.belongs_to_a_list(&path).await, nexthop),
-        Map::Domains | Map::Recipients => (intake.takes(&path, None, Instant::now()).await.map(drop), "OK"),
+    let mailbox = || key.parse().map(ForwardPath::Mailbox);
+    let found = match map {
+        Map::Domains => {
+            directory.serves(&key.to_ascii_lowercase()).await.map(|is_ours| is_ours.then_some(key))
+        }
+        Map::Recipients => {
+            let Ok(path) = mailbox() else { return Answer::NotFound };
+            directory.takes(&path, None, Instant::now()).await.map(|_| Some("OK"))
+        }
+        Map::Transport => {
+            let Ok(path) = mailbox() else { return Answer::NotFound };
+            directory.belongs_to_a_list(&path).await.map(|_| Some(nexthop))
+        }
     };
-    match decided {
-        Ok(()) => Answer::Found(value.to_owned()),
-        Err(why) => not_taken(&why),
+    match services.noted(found) {
+        Ok(Some(value)) => Answer::Found(value.to_owned()),
+        Ok(None) => Answer::NotFound,
+        // Only what no retry can change is a no.
+        Err(why) if why.is_temporary() => Answer::Temporary(why.refusal().to_string()),
+        Err(_) => Answer::NotFound,
     }
-}
-
-/// Only what no retry can change is a no.
-fn not_taken(why: &NotTaken) -> Answer {
-    if why.is_temporary() { Answer::Temporary(why.refusal().to_string()) } else { Answer::NotFound }
 }
 
 /// How Postfix delivers to a gate on the same machine that listens at `address`.

@@ -8,8 +8,8 @@ pub(crate) mod requests;
 pub(crate) use maps::{below_the_queue, here, nexthop};
 
 use crate::limits;
-use crate::lmtp_server::Shared;
 use crate::net::{Accepted, ListenAddress, Stream};
+use crate::services::Services;
 use requests::Requests;
 use std::io;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use tokio::time::timeout;
 
 /// What every connection shares.
 pub(crate) struct Socketmap {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
     /// What `transport` says of each address of a list.
     nexthop: String,
 }
 
 impl Socketmap {
     /// Answers for a gate that takes LMTP at `lmtp`.
-    pub(crate) fn new(shared: Arc<Shared>, lmtp: &ListenAddress) -> Self {
-        Self { shared, nexthop: nexthop(lmtp) }
+    pub(crate) fn new(services: Arc<Services>, lmtp: &ListenAddress) -> Self {
+        Self { services, nexthop: nexthop(lmtp) }
     }
 
     /// Answers a connection in a task of its own, if its caller may connect.
     pub(crate) fn serve(self: &Arc<Self>, Accepted { stream, caller, peer, place }: Accepted) {
-        if !self.shared.admission.knows(caller) {
+        if !self.services.admission.knows(caller) {
             tracing::warn!("socketmap: turned away {caller}: stranger");
-            self.shared.metrics().turned_away("stranger");
+            self.services.metrics.turned_away("stranger");
             return;
         }
         let this = Arc::clone(self);
@@ -54,7 +54,7 @@ impl Socketmap {
         {
             let answer = netstring::write(&self.answer(&request, peer).await);
             let written = requests.stream().write_all(answer.as_bytes());
-            timeout(self.shared.write_timeout, written).await.map_err(late)??;
+            timeout(self.services.write_timeout, written).await.map_err(late)??;
         }
         Ok(())
     }
@@ -62,13 +62,13 @@ impl Socketmap {
     async fn answer(&self, request: &[u8], peer: &str) -> String {
         let (map, key, answer) = match maps::read(request) {
             Ok((map, key)) => {
-                let answer = maps::look_up(map, key, &self.shared.intake, &self.nexthop).await;
+                let answer = maps::look_up(map, key, &self.services, &self.nexthop).await;
                 (map.name(), String::from_utf8_lossy(key), answer)
             }
             Err(answer) => ("none", String::from_utf8_lossy(request), answer),
         };
-        tracing::debug!(peer, map, key = %self.shared.named(&key), "socketmap: {answer}");
-        self.shared.metrics().looked_up_for_a_map(map, answer.name());
+        tracing::debug!(peer, map, key = %self.services.named(&key), "socketmap: {answer}");
+        self.services.metrics.looked_up_for_a_map(map, answer.name());
         answer.to_string()
     }
 }

@@ -7,6 +7,7 @@ use super::pck::{self, Queues};
 use super::publish::{Answer, Publisher};
 use super::site_error::SiteError;
 use super::writer::Writer;
+use crate::backends::addresses::Rooms;
 use crate::backends::answer;
 use crate::backends::answer::at_once;
 use crate::backends::backend::Backend;
@@ -164,12 +165,7 @@ impl Backend for Mailman {
     }
 }
 
-impl IntakeStore for Mailman {
-    fn put(&self, delivery: Delivery) -> answer::Answer<'_, Vec<Queued>, NotStored> {
-        Box::pin(async { Ok(self.write(delivery).await?) })
-    }
-
-    /// Mailman's runners are always there, and their files are not counted at each RCPT.
+impl Rooms for Mailman {
     fn depth(&self, _queue: Name, _age: Duration) -> answer::Answer<'_, Depth> {
         at_once(Ok(Depth::default()))
     }
@@ -180,7 +176,14 @@ impl IntakeStore for Mailman {
             Ok(self.writer.queues.space()?.least(pck::space(&self.spool)?))
         }))
     }
+}
 
+impl IntakeStore for Mailman {
+    fn put(&self, delivery: Delivery) -> answer::Answer<'_, Vec<Queued>, NotStored> {
+        Box::pin(async { Ok(self.write(delivery).await?) })
+    }
+
+    /// Mailman's runners are always there, and their files are not counted at each RCPT.
     fn backlog(&self) -> answer::Answer<'_, Vec<QueueNow>> {
         Box::pin(self.look_at_queues())
     }

@@ -7,6 +7,7 @@ use super::lists::Lists;
 use super::msgdata::msgdata;
 use super::pck::{self, Pck};
 use super::site_error::SiteError;
+use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::registry::Registry;
@@ -18,7 +19,7 @@ use crate::model::{
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The lists and the queues of a site.
 pub(crate) struct Console {
@@ -125,6 +126,16 @@ impl Registry for Console {
     }
 }
 
+impl Rooms for Console {
+    fn depth(&self, _queue: Name, _age: Duration) -> Answer<'_, Depth> {
+        at_once(Ok(Depth::default()))
+    }
+
+    fn space(&self) -> Answer<'_, Space> {
+        at_once(pck::space(self.dir(Name::In)))
+    }
+}
+
 impl BrowseStore for Console {
     fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()> {
         at_once(self.every_entry(wanted, each))
@@ -156,10 +167,6 @@ impl BrowseStore for Console {
 
     fn change<'a>(&'a self, _ids: &'a [Id], _change: Change) -> Answer<'a, (), EntryError> {
         at_once(Err(EntryError::Mailmans))
-    }
-
-    fn room(&self, _queue: Name) -> Answer<'_, Option<(Depth, Space)>> {
-        at_once(Ok(None))
     }
 
     fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {

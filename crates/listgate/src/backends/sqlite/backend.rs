@@ -10,6 +10,7 @@ use super::steps::chunks as step_chunks;
 use super::store::Choices;
 use super::work::{Ask, Put, Question, Reply, Work};
 use super::writer::{Watched, Writer};
+use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
 use crate::backends::condemned::Condemned;
@@ -256,12 +257,7 @@ impl Backend for Sqlite {
     }
 }
 
-impl IntakeStore for Sqlite {
-    fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
-        Box::pin(self.write(delivery))
-    }
-
-    /// As of our last commit, or of the last half second while we had none.
+impl Rooms for Sqlite {
     fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth> {
         if age < limits::DEPTH_AGE {
             let read = self.ask("look how full the queues are", |connection, _| self.depths.read(connection));
@@ -273,7 +269,14 @@ impl IntakeStore for Sqlite {
     fn space(&self) -> Answer<'_, Space> {
         at_once(self.space.or_look(|| self.look_at_space()))
     }
+}
 
+impl IntakeStore for Sqlite {
+    fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
+        Box::pin(self.write(delivery))
+    }
+
+    /// As of our last commit, or of the last half second while we had none.
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
         at_once(
             self.ask("look at the queues", |connection, _| {

@@ -4,6 +4,7 @@
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
 use super::{lists, msgdata, queues};
+use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::list_admin::ListAdmin;
@@ -14,7 +15,7 @@ use crate::model::{
 };
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Console {
     connection: Mutex<Connection>,
@@ -50,16 +51,23 @@ impl Console {
         at_once(question(&self.connection()).map_err(failed(operation)))
     }
 
-    fn look_at_room(&self, queue: Name) -> Result<Option<(Depth, Space)>, StoreError> {
-        let connection = self.connection();
-        let depth = queues::depth(&connection, queue).map_err(failed("look how full the queue is"))?;
-        let unused = connection
+    fn look_at_space(&self) -> Result<Space, StoreError> {
+        let unused = self
+            .connection()
             .pragma_query_value(None, "freelist_count", |row| row.get(0))
             .map_err(failed("count the free pages"))?;
         let space = self.data.space(unused);
-        let space = space
-            .map_err(|source| StoreError::file("ask for the free space of", self.data.path(), source))?;
-        Ok(Some((depth, space)))
+        space.map_err(|source| StoreError::file("ask for the free space of", self.data.path(), source))
+    }
+}
+
+impl Rooms for Console {
+    fn depth(&self, queue: Name, _age: Duration) -> Answer<'_, Depth> {
+        at_once(queues::depth(&self.connection(), queue).map_err(failed("look how full the queue is")))
+    }
+
+    fn space(&self) -> Answer<'_, Space> {
+        at_once(self.look_at_space())
     }
 }
 
@@ -192,10 +200,6 @@ impl BrowseStore for Console {
                 queues::change(&mut self.connection(), &ids, change, self.clock.milliseconds())
             }),
         )
-    }
-
-    fn room(&self, queue: Name) -> Answer<'_, Option<(Depth, Space)>> {
-        at_once(self.look_at_room(queue))
     }
 
     fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata {

@@ -1,0 +1,58 @@
+//! What all listeners of a gate share.
+
+use crate::backends::Backend;
+use crate::capacity::Capacity;
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::model::{NotTaken, StoreError};
+use crate::net::Admission;
+use listgate_lmtp::Refusal;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all listeners of a gate share.
+pub(crate) struct Services {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) directory: Directory,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) admission: Arc<Admission>,
+    /// Whether the log has addresses in part only.
+    pub(crate) mask_addresses: bool,
+    /// The longest wait for a peer that does not read.
+    pub(crate) write_timeout: Duration,
+}
+
+impl Services {
+    /// An address as the log has it.
+    pub(crate) fn named(&self, address: &str) -> String {
+        if self.mask_addresses { masked(address) } else { address.to_owned() }
+    }
+
+    /// Logs and counts an answer that could not be given.
+    pub(crate) fn noted<T>(&self, answer: Result<T, NotTaken>) -> Result<T, NotTaken> {
+        if let Err(NotTaken::Unknown(why)) = &answer {
+            self.unavailable(why);
+        }
+        answer
+    }
+
+    /// The refusal for a doubt of ours, after it was logged and counted. A final error ends the gate.
+    pub(crate) fn unavailable(&self, why: &StoreError) -> Refusal {
+        self.metrics.failed(why);
+        if why.is_final() {
+            self.backend.give_up(why);
+        } else {
+            tracing::error!("{why}; the mail server will try again");
+        }
+        why.refusal()
+    }
+}
+
+/// An address with most of its local part masked, for logs that must not name people.
+fn masked(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or_default()),
+        None => address.to_owned(),
+    }
+}
