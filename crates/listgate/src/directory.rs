@@ -4,8 +4,8 @@ use crate::backends::Addresses;
 use crate::capacity::Capacity;
 use crate::config::RefuseAt;
 use crate::limits;
-use crate::model::{Changes, Endpoint, List, Name, Names, NotTaken, StoreError};
-use crate::route::{self, Lookup, Rules};
+use crate::model::{Changes, Endpoint, ListAddress, Name, Names, NotTaken, Role, StoreError};
+use crate::route::{self, Rules};
 use listgate_lmtp::ForwardPath;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,15 +43,42 @@ impl Directory {
         size: Option<u64>,
         asked: Instant,
     ) -> Result<Endpoint, NotTaken> {
-        route::route(path, size, &self.rules, &self.asked(asked)).await
+        let endpoint = self.find(path, asked).await?;
+        endpoint.takes(size).map(|()| endpoint)
     }
 
-    /// The endpoint that an address is, whether or not its list takes mail now.
+    /// The endpoint that an address is, whether or not its list takes mail now. No answer is older than `asked`.
     ///
     /// # Errors
     /// It is none, or the backend could not be asked.
-    pub(crate) async fn belongs_to_a_list(&self, path: &ForwardPath) -> Result<Endpoint, NotTaken> {
-        route::resolve(path, &self.rules, &self.asked(Instant::now())).await
+    pub(crate) async fn find(&self, path: &ForwardPath, asked: Instant) -> Result<Endpoint, NotTaken> {
+        match path {
+            ForwardPath::Postmaster => self.postmaster(asked).await,
+            ForwardPath::Mailbox(mailbox) => {
+                let reading = route::read(mailbox, &self.rules);
+                if let Some(list) = self.store.find(&reading.names, asked).await? {
+                    let by_whole_name = list.address.local == reading.names.whole;
+                    let role = if by_whole_name { Role::Post } else { reading.role };
+                    return Ok(Endpoint { list, role, detail: reading.detail });
+                }
+                let Names { whole, domain, .. } = &reading.names;
+                if whole != "postmaster" {
+                    return Err(NotTaken::NoSuchList);
+                }
+                if self.rules.postmaster.is_some() && !self.store.serves(domain).await? {
+                    return Err(NotTaken::NoSuchList);
+                }
+                self.postmaster(asked).await
+            }
+        }
+    }
+
+    /// The owners of the list that is named for the postmasters.
+    async fn postmaster(&self, asked: Instant) -> Result<Endpoint, NotTaken> {
+        let ListAddress { local, domain } = self.rules.postmaster.clone().ok_or(NotTaken::NoPostmaster)?;
+        let names = Names { whole: local, base: None, domain };
+        let list = self.store.find(&names, asked).await?.ok_or(NotTaken::NoPostmaster)?;
+        Ok(Endpoint { list, role: Role::Owner, detail: None })
     }
 
     /// Whether mail to a domain is ours.
@@ -76,10 +103,6 @@ impl Directory {
         why.is_temporary() || self.refuse_at == RefuseAt::Rcpt
     }
 
-    fn asked(&self, at: Instant) -> Asked<'_> {
-        Asked { store: &*self.store, at }
-    }
-
     /// Whether a queue takes another entry. Others empty it, so one that looks full is looked at again.
     async fn has_room(&self, queue: Name) -> Result<(), NotTaken> {
         let space = self.store.space().await?;
@@ -88,21 +111,5 @@ impl Directory {
             depth = self.store.depth(queue, Duration::ZERO).await?;
         }
         self.capacity.admits(queue, depth, space)
-    }
-}
-
-/// Answers a question that was asked at a moment: no answer is older than that.
-struct Asked<'d> {
-    store: &'d dyn Addresses,
-    at: Instant,
-}
-
-impl Lookup for Asked<'_> {
-    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError> {
-        self.store.find(names, self.at).await
-    }
-
-    async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
-        self.store.serves(domain).await
     }
 }

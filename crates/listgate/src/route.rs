@@ -1,10 +1,7 @@
-//! Which endpoint of which list an address is: mailbox → [`Endpoint`] or [`NotTaken`]. Pure but for
-//! the lookup it is handed.
+//! How an address is read: mailbox → the names of a list that it may be, role and detail. Pure.
 
-use crate::model::{Endpoint, Names, NotTaken, Role, StoreError};
-use crate::model::{List, ListAddress};
-use listgate_lmtp::{ForwardPath, Mailbox, is_dot_string};
-use std::sync::Arc;
+use crate::model::{ListAddress, Names, Role};
+use listgate_lmtp::{Mailbox, is_dot_string};
 
 /// How a site reads addresses.
 #[derive(Clone, Debug)]
@@ -15,7 +12,7 @@ pub(crate) struct Rules {
     pub(crate) postmaster: Option<ListAddress>,
 }
 
-/// An address read by the [`Rules`], before anybody was asked whether the list exists.
+/// An address read by the [`Rules`], before it is known whether the list exists.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Reading {
     pub(crate) names: Names,
@@ -43,59 +40,6 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
     };
     let domain = mailbox.domain().as_str().to_ascii_lowercase();
     Reading { names: Names { whole, base, domain }, role, detail }
-}
-
-/// Who knows lists and domains.
-pub(crate) trait Lookup {
-    /// The list for some names.
-    async fn find(&self, names: &Names) -> Result<Option<Arc<List>>, StoreError>;
-    /// Whether a domain is ours.
-    async fn serves(&self, domain: &str) -> Result<bool, StoreError>;
-}
-
-/// Decides what an address is, and whether its list takes a message of `size` octets, where that is
-/// known.
-pub(crate) async fn route(
-    path: &ForwardPath,
-    size: Option<u64>,
-    rules: &Rules,
-    lookup: &impl Lookup,
-) -> Result<Endpoint, NotTaken> {
-    let endpoint = resolve(path, rules, lookup).await?;
-    endpoint.takes(size).map(|()| endpoint)
-}
-
-/// Which endpoint of which list an address is, whether or not the list takes mail now.
-pub(crate) async fn resolve(
-    path: &ForwardPath,
-    rules: &Rules,
-    lookup: &impl Lookup,
-) -> Result<Endpoint, NotTaken> {
-    let postmaster_of = match path {
-        ForwardPath::Postmaster => None,
-        ForwardPath::Mailbox(mailbox) => {
-            let reading = read(mailbox, rules);
-            if let Some(list) = lookup.find(&reading.names).await? {
-                let by_whole_name = list.address.local == reading.names.whole;
-                let role = if by_whole_name { Role::Post } else { reading.role };
-                return Ok(Endpoint { list, role, detail: reading.detail });
-            }
-            if reading.names.whole != "postmaster" {
-                return Err(NotTaken::NoSuchList);
-            }
-            Some(reading.names.domain)
-        }
-    };
-    let Some(postmaster) = &rules.postmaster else { return Err(NotTaken::NoPostmaster) };
-    if let Some(domain) = postmaster_of
-        && !lookup.serves(&domain).await?
-    {
-        return Err(NotTaken::NoSuchList);
-    }
-    let ListAddress { local, domain } = postmaster.clone();
-    let list =
-        lookup.find(&Names { whole: local, base: None, domain }).await?.ok_or(NotTaken::NoPostmaster)?;
-    Ok(Endpoint { list, role: Role::Owner, detail: None })
 }
 
 #[cfg(test)]

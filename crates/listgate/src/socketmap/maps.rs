@@ -101,7 +101,7 @@ pub(super) async fn look_up(map: Map, key: &[u8], services: &Services, nexthop: 
         }
         Map::Transport => {
             let Ok(path) = mailbox() else { return Answer::NotFound };
-            directory.belongs_to_a_list(&path).await.map(|_| Some(nexthop))
+            directory.find(&path, Instant::now()).await.map(|_| Some(nexthop))
         }
     };
     match services.noted(found) {
