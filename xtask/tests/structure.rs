@@ -18,6 +18,7 @@ const LMTP: &[&str] =
 /// The modules of `listgate`, from the bottom.
 const LISTGATE: &[&str] = &[
     "limits",
+    "error_chain",
     "file_id",
     "net",
     "model",

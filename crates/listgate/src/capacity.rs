@@ -38,12 +38,17 @@ enum Level {
 pub(crate) struct Capacity {
     bounds: Bounds,
     in_flight: Arc<AtomicU64>,
-    levels: Mutex<[Level; Name::ALL.len()]>,
+    levels: Arc<Mutex<[Level; Name::ALL.len()]>>,
 }
 
 impl Capacity {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, in_flight: Arc::default(), levels: Mutex::default() }
+        Self { bounds, in_flight: Arc::default(), levels: Arc::default() }
+    }
+
+    /// The same mail on its way, with other bounds.
+    pub(crate) fn with_bounds(&self, bounds: Bounds) -> Self {
+        Self { bounds, in_flight: Arc::clone(&self.in_flight), levels: Arc::clone(&self.levels) }
     }
 
     /// Room for a message of the declared size, held until what it gives is dropped.

@@ -2,7 +2,7 @@
 
 use crate::backends::Addresses;
 use crate::capacity::Capacity;
-use crate::config::RefuseAt;
+use crate::config::{Config, RefuseAt};
 use crate::limits;
 use crate::model::{Changes, Endpoint, ListAddress, Name, Names, NotTaken, Role, StoreError};
 use crate::route::{self, Rules};
@@ -12,13 +12,19 @@ use std::time::{Duration, Instant};
 
 /// The addresses of a site.
 pub(crate) struct Directory {
-    pub(crate) store: Arc<dyn Addresses>,
+    store: Arc<dyn Addresses>,
     pub(crate) rules: Rules,
-    pub(crate) capacity: Arc<Capacity>,
-    pub(crate) refuse_at: RefuseAt,
+    capacity: Arc<Capacity>,
+    refuse_at: RefuseAt,
 }
 
 impl Directory {
+    /// The addresses that `store` has, as the configuration reads them.
+    pub(crate) fn new(config: &Config, store: Arc<dyn Addresses>, capacity: Arc<Capacity>) -> Self {
+        let rules = Rules { verp_delimiter: config.verp_delimiter, postmaster: config.postmaster.clone() };
+        Self { store, rules, capacity, refuse_at: config.refuse_at }
+    }
+
     /// The endpoint that an address is, if it takes a message of `size` octets now, as far as that is known.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub mod cli;
 mod config;
 mod directory;
 mod doctor;
+mod error_chain;
 mod file_id;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -47,7 +48,9 @@ mod socketmap;
 mod support;
 mod work;
 
-pub use config::{BackendKind, Config, ConfigError, Redelivery, RefuseAt};
+pub use backends::mailman::cfg::Site as MailmanSite;
+pub use config::{BackendKind, Config, ConfigError, Conflict, RefuseAt, Reload, ValueError};
 pub use listgate_lmtp::BareNewline;
-pub use net::{ListenAddress, Peers};
+pub use model::{ListAddress, ListAddressError, Redelivery};
+pub use net::{AddressError, ListenAddress, Peers, PeersError};
 pub use serve::{Gate, GateError};

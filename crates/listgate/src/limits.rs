@@ -1,5 +1,5 @@
 //! Every bound of this crate that nobody needs to choose; those an operator chooses are in
-//! `config.rs`.
+//! `config/keys.rs`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -16,7 +16,7 @@ pub(crate) struct Services {
     pub(crate) directory: Directory,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) admission: Arc<Admission>,
+    pub(crate) admission: Admission,
     /// Whether the log has addresses in part only.
     pub(crate) mask_addresses: bool,
     /// The longest wait for a peer that does not read.

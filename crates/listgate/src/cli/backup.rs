@@ -17,7 +17,7 @@ pub(super) fn run(site: &Site, args: &Args) -> Result<ExitCode, CliError> {
     let data = site.own_data("backups", "copy its var_dir and its queue_dir, and dump its database")?;
     let Copied { lists, entries, spool_files, octets } = backup(&data, &args.dir)?;
     let mut out = io::stdout().lock();
-    writeln!(out, "copied {} to {}", site.data_dir.display(), args.dir.display())?;
+    writeln!(out, "copied {} to {}", site.config()?.data_dir.display(), args.dir.display())?;
     writeln!(out, "  lists        {lists}")?;
     writeln!(out, "  entries      {entries}")?;
     writeln!(out, "  spool files  {spool_files}")?;

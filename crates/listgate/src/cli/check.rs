@@ -8,7 +8,7 @@ use crate::backends::{Addresses, Console};
 use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::model::{Endpoint, ListAddress, Msgdata, NotTaken, Role};
+use crate::model::{Endpoint, Msgdata, NotTaken, Role};
 use crate::route::{self, Rules};
 use listgate_lmtp::{Event, ForwardPath, Session, Settings};
 use serde_json::{Value, json};
@@ -30,11 +30,12 @@ pub(super) struct Args {
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
     let console: Arc<dyn Console> = site.console()?.into();
-    let directory = directory(&config, Arc::clone(&console) as Arc<dyn Addresses>)?;
+    let capacity = Arc::new(Capacity::new(config.bounds()));
+    let directory = Directory::new(config, Arc::clone(&console) as Arc<dyn Addresses>, capacity);
     let mut out = io::stdout().lock();
     let mut refused = false;
     for address in &args.addresses {
-        let answer = ask(&config, &directory, &*console, address)?;
+        let answer = ask(config, &directory, &*console, address)?;
         refused |= answer.endpoint.is_none();
         if args.json {
             writeln!(out, "{}", as_json(address, &answer))?;
@@ -50,18 +51,6 @@ struct Answer {
     endpoint: Option<Endpoint>,
     msgdata: Msgdata,
     why: String,
-}
-
-/// The addresses that the gate of the configuration would have.
-fn directory(config: &Config, store: Arc<dyn Addresses>) -> Result<Directory, CliError> {
-    let postmaster: Option<ListAddress> =
-        config.postmaster.as_deref().map(str::parse).transpose().map_err(CliError::Other)?;
-    Ok(Directory {
-        store,
-        rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
-        capacity: Arc::new(Capacity::new(config.bounds())),
-        refuse_at: config.refuse_at,
-    })
 }
 
 /// Says MAIL and RCPT to a session of our own, and answers it as the gate would.

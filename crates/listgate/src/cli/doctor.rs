@@ -3,7 +3,6 @@
 use super::error::CliError;
 use super::output::wrapped;
 use super::site::Site;
-use crate::config::Config;
 use crate::doctor::{Extent, Finding, Verdict, examine};
 use crate::net::ListenAddress;
 use std::io::{self, Write};
@@ -27,10 +26,10 @@ pub(super) struct Args {
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let (mut config, readable) = match site.config() {
-        Ok(config) => (config, Ok(())),
+        Ok(config) => (config.clone(), Ok(())),
         Err(why) => {
             let rest = site.config_without_file();
-            (rest.unwrap_or_else(|_| Config::new(&site.data_dir)), Err(why))
+            (rest.unwrap_or_default(), Err(why))
         }
     };
     if !args.listen.is_empty() {
@@ -39,7 +38,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let extent = Extent { thorough: args.thorough, repair: args.repair };
     let mut out = io::stdout().lock();
     let mut verdicts = Vec::new();
-    examine(site.config.as_deref(), &config, readable, &site.data(), extent, |finding| {
+    examine(site.config.as_deref(), &config, readable, extent, |finding| {
         verdicts.push(finding.verdict);
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&finding)?)

@@ -140,8 +140,7 @@ impl FromStr for SizeLimit {
         if text == "none" {
             return Ok(Self(None));
         }
-        let size: ByteSize =
-            text.parse().map_err(|_| format!("{text:?} is no size: write one such as 500KiB, or none"))?;
+        let size: ByteSize = text.parse().map_err(|_| "write a size such as 500KiB, or none".to_owned())?;
         if size.as_u64() == 0 {
             return Err("a list of that limit would take no mail: `listgate list close` says so".to_owned());
         }

@@ -18,6 +18,7 @@ mod site;
 mod work;
 
 use crate::doctor::AS_THE_GATE;
+use crate::error_chain::Chain;
 use crate::work::{SUBCOMMAND, reap};
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -112,8 +113,10 @@ pub fn main() -> ExitCode {
         Err(CliError::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(why) => {
             let why = match site.denied(&why) {
-                Some(path) => format!("{}: permission denied: {AS_THE_GATE} ({why})", path.display()),
-                None => why.to_string(),
+                Some(path) => {
+                    format!("{}: permission denied: {AS_THE_GATE} ({})", path.display(), Chain(&why))
+                }
+                None => Chain(&why).to_string(),
             };
             eprintln!("{}", fitted(&format!("listgate: {why}"), &io::stderr()));
             ExitCode::FAILURE

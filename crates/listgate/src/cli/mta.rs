@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
-    let mut config = site.config()?;
+    let mut config = site.config()?.clone();
     let (Action::Postfix(Args { listen }) | Action::Exim(Args { listen })) = &action;
     if !listen.is_empty() {
         config.listen.clone_from(listen);

@@ -3,14 +3,14 @@
 use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
-use crate::backends::mailman::SiteError;
-use crate::backends::mailman::cfg::Site as Mailman;
-use crate::config::{BackendKind, RefuseAt};
+use crate::config::{BackendKind, Config, RefuseAt, Reload};
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::net::ListenAddress;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,10 +35,7 @@ fn no_port(port: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
-    let mut config = site.config()?;
-    if !args.listen.is_empty() {
-        config.listen = args.listen;
-    }
+    let config = args.replaced(site.config()?.clone());
     log::start(args.log);
     if config.refuse_at == RefuseAt::Data {
         tracing::warn!(
@@ -51,11 +48,9 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
     };
-    let mailman = match &config.backend {
-        BackendKind::Sqlite => None,
-        BackendKind::Mailman { config } => Some(Mailman::read(config.as_deref()).map_err(SiteError::from)?),
-    };
-    if let Some(site) = mailman.as_ref().filter(|site| site.lmtp_runner) {
+    if let BackendKind::Mailman(site) = &config.backend
+        && site.lmtp_runner
+    {
         tracing::warn!("Mailman's own LMTP runner is switched on: {}", site.switch_off());
     }
     let connections = config.max_connections;
@@ -66,18 +61,15 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
              (ulimit -n, LimitNOFILE=)"
         );
     }
+    let (data_dir, backend) = (config.data_dir.clone(), config.backend.clone());
     let gate = Gate::start(config)?;
-    welcome(site, mailman.as_ref(), &gate)?;
+    welcome(&data_dir, &backend, &gate)?;
     runtime.block_on(async {
         loop {
             tokio::select! {
                 _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
                 _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
-                // Other servers reload their settings here; a closing terminal sends it too.
-                _ = hangup.recv() => tracing::warn!(
-                    "SIGHUP: ignored; changes of lists apply at once, and settings are read only at the \
-                     start: restart to apply a change"
-                ),
+                _ = hangup.recv() => reload(site, &args, &gate),
                 () = gate.failed() => break,
             }
         }
@@ -97,6 +89,35 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Args {
+    /// The configuration, with what the options say instead.
+    fn replaced(&self, mut config: Config) -> Config {
+        if !self.listen.is_empty() {
+            config.listen.clone_from(&self.listen);
+        }
+        config
+    }
+}
+
+/// Reads the settings again. A mistake in them leaves the gate as it was.
+fn reload(site: &Site, args: &Args, gate: &Gate) {
+    let reloaded = site.load().and_then(|loaded| gate.reload(args.replaced(loaded.config)));
+    match reloaded {
+        Err(why) => tracing::error!("SIGHUP: the settings stay as they were: {}", Chain(&why)),
+        Ok(Reload { applied, at_restart }) if applied.is_empty() && at_restart.is_empty() => {
+            tracing::info!("SIGHUP: settings read again; nothing has changed");
+        }
+        Ok(Reload { applied, at_restart }) => {
+            if !applied.is_empty() {
+                tracing::info!("SIGHUP: new connections use the new {}", applied.join(", "));
+            }
+            if !at_restart.is_empty() {
+                tracing::warn!("SIGHUP: restart to apply the new {}", at_restart.join(", "));
+            }
+        }
+    }
+}
+
 /// Each connection is an open file, and the usual limit is meant for programs that use select(2).
 /// Whether there is room for so many connections and the files beside them.
 fn raise_descriptor_limit(connections: usize) -> bool {
@@ -107,7 +128,7 @@ fn raise_descriptor_limit(connections: usize) -> bool {
     most.is_none_or(|most| most >= connections as u64 + 100)
 }
 
-fn welcome(site: &Site, mailman: Option<&Mailman>, gate: &Gate) -> io::Result<()> {
+fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
     for address in gate.addresses() {
@@ -119,18 +140,25 @@ fn welcome(site: &Site, mailman: Option<&Mailman>, gate: &Gate) -> io::Result<()
     if let Some(admin) = gate.admin() {
         writeln!(out, "  metrics at    http://{admin}/metrics")?;
     }
-    let data = mailman.map_or(&site.data_dir, |mailman| &mailman.var_dir);
+    let data = match backend {
+        BackendKind::Sqlite => data_dir,
+        BackendKind::Mailman(site) => &site.var_dir,
+    };
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
-    if gate.lists() == 0 && mailman.is_some() {
-        writeln!(out, "\nNo list yet, so no mail is taken: `mailman create mylist@example.com`")?;
-    } else if gate.lists() == 0 {
-        let data_dir = match site.data_dir.to_str() {
-            Some("./var") => String::new(),
-            _ => format!(" --data-dir {}", site.data_dir.display()),
-        };
-        writeln!(out, "\nNo list yet, so no mail is taken. In another terminal:")?;
-        writeln!(out, "  listgate{data_dir} list create mylist@example.com")?;
+    match backend {
+        _ if gate.lists() > 0 => {}
+        BackendKind::Mailman(_) => {
+            writeln!(out, "\nNo list yet, so no mail is taken: `mailman create mylist@example.com`")?;
+        }
+        BackendKind::Sqlite => {
+            let option = match data_dir.to_str() {
+                Some("./var") => String::new(),
+                _ => format!(" --data-dir {}", data_dir.display()),
+            };
+            writeln!(out, "\nNo list yet, so no mail is taken. In another terminal:")?;
+            writeln!(out, "  listgate{option} list create mylist@example.com")?;
+        }
     }
     out.flush()
 }

@@ -61,7 +61,8 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
-    if let BackendKind::Mailman { .. } = site.config()?.backend {
+    let config = site.config()?;
+    if let BackendKind::Mailman(_) = config.backend {
         let why =
             "the queues of a Mailman site are worked by Mailman's own runners, which `mailman start` starts";
         return Err(CliError::Other(why.to_owned()));
@@ -72,11 +73,11 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     } else {
         log::start(args.log);
     }
-    let queue = Queue::open(&site.data_dir, args.queue)?;
+    let queue = Queue::open(&config.data_dir, args.queue)?;
     let queue = if args.ordered { queue.ordered() } else { queue };
     let plan = Plan {
         command: args.command,
-        data: site.data_dir.canonicalize()?,
+        data: config.data_dir.canonicalize()?,
         jobs: args.jobs.get(),
         timeout: args.timeout,
         max_attempts: args.max_attempts.get(),

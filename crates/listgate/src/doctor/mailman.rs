@@ -24,19 +24,15 @@ const UNREADABLE: &str =
     "see why in Mailman's logs; no command brings them back, but each file has its message's octets";
 
 pub(super) fn examine<E>(
-    cfg: Option<&Path>,
+    site: &Site,
     config: &Config,
     mut tell: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<(), E> {
-    let site = match Site::read(cfg) {
-        Ok(site) => site,
-        Err(why) => return tell(Finding::wrong("mailman.cfg", why.to_string(), "correct the file")),
-    };
-    tell(read(&site))?;
-    tell(runner(&site))?;
-    site::listening(config, &site.own_dir(), mailman::holder(&site), &mut tell)?;
-    tell(own_dir(&site))?;
-    tell(lists(&site))?;
+    tell(read(site))?;
+    tell(runner(site))?;
+    site::listening(config, &site.own_dir(), mailman::holder(site), &mut tell)?;
+    tell(own_dir(site))?;
+    tell(lists(site))?;
     for (queue, dir) in Name::ALL.into_iter().zip(&site.queues) {
         self::queue(queue, dir).into_iter().try_for_each(&mut tell)?;
     }
@@ -49,7 +45,7 @@ pub(super) fn examine<E>(
         tell(disk::space(space, config.min_free))?;
     }
     tell(store::clock())?;
-    tell(postfix(&site, config))
+    tell(postfix(site, config))
 }
 
 fn read(site: &Site) -> Finding {

@@ -18,19 +18,18 @@ pub(crate) fn examine<E>(
     file: Option<&Path>,
     config: &Config,
     readable: Result<(), ConfigError>,
-    data: &DataDir,
     extent: Extent,
     mut tell: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<(), E> {
-    let site_is_known = !matches!(readable, Err(ConfigError::Mailman(_)));
+    let site_is_known = !matches!(&readable, Err(why) if why.is_of_mailman());
     tell(site::configuration(file, readable))?;
     if !site_is_known {
         return Ok(());
     }
     site::settings(config).into_iter().try_for_each(&mut tell)?;
     match &config.backend {
-        BackendKind::Sqlite => own(config, data, extent, &mut tell),
-        BackendKind::Mailman { config: cfg } => mailman::examine(cfg.as_deref(), config, &mut tell),
+        BackendKind::Sqlite => own(config, &DataDir::new(&config.data_dir), extent, &mut tell),
+        BackendKind::Mailman(site) => mailman::examine(site, config, &mut tell),
     }
 }
 

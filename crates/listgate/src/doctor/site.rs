@@ -3,6 +3,7 @@
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
 use crate::config::{BackendKind, Config, ConfigError, RefuseAt};
+use crate::error_chain::Chain;
 use crate::net::{ListenAddress, SocketFile, connect};
 use crate::socketmap::netstring;
 use std::fs;
@@ -27,12 +28,12 @@ pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigErro
     match (readable, file) {
         (Ok(()), None) => Finding::ok(check, "no file: the defaults (`listgate config check` says them)"),
         (Ok(()), Some(file)) => Finding::ok(check, format!("{} has no mistake", file.display())),
-        (Err(why @ ConfigError::Mailman(_)), _) => {
-            Finding::wrong(check, why.to_string(), "correct it; nothing else is known of the site")
+        (Err(why), _) if why.is_of_mailman() => {
+            Finding::wrong(check, Chain(&why).to_string(), "correct it; nothing else is known of the site")
         }
         (Err(why), _) => Finding::wrong(
             check,
-            why.to_string().replace('\n', "; "),
+            Chain(&why).to_string().replace('\n', "; "),
             "correct the file; what follows is examined with the defaults",
         ),
     }
@@ -44,7 +45,7 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
     if config.owner == "changeme@example.com" {
         let key = match config.backend {
             BackendKind::Sqlite => "site.owner",
-            BackendKind::Mailman { .. } => "[mailman] site_owner",
+            BackendKind::Mailman(_) => "[mailman] site_owner",
         };
         findings.push(Finding::note(
             "site.owner",

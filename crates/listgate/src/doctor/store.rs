@@ -6,7 +6,7 @@ use crate::backends::sqlite::write_lock::WriteLock;
 use crate::backends::sqlite::{DataDir, lists};
 use crate::config::Config;
 use crate::limits;
-use crate::model::{ListAddress, milliseconds};
+use crate::model::milliseconds;
 use bytesize::ByteSize;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -298,8 +298,8 @@ impl<'a> Store<'a> {
 
     fn postmaster(&self) -> Option<Finding> {
         let check = "site.postmaster";
-        let postmaster: ListAddress = self.config.postmaster.as_deref()?.parse().ok()?;
-        match lists::exact(self.health.connection(), &postmaster) {
+        let postmaster = self.config.postmaster.as_ref()?;
+        match lists::exact(self.health.connection(), postmaster) {
             Ok(Some(_)) => Some(Finding::ok(check, format!("the owners of {postmaster}"))),
             Ok(None) => Some(Finding::wrong(
                 check,

@@ -1,7 +1,7 @@
 //! Mailing lists and their names.
 
 use super::not_taken::NotTaken;
-use listgate_lmtp::{Mailbox, is_dot_string};
+use listgate_lmtp::{InvalidAddress, Mailbox, is_dot_string};
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
@@ -67,7 +67,7 @@ impl List {
 
 /// The posting address of a list: lower case, no quotes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ListAddress {
+pub struct ListAddress {
     pub(crate) local: String,
     pub(crate) domain: String,
 }
@@ -91,19 +91,35 @@ impl Serialize for ListAddress {
     }
 }
 
-impl FromStr for ListAddress {
-    type Err = String;
+/// Why a text is not the address of a list.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListAddressError {
+    /// It is not an address at all.
+    #[error("{0}: write an address such as mylist@example.com")]
+    NotAnAddress(
+        /// Why not.
+        InvalidAddress,
+    ),
+    /// Its local part needs quotes.
+    #[error("a list's name needs no quotes")]
+    Quoted,
+    /// Its domain is an address literal.
+    #[error("a list lives in a domain, not at an address literal")]
+    Literal,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mailbox: Mailbox = text
-            .parse()
-            .map_err(|why| format!("{text:?} is no address such as mylist@example.com: {why}"))?;
+impl FromStr for ListAddress {
+    type Err = ListAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ListAddressError> {
+        let mailbox: Mailbox = text.parse().map_err(ListAddressError::NotAnAddress)?;
         let local = mailbox.local().unquoted().to_ascii_lowercase();
         if !is_dot_string(&local) {
-            return Err(format!("{text:?}: a list's name needs no quotes"));
+            return Err(ListAddressError::Quoted);
         }
         if mailbox.domain().is_literal() {
-            return Err(format!("{text:?}: a list lives in a domain, not at an address literal"));
+            return Err(ListAddressError::Literal);
         }
         Ok(Self { local, domain: mailbox.domain().as_str().to_ascii_lowercase() })
     }

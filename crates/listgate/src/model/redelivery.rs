@@ -1,12 +1,10 @@
 //! How mail that comes again is known.
 
 use super::endpoint::Endpoint;
-use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
 /// What to do with mail that came before: its last reply was lost, and it is sent again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Redelivery {
     /// A message with a Received line is not queued twice; any other is marked.
     Suppress,

@@ -29,25 +29,41 @@ impl ListenAddress {
     }
 }
 
-impl FromStr for ListenAddress {
-    type Err = String;
+/// Why a text is not an address to listen on.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// It is neither a TCP address nor a path.
+    #[error("write 127.0.0.1:8024, [::1]:8024 or unix:/path")]
+    NotAnAddress,
+    /// Nothing is behind `unix:`.
+    #[error("write a path behind unix:, such as unix:/run/listgate/lmtp")]
+    NoPath,
+    /// Other programs take `unix:@name` for an abstract socket, which has no file mode to protect it.
+    #[error("an abstract socket is not supported: write unix:/path, or unix:./{0}")]
+    Abstract(
+        /// The path.
+        String,
+    ),
+    /// Port 25 is SMTP's.
+    #[error("LMTP must not be served on port 25 (RFC 2033 section 5): use 24 or 8024")]
+    Port25,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for ListenAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.chars().next() {
-                None => Err("unix: wants a path behind it".to_owned()),
-                // Other programs take it for an abstract socket, which has no file mode to protect it.
-                Some('@') => Err(format!(
-                    "unix:{path} would be an abstract socket, which is not supported: write unix:/path, or unix:./{path}"
-                )),
+                None => Err(AddressError::NoPath),
+                Some('@') => Err(AddressError::Abstract(path.to_owned())),
                 Some(_) => Ok(Self::Unix(path.into())),
             };
         }
-        let address: SocketAddr = text
-            .parse()
-            .map_err(|_| format!("{text:?} is no address: write 127.0.0.1:8024, [::1]:8024 or unix:/path"))?;
+        let address: SocketAddr = text.parse().map_err(|_| AddressError::NotAnAddress)?;
         if address.port() == 25 {
-            return Err("LMTP must not be served on port 25 (RFC 2033 section 5): take 24 or 8024".to_owned());
+            return Err(AddressError::Port25);
         }
         Ok(Self::Tcp(address))
     }

@@ -52,53 +52,65 @@ impl Turned {
 /// Counts who is connected.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    allow: Peers,
-    allow_uids: Option<Vec<u32>>,
-    most: usize,
-    present: Mutex<HashMap<Caller, usize>>,
+    rules: AdmissionRules,
+    present: Arc<Mutex<HashMap<Caller, usize>>>,
+}
+
+/// Who may connect.
+#[derive(Debug)]
+pub(crate) struct AdmissionRules {
+    /// The networks that may connect by TCP.
+    pub(crate) allow: Peers,
+    /// The users that may connect by a Unix socket; `None`: all of them.
+    pub(crate) allow_uids: Option<Vec<u32>>,
+    /// Connections that one caller may have at a time.
+    pub(crate) most: usize,
 }
 
 impl Admission {
-    /// Lets callers in from the networks of `allow`, and by Unix sockets the users of `allow_uids`, or all of them
-    /// where it is `None`. One caller may have `most` connections at a time.
-    pub(crate) fn new(allow: Peers, allow_uids: Option<Vec<u32>>, most: usize) -> Self {
-        Self { allow, allow_uids, most, present: Mutex::default() }
+    pub(crate) fn new(rules: AdmissionRules) -> Self {
+        Self { rules, present: Arc::default() }
+    }
+
+    /// The same callers, with other rules for those to come.
+    pub(crate) fn with_rules(&self, rules: AdmissionRules) -> Self {
+        Self { rules, present: Arc::clone(&self.present) }
     }
 
     /// Whether a caller may connect at all.
     pub(crate) fn knows(&self, caller: Caller) -> bool {
-        match (caller, &self.allow_uids) {
-            (Caller::Address(address), _) => self.allow.contains(address),
+        match (caller, &self.rules.allow_uids) {
+            (Caller::Address(address), _) => self.rules.allow.contains(address),
             (Caller::User(uid), Some(allowed)) => uid.is_some_and(|uid| allowed.contains(&uid)),
             (Caller::User(_), None) => true,
         }
     }
 
     /// Lets a caller in until what it gives is dropped.
-    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Present, Turned> {
+    pub(crate) fn admit(&self, caller: Caller) -> Result<Present, Turned> {
         if !self.knows(caller) {
             return Err(Turned::Stranger);
         }
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let count = present.entry(caller).or_default();
-        if *count >= self.most {
+        if *count >= self.rules.most {
             return Err(Turned::TooMany);
         }
         *count += 1;
-        Ok(Present { admission: Arc::clone(self), caller })
+        Ok(Present { present: Arc::clone(&self.present), caller })
     }
 }
 
 /// One connection of a caller.
 #[derive(Debug)]
 pub(crate) struct Present {
-    admission: Arc<Admission>,
+    present: Arc<Mutex<HashMap<Caller, usize>>>,
     caller: Caller,
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        let mut present = self.admission.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = present.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {

@@ -11,11 +11,11 @@ mod stage;
 mod stream;
 
 pub(crate) use accept::{Accepted, accept};
-pub use address::ListenAddress;
-pub(crate) use admission::Admission;
+pub use address::{AddressError, ListenAddress};
+pub(crate) use admission::{Admission, AdmissionRules};
 pub(crate) use connect::{Connection, connect};
 pub(crate) use listener::Listener;
-pub use peers::Peers;
+pub use peers::{Peers, PeersError};
 pub(crate) use socket_file::SocketFile;
 pub(crate) use stage::{Stage, reached};
 pub(crate) use stream::Stream;

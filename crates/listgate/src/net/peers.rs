@@ -23,8 +23,8 @@ impl Peers {
     /// Reads words such as `loopback`, `private`, `all`, `192.0.2.7` and `2001:db8::/32`.
     ///
     /// # Errors
-    /// A word is neither a name nor a network; the text names it.
-    pub fn new<S: AsRef<str>>(words: &[S]) -> Result<Self, String> {
+    /// A word is neither a name nor a network.
+    pub fn new<S: AsRef<str>>(words: &[S]) -> Result<Self, PeersError> {
         let mut networks = Vec::new();
         for word in words {
             let word = word.as_ref();
@@ -65,12 +65,15 @@ impl Default for Peers {
     }
 }
 
-fn network(word: &str) -> Result<IpNet, String> {
+fn network(word: &str) -> Result<IpNet, PeersError> {
     let one = word.parse::<IpAddr>().map(IpNet::from);
-    one.or_else(|_| word.parse()).map_err(|_| {
-        format!("{word:?} is no network: write loopback, private, all, 192.0.2.7 or 2001:db8::/32")
-    })
+    one.or_else(|_| word.parse()).map_err(|_| PeersError(word.to_owned()))
 }
+
+/// A word that is neither a name nor a network.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is not a network: write loopback, private, all, 192.0.2.7 or 2001:db8::/32")]
+pub struct PeersError(String);
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +97,6 @@ mod tests {
         assert!(contains(&peers, "192.0.2.7") && contains(&peers, "2001:db8::1"));
         assert!(!contains(&peers, "192.0.2.8") && !contains(&peers, "127.0.0.1"));
         assert!(contains(&Peers::new(&["all"]).unwrap(), "192.0.2.1"));
-        assert!(Peers::new(&["privat"]).unwrap_err().contains("\"privat\" is no network"));
+        assert!(Peers::new(&["privat"]).unwrap_err().to_string().contains("\"privat\" is not a network"));
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod requests;
 pub(crate) use maps::{below_the_queue, here, nexthop};
 
 use crate::limits;
-use crate::net::{Accepted, ListenAddress, Stream};
+use crate::net::{Accepted, Stream};
 use crate::services::Services;
 use requests::Requests;
 use std::io;
@@ -16,50 +16,50 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-/// What every connection shares.
-pub(crate) struct Socketmap {
+/// Answers a connection in a task of its own, if its caller may connect. `nexthop` is what the map `transport` says of
+/// each address of a list.
+pub(crate) fn serve(
+    Accepted { stream, caller, peer, place }: Accepted,
+    services: &Arc<Services>,
+    nexthop: &Arc<str>,
+) {
+    if !services.admission.knows(caller) {
+        tracing::warn!("socketmap: turned away {caller}: stranger");
+        services.metrics.turned_away("stranger");
+        return;
+    }
+    let socketmap = Socketmap { services: Arc::clone(services), nexthop: Arc::clone(nexthop), peer };
+    tokio::spawn(async move {
+        if let Err(why) = socketmap.converse(stream).await {
+            tracing::debug!(peer = socketmap.peer, "socketmap: connection lost: {why}");
+        }
+        drop(place);
+    });
+}
+
+/// One connection.
+struct Socketmap {
     services: Arc<Services>,
-    /// What `transport` says of each address of a list.
-    nexthop: String,
+    nexthop: Arc<str>,
+    peer: String,
 }
 
 impl Socketmap {
-    /// Answers for a gate that takes LMTP at `lmtp`.
-    pub(crate) fn new(services: Arc<Services>, lmtp: &ListenAddress) -> Self {
-        Self { services, nexthop: nexthop(lmtp) }
-    }
-
-    /// Answers a connection in a task of its own, if its caller may connect.
-    pub(crate) fn serve(self: &Arc<Self>, Accepted { stream, caller, peer, place }: Accepted) {
-        if !self.services.admission.knows(caller) {
-            tracing::warn!("socketmap: turned away {caller}: stranger");
-            self.services.metrics.turned_away("stranger");
-            return;
-        }
-        let this = Arc::clone(self);
-        tokio::spawn(async move {
-            if let Err(why) = this.converse(stream, &peer).await {
-                tracing::debug!(peer, "socketmap: connection lost: {why}");
-            }
-            drop(place);
-        });
-    }
-
     /// One request after the other, each answered before the next is looked at.
-    async fn converse(&self, stream: Stream, peer: &str) -> io::Result<()> {
+    async fn converse(&self, stream: Stream) -> io::Result<()> {
         let mut requests = Requests::new(stream);
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
         while let Some(request) =
             timeout(limits::SOCKETMAP_SILENCE, requests.next()).await.map_err(late)??
         {
-            let answer = netstring::write(&self.answer(&request, peer).await);
+            let answer = netstring::write(&self.answer(&request).await);
             let written = requests.stream().write_all(answer.as_bytes());
             timeout(self.services.write_timeout, written).await.map_err(late)??;
         }
         Ok(())
     }
 
-    async fn answer(&self, request: &[u8], peer: &str) -> String {
+    async fn answer(&self, request: &[u8]) -> String {
         let (map, key, answer) = match maps::read(request) {
             Ok((map, key)) => {
                 let answer = maps::look_up(map, key, &self.services, &self.nexthop).await;
@@ -67,7 +67,7 @@ impl Socketmap {
             }
             Err(answer) => ("none", String::from_utf8_lossy(request), answer),
         };
-        tracing::debug!(peer, map, key = %self.services.named(&key), "socketmap: {answer}");
+        tracing::debug!(peer = self.peer, map, key = %self.services.named(&key), "socketmap: {answer}");
         self.services.metrics.looked_up_for_a_map(map, answer.name());
         answer.to_string()
     }

@@ -23,7 +23,7 @@ fn query(gate: &Gate, map: &str, key: &str) -> (String, i32) {
 }
 
 fn gate(site: &Site) -> Gate {
-    let postmaster = Some("mylist@example.com".to_owned());
+    let postmaster = Some("mylist@example.com".parse().unwrap());
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     site.gate(Config { postmaster, socketmap: listen, ..site.config() })
 }

@@ -127,7 +127,7 @@ fn site() -> Site {
 #[test]
 fn every_row_through_rcpt_and_into_its_queue() {
     let site = site();
-    let postmaster = Some("mylist@example.com".to_owned());
+    let postmaster = Some("mylist@example.com".parse().unwrap());
     let gate = site.gate(Config { postmaster, ..site.config() });
     let mut peer = Peer::greeted(tcp(&gate));
     assert!(TABLE.len() >= 60);
@@ -190,7 +190,7 @@ fn check_takes_an_address_in_brackets() {
 #[test]
 fn every_row_through_socketmap() {
     let site = site();
-    let postmaster = Some("mylist@example.com".to_owned());
+    let postmaster = Some("mylist@example.com".parse().unwrap());
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let gate = site.gate(Config { postmaster, socketmap: listen, ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));

@@ -145,7 +145,7 @@ fn what_is_mailmans_is_left_to_its_commands() {
     assert!(!mailman.var().join("var").exists(), "no data directory is made");
     let out = said(&mailman, &["config", "check"]);
     let listen = format!("server.listen = [\"{}\"]", mailman.lmtp);
-    assert_says(&out, &[&listen, "site.owner = \"site-owner@example.com\"", "lists.source = \"mailman\""]);
+    assert_says(&out, &[&listen, "site.owner = \"site-owner@example.com\"", "storage.backend = \"mailman\""]);
 }
 
 /// The exit code of `listgate doctor`, and its findings that are not ok.

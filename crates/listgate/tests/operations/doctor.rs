@@ -146,7 +146,7 @@ fn a_configuration_with_a_mistake_is_wrong_and_the_rest_is_examined() {
     let (site, config) = sound();
     fs::write(&config, "[server]\nlisen = []\n").unwrap();
     let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
-    assert_finds(&findings, "configuration", "wrong", "Did you mean `listen`?");
+    assert_finds(&findings, "configuration", "wrong", "did you mean listen?");
     assert_finds(&findings, "integrity", "ok", "");
     assert_eq!(code, Some(1));
     fs::write(&config, "[site]\npostmaster = \"nolist@example.com\"\n").unwrap();

@@ -1,6 +1,16 @@
-//! The tests that docs/reliability.md names exist.
+//! What the documentation says of the code: the keys of the configuration, and the tests that it names.
 
+use crate::support::Site;
 use std::{fs, path::Path};
+
+#[test]
+fn the_readme_has_every_key_with_its_default() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let (_, configuration) = readme.split_once("\n## Configuration\n").unwrap();
+    let block: Vec<&str> = configuration.lines().skip_while(|line| !line.starts_with("    [")).collect();
+    let block = block.into_iter().map_while(|line| line.strip_prefix("    ")).collect::<Vec<_>>().join("\n");
+    assert_eq!(block + "\n", Site::new().stdout(&["config", "defaults"]));
+}
 
 #[test]
 fn every_test_that_is_named_exists() {

@@ -1,7 +1,8 @@
-//! What a configuration file may say, and how it is told what it may not.
+//! What a configuration file may say, and what its mistakes are answered with.
 
 use crate::support::Site;
-use listgate::{BareNewline, Config, RefuseAt};
+use listgate::{BareNewline, Config, Gate, RefuseAt};
+use std::error::Error;
 use std::fs;
 use std::time::Duration;
 
@@ -9,7 +10,15 @@ fn read(text: &str) -> Result<Config, String> {
     let site = Site::new();
     let file = site.data().join("listgate.toml");
     fs::write(&file, text).unwrap();
-    Config::read(&file, site.data()).map_err(|why| why.to_string())
+    Config::read(&file, site.data()).map_err(|why| {
+        let mut said = why.to_string();
+        let mut cause = why.source();
+        while let Some(why) = cause {
+            said += &format!(": {why}");
+            cause = why.source();
+        }
+        said
+    })
 }
 
 #[test]
@@ -47,7 +56,7 @@ fn every_key_is_read() {
     let socketmap: Vec<String> = config.socketmap.iter().map(ToString::to_string).collect();
     assert_eq!(socketmap, ["127.0.0.1:8026", "unix:/run/socketmap"]);
     assert_eq!(
-        (config.owner.as_str(), config.postmaster.as_deref()),
+        (config.owner.as_str(), config.postmaster.map(|list| list.to_string()).as_deref()),
         ("owner@example.com", Some("staff@example.com"))
     );
     assert_eq!((config.hostname.as_str(), config.max_connections), ("lists.example.com", 7));
@@ -68,25 +77,45 @@ fn nothing_need_be_said() {
 }
 
 #[test]
-fn a_mistake_is_named_with_its_place_and_the_mend() {
+fn a_mistake_is_named_with_its_place_and_the_fix() {
     for (text, parts) in [
         (
             "[lmtp]\nmax_recipient = 3\n",
-            &["listgate.toml", "line 2", "max_recipient", "Did you mean `max_recipients`"][..],
+            &["listgate.toml, line 2", "no key lmtp.max_recipient", "did you mean max_recipients?"][..],
         ),
-        ("[lmpt]\n", &["line 1", "Did you mean `lmtp`"]),
-        ("[lmtp]\nrefuse_at = \"later\"\n", &["line 2", "`rcpt`", "`data`"]),
-        ("[lmtp]\ncommand_timeout = \"soon\"\n", &["lmtp.command_timeout", "\"30s\""]),
-        ("[lmtp]\nmax_recipients = 0\n", &["lmtp.max_recipients = 0"]),
-        ("[lmtp]\nmax_message_size = \"big\"\n", &["line 2", "\"big\" is no size", "\"50MiB\""]),
-        ("[storage]\nmin_free = -1\n", &["line 2", "a size such as \"50MiB\""]),
-        ("[server]\nlisten = [\"127.0.0.1:25\"]\n", &["server.listen", "port 25"]),
+        ("[lmpt]\n", &["line 1: there is no table [lmpt]; did you mean [lmtp]?"]),
+        (
+            "[lmtp]\nrefuse_at = \"later\"\n",
+            &["line 2: lmtp.refuse_at = \"later\": write \"rcpt\" or \"data\""],
+        ),
+        (
+            "[lmtp]\nrefuse_at = \"RCPT\"\n",
+            &["line 2: lmtp.refuse_at = \"RCPT\": write \"rcpt\" or \"data\""],
+        ),
+        (
+            "[lmtp]\ncommand_timeout = \"soon\"\n",
+            &["line 2: lmtp.command_timeout = \"soon\": write a time such as \"5m\": "],
+        ),
+        ("[lmtp]\nmax_recipients = 0\n", &["line 2: lmtp.max_recipients = 0", "at least 1"]),
+        ("[lmtp]\nmax_message_size = \"big\"\n", &["line 2: ", "= \"big\": write a size, such as \"50MiB\""]),
+        ("[storage]\nmin_free = -1\n", &["line 2: ", "a size, such as \"256MiB\""]),
+        ("[server]\nlisten = [\"127.0.0.1:25\"]\n", &["line 2: server.listen", "port 25", "use 24 or 8024"]),
         (
             "[server]\nlisten = [\"unix:@name\"]\n",
-            &["server.listen", "unix:@name would be an abstract socket", "unix:./@name"],
+            &["server.listen", "an abstract socket is not supported", "unix:./@name"],
         ),
-        ("[server]\nlisten = [\"localhost\"]\n", &["server.listen", "127.0.0.1:8024"]),
+        ("[server]\nlisten = [\"localhost\"]\n", &["server.listen = [\"localhost\"]: write 127.0.0.1:8024"]),
+        (
+            "[server]\nlisten = [\"[::1]:24\", \"localhost\"]\n",
+            &["server.listen = ", ": \"localhost\": write 127.0.0.1:8024"],
+        ),
+        (
+            "[server]\nallow = [\"privat\"]\n",
+            &["server.allow", "\"privat\" is not a network: write loopback"],
+        ),
         ("[site]\npostmaster = \"nobody\"\n", &["site.postmaster", "mylist@example.com"]),
+        ("[server]\nhostname = \"a b\"\n", &["server.hostname = \"a b\"", "\"lists.example.com\""]),
+        ("[addresses]\nverp_delimiter = \"-\"\n", &["addresses.verp_delimiter", "such as \"+\""]),
         ("[site\n", &["line 1"]),
     ] {
         let why = read(text).unwrap_err();
@@ -97,5 +126,74 @@ fn a_mistake_is_named_with_its_place_and_the_mend() {
     let site = Site::new();
     let output = site.listgate(&["serve", "--config", "no-such-file.toml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read no-such-file.toml"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read no-such-file.toml: No such file"));
+}
+
+#[test]
+fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
+    for (text, hint) in [
+        ("[server]\nmax_message_size = \"1MiB\"\n", "max_message_size belongs in [lmtp]"),
+        ("[lmtp]\nlisten = [\"127.0.0.1:24\"]\n", "listen belongs in [server] or [admin] or [socketmap]"),
+        ("[queue]\nbackend = \"mailman\"\n", "it is storage.backend now"),
+        ("[lists]\nsource = \"sqlite\"\n", "lists.source is storage.backend now"),
+    ] {
+        let why = read(text).unwrap_err();
+        assert!(why.contains(hint), "{hint:?} is not in: {why}");
+    }
+}
+
+#[test]
+fn what_is_not_toml_gets_an_example_of_its_key() {
+    for (text, hint) in [
+        ("[server]\nsocket_mode = 0660\n", "\nWrite for example: socket_mode = \"0666\""),
+        ("[lmtp]\ncommand_timeout = 5m\n", "\nWrite for example: command_timeout = \"5m\""),
+        ("server.socket_mode = 0660\n", "\nWrite for example: socket_mode = \"0666\""),
+        ("[lmtp]\n[server]\n[lmtp]\n", "\nIt is in line 1 already: keep one of the two"),
+        (
+            "[lmtp]\nadd_received = true\nadd_received = false\n",
+            "\nIt is in line 2 already: keep one of the two",
+        ),
+    ] {
+        let why = read(text).unwrap_err();
+        assert!(why.contains("listgate.toml: ") && why.ends_with(hint), "{hint:?} does not end: {why}");
+    }
+}
+
+#[test]
+fn values_that_do_not_fit_together_say_what_to_change() {
+    let why = read("lmtp.max_message_size = \"2GiB\"\n").unwrap_err();
+    assert!(why.contains("lmtp.max_message_size = 2GiB is more than server.max_in_flight = 1GiB"), "{why}");
+    assert!(why.ends_with("set server.max_in_flight to 2GiB or more"), "{why}");
+}
+
+#[test]
+fn a_path_is_relative_to_the_file() {
+    let site = Site::new();
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, "storage.data_dir = \"mail\"\nserver.listen = [\"unix:lmtp\"]\n").unwrap();
+    let config = Config::read(&file, "elsewhere").unwrap();
+    assert_eq!(config.data_dir, site.data().join("mail"));
+    assert_eq!(config.listen[0].to_string(), format!("unix:{}", site.data().join("lmtp").display()));
+}
+
+#[test]
+fn a_configuration_that_a_program_made_is_checked_as_a_file_is() {
+    let site = Site::new();
+    let refused = |config: Config| match Gate::start(config) {
+        Ok(_) => panic!("it was started"),
+        Err(why) => why.to_string(),
+    };
+    let config = || Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::new(site.data()) };
+    for (config, key) in [
+        (Config { hostname: "a b".to_owned(), ..config() }, "server.hostname = \"a b\""),
+        (Config { max_connections: 0, ..config() }, "server.max_connections = 0"),
+        (Config { listen: Vec::new(), ..config() }, "server.listen = []"),
+        (Config { owner: "anne".to_owned(), ..config() }, "site.owner = \"anne\""),
+        (Config { command_timeout: Duration::ZERO, ..config() }, "lmtp.command_timeout = \"0s\""),
+        (Config { max_in_flight: 0, ..config() }, "lmtp.max_message_size = 50MiB is more than"),
+    ] {
+        let why = refused(config);
+        assert!(why.contains(key), "{key:?} is not in: {why}");
+    }
+    assert_eq!(fs::read_dir(site.data()).unwrap().count(), 0, "nothing was created");
 }

@@ -1,12 +1,14 @@
 //! `listgate serve` from its first line to its last.
 
 use crate::support::{Peer, Server, Site};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 #[test]
-fn sighup_ends_nothing_and_the_log_says_what_to_do() {
+fn sighup_ends_nothing() {
     let site = Site::with_list();
     let mut command = site.command();
     command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
@@ -24,7 +26,56 @@ fn sighup_ends_nothing_and_the_log_says_what_to_do() {
     assert_eq!(server.wait(), Some(0));
     let mut log = String::new();
     server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("SIGHUP") && log.contains("restart to apply a change"), "{log}");
+    assert!(log.contains("SIGHUP: settings read again; nothing has changed"), "{log}");
+}
+
+#[test]
+fn sighup_applies_what_has_changed_to_new_connections() {
+    let site = Site::with_list();
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, "").unwrap();
+    let mut command = site.command();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
+    let mut server = Server::start(command);
+    let mut log = BufReader::new(server.child.stderr.take().unwrap()).lines();
+    let mut hang_up = |toml: &str, expected: &[&str]| {
+        fs::write(&file, toml).unwrap();
+        server.signal("HUP");
+        for expected in expected {
+            let line = log.by_ref().map(Result::unwrap).find(|line| line.contains("SIGHUP")).unwrap();
+            assert!(line.contains(expected), "{expected:?} is not in: {line}");
+        }
+    };
+    let mut open = Peer::greeted(server.address);
+    let toml = "[server]\nhostname = \"new.example.com\"\nmax_connections = 5\n[lmtp]\nmax_message_size = \"1KiB\"\n";
+    hang_up(
+        toml,
+        &[
+            "new connections use the new server.hostname, lmtp.max_message_size",
+            "restart to apply the new server.max_connections",
+        ],
+    );
+    open.send("MAIL FROM:<> SIZE=5000\r\n");
+    assert_eq!(&open.reply()[..3], "250", "an open connection keeps its settings");
+    assert!(greeting(server.address).starts_with("220 new.example.com "));
+    let mut new = Peer::greeted(server.address);
+    let refused = new.say("MAIL FROM:<> SIZE=5000");
+    assert!(refused.starts_with("552 5.3.4"), "{refused}");
+    // A mistake changes nothing.
+    hang_up("[server]\nhostname = 1\n", &["the settings stay as they were: "]);
+    assert!(greeting(server.address).starts_with("220 new.example.com "));
+    // What is no longer allowed ends with the next connection, and none that is open.
+    hang_up("server.allow = [\"192.0.2.1\"]\n", &["new connections use the new "]);
+    assert!(greeting(server.address).starts_with("421 "));
+    new.assert_usable();
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+}
+
+fn greeting(address: SocketAddr) -> String {
+    let mut line = String::new();
+    BufReader::new(TcpStream::connect(address).unwrap()).read_line(&mut line).unwrap();
+    line
 }
 
 #[test]
@@ -154,6 +205,6 @@ fn without_an_address_nothing_is_made() {
     let data = site.data().join("new");
     let config = listgate::Config { data_dir: data.clone(), listen: Vec::new(), ..site.config() };
     let why = listgate::Gate::start(config).err().unwrap().to_string();
-    assert!(why.contains("there is no address to listen on"), "{why}");
+    assert!(why.contains("server.listen = []"), "{why}");
     assert!(!data.exists());
 }

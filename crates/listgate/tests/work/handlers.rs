@@ -220,7 +220,7 @@ fn what_is_left_in_the_background_is_not_waited_for() {
 fn a_mailman_site_is_worked_by_its_own_runners() {
     let site = Site::new();
     let config = site.data().join("listgate.toml");
-    fs::write(&config, "[lists]\nsource = \"mailman\"\n[queue]\nbackend = \"mailman\"\n").unwrap();
+    fs::write(&config, "storage.backend = \"mailman\"\n").unwrap();
     let output = work(&site, &["in", "--config", config.to_str().unwrap()], &["true"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("Mailman's own runners"));

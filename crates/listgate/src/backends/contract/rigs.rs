@@ -102,10 +102,10 @@ pub(super) fn mailman() -> Rig {
     fs::create_dir_all(database.parent().unwrap()).unwrap();
     Connection::open(&database).unwrap().execute_batch(TABLES).unwrap();
     let spool_dir = mailman::spool(&site);
-    let backend: Arc<dyn Backend> = Arc::new(Mailman::open(site, 0, &Arc::default()).unwrap());
+    let backend: Arc<dyn Backend> = Arc::new(Mailman::open(&site, 0, &Arc::default()).unwrap());
     Rig {
         leases: Arc::clone(&backend).leases(),
-        browse: Some(Box::new(mailman::Console::open(Some(&cfg)).unwrap())),
+        browse: Some(Box::new(mailman::Console::open(&site).unwrap())),
         backend,
         create: Box::new(move |address| create_mailmans(&database, address)),
         remembers: false,

@@ -62,9 +62,9 @@ pub(crate) struct Mailman {
 impl Mailman {
     /// Locks the site against another gate, and removes what a dead one left unfinished. Queue files leave
     /// `min_free` octets of their file systems free.
-    pub(crate) fn open(site: Site, min_free: u64, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
+    pub(crate) fn open(site: &Site, min_free: u64, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
         let own = site.own_dir();
-        let spool = spool(&site);
+        let spool = spool(site);
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| SiteError::File { operation, path, source }
@@ -76,7 +76,7 @@ impl Mailman {
             let file = file.map_err(failed("read", &spool))?.path();
             fs::remove_file(&file).map_err(failed("remove", &file))?;
         }
-        let queues = Arc::new(Queues::open(site.queues, min_free).map_err(SiteError::Queues)?);
+        let queues = Arc::new(Queues::open(site.queues.clone(), min_free).map_err(SiteError::Queues)?);
         let paths = Name::ALL.into_iter().map(|queue| queues.dir(queue).to_owned());
         let held = HeldFiles::at(paths.chain([spool.clone(), lock.path().to_owned()]));
         let held = Arc::new(held.map_err(|(path, why)| failed("look at", &path)(why))?);
@@ -88,7 +88,7 @@ impl Mailman {
         let publisher = publisher.map_err(failed("start the publisher for", &own))?;
         Ok(Self {
             lists: Lists::open(&site.database)?,
-            writer: Arc::new(Writer { queues, site_owner: site.site_owner, publisher, _lock: lock }),
+            writer: Arc::new(Writer { queues, site_owner: site.site_owner.clone(), publisher, _lock: lock }),
             places: Arc::new(Semaphore::new(limits::MAILMAN_WRITERS)),
             spool,
             held,

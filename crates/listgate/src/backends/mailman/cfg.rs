@@ -24,7 +24,7 @@ use surroundings::Surroundings;
 
 /// What a gate in front of Mailman has to know of its site.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub struct Site {
     /// The file that was read; `None` when there is none, and Mailman has only its defaults.
     pub(crate) cfg: Option<PathBuf>,
     pub(crate) database: Database,
@@ -52,14 +52,14 @@ impl Site {
     ///
     /// # Errors
     /// The host has no address.
-    pub(crate) fn lmtp_addresses(&self) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) fn lmtp_addresses(&self) -> Result<Vec<SocketAddr>, CfgError> {
         let (host, port) = &self.lmtp;
         let mut found: Vec<SocketAddr> =
             (host.as_str(), *port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
         let mut seen = HashSet::new();
         found.retain(|address| seen.insert(*address));
         if found.is_empty() {
-            return Err(format!("[mta] lmtp_host: {host} has no address"));
+            return Err(CfgError::NoAddress { host: host.clone() });
         }
         let ours: Vec<SocketAddr> = found.iter().copied().filter(is_of_this_machine).collect();
         Ok(if ours.is_empty() { found } else { ours })

@@ -28,9 +28,8 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    pub(crate) fn open(cfg: Option<&Path>) -> Result<Self, SiteError> {
-        let site = Site::read(cfg)?;
-        Ok(Self { lists: Lists::open(&site.database)?, queues: site.queues })
+    pub(crate) fn open(site: &Site) -> Result<Self, SiteError> {
+        Ok(Self { lists: Lists::open(&site.database)?, queues: site.queues.clone() })
     }
 
     fn dir(&self, queue: Name) -> &Path {

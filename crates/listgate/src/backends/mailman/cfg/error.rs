@@ -6,12 +6,14 @@ use std::path::PathBuf;
 /// Why a site's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CfgError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}, line {line}: {why}; Mailman does not start with such a line", path.display())]
     Syntax { path: PathBuf, line: usize, why: &'static str },
     #[error("{}: {why}", path.display())]
     Value { path: PathBuf, why: String },
+    #[error("[mta] lmtp_host: {host} has no address")]
+    NoAddress { host: String },
     #[error("the path {} is not in UTF-8: move the site or the working directory", path.display())]
     NotText { path: PathBuf },
 }

@@ -239,7 +239,7 @@ fn queues_are_looked_at_beside_the_sessions() {
     let site = cfg::Site::read(Some(&cfg)).unwrap();
     site.queues.iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
     put(&Queues::open(site.queues.clone(), 0).unwrap(), &Body::Memory(Vec::new()), &[to(Role::Post)]);
-    let backend = Mailman::open(site, 0, &Arc::default()).unwrap();
+    let backend = Mailman::open(&site, 0, &Arc::default()).unwrap();
     let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let (go, wait) = std::sync::mpsc::channel::<()>();

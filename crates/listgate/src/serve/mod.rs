@@ -1,23 +1,25 @@
 //! Builds the house from the configuration and lives in it: start reading here.
 
+mod error;
+mod running;
+
+pub use error::GateError;
+
 use crate::admin;
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
-use crate::backends::{Addresses, Backend, LeaseStore};
-use crate::capacity::Capacity;
-use crate::config::{BackendKind, Config};
-use crate::directory::Directory;
-use crate::intake::{DeliveryKeys, Intake};
+use crate::backends::{Backend, LeaseStore};
+use crate::config::{BackendKind, Config, ConfigError, Reload};
+use crate::error_chain::Chain;
 use crate::limits;
-use crate::lmtp_server::{self, Shared};
+use crate::lmtp_server;
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
-use crate::net::{Admission, ListenAddress, Listener, Stage, accept, reached};
+use crate::net::{ListenAddress, Listener, Stage, accept, reached};
 use crate::queue::Queue;
-use crate::route::Rules;
-use crate::services::Services;
-use crate::socketmap::Socketmap;
+use crate::socketmap::{self, nexthop};
+use running::{Parts, Running};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -34,21 +36,11 @@ pub struct Gate {
     socketmap: Vec<ListenAddress>,
     admin: Option<SocketAddr>,
     lists: u64,
+    running: watch::Sender<Arc<Running>>,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
     leases: Option<Arc<dyn LeaseStore>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// Why a gate cannot be opened, or had to end. The text names the thing and the mend.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct GateError(String);
-
-impl GateError {
-    fn new(why: impl std::fmt::Display) -> Self {
-        Self(why.to_string())
-    }
 }
 
 impl Gate {
@@ -65,9 +57,7 @@ impl Gate {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn start_with_clock(config: Config, clock: Clock) -> Result<Self, GateError> {
-        if config.listen.is_empty() {
-            return Err(GateError::new("there is no address to listen on: give --listen 127.0.0.1:8024"));
-        }
+        config.check()?;
         let metrics = Arc::new(Metrics::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
         Self::start_on(backend, spool, config, metrics, clock)
@@ -85,9 +75,10 @@ impl Gate {
         let leases = Arc::clone(&backend).leases();
         // One thread for all sessions beside the writer's: on few cores more of them only wake each
         // other up.
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(GateError::new)?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(system("start the runtime"))?;
         let lists = runtime.block_on(backend.count_lists()).unwrap_or_else(|why| {
-            tracing::warn!("{why}; mail is put off until it answers");
+            tracing::warn!("{}; mail is deferred until it answers", Chain(&why));
             0
         });
         let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, config.socket_mode)?;
@@ -96,29 +87,45 @@ impl Gate {
         let admin: Vec<ListenAddress> = config.admin.map(ListenAddress::Tcp).into_iter().collect();
         let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", config.socket_mode)?;
         let (stages, watched) = watch::channel(Stage::Open);
+        let places = config.max_connections;
+        let running = Running::new(config, Parts { backend, spool, metrics, clock });
+        let (running, now) = watch::channel(Arc::new(running));
         let house = House {
             listeners,
             socketmap,
             lmtp: addresses[0].clone(),
             admin,
-            places: config.max_connections,
-            grace: config.shutdown_grace,
+            places,
             stages: stages.clone(),
             condemned: condemned.clone(),
-            shared: Arc::new(shared(config, backend, spool, metrics, clock)?),
+            running: now,
         };
         let run = move || runtime.block_on(house.live(watched));
-        let thread = thread::Builder::new().name("gate".to_owned()).spawn(run).map_err(GateError::new)?;
+        let thread = thread::Builder::new().name("gate".to_owned()).spawn(run);
+        let thread = thread.map_err(system("start the gate's thread"))?;
         Ok(Self {
             addresses,
             socketmap: socketmap_addresses,
             admin: admin_addresses.into_iter().find_map(|address| address.tcp()),
             lists,
+            running,
             stages,
             condemned,
             leases,
             thread: Some(thread),
         })
+    }
+
+    /// Uses other settings for the connections from now on, as far as they can change while the gate runs. Open
+    /// connections keep theirs.
+    ///
+    /// # Errors
+    /// The settings cannot be used; nothing has changed then.
+    pub fn reload(&self, config: Config) -> Result<Reload, ConfigError> {
+        config.check()?;
+        let (running, reload) = self.running.borrow().reloaded(config);
+        self.running.send_replace(Arc::new(running));
+        Ok(reload)
     }
 
     /// Where the gate listens; a port of 0 has become one.
@@ -162,7 +169,7 @@ impl Gate {
     pub fn stop(mut self) -> Result<(), GateError> {
         self.end();
         if *self.condemned.borrow() {
-            return Err(GateError::new("the store has failed, as the log says"));
+            return Err(GateError::Failed);
         }
         Ok(())
     }
@@ -202,13 +209,14 @@ fn open_backend(
             let (redelivery, owner) = (config.redelivery, config.owner.clone());
             let choices = sqlite::Choices { redelivery, owner, clock };
             let data = DataDir::new(&config.data_dir);
-            let backend = Sqlite::open(&data, choices, metrics).map_err(GateError::new)?;
+            let backend =
+                Sqlite::open(&data, choices, metrics).map_err(|why| GateError::Backend(why.into()))?;
             Ok((Arc::new(backend), Spool::new(&data.spool())))
         }
-        BackendKind::Mailman { config: cfg } => {
-            let site = mailman::cfg::Site::read(cfg.as_deref()).map_err(GateError::new)?;
-            let spool = mailman::spool(&site);
-            let backend = Mailman::open(site, config.min_free, metrics).map_err(GateError::new)?;
+        BackendKind::Mailman(site) => {
+            let spool = mailman::spool(site);
+            let backend = Mailman::open(site, config.min_free, metrics);
+            let backend = backend.map_err(|why| GateError::Backend(why.into()))?;
             Ok((Arc::new(backend), Spool::new(&spool)))
         }
     }
@@ -223,54 +231,16 @@ fn bind(
 ) -> Result<(Vec<Listener>, Vec<ListenAddress>), GateError> {
     let _inside = runtime.enter();
     let bind = |address| {
-        let listener = Listener::bind(address, key, socket_mode).map_err(GateError::new)?;
-        let address = listener.address().map_err(GateError::new)?;
+        let listener = Listener::bind(address, key, socket_mode);
+        let listener = listener.map_err(|why| GateError::Listen(why.into()))?;
+        let address = listener.address().map_err(system("look up the address of a socket"))?;
         Ok((listener, address))
     };
     addresses.iter().map(bind).collect()
 }
 
-fn shared(
-    config: Config,
-    backend: Arc<dyn Backend>,
-    spool: Spool,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-) -> Result<Shared, GateError> {
-    let capacity = Arc::new(Capacity::new(config.bounds()));
-    let postmaster = config.postmaster.as_deref().map(str::parse).transpose();
-    let postmaster = postmaster.map_err(|why| GateError::new(format!("postmaster: {why}")))?;
-    let directory = Directory {
-        store: Arc::clone(&backend) as Arc<dyn Addresses>,
-        rules: Rules { verp_delimiter: config.verp_delimiter, postmaster },
-        capacity: Arc::clone(&capacity),
-        refuse_at: config.refuse_at,
-    };
-    let most = config.max_connections_per_caller();
-    let services = Services {
-        backend,
-        directory,
-        capacity,
-        metrics,
-        admission: Arc::new(Admission::new(config.allow.clone(), config.allow_uids.clone(), most)),
-        mask_addresses: config.mask_addresses,
-        write_timeout: config.command_timeout,
-    };
-    let settings = listgate_lmtp::Settings {
-        hostname: config.hostname.clone(),
-        software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
-        bare_newline: config.bare_newline,
-        limits: config.limits(),
-    };
-    let intake = Intake {
-        services: Arc::new(services),
-        spool,
-        keys: Arc::new(DeliveryKeys::new()),
-        hostname: config.hostname,
-        add_received: config.add_received,
-        clock,
-    };
-    Ok(Shared { intake, settings: Arc::new(settings) })
+fn system(operation: &'static str) -> impl FnOnce(std::io::Error) -> GateError {
+    move |source| GateError::System { operation, source }
 }
 
 /// All that lives on the gate's thread.
@@ -281,10 +251,10 @@ struct House {
     lmtp: ListenAddress,
     admin: Vec<Listener>,
     places: usize,
-    grace: Duration,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
-    shared: Arc<Shared>,
+    /// What a connection that begins now uses.
+    running: watch::Receiver<Arc<Running>>,
 }
 
 impl House {
@@ -293,25 +263,21 @@ impl House {
     async fn live(mut self, mut stages: watch::Receiver<Stage>) {
         let (alive, mut all_gone) = mpsc::channel(1);
         let lmtp = {
-            let (shared, stages) = (Arc::clone(&self.shared), stages.clone());
-            move |accepted| lmtp_server::serve(accepted, &shared, &stages, &alive)
+            let (running, stages) = (self.running.clone(), stages.clone());
+            move |accepted| lmtp_server::serve(accepted, &running.borrow().shared, &stages, &alive)
         };
         tokio::spawn(accept(self.listeners, self.places, stages.clone(), Stage::Draining, lmtp));
         // The others answer until the end: a mail server that finds no map defers the longer, and a gate that drains
         // can still be watched.
-        let services = Arc::clone(&self.shared.intake.services);
-        let socketmap = Arc::new(Socketmap::new(Arc::clone(&services), &self.lmtp));
-        let maps = move |accepted| socketmap.serve(accepted);
-        tokio::spawn(accept(
-            self.socketmap,
-            limits::SOCKETMAP_CONNECTIONS,
-            stages.clone(),
-            Stage::Ended,
-            maps,
-        ));
+        let maps = {
+            let (running, nexthop) = (self.running.clone(), nexthop(&self.lmtp).into());
+            move |accepted| socketmap::serve(accepted, &running.borrow().shared.intake.services, &nexthop)
+        };
+        let places = limits::SOCKETMAP_CONNECTIONS;
+        tokio::spawn(accept(self.socketmap, places, stages.clone(), Stage::Ended, maps));
         let admin = {
-            let stages = stages.clone();
-            move |accepted| admin::serve(accepted, &services, &stages)
+            let (running, stages) = (self.running.clone(), stages.clone());
+            move |accepted| admin::serve(accepted, &running.borrow().shared.intake.services, &stages)
         };
         tokio::spawn(accept(self.admin, limits::ADMIN_CONNECTIONS, stages.clone(), Stage::Ended, admin));
         tokio::select! {
@@ -319,8 +285,9 @@ impl House {
             _ = self.condemned.wait_for(|condemned| *condemned) => {}
         }
         self.stages.send_replace(Stage::Draining);
+        let grace = self.running.borrow().config.shutdown_grace;
         // Nobody ever sends: it ends when the last session has dropped its sender.
-        if tokio::time::timeout(self.grace, all_gone.recv()).await.is_err() {
+        if tokio::time::timeout(grace, all_gone.recv()).await.is_err() {
             tracing::warn!("the grace time is over: what is in flight is given up, and its senders keep it");
             self.stages.send_replace(Stage::Ended);
             // Each session still says so to its peer.

@@ -1,0 +1,83 @@
+//! Whose lists and queues they are.
+
+use super::error::ValueError;
+use super::kind::{self, Written};
+use crate::backends::mailman::cfg::{CfgError, Site};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where lists and queues live.
+#[derive(Clone, Debug)]
+pub enum BackendKind {
+    /// In the data directory.
+    Sqlite,
+    /// In a GNU Mailman 3 site, as its mailman.cfg was when it was read.
+    Mailman(Arc<Site>),
+}
+
+/// What a file chooses.
+pub(super) enum Choice {
+    Sqlite,
+    Mailman(Box<Expected>),
+    /// What is chosen already, by `--mailman` for example.
+    Kept,
+}
+
+/// A Mailman site, and where it expects mail.
+pub(super) struct Expected {
+    pub(super) site: Site,
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+impl Expected {
+    /// Reads the mailman.cfg at `cfg`, or the one that Mailman would find.
+    pub(super) fn read(cfg: Option<&Path>) -> Result<Self, CfgError> {
+        let site = Site::read(cfg)?;
+        let addresses = site.lmtp_addresses()?;
+        Ok(Self { site, addresses })
+    }
+}
+
+impl BackendKind {
+    /// What `storage.backend` chooses.
+    pub(super) fn by_name(&self, written: &Written<'_>) -> Result<Choice, ValueError> {
+        match (written.value.as_str(), self) {
+            (Some("sqlite"), _) => Ok(Choice::Sqlite),
+            (Some("mailman"), Self::Mailman(_)) => Ok(Choice::Kept),
+            (Some("mailman"), Self::Sqlite) => chosen(None),
+            _ => Err(written.expected("\"sqlite\" or \"mailman\"")),
+        }
+    }
+
+    /// What `mailman.config` chooses.
+    pub(super) fn by_cfg(&self, written: &Written<'_>) -> Result<Choice, ValueError> {
+        let cfg = written.read(&kind::PATH)?;
+        match self {
+            Self::Mailman(_) => Ok(Choice::Kept),
+            Self::Sqlite => chosen(Some(&cfg)),
+        }
+    }
+
+    /// The value of `storage.backend`.
+    pub(super) fn name(&self) -> Value {
+        match self {
+            Self::Sqlite => "sqlite".into(),
+            Self::Mailman(_) => "mailman".into(),
+        }
+    }
+
+    /// The value of `mailman.config`.
+    pub(super) fn cfg(&self) -> Value {
+        match self {
+            Self::Sqlite => Value::Null,
+            Self::Mailman(site) => json!(site.cfg),
+        }
+    }
+}
+
+fn chosen(cfg: Option<&Path>) -> Result<Choice, ValueError> {
+    let site = Expected::read(cfg).map_err(|why| ValueError::Mailman(why.into()))?;
+    Ok(Choice::Mailman(Box::new(site)))
+}

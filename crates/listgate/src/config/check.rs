@@ -1,0 +1,55 @@
+//! What is right for each key alone may not be right together.
+
+use super::backend::BackendKind;
+use super::error::{ConfigError, Conflict};
+use super::keys::{Config, keys};
+use super::kind;
+use crate::net::ListenAddress;
+
+impl Config {
+    /// Whether a gate can use it.
+    ///
+    /// # Errors
+    /// A value cannot be, or two do not fit together. The error names the keys and the fix.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for key in keys() {
+            (key.accept)(self).map_err(|why| ConfigError::Field {
+                key: key.name,
+                value: (key.show)(self).to_string(),
+                source: Box::new(why),
+            })?;
+        }
+        // Mailman takes any text for its owner.
+        if matches!(self.backend, BackendKind::Sqlite) {
+            kind::mailbox(&self.owner).map_err(|why| ConfigError::Field {
+                key: "site.owner",
+                value: format!("{:?}", self.owner),
+                source: Box::new(why),
+            })?;
+        }
+        Ok(self.agrees(&self.listen)?)
+    }
+
+    /// Whether the values fit together, for a gate that listens on `listen`.
+    pub(super) fn agrees(&self, listen: &[ListenAddress]) -> Result<(), Conflict> {
+        if self.max_in_flight < self.max_message_size {
+            return Err(Conflict::MessageSize {
+                message: kind::size(self.max_message_size),
+                in_flight: kind::size(self.max_in_flight),
+            });
+        }
+        let admin = self.admin.map(ListenAddress::Tcp);
+        let listen = listen.iter().map(|address| ("server.listen", address));
+        let socketmap = self.socketmap.iter().map(|address| ("socketmap.listen", address));
+        let all = listen.chain(socketmap).chain(admin.iter().map(|address| ("admin.listen", address)));
+        let mut taken: Vec<(&str, &ListenAddress)> = Vec::new();
+        // A port of 0 is another each time.
+        for (key, address) in all.filter(|(_, address)| !address.is_any_port()) {
+            if let Some(&(first, _)) = taken.iter().find(|(_, taken)| *taken == address) {
+                return Err(Conflict::Address { address: address.clone(), first, second: key });
+            }
+            taken.push((key, address));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,278 @@
+//! The table of keys. A row gives a key's documentation, field, default, kind and example, and when a change of it
+//! applies. The type [`Config`], the file, `listgate config` and the README's block are made of it: a new key is a
+//! row here.
+
+use super::backend::{BackendKind, Choice, Expected};
+use super::error::{ConfigError, ValueError};
+use super::kind::{self, RefuseAt, Written};
+use crate::model::{ListAddress, Redelivery};
+use crate::net::{ListenAddress, Peers};
+use listgate_lmtp::{BareNewline, Limits};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const fn first(examples: &[&'static str]) -> Option<&'static str> {
+    match examples {
+        [first, ..] => Some(first),
+        [] => None,
+    }
+}
+
+// A function cannot make the fields of a type.
+macro_rules! keys {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:literal $field:ident: $type:ty = $default:expr, $kind:ident, $applies:ident $(, $example:literal)?;
+    )+) => {
+        /// Everything that a gate is configured with. [`Config::new`] has the defaults.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            /// Where lists and queues live: `storage.backend`, and `mailman.config` for a Mailman site.
+            pub backend: BackendKind,
+            $(
+                $(#[doc = $doc])+
+                ///
+                #[doc = concat!("The key is `", $name, "`.")]
+                pub $field: $type,
+            )+
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { backend: BackendKind::Sqlite, $($field: $default,)+ }
+            }
+        }
+
+        /// The keys that have a field of their own.
+        static FIELDS: &[Key] = &[$(
+            Key {
+                name: $name,
+                doc: concat!($($doc, "\n"),+),
+                example: first(&[$($example)?]),
+                applies: Applies::$applies,
+                set: |config, written| {
+                    config.$field = written.read(&kind::$kind)?;
+                    Ok(())
+                },
+                show: |config| (kind::$kind.show)(&config.$field),
+                copy: |config, other| config.$field = other.$field.clone(),
+                accept: |config| (kind::$kind.accept)(&config.$field),
+            },
+        )+];
+    };
+}
+
+keys! {
+    /// Envelope sender of mail to -owner.
+    "site.owner" owner: String = "changeme@example.com".to_owned(), MAILBOX, Restart;
+    /// The list whose owners get postmaster@.
+    ///
+    /// `None`: mail to postmaster is refused.
+    "site.postmaster" postmaster: Option<ListAddress> = None, LIST, Reload, r#""staff@example.com""#;
+
+    /// Also "[::1]:8024", "unix:/path".
+    ///
+    /// Where LMTP is served; not on port 25 (RFC 2033 section 5).
+    "server.listen" listen: Vec<ListenAddress> = vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 8024)))],
+        LISTEN, Restart;
+    /// In the greeting; default: the machine's.
+    ///
+    /// It is also in a Message-ID and a Received line of ours.
+    "server.hostname" hostname: String = kind::machine_name(), HOSTNAME, Reload, r#""lists.example.com""#;
+    /// Above, connections wait to be accepted.
+    "server.max_connections" max_connections: usize = 1000, COUNT, Restart;
+    /// The next gets 421; default: half, or 100.
+    ///
+    /// Connections of one caller, which is an address, or a user of a Unix socket. `None`: half of
+    /// `server.max_connections`, and at least 100.
+    "server.max_connections_per_peer" max_connections_per_peer: Option<usize> = None, COUNT_OR_NONE, Reload, "500";
+    /// Of all mail on its way in; above, 452.
+    ///
+    /// Octets of all messages between MAIL and their outcome.
+    "server.max_in_flight" max_in_flight: u64 = 1 << 30, SIZE, Reload;
+    /// By TCP; also "all", "192.0.2.0/24".
+    ///
+    /// The networks that may connect by TCP.
+    "server.allow" allow: Peers = Peers::default(), NETWORKS, Reload;
+    /// By Unix sockets; default: every user.
+    ///
+    /// The users whose programs may connect by a Unix socket.
+    "server.allow_uids" allow_uids: Option<Vec<u32>> = None, UIDS, Reload, "[0, 102]";
+    /// Permissions of Unix sockets.
+    // Like a TCP port of this machine, it is open to all who can reach its directory.
+    "server.socket_mode" socket_mode: u32 = 0o666, MODE, Restart;
+    /// How long a stop waits for mail in flight.
+    "server.shutdown_grace" shutdown_grace: Duration = Duration::from_secs(30), TIME, Reload;
+
+    /// Or "data": 550 in the reply after the data.
+    ///
+    /// Where an address that is not one of a list's is refused.
+    "lmtp.refuse_at" refuse_at: RefuseAt = RefuseAt::Rcpt, REFUSE_AT, Reload;
+    /// The largest message.
+    ///
+    /// In octets.
+    "lmtp.max_message_size" max_message_size: u64 = Limits::default().message_size, SIZE_FROM_1, Reload;
+    /// Of a transaction.
+    "lmtp.max_recipients" max_recipients: usize = Limits::default().recipients, COUNT, Reload;
+    /// Silence between commands.
+    ///
+    /// It is also the longest wait for a peer that does not read its replies.
+    "lmtp.command_timeout" command_timeout: Duration = Limits::default().command_timeout, TIMEOUT, Reload;
+    /// Silence within the data.
+    "lmtp.data_timeout" data_timeout: Duration = Limits::default().data_timeout, TIMEOUT, Reload;
+    /// From MAIL to the final dot.
+    "lmtp.transaction_timeout" transaction_timeout: Duration = Limits::default().transaction_timeout, TIMEOUT, Reload;
+    /// Or "reject": 554 for each recipient.
+    ///
+    /// What to do with a message that has a bare CR or LF.
+    "lmtp.bare_newline" bare_newline: BareNewline = BareNewline::Keep, BARE_NEWLINE, Reload;
+    /// Whether to add a Received line.
+    "lmtp.add_received" add_received: bool = false, FLAG, Reload;
+
+    /// Begins the detail: list-confirm+TOKEN@.
+    "addresses.verp_delimiter" verp_delimiter: char = '+', DELIMITER, Reload;
+
+    /// Relative to this file; --data-dir wins.
+    ///
+    /// Where lists and queues live, unless they are a Mailman site's.
+    "storage.data_dir" data_dir: PathBuf = PathBuf::from("./var"), PATH, Restart;
+    /// Mail is deferred if less would be left.
+    ///
+    /// Octets of the file system.
+    "storage.min_free" min_free: u64 = 256 << 20, SIZE, Restart;
+
+    /// What comes again; also "mark", "off".
+    "queue.redelivery" redelivery: Redelivery = Redelivery::Suppress, REDELIVERY, Restart;
+    /// Of one queue; above, its mail is deferred.
+    "queue.max_entries" max_entries: u64 = 10_000_000, ENTRIES, Reload;
+    /// Of one queue; default: half of the space.
+    ///
+    /// Octets of one queue, above which its mail is deferred. `None`: half of the space that it could have.
+    "queue.max_size" max_octets: Option<u64> = None, SIZE_OR_NONE, Reload, r#""10GiB""#;
+
+    /// /metrics, /health, /ready over HTTP.
+    ///
+    /// `None`: they are not served.
+    "admin.listen" admin: Option<SocketAddr> = None, TCP_ADDRESS, Restart, r#""127.0.0.1:8025""#;
+
+    /// Postfix asks it for addresses.
+    ///
+    /// Where socketmap is served; empty: nowhere.
+    "socketmap.listen" socketmap: Vec<ListenAddress> = Vec::new(), ADDRESSES, Restart, r#"["127.0.0.1:8026"]"#;
+
+    /// True: a***@example.org.
+    ///
+    /// Whether the log has addresses in part only.
+    "log.mask_addresses" mask_addresses: bool = false, FLAG, Reload;
+}
+
+/// The keys that choose the backend. They set one field together.
+static BACKEND: &[Key] = &[
+    Key {
+        name: "storage.backend",
+        doc: "Or \"mailman\": a GNU Mailman 3 site's",
+        example: None,
+        applies: Applies::Restart,
+        set: |config, written| {
+            config.choose(config.backend.by_name(written)?);
+            Ok(())
+        },
+        show: |config| config.backend.name(),
+        copy: |config, other| config.backend = other.backend.clone(),
+        accept: |_| Ok(()),
+    },
+    Key {
+        name: "mailman.config",
+        doc: "Default: where Mailman looks for it",
+        example: Some("\"/etc/mailman3/mailman.cfg\""),
+        applies: Applies::Restart,
+        set: |config, written| {
+            config.choose(config.backend.by_cfg(written)?);
+            Ok(())
+        },
+        show: |config| config.backend.cfg(),
+        copy: |config, other| config.backend = other.backend.clone(),
+        accept: |_| Ok(()),
+    },
+];
+
+/// Every key.
+pub(crate) fn keys() -> impl Iterator<Item = &'static Key> + Clone {
+    BACKEND.iter().chain(FIELDS)
+}
+
+impl Config {
+    /// The defaults, with everything kept in `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: data_dir.into(), ..Self::default() }
+    }
+    /// Uses a Mailman site, as its own configuration says: where it expects mail, how it reads addresses, and whom it
+    /// names as its owner. `cfg` is its mailman.cfg; `None`: where Mailman would look for it.
+    ///
+    /// # Errors
+    /// Mailman could not use it either, or its database is not supported: file, section and key are named.
+    pub fn follow_mailman(&mut self, cfg: Option<&Path>) -> Result<(), ConfigError> {
+        let site = Expected::read(cfg).map_err(|why| ConfigError::Mailman(why.into()))?;
+        self.choose(Choice::Mailman(Box::new(site)));
+        Ok(())
+    }
+
+    fn choose(&mut self, choice: Choice) {
+        match choice {
+            Choice::Kept => {}
+            Choice::Sqlite => self.backend = BackendKind::Sqlite,
+            Choice::Mailman(expected) => {
+                let Expected { site, addresses } = *expected;
+                self.listen = addresses.into_iter().map(ListenAddress::Tcp).collect();
+                self.owner.clone_from(&site.site_owner);
+                self.verp_delimiter = site.verp_delimiter;
+                self.backend = BackendKind::Mailman(Arc::new(site));
+            }
+        }
+    }
+}
+
+/// When a change of a key applies to a running gate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Applies {
+    /// At SIGHUP, to the connections from then on.
+    Reload,
+    /// At the next start.
+    Restart,
+}
+
+/// A key of the configuration, and the field of [`Config`] that it sets.
+pub(crate) struct Key {
+    /// `table.key`
+    pub(crate) name: &'static str,
+    /// What it is; the first line is the comment beside it in the reference.
+    pub(crate) doc: &'static str,
+    /// A value for the reference, where the default is none, or another on each machine.
+    pub(crate) example: Option<&'static str>,
+    pub(crate) applies: Applies,
+    pub(crate) set: fn(&mut Config, &Written<'_>) -> Result<(), ValueError>,
+    /// The value as JSON, which writes text, numbers and lists of them as TOML does; null where it is not set.
+    pub(crate) show: fn(&Config) -> Value,
+    /// Sets the value that another configuration has.
+    pub(crate) copy: fn(&mut Config, &Config),
+    /// Whether the value can be, wherever it came from.
+    pub(crate) accept: fn(&Config) -> Result<(), ValueError>,
+}
+
+impl Key {
+    /// Table and key within it.
+    pub(crate) fn parts(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').expect("a key is in a table")
+    }
+
+    /// A value that it may have, as TOML.
+    pub(crate) fn example(&self) -> String {
+        match self.example {
+            Some(example) => example.to_owned(),
+            None => (self.show)(&Config::default()).to_string(),
+        }
+    }
+}

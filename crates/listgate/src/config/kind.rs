@@ -1,0 +1,331 @@
+//! Kinds of values: how a value is read from TOML, shown again, and which ones are accepted.
+
+use super::error::ValueError;
+use crate::model::{ListAddress, Redelivery};
+use crate::net::{ListenAddress, Peers};
+use bytesize::ByteSize;
+use listgate_lmtp::{BareNewline, Mailbox, is_domain_name};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// Where an address that is not one of a list's is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefuseAt {
+    /// In the reply to RCPT, so that a mail server can verify addresses with us.
+    Rcpt,
+    /// In the recipient's reply after the data; every address is then accepted at RCPT.
+    Data,
+}
+
+/// A value as the file has it.
+pub(crate) struct Written<'f> {
+    pub(super) value: &'f DeValue<'f>,
+    /// The folder of the file, to which paths are relative.
+    pub(super) base: &'f Path,
+    /// A value that the key may have.
+    pub(super) example: String,
+}
+
+impl Written<'_> {
+    /// The value as one of its kind, if that is accepted.
+    pub(super) fn read<T>(&self, kind: &Kind<T>) -> Result<T, ValueError> {
+        let value = (kind.read)(self)?;
+        (kind.accept)(&value)?;
+        Ok(value)
+    }
+
+    /// The error for a value of another type, or one that there is not.
+    pub(super) fn expected(&self, expected: &'static str) -> ValueError {
+        ValueError::Expected { expected, example: self.example.clone() }
+    }
+
+    fn text(&self, expected: &'static str) -> Result<&str, ValueError> {
+        self.value.as_str().ok_or_else(|| self.expected(expected))
+    }
+
+    fn number<N: TryFrom<u64>>(&self) -> Result<N, ValueError> {
+        number(self.value).ok_or_else(|| self.expected("a whole number without quotes"))
+    }
+
+    /// In octets.
+    fn size(&self) -> Result<u64, ValueError> {
+        let size = match self.value {
+            DeValue::String(text) => text.parse::<ByteSize>().ok().map(|size| size.as_u64()),
+            value => number(value),
+        };
+        size.ok_or_else(|| self.expected("a size"))
+    }
+
+    fn time(&self) -> Result<Duration, ValueError> {
+        let text = self.text("a time in quotes")?;
+        let example = self.example.clone();
+        humantime::parse_duration(text).map_err(|source| ValueError::Time { example, source })
+    }
+
+    fn texts(&self) -> Result<Vec<&str>, ValueError> {
+        let items = self.value.as_array().map(|items| items.iter().map(|item| item.get_ref().as_str()));
+        items.and_then(Iterator::collect).ok_or_else(|| self.expected("a list of texts in brackets"))
+    }
+
+    fn addresses(&self) -> Result<Vec<ListenAddress>, ValueError> {
+        let texts = self.texts()?;
+        let parse = |text: &&str| {
+            let address = text.parse().map_err(|why| one_of(text, texts.len(), ValueError::Address(why)))?;
+            Ok(match address {
+                ListenAddress::Unix(path) => ListenAddress::Unix(self.base.join(path)),
+                tcp @ ListenAddress::Tcp(_) => tcp,
+            })
+        };
+        texts.iter().map(parse).collect()
+    }
+
+    fn flag(&self) -> Result<bool, ValueError> {
+        self.value.as_bool().ok_or_else(|| self.expected("true or false without quotes"))
+    }
+}
+
+/// The error of one item of a list, with the item where there are others.
+fn one_of(item: &str, items: usize, why: ValueError) -> ValueError {
+    match items {
+        1 => why,
+        _ => ValueError::Item { item: format!("{item:?}"), source: Box::new(why) },
+    }
+}
+
+fn number<N: TryFrom<u64>>(value: &DeValue<'_>) -> Option<N> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()?.try_into().ok()
+}
+
+/// A kind of value.
+pub(super) struct Kind<T> {
+    pub(super) read: fn(&Written<'_>) -> Result<T, ValueError>,
+    /// As JSON; null where it is not set.
+    pub(super) show: fn(&T) -> Value,
+    /// Whether the value can be.
+    pub(super) accept: fn(&T) -> Result<(), ValueError>,
+}
+
+pub(super) const MAILBOX: Kind<String> = Kind {
+    read: |written| mailbox(written.text("an address in quotes")?).map(|mailbox| mailbox.to_string()),
+    show: |address| json!(address),
+    accept: |_| Ok(()),
+};
+
+pub(super) fn mailbox(text: &str) -> Result<Mailbox, ValueError> {
+    text.parse().map_err(ValueError::Mailbox)
+}
+
+pub(super) const LIST: Kind<Option<ListAddress>> = Kind {
+    read: |written| Ok(Some(written.text("the address of a list in quotes")?.parse()?)),
+    show: |list| json!(list),
+    accept: |_| Ok(()),
+};
+
+pub(super) const HOSTNAME: Kind<String> = Kind {
+    read: |written| written.text("a host name in quotes").map(str::to_owned),
+    show: |name| json!(name),
+    accept: |name| match is_domain_name(name) {
+        true => Ok(()),
+        false => Err(expected("a host name in quotes", "\"lists.example.com\"")),
+    },
+};
+
+pub(super) const LISTEN: Kind<Vec<ListenAddress>> = Kind {
+    accept: |addresses| match addresses.is_empty() {
+        false => Ok(()),
+        true => Err(ValueError::TooLittle { least: "one address, such as [\"127.0.0.1:8024\"]" }),
+    },
+    ..ADDRESSES
+};
+
+pub(super) const ADDRESSES: Kind<Vec<ListenAddress>> = Kind {
+    read: |written| written.addresses(),
+    show: |addresses| addresses.iter().map(ToString::to_string).collect(),
+    accept: |_| Ok(()),
+};
+
+pub(super) const TCP_ADDRESS: Kind<Option<SocketAddr>> = Kind {
+    read: |written| {
+        let expected = "a TCP address in quotes";
+        written.text(expected)?.parse().map(Some).map_err(|_| written.expected(expected))
+    },
+    show: |address| json!(address),
+    accept: |_| Ok(()),
+};
+
+pub(super) const NETWORKS: Kind<Peers> = Kind {
+    read: |written| {
+        let texts = written.texts()?;
+        Peers::new(&texts).map_err(ValueError::Network)
+    },
+    show: |peers| json!(peers.words()),
+    accept: |_| Ok(()),
+};
+
+pub(super) const UIDS: Kind<Option<Vec<u32>>> = Kind {
+    read: |written| {
+        let uids = written.value.as_array().map(|items| items.iter().map(|item| number(item.get_ref())));
+        let uids = uids.and_then(Iterator::collect);
+        uids.map(Some).ok_or_else(|| written.expected("a list of user ids in brackets, without quotes"))
+    },
+    show: |uids| json!(uids),
+    accept: |_| Ok(()),
+};
+
+pub(super) const MODE: Kind<u32> = Kind {
+    read: |written| {
+        let octal = written.value.as_str().and_then(|text| u32::from_str_radix(text, 8).ok());
+        octal.ok_or_else(|| written.expected("permissions in octal and in quotes"))
+    },
+    show: |mode| format!("{mode:04o}").into(),
+    accept: |mode| match *mode <= 0o777 {
+        true => Ok(()),
+        false => Err(expected("permissions in octal and in quotes", "\"0660\"")),
+    },
+};
+
+pub(super) const COUNT: Kind<usize> = Kind {
+    read: |written| written.number(),
+    show: |count| json!(count),
+    accept: |count| at_least_one(*count > 0),
+};
+
+pub(super) const COUNT_OR_NONE: Kind<Option<usize>> = Kind {
+    read: |written| written.number().map(Some),
+    show: |count| json!(count),
+    accept: |count| at_least_one(*count != Some(0)),
+};
+
+pub(super) const ENTRIES: Kind<u64> = Kind {
+    read: |written| written.number(),
+    show: |count| json!(count),
+    accept: |count| at_least_one(*count > 0),
+};
+
+pub(super) const SIZE: Kind<u64> =
+    Kind { read: |written| written.size(), show: |octets| size(*octets).into(), accept: |_| Ok(()) };
+
+pub(super) const SIZE_FROM_1: Kind<u64> = Kind { accept: |octets| at_least_one_octet(*octets > 0), ..SIZE };
+
+pub(super) const SIZE_OR_NONE: Kind<Option<u64>> = Kind {
+    read: |written| written.size().map(Some),
+    show: |octets| octets.map_or(Value::Null, |octets| size(octets).into()),
+    accept: |octets| at_least_one_octet(*octets != Some(0)),
+};
+
+pub(super) const TIME: Kind<Duration> = Kind {
+    read: |written| written.time(),
+    show: |time| humantime::format_duration(*time).to_string().into(),
+    accept: |_| Ok(()),
+};
+
+/// A time after which a session is over.
+pub(super) const TIMEOUT: Kind<Duration> = Kind {
+    accept: |time| match *time >= Duration::from_secs(1) {
+        true => Ok(()),
+        false => Err(ValueError::TooLittle { least: "\"1s\"" }),
+    },
+    ..TIME
+};
+
+pub(super) const FLAG: Kind<bool> =
+    Kind { read: |written| written.flag(), show: |flag| json!(flag), accept: |_| Ok(()) };
+
+pub(super) const DELIMITER: Kind<char> = Kind {
+    read: |written| {
+        let mut characters = written.value.as_str().unwrap_or_default().chars();
+        match (characters.next(), characters.next()) {
+            (Some(delimiter), None) => Ok(delimiter),
+            _ => Err(written.expected("one character in quotes")),
+        }
+    },
+    show: |delimiter| json!(delimiter),
+    accept: |delimiter| {
+        let can_be_in_a_name = matches!(delimiter, '-' | '@' | '.' | '"' | '\\');
+        match delimiter.is_ascii_punctuation() && !can_be_in_a_name {
+            true => Ok(()),
+            false => Err(expected("a character that no list has in its name", "\"+\"")),
+        }
+    },
+};
+
+pub(super) const REFUSE_AT: Kind<RefuseAt> = Kind {
+    read: |written| match written.value.as_str() {
+        Some("rcpt") => Ok(RefuseAt::Rcpt),
+        Some("data") => Ok(RefuseAt::Data),
+        _ => Err(written.expected("\"rcpt\" or \"data\"")),
+    },
+    show: |at| match at {
+        RefuseAt::Rcpt => "rcpt".into(),
+        RefuseAt::Data => "data".into(),
+    },
+    accept: |_| Ok(()),
+};
+
+pub(super) const BARE_NEWLINE: Kind<BareNewline> = Kind {
+    read: |written| match written.value.as_str() {
+        Some("keep") => Ok(BareNewline::Keep),
+        Some("reject") => Ok(BareNewline::Reject),
+        _ => Err(written.expected("\"keep\" or \"reject\"")),
+    },
+    show: |bare_newline| match bare_newline {
+        BareNewline::Keep => "keep".into(),
+        BareNewline::Reject => "reject".into(),
+    },
+    accept: |_| Ok(()),
+};
+
+pub(super) const REDELIVERY: Kind<Redelivery> = Kind {
+    read: |written| match written.value.as_str() {
+        Some("suppress") => Ok(Redelivery::Suppress),
+        Some("mark") => Ok(Redelivery::Mark),
+        Some("off") => Ok(Redelivery::Off),
+        _ => Err(written.expected("\"suppress\", \"mark\" or \"off\"")),
+    },
+    show: |redelivery| match redelivery {
+        Redelivery::Suppress => "suppress".into(),
+        Redelivery::Mark => "mark".into(),
+        Redelivery::Off => "off".into(),
+    },
+    accept: |_| Ok(()),
+};
+
+pub(super) const PATH: Kind<PathBuf> = Kind {
+    read: |written| written.text("a path in quotes").map(|path| written.base.join(path)),
+    show: |path| json!(path.to_string_lossy()),
+    accept: |_| Ok(()),
+};
+
+fn expected(expected: &'static str, example: &str) -> ValueError {
+    ValueError::Expected { expected, example: example.to_owned() }
+}
+
+fn at_least_one(is: bool) -> Result<(), ValueError> {
+    if is { Ok(()) } else { Err(ValueError::TooLittle { least: "1" }) }
+}
+
+fn at_least_one_octet(is: bool) -> Result<(), ValueError> {
+    if is { Ok(()) } else { Err(ValueError::TooLittle { least: "\"1B\", which is one octet" }) }
+}
+
+/// Octets in the largest unit that divides them, so that nothing is rounded.
+pub(super) fn size(octets: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(bits, _)| octets > 0 && octets.is_multiple_of(1 << bits));
+    let (bits, unit) = unit.unwrap_or((0, "B"));
+    format!("{}{unit}", octets >> bits)
+}
+
+/// The name of this machine, looked up once.
+pub(super) fn machine_name() -> String {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if is_domain_name(&name) { name } else { "localhost".to_owned() }
+    });
+    NAME.clone()
+}

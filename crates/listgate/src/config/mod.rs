@@ -1,0 +1,55 @@
+//! The configuration: a table of keys (`keys.rs`), what their values may be (`kind.rs`), and the TOML file that sets
+//! them (`file.rs`).
+
+mod backend;
+mod check;
+mod error;
+mod file;
+mod keys;
+mod kind;
+mod reference;
+mod reload;
+
+pub use backend::BackendKind;
+pub use error::{ConfigError, Conflict, ValueError};
+pub(crate) use file::Lines;
+pub use keys::Config;
+pub(crate) use keys::keys;
+pub use kind::RefuseAt;
+pub(crate) use reference::{reference, setting};
+pub use reload::Reload;
+
+use crate::capacity::Bounds;
+use listgate_lmtp::Limits;
+
+impl Config {
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            min_free: self.min_free,
+            max_in_flight: self.max_in_flight,
+            max_entries: self.max_entries,
+            max_octets: self.max_octets,
+        }
+    }
+
+    /// Connections that one caller may have: what one mail server may well need, and no more than half of all.
+    pub(crate) fn max_connections_per_caller(&self) -> usize {
+        // Postfix has no more than a hundred processes by default.
+        self.max_connections_per_peer.unwrap_or((self.max_connections / 2).max(100))
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let defaults = Limits::default();
+        // More recipients take more commands to name them.
+        let commands = u32::try_from(self.max_recipients).unwrap_or(u32::MAX).saturating_mul(10);
+        Limits {
+            commands: commands.max(defaults.commands),
+            message_size: self.max_message_size,
+            recipients: self.max_recipients,
+            command_timeout: self.command_timeout,
+            data_timeout: self.data_timeout,
+            transaction_timeout: self.transaction_timeout,
+            ..defaults
+        }
+    }
+}

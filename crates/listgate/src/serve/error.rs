@@ -1,0 +1,31 @@
+//! Why a gate cannot be opened, or had to end.
+
+use crate::config::ConfigError;
+use std::error::Error;
+use std::io;
+
+/// Why a gate cannot be opened, or had to end. Its text and its sources name the thing and the fix.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory, or the Mailman site, cannot be used; another gate may hold it.
+    #[error(transparent)]
+    Backend(Box<dyn Error + Send + Sync>),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(Box<dyn Error + Send + Sync>),
+    /// The system refused something else.
+    #[error("cannot {operation}")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The disk failed a sync, or the store panicked; the log says more.
+    #[error("the store has failed, as the log says")]
+    Failed,
+}

@@ -1,0 +1,98 @@
+//! What a gate runs with: the settings of now, and what outlives a reload of them.
+
+use crate::backends::{Addresses, Backend};
+use crate::capacity::Capacity;
+use crate::config::{Config, Reload};
+use crate::directory::Directory;
+use crate::intake::{DeliveryKeys, Intake};
+use crate::lmtp_server::Shared;
+use crate::message::Spool;
+use crate::metrics::Metrics;
+use crate::model::Clock;
+use crate::net::{Admission, AdmissionRules};
+use crate::services::Services;
+use listgate_lmtp::Settings;
+use std::sync::Arc;
+
+/// What outlives a reload of the settings.
+pub(super) struct Parts {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) spool: Spool,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+}
+
+/// The settings that a gate runs with, and what its connections share. A connection keeps what it began with.
+pub(super) struct Running {
+    pub(super) config: Config,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Running {
+    pub(super) fn new(config: Config, parts: Parts) -> Self {
+        let keys = Arc::new(DeliveryKeys::new());
+        let (admission, capacity) =
+            (Admission::new(admission(&config)), Arc::new(Capacity::new(config.bounds())));
+        let shared = shared(&config, parts, keys, admission, capacity);
+        Self { config, shared: Arc::new(shared) }
+    }
+
+    /// The same gate with the settings of `new`, as far as they can change while it runs.
+    pub(super) fn reloaded(&self, new: Config) -> (Self, Reload) {
+        let (config, reload) = self.config.reloaded(new);
+        let Intake { services, spool, keys, clock, .. } = &self.shared.intake;
+        let parts = Parts {
+            backend: Arc::clone(&services.backend),
+            spool: spool.clone(),
+            metrics: Arc::clone(&services.metrics),
+            clock: clock.clone(),
+        };
+        let admission = services.admission.with_rules(admission(&config));
+        let capacity = Arc::new(services.capacity.with_bounds(config.bounds()));
+        let shared = shared(&config, parts, Arc::clone(keys), admission, capacity);
+        (Self { config, shared: Arc::new(shared) }, reload)
+    }
+}
+
+fn admission(config: &Config) -> AdmissionRules {
+    AdmissionRules {
+        allow: config.allow.clone(),
+        allow_uids: config.allow_uids.clone(),
+        most: config.max_connections_per_caller(),
+    }
+}
+
+fn shared(
+    config: &Config,
+    parts: Parts,
+    keys: Arc<DeliveryKeys>,
+    admission: Admission,
+    capacity: Arc<Capacity>,
+) -> Shared {
+    let Parts { backend, spool, metrics, clock } = parts;
+    let store = Arc::clone(&backend) as Arc<dyn Addresses>;
+    let services = Services {
+        directory: Directory::new(config, store, Arc::clone(&capacity)),
+        backend,
+        capacity,
+        metrics,
+        admission,
+        mask_addresses: config.mask_addresses,
+        write_timeout: config.command_timeout,
+    };
+    let settings = Settings {
+        hostname: config.hostname.clone(),
+        software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
+        bare_newline: config.bare_newline,
+        limits: config.limits(),
+    };
+    let intake = Intake {
+        services: Arc::new(services),
+        spool,
+        keys,
+        hostname: config.hostname.clone(),
+        add_received: config.add_received,
+        clock,
+    };
+    Shared { intake, settings: Arc::new(settings) }
+}
