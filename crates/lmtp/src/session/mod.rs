@@ -1,82 +1,18 @@
 //! The server's half of a session (RFC 2033; RFC 5321 section 4.1).
 
+mod event;
+mod settings;
+
 use crate::command::{self, Command, Sender};
 use crate::data::{DataReader, Piece};
-use crate::limits::{self, Limits};
+use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::ForwardPath;
 use crate::per_recipient::PerRecipient;
 use crate::reply::{Refusal, encode_line};
+pub use event::{Event, Refused};
+pub use settings::{BareNewline, Settings};
 use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
-
-/// What a server is, the same for all its sessions.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The name in the greeting and in the reply to LHLO (RFC 5321 section 4.2). In a reply whatever
-    /// is not printable ASCII becomes `?`.
-    pub hostname: String,
-    /// What follows the name in the greeting.
-    pub software: String,
-    /// What to do with a message that has a bare CR or LF (RFC 5321 section 2.3.8).
-    pub bare_newline: BareNewline,
-    /// The bounds an operator chooses.
-    pub limits: Limits,
-}
-
-/// What to do with a CR or LF in message data that is not part of a CR LF. It never ends the data.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BareNewline {
-    /// Take the message as it is.
-    Keep,
-    /// 554 5.6.0 for each recipient.
-    Reject,
-}
-
-/// What a session asks or tells its caller.
-///
-/// After `Mail` and `Recipient` the session waits for [`Session::accept_mail`] or
-/// [`Session::accept`], or [`Session::refuse`]; after `Complete` for [`Session::finish`] or
-/// [`Session::fail`]. An accepted `Mail` ends with exactly one of `Complete`, `Refused` of the message,
-/// `Abandoned`, `Close`.
-#[derive(Debug)]
-pub enum Event<'i, R> {
-    /// A message is announced (RFC 5321 section 4.1.1.2). Asks.
-    Mail(Sender),
-    /// A recipient is named (RFC 5321 section 4.1.1.3). Asks.
-    Recipient(ForwardPath),
-    /// Octets of the message, dots unstuffed, straight from the input.
-    Body(&'i [u8]),
-    /// The message is whole. Asks for one outcome for each accepted recipient (RFC 2033 section 4.2).
-    Complete(PerRecipient<R>),
-    /// The message is too large, or refused for its newlines, and has not ended: drop what you have of
-    /// it. `Refused` follows at its end, when it is known for which of the two.
-    Unwanted,
-    /// The session has refused something by itself, and its reply is in the output.
-    Refused {
-        /// What it was.
-        what: Refused,
-        /// What the peer is told.
-        why: Refusal,
-    },
-    /// There will be no message (RSET, LHLO): drop what you have.
-    Abandoned,
-    /// Write the output now, before more of the input is looked at (RFC 2920 section 3.2). Also after
-    /// the outcomes of a message.
-    Flush,
-    /// Write the output and close. Nothing follows.
-    Close,
-}
-
-/// What a session refuses by itself, for its settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// A MAIL that declares too large a message.
-    Mail(Sender),
-    /// A recipient beyond those that a transaction may have.
-    Recipient(ForwardPath),
-    /// The message, for each accepted recipient: it is too large, or has bare newlines.
-    Message,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
