@@ -1,6 +1,7 @@
 //! The server's half of a session (RFC 2033; RFC 5321 section 4.1).
 
 mod event;
+mod replies;
 mod settings;
 
 use crate::command::{self, Command, Sender};
@@ -9,8 +10,9 @@ use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::ForwardPath;
 use crate::per_recipient::PerRecipient;
-use crate::reply::{Refusal, encode_line};
+use crate::reply::Refusal;
 pub use event::{Event, Refused};
+use replies::Replies;
 pub use settings::{BareNewline, Settings};
 use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
 
@@ -63,18 +65,15 @@ pub struct Session<R, P> {
     transaction_until: Option<Instant>,
     draining: bool,
     stopped: bool,
-    /// Something in `out` must not wait for more input.
-    flush: bool,
-    out: Vec<u8>,
+    replies: Replies,
     proof: PhantomData<fn(P)>,
 }
 
 impl<R, P: fmt::Display> Session<R, P> {
     /// A session with its greeting waiting in [`output`](Self::output).
     pub fn new(settings: Arc<Settings>) -> Self {
-        let mut out = Vec::new();
-        encode_line(&mut out, 220, b' ', None, &format!("{} {}", settings.hostname, settings.software));
         Self {
+            replies: Replies::greeting(&settings),
             settings,
             state: State::Greeting,
             lines: LineReader::new(limits::COMMAND_LINE),
@@ -93,8 +92,6 @@ impl<R, P: fmt::Display> Session<R, P> {
             transaction_until: None,
             draining: false,
             stopped: false,
-            flush: false,
-            out,
             proof: PhantomData,
         }
     }
@@ -112,7 +109,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         assert!(!self.asked(), "an event that asks is answered before the next");
         loop {
             // Before the next wait begins: the time it takes to write is not the peer's.
-            if std::mem::take(&mut self.flush) {
+            if self.replies.take_flush() {
                 return Some(Event::Flush);
             }
             if let Some(event) = self.ending(now) {
@@ -144,7 +141,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// What is to be written: whole reply lines. The caller empties it.
     pub fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.out
+        self.replies.lines()
     }
 
     /// The name the peer gave with LHLO, printable and at most [`limits::COMMAND_LINE`] octets; empty
@@ -191,7 +188,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.state = State::Envelope;
         self.accepted.clear();
         self.transaction += 1;
-        self.reply(250, (1, 0), "Sender ok");
+        self.replies.add(250, (1, 0), "Sender ok");
     }
 
     /// Answers [`Event::Recipient`] with 250; `recipient` comes back in [`Event::Complete`].
@@ -203,7 +200,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.state = State::Envelope;
         self.idle_commands = 0;
         self.accepted.push(recipient);
-        self.reply(250, (1, 5), "Recipient ok");
+        self.replies.add(250, (1, 5), "Recipient ok");
     }
 
     /// Answers [`Event::Mail`] or [`Event::Recipient`] with a refusal. It does not count as an error
@@ -220,7 +217,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             State::AskedRecipient => self.state = State::Envelope,
             other => panic!("refuse answers MAIL or RCPT, and the session is at {other:?}"),
         }
-        why.encode(&mut self.out);
+        self.replies.refuse(why);
     }
 
     /// Answers [`Event::Complete`]: one reply for each recipient, in order. The only writer of a 250
@@ -232,14 +229,8 @@ impl<R, P: fmt::Display> Session<R, P> {
         assert_eq!(self.state, State::AskedOutcomes);
         assert_eq!(self.transaction, outcomes.transaction(), "outcomes of another transaction");
         assert_eq!(self.owed, outcomes.iter().len(), "a transaction's length does not change");
-        for outcome in outcomes {
-            match outcome {
-                Ok(proof) => self.reply(250, (0, 0), &format!("Ok: {proof}")),
-                Err(refusal) => refusal.encode(&mut self.out),
-            }
-        }
+        self.replies.outcomes(outcomes);
         self.reset();
-        self.flush = true;
     }
 
     /// Answers [`Event::Complete`] with the same refusal for every recipient, one reply each.
@@ -248,19 +239,12 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// When that is not what was asked.
     pub fn fail(&mut self, why: &Refusal) {
         assert_eq!(self.state, State::AskedOutcomes);
-        for _ in 0..self.owed {
-            why.encode(&mut self.out);
-        }
+        self.replies.refuse_each(self.owed, why);
         self.reset();
-        self.flush = true;
     }
 
     fn asked(&self) -> bool {
         matches!(self.state, State::AskedMail | State::AskedRecipient | State::AskedOutcomes)
-    }
-
-    fn reply(&mut self, code: u16, (subject, detail): (u16, u16), text: &str) {
-        encode_line(&mut self.out, code, b' ', Some((subject, detail)), text);
     }
 
     /// Ends the session for time or shutdown; begins the wait where none has begun.
@@ -283,13 +267,14 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     fn close<'i>(&mut self, why: &Refusal) -> Event<'i, R> {
-        why.encode(&mut self.out);
+        self.replies.refuse(why);
         self.closed()
     }
 
     fn closed<'i>(&mut self) -> Event<'i, R> {
         self.state = State::Closed;
-        self.flush = false;
+        // The caller writes the output before it closes; a flush of its own would say the same twice.
+        self.replies.take_flush();
         Event::Close
     }
 
@@ -323,7 +308,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             Ok(Command::Rset) => self.rset(),
             Ok(Command::Lhlo(name)) => self.lhlo(name),
             Ok(Command::Quit) => {
-                self.reply(221, (0, 0), "Bye");
+                self.replies.add(221, (0, 0), "Bye");
                 Some(self.closed())
             }
             Ok(Command::Data) => self.begin_data(),
@@ -343,8 +328,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     fn informed<'i>(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Option<Event<'i, R>> {
         self.idle_commands += 1;
-        self.reply(code, enhanced, text);
-        self.flush = true;
+        self.replies.add_now(code, enhanced, text);
         None
     }
 
@@ -362,8 +346,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// Refuses a command that is no mistake: its sender pipelined it, and could not know better.
     fn decline(&mut self, why: &Refusal) {
-        why.encode(&mut self.out);
-        self.flush = true;
+        self.replies.refuse_now(why);
     }
 
     /// Refuses RCPT or DATA outside a transaction. Behind a MAIL that failed it is no mistake.
@@ -382,13 +365,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.idle_commands += 1;
         name.clone_into(&mut self.peer_name);
         self.reset();
-        let settings = Arc::clone(&self.settings);
-        let size = format!("SIZE {}", settings.limits.message_size);
-        for word in [settings.hostname.as_str(), "PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME"] {
-            encode_line(&mut self.out, 250, b'-', None, word);
-        }
-        encode_line(&mut self.out, 250, b' ', None, &size);
-        self.flush = true;
+        self.replies.capabilities(&self.settings);
         open.then_some(Event::Abandoned)
     }
 
@@ -398,7 +375,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             self.reset();
         }
         self.mail_failed = false;
-        self.reply(250, (0, 0), "Ok");
+        self.replies.add(250, (0, 0), "Ok");
         open.then_some(Event::Abandoned)
     }
 
@@ -438,7 +415,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     fn refuses<'i>(&mut self, what: Refused, why: Refusal) -> Event<'i, R> {
-        why.encode(&mut self.out);
+        self.replies.refuse(&why);
         Event::Refused { what, why }
     }
 
@@ -448,8 +425,7 @@ impl<R, P: fmt::Display> Session<R, P> {
                 self.state = State::Data;
                 self.idle_commands = 0;
                 self.data = DataReader::new();
-                encode_line(&mut self.out, 354, b' ', None, "End data with <CR><LF>.<CR><LF>");
-                self.flush = true;
+                self.replies.go_ahead();
                 None
             }
             // A client that pipelines cannot know that all its recipients were refused.
