@@ -122,15 +122,15 @@
 //! | RFC 5321 4.5.2: transparency of dots | `data::DataReader`, `data::DataWriter` | `data::tests::what_is_written_is_read`, `properties::a_message_arrives_as_it_was_sent` |
 //! | RFC 5321 4.5.3.1.4: long command lines | `line::LineReader`, [`limits`] | `dialogue::an_overlong_line_is_one_error_however_it_arrives` |
 //! | RFC 5321 4.5.3.1.10: too many recipients are 452 | `session::rcpt` | `outcomes::too_many_recipients_are_452_and_the_others_are_served` |
-//! | RFC 5321 4.5.3.2: timeouts | `session::ending` | `time::a_command_has_its_time`, `time::in_data_each_piece_begins_the_wait_anew` |
-//! | RFC 1870 3: the syntax of SIZE; stuffed dots are not counted | `command::declared_size`, `session::text` | `parameters::size_and_body_are_known`, `sizes::stuffed_dots_are_not_counted` |
+//! | RFC 5321 4.5.3.2: timeouts | `session::end_if_due` | `time::a_command_has_its_time`, `time::in_data_each_piece_begins_the_wait_anew` |
+//! | RFC 1870 3: the syntax of SIZE; stuffed dots are not counted | `command::declared_size`, `session::message::text` | `parameters::size_and_body_are_known`, `sizes::stuffed_dots_are_not_counted` |
 //! | RFC 1870 6.1: 552 at MAIL where the declared size is too large | `session::mail` | `sizes::a_declared_size_over_the_limit_is_552_at_mail` |
-//! | RFC 1870 6.3: SIZE does not say where the message ends | `session::text` | `sizes::a_wrong_declaration_changes_nothing` |
+//! | RFC 1870 6.3: SIZE does not say where the message ends | `session::message::text` | `sizes::a_wrong_declaration_changes_nothing` |
 //! | RFC 2034 4: enhanced codes of the code's class, not on greetings, LHLO and 354 | [`Refusal`], `reply::encode_line` | `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed`, `dialogue::a_message_is_delivered_and_the_session_quits` |
 //! | RFC 2920 3.1: a client groups commands only where the server pipelines | `client::write_planned` | `client::commands_are_grouped_only_where_the_server_said_so` |
 //! | RFC 2920 3.1: a MAIL may share a packet with a final dot | `data::DataReader` | `pipelining::a_whole_session_in_one_packet_is_answered_in_order` |
 //! | RFC 2920 3.2: answers in order, those that may not wait at once | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_pieces_of_the_input_do_not_matter` |
-//! | No RFC: errors, and commands without a message, end the session | `session::error`, `session::command` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
+//! | No RFC: errors, and commands without a message, end the session | `session::refuse_and_count`, `session::command` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
 //! | RFC 6152 2, 3: BODY, and eight bits are kept | `command::check_body`, `data::DataReader` | `parameters::size_and_body_are_known`, `properties::a_message_arrives_as_it_was_sent` |
 #![forbid(unsafe_code)]
 

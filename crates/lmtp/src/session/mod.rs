@@ -1,34 +1,31 @@
 //! The server's half of a session (RFC 2033; RFC 5321 section 4.1).
 
 mod event;
+mod message;
 mod replies;
 mod settings;
+mod state;
 
 use crate::command::{self, Command, Sender};
-use crate::data::{DataReader, Piece};
 use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::ForwardPath;
 use crate::per_recipient::PerRecipient;
 use crate::reply::Refusal;
 pub use event::{Event, Refused};
+use message::{Message, Part, too_large};
 use replies::Replies;
 pub use settings::{BareNewline, Settings};
+use state::{State, Transaction};
 use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// LHLO has not been said.
-    Greeting,
-    /// Between transactions.
-    Idle,
-    /// MAIL was accepted; RCPT or DATA may follow.
-    Envelope,
-    Data,
-    AskedMail,
-    AskedRecipient,
-    AskedOutcomes,
-    Closed,
+/// What came of looking at the input.
+enum Step<'i, R> {
+    /// It is used up.
+    NeedInput,
+    /// Something was read, and the caller need not know: look again.
+    Again,
+    Emit(Event<'i, R>),
 }
 
 /// A server's session: octets in, events out, answers in, octets out. It reads no clock and does no
@@ -40,21 +37,16 @@ enum State {
 #[derive(Debug)]
 pub struct Session<R, P> {
     settings: Arc<Settings>,
-    state: State,
+    state: State<R>,
     lines: LineReader,
-    data: DataReader,
+    replies: Replies,
     peer_name: String,
-    accepted: Vec<R>,
     /// Numbers the transactions, so that outcomes cannot be those of another.
     transaction: u64,
-    /// Octets of the message so far.
-    received: u64,
-    /// The message is refused before its end: the rest is read and forgotten.
-    refused: bool,
-    /// How many outcomes [`Event::Complete`] asked for.
-    owed: usize,
-    /// The last MAIL failed, so what was pipelined behind it fails too, and is not counted.
-    mail_failed: bool,
+    /// The recipients of the last transaction, if it ended before [`Event::Complete`]; until the next MAIL
+    /// is accepted.
+    last_recipients: Vec<R>,
+    /// Mistakes of the peer.
     errors: u32,
     /// Commands since the last whole message.
     commands: u32,
@@ -62,10 +54,8 @@ pub struct Session<R, P> {
     idle_commands: u32,
     /// When the present wait ends; `None` until the wait has been seen to begin.
     wait_until: Option<Instant>,
-    transaction_until: Option<Instant>,
     draining: bool,
     stopped: bool,
-    replies: Replies,
     proof: PhantomData<fn(P)>,
 }
 
@@ -75,21 +65,15 @@ impl<R, P: fmt::Display> Session<R, P> {
         Self {
             replies: Replies::greeting(&settings),
             settings,
-            state: State::Greeting,
+            state: State::Greeting { mail_failed: false },
             lines: LineReader::new(limits::COMMAND_LINE),
-            data: DataReader::new(),
             peer_name: String::new(),
-            accepted: Vec::new(),
             transaction: 0,
-            received: 0,
-            refused: false,
-            owed: 0,
-            mail_failed: false,
+            last_recipients: Vec::new(),
             errors: 0,
             commands: 0,
             idle_commands: 0,
             wait_until: None,
-            transaction_until: None,
             draining: false,
             stopped: false,
             proof: PhantomData,
@@ -106,26 +90,24 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// # Panics
     /// When the last event asked something and has not been answered.
     pub fn next<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Event<'i, R>> {
-        assert!(!self.asked(), "an event that asks is answered before the next");
+        assert!(!self.state.is_asking(), "an event that asks is answered before the next");
         loop {
             // Before the next wait begins: the time it takes to write is not the peer's.
             if self.replies.take_flush() {
                 return Some(Event::Flush);
             }
-            if let Some(event) = self.ending(now) {
+            if let Some(event) = self.end_if_due(now) {
                 return Some(event);
             }
-            let event = match self.state {
+            let step = match &self.state {
                 State::Closed => return None,
-                State::Data => self.next_data(input)?,
-                _ => {
-                    let line = self.lines.next(input)?;
-                    self.wait_until = None;
-                    self.command(now, line.as_deref().ok())
-                }
+                State::Data(..) => self.next_data(input),
+                _ => self.next_command(now, input),
             };
-            if event.is_some() {
-                return event;
+            match step {
+                Step::NeedInput => return None,
+                Step::Again => {}
+                Step::Emit(event) => return Some(event),
             }
         }
     }
@@ -134,9 +116,11 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// 5321 section 4.5.3.2.7). To be asked after `next` gave `None`. `None` while the session waits
     /// for its caller and not for its peer, and when it is over.
     pub fn deadline(&self) -> Option<Instant> {
-        let waiting = !self.asked() && self.state != State::Closed;
-        let earliest = [self.wait_until, self.transaction_until].into_iter().flatten().min();
-        earliest.filter(|_| waiting)
+        if self.state.is_asking() || matches!(self.state, State::Closed) {
+            return None;
+        }
+        let transaction = self.state.transaction().and_then(|open| open.until);
+        [self.wait_until, transaction].into_iter().flatten().min()
     }
 
     /// What is to be written: whole reply lines. The caller empties it.
@@ -153,13 +137,13 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// Whether the session waits for data, and not for a command: between the reply 354 and the final
     /// dot.
     pub fn in_data(&self) -> bool {
-        self.state == State::Data
+        matches!(self.state, State::Data(..))
     }
 
     /// The recipients accepted in the open transaction. After [`Event::Abandoned`] and a refused message, those of
     /// the transaction that ended, until the next MAIL is accepted. None after [`Event::Complete`], which gave them.
     pub fn recipients(&self) -> &[R] {
-        &self.accepted
+        self.state.transaction().map_or(&self.last_recipients, |open| &open.accepted)
     }
 
     /// How many commands there were since the last whole message.
@@ -184,9 +168,9 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// # Panics
     /// When that is not what was asked.
     pub fn accept_mail(&mut self) {
-        assert_eq!(self.state, State::AskedMail);
-        self.state = State::Envelope;
-        self.accepted.clear();
+        let State::AskedMail { until } = self.state else { panic!("accept_mail answers MAIL") };
+        self.state = State::Envelope(Transaction { until, accepted: Vec::new() });
+        self.last_recipients.clear();
         self.transaction += 1;
         self.replies.add(250, (1, 0), "Sender ok");
     }
@@ -196,10 +180,10 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// # Panics
     /// When that is not what was asked.
     pub fn accept(&mut self, recipient: R) {
-        assert_eq!(self.state, State::AskedRecipient);
-        self.state = State::Envelope;
+        let State::AskedRecipient(open) = &mut self.state else { panic!("accept answers RCPT") };
+        open.accepted.push(recipient);
+        self.state = State::Envelope(open.take());
         self.idle_commands = 0;
-        self.accepted.push(recipient);
         self.replies.add(250, (1, 5), "Recipient ok");
     }
 
@@ -209,14 +193,11 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// # Panics
     /// When neither was asked.
     pub fn refuse(&mut self, why: &Refusal) {
-        match self.state {
-            State::AskedMail => {
-                self.reset();
-                self.mail_failed = true;
-            }
-            State::AskedRecipient => self.state = State::Envelope,
-            other => panic!("refuse answers MAIL or RCPT, and the session is at {other:?}"),
-        }
+        self.state = match &mut self.state {
+            State::AskedMail { .. } => State::Idle { mail_failed: true },
+            State::AskedRecipient(open) => State::Envelope(open.take()),
+            _ => panic!("refuse answers MAIL or RCPT"),
+        };
         self.replies.refuse(why);
     }
 
@@ -226,11 +207,11 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// # Panics
     /// When that is not what was asked, or `outcomes` are those of another transaction.
     pub fn finish(&mut self, outcomes: &PerRecipient<Result<P, Refusal>>) {
-        assert_eq!(self.state, State::AskedOutcomes);
+        let owed = self.owed();
         assert_eq!(self.transaction, outcomes.transaction(), "outcomes of another transaction");
-        assert_eq!(self.owed, outcomes.iter().len(), "a transaction's length does not change");
+        assert_eq!(owed, outcomes.iter().len(), "a transaction's length does not change");
         self.replies.outcomes(outcomes);
-        self.reset();
+        self.state = State::Idle { mail_failed: false };
     }
 
     /// Answers [`Event::Complete`] with the same refusal for every recipient, one reply each.
@@ -238,21 +219,22 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// # Panics
     /// When that is not what was asked.
     pub fn fail(&mut self, why: &Refusal) {
-        assert_eq!(self.state, State::AskedOutcomes);
-        self.replies.refuse_each(self.owed, why);
-        self.reset();
+        self.replies.refuse_each(self.owed(), why);
+        self.state = State::Idle { mail_failed: false };
     }
 
-    fn asked(&self) -> bool {
-        matches!(self.state, State::AskedMail | State::AskedRecipient | State::AskedOutcomes)
+    /// How many outcomes the caller is asked for.
+    fn owed(&self) -> usize {
+        let State::AskedOutcomes { owed } = self.state else { panic!("outcomes answer a whole message") };
+        owed
     }
 
     /// Ends the session for time or shutdown; begins the wait where none has begun.
-    fn ending<'i>(&mut self, now: Instant) -> Option<Event<'i, R>> {
-        if self.state == State::Closed {
+    fn end_if_due(&mut self, now: Instant) -> Option<Event<'static, R>> {
+        if matches!(self.state, State::Closed) {
             return None;
         }
-        let between_transactions = matches!(self.state, State::Greeting | State::Idle);
+        let between_transactions = matches!(self.state, State::Greeting { .. } | State::Idle { .. });
         if self.stopped || (self.draining && between_transactions) {
             return Some(self.close(&Refusal::new(421, 3, 2, "Shutting down, try again later")));
         }
@@ -266,30 +248,34 @@ impl<R, P: fmt::Display> Session<R, P> {
         None
     }
 
-    fn close<'i>(&mut self, why: &Refusal) -> Event<'i, R> {
+    /// Says why, and ends the session.
+    fn close(&mut self, why: &Refusal) -> Event<'static, R> {
         self.replies.refuse(why);
         self.closed()
     }
 
-    fn closed<'i>(&mut self) -> Event<'i, R> {
-        self.state = State::Closed;
+    fn closed(&mut self) -> Event<'static, R> {
+        self.leave_for(State::Closed);
         // The caller writes the output before it closes; a flush of its own would say the same twice.
         self.replies.take_flush();
         Event::Close
     }
 
-    /// Forgets the transaction; the session is ready for the next.
-    fn reset(&mut self) {
-        self.state = State::Idle;
-        self.refused = false;
-        self.mail_failed = false;
-        self.received = 0;
-        self.transaction_until = None;
+    /// Goes on to `next`; whether that ends an open transaction. Its recipients can still be asked for.
+    fn leave_for(&mut self, next: State<R>) -> bool {
+        let Some(open) = self.state.leave_for(next) else { return false };
+        self.last_recipients = open.accepted;
+        true
+    }
+
+    fn next_command(&mut self, now: Instant, input: &mut &[u8]) -> Step<'static, R> {
+        let Some(line) = self.lines.next(input) else { return Step::NeedInput };
         self.wait_until = None;
+        self.command(now, line.as_deref().ok())
     }
 
     /// `None` for `line`: it was too long.
-    fn command<'i>(&mut self, now: Instant, line: Option<&[u8]>) -> Option<Event<'i, R>> {
+    fn command(&mut self, now: Instant, line: Option<&[u8]>) -> Step<'static, R> {
         let limits = &self.settings.limits;
         self.commands += 1;
         let parsed = match line {
@@ -297,10 +283,10 @@ impl<R, P: fmt::Display> Session<R, P> {
             None => Err(Refusal::new(500, 5, 2, "Command line too long")),
         };
         let too_many = self.commands > limits.commands || self.idle_commands >= limits.idle_commands;
-        // Whoever goes by itself need not be told to.
+        // A peer that quits need not be told to go.
         if too_many && parsed != Ok(Command::Quit) {
             let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
-            return Some(self.close(&why));
+            return Step::Emit(self.close(&why));
         }
         match parsed {
             Ok(Command::Mail(sender)) => self.mail(now, sender),
@@ -309,185 +295,160 @@ impl<R, P: fmt::Display> Session<R, P> {
             Ok(Command::Lhlo(name)) => self.lhlo(name),
             Ok(Command::Quit) => {
                 self.replies.add(221, (0, 0), "Bye");
-                Some(self.closed())
+                Step::Emit(self.closed())
             }
             Ok(Command::Data) => self.begin_data(),
-            Ok(Command::Noop) => self.informed(250, (0, 0), "Ok"),
-            Ok(Command::Vrfy) => self.informed(252, (0, 0), "Not verified; RCPT tells"),
+            Ok(Command::Noop) => self.inform(250, (0, 0), "Ok"),
+            Ok(Command::Vrfy) => self.inform(252, (0, 0), "Not verified; RCPT tells"),
             Ok(Command::Help) => {
-                self.informed(214, (0, 0), "LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)")
+                self.inform(214, (0, 0), "LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)")
             }
             Err(refusal) => {
                 // A line that was too long to keep may have been a MAIL.
-                let was_mail = line.is_none_or(command::is_mail);
-                self.mail_failed |= was_mail && self.state != State::Envelope;
-                self.error(&refusal)
+                if line.is_none_or(command::is_mail)
+                    && let State::Greeting { mail_failed } | State::Idle { mail_failed } = &mut self.state
+                {
+                    *mail_failed = true;
+                }
+                self.refuse_and_count(&refusal)
             }
         }
     }
 
-    fn informed<'i>(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Option<Event<'i, R>> {
+    /// Answers a command that is about no mail.
+    fn inform(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Step<'static, R> {
         self.idle_commands += 1;
         self.replies.add_now(code, enhanced, text);
-        None
+        Step::Again
     }
 
-    /// Refuses a command; too many that were the peer's own mistake end the session.
-    fn error<'i>(&mut self, why: &Refusal) -> Option<Event<'i, R>> {
-        self.decline(why);
+    /// Refuses a command. What is the peer's own mistake counts, and too many end the session.
+    fn refuse_and_count(&mut self, why: &Refusal) -> Step<'static, R> {
+        self.replies.refuse_now(why);
         if matches!(why.code(), 500 | 501 | 503 | 555) {
             self.errors += 1;
             if self.errors >= self.settings.limits.errors {
-                return Some(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
+                return Step::Emit(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
             }
         }
-        None
+        Step::Again
     }
 
-    /// Refuses a command that is no mistake: its sender pipelined it, and could not know better.
-    fn decline(&mut self, why: &Refusal) {
-        self.replies.refuse_now(why);
-    }
-
-    /// Refuses RCPT or DATA outside a transaction. Behind a MAIL that failed it is no mistake.
-    fn without_mail<'i>(&mut self, text: &'static str) -> Option<Event<'i, R>> {
-        let refusal = Refusal::new(503, 5, 1, text);
-        if !self.mail_failed {
-            return self.error(&refusal);
+    /// Refuses RCPT or DATA outside a transaction. Behind a MAIL that failed it does not count: its sender
+    /// pipelined it, and could not know better.
+    fn refuse_without_mail(&mut self, text: &'static str) -> Step<'static, R> {
+        let why = Refusal::new(503, 5, 1, text);
+        if let State::Greeting { mail_failed: true } | State::Idle { mail_failed: true } = self.state {
+            self.replies.refuse_now(&why);
+            return Step::Again;
         }
-        self.decline(&refusal);
-        None
+        self.refuse_and_count(&why)
+    }
+
+    /// Refuses what the settings do not allow, and tells the caller.
+    fn refuse_by_limit(&mut self, what: Refused, why: Refusal) -> Step<'static, R> {
+        self.replies.refuse(&why);
+        Step::Emit(Event::Refused { what, why })
     }
 
     /// A second LHLO is also a RSET (RFC 5321 section 4.1.4).
-    fn lhlo<'i>(&mut self, name: &str) -> Option<Event<'i, R>> {
-        let open = self.state == State::Envelope;
+    fn lhlo(&mut self, name: &str) -> Step<'static, R> {
         self.idle_commands += 1;
         name.clone_into(&mut self.peer_name);
-        self.reset();
         self.replies.capabilities(&self.settings);
-        open.then_some(Event::Abandoned)
+        self.abandon()
     }
 
-    fn rset<'i>(&mut self) -> Option<Event<'i, R>> {
-        let open = self.state == State::Envelope;
-        if open {
-            self.reset();
-        }
-        self.mail_failed = false;
+    fn rset(&mut self) -> Step<'static, R> {
         self.replies.add(250, (0, 0), "Ok");
-        open.then_some(Event::Abandoned)
+        if let State::Greeting { mail_failed } = &mut self.state {
+            *mail_failed = false;
+            return Step::Again;
+        }
+        self.abandon()
     }
 
-    fn mail<'i>(&mut self, now: Instant, sender: Sender) -> Option<Event<'i, R>> {
+    /// Ends the transaction, if one is open.
+    fn abandon(&mut self) -> Step<'static, R> {
+        let was_open = self.leave_for(State::Idle { mail_failed: false });
+        if was_open { Step::Emit(Event::Abandoned) } else { Step::Again }
+    }
+
+    fn mail(&mut self, now: Instant, sender: Sender) -> Step<'static, R> {
         let limits = &self.settings.limits;
-        let refusal = match self.state {
-            State::Greeting => {
-                self.mail_failed = true;
-                Refusal::new(503, 5, 1, "Say LHLO first")
+        match &mut self.state {
+            State::Idle { mail_failed } if sender.size > Some(limits.message_size) => {
+                *mail_failed = true;
+                self.refuse_by_limit(Refused::Mail(sender), too_large())
             }
-            State::Envelope => Refusal::new(503, 5, 1, "A transaction is open: RSET ends it"),
-            _ if sender.size > Some(limits.message_size) => {
-                self.mail_failed = true;
-                return Some(self.refuses(Refused::Mail(sender), too_large()));
-            }
-            _ => {
-                self.mail_failed = false;
+            State::Idle { .. } => {
+                self.state = State::AskedMail { until: now.checked_add(limits.transaction_timeout) };
                 self.idle_commands = 0;
-                self.transaction_until = now.checked_add(limits.transaction_timeout);
-                self.state = State::AskedMail;
-                return Some(Event::Mail(sender));
+                Step::Emit(Event::Mail(sender))
             }
+            State::Greeting { mail_failed } => {
+                *mail_failed = true;
+                self.refuse_and_count(&Refusal::new(503, 5, 1, "Say LHLO first"))
+            }
+            State::Envelope(_) => {
+                self.refuse_and_count(&Refusal::new(503, 5, 1, "A transaction is open: RSET ends it"))
+            }
+            _ => unreachable!("no command is read in other states"),
+        }
+    }
+
+    fn rcpt(&mut self, path: ForwardPath) -> Step<'static, R> {
+        let State::Envelope(open) = &mut self.state else {
+            return self.refuse_without_mail("Say MAIL first");
         };
-        self.error(&refusal)
-    }
-
-    fn rcpt<'i>(&mut self, path: ForwardPath) -> Option<Event<'i, R>> {
-        if self.state != State::Envelope {
-            return self.without_mail("Say MAIL first");
-        }
-        if self.accepted.len() >= self.settings.limits.recipients {
+        if open.accepted.len() >= self.settings.limits.recipients {
             let why = Refusal::new(452, 5, 3, "Too many recipients; send the rest in another transaction");
-            return Some(self.refuses(Refused::Recipient(path), why));
+            return self.refuse_by_limit(Refused::Recipient(path), why);
         }
-        self.state = State::AskedRecipient;
-        Some(Event::Recipient(path))
+        self.state = State::AskedRecipient(open.take());
+        Step::Emit(Event::Recipient(path))
     }
 
-    fn refuses<'i>(&mut self, what: Refused, why: Refusal) -> Event<'i, R> {
-        self.replies.refuse(&why);
-        Event::Refused { what, why }
-    }
-
-    fn begin_data<'i>(&mut self) -> Option<Event<'i, R>> {
-        match self.state {
-            State::Envelope if !self.accepted.is_empty() => {
-                self.state = State::Data;
-                self.idle_commands = 0;
-                self.data = DataReader::new();
-                self.replies.go_ahead();
-                None
-            }
-            // A client that pipelines cannot know that all its recipients were refused.
-            State::Envelope => {
-                self.decline(&Refusal::new(503, 5, 1, "No valid recipients"));
-                None
-            }
-            _ => self.without_mail("Say MAIL and RCPT first"),
+    fn begin_data(&mut self) -> Step<'static, R> {
+        let State::Envelope(open) = &mut self.state else {
+            return self.refuse_without_mail("Say MAIL and RCPT first");
+        };
+        if open.accepted.is_empty() {
+            // No mistake: a client that pipelines cannot know that all its recipients were refused.
+            self.replies.refuse_now(&Refusal::new(503, 5, 1, "No valid recipients"));
+            return Step::Again;
         }
+        self.state = State::Data(open.take(), Message::new());
+        self.idle_commands = 0;
+        self.replies.go_ahead();
+        Step::Again
     }
 
-    /// The outer `None`: the input is used up. The inner one: look again.
-    fn next_data<'i>(&mut self, input: &mut &'i [u8]) -> Option<Option<Event<'i, R>>> {
-        let piece = self.data.next(input)?;
+    fn next_data<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i, R> {
+        let State::Data(open, message) = &mut self.state else { unreachable!("only data is read as data") };
+        let Some(part) = message.next(input, &self.settings) else { return Step::NeedInput };
         // The next wait begins when the caller comes back for more: its own time is not the peer's.
         self.wait_until = None;
-        Some(match piece {
-            Piece::Text(text) => self.text(text),
-            Piece::End => {
+        match part {
+            Part::Text(text) => Step::Emit(Event::Body(text)),
+            Part::FirstUnwanted => Step::Emit(Event::Unwanted),
+            Part::Unwanted => Step::Again,
+            Part::End(fault) => {
+                let Transaction { accepted, .. } = open.take();
                 self.commands = 0;
-                self.end_of_data()
-            }
-        })
-    }
-
-    fn text<'i>(&mut self, text: &'i [u8]) -> Option<Event<'i, R>> {
-        self.received += text.len() as u64;
-        if self.refused {
-            return None;
-        }
-        self.refused = self.fault().is_some();
-        Some(if self.refused { Event::Unwanted } else { Event::Body(text) })
-    }
-
-    /// Why the message as far as it is known cannot be taken. Asked again at its end, so that the
-    /// reply to a message with both faults does not depend on the pieces it came in.
-    fn fault(&self) -> Option<Refusal> {
-        if self.received > self.settings.limits.message_size {
-            return Some(too_large());
-        }
-        let rejected = self.data.bare_newline() && self.settings.bare_newline == BareNewline::Reject;
-        rejected.then(|| Refusal::new(554, 6, 0, "Bare CR or LF in the message"))
-    }
-
-    fn end_of_data<'i>(&mut self) -> Option<Event<'i, R>> {
-        self.state = State::AskedOutcomes;
-        self.transaction_until = None;
-        self.wait_until = None;
-        self.owed = self.accepted.len();
-        match self.fault() {
-            Some(why) => {
-                self.fail(&why);
-                Some(Event::Refused { what: Refused::Message, why })
-            }
-            None => {
-                let accepted = std::mem::take(&mut self.accepted);
-                Some(Event::Complete(PerRecipient::new(self.transaction, accepted)))
+                Step::Emit(self.end_of_data(accepted, fault))
             }
         }
     }
-}
 
-fn too_large() -> Refusal {
-    Refusal::new(552, 3, 4, "Message too large")
+    fn end_of_data(&mut self, accepted: Vec<R>, fault: Option<Refusal>) -> Event<'static, R> {
+        if let Some(why) = fault {
+            self.replies.refuse_each(accepted.len(), &why);
+            self.state = State::Idle { mail_failed: false };
+            self.last_recipients = accepted;
+            return Event::Refused { what: Refused::Message, why };
+        }
+        self.state = State::AskedOutcomes { owed: accepted.len() };
+        Event::Complete(PerRecipient::new(self.transaction, accepted))
+    }
 }
