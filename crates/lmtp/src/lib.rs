@@ -130,7 +130,7 @@
 //! | RFC 2920 3.1: a client groups commands only where the server pipelines | `client::write_planned` | `client::commands_are_grouped_only_where_the_server_said_so` |
 //! | RFC 2920 3.1: a MAIL may share a packet with a final dot | `data::DataReader` | `pipelining::a_whole_session_in_one_packet_is_answered_in_order` |
 //! | RFC 2920 3.2: answers in order, those that may not wait at once | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_pieces_of_the_input_do_not_matter` |
-//! | No RFC: errors, and commands without a message, end the session | `session::refuse_and_count`, `session::command` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
+//! | No RFC: errors, and commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
 //! | RFC 6152 2, 3: BODY, and eight bits are kept | `command::check_body`, `data::DataReader` | `parameters::size_and_body_are_known`, `properties::a_message_arrives_as_it_was_sent` |
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,6 @@
 //! The server's half of a session (RFC 2033; RFC 5321 section 4.1).
 
+mod counts;
 mod event;
 mod message;
 mod replies;
@@ -12,6 +13,7 @@ use crate::line::LineReader;
 use crate::mailbox::ForwardPath;
 use crate::per_recipient::PerRecipient;
 use crate::reply::Refusal;
+use counts::Counts;
 pub use event::{Event, Refused};
 use message::{Message, Part, too_large};
 use replies::Replies;
@@ -25,6 +27,7 @@ enum Step<'i, R> {
     NeedInput,
     /// Something was read, and the caller need not know: look again.
     Again,
+    /// The caller is asked or told something.
     Emit(Event<'i, R>),
 }
 
@@ -46,12 +49,7 @@ pub struct Session<R, P> {
     /// The recipients of the last transaction, if it ended before [`Event::Complete`]; until the next MAIL
     /// is accepted.
     last_recipients: Vec<R>,
-    /// Mistakes of the peer.
-    errors: u32,
-    /// Commands since the last whole message.
-    commands: u32,
-    /// Of these, the ones about no mail since the last that was.
-    idle_commands: u32,
+    counts: Counts,
     /// When the present wait ends; `None` until the wait has been seen to begin.
     wait_until: Option<Instant>,
     draining: bool,
@@ -70,9 +68,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             peer_name: String::new(),
             transaction: 0,
             last_recipients: Vec::new(),
-            errors: 0,
-            commands: 0,
-            idle_commands: 0,
+            counts: Counts::default(),
             wait_until: None,
             draining: false,
             stopped: false,
@@ -148,7 +144,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// How many commands there were since the last whole message.
     pub fn commands(&self) -> u32 {
-        self.commands
+        self.counts.commands()
     }
 
     /// Ends the session with 421 as soon as no transaction is open (RFC 5321 section 3.8). Call
@@ -183,7 +179,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         let State::AskedRecipient(open) = &mut self.state else { panic!("accept answers RCPT") };
         open.accepted.push(recipient);
         self.state = State::Envelope(open.take());
-        self.idle_commands = 0;
+        self.counts.about_mail();
         self.replies.add(250, (1, 5), "Recipient ok");
     }
 
@@ -276,13 +272,11 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// `None` for `line`: it was too long.
     fn command(&mut self, now: Instant, line: Option<&[u8]>) -> Step<'static, R> {
-        let limits = &self.settings.limits;
-        self.commands += 1;
         let parsed = match line {
             Some(line) => command::parse(line),
             None => Err(Refusal::new(500, 5, 2, "Command line too long")),
         };
-        let too_many = self.commands > limits.commands || self.idle_commands >= limits.idle_commands;
+        let too_many = self.counts.command(&self.settings.limits);
         // A peer that quits need not be told to go.
         if too_many && parsed != Ok(Command::Quit) {
             let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
@@ -317,7 +311,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// Answers a command that is about no mail.
     fn inform(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Step<'static, R> {
-        self.idle_commands += 1;
+        self.counts.idle_command();
         self.replies.add_now(code, enhanced, text);
         Step::Again
     }
@@ -325,11 +319,8 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// Refuses a command. What is the peer's own mistake counts, and too many end the session.
     fn refuse_and_count(&mut self, why: &Refusal) -> Step<'static, R> {
         self.replies.refuse_now(why);
-        if matches!(why.code(), 500 | 501 | 503 | 555) {
-            self.errors += 1;
-            if self.errors >= self.settings.limits.errors {
-                return Step::Emit(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
-            }
+        if self.counts.refused(why, &self.settings.limits) {
+            return Step::Emit(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
         }
         Step::Again
     }
@@ -353,7 +344,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// A second LHLO is also a RSET (RFC 5321 section 4.1.4).
     fn lhlo(&mut self, name: &str) -> Step<'static, R> {
-        self.idle_commands += 1;
+        self.counts.idle_command();
         name.clone_into(&mut self.peer_name);
         self.replies.capabilities(&self.settings);
         self.abandon()
@@ -383,7 +374,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             }
             State::Idle { .. } => {
                 self.state = State::AskedMail { until: now.checked_add(limits.transaction_timeout) };
-                self.idle_commands = 0;
+                self.counts.about_mail();
                 Step::Emit(Event::Mail(sender))
             }
             State::Greeting { mail_failed } => {
@@ -419,7 +410,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             return Step::Again;
         }
         self.state = State::Data(open.take(), Message::new());
-        self.idle_commands = 0;
+        self.counts.about_mail();
         self.replies.go_ahead();
         Step::Again
     }
@@ -435,7 +426,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             Part::Unwanted => Step::Again,
             Part::End(fault) => {
                 let Transaction { accepted, .. } = open.take();
-                self.commands = 0;
+                self.counts.whole_message();
                 Step::Emit(self.end_of_data(accepted, fault))
             }
         }
