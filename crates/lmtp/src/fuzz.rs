@@ -312,7 +312,7 @@ impl Caller {
         assert_eq!(recipients.iter().len(), self.accepted);
         self.written.append(self.session.output());
         if self.broken {
-            self.session.fail(&Refusal::new(451, 3, 0, "Later"));
+            self.session.refuse_message(&Refusal::new(451, 3, 0, "Later"));
         } else {
             let full = Refusal::new(452, 2, 2, "List full");
             let outcomes = recipients.map(|is_full| if is_full { Err(full.clone()) } else { Ok("1") });

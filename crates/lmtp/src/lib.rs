@@ -9,7 +9,7 @@
 //!                            │  data → Body, Complete     │
 //!                            └────────────────────────────┘
 //!                    Event │ ▲                    ▲
-//!                          ▼ │ accept, refuse     │ finish, fail
+//!                          ▼ │ accept, refuse     │ finish, refuse_message
 //!                        the caller: who is a recipient, and where the message goes
 //! ```
 //!
@@ -102,7 +102,7 @@
 //! |---|---|---|
 //! | RFC 2033 4.1: LHLO, and HELO and EHLO fail | `command::parse` | `dialogue::helo_and_ehlo_are_not_understood` |
 //! | RFC 2033 4.2: DATA without an accepted recipient is 503 | `session::begin_data` | `dialogue::data_without_an_accepted_recipient_is_503` |
-//! | RFC 2033 4.2: one reply for each accepted recipient, in order | `session::finish`, `session::fail`, [`PerRecipient`] | `outcomes::recipients_have_outcomes_of_their_own`, `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed` |
+//! | RFC 2033 4.2: one reply for each accepted recipient, in order | `session::finish`, `session::refuse_message`, [`PerRecipient`] | `outcomes::recipients_have_outcomes_of_their_own`, `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed` |
 //! | … for recipients named twice too | `session::accept` | `outcomes::a_recipient_named_twice_gets_two_replies` |
 //! | … for messages that are refused, too | `session::end_of_data` | `sizes::too_large_is_552_for_each_recipient_and_the_session_goes_on`, `sizes::a_bare_newline_can_be_refused_for_each_recipient` |
 //! | … and a client takes each for one recipient's | `client::end_of_body` | `client::replies_after_the_data_may_have_many_lines` |

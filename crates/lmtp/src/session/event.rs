@@ -9,8 +9,8 @@ use crate::reply::Refusal;
 ///
 /// After `Mail` and `Recipient` the session waits for [`accept_mail`](crate::Session::accept_mail) or
 /// [`accept`](crate::Session::accept), or [`refuse`](crate::Session::refuse); after `Complete` for
-/// [`finish`](crate::Session::finish) or [`fail`](crate::Session::fail). An accepted `Mail` ends with
-/// exactly one of `Complete`, `Refused` of the message, `Abandoned`, `Close`.
+/// [`finish`](crate::Session::finish) or [`refuse_message`](crate::Session::refuse_message). An accepted
+/// `Mail` ends with exactly one of `Complete`, `Refused` of the message, `Abandoned`, `Close`.
 #[derive(Debug)]
 pub enum Event<'i, R> {
     /// A message is announced (RFC 5321 section 4.1.1.2). Asks.

@@ -214,7 +214,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     ///
     /// # Panics
     /// When that is not what was asked.
-    pub fn fail(&mut self, why: &Refusal) {
+    pub fn refuse_message(&mut self, why: &Refusal) {
         self.replies.refuse_each(self.owed(), why);
         self.state = State::Idle { mail_failed: false };
     }

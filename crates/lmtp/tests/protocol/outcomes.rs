@@ -118,7 +118,7 @@ fn wrong_answers_panic() {
     panics("refused unasked", || at_complete(1).0.refuse(&refusal));
     let fresh = || Session::<(), String>::new(Arc::new(crate::util::settings()));
     panics("finished unasked", || fresh().finish(&outcomes));
-    panics("failed unasked", || fresh().fail(&refusal));
+    panics("failed unasked", || fresh().refuse_message(&refusal));
     panics("a refusal that is none", || drop(Refusal::new(250, 0, 0, "Ok")));
     panics("an enhanced code of four digits", || drop(Refusal::new(550, 1000, 0, "")));
 }
@@ -126,7 +126,7 @@ fn wrong_answers_panic() {
 #[test]
 fn outcomes_of_an_earlier_transaction_are_not_taken() {
     let (mut session, first) = at_complete(1);
-    session.fail(&Refusal::new(451, 3, 0, "Later"));
+    session.refuse_message(&Refusal::new(451, 3, 0, "Later"));
     let mut input = b"MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n.\r\n".as_slice();
     let second = loop {
         match session.next(Instant::now(), &mut input).expect("the data ends") {

@@ -138,7 +138,7 @@ fn there_is_no_deadline_while_an_answer_is_owed() {
         match event {
             Event::Mail(_) => session.accept_mail(),
             Event::Recipient(_) => session.accept(()),
-            Event::Complete(_) => session.fail(&Refusal::new(451, 3, 0, "Later")),
+            Event::Complete(_) => session.refuse_message(&Refusal::new(451, 3, 0, "Later")),
             Event::Close => break,
             _ => {}
         }

@@ -194,7 +194,7 @@ impl Server {
         self.write();
         self.seen.push(Seen::Complete(recipients.iter().cloned().collect()));
         if self.broken {
-            self.session.fail(&Refusal::new(451, 3, 0, "Out of order, try again later"));
+            self.session.refuse_message(&Refusal::new(451, 3, 0, "Out of order, try again later"));
         } else {
             let outcomes = recipients.map(|recipient| {
                 self.queued += 1;
