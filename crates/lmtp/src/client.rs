@@ -34,6 +34,7 @@ pub enum ClientEvent {
 
 /// Why a client's session is over.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Closed {
     /// [`Client::quit`] was answered.
     Quit,

@@ -18,11 +18,19 @@ pub(crate) enum Command<'l> {
 
 /// What MAIL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sender {
     /// Whom the message is from, and where its bounces go.
     pub path: ReversePath,
     /// The declared size in octets (RFC 1870): a hint, not a promise.
     pub size: Option<u64>,
+}
+
+impl Sender {
+    /// A MAIL without parameters.
+    pub fn new(path: ReversePath) -> Self {
+        Self { path, size: None }
+    }
 }
 
 /// Parses a line without its CR LF.

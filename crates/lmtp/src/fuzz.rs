@@ -213,10 +213,10 @@ impl Caller {
             ..Limits::default()
         };
         let settings = Settings {
-            hostname: "a".to_owned(),
             software: "b".to_owned(),
             bare_newline: if choice & 1 == 0 { BareNewline::Keep } else { BareNewline::Reject },
             limits: if choice & 2 == 0 { narrow } else { Limits::default() },
+            ..Settings::new("a")
         };
         Self {
             session: Session::new(Arc::new(settings)),

@@ -22,16 +22,12 @@
 //! # A server
 //!
 //! ```
-//! use listgate_lmtp::{BareNewline, Event, Limits, Refusal, Session, Settings};
+//! use listgate_lmtp::{Event, Refusal, Session, Settings};
 //! use std::{sync::Arc, time::Instant};
 //!
-//! let settings = Arc::new(Settings {
-//!     hostname: "lists.example.com".to_owned(),
-//!     software: "Listgate".to_owned(),
-//!     bare_newline: BareNewline::Keep,
-//!     limits: Limits::default(),
-//! });
-//! let mut session = Session::new(settings);
+//! let mut settings = Settings::new("lists.example.com");
+//! settings.software = "Listgate".to_owned();
+//! let mut session = Session::new(Arc::new(settings));
 //! let mut input = b"LHLO mail.example.org\r\nMAIL FROM:<ann@example.org>\r\n\
 //!     RCPT TO:<list@example.com>\r\nRCPT TO:<other@example.com>\r\nDATA\r\n\
 //!     Subject: hello\r\n\r\nHello.\r\n.\r\nQUIT\r\n".as_slice();
@@ -47,8 +43,10 @@
 //!         Event::Unwanted | Event::Abandoned => message.clear(),
 //!         // Here a server writes `session.output()` to the peer, and empties it.
 //!         Event::Flush | Event::Close => {}
-//!         // What the session's own limits refuse is answered, and told for a log.
+//!         // What the session's own limits refuse is answered, and reported for a log.
 //!         Event::Refused { .. } => {}
+//!         // Events that a later version may add ask nothing.
+//!         _ => {}
 //!     }
 //! }
 //! assert_eq!(message, b"Subject: hello\r\n\r\nHello.\r\n");

@@ -28,8 +28,9 @@ pub const REPLY_LINE: usize = 1024;
 /// Lines of one reply that a client keeps; the rest is read and forgotten.
 pub const REPLY_LINES: usize = 100;
 
-/// The bounds of a session that its operator chooses.
+/// The bounds of a session that its operator chooses. [`Limits::default`] has a value for each.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Limits {
     /// Octets of a message, dots unstuffed; announced by SIZE (RFC 1870).
     pub message_size: u64,

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::model::{Endpoint, Msgdata, NotTaken, Role};
 use crate::route::{self, Rules};
-use listgate_lmtp::{Event, ForwardPath, Session, Settings};
+use listgate_lmtp::{Event, ForwardPath, Session};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -60,14 +60,8 @@ fn ask(
     console: &dyn Console,
     address: &str,
 ) -> Result<Answer, CliError> {
-    let settings = Settings {
-        hostname: config.hostname.clone(),
-        software: String::new(),
-        bare_newline: config.bare_newline,
-        limits: config.limits(),
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut session: Session<(), String> = Session::new(Arc::new(settings));
+    let mut session: Session<(), String> = Session::new(Arc::new(config.settings()));
     let address = without_brackets(address);
     let script = format!("LHLO check\r\nMAIL FROM:<>\r\nRCPT TO:<{address}>\r\n");
     let mut input = script.as_bytes();

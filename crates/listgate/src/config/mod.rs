@@ -20,7 +20,7 @@ pub(crate) use reference::{reference, setting};
 pub use reload::Reload;
 
 use crate::capacity::Bounds;
-use listgate_lmtp::Limits;
+use listgate_lmtp::{Limits, Settings};
 
 impl Config {
     pub(crate) fn bounds(&self) -> Bounds {
@@ -38,18 +38,25 @@ impl Config {
         self.max_connections_per_peer.unwrap_or((self.max_connections / 2).max(100))
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        let defaults = Limits::default();
-        // More recipients take more commands to name them.
+    /// What a session has to know.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::new(self.hostname.clone());
+        settings.software = format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION"));
+        settings.bare_newline = self.bare_newline;
+        settings.limits = self.limits();
+        settings
+    }
+
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        // More recipients need more commands to name them.
         let commands = u32::try_from(self.max_recipients).unwrap_or(u32::MAX).saturating_mul(10);
-        Limits {
-            commands: commands.max(defaults.commands),
-            message_size: self.max_message_size,
-            recipients: self.max_recipients,
-            command_timeout: self.command_timeout,
-            data_timeout: self.data_timeout,
-            transaction_timeout: self.transaction_timeout,
-            ..defaults
-        }
+        limits.commands = commands.max(limits.commands);
+        limits.message_size = self.max_message_size;
+        limits.recipients = self.max_recipients;
+        limits.command_timeout = self.command_timeout;
+        limits.data_timeout = self.data_timeout;
+        limits.transaction_timeout = self.transaction_timeout;
+        limits
     }
 }

@@ -113,6 +113,8 @@ impl Connection<'_> {
             Event::Abandoned => self.abandon(),
             Event::Flush => self.write().await?,
             Event::Close => return Ok(Next::Close),
+            // What a later version of the protocol crate may add asks nothing.
+            _ => {}
         }
         Ok(Next::More)
     }

@@ -11,7 +11,6 @@ use crate::metrics::Metrics;
 use crate::model::Clock;
 use crate::net::{Admission, AdmissionRules};
 use crate::services::Services;
-use listgate_lmtp::Settings;
 use std::sync::Arc;
 
 /// What outlives a reload of the settings.
@@ -80,12 +79,6 @@ fn shared(
         mask_addresses: config.mask_addresses,
         write_timeout: config.command_timeout,
     };
-    let settings = Settings {
-        hostname: config.hostname.clone(),
-        software: format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION")),
-        bare_newline: config.bare_newline,
-        limits: config.limits(),
-    };
     let intake = Intake {
         services: Arc::new(services),
         spool,
@@ -94,5 +87,5 @@ fn shared(
         add_received: config.add_received,
         clock,
     };
-    Shared { intake, settings: Arc::new(settings) }
+    Shared { intake, settings: Arc::new(config.settings()) }
 }

@@ -11,7 +11,10 @@ use crate::reply::Refusal;
 /// [`accept`](crate::Session::accept), or [`refuse`](crate::Session::refuse); after `Complete` for
 /// [`finish`](crate::Session::finish) or [`refuse_message`](crate::Session::refuse_message). An accepted
 /// `Mail` ends with exactly one of `Complete`, `Refused` of the message, `Abandoned`, `Close`.
+///
+/// A variant that is added later asks nothing: a caller may ignore events it does not know.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'i, R> {
     /// A message is announced (RFC 5321 section 4.1.1.2). Asks.
     Mail(Sender),

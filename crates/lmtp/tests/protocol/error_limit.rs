@@ -1,7 +1,6 @@
 //! Which errors count against a peer (DESIGN: 500, 501, 503 and 555, where they are its own mistake).
 
 use crate::util::Server;
-use listgate_lmtp::Limits;
 
 const LIMIT: u32 = 5;
 const TOO_MANY: &str = "421 4.7.0 Too many commands without a message, closing\r\n";
@@ -158,7 +157,7 @@ fn what_is_about_mail_begins_the_row_anew() {
 fn a_quit_is_answered_however_many_commands_there_were() {
     for (commands, idle_commands) in [(10, 100), (100, 10)] {
         let mut server = Server::with(|settings| {
-            settings.limits = Limits { commands, idle_commands, ..Limits::default() };
+            (settings.limits.commands, settings.limits.idle_commands) = (commands, idle_commands);
         });
         assert!(!server.say("NOOP\r\n".repeat(10).as_bytes()).contains("421"));
         assert_eq!(server.say(b"QUIT\r\n"), "221 2.0.0 Bye\r\n");

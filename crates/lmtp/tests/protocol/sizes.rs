@@ -38,7 +38,8 @@ fn a_declared_size_over_the_limit_is_552_at_mail() {
          S: 250 2.1.0 Sender ok",
     );
     let refused = |size| {
-        let sender = Sender { path: sender("ann@example.org"), size: Some(size) };
+        let mut sender = Sender::new(sender("ann@example.org"));
+        sender.size = Some(size);
         Seen::Refused(Refused::Mail(sender), TOO_LARGE.to_owned())
     };
     let taken = Seen::Mail("ann@example.org".to_owned());

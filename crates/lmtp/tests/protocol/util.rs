@@ -1,8 +1,8 @@
 //! A server in memory, a client in memory, and what lies between them.
 
 use listgate_lmtp::{
-    BareNewline, Client, ClientEvent, Event, ForwardPath, Limits, PerRecipient, Refusal, Refused, Reply,
-    ReversePath, Session, Settings,
+    Client, ClientEvent, Event, ForwardPath, PerRecipient, Refusal, Refused, Reply, ReversePath, Session,
+    Settings,
 };
 use std::{
     sync::Arc,
@@ -12,12 +12,10 @@ use std::{
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) fn settings() -> Settings {
-    Settings {
-        hostname: "lists.example.com".to_owned(),
-        software: "Listgate".to_owned(),
-        bare_newline: BareNewline::Keep,
-        limits: Limits { message_size: 1000, ..Limits::default() },
-    }
+    let mut settings = Settings::new("lists.example.com");
+    settings.software = "Listgate".to_owned();
+    settings.limits.message_size = 1000;
+    settings
 }
 
 /// What a session told its caller, in a form that can be compared.
@@ -165,6 +163,7 @@ impl Server {
                     self.seen.push(Seen::Close);
                     self.write();
                 }
+                other => panic!("an event without a test: {other:?}"),
             }
         }
         self.write();
