@@ -175,6 +175,8 @@ pub(crate) const COMMIT_STEP_OCTETS: usize = 256 << 10;
 const _: () = {
     assert!(STEP_ROWS * STEP_ROW + REASON <= COMMIT_STEP_OCTETS, "any step fits a commit");
     assert!(LEASED_AT_ONCE <= COMMIT_STEPS && SETTLED_AT_ONCE <= COMMIT_STEPS);
+    assert!(LEASED_AT_ONCE * STEP_ROW <= COMMIT_STEP_OCTETS, "a lease fits a commit too");
+    assert!(SETTLED_AT_ONCE * STEP_ROW <= COMMIT_STEP_OCTETS);
 };
 
 /// Entries in one transaction of a consumer, while which no mail is stored.
@@ -224,3 +226,29 @@ pub(crate) const BENCH_MESSAGE: RangeInclusive<usize> = 256..=1 << 30;
 /// How long `listgate bench` waits for a connection, and for any word on any session.
 pub(crate) const BENCH_CONNECT: Duration = Duration::from_secs(30);
 pub(crate) const BENCH_SILENCE: Duration = Duration::from_secs(60);
+
+const _: () = {
+    assert!(BODY_IN_MEMORY <= BATCH_BODIES, "a body in memory fits a commit");
+    assert!(RECENT_PUTS >= BATCH_DELIVERIES, "a commit does not forget the keys of its own puts");
+    assert!(IDS_IN_A_BLOCK < IDS_AFTER_A_BACKUP, "the gate that was copied goes on with a block or more");
+    assert!(SEEN_AT_ONCE <= SEEN_LATELY, "what is put in order at once is in memory");
+    let normal_log = 4096 * CONSUMER_CHECKPOINT_PAGES as u64;
+    assert!(normal_log < LARGE_LOG, "a log that a consumer lets grow is not cut");
+};
+
+const _: () = {
+    assert!(MESSAGE_ID + "Message-ID: \r\n".len() <= MESSAGE_ID_FIELD);
+    assert!(STANDARD_ERROR < REASON, "a reason has room for what a command wrote, and how it ended");
+    let address = listgate_lmtp::limits::LOCAL_PART + "@".len() + listgate_lmtp::limits::DOMAIN;
+    assert!(SOCKETMAP_REQUEST > 2 * address, "a key that is too long is answered as well");
+    assert!(SOCKETMAP_BUFFER <= SOCKETMAP_REQUEST);
+    assert!(READ_BUFFER.0 <= READ_BUFFER.1);
+};
+
+const _: () = {
+    assert!(YES_AGE.as_millis() < YES_AGE_AWAY.as_millis());
+    assert!(BACK_OFF.0.as_millis() <= BACK_OFF.1.as_millis());
+    assert!(LOCK_RETRY.as_micros() < LOOKUP_LOCK_WAIT.as_micros(), "the shortest wait has several attempts");
+    assert!(LOOKUP_LOCK_WAIT.as_millis() < WRITE_LOCK_WAIT.as_millis(), "a lookup holds up every session");
+    assert!(POLL.as_millis() < START_OF_A_GATE.as_millis(), "a gate that starts is looked at several times");
+};

@@ -28,6 +28,16 @@ pub const REPLY_LINE: usize = 1024;
 /// Lines of one reply that a client keeps; the rest is read and forgotten.
 pub const REPLY_LINES: usize = 100;
 
+const _: () = {
+    let address = LOCAL_PART + "@".len() + DOMAIN;
+    let around = "MAIL FROM:<> SIZE=18446744073709551615 BODY=8BITMIME".len();
+    assert!(address + around <= COMMAND_LINE, "a MAIL with the longest address fits its line");
+    assert!(LABEL <= DOMAIN);
+    let reply = "550 5.999.999 ".len() + REPLY_TEXT;
+    assert!(reply + "\r\n".len() <= 512, "RFC 5321 section 4.5.3.1.5");
+    assert!(reply <= REPLY_LINE, "a client takes what a server writes");
+};
+
 /// The bounds of a session that its operator chooses. [`Limits::default`] has a value for each.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -52,17 +62,27 @@ pub struct Limits {
     pub transaction_timeout: Duration,
 }
 
+const DEFAULT: Limits = Limits {
+    message_size: 50 << 20,
+    recipients: 1000,
+    errors: 100,
+    idle_commands: 100,
+    commands: 10_000,
+    command_timeout: Duration::from_secs(5 * 60),
+    data_timeout: Duration::from_secs(10 * 60),
+    transaction_timeout: Duration::from_secs(60 * 60),
+};
+
+const _: () = {
+    assert!(DEFAULT.recipients < DEFAULT.commands as usize, "each recipient is named by a command");
+    assert!(DEFAULT.idle_commands < DEFAULT.commands, "commands about no mail are counted among all");
+    let transaction = DEFAULT.transaction_timeout.as_secs();
+    assert!(DEFAULT.command_timeout.as_secs() < transaction, "one wait is shorter than all of them");
+    assert!(DEFAULT.data_timeout.as_secs() < transaction);
+};
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            message_size: 50 << 20,
-            recipients: 1000,
-            errors: 100,
-            idle_commands: 100,
-            commands: 10_000,
-            command_timeout: Duration::from_secs(5 * 60),
-            data_timeout: Duration::from_secs(10 * 60),
-            transaction_timeout: Duration::from_secs(60 * 60),
-        }
+        DEFAULT
     }
 }
