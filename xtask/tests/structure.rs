@@ -39,6 +39,7 @@ const LISTGATE: &[&str] = &[
     "work",
     "bench",
     "doctor",
+    "operations",
     "cli",
 ];
 

@@ -38,6 +38,7 @@ mod message;
 mod metrics;
 mod model;
 mod net;
+mod operations;
 pub mod queue;
 mod route;
 mod serve;

@@ -3,6 +3,7 @@
 use super::error::CliError;
 use super::site::Site;
 use crate::backends::sqlite::backup::{Copied, backup};
+use crate::operations;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(site: &Site, args: &Args) -> Result<ExitCode, CliError> {
-    let data = site.own_data("backups", "copy its var_dir and its queue_dir, and dump its database")?;
+    let instead = "copy its var_dir and its queue_dir, and dump its database";
+    let data = operations::own_data(site.config()?, "backups", instead)?;
     let Copied { lists, entries, spool_files, octets } = backup(&data, &args.dir)?;
     let mut out = io::stdout().lock();
     writeln!(out, "copied {} to {}", site.config()?.data_dir.display(), args.dir.display())?;

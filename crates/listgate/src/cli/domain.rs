@@ -1,7 +1,8 @@
 //! `listgate domain`
 
 use super::error::CliError;
-use super::site::{Site, wait};
+use super::site::{Site, tell_new_directory, try_wait};
+use crate::operations::{self, Lists};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -41,23 +42,25 @@ fn domain_name(text: &str) -> Result<String, String> {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
-    let admin = site.list_admin("the domains", matches!(action, Action::Add { .. }))?;
+    let creates = matches!(action, Action::Add { .. });
+    let Lists { admin, created } = operations::lists(site.config()?, "the domains", creates)?;
     match action {
         Action::Add { domain, alias_of } => {
-            let is_new = wait(admin.add_domain(&domain, alias_of.as_deref()))?;
+            let is_new = try_wait(admin.add_domain(&domain, alias_of.as_deref()))?;
             match (alias_of, is_new) {
                 (Some(main), true) => writeln!(out, "{domain} is an alias of {main}")?,
                 (Some(main), false) => writeln!(out, "{domain} is an alias of {main} already")?,
                 (None, true) => writeln!(out, "added {domain}")?,
                 (None, false) => writeln!(out, "{domain} exists already")?,
             }
+            tell_new_directory(&mut out, created.as_ref())?;
         }
         Action::Remove { domain } => {
-            wait(admin.remove_domain(&domain))?;
+            try_wait(admin.remove_domain(&domain))?;
             writeln!(out, "removed {domain}")?;
         }
         Action::Ls { json } => {
-            for domain in wait(admin.list_domains())? {
+            for domain in try_wait(admin.list_domains())? {
                 if json {
                     writeln!(out, "{}", serde_json::to_string(&domain).map_err(io::Error::from)?)?;
                 } else {

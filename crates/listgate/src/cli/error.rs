@@ -1,11 +1,10 @@
 //! Why a command failed.
 
-use crate::backends::mailman::SiteError;
-use crate::backends::sqlite::DataError;
 use crate::backends::sqlite::backup::BackupError;
 use crate::bench::BenchError;
 use crate::config::ConfigError;
 use crate::model::{ChangeError, EntryError, StoreError};
+use crate::operations::OperationError;
 use crate::serve::GateError;
 use crate::work::WorkError;
 use std::io;
@@ -16,9 +15,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Data(#[from] DataError),
-    #[error(transparent)]
-    Mailman(#[from] SiteError),
+    Operation(#[from] OperationError),
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error(transparent)]

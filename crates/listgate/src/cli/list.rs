@@ -2,13 +2,13 @@
 
 use super::error::CliError;
 use super::output::{age, fitted, rfc3339};
-use super::site::{Site, wait};
+use super::site::{Site, tell_new_directory, try_wait};
 use crate::backends::ListAdmin;
-use crate::model::Role;
 use crate::model::{List, ListAddress, ListFacts, ListState};
+use crate::operations::{self, Created, Limited, ListView, Lists, SubAddress};
 use bytesize::ByteSize;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -74,59 +74,66 @@ pub(super) enum Action {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
-    let admin = site.list_admin("the lists", matches!(action, Action::Create { .. }))?;
+    let config = site.config()?;
+    let creates = matches!(action, Action::Create { .. });
+    let Lists { admin, created } = operations::lists(config, "the lists", creates)?;
+    let admin = &*admin;
     match action {
         Action::Create { addresses } => {
-            let delimiter = site.config()?.verp_delimiter;
-            addresses.iter().try_for_each(|address| check_name(address, delimiter))?;
-            wait(admin.create(&addresses))?;
-            for address in &addresses {
-                writeln!(out, "created {address} (list_id {})", address.list_id())?;
-                if let Some(shadowed) = shadowed(address) {
-                    let note =
-                        format!("note: {address} now posts to this list; it is no longer the {shadowed}");
-                    writeln!(out, "{}", fitted(&note, &out))?;
-                }
+            for list in try_wait(operations::create(admin, config, &addresses))? {
+                tell_created(&mut out, &list)?;
             }
+            tell_new_directory(&mut out, created.as_ref())?;
         }
         Action::Remove { address } => {
-            let waiting = wait(admin.remove_list(&address))?;
+            let waiting = try_wait(admin.remove_list(&address))?;
             writeln!(out, "removed {address}; {waiting} of its entries stay in their queues")?;
         }
         Action::Rename { address, to } => {
-            check_name(&to, site.config()?.verp_delimiter)?;
-            let list = wait(admin.rename(&address, &to))?;
+            let list = try_wait(operations::rename(admin, config, &address, &to))?;
             writeln!(out, "renamed {address} to {to} (list_id {} stays)", list.list_id)?;
         }
-        Action::Open { address } => set_state(&mut out, &*admin, &address, ListState::Open)?,
-        Action::Pause { address } => set_state(&mut out, &*admin, &address, ListState::Paused)?,
-        Action::Close { address } => set_state(&mut out, &*admin, &address, ListState::Closed)?,
+        Action::Open { address } => set_state(&mut out, admin, &address, ListState::Open)?,
+        Action::Pause { address } => set_state(&mut out, admin, &address, ListState::Paused)?,
+        Action::Close { address } => set_state(&mut out, admin, &address, ListState::Closed)?,
         Action::Limit { address, size: SizeLimit(size) } => {
-            wait(admin.set_max_size(&address, size))?;
-            tell_limit(&mut out, site, &address, size)?;
+            let limited = try_wait(operations::limit(admin, config, &address, size))?;
+            tell_limit(&mut out, site, &address, &limited)?;
         }
         Action::Show { address, json } => {
-            let (list, facts) = wait(admin.list(&address))?.ok_or_else(|| {
-                CliError::Other(format!("there is no list {address}; `listgate list ls` lists them"))
-            })?;
-            show(&mut out, &*admin, &list, facts, json)?;
+            show(&mut out, &try_wait(operations::view(admin, &address))?, json)?;
         }
-        Action::Ls { json } => {
-            for list in wait(admin.lists())? {
-                if json {
-                    writeln!(out, "{}", serde_json::to_string(&list).map_err(io::Error::from)?)?;
-                } else {
-                    let state = match list.state {
-                        ListState::Open => "",
-                        closed => closed.as_str(),
-                    };
-                    let line = format!("{:<40} {:<30} {state}", list.address.to_string(), list.list_id);
-                    writeln!(out, "{}", line.trim_end())?;
-                }
-            }
-        }
+        Action::Ls { json } => ls(&mut out, &try_wait(admin.lists())?, json)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell_created(out: &mut (impl Write + IsTerminal), created: &Created<'_>) -> io::Result<()> {
+    let Created { address, shadows } = created;
+    writeln!(out, "created {address} (list_id {})", address.list_id())?;
+    if let Some(SubAddress { suffix, list }) = shadows {
+        let note = format!(
+            "note: {address} now posts to this list; it is no longer the -{suffix} address of {list}"
+        );
+        writeln!(out, "{}", fitted(&note, out))?;
+    }
+    Ok(())
+}
+
+fn ls(out: &mut impl Write, lists: &[List], json: bool) -> io::Result<()> {
+    for list in lists {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(list)?)?;
+        } else {
+            let state = match list.state {
+                ListState::Open => "",
+                closed => closed.as_str(),
+            };
+            let line = format!("{:<40} {:<30} {state}", list.address.to_string(), list.list_id);
+            writeln!(out, "{}", line.trim_end())?;
+        }
+    }
+    Ok(())
 }
 
 /// A size in octets, or `none`.
@@ -154,77 +161,43 @@ fn set_state(
     address: &ListAddress,
     state: ListState,
 ) -> Result<(), CliError> {
-    wait(admin.set_state(address, state))?;
+    try_wait(admin.set_state(address, state))?;
     writeln!(out, "{address} is {}", state.as_str())?;
     Ok(())
 }
 
-fn tell_limit(
-    out: &mut impl Write,
-    site: &Site,
-    address: &ListAddress,
-    size: Option<u64>,
-) -> Result<(), CliError> {
-    let Some(octets) = size else {
-        return Ok(writeln!(out, "{address} takes what the gate takes")?);
-    };
-    writeln!(out, "{address} takes messages of up to {octets} octets")?;
-    let most = site.config()?.max_message_size;
-    if octets > most {
-        let gate = if site.config.is_some() { "the gate" } else { "by default the gate" };
-        writeln!(out, "note: {gate} takes up to {most} octets (lmtp.max_message_size)")?;
+fn tell_limit(out: &mut impl Write, site: &Site, address: &ListAddress, limited: &Limited) -> io::Result<()> {
+    match limited {
+        Limited::ByTheGate => writeln!(out, "{address} takes what the gate takes"),
+        Limited::To(limit) => writeln!(out, "{address} takes messages of up to {limit} octets"),
+        Limited::AboveTheGate { limit, gate } => {
+            writeln!(out, "{address} takes messages of up to {limit} octets")?;
+            let whose = if site.config.is_some() { "the gate" } else { "by default the gate" };
+            writeln!(out, "note: {whose} takes up to {gate} octets (lmtp.max_message_size)")
+        }
     }
-    Ok(())
 }
 
-/// A list whose name has the delimiter could never be addressed.
-fn check_name(address: &ListAddress, delimiter: char) -> Result<(), CliError> {
-    if address.local.contains(delimiter) {
-        let why = format!(
-            "{address} could never be reached: what follows {delimiter:?} is a detail of the address; \
-             choose a name without it"
-        );
-        return Err(CliError::Other(why));
-    }
-    Ok(())
-}
-
-/// What the address of a list would mean if the list did not exist.
-fn shadowed(address: &ListAddress) -> Option<String> {
-    let (base, suffix) = address.local.rsplit_once('-').filter(|(base, _)| !base.is_empty())?;
-    Role::of_subaddress(suffix).map(|_| format!("-{suffix} address of {base}@{}", address.domain))
-}
-
-fn show(
-    out: &mut impl Write,
-    admin: &dyn ListAdmin,
-    list: &List,
-    facts: ListFacts,
-    json: bool,
-) -> Result<(), CliError> {
-    let ListFacts { created_at, queued } = facts;
+fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
+    let ListView { list, facts: ListFacts { created_at, queued }, sub_addresses } = view;
     let List { list_id, address, state, max_size } = list;
     if json {
         let list = json!({
-            "address": address, "list_id": list_id, "created_at": rfc3339(created_at), "queued": queued,
+            "address": address, "list_id": list_id, "created_at": rfc3339(*created_at), "queued": queued,
             "state": state, "max_size": max_size,
         });
-        writeln!(out, "{list}")?;
-        return Ok(());
+        return writeln!(out, "{list}");
     }
     writeln!(out, "address  {address}")?;
     writeln!(out, "list_id  {list_id}")?;
-    writeln!(out, "created  {} ({} ago)", rfc3339(created_at), age(created_at))?;
+    writeln!(out, "created  {} ({} ago)", rfc3339(*created_at), age(*created_at))?;
     writeln!(out, "state    {}", state.as_str())?;
     if let Some(octets) = max_size {
         writeln!(out, "limit    messages of up to {octets} octets")?;
     }
     writeln!(out, "queued   {queued}")?;
-    for suffix in ["bounces", "confirm", "join", "leave", "owner", "request", "subscribe", "unsubscribe"] {
-        let local = format!("{}-{suffix}", address.local);
-        let sub_address = ListAddress { local, domain: address.domain.clone() };
-        let taken = wait(admin.list(&sub_address))?.is_some();
-        writeln!(out, "         {sub_address}{}", if taken { " is another list" } else { "" })?;
+    for (sub_address, is_taken) in sub_addresses {
+        writeln!(out, "         {sub_address}{}", if *is_taken { " is another list" } else { "" })?;
     }
     Ok(())
 }

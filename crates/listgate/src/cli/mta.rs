@@ -4,8 +4,9 @@ mod exim;
 mod postfix;
 
 use super::error::CliError;
-use super::site::{Site, wait};
+use super::site::{Site, try_wait};
 use crate::net::ListenAddress;
+use crate::operations;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -46,19 +47,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The domains there are now, in lower case.
-///
-/// # Errors
-/// There is none, or nobody can say.
 fn domains(site: &Site) -> Result<Vec<String>, CliError> {
-    let mut domains = wait(site.console()?.domains())?;
-    // What a mail server could read as anything else never comes to its configuration.
-    domains.retain(|domain| listgate_lmtp::is_domain_name(domain));
-    domains.iter_mut().for_each(|domain| domain.make_ascii_lowercase());
-    domains.sort();
-    domains.dedup();
-    if domains.is_empty() {
-        return Err(CliError::Other("there is no domain yet: create a list first".to_owned()));
-    }
-    Ok(domains)
+    let console = operations::console(site.config()?)?;
+    try_wait(operations::mail_domains(&*console))
 }

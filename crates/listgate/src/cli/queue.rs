@@ -2,9 +2,10 @@
 
 use super::error::CliError;
 use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
-use super::site::{Site, wait};
+use super::site::{Site, try_wait};
 use crate::backends::{Console, Wanted};
 use crate::model::{Arrival, Change, Entry, Id, Name};
+use crate::operations;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -71,7 +72,7 @@ pub(super) struct Ids {
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut out = io::BufWriter::new(io::stdout());
-    let console = site.console()?;
+    let console = operations::console(site.config()?)?;
     match action {
         Action::Status { json } => status(&mut out, &*console, json)?,
         Action::Ls { queue, message_id, json } => {
@@ -82,8 +83,8 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Show { id, message, msgdata: only_msgdata, json } => {
-            let entry = wait(console.entry(&id))?;
-            let octets = if only_msgdata { Vec::new() } else { wait(console.read(&id, 0, usize::MAX))? };
+            let entry = try_wait(console.entry(&id))?;
+            let octets = if only_msgdata { Vec::new() } else { try_wait(console.read(&id, 0, usize::MAX))? };
             if json {
                 let mut everything = as_json(&entry);
                 everything["message"] = String::from_utf8_lossy(&octets).into();
@@ -96,19 +97,19 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Hold(Ids { ids }) => {
-            wait(console.change(&ids, Change::Hold))?;
+            try_wait(console.change(&ids, Change::Hold))?;
             tell(&mut out, "held", &ids)?;
         }
         Action::Release(Ids { ids }) => {
-            wait(console.change(&ids, Change::Release))?;
+            try_wait(console.change(&ids, Change::Release))?;
             tell(&mut out, "released", &ids)?;
         }
         Action::Retry { ids: Ids { ids }, leased } => {
-            wait(console.change(&ids, Change::Retry { leased }))?;
+            try_wait(console.change(&ids, Change::Retry { leased }))?;
             tell(&mut out, "to be retried", &ids)?;
         }
         Action::Remove(Ids { ids }) => {
-            wait(console.remove(&ids))?;
+            try_wait(console.remove(&ids))?;
             tell(&mut out, "removed", &ids)?;
         }
     }
@@ -152,7 +153,7 @@ fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(),
                 shape[column] += 1;
             }
         };
-        wait(console.each_arrival(queue, &mut count))?;
+        try_wait(console.each_arrival(queue, &mut count))?;
         if json {
             let mut line = json!({ "queue": queue.as_str(), "oldest": oldest.map(rfc3339), "lists": lists });
             for (state, count) in STATES.into_iter().zip(states) {
@@ -206,7 +207,7 @@ fn ls(
         written = if json { writeln!(out, "{}", as_json(&entry)) } else { line(out, entry) };
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    wait(console.each_entry(&wanted, &mut write))?;
+    try_wait(console.each_entry(&wanted, &mut write))?;
     Ok(written?)
 }
 

@@ -1,17 +1,15 @@
-//! The options that every subcommand has, and how they lead to the backend.
+//! The options that every subcommand has, and the configuration that they lead to.
 
 use super::error::CliError;
-use crate::backends::mailman;
-use crate::backends::sqlite::{self, DataDir};
-use crate::backends::{Answer, Console, ListAdmin};
+use super::output::fitted;
+use crate::backends::sqlite::DataDir;
 use crate::config::{BackendKind, Config, ConfigError, Lines};
 use crate::doctor::denied;
 use crate::net::ListenAddress;
+use crate::operations::{NewDirectory, OperationError};
 use std::cell::OnceCell;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-
-/// What to use instead for the lists and domains of a Mailman site.
-const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
 
 /// The options that every subcommand has.
 #[derive(clap::Args)]
@@ -68,33 +66,6 @@ impl Site {
         Ok(config)
     }
 
-    /// The backend, for commands beside the gate.
-    pub(super) fn console(&self) -> Result<Box<dyn Console>, CliError> {
-        let config = self.config()?;
-        match &config.backend {
-            BackendKind::Sqlite => Ok(Box::new(sqlite::Console::open(&DataDir::new(&config.data_dir))?)),
-            BackendKind::Mailman(site) => Ok(Box::new(mailman::Console::open(site)?)),
-        }
-    }
-
-    /// The lists and domains, for commands that change them; what is missing is created if the command `creates`.
-    pub(super) fn list_admin(&self, what: &str, creates: bool) -> Result<Box<dyn ListAdmin>, CliError> {
-        let data = self.own_data(what, MAILMANS_COMMANDS)?;
-        let open = if creates { sqlite::Console::open_or_create } else { sqlite::Console::open };
-        Ok(Box::new(open(&data)?))
-    }
-
-    /// The data directory, for commands about what a Mailman site keeps itself.
-    pub(super) fn own_data(&self, what: &str, instead: &str) -> Result<DataDir, CliError> {
-        let config = self.config()?;
-        match &config.backend {
-            BackendKind::Sqlite => Ok(DataDir::new(&config.data_dir)),
-            BackendKind::Mailman(_) => {
-                Err(CliError::Other(format!("{what} of a Mailman site are Mailman's own: {instead}")))
-            }
-        }
-    }
-
     /// The server that mail is sent to: the gate of the configuration, unless another is named.
     pub(super) fn server(&self, named: Option<ListenAddress>) -> Result<ListenAddress, CliError> {
         match named {
@@ -108,7 +79,10 @@ impl Site {
     pub(super) fn denied(&self, why: &CliError) -> Option<PathBuf> {
         let opening = matches!(
             why,
-            CliError::Data(_) | CliError::Gate(_) | CliError::Consumer(_) | CliError::Backup(_)
+            CliError::Operation(OperationError::Data(_))
+                | CliError::Gate(_)
+                | CliError::Consumer(_)
+                | CliError::Backup(_)
         );
         match self.config() {
             Ok(config) if opening && matches!(config.backend, BackendKind::Sqlite) => {
@@ -119,11 +93,26 @@ impl Site {
     }
 }
 
-/// Waits for the answer of a backend.
-pub(super) fn wait<T, E>(answer: Answer<'_, T, E>) -> Result<T, CliError>
+/// Notes that a data directory is new: perhaps another was meant.
+pub(super) fn tell_new_directory(
+    out: &mut (impl Write + IsTerminal),
+    created: Option<&NewDirectory>,
+) -> io::Result<()> {
+    let Some(NewDirectory { path }) = created else { return Ok(()) };
+    let note = format!("note: the data directory {} is new, and no gate runs on it", path.display());
+    writeln!(out, "{}", fitted(&note, out))
+}
+
+/// Waits for an operation.
+pub(super) fn wait<T>(operation: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(operation))
+}
+
+/// Waits for an operation that may fail.
+pub(super) fn try_wait<T, E>(operation: impl Future<Output = Result<T, E>>) -> Result<T, CliError>
 where
     CliError: From<E>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(answer)?)
+    Ok(wait(operation)??)
 }

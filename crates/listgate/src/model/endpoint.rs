@@ -30,17 +30,22 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// The sub-addresses of a list, and the role that each names.
+    pub(crate) const SUBADDRESSES: [(&str, Self); 8] = [
+        ("bounces", Self::Bounces),
+        ("confirm", Self::Confirm),
+        ("join", Self::Join),
+        ("leave", Self::Leave),
+        ("owner", Self::Owner),
+        ("request", Self::Request),
+        ("subscribe", Self::Join),
+        ("unsubscribe", Self::Leave),
+    ];
+
     /// The role that a sub-address names; `None` if it is not one.
     pub(crate) fn of_subaddress(suffix: &str) -> Option<Self> {
-        Some(match suffix {
-            "owner" => Self::Owner,
-            "bounces" => Self::Bounces,
-            "confirm" => Self::Confirm,
-            "join" | "subscribe" => Self::Join,
-            "leave" | "unsubscribe" => Self::Leave,
-            "request" => Self::Request,
-            _ => return None,
-        })
+        let named = Self::SUBADDRESSES.iter().find(|(name, _)| *name == suffix);
+        named.map(|(_, role)| *role)
     }
 
     pub(crate) fn name(self) -> &'static str {

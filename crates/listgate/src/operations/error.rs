@@ -1,0 +1,29 @@
+//! Why an operation failed.
+
+use crate::backends::mailman::SiteError;
+use crate::backends::sqlite::DataError;
+use crate::model::{ChangeError, ListAddress, StoreError};
+
+/// Why an operation failed. Each text names the thing, and says what to do next where that is known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OperationError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Mailman(#[from] SiteError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{what} of a Mailman site are Mailman's own: {instead}")]
+    OfMailman { what: &'static str, instead: &'static str },
+    #[error("there is no list {0}; `listgate list ls` lists them")]
+    NoSuchList(ListAddress),
+    #[error(
+        "{address} could never be reached: what follows {delimiter:?} is a detail of the address; choose a name \
+         without it"
+    )]
+    Unreachable { address: ListAddress, delimiter: char },
+    #[error("there is no domain yet: create a list first")]
+    NoDomain,
+}

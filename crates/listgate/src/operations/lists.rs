@@ -1,0 +1,118 @@
+//! What operators do to lists.
+
+use super::error::OperationError;
+use crate::backends::ListAdmin;
+use crate::config::Config;
+use crate::model::{List, ListAddress, ListFacts, Role};
+
+/// A list that was created.
+pub(crate) struct Created<'a> {
+    pub(crate) address: &'a ListAddress,
+    /// What the address was until then.
+    pub(crate) shadows: Option<SubAddress>,
+}
+
+/// An address of a list besides its posting address.
+pub(crate) struct SubAddress {
+    pub(crate) suffix: String,
+    pub(crate) list: ListAddress,
+}
+
+/// Creates lists, all or none, and the domains they are in.
+///
+/// # Errors
+/// A name is taken, or could never be reached.
+pub(crate) async fn create<'a>(
+    admin: &dyn ListAdmin,
+    config: &Config,
+    addresses: &'a [ListAddress],
+) -> Result<Vec<Created<'a>>, OperationError> {
+    addresses.iter().try_for_each(|address| can_be_reached(address, config))?;
+    admin.create(addresses).await?;
+    Ok(addresses.iter().map(|address| Created { address, shadows: shadowed(address) }).collect())
+}
+
+/// Gives a list another address; its list_id stays.
+///
+/// # Errors
+/// There is no such list, or the new name is taken, or could never be reached.
+pub(crate) async fn rename(
+    admin: &dyn ListAdmin,
+    config: &Config,
+    from: &ListAddress,
+    to: &ListAddress,
+) -> Result<List, OperationError> {
+    can_be_reached(to, config)?;
+    Ok(admin.rename(from, to).await?)
+}
+
+/// What the limit of a list comes to.
+pub(crate) enum Limited {
+    /// It takes what the gate takes.
+    ByTheGate,
+    /// It takes messages of up to so many octets.
+    To(u64),
+    /// The limit is above what the gate takes.
+    AboveTheGate { limit: u64, gate: u64 },
+}
+
+/// Sets the octets of a message that a list takes; `None`: as many as the gate.
+///
+/// # Errors
+/// There is no such list.
+pub(crate) async fn limit(
+    admin: &dyn ListAdmin,
+    config: &Config,
+    address: &ListAddress,
+    octets: Option<u64>,
+) -> Result<Limited, OperationError> {
+    admin.set_max_size(address, octets).await?;
+    let gate = config.max_message_size;
+    Ok(match octets {
+        None => Limited::ByTheGate,
+        Some(limit) if limit > gate => Limited::AboveTheGate { limit, gate },
+        Some(limit) => Limited::To(limit),
+    })
+}
+
+/// A list as an operator looks at it.
+pub(crate) struct ListView {
+    pub(crate) list: List,
+    pub(crate) facts: ListFacts,
+    /// Its other addresses, and whether another list has taken each.
+    pub(crate) sub_addresses: Vec<(ListAddress, bool)>,
+}
+
+/// Looks at a list.
+///
+/// # Errors
+/// There is no such list.
+pub(crate) async fn view(admin: &dyn ListAdmin, address: &ListAddress) -> Result<ListView, OperationError> {
+    let found = admin.list(address).await?;
+    let (list, facts) = found.ok_or_else(|| OperationError::NoSuchList(address.clone()))?;
+    let mut sub_addresses = Vec::new();
+    for (suffix, _) in Role::SUBADDRESSES {
+        let local = format!("{}-{suffix}", address.local);
+        let sub_address = ListAddress { local, domain: address.domain.clone() };
+        let is_taken = admin.list(&sub_address).await?.is_some();
+        sub_addresses.push((sub_address, is_taken));
+    }
+    Ok(ListView { list, facts, sub_addresses })
+}
+
+/// A list whose name has the delimiter could never be addressed.
+fn can_be_reached(address: &ListAddress, config: &Config) -> Result<(), OperationError> {
+    let delimiter = config.verp_delimiter;
+    if address.local.contains(delimiter) {
+        return Err(OperationError::Unreachable { address: address.clone(), delimiter });
+    }
+    Ok(())
+}
+
+/// What the address of a list would mean if the list did not exist.
+fn shadowed(address: &ListAddress) -> Option<SubAddress> {
+    let (base, suffix) = address.local.rsplit_once('-').filter(|(base, _)| !base.is_empty())?;
+    Role::of_subaddress(suffix)?;
+    let list = ListAddress { local: base.to_owned(), domain: address.domain.clone() };
+    Some(SubAddress { suffix: suffix.to_owned(), list })
+}

@@ -1,0 +1,13 @@
+//! What operators do, typed and without printing. The command line renders it.
+
+mod addresses;
+mod domains;
+mod error;
+mod lists;
+mod open;
+
+pub(crate) use addresses::{Checked, check};
+pub(crate) use domains::mail_domains;
+pub(crate) use error::OperationError;
+pub(crate) use lists::{Created, Limited, ListView, SubAddress, create, limit, rename, view};
+pub(crate) use open::{Lists, NewDirectory, console, lists, own_data};
