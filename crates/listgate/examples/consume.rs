@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         for lease in queue.lease(16, Duration::from_secs(60))? {
             let mut lines = BufReader::new(queue.message(&lease)?).lines().map_while(Result::ok);
             let subject = lines.find(|line| line.starts_with("Subject:")).unwrap_or_default();
-            println!("{} {} -> {}: {subject}", lease.entry.id, lease.entry.mail_from, lease.entry.recipient);
+            let entry = &lease.entry;
+            let from = entry.mail_from.as_deref().unwrap_or("?");
+            println!("{} {from} -> {}: {subject}", entry.id, entry.recipient.as_deref().unwrap_or("?"));
             done.push((lease, Verdict::Done));
         }
         if done.is_empty() {

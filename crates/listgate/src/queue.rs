@@ -13,7 +13,7 @@
 //! let mut queue = Queue::open(dir.path(), Name::Command)?;
 //! for lease in queue.lease(10, Duration::from_secs(60))? {
 //!     let message = std::io::read_to_string(queue.message(&lease)?)?;
-//!     println!("{} has {} octets for {}", lease.entry.id, message.len(), lease.entry.recipient);
+//!     println!("{} has {} octets for {}", lease.entry.id, message.len(), lease.entry.list_id);
 //!     queue.settle(&[(lease, Verdict::Done)])?;
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -25,7 +25,7 @@
 use crate::backends::sqlite::{Consumer, DataDir};
 use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
 use crate::limits;
-pub use crate::model::{Clock, Entry, EntryId, Id, Lease, Msgdata, Name, Stale, Verdict};
+pub use crate::model::{Clock, Entry, EntryId, Id, Lease, Msgdata, Name, Stale, State, Verdict};
 use crate::model::{LeaseId, MessageId, NotStepped, Step, StoreError};
 use std::io;
 use std::path::Path;

@@ -14,7 +14,7 @@ use crate::message::{Body, Style};
 use crate::model::{
     Again, Changes, Clock, DeliveryKey, Depth, Due, Effect, Entry, EntryId, Expect, Fingerprint, Id, KeptId,
     Lease, LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped, QueueNow,
-    Space, Stale, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds,
+    Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -53,23 +53,9 @@ struct Tables {
 #[derive(Clone)]
 struct Row {
     entry: Entry,
-    queue: Name,
-    state: State,
+    /// When it waits again, if it is leased or deferred.
+    due: Option<Due>,
     fence: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    Waiting,
-    Leased(Due),
-    Later(Due),
-    Shunted,
-}
-
-impl State {
-    fn is_away(self) -> bool {
-        matches!(self, Self::Leased(_) | Self::Later(_))
-    }
 }
 
 pub(crate) struct Memory {
@@ -194,7 +180,7 @@ impl Tables {
     }
 
     fn depth(&self, queue: Name) -> Depth {
-        let in_it = self.entries.values().filter(|row| row.queue == queue);
+        let in_it = self.entries.values().filter(|row| row.entry.queue == queue);
         let octets = in_it.clone().map(|row| row.entry.size).sum();
         Depth { entries: in_it.count() as u64, octets }
     }
@@ -213,20 +199,19 @@ impl Tables {
 
     fn lease(&mut self, request: &LeaseRequest, now: i64) -> Leased {
         for row in self.entries.values_mut() {
-            if let State::Leased(due) | State::Later(due) = row.state
-                && due.is_over(now)
-            {
-                if matches!(row.state, State::Leased(_)) {
-                    row.entry.reason = Some("its lease lapsed".to_owned());
-                }
-                row.state = State::Waiting;
+            if row.due.is_some_and(|due| due.is_over(now)) {
+                let reason = match &row.entry.state {
+                    State::Leased { .. } => Some("its lease lapsed"),
+                    state => state.reason(),
+                };
+                row.become_due(reason.map(str::to_owned));
             }
         }
         let mut leased = Leased { leases: Vec::new(), turn: request.turn.clone() };
         while leased.leases.len() < request.max.min(limits::LEASED_AT_ONCE) {
             let Some((list, id)) = self.next(request, &leased.turn) else { break };
             let row = self.entries.get_mut(&id).expect("it was found");
-            row.state = State::Leased(Due::after(now, request.hold));
+            row.lease_until(Due::after(now, request.hold));
             row.fence += 1;
             row.entry.attempts += 1;
             leased.leases.push(Lease { entry: row.entry.clone(), fence: row.fence });
@@ -237,11 +222,11 @@ impl Tables {
 
     /// The first entry of the list whose turn it is.
     fn next(&self, request: &LeaseRequest, turn: &str) -> Option<(String, EntryId)> {
-        let of_queue = || self.entries.iter().filter(|(_, row)| row.queue == request.queue);
+        let of_queue = || self.entries.iter().filter(|(_, row)| row.entry.queue == request.queue);
         let is_busy = |list: &str| {
-            request.ordered && of_queue().any(|(_, row)| row.entry.list_id == list && row.state.is_away())
+            request.ordered && of_queue().any(|(_, row)| row.entry.list_id == list && row.due.is_some())
         };
-        let waiting = of_queue().filter(|(_, row)| row.state == State::Waiting);
+        let waiting = of_queue().filter(|(_, row)| matches!(row.entry.state, State::Waiting { .. }));
         let lists: BTreeSet<&str> = waiting.clone().map(|(_, row)| row.entry.list_id.as_str()).collect();
         let after = lists.range::<str, _>((std::ops::Bound::Excluded(turn), std::ops::Bound::Unbounded));
         let list = *after.chain(&lists).find(|list| !is_busy(list))?;
@@ -251,7 +236,7 @@ impl Tables {
 
     fn leased(&mut self, lease: LeaseId) -> Result<&mut Row, Stale> {
         let row = self.entries.get_mut(&lease.entry).ok_or(Stale)?;
-        let holds = matches!(row.state, State::Leased(_)) && row.fence == lease.fence;
+        let holds = matches!(row.entry.state, State::Leased { .. }) && row.fence == lease.fence;
         if holds { Ok(row) } else { Err(Stale) }
     }
 
@@ -301,16 +286,18 @@ impl Tables {
         match verdict {
             Verdict::Done => drop(self.entries.remove(&lease.entry)),
             Verdict::Release => {
-                row.state = State::Waiting;
+                let reason = row.entry.state.reason().map(str::to_owned);
+                row.become_due(reason);
                 row.entry.attempts -= 1;
             }
             Verdict::Retry { after, why } => {
-                row.state = State::Later(Due::after(now, *after));
-                row.entry.reason = Some(why.clone());
+                let due = Due::after(now, *after);
+                row.due = Some(due);
+                row.entry.state = State::Deferred { until: time_at(due.at), reason: Some(why.clone()) };
             }
             Verdict::Shunt { why } => {
-                row.state = State::Shunted;
-                row.entry.reason = Some(why.clone());
+                row.due = None;
+                row.entry.state = State::Shunted { reason: Some(why.clone()) };
             }
         }
         Ok(())
@@ -329,24 +316,21 @@ impl Row {
     fn new(id: EntryId, delivery: &Delivery, at: usize) -> Self {
         let Delivery { envelope, message, to, .. } = delivery;
         let endpoint = &to[at].endpoint;
-        let queue = endpoint.role.queue();
         let entry = Entry {
             id: Id::Entry(id),
-            queue: queue.as_str().to_owned(),
+            queue: endpoint.role.queue(),
             list_id: endpoint.list.list_id.clone(),
-            recipient: to[at].recipient.clone(),
+            recipient: Some(to[at].recipient.clone()),
             detail: endpoint.detail.clone(),
-            received_at: milliseconds(envelope.received_at),
-            state: "waiting".to_owned(),
-            available_at: None,
-            reason: None,
+            received_at: envelope.received_at,
+            state: State::Waiting { reason: None },
             attempts: 0,
             msgdata: Msgdata::new(),
-            mail_from: envelope.mail_from.to_string(),
-            message_id: message.message_id.clone(),
-            peer: envelope.peer.clone(),
-            lhlo: envelope.lhlo.clone(),
-            transport: envelope.transport.to_owned(),
+            mail_from: Some(envelope.mail_from.to_string()),
+            message_id: Some(message.message_id.clone()),
+            peer: Some(envelope.peer.clone()),
+            lhlo: Some(envelope.lhlo.clone()),
+            transport: Some(envelope.transport.to_owned()),
             size: message.body.len(),
             received_lines: message.facts.received_lines(),
             from_list: message.facts.is_from(&endpoint.list),
@@ -354,7 +338,18 @@ impl Row {
             precedence: message.facts.precedence(),
             repeats: None,
         };
-        Self { entry, queue, state: State::Waiting, fence: 0 }
+        Self { entry, due: None, fence: 0 }
+    }
+
+    fn become_due(&mut self, reason: Option<String>) {
+        self.due = None;
+        self.entry.state = State::Waiting { reason };
+    }
+
+    fn lease_until(&mut self, due: Due) {
+        self.due = Some(due);
+        let reason = self.entry.state.reason().map(str::to_owned);
+        self.entry.state = State::Leased { until: time_at(due.at), reason };
     }
 }
 
@@ -444,7 +439,7 @@ impl LeaseStore for Memory {
     fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
         let due = Due::after(self.clock.milliseconds(), hold);
         self.ask("extend leases", move |tables| {
-            let extend = |lease| tables.leased(lease).map(|row| row.state = State::Leased(due));
+            let extend = |lease| tables.leased(lease).map(|row| row.lease_until(due));
             Ok(leases.into_iter().map(extend).collect())
         })
     }

@@ -4,24 +4,21 @@ use crate::model::Msgdata;
 pub(super) use crate::model::rfc3339;
 use serde_json::Value;
 use std::io::IsTerminal;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// How long ago, in whole minutes; a time in the future is now.
-pub(super) fn minutes_ago(milliseconds: i64) -> u64 {
-    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default().as_secs() / 60
+pub(super) fn minutes_ago(time: SystemTime) -> u64 {
+    SystemTime::now().duration_since(time).unwrap_or_default().as_secs() / 60
 }
 
 /// How long ago, in the largest unit that says something: `12s`, `3m`, `2h`, `5d`.
-pub(super) fn age(milliseconds: i64) -> String {
-    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    span(SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default().as_secs())
+pub(super) fn age(time: SystemTime) -> String {
+    span(SystemTime::now().duration_since(time).unwrap_or_default().as_secs())
 }
 
 /// How long until then, as [`age`] says it; `None` when it is past.
-pub(super) fn left(milliseconds: i64) -> Option<String> {
-    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    let left = (UNIX_EPOCH + since).duration_since(SystemTime::now()).ok()?;
+pub(super) fn left(until: SystemTime) -> Option<String> {
+    let left = until.duration_since(SystemTime::now()).ok()?;
     Some(span(left.as_secs_f64().ceil() as u64))
 }
 

@@ -4,13 +4,14 @@ use super::error::CliError;
 use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
 use super::site::{Site, try_wait};
 use crate::backends::{Console, Wanted};
-use crate::model::{Arrival, Change, Entry, Id, Name};
+use crate::model::{Arrival, Change, Entry, Id, Name, State, StateName};
 use crate::operations;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
@@ -129,7 +130,19 @@ type Shape = [u64; AGES.len() + 1];
 
 /// The states that are counted, in the order of the columns. What a Mailman site cannot read counts as
 /// waiting: its runners will say what becomes of it.
-const STATES: [&str; 5] = ["waiting", "leased", "later", "held", "shunted"];
+const STATES: [StateName; 5] =
+    [StateName::Waiting, StateName::Leased, StateName::Later, StateName::Held, StateName::Shunted];
+
+/// The column that counts a state.
+fn column(state: StateName) -> usize {
+    match state {
+        StateName::Waiting | StateName::Unreadable => 0,
+        StateName::Leased => 1,
+        StateName::Later => 2,
+        StateName::Held => 3,
+        StateName::Shunted => 4,
+    }
+}
 
 fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(), CliError> {
     let mut tables = Vec::new();
@@ -138,12 +151,12 @@ fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(),
         writeln!(out, "{:<8}{heads}  oldest", "queue")?;
     }
     for queue in Name::ALL {
-        let mut oldest: Option<i64> = None;
+        let mut oldest: Option<SystemTime> = None;
         let mut lists: BTreeMap<String, Shape> = BTreeMap::new();
         let mut states = [0u64; STATES.len()];
         let mut count = |Arrival { list_id, received_at, state }: Arrival<'_>| {
             oldest = Some(oldest.map_or(received_at, |time| time.min(received_at)));
-            states[STATES.iter().position(|known| *known == state).unwrap_or(0)] += 1;
+            states[column(state)] += 1;
             let minutes = minutes_ago(received_at);
             let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
             if !lists.contains_key(list_id) {
@@ -157,7 +170,7 @@ fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(),
         if json {
             let mut line = json!({ "queue": queue.as_str(), "oldest": oldest.map(rfc3339), "lists": lists });
             for (state, count) in STATES.into_iter().zip(states) {
-                line[state] = count.into();
+                line[state.as_str()] = count.into();
             }
             writeln!(out, "{line}")?;
         } else {
@@ -204,36 +217,42 @@ fn ls(
 ) -> Result<(), CliError> {
     let mut written = Ok(());
     let mut write = |entry| {
-        written = if json { writeln!(out, "{}", as_json(&entry)) } else { line(out, entry) };
+        written = if json { writeln!(out, "{}", as_json(&entry)) } else { line(out, &entry) };
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     try_wait(console.each_entry(&wanted, &mut write))?;
     Ok(written?)
 }
 
-fn line(out: &mut impl Write, entry: Entry) -> io::Result<()> {
-    let state = apart(&entry);
-    let Entry { id, queue, received_at, size, mail_from, recipient, list_id, reason, .. } = entry;
-    let (id, age) = (id.to_string(), age(received_at));
+fn line(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    let state = apart(entry);
+    let Entry { id, queue, received_at, size, mail_from, recipient, list_id, .. } = entry;
+    let (id, age) = (id.to_string(), age(*received_at));
     // The names of Mailman's files leave no room beside them, and do not say the recipient.
     let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
-    let to = if recipient.is_empty() { list_id } else { recipient };
-    writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {mail_from} -> {to}{state}")?;
-    match reason {
-        Some(why) => writeln!(out, "{:11}{}", "", wrapped(&printable(&why), 11)),
+    let (from, to) = (mail_from.as_deref().unwrap_or_default(), recipient.as_ref().unwrap_or(list_id));
+    writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {from} -> {to}{state}")?;
+    match entry.state.reason() {
+        Some(why) => writeln!(out, "{:11}{}", "", wrapped(&printable(why), 11)),
         None => Ok(()),
     }
 }
 
 /// The state of an entry that does not simply wait, and for how long.
 fn apart(entry: &Entry) -> String {
-    match (entry.state.as_str(), entry.available_at.and_then(left)) {
-        ("waiting", _) => String::new(),
-        ("later", Some(left)) => format!(" (later, in {left})"),
-        ("later", None) => " (later, due)".to_owned(),
-        ("leased", Some(left)) => format!(" (leased, {left} left)"),
-        ("leased", None) => " (leased, lapsed)".to_owned(),
-        (state, _) => format!(" ({state})"),
+    match &entry.state {
+        State::Waiting { .. } => String::new(),
+        State::Deferred { until, .. } => match left(*until) {
+            Some(left) => format!(" (later, in {left})"),
+            None => " (later, due)".to_owned(),
+        },
+        State::Leased { until, .. } => match left(*until) {
+            Some(left) => format!(" (leased, {left} left)"),
+            None => " (leased, lapsed)".to_owned(),
+        },
+        State::Held { .. } | State::Shunted { .. } | State::Unreadable { .. } => {
+            format!(" ({})", entry.state.name())
+        }
     }
 }
 
@@ -242,29 +261,31 @@ fn printable(why: &str) -> String {
     why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// What a Mailman site does not store is an empty text.
 fn as_json(entry: &Entry) -> Value {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
     json!({
         "id": entry.id.to_string(),
-        "queue": entry.queue,
+        "queue": entry.queue.as_str(),
         "list_id": entry.list_id,
-        "mail_from": entry.mail_from,
-        "recipient": entry.recipient,
+        "mail_from": text(&entry.mail_from),
+        "recipient": text(&entry.recipient),
         "detail": entry.detail,
-        "message_id": entry.message_id,
+        "message_id": text(&entry.message_id),
         "received_at": rfc3339(entry.received_at),
         "size": entry.size,
         "attempts": entry.attempts,
-        "state": entry.state,
-        "available_at": entry.available_at.map(rfc3339),
-        "reason": entry.reason,
-        "peer": entry.peer,
-        "lhlo": entry.lhlo,
-        "transport": entry.transport,
+        "state": entry.state.name().as_str(),
+        "available_at": entry.state.until().map(rfc3339),
+        "reason": entry.state.reason(),
+        "peer": text(&entry.peer),
+        "lhlo": text(&entry.lhlo),
+        "transport": text(&entry.transport),
         "received_lines": entry.received_lines,
         "from_list": entry.from_list,
         "auto_submitted": entry.auto_submitted,
         "precedence": entry.precedence,
-        "null_sender": entry.mail_from == "<>",
+        "null_sender": entry.mail_from.as_deref() == Some("<>"),
         "repeats": entry.repeats,
         "msgdata": entry.msgdata,
     })

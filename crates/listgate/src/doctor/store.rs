@@ -220,8 +220,8 @@ impl<'a> Store<'a> {
         let now = SystemTime::now();
         let mut findings = Vec::new();
         for backlog in &backlogs {
-            let oldest = now.duration_since(at(backlog.oldest)).unwrap_or_default();
-            let due = backlog.due.and_then(|due| now.duration_since(at(due)).ok()).unwrap_or_default();
+            let oldest = now.duration_since(backlog.oldest).unwrap_or_default();
+            let due = backlog.due.and_then(|due| now.duration_since(due).ok()).unwrap_or_default();
             let what = if oldest > UNREAD && backlog.attempts == 0 {
                 format!(
                     "{} entries wait, the oldest for {}, and none was ever taken",
@@ -253,7 +253,7 @@ impl<'a> Store<'a> {
                 "they may be leased at once; keep the clock right with NTP",
             ));
         }
-        if backlogs.iter().any(|backlog| at(backlog.newest) > now + CLOCK) {
+        if backlogs.iter().any(|backlog| backlog.newest > now + CLOCK) {
             findings.push(Finding::wrong(
                 "clock",
                 "there are entries that were received in the future",
@@ -329,10 +329,6 @@ fn told(miscounts: &[Miscount]) -> String {
         )
     };
     miscounts.iter().map(tell).collect::<Vec<_>>().join("; ")
-}
-
-fn at(milliseconds: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
 }
 
 /// Ages, ids and Date lines come of it.

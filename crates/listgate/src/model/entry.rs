@@ -1,9 +1,11 @@
 //! Entries: what is in a queue.
 
+use super::queue::Name;
 use super::store_error::StoreError;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 /// The metadata dictionary of an entry, with Mailman's keys.
 pub type Msgdata = BTreeMap<String, serde_json::Value>;
@@ -72,36 +74,32 @@ impl FromStr for Id {
 pub struct Entry {
     /// Its name, in replies, the log and the commands.
     pub id: Id,
-    /// `in`, `command` or `bounces`.
-    pub queue: String,
-    /// The list, by the id that a rename keeps.
+    /// The queue that it is in.
+    pub queue: Name,
+    /// The list, by the id that a rename keeps. It is empty where a Mailman site's file names no list.
     pub list_id: String,
-    /// The address as the mail server gave it.
-    pub recipient: String,
+    /// The address as the mail server gave it. A Mailman site does not store it.
+    pub recipient: Option<String>,
     /// What follows the VERP delimiter: a confirmation's token, a bounce's address.
     pub detail: Option<String>,
-    /// Milliseconds since 1970.
-    pub received_at: i64,
-    /// `waiting`, `leased`, `later`, `held` or `shunted`.
-    pub state: String,
-    /// When its lease ends, or the pause of a deferred entry, in milliseconds since 1970; `None` otherwise.
-    pub available_at: Option<i64>,
-    /// Why it is deferred, held or shunted.
-    pub reason: Option<String>,
+    /// When its message came, in milliseconds. It is the beginning of 1970 where a Mailman site's file says no time.
+    pub received_at: SystemTime,
+    /// What happens to it next, and why.
+    pub state: State,
     /// How often it was leased since it came or an operator had it retried.
     pub attempts: u32,
     /// With Mailman's keys, such as `listname` and `subaddress`.
     pub msgdata: Msgdata,
-    /// The envelope sender; `<>` for the null sender.
-    pub mail_from: String,
-    /// With its angle brackets.
-    pub message_id: String,
-    /// Where the mail server connected from.
-    pub peer: String,
-    /// What it called itself with LHLO.
-    pub lhlo: String,
-    /// `LMTP` over TCP or a Unix socket.
-    pub transport: String,
+    /// The envelope sender; `<>` for the null sender. Some of a Mailman site's files do not have it.
+    pub mail_from: Option<String>,
+    /// With its angle brackets. Some of a Mailman site's files have none.
+    pub message_id: Option<String>,
+    /// Where the mail server connected from. A Mailman site does not store it.
+    pub peer: Option<String>,
+    /// What the mail server called itself with LHLO. A Mailman site does not store it.
+    pub lhlo: Option<String>,
+    /// `LMTP` over TCP or a Unix socket. A Mailman site does not store it.
+    pub transport: Option<String>,
     /// Octets as stored.
     pub size: u64,
     /// How many Received lines the message has.
@@ -116,12 +114,135 @@ pub struct Entry {
     pub repeats: Option<String>,
 }
 
+/// What happens to an entry next. A `reason` is what the last attempt left: why it failed, or that its lease lapsed.
+/// There is none before the first attempt, or where a consumer in another language gave none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum State {
+    /// The next consumer leases it.
+    Waiting {
+        /// What the last attempt left, if there was one.
+        reason: Option<String>,
+    },
+    /// A consumer has it.
+    Leased {
+        /// The end of the lease, unless it is extended.
+        until: SystemTime,
+        /// What the last attempt left, if there was one.
+        reason: Option<String>,
+    },
+    /// It waits for a pause to end; commands and JSON call it `later`.
+    Deferred {
+        /// The end of the pause.
+        until: SystemTime,
+        /// Why its last attempt failed.
+        reason: Option<String>,
+    },
+    /// An operator holds it.
+    Held {
+        /// What the last attempt left, if there was one.
+        reason: Option<String>,
+    },
+    /// It could not be handled, and stays until an operator has it retried or removes it.
+    Shunted {
+        /// Why not.
+        reason: Option<String>,
+    },
+    /// It is a file of a Mailman site that Listgate cannot read.
+    Unreadable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl State {
+    /// Its name alone.
+    pub(crate) fn name(&self) -> StateName {
+        match self {
+            Self::Waiting { .. } => StateName::Waiting,
+            Self::Leased { .. } => StateName::Leased,
+            Self::Deferred { .. } => StateName::Later,
+            Self::Held { .. } => StateName::Held,
+            Self::Shunted { .. } => StateName::Shunted,
+            Self::Unreadable { .. } => StateName::Unreadable,
+        }
+    }
+
+    /// When the lease or the pause ends; `None` in the other states.
+    #[must_use]
+    pub fn until(&self) -> Option<SystemTime> {
+        match self {
+            Self::Leased { until, .. } | Self::Deferred { until, .. } => Some(*until),
+            Self::Waiting { .. } | Self::Held { .. } | Self::Shunted { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// Why it is in this state, or what the last attempt left.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Waiting { reason }
+            | Self::Leased { reason, .. }
+            | Self::Deferred { reason, .. }
+            | Self::Held { reason }
+            | Self::Shunted { reason } => reason.as_deref(),
+            Self::Unreadable { reason } => Some(reason),
+        }
+    }
+}
+
+/// The name of a [`State`], as the database, the commands and JSON have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StateName {
+    Waiting,
+    Leased,
+    Later,
+    Held,
+    Shunted,
+    Unreadable,
+}
+
+impl StateName {
+    /// Those that a database stores.
+    const STORED: [Self; 5] = [Self::Waiting, Self::Leased, Self::Later, Self::Held, Self::Shunted];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Leased => "leased",
+            Self::Later => "later",
+            Self::Held => "held",
+            Self::Shunted => "shunted",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A text that does not name a state that is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not the state of an entry")]
+pub(crate) struct NoSuchState(String);
+
+impl FromStr for StateName {
+    type Err = NoSuchState;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchState> {
+        let known = Self::STORED.into_iter().find(|name| name.as_str() == text);
+        known.ok_or_else(|| NoSuchState(text.to_owned()))
+    }
+}
+
 /// An entry as it is counted.
 pub(crate) struct Arrival<'a> {
     pub(crate) list_id: &'a str,
-    /// Milliseconds since 1970.
-    pub(crate) received_at: i64,
-    pub(crate) state: &'a str,
+    pub(crate) received_at: SystemTime,
+    pub(crate) state: StateName,
 }
 
 /// What an operator does to an entry.
@@ -141,8 +262,8 @@ pub(crate) enum Change {
 pub(crate) enum EntryError {
     #[error("there is no entry {0}; `listgate queue ls` lists them")]
     Missing(Id),
-    #[error("{id} is {state}, so nothing was changed: {}", fix(state, *change))]
-    State { id: EntryId, state: String, change: Change },
+    #[error("{id} is {state}, so nothing was changed: {}", fix(*state, *change))]
+    State { id: EntryId, state: StateName, change: Change },
     #[error("the entries of a Mailman site are its runners': they can be looked at and removed here")]
     Mailmans,
     #[error(transparent)]
@@ -150,15 +271,33 @@ pub(crate) enum EntryError {
 }
 
 /// What can be done with an entry in `state` that `change` is not for.
-fn fix(state: &str, change: Change) -> &'static str {
+fn fix(state: StateName, change: Change) -> &'static str {
     match (state, change) {
-        ("leased", Change::Retry { .. }) => {
+        (StateName::Leased, Change::Retry { .. }) => {
             "a consumer has it now; if that will not come back, `listgate queue retry --leased` frees the entry"
         }
-        ("leased", _) => "a consumer has it now; retry when it is settled, or its lease has lapsed",
-        ("held", _) => "`listgate queue release` lets it go",
-        ("waiting", _) => "it waits for a consumer, and only what is held is released",
-        ("shunted", _) => "`listgate queue retry` has it handled again; until then it stays where it is",
-        _ => "`listgate queue hold` holds it, and only what is held is released",
+        (StateName::Leased, _) => "a consumer has it now; retry when it is settled, or its lease has lapsed",
+        (StateName::Held, _) => "`listgate queue release` lets it go",
+        (StateName::Waiting, _) => "it waits for a consumer, and only what is held is released",
+        (StateName::Shunted, _) => {
+            "`listgate queue retry` has it handled again; until then it stays where it is"
+        }
+        (StateName::Later, _) => "`listgate queue hold` holds it, and only what is held is released",
+        (StateName::Unreadable, _) => unreachable!("Mailman's own entries are not changed here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_state_is_known_by_its_name() {
+        for name in StateName::STORED {
+            assert_eq!(name.as_str().parse::<StateName>().unwrap(), name);
+        }
+        for unknown in ["leasing", "unreadable", ""] {
+            assert!(unknown.parse::<StateName>().is_err());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What operators see of lists and domains, and why a change to them is refused.
 
 use super::store_error::StoreError;
+use std::time::SystemTime;
 
 /// What an operator's change to lists or domains came to, when it was refused.
 #[derive(Debug, thiserror::Error)]
@@ -14,8 +15,7 @@ pub(crate) enum ChangeError {
 /// What is known of a list besides its settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListFacts {
-    /// Milliseconds since 1970.
-    pub(crate) created_at: i64,
+    pub(crate) created_at: SystemTime,
     /// Its entries in the queues.
     pub(crate) queued: u64,
 }

@@ -16,8 +16,8 @@ mod time;
 
 pub(crate) use delivery::{Addressed, DeliveryKey, Envelope};
 pub(crate) use endpoint::{Endpoint, Names, Role};
-pub(crate) use entry::{Arrival, Change, EntryError};
-pub use entry::{Entry, EntryId, Id, Msgdata};
+pub(crate) use entry::{Arrival, Change, EntryError, StateName};
+pub use entry::{Entry, EntryId, Id, Msgdata, State};
 pub(crate) use lease::LeaseId;
 pub use lease::{Lease, Stale, Verdict};
 pub(crate) use list::{Changes, List, ListState};
@@ -32,4 +32,4 @@ pub(crate) use space::Space;
 pub(crate) use step::{Effect, Expect, KeptId, MessageId, NotStepped, Step, Stepped};
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};
 pub use time::Clock;
-pub(crate) use time::{Due, milliseconds, rfc3339};
+pub(crate) use time::{Due, milliseconds, rfc3339, time_at};

@@ -101,15 +101,15 @@ impl Handler {
             .args(arguments)
             .env("LISTGATE_DATA_DIR", &self.data)
             .env("LISTGATE_ID", entry.id.to_string())
-            .env("LISTGATE_QUEUE", &entry.queue)
+            .env("LISTGATE_QUEUE", entry.queue.as_str())
             .env("LISTGATE_LIST_ID", &entry.list_id)
             .env("LISTGATE_LISTNAME", text("listname"))
             .env("LISTGATE_SUBADDRESS", text("subaddress"))
             .env("LISTGATE_DETAIL", entry.detail.as_deref().unwrap_or_default())
-            .env("LISTGATE_MAIL_FROM", &entry.mail_from)
-            .env("LISTGATE_RECIPIENT", &entry.recipient)
+            .env("LISTGATE_MAIL_FROM", stored(entry.mail_from.as_deref()))
+            .env("LISTGATE_RECIPIENT", stored(entry.recipient.as_deref()))
             .env("LISTGATE_RECEIVED_AT", rfc3339(entry.received_at))
-            .env("LISTGATE_MESSAGE_ID", &entry.message_id)
+            .env("LISTGATE_MESSAGE_ID", stored(entry.message_id.as_deref()))
             .env("LISTGATE_ATTEMPT", entry.attempts.to_string())
             .env("LISTGATE_MSGDATA", serde_json::to_string(&entry.msgdata)?)
             .stdin(Stdio::from(message))
@@ -119,6 +119,11 @@ impl Handler {
             .kill_on_drop(true)
             .spawn()
     }
+}
+
+/// What every entry has that can be leased.
+fn stored(fact: Option<&str>) -> &str {
+    fact.expect("only entries of a Mailman site lack it, and those are not leased")
 }
 
 /// Writes the message to a file, so that a command that does not read it cannot block the worker.

@@ -243,7 +243,7 @@ impl Worker {
     fn start(&mut self, lease: Lease) {
         // Whoever had it last may have been killed each time, and told nobody.
         if lease.entry.attempts > self.plan.max_attempts {
-            let last = lease.entry.reason.as_deref().unwrap_or("no reason is known");
+            let last = lease.entry.state.reason().unwrap_or("no reason is known");
             let why = format!("given up after {} attempts: {last}", self.plan.max_attempts);
             self.ended.push((lease, Verdict::Shunt { why }));
             return;

@@ -27,7 +27,7 @@ fn a_lease_by_a_clock_that_was_ahead_is_free_once_the_clock_is_right() {
     site.clock.set_back(YEAR);
     let lease = other.lease(1, LONG).unwrap().pop().unwrap();
     assert_eq!((late.entry.attempts, lease.entry.attempts), (1, 2));
-    assert_eq!(lease.entry.reason.as_deref(), Some("its lease lapsed"));
+    assert_eq!(lease.entry.state.reason(), Some("its lease lapsed"));
     assert_eq!(early.extend(&[&late], LONG).unwrap(), [Err(Stale)]);
     assert_eq!(early.settle(&[(late, Verdict::Done)]).unwrap(), [Err(Stale)]);
     assert_eq!(other.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
@@ -64,7 +64,7 @@ fn a_pause_by_a_clock_that_was_ahead_is_over_once_the_clock_is_right() {
     site.clock.set_back(YEAR);
     let lease = queue.lease(1, LONG).unwrap().pop().unwrap();
     assert_eq!(lease.entry.attempts, 2);
-    assert_eq!(lease.entry.reason.as_deref(), Some("not now"));
+    assert_eq!(lease.entry.state.reason(), Some("not now"));
 }
 
 #[test]

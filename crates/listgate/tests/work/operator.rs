@@ -129,5 +129,5 @@ fn listings_say_until_when_an_entry_is_away() {
         // It is told in whole milliseconds.
         assert!(until + Duration::from_millis(1) > begun + after && until <= begun + passed + after);
     }
-    assert!(second.entry.available_at.is_some() && entries[2]["available_at"].is_null());
+    assert!(second.entry.state.until().is_some() && entries[2]["available_at"].is_null());
 }

@@ -33,7 +33,7 @@ fn each_entry_is_done_once_while_more_mail_arrives() {
         for lease in &leases {
             let message = read_to_string(queue.message(lease).unwrap()).unwrap();
             assert_eq!(message.len() as u64, lease.entry.size);
-            assert!(done.insert(lease.entry.message_id.clone()), "{} came twice", lease.entry.message_id);
+            assert!(done.insert(lease.entry.message_id.clone()), "{} came twice", lease.entry.id);
         }
         let settled: Vec<(Lease, Verdict)> = leases.into_iter().map(|lease| (lease, Verdict::Done)).collect();
         assert!(queue.settle(&settled).unwrap().iter().all(Result::is_ok));

@@ -2,7 +2,9 @@
 
 use super::{Check, LONG, Mail, Rig, checks, model};
 use crate::backends::{LeaseRequest, LeaseStore, Leased};
-use crate::model::{EntryId, Lease, LeaseId, MessageId, Name, NotStepped, Role, Stale, Step, Verdict};
+use crate::model::{
+    EntryId, Lease, LeaseId, MessageId, Name, NotStepped, Role, Stale, Step, Verdict, milliseconds,
+};
 use std::time::Duration;
 
 pub(super) const ALL: &[(&str, Check)] = checks![
@@ -22,9 +24,11 @@ async fn an_entry_is_leased_with_what_is_known_of_it(rig: Rig) {
     let Lease { entry, .. } = &lease;
     assert_eq!(entry.id.to_string(), queued[0].id().to_string());
     assert_eq!((entry.queue.as_str(), entry.list_id.as_str()), ("in", "a.example.com"));
-    assert_eq!((entry.recipient.as_str(), entry.mail_from.as_str()), ("a@example.com", "<>"));
+    assert_eq!((entry.recipient.as_deref(), entry.mail_from.as_deref()), (Some("a@example.com"), Some("<>")));
     assert_eq!((entry.attempts, entry.size, entry.received_lines), (1, size, 1));
-    assert_eq!(entry.message_id, "<100@x>");
+    assert_eq!(entry.message_id.as_deref(), Some("<100@x>"));
+    let until = entry.state.until().expect("it is leased, and says until when");
+    assert_eq!(milliseconds(until), milliseconds(rig.clock.clock().now() + LONG));
     assert!(rig.lease(9).await.is_empty(), "nobody else has it meanwhile");
 }
 
@@ -59,7 +63,7 @@ async fn a_lease_that_lapsed_is_stale_once_another_has_the_entry(rig: Rig) {
     let late = rig.lease_one().await;
     rig.clock.advance(3601);
     let lease = rig.lease(1).await.remove(0);
-    assert_eq!((lease.entry.attempts, lease.entry.reason.as_deref()), (2, Some("its lease lapsed")));
+    assert_eq!((lease.entry.attempts, lease.entry.state.reason()), (2, Some("its lease lapsed")));
     assert_eq!(rig.leases().extend(vec![late], LONG).await.unwrap(), [Err(Stale)]);
     for verdict in [
         Verdict::Done,

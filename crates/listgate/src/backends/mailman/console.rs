@@ -14,12 +14,12 @@ use crate::backends::registry::Registry;
 use crate::message::{Facts, HeaderEdit, Style};
 use crate::model::{
     Arrival, Change, Changes, Depth, Endpoint, Entry, EntryError, Id, List, Msgdata, Name, Names, QueueNow,
-    Space, StoreError, milliseconds,
+    Space, State, StoreError,
 };
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The lists and the queues of a site.
 pub(crate) struct Console {
@@ -40,7 +40,7 @@ impl Console {
         for pck in self.list(queue)? {
             if let Some((entry, _)) = self.read_file(queue, &pck)? {
                 let Entry { list_id, received_at, state, .. } = &entry;
-                each(Arrival { list_id, received_at: *received_at, state });
+                each(Arrival { list_id, received_at: *received_at, state: state.name() });
             }
         }
         Ok(())
@@ -51,7 +51,8 @@ impl Console {
         for queue in Name::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
             for pck in self.list(queue)? {
                 let Some((entry, _)) = self.read_file(queue, &pck)? else { continue };
-                let is_wanted = message_id.as_ref().is_none_or(|wanted| entry.message_id == *wanted);
+                let is_wanted =
+                    message_id.as_ref().is_none_or(|wanted| entry.message_id.as_ref() == Some(wanted));
                 if is_wanted && each(entry).is_break() {
                     return Ok(());
                 }
@@ -175,28 +176,26 @@ impl BrowseStore for Console {
 
 /// What a file says of its entry, and the message. What cannot be read has its reason in place of it.
 fn described(queue: Name, pck: &Pck, octets: &[u8]) -> (Entry, Vec<u8>) {
-    let (message, metadata, reason) = match File::read(octets) {
-        Ok(File { message, metadata }) => (text_of(message), metadata, None),
-        Err(why) => (Vec::new(), Msgdata::new(), Some(why.to_string())),
+    let (message, metadata, state) = match File::read(octets) {
+        Ok(File { message, metadata }) => (text_of(message), metadata, State::Waiting { reason: None }),
+        Err(why) => (Vec::new(), Msgdata::new(), State::Unreadable { reason: why.to_string() }),
     };
     let facts = facts_of(&message);
-    let text = |key: &str| metadata.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let list_id = metadata.get("listid").and_then(|value| value.as_str());
     let entry = Entry {
         id: Id::File(pck.id.clone()),
-        queue: queue.as_str().to_owned(),
-        list_id: text("listid"),
-        recipient: String::new(),
+        queue,
+        list_id: list_id.unwrap_or_default().to_owned(),
+        recipient: None,
         detail: None,
-        received_at: pck.time.map_or(0, milliseconds),
-        state: if reason.is_some() { "unreadable" } else { "waiting" }.to_owned(),
-        reason,
-        available_at: None,
+        received_at: pck.time.unwrap_or(UNIX_EPOCH),
+        state,
         attempts: 0,
         mail_from: mail_from(&message),
-        message_id: facts.message_id().unwrap_or_default(),
-        peer: String::new(),
-        lhlo: String::new(),
-        transport: String::new(),
+        message_id: facts.message_id(),
+        peer: None,
+        lhlo: None,
+        transport: None,
         size: pck.size,
         received_lines: facts.received_lines(),
         from_list: false,
@@ -218,13 +217,13 @@ fn facts_of(message: &[u8]) -> Facts {
 }
 
 /// What X-MailFrom says; there is one in what came through a gate.
-fn mail_from(message: &[u8]) -> String {
+fn mail_from(message: &[u8]) -> Option<String> {
     let lines = message.split(|octet| *octet == b'\n').take_while(|line| !matches!(*line, b"" | b"\r"));
     let mut values = lines.filter_map(|line| {
         let (name, value) = line.split_at_checked("X-MailFrom:".len())?;
         name.eq_ignore_ascii_case(b"X-MailFrom:").then_some(value)
     });
-    values.next().map(|value| String::from_utf8_lossy(value).trim().to_owned()).unwrap_or_default()
+    values.next().map(|value| String::from_utf8_lossy(value).trim().to_owned())
 }
 
 fn text_of(message: Message) -> Vec<u8> {

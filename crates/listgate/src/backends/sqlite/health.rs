@@ -3,7 +3,8 @@
 
 use super::connection::{self, MIGRATIONS};
 use super::data_dir::{DataDir, DataError};
-use crate::model::{EntryId, Name};
+use super::queues::parsed;
+use crate::model::{EntryId, Name, time_at};
 use rusqlite::{Connection, ErrorCode, Row, params};
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +34,7 @@ pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 
 /// A queue whose size is written down wrong.
 pub(crate) struct Miscount {
-    pub(crate) queue: String,
+    pub(crate) queue: Name,
     /// Entries and octets as written down.
     pub(crate) said: (i64, i64),
     /// As counted.
@@ -42,15 +43,15 @@ pub(crate) struct Miscount {
 
 /// A queue with entries.
 pub(crate) struct Backlog {
-    pub(crate) queue: String,
+    pub(crate) queue: Name,
     pub(crate) entries: u64,
-    /// Milliseconds since 1970.
-    pub(crate) oldest: i64,
-    pub(crate) newest: i64,
+    /// When the first of them came, and the last.
+    pub(crate) oldest: SystemTime,
+    pub(crate) newest: SystemTime,
     /// The most times that anybody has taken one of them.
     pub(crate) attempts: u32,
     /// When the first lease or pause ends, or has ended, if there is one.
-    pub(crate) due: Option<i64>,
+    pub(crate) due: Option<SystemTime>,
 }
 
 /// What is wrong between rows and spool files.
@@ -132,11 +133,10 @@ impl Health {
             let _moment = connection.unchecked_transaction()?;
             let (said, found) = (sizes(connection, written)?, sizes(connection, counted)?);
             let size = |sizes: &BTreeMap<_, _>, queue: &str| sizes.get(queue).copied().unwrap_or_default();
-            let queues = Name::ALL.into_iter().map(Name::as_str);
-            let compared = queues.map(|queue| Miscount {
-                queue: queue.to_owned(),
-                said: size(&said, queue),
-                found: size(&found, queue),
+            let compared = Name::ALL.into_iter().map(|queue| Miscount {
+                queue,
+                said: size(&said, queue.as_str()),
+                found: size(&found, queue.as_str()),
             });
             Ok(compared.filter(|queue| queue.said != queue.found).collect())
         })
@@ -151,12 +151,12 @@ impl Health {
             )?;
             let read = |row: &Row<'_>| {
                 Ok(Backlog {
-                    queue: row.get(0)?,
+                    queue: parsed(row, 0)?,
                     entries: row.get(1)?,
-                    oldest: row.get(2)?,
-                    newest: row.get(3)?,
+                    oldest: time_at(row.get(2)?),
+                    newest: time_at(row.get(3)?),
                     attempts: row.get(4)?,
-                    due: row.get(5)?,
+                    due: row.get::<_, Option<i64>>(5)?.map(time_at),
                 })
             };
             statement.query_map([], read)?.collect()
@@ -250,7 +250,7 @@ pub(crate) fn correct(connection: &mut Connection, miscounts: &[Miscount]) -> ru
         transaction.execute(
             "INSERT INTO queue_size VALUES (?1, ?2, ?3)
              ON CONFLICT (queue) DO UPDATE SET entries = entries + ?2, octets = octets + ?3",
-            params![queue, found.0 - said.0, found.1 - said.1],
+            params![queue.as_str(), found.0 - said.0, found.1 - said.1],
         )?;
     }
     transaction.commit()

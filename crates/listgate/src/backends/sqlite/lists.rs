@@ -3,7 +3,7 @@
 use super::connection::write;
 use crate::limits;
 use crate::model::Names;
-use crate::model::{ChangeError, Domain, ListFacts};
+use crate::model::{ChangeError, Domain, ListFacts, time_at};
 use crate::model::{Changes, List, ListAddress, ListState};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::{HashMap, HashSet};
@@ -237,7 +237,7 @@ pub(super) fn facts(connection: &Connection, list: &List) -> rusqlite::Result<Li
         "SELECT created_at, (SELECT count(*) FROM entry WHERE entry.list_id = list.list_id)
          FROM list WHERE list_id = ?1",
         [&list.list_id],
-        |row| Ok(ListFacts { created_at: row.get(0)?, queued: row.get(1)? }),
+        |row| Ok(ListFacts { created_at: time_at(row.get(0)?), queued: row.get(1)? }),
     )
 }
 

@@ -6,14 +6,18 @@ use crate::backends::browse::{EachEntry, Wanted};
 use crate::limits;
 use crate::model::QueueNow;
 use crate::model::{
-    Arrival, Change, Depth, Due, Entry, EntryError, EntryId, Id, MessageId, Name, StoreError,
+    Arrival, Change, Depth, Due, Entry, EntryError, EntryId, Id, MessageId, Name, State, StateName,
+    StoreError, time_at,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 /// Entries read in one go: no read transaction is held while they are printed.
 const PAGE: usize = 500;
@@ -102,30 +106,23 @@ fn next(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<Opti
 pub(super) const COLUMNS: &str =
     "e.delivery, e.n, e.queue, e.list_id, e.recipient, e.detail, e.received_at, e.state,
     e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
-    e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats,
-    CASE WHEN e.state IN ('leased', 'later') THEN e.available_at END, e.span";
+    e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats, e.available_at, e.span";
 
 /// Reads [`COLUMNS`]. `now` is in milliseconds since 1970: a lease or a pause whose end is impossibly far away is
 /// shown as over, because the clock was set back.
 pub(super) fn read_entry(row: &Row<'_>, now: i64) -> rusqlite::Result<Entry> {
     let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
     let msgdata: String = row.get(10)?;
-    let away_until = match row.get(22)? {
-        Some(at) => Some(due(at, row.get(23)?)),
-        None => None,
-    };
-    let malformed = |why| rusqlite::Error::FromSqlConversionFailure(10, Type::Text, Box::new(why));
     Ok(Entry {
         id: Id::Entry(id),
-        queue: row.get(2)?,
+        queue: parsed(row, 2)?,
         list_id: row.get(3)?,
         recipient: row.get(4)?,
         detail: row.get(5)?,
-        received_at: row.get(6)?,
-        state: row.get(7)?,
-        reason: row.get(8)?,
+        received_at: time_at(row.get(6)?),
+        state: read_state(row, now)?,
         attempts: row.get(9)?,
-        msgdata: serde_json::from_str(&msgdata).map_err(malformed)?,
+        msgdata: serde_json::from_str(&msgdata).map_err(malformed(10))?,
         mail_from: row.get(11)?,
         message_id: row.get(12)?,
         peer: row.get(13)?,
@@ -137,8 +134,36 @@ pub(super) fn read_entry(row: &Row<'_>, now: i64) -> rusqlite::Result<Entry> {
         auto_submitted: row.get(19)?,
         precedence: row.get(20)?,
         repeats: row.get(21)?,
-        available_at: away_until.map(|due| if due.is_over(now) { due.at.min(now) } else { due.at }),
     })
+}
+
+/// Reads what [`COLUMNS`] say of the state.
+fn read_state(row: &Row<'_>, now: i64) -> rusqlite::Result<State> {
+    let until = || -> rusqlite::Result<SystemTime> {
+        let due = due(row.get(22)?, row.get(23)?);
+        Ok(time_at(if due.is_over(now) { due.at.min(now) } else { due.at }))
+    };
+    let reason: Option<String> = row.get(8)?;
+    Ok(match parsed(row, 7)? {
+        StateName::Waiting => State::Waiting { reason },
+        StateName::Leased => State::Leased { until: until()?, reason },
+        StateName::Later => State::Deferred { until: until()?, reason },
+        StateName::Held => State::Held { reason },
+        StateName::Shunted => State::Shunted { reason },
+        StateName::Unreadable => unreachable!("a row's state is not that of a file"),
+    })
+}
+
+/// Reads a name, of a state or a queue. One that does not exist is an error.
+pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T::Err: Into<Box<dyn Error + Send + Sync>>,
+{
+    row.get_ref(column)?.as_str()?.parse().map_err(malformed(column))
+}
+
+fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(column: usize) -> impl FnOnce(E) -> rusqlite::Error {
+    move |why| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
 }
 
 /// When a lease or a pause ends. Where nothing is known of its span, it can last for any time.
@@ -245,11 +270,12 @@ pub(crate) fn change(
     change: Change,
     now: i64,
 ) -> Result<(), EntryError> {
+    use StateName::{Held, Later, Leased, Shunted, Waiting};
     let (from, to) = match change {
-        Change::Hold => (&["waiting", "later", "held"][..], "held"),
-        Change::Release => (&["held"][..], "waiting"),
-        Change::Retry { leased: false } => (&["shunted", "later", "waiting"][..], "waiting"),
-        Change::Retry { leased: true } => (&["shunted", "later", "waiting", "leased"][..], "waiting"),
+        Change::Hold => (&[Waiting, Later, Held][..], Held),
+        Change::Release => (&[Held][..], Waiting),
+        Change::Retry { leased: false } => (&[Shunted, Later, Waiting][..], Waiting),
+        Change::Retry { leased: true } => (&[Shunted, Later, Waiting, Leased][..], Waiting),
     };
     let mut set = "UPDATE entry SET state = ?3 WHERE delivery = ?1 AND n = ?2";
     if matches!(change, Change::Retry { .. }) {
@@ -260,20 +286,19 @@ pub(crate) fn change(
             // A lease that has lapsed keeps nobody out: whoever had it finds another state, or fence.
             let sql = "SELECT state, available_at, span FROM entry WHERE delivery = ?1 AND n = ?2";
             let read = |row: &Row<'_>| {
-                let state: String = row.get(0)?;
-                Ok(if state == "leased" && due(row.get(1)?, row.get(2)?).is_over(now) {
-                    "waiting".to_owned()
-                } else {
-                    state
+                let lapsed = due(row.get(1)?, row.get(2)?).is_over(now);
+                Ok(match parsed(row, 0)? {
+                    Leased if lapsed => Waiting,
+                    state => state,
                 })
             };
             let state = connection.query_row(sql, [id.delivery, id.n], read).optional()?;
             match state {
                 None => return Ok(Err(EntryError::Missing(Id::Entry(*id)))),
-                Some(state) if !from.contains(&state.as_str()) => {
+                Some(state) if !from.contains(&state) => {
                     return Ok(Err(EntryError::State { id: *id, state, change }));
                 }
-                Some(_) => connection.execute(set, params![id.delivery, id.n, to])?,
+                Some(_) => connection.execute(set, params![id.delivery, id.n, to.as_str()])?,
             };
         }
         Ok(Ok(()))
@@ -292,8 +317,8 @@ pub(super) fn each_arrival(
     while let Some(row) = rows.next()? {
         each(Arrival {
             list_id: row.get_ref(0)?.as_str()?,
-            received_at: row.get(1)?,
-            state: row.get_ref(2)?.as_str()?,
+            received_at: time_at(row.get(1)?),
+            state: parsed(row, 2)?,
         });
     }
     Ok(())
