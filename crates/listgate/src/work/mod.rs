@@ -3,18 +3,17 @@
 //! One thread does it all, since what takes time are other processes. An entry is leased when there is
 //! room to run a command for it, so that none lies idle here while another process could have it.
 
-mod handler;
+mod command;
 mod progress;
-mod reaper;
 
 use crate::limits;
 use crate::model::{Entry, Lease, Verdict};
 use crate::queue::{Error, Queue};
-use handler::{Handler, Report};
+use command::handler::{self, Handler, Report};
+use command::reaper::Reaper;
+pub(crate) use command::reaper::{SUBCOMMAND, run as reap};
 use progress::Progress;
 pub(crate) use progress::erase as erase_progress;
-use reaper::Reaper;
-pub(crate) use reaper::{SUBCOMMAND, run as reap};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use std::collections::HashMap;

@@ -23,17 +23,17 @@ use tokio::time::{Instant, sleep, timeout};
 const EX_DATAERR: i32 = 65;
 
 /// The command, and what each run of it needs.
-pub(super) struct Handler {
-    pub(super) command: Vec<OsString>,
-    pub(super) timeout: Duration,
+pub(in crate::work) struct Handler {
+    pub(in crate::work) command: Vec<OsString>,
+    pub(in crate::work) timeout: Duration,
     /// The data directory, for a command that calls `listgate`.
-    pub(super) data: PathBuf,
-    pub(super) reaper: Reaper,
+    pub(in crate::work) data: PathBuf,
+    pub(in crate::work) reaper: Reaper,
 }
 
 /// How a run ended.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(in crate::work) struct Report {
     end: End,
     /// The last octets that it wrote to standard error.
     said: String,
@@ -53,7 +53,7 @@ impl Handler {
     ///
     /// # Errors
     /// It cannot be run.
-    pub(super) async fn run(
+    pub(in crate::work) async fn run(
         &self,
         entry: &Entry,
         message: File,
@@ -127,7 +127,7 @@ fn stored(fact: Option<&str>) -> &str {
 }
 
 /// Writes the message to a file, so that a command that does not read it cannot block the worker.
-pub(super) fn as_file(mut message: impl Read, size: u64) -> io::Result<File> {
+pub(in crate::work) fn as_file(mut message: impl Read, size: u64) -> io::Result<File> {
     let mut file = if size <= limits::BODY_IN_MEMORY as u64 {
         File::from(memfd_create("message", MemfdFlags::CLOEXEC)?)
     } else {
@@ -201,7 +201,12 @@ impl Tail {
 }
 
 /// What a run means for its entry: 0 is done, 65 is not tried again, everything else is.
-pub(super) fn verdict(lease: &Lease, report: &Report, limit: Duration, max_attempts: u32) -> Verdict {
+pub(in crate::work) fn verdict(
+    lease: &Lease,
+    report: &Report,
+    limit: Duration,
+    max_attempts: u32,
+) -> Verdict {
     let with_said =
         |end: String| if report.said.is_empty() { end } else { format!("{end}: {}", report.said) };
     match &report.end {
@@ -222,7 +227,7 @@ pub(super) fn verdict(lease: &Lease, report: &Report, limit: Duration, max_attem
 }
 
 /// Tried again later, or given up.
-pub(super) fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
+pub(in crate::work) fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
     if lease.entry.attempts < max_attempts {
         Verdict::Retry { after: lease.back_off(), why }
     } else {
