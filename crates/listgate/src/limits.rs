@@ -207,6 +207,9 @@ pub(crate) const REASON: usize = 2048;
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 pub(crate) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long `work` waits for the database once it is to end at once.
+pub(crate) const LAST_SETTLE: Duration = Duration::from_millis(500);
+
 /// How long a command may take to end when it is asked to; then it is ended.
 pub(crate) const GRACE_OF_A_COMMAND: Duration = Duration::from_secs(2);
 

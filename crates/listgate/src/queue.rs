@@ -147,7 +147,7 @@ pub enum Error {
 }
 
 impl Error {
-    fn unavailable(why: StoreError) -> Self {
+    pub(crate) fn unavailable(why: StoreError) -> Self {
         match why {
             why if why.is_final() || why.is_closed() => Self::Failed(why.into()),
             why => Self::Unavailable(why.into()),

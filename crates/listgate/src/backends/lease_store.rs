@@ -38,4 +38,8 @@ pub(crate) trait LeaseStore: Send + Sync {
 
     /// Up to `length` octets of a message as stored, from `offset`; `None` when it was removed.
     fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// From now on a call does not wait for other processes: the present one too is an error where it would have to,
+    /// and changes nothing. A store that waits for no other process has nothing to do.
+    fn wait_for_nobody(&self) {}
 }

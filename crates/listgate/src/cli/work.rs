@@ -3,10 +3,11 @@
 use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
+use crate::backends::sqlite::{Consumer, DataDir};
 use crate::config::BackendKind;
-use crate::model::Name;
-use crate::queue::Queue;
-use crate::work::{self, Plan};
+use crate::model::{Clock, Name};
+use crate::operations::OperationError;
+use crate::work::{self, CommandPlan, Plan};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -73,18 +74,19 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     } else {
         log::start(args.log);
     }
-    let queue = Queue::open(&config.data_dir, args.queue)?;
-    let queue = if args.ordered { queue.ordered() } else { queue };
+    let consumer = Consumer::open(&DataDir::new(&config.data_dir), Clock::default());
+    let consumer = consumer.map_err(OperationError::from)?;
     let plan = Plan {
-        command: args.command,
-        data: config.data_dir.canonicalize()?,
+        queue: args.queue,
+        ordered: args.ordered,
         jobs: args.jobs.get(),
-        timeout: args.timeout,
         max_attempts: args.max_attempts.get(),
         lease: args.lease,
         drain: args.drain,
         progress,
     };
-    work::run(queue, plan)?;
+    let data = config.data_dir.canonicalize()?;
+    let command = CommandPlan { command: args.command, data, timeout: args.timeout };
+    work::run(consumer, plan, command)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,18 +3,13 @@
 use crate::limits;
 use crate::model::Verdict;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Erases the line that the cursor is in.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
-/// Whether what is drawn was erased. The log is the process's own, and so is this.
-static ERASED: AtomicBool = AtomicBool::new(false);
-
-/// Makes room on the terminal for a line of the log. The progress is drawn anew below it.
+/// Makes room on the terminal for a line of the log. The progress is drawn again below it, as it is twice a second.
 pub(crate) fn erase(terminal: &mut impl Write) -> io::Result<()> {
-    ERASED.store(true, Ordering::Relaxed);
     terminal.write_all(CLEAR_LINE.as_bytes())
 }
 
@@ -25,18 +20,15 @@ pub(super) struct Progress {
     shunted: u64,
     /// When the rate was measured last, and how many had ended by then.
     measured: (Instant, u64),
-    /// What stands on the terminal.
-    drawn: String,
 }
 
 impl Progress {
     pub(super) fn new(on: bool) -> Self {
-        Self { on, done: 0, put_off: 0, shunted: 0, measured: (Instant::now(), 0), drawn: String::new() }
+        Self { on, done: 0, put_off: 0, shunted: 0, measured: (Instant::now(), 0) }
     }
 
-    pub(super) fn count(&mut self, verdict: &Verdict, counts: bool) {
+    pub(super) fn count(&mut self, verdict: &Verdict) {
         match verdict {
-            _ if !counts => {}
             Verdict::Done => self.done += 1,
             Verdict::Retry { .. } => self.put_off += 1,
             Verdict::Shunt { .. } => self.shunted += 1,
@@ -44,7 +36,7 @@ impl Progress {
         }
     }
 
-    /// Now and then, if something has changed.
+    /// Twice a second, also where nothing has changed: a line of the log may have erased it.
     pub(super) fn draw(&mut self, running: usize) {
         let (measured, ended_then) = self.measured;
         let since = measured.elapsed();
@@ -54,11 +46,7 @@ impl Progress {
         let ended = self.done + self.put_off + self.shunted;
         let rate = (ended - ended_then) as f64 / since.as_secs_f64();
         self.measured = (Instant::now(), ended);
-        let line = format!("{self}, {running} running, {rate:.0} a second");
-        if ERASED.swap(false, Ordering::Relaxed) || line != self.drawn {
-            write(&format!("{CLEAR_LINE}{line}"));
-            self.drawn = line;
-        }
+        write(&format!("{CLEAR_LINE}{self}, {running} running, {rate:.0} a second"));
     }
 
     pub(super) fn end(&self) {

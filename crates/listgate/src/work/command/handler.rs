@@ -1,15 +1,18 @@
 //! One run of the command: its input, its time, its end, and what that means for the entry.
 
+use super::look::{CommandError, is_misconfigured};
 use super::reaper::Reaper;
 use crate::limits;
-use crate::model::{Entry, Lease, Verdict, rfc3339};
+use crate::model::{Entry, Lease, Step, Verdict, rfc3339};
+use crate::work::body::Body;
+use crate::work::processor::{Outcome, Processor};
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -23,17 +26,17 @@ use tokio::time::{Instant, sleep, timeout};
 const EX_DATAERR: i32 = 65;
 
 /// The command, and what each run of it needs.
-pub(in crate::work) struct Handler {
-    pub(in crate::work) command: Vec<OsString>,
-    pub(in crate::work) timeout: Duration,
+pub(super) struct Handler {
+    pub(super) command: Vec<OsString>,
+    pub(super) timeout: Duration,
     /// The data directory, for a command that calls `listgate`.
-    pub(in crate::work) data: PathBuf,
-    pub(in crate::work) reaper: Reaper,
+    pub(super) data: PathBuf,
+    pub(super) reaper: Reaper,
 }
 
 /// How a run ended.
 #[derive(Debug)]
-pub(in crate::work) struct Report {
+struct Report {
     end: End,
     /// The last octets that it wrote to standard error.
     said: String,
@@ -48,12 +51,29 @@ enum End {
     Stopped,
 }
 
+impl Processor for Handler {
+    async fn process(&self, lease: &Lease, body: Body, stopped: oneshot::Receiver<()>) -> Outcome {
+        let message = match as_file(body, lease.entry.size).await {
+            Ok(message) => message,
+            Err(why) => return Outcome::Failed { why: why.to_string() },
+        };
+        match self.run(&lease.entry, message, stopped).await {
+            Ok(report) => report.outcome(lease, self.timeout),
+            Err(source) if is_misconfigured(&source) => {
+                let command = self.command.first().map(|name| name.to_string_lossy().into_owned());
+                Outcome::Broken(CommandError::NotRun { command: command.unwrap_or_default(), source }.into())
+            }
+            Err(why) => Outcome::Failed { why: format!("cannot run it: {why}") },
+        }
+    }
+}
+
 impl Handler {
     /// Runs the command for an entry to its end, at the latest when its time is over or `stopped` says so.
     ///
     /// # Errors
     /// It cannot be run.
-    pub(in crate::work) async fn run(
+    async fn run(
         &self,
         entry: &Entry,
         message: File,
@@ -127,13 +147,19 @@ fn stored(fact: Option<&str>) -> &str {
 }
 
 /// Writes the message to a file, so that a command that does not read it cannot block the worker.
-pub(in crate::work) fn as_file(mut message: impl Read, size: u64) -> io::Result<File> {
+async fn as_file(mut message: Body, size: u64) -> io::Result<File> {
     let mut file = if size <= limits::BODY_IN_MEMORY as u64 {
         File::from(memfd_create("message", MemfdFlags::CLOEXEC)?)
     } else {
         temporary_file()?
     };
-    io::copy(&mut message, &mut file)?;
+    loop {
+        let octets = message.next().await.map_err(io::Error::other)?;
+        if octets.is_empty() {
+            break;
+        }
+        file.write_all(&octets)?;
+    }
     file.rewind()?;
     Ok(file)
 }
@@ -200,38 +226,27 @@ impl Tail {
     }
 }
 
-/// What a run means for its entry: 0 is done, 65 is not tried again, everything else is.
-pub(in crate::work) fn verdict(
-    lease: &Lease,
-    report: &Report,
-    limit: Duration,
-    max_attempts: u32,
-) -> Verdict {
-    let with_said =
-        |end: String| if report.said.is_empty() { end } else { format!("{end}: {}", report.said) };
-    match &report.end {
-        // That was no fault of its own.
-        End::Stopped => Verdict::Release,
-        End::TooLong => {
-            let why = format!("it took longer than {}", humantime::format_duration(limit));
-            failure(lease, with_said(why), max_attempts)
+impl Report {
+    /// What a run means for its entry: 0 is done, 65 is not tried again, everything else is.
+    fn outcome(self, lease: &Lease, limit: Duration) -> Outcome {
+        let Self { end, said } = self;
+        let with_said = |end: String| if said.is_empty() { end } else { format!("{end}: {said}") };
+        let decided = |verdict| Outcome::Decided(Step::settling(lease.id(), verdict));
+        let failed = |end| Outcome::Failed { why: with_said(end) };
+        match end {
+            // That was no fault of its own.
+            End::Stopped => Outcome::Released,
+            End::TooLong => failed(format!("it took longer than {}", humantime::format_duration(limit))),
+            End::Itself(status) => match (status.code(), status.signal()) {
+                (Some(0), _) => decided(Verdict::Done),
+                (Some(EX_DATAERR), _) => {
+                    decided(Verdict::Shunt { why: with_said(format!("exit code {EX_DATAERR}")) })
+                }
+                (Some(code), _) => failed(format!("exit code {code}")),
+                (None, Some(signal)) => failed(format!("signal {signal}")),
+                (None, None) => failed("an unknown end".to_owned()),
+            },
         }
-        End::Itself(status) => match (status.code(), status.signal()) {
-            (Some(0), _) => Verdict::Done,
-            (Some(EX_DATAERR), _) => Verdict::Shunt { why: with_said(format!("exit code {EX_DATAERR}")) },
-            (Some(code), _) => failure(lease, with_said(format!("exit code {code}")), max_attempts),
-            (None, Some(signal)) => failure(lease, with_said(format!("signal {signal}")), max_attempts),
-            (None, None) => failure(lease, with_said("an unknown end".to_owned()), max_attempts),
-        },
-    }
-}
-
-/// Tried again later, or given up.
-pub(in crate::work) fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
-    if lease.entry.attempts < max_attempts {
-        Verdict::Retry { after: lease.back_off(), why }
-    } else {
-        Verdict::Shunt { why: format!("given up after {max_attempts} attempts: {why}") }
     }
 }
 

@@ -14,13 +14,13 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 pub(crate) const SUBCOMMAND: &str = "work-reaper";
 
 /// The process, as `work` sees it. Dropped, it ends.
-pub(in crate::work) struct Reaper {
+pub(super) struct Reaper {
     process: Child,
     pipe: Option<ChildStdin>,
 }
 
 impl Reaper {
-    pub(in crate::work) fn start() -> io::Result<Self> {
+    pub(super) fn start() -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // What ends us all in our own group, such as Ctrl-C, is not for it.
@@ -29,12 +29,12 @@ impl Reaper {
     }
 
     /// A process group is to be ended with us.
-    pub(in crate::work) fn began(&self, group: Pid) {
+    pub(super) fn began(&self, group: Pid) {
         self.tell(format!("+{}\n", group.as_raw_nonzero()));
     }
 
     /// It has ended.
-    pub(in crate::work) fn ended(&self, group: Pid) {
+    pub(super) fn ended(&self, group: Pid) {
         self.tell(format!("-{}\n", group.as_raw_nonzero()));
     }
 

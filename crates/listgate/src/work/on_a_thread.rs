@@ -1,0 +1,43 @@
+//! A store that blocks, for a worker that does not.
+
+use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
+use crate::model::{LeaseId, MessageId, NotStepped, Stale, Step, Stepped, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+
+/// Makes each call on a thread where it may block.
+pub(super) struct OnAThread<S>(pub(super) Arc<S>);
+
+impl<S: LeaseStore + 'static> OnAThread<S> {
+    fn ask<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&S) -> Answer<'_, T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let store = Arc::clone(&self.0);
+        let answer = spawn_blocking(move || pollster::block_on(call(&store)));
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(StoreError::panicked("consumer"))) })
+    }
+}
+
+impl<S: LeaseStore + 'static> LeaseStore for OnAThread<S> {
+    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
+        self.ask(|store| store.lease(request))
+    }
+
+    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
+        self.ask(move |store| store.extend(leases, hold))
+    }
+
+    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
+        self.ask(|store| store.step(steps))
+    }
+
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        self.ask(move |store| store.read(message, offset, length))
+    }
+
+    fn wait_for_nobody(&self) {
+        self.0.wait_for_nobody();
+    }
+}

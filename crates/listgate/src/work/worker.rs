@@ -1,0 +1,396 @@
+//! The worker: leases entries, has them processed side by side, keeps their leases, and settles them.
+
+use super::body::Body;
+use super::error::WorkError;
+use super::plan::{Plan, Stop};
+use super::processor::{Outcome, Processor};
+use super::progress::Progress;
+use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
+use crate::limits;
+use crate::model::{Entry, Lease, LeaseId, NotStepped, Stale, Step, StoreError, Verdict};
+use crate::queue::Error;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+/// A lease, and when it ends as far as it is known here: at this time or a little earlier.
+struct Held {
+    lease: Arc<Lease>,
+    until: SystemTime,
+}
+
+impl Held {
+    fn new(lease: Lease) -> Self {
+        let until = lease.entry.state.until().expect("what was just leased is leased until some time");
+        Self { lease: Arc::new(lease), until }
+    }
+}
+
+/// An entry that is being processed.
+struct Running {
+    held: Held,
+    started: Instant,
+    stop: oneshot::Sender<()>,
+}
+
+/// An entry that was decided about, and is not settled yet.
+struct Ended {
+    held: Held,
+    step: Step,
+    /// How long it was processed.
+    took: Duration,
+}
+
+pub(super) struct Worker<P> {
+    store: Arc<dyn LeaseStore>,
+    processor: Arc<P>,
+    plan: Plan,
+    /// How soon to end, as it was asked.
+    asked: watch::Receiver<Stop>,
+    /// How soon to end, as far as it was heard.
+    stop: Stop,
+    /// The list that had its turn last.
+    turn: String,
+    tasks: JoinSet<Outcome>,
+    running: HashMap<Id, Running>,
+    ended: Vec<Ended>,
+    /// Nothing is leased or settled before this, as the store could not be read or written.
+    resume: Instant,
+    /// From then on the store may not wait for anybody.
+    patience: Option<Instant>,
+    /// When the leases were last extended, by the clock that they end by.
+    extended: SystemTime,
+    progress: Progress,
+    /// Nothing can be processed.
+    broken: Option<WorkError>,
+}
+
+impl<P: Processor> Worker<P> {
+    /// A worker that ends as soon as `asked` says.
+    pub(super) fn new(
+        store: Arc<dyn LeaseStore>,
+        processor: P,
+        plan: Plan,
+        asked: watch::Receiver<Stop>,
+    ) -> Self {
+        Self {
+            store,
+            processor: Arc::new(processor),
+            asked,
+            stop: Stop::default(),
+            turn: String::new(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            ended: Vec::new(),
+            resume: Instant::now(),
+            patience: None,
+            extended: SystemTime::now(),
+            progress: Progress::new(plan.progress),
+            broken: None,
+            plan,
+        }
+    }
+
+    /// Works until it is asked to end, nothing can be processed, or everything is done if that is the plan.
+    ///
+    /// # Errors
+    /// Nothing can be processed, the store is closed, or it was asked to end at once.
+    pub(super) async fn run(mut self) -> Result<(), WorkError> {
+        let mut extend = interval(self.plan.lease / 3);
+        extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !(self.stop == Stop::AtOnce && self.running.is_empty()) {
+            self.settle().await?;
+            let through = !self.lease().await? && self.plan.drain || self.is_ending();
+            if through && self.running.is_empty() && self.ended.is_empty() {
+                break;
+            }
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = sleep(limits::POLL) => {}
+                _ = extend.tick() => self.extend().await?,
+                Ok(()) = self.asked.changed() => self.heed(),
+            }
+            // More than one may have ended: they are settled together.
+            while let Some(ended) = self.tasks.try_join_next_with_id() {
+                self.ended(ended);
+            }
+            self.progress.draw(self.running.len());
+        }
+        // The last attempt, also where the store was away a moment ago.
+        self.resume = Instant::now();
+        self.settle().await?;
+        self.progress.end();
+        match (self.stop, self.broken) {
+            (Stop::AtOnce, _) => Err(WorkError::Stopped { leased: still_leased(&self.ended) }),
+            (_, Some(why)) => Err(why),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Leases what there is room for. Says whether anything may be left to lease.
+    async fn lease(&mut self) -> Result<bool, WorkError> {
+        if self.is_ending() {
+            return Ok(false);
+        }
+        // After the machine slept, or its clock was set forward, what runs here may be free to lease too.
+        let since = SystemTime::now().duration_since(self.extended).unwrap_or_default();
+        if since > self.plan.lease / 2 && !self.is_paused() {
+            self.extend().await?;
+        }
+        let max = self.plan.jobs - self.running.len();
+        if max == 0 || self.is_paused() {
+            return Ok(true);
+        }
+        let Plan { queue, ordered, lease: hold, .. } = self.plan;
+        let request = LeaseRequest { queue, ordered, max, hold, turn: self.turn.clone() };
+        let store = Arc::clone(&self.store);
+        let Leased { leases, turn } = match self.answer(store.lease(request)).await {
+            Ok(leased) => leased,
+            Err(_) if self.is_ending() => return Ok(false),
+            Err(why) => {
+                self.pause(why)?;
+                return Ok(true);
+            }
+        };
+        self.turn = turn;
+        let some = !leases.is_empty();
+        for held in leases.into_iter().map(Held::new) {
+            if self.is_ending() {
+                // Nobody wanted it any more when it came.
+                self.decided(held, Verdict::Release);
+            } else {
+                self.start(held);
+            }
+        }
+        Ok(some)
+    }
+
+    fn start(&mut self, held: Held) {
+        let entry = &held.lease.entry;
+        // Whoever had it last may have been killed each time, and told nobody.
+        if entry.attempts > self.plan.max_attempts {
+            let last = entry.state.reason().unwrap_or("no reason is known");
+            let why = format!("given up after {} attempts: {last}", self.plan.max_attempts);
+            return self.decided(held, Verdict::Shunt { why });
+        }
+        let (stop, stopped) = oneshot::channel();
+        let (processor, lease) = (Arc::clone(&self.processor), Arc::clone(&held.lease));
+        let body = Body::new(Arc::clone(&self.store), &lease);
+        let task = self.tasks.spawn(async move { processor.process(&lease, body, stopped).await });
+        self.running.insert(task.id(), Running { held, started: Instant::now(), stop });
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(why) => (why.id(), Outcome::Failed { why: format!("cannot run it: {why}") }),
+        };
+        let Running { held, started, .. } = self.running.remove(&id).expect("each task has its entry");
+        let step = match outcome {
+            Outcome::Decided(step) => step,
+            Outcome::Failed { why } => {
+                Step::settling(held.lease.id(), failure(&held.lease, why, self.plan.max_attempts))
+            }
+            Outcome::Released => Step::settling(held.lease.id(), Verdict::Release),
+            Outcome::Broken(why) => {
+                self.broken.get_or_insert(WorkError::Processor(why));
+                Step::settling(held.lease.id(), Verdict::Release)
+            }
+        };
+        self.ended.push(Ended { held, step, took: started.elapsed() });
+    }
+
+    fn decided(&mut self, held: Held, verdict: Verdict) {
+        let step = Step::settling(held.lease.id(), verdict);
+        self.ended.push(Ended { held, step, took: Duration::ZERO });
+    }
+
+    /// Settles what has ended, one commit at a time. What cannot be settled now is tried again while its lease
+    /// lasts.
+    async fn settle(&mut self) -> Result<(), WorkError> {
+        while !self.ended.is_empty() && !self.is_paused() {
+            let some = self.ended.len().min(limits::COMMIT_STEPS);
+            let steps = self.ended[..some].iter().map(|ended| ended.step.clone()).collect();
+            let store = Arc::clone(&self.store);
+            let stepped = match self.answer(store.step(steps)).await {
+                Ok(stepped) => stepped,
+                Err(why) => return self.pause(why),
+            };
+            let settled: Vec<Ended> = self.ended.drain(..some).collect();
+            for (ended, stepped) in settled.into_iter().zip(stepped) {
+                self.settled(ended, stepped.map(drop))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, ended: Ended, settled: Result<(), NotStepped>) -> Result<(), WorkError> {
+        match settled {
+            Ok(()) => {
+                let verdict = verdict_on(&ended.held.lease, &ended.step);
+                log(&ended.held.lease.entry, verdict, ended.took);
+                self.progress.count(verdict);
+            }
+            Err(NotStepped::Stale) => tracing::warn!(
+                id = %ended.held.lease.entry.id,
+                "its lease had lapsed, or it was removed: the verdict does not count"
+            ),
+            // Decided by what is not so any more, so it is decided again, if there is time.
+            Err(NotStepped::Outdated) if self.stop == Stop::AtOnce => {
+                self.decided(ended.held, Verdict::Release);
+            }
+            Err(NotStepped::Outdated) => self.start(ended.held),
+            Err(NotStepped::Store(why)) => {
+                self.ended.push(ended);
+                self.pause(why)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets all leases last on. Each call is one commit, so that what is known of them is true.
+    async fn extend(&mut self) -> Result<(), WorkError> {
+        let running: Vec<(Option<Id>, LeaseId)> =
+            self.running.iter().map(|(id, running)| (Some(*id), running.held.lease.id())).collect();
+        let ended = self.ended.iter().map(|ended| (None, ended.held.lease.id()));
+        let all: Vec<(Option<Id>, LeaseId)> = running.into_iter().chain(ended).collect();
+        let began = SystemTime::now();
+        for some in all.chunks(limits::SETTLED_AT_ONCE) {
+            let store = Arc::clone(&self.store);
+            let leases = some.iter().map(|(_, lease)| *lease).collect();
+            let extended = match self.answer(store.extend(leases, self.plan.lease)).await {
+                Ok(extended) => extended,
+                Err(why) => return self.pause(why),
+            };
+            let until = SystemTime::now() + self.plan.lease;
+            for ((task, lease), extended) in some.iter().zip(extended) {
+                self.extended_one(*task, *lease, extended.map(|()| until));
+            }
+        }
+        self.extended = began;
+        Ok(())
+    }
+
+    fn extended_one(&mut self, task: Option<Id>, lease: LeaseId, until: Result<SystemTime, Stale>) {
+        let running = task.and_then(|task| self.running.get_mut(&task)).map(|running| &mut running.held);
+        let ended = self.ended.iter_mut().map(|ended| &mut ended.held);
+        let held = running.into_iter().chain(ended).find(|held| held.lease.id() == lease);
+        match (until, held, task) {
+            (Ok(until), Some(held), _) => held.until = until,
+            // Another has the entry or will, so that nothing may go on with it here.
+            (Err(Stale), _, Some(task)) => self.stop_one(task),
+            _ => {}
+        }
+    }
+
+    fn stop_one(&mut self, id: Id) {
+        if let Some(running) = self.running.get_mut(&id) {
+            let (gone, _) = oneshot::channel();
+            // It may have ended by itself.
+            let _ = std::mem::replace(&mut running.stop, gone).send(());
+        }
+    }
+
+    /// Waits for the store, and hears meanwhile how soon it is to end. Nobody who wants to end waits for another
+    /// who has the store locked: that is an error then, and nothing was changed.
+    async fn answer<T>(&mut self, mut answer: Answer<'_, T>) -> Result<T, StoreError> {
+        if self.stop == Stop::AtOnce && self.patience.is_some() {
+            self.patience = Some(Instant::now() + limits::LAST_SETTLE);
+        }
+        loop {
+            let patience = self.patience;
+            tokio::select! {
+                answer = &mut answer => return answer,
+                Ok(()) = self.asked.changed() => self.heed(),
+                () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
+                    self.patience = None;
+                    self.store.wait_for_nobody();
+                }
+            }
+        }
+    }
+
+    /// Does what it was asked to.
+    fn heed(&mut self) {
+        self.stop = *self.asked.borrow_and_update();
+        match self.stop {
+            Stop::Never => {}
+            Stop::Finish => {
+                tracing::info!("finishing {} that run; ask again to end them", self.running.len());
+                if self.running.is_empty() && self.ended.is_empty() {
+                    self.patience = Some(Instant::now());
+                }
+            }
+            Stop::AtOnce => {
+                self.patience = Some(Instant::now() + limits::LAST_SETTLE);
+                let ids: Vec<Id> = self.running.keys().copied().collect();
+                ids.into_iter().for_each(|id| self.stop_one(id));
+            }
+        }
+    }
+
+    /// Whether no more is leased.
+    fn is_ending(&self) -> bool {
+        self.stop > Stop::Never || self.broken.is_some()
+    }
+
+    fn is_paused(&self) -> bool {
+        Instant::now() < self.resume
+    }
+
+    /// What may be better in a while is waited for; what is final is not.
+    fn pause(&mut self, why: StoreError) -> Result<(), WorkError> {
+        let why = Error::unavailable(why);
+        let Error::Unavailable(_) = why else { return Err(why.into()) };
+        if self.stop == Stop::AtOnce {
+            tracing::warn!("{why}");
+        } else {
+            tracing::warn!("{why}; trying again");
+        }
+        self.resume = Instant::now() + limits::STORE_PAUSE;
+        Ok(())
+    }
+}
+
+/// The verdict of a step that was decided about an entry.
+fn verdict_on<'s>(lease: &Lease, step: &'s Step) -> &'s Verdict {
+    let (settled, verdict) = step.settle().expect("a decision about an entry settles it");
+    assert_eq!(*settled, lease.id(), "a decision about an entry settles no other");
+    verdict
+}
+
+/// Tried again later, or given up.
+fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
+    if lease.entry.attempts < max_attempts {
+        Verdict::Retry { after: lease.back_off(), why }
+    } else {
+        Verdict::Shunt { why: format!("given up after {max_attempts} attempts: {why}") }
+    }
+}
+
+/// What could not be settled, as far as its lease has not lapsed by now.
+fn still_leased(ended: &[Ended]) -> Vec<(crate::model::Id, SystemTime)> {
+    let now = SystemTime::now();
+    let still = ended.iter().map(|ended| &ended.held).filter(|held| held.until > now);
+    still.map(|held| (held.lease.entry.id.clone(), held.until)).collect()
+}
+
+/// One line for each entry that is settled.
+fn log(entry: &Entry, verdict: &Verdict, took: Duration) {
+    let (word, why) = match verdict {
+        Verdict::Done => ("done", ""),
+        Verdict::Retry { why, .. } => ("put off", why.as_str()),
+        Verdict::Shunt { why } => ("shunted", why.as_str()),
+        Verdict::Release => ("released", ""),
+    };
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (id, list) = (&entry.id, &entry.list_id);
+    if why.is_empty() {
+        tracing::info!(%id, list, attempt = entry.attempts, ms, "{word}");
+    } else {
+        tracing::warn!(%id, list, attempt = entry.attempts, ms, why, "{word}");
+    }
+}
