@@ -23,6 +23,17 @@ impl Workers {
         Self(command(site, arguments, handler).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// One whose standard error [`said`](Self::said) gives.
+    pub(crate) fn start_heard(site: &Site, arguments: &[&str], handler: &[&str]) -> Self {
+        Self(command(site, arguments, handler).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// What it wrote to standard error, once it has ended.
+    pub(crate) fn said(&mut self) -> String {
+        let stderr = self.0.stderr.take().expect("it was started to be heard, and is asked once");
+        std::io::read_to_string(stderr).unwrap()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
     }

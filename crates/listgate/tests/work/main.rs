@@ -16,6 +16,7 @@ mod messages;
 mod once;
 mod operator;
 mod order;
+mod second_signal;
 mod stalled;
 mod unsynced;
 mod within_the_gate;

@@ -9,6 +9,8 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -202,12 +204,21 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
 
 /// How long it waits for a lock.
 fn be_patient(connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
+    be_patient_while(connection, patience, Arc::new(AtomicBool::new(true)))
+}
+
+/// How long it waits for a lock, as long as `may_wait`.
+pub(super) fn be_patient_while(
+    connection: &mut Connection,
+    patience: Duration,
+    may_wait: Arc<AtomicBool>,
+) -> rusqlite::Result<()> {
     let mut since = Instant::now();
     connection.busy_handler(Some(move |attempts: i32| {
         if attempts == 0 {
             since = Instant::now();
         }
-        keep_waiting(since, patience)
+        may_wait.load(Ordering::Relaxed) && keep_waiting(since, patience)
     }))
 }
 

@@ -4,7 +4,7 @@
 //! and a power loss before that leaves entries to be handled again. Each write is one short transaction under the
 //! lock that the gate waits for.
 
-use super::connection::write;
+use super::connection::{be_patient_while, write};
 use super::data_dir::{DataDir, DataError};
 use super::errors::{failed, is_sync_failure};
 use super::leasing::{self, Round};
@@ -17,7 +17,7 @@ use crate::model::{Clock, LeaseId, MessageId, NotStepped, Stale, Step, Stepped, 
 use rusqlite::Connection;
 use std::mem;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct Consumer {
     clock: Clock,
     held: HeldFiles,
     spool: PathBuf,
+    /// Whether a call may wait while another process has the write lock.
+    may_wait: Arc<AtomicBool>,
 }
 
 struct Open {
@@ -39,6 +41,9 @@ struct Open {
 impl Consumer {
     pub(crate) fn open(data: &DataDir, clock: Clock) -> Result<Self, DataError> {
         let mut connection = data.open_to_consume()?;
+        let may_wait = Arc::new(AtomicBool::new(true));
+        be_patient_while(&mut connection, limits::COMMAND_LOCK_WAIT, Arc::clone(&may_wait))
+            .map_err(|source| DataError::Database { operation: "configure", source })?;
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
@@ -49,7 +54,7 @@ impl Consumer {
             .wal_hook(Some(hook))
             .map_err(|source| DataError::Database { operation: "watch the log", source })?;
         let open = Mutex::new(Open { connection, wal_pages, failed: false });
-        Ok(Self { open, clock, held: data.held(None)?, spool: data.spool() })
+        Ok(Self { open, clock, held: data.held(None)?, spool: data.spool(), may_wait })
     }
 
     /// A transaction that a panic interrupted is rolled back.
@@ -182,5 +187,9 @@ impl LeaseStore for Consumer {
             return at_once(Err(StoreError::closed()));
         }
         at_once(queues::read(&open.connection, &self.spool, message, offset, length))
+    }
+
+    fn wait_for_nobody(&self) {
+        self.may_wait.store(false, Ordering::Relaxed);
     }
 }

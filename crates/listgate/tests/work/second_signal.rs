@@ -1,0 +1,118 @@
+//! A second signal ends `listgate work` soon, also while another process holds the database's write lock, and what
+//! it says then is true.
+
+use crate::handler::Workers;
+use crate::support::{Site, until};
+use crate::{deliver, states};
+use rusqlite::Connection;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+fn hold_write_lock(site: &Site) -> Connection {
+    let holder = Connection::open(site.data().join("listgate.db")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    holder
+}
+
+/// Long enough for a signal to be heard, or for a call to the database to begin.
+fn pause() {
+    thread::sleep(Duration::from_millis(300));
+}
+
+/// Sends signals, and gives what was said by the end, which is soon after the last of them.
+fn ended_by(signals: usize, worker: &mut Workers, code: i32) -> String {
+    for _ in 1..signals {
+        worker.signal("TERM");
+        pause();
+    }
+    let asked = Instant::now();
+    worker.signal("TERM");
+    assert_eq!(worker.wait(), Some(code));
+    assert!(asked.elapsed() < Duration::from_millis(1800), "{:?}", asked.elapsed());
+    worker.said()
+}
+
+/// The time until which an entry stays leased, as it was said.
+fn said_until(said: &str, id: &str) -> SystemTime {
+    let words = format!("{id} stays leased until ");
+    let (_, rest) = said.split_once(&words).unwrap_or_else(|| panic!("{words:?} in {said}"));
+    humantime::parse_rfc3339(rest.split_whitespace().next().unwrap()).unwrap()
+}
+
+fn listed_until(site: &Site, at: usize) -> SystemTime {
+    let listed = site.json(&["queue", "ls"]);
+    assert_eq!(listed[at]["state"], "leased");
+    humantime::parse_rfc3339(listed[at]["available_at"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn what_ran_waits_again_where_the_database_can_be_written() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 2]);
+    let mut worker = Workers::start_heard(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
+    worker.until_running(2);
+    let said = ended_by(2, &mut worker, 1);
+    assert!(said.contains("stopped at once; what ran waits again"), "{said}");
+    assert_eq!(states(&site), ["1-1 waiting 0: ", "2-1 waiting 0: "]);
+}
+
+#[test]
+fn what_runs_stays_leased_where_the_database_is_locked() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"; 2]);
+    let mut worker = Workers::start_heard(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
+    worker.until_running(2);
+    let lock = hold_write_lock(&site);
+    let said = ended_by(2, &mut worker, 1);
+    drop(lock);
+    assert!(!said.contains("waits again"), "{said}");
+    for (at, id) in ["1-1", "2-1"].into_iter().enumerate() {
+        let (said, listed) = (said_until(&said, id), listed_until(&site, at));
+        assert!(said >= listed && said < listed + Duration::from_secs(2), "{said:?}, {listed:?}");
+    }
+}
+
+#[test]
+fn what_is_done_stays_leased_where_it_cannot_be_settled() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let go = site.data().join("go");
+    let script = "while [ ! -e $0 ]; do sleep 0.05; done";
+    let mut worker = Workers::start_heard(&site, &["in"], &["sh", "-c", script, go.to_str().unwrap()]);
+    worker.until_running(1);
+    let lock = hold_write_lock(&site);
+    fs::write(go, "").unwrap();
+    until("the command has ended", || worker.running().is_empty());
+    pause();
+    let said = ended_by(2, &mut worker, 1);
+    drop(lock);
+    assert!(!said.contains("waits again"), "{said}");
+    assert!(said_until(&said, "1-1") >= listed_until(&site, 0));
+}
+
+#[test]
+fn a_lease_that_is_being_extended_keeps_nobody_waiting() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let mut worker = Workers::start_heard(&site, &["in", "--lease", "3s"], &["sleep", "60"]);
+    worker.until_running(1);
+    let lock = hold_write_lock(&site);
+    thread::sleep(Duration::from_millis(1200));
+    let said = ended_by(2, &mut worker, 1);
+    drop(lock);
+    assert!(said_until(&said, "1-1") >= listed_until(&site, 0));
+}
+
+#[test]
+fn where_nothing_runs_the_first_signal_ends_it() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist@example.com"]);
+    let lock = hold_write_lock(&site);
+    let mut worker = Workers::start_heard(&site, &["in"], &["true"]);
+    thread::sleep(Duration::from_secs(1));
+    let said = ended_by(1, &mut worker, 0);
+    drop(lock);
+    assert!(!said.contains("leased"), "{said}");
+    assert_eq!(states(&site), ["1-1 waiting 0: "]);
+}
