@@ -11,6 +11,8 @@ mod on_a_thread;
 mod plan;
 mod processor;
 mod progress;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub(crate) use command::reaper::{SUBCOMMAND, run as reap};
