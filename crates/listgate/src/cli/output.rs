@@ -6,11 +6,6 @@ use serde_json::Value;
 use std::io::IsTerminal;
 use std::time::SystemTime;
 
-/// How long ago, in whole minutes; a time in the future is now.
-pub(super) fn minutes_ago(time: SystemTime) -> u64 {
-    SystemTime::now().duration_since(time).unwrap_or_default().as_secs() / 60
-}
-
 /// How long ago, in the largest unit that says something: `12s`, `3m`, `2h`, `5d`.
 pub(super) fn age(time: SystemTime) -> String {
     span(SystemTime::now().duration_since(time).unwrap_or_default().as_secs())

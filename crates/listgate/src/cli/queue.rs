@@ -1,17 +1,16 @@
 //! `listgate queue`
 
 use super::error::CliError;
-use super::output::{age, left, minutes_ago, msgdata, rfc3339, wrapped};
+use super::output::{age, left, msgdata, rfc3339, wrapped};
 use super::site::{Site, try_wait};
-use crate::backends::{Console, Wanted};
-use crate::model::{Arrival, Change, Entry, Id, Name, State, StateName};
-use crate::operations;
+use crate::backends::Console;
+use crate::model::{Change, Entry, Id, Name, State};
+use crate::operations::{self, AGES, QueueStatus, STATES, Shape};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
@@ -77,11 +76,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     match action {
         Action::Status { json } => status(&mut out, &*console, json)?,
         Action::Ls { queue, message_id, json } => {
-            ls(&mut out, &*console, Wanted { queue, message_id: message_id.clone() }, json)?;
-            // Almost every Message-ID has brackets, and a log may show it without.
-            if let Some(bare) = message_id.filter(|id| !id.starts_with('<')) {
-                ls(&mut out, &*console, Wanted { queue, message_id: Some(format!("<{bare}>")) }, json)?;
-            }
+            ls(&mut out, &*console, queue, message_id.as_deref(), json)?;
         }
         Action::Show { id, message, msgdata: only_msgdata, json } => {
             let entry = try_wait(console.entry(&id))?;
@@ -122,64 +117,29 @@ fn tell(out: &mut impl Write, what: &str, ids: &[Id]) -> io::Result<()> {
     ids.iter().try_for_each(|id| writeln!(out, "{what} {id}"))
 }
 
-/// The youngest ages of a table's columns in minutes, as Postfix's qshape draws them.
-const AGES: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
-
-/// Entries by age: one column for each of [`AGES`] and one for the older.
-type Shape = [u64; AGES.len() + 1];
-
-/// The states that are counted, in the order of the columns. What a Mailman site cannot read counts as
-/// waiting: its runners will say what becomes of it.
-const STATES: [StateName; 5] =
-    [StateName::Waiting, StateName::Leased, StateName::Later, StateName::Held, StateName::Shunted];
-
-/// The column that counts a state.
-fn column(state: StateName) -> usize {
-    match state {
-        StateName::Waiting | StateName::Unreadable => 0,
-        StateName::Leased => 1,
-        StateName::Later => 2,
-        StateName::Held => 3,
-        StateName::Shunted => 4,
-    }
-}
-
 fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(), CliError> {
-    let mut tables = Vec::new();
+    let mut all = Vec::new();
     if !json {
         let heads: String = STATES.iter().map(|state| format!(" {state:>8}")).collect();
         writeln!(out, "{:<8}{heads}  oldest", "queue")?;
     }
     for queue in Name::ALL {
-        let mut oldest: Option<SystemTime> = None;
-        let mut lists: BTreeMap<String, Shape> = BTreeMap::new();
-        let mut states = [0u64; STATES.len()];
-        let mut count = |Arrival { list_id, received_at, state }: Arrival<'_>| {
-            oldest = Some(oldest.map_or(received_at, |time| time.min(received_at)));
-            states[column(state)] += 1;
-            let minutes = minutes_ago(received_at);
-            let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
-            if !lists.contains_key(list_id) {
-                lists.insert(list_id.to_owned(), Shape::default());
-            }
-            if let Some(shape) = lists.get_mut(list_id) {
-                shape[column] += 1;
-            }
-        };
-        try_wait(console.each_arrival(queue, &mut count))?;
+        let status = try_wait(operations::queue_status(console, queue))?;
         if json {
-            let mut line = json!({ "queue": queue.as_str(), "oldest": oldest.map(rfc3339), "lists": lists });
-            for (state, count) in STATES.into_iter().zip(states) {
+            let mut line = json!({
+                "queue": queue.as_str(), "oldest": status.oldest.map(rfc3339), "lists": status.lists,
+            });
+            for (state, count) in STATES.into_iter().zip(status.states) {
                 line[state.as_str()] = count.into();
             }
             writeln!(out, "{line}")?;
         } else {
-            let counts: String = states.iter().map(|count| format!(" {count:>8}")).collect();
-            writeln!(out, "{queue:<8}{counts}  {}", oldest.map_or_else(|| "-".to_owned(), age))?;
-            tables.push((queue, lists));
+            let counts: String = status.states.iter().map(|count| format!(" {count:>8}")).collect();
+            writeln!(out, "{queue:<8}{counts}  {}", status.oldest.map_or_else(|| "-".to_owned(), age))?;
+            all.push(status);
         }
     }
-    for (queue, lists) in tables.iter().filter(|(_, lists)| !lists.is_empty()) {
+    for QueueStatus { queue, lists, .. } in all.iter().filter(|status| !status.lists.is_empty()) {
         table(out, *queue, lists)?;
     }
     Ok(())
@@ -212,7 +172,8 @@ fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> 
 fn ls(
     out: &mut (impl Write + Send),
     console: &dyn Console,
-    wanted: Wanted,
+    queue: Option<Name>,
+    message_id: Option<&str>,
     json: bool,
 ) -> Result<(), CliError> {
     let mut written = Ok(());
@@ -220,7 +181,7 @@ fn ls(
         written = if json { writeln!(out, "{}", as_json(&entry)) } else { line(out, &entry) };
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    try_wait(console.each_entry(&wanted, &mut write))?;
+    try_wait(operations::each_entry(console, queue, message_id, &mut write))?;
     Ok(written?)
 }
 

@@ -1,0 +1,93 @@
+//! What operators see of the queues.
+
+use super::error::OperationError;
+use crate::backends::{Console, Wanted};
+use crate::model::{Arrival, Entry, Name, StateName};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::SystemTime;
+
+/// The youngest ages of a status's columns in minutes, as Postfix's qshape has them.
+pub(crate) const AGES: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
+
+/// Entries by age: one column for each of [`AGES`] and one for the older.
+pub(crate) type Shape = [u64; AGES.len() + 1];
+
+/// The states that a status counts. What a Mailman site cannot read counts as waiting: its runners will say what
+/// becomes of it.
+pub(crate) const STATES: [StateName; 5] =
+    [StateName::Waiting, StateName::Leased, StateName::Later, StateName::Held, StateName::Shunted];
+
+/// What is in a queue.
+pub(crate) struct QueueStatus {
+    pub(crate) queue: Name,
+    /// When its oldest entry came.
+    pub(crate) oldest: Option<SystemTime>,
+    /// How many entries are in each of [`STATES`].
+    pub(crate) states: [u64; STATES.len()],
+    /// The entries of each list_id by age; those of no list have an empty one.
+    pub(crate) lists: BTreeMap<String, Shape>,
+}
+
+impl QueueStatus {
+    fn new(queue: Name) -> Self {
+        Self { queue, oldest: None, states: Default::default(), lists: BTreeMap::new() }
+    }
+
+    fn count(&mut self, Arrival { list_id, received_at, state }: Arrival<'_>, now: SystemTime) {
+        self.oldest = Some(self.oldest.map_or(received_at, |time| time.min(received_at)));
+        self.states[column(state)] += 1;
+        // A time in the future is now.
+        let minutes = now.duration_since(received_at).unwrap_or_default().as_secs() / 60;
+        let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
+        match self.lists.get_mut(list_id) {
+            Some(shape) => shape[column] += 1,
+            None => {
+                let mut shape = Shape::default();
+                shape[column] = 1;
+                self.lists.insert(list_id.to_owned(), shape);
+            }
+        }
+    }
+}
+
+/// The place of a state in [`STATES`].
+fn column(state: StateName) -> usize {
+    match state {
+        StateName::Waiting | StateName::Unreadable => 0,
+        StateName::Leased => 1,
+        StateName::Later => 2,
+        StateName::Held => 3,
+        StateName::Shunted => 4,
+    }
+}
+
+/// What is in a queue now.
+///
+/// # Errors
+/// The backend could not be asked.
+pub(crate) async fn queue_status(console: &dyn Console, queue: Name) -> Result<QueueStatus, OperationError> {
+    let (mut status, now) = (QueueStatus::new(queue), SystemTime::now());
+    console.each_arrival(queue, &mut |arrival| status.count(arrival, now)).await?;
+    Ok(status)
+}
+
+/// Hands the entries of a queue, or of all, to `each`, oldest first, until it wants no more. With `message_id`, in
+/// brackets or not, only those of that message.
+///
+/// # Errors
+/// The backend could not be asked.
+pub(crate) async fn each_entry(
+    console: &dyn Console,
+    queue: Option<Name>,
+    message_id: Option<&str>,
+    each: &mut (dyn FnMut(Entry) -> ControlFlow<()> + Send),
+) -> Result<(), OperationError> {
+    let mut ids = vec![message_id.map(str::to_owned)];
+    // Almost every Message-ID has brackets, and a log may show it without.
+    ids.extend(message_id.filter(|id| !id.starts_with('<')).map(|bare| Some(format!("<{bare}>"))));
+    for message_id in ids {
+        console.each_entry(&Wanted { queue, message_id }, each).await?;
+    }
+    Ok(())
+}
