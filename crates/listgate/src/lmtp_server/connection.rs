@@ -2,7 +2,7 @@
 
 use super::guard::guarded;
 use super::shared::Shared;
-use super::transaction::{Arriving, Ended, Transaction};
+use super::transaction::{Arriving, Ended, Record, Transaction};
 use crate::backends::Queued;
 use crate::intake::Recipient;
 use crate::limits;
@@ -41,7 +41,10 @@ pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: w
         Ok(()) => {}
         Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
     }
-    connection.abandon();
+    // The peer has gone, or was closed out, before the message was whole.
+    if connection.transaction.is_some() {
+        connection.abandon();
+    }
     shared.services().metrics.session_ends();
 }
 
@@ -119,16 +122,20 @@ impl Connection<'_> {
         Ok(Next::More)
     }
 
+    /// The open transaction ends without a message.
     fn abandon(&mut self) {
-        if let Some(transaction) = self.transaction.take() {
-            let recipients = self.session.recipients();
-            transaction.end(&Ended::Abandoned { recipients }, &self.peer, self.shared);
-        }
+        let Transaction { record, .. } = self.end_of_transaction();
+        record.end(&Ended::Abandoned { recipients: self.session.recipients() }, &self.peer, self.shared);
     }
 
     /// The open transaction.
     fn transaction(&mut self) -> &mut Transaction {
-        self.transaction.as_mut().expect("the session asks this within a transaction alone")
+        self.transaction.as_mut().expect("the session says this within a transaction alone")
+    }
+
+    /// The open transaction, which is over.
+    fn end_of_transaction(&mut self) -> Transaction {
+        self.transaction.take().expect("the session ends only an open transaction")
     }
 
     async fn mail(&mut self, sender: Sender) {
@@ -141,6 +148,7 @@ impl Connection<'_> {
         let begun = guarded(pin!(begin)).await;
         match begun.unwrap_or(Err(BUG)) {
             Ok((room, incoming)) => {
+                assert!(self.transaction.is_none(), "a session has one transaction at a time");
                 self.transaction = Some(Transaction::new(sender, incoming, room, intake.clock.now()));
                 self.session.accept_mail();
             }
@@ -172,7 +180,7 @@ impl Connection<'_> {
 
     fn recipient_refused(&mut self, path: &ForwardPath, refusal: &Refusal) {
         let shared = self.shared;
-        self.transaction().refuses(path, refusal, shared);
+        self.transaction().record.refuses(path, refusal, shared);
         shared.services().metrics.refused("rcpt", refusal);
     }
 
@@ -182,9 +190,9 @@ impl Connection<'_> {
             Refused::Mail(sender) => self.mail_refused(&sender, refusal),
             Refused::Recipient(path) => self.recipient_refused(&path, refusal),
             Refused::Message => {
-                let transaction = self.transaction.take().expect("a message is refused in a transaction");
+                let Transaction { record, .. } = self.end_of_transaction();
                 let recipients = self.session.recipients();
-                transaction.end(&Ended::Refused { recipients, why: refusal }, &self.peer, self.shared);
+                record.end(&Ended::Refused { recipients, why: refusal }, &self.peer, self.shared);
             }
         }
     }
@@ -197,7 +205,7 @@ impl Connection<'_> {
         let intake = &self.shared.intake;
         let transaction = self.transaction();
         let come = octets.len() as u64;
-        transaction.size += come;
+        transaction.record.arrived(come);
         let Arriving::Taken(incoming) = &mut transaction.message else { return };
         let room = &mut transaction.room;
         let take = async {
@@ -211,9 +219,10 @@ impl Connection<'_> {
     }
 
     async fn complete(&mut self, mut to: PerRecipient<Recipient>) {
-        let mut transaction = self.transaction.take().expect("a message completes in a transaction");
-        let delivered = match std::mem::replace(&mut transaction.message, Arriving::Unwanted) {
-            Arriving::Taken(incoming) => self.deliver(&transaction, incoming, &mut to).await,
+        // The room is held until the outcome.
+        let Transaction { record, message, room: _room, .. } = self.end_of_transaction();
+        let delivered = match message {
+            Arriving::Taken(incoming) => self.deliver(&record, incoming, &mut to).await,
             Arriving::GivenUp(refusal) => Err(refusal),
             Arriving::Unwanted => unreachable!("the session refuses what it does not want by itself"),
         };
@@ -222,23 +231,23 @@ impl Connection<'_> {
             "-".to_owned()
         });
         let ended = Ended::Decided { recipients: &to, message_id: &message_id };
-        transaction.end(&ended, &self.peer, self.shared);
+        record.end(&ended, &self.peer, self.shared);
         self.session.finish(&to.map(Recipient::into_outcome));
     }
 
     /// Dropped at its await when the grace time is over: either all of the message is stored or nothing.
     async fn deliver(
         &mut self,
-        transaction: &Transaction,
+        record: &Record,
         incoming: Box<Incoming>,
         to: &mut PerRecipient<Recipient>,
     ) -> Result<String, Refusal> {
         let envelope = Envelope {
-            mail_from: transaction.mail_from.clone(),
+            mail_from: record.mail_from.clone(),
             peer: self.peer.clone(),
             lhlo: self.session.peer_name().to_owned(),
             transport: self.stream.transport(),
-            received_at: transaction.received_at,
+            received_at: record.received_at,
         };
         let deliver = pin!(self.shared.intake.deliver(envelope, incoming, to));
         tokio::select! {

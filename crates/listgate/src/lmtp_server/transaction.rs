@@ -10,16 +10,23 @@ use crate::model::Again;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
 use std::time::{Instant, SystemTime};
 
+/// An open transaction.
 pub(super) struct Transaction {
+    pub(super) record: Record,
+    /// Octets that MAIL declared.
+    pub(super) declared_size: Option<u64>,
+    pub(super) message: Arriving,
+    /// Held until the outcome, or until the message is given up.
+    pub(super) room: Reserved,
+}
+
+/// What is known of a transaction from its beginning to its line in the log.
+pub(super) struct Record {
     started: Instant,
     pub(super) received_at: SystemTime,
     pub(super) mail_from: ReversePath,
-    pub(super) declared_size: Option<u64>,
-    pub(super) message: Arriving,
     /// Octets of the message that have come.
-    pub(super) size: u64,
-    /// Held until the outcome, or until the message is given up.
-    pub(super) room: Reserved,
+    size: u64,
     /// Recipients that were refused at RCPT, as the log names them.
     refused: Vec<String>,
     more_refused: usize,
@@ -47,31 +54,37 @@ pub(super) enum Ended<'d> {
 
 impl Transaction {
     pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reserved, now: SystemTime) -> Self {
-        Self {
+        let record = Record {
             started: Instant::now(),
             received_at: now,
             mail_from: sender.path,
-            declared_size: sender.size,
-            message: Arriving::Taken(incoming),
             size: 0,
-            room,
             refused: Vec::new(),
             more_refused: 0,
-        }
-    }
-
-    pub(super) fn refuses(&mut self, path: &ForwardPath, refusal: &Refusal, shared: &Shared) {
-        if self.refused.len() < limits::LOGGED_REFUSALS {
-            self.refused.push(format!("{} {refusal}", shared.services().named(&path.to_string())));
-        } else {
-            self.more_refused += 1;
-        }
+        };
+        Self { record, declared_size: sender.size, message: Arriving::Taken(incoming), room }
     }
 
     /// What is left of the message is read and forgotten; what came of it is dropped now.
     pub(super) fn drop_message(&mut self, why: Arriving) {
         self.message = why;
         self.room.release();
+    }
+}
+
+impl Record {
+    /// Octets of the message have come.
+    pub(super) fn arrived(&mut self, octets: u64) {
+        self.size += octets;
+    }
+
+    /// A recipient was refused at RCPT.
+    pub(super) fn refuses(&mut self, path: &ForwardPath, refusal: &Refusal, shared: &Shared) {
+        if self.refused.len() < limits::LOGGED_REFUSALS {
+            self.refused.push(format!("{} {refusal}", shared.services().named(&path.to_string())));
+        } else {
+            self.more_refused += 1;
+        }
     }
 
     /// Logs and counts how it ended.
