@@ -20,6 +20,7 @@ mod work;
 use crate::doctor::AS_THE_GATE;
 use crate::error_chain::Chain;
 use crate::work::{SUBCOMMAND, reap};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use error::CliError;
 use output::fitted;
@@ -75,14 +76,24 @@ enum Command {
     Config(config::Action),
 }
 
+/// What is meant by an option that other programs have.
+fn hint(why: &clap::Error) -> Option<&'static str> {
+    match why.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) if matches!(arg.as_str(), "-v" | "--verbose") => Some(
+            "\n  tip: -V prints the version; the log says everything, and `--log json` says it as JSON\n",
+        ),
+        _ => None,
+    }
+}
+
 /// Help, or what was wrong with the arguments, which clap does not wrap.
 fn misused(why: &clap::Error) -> ExitCode {
     let said = why.to_string();
-    let fits = fitted(&said, &io::stderr());
-    if fits == said || !why.use_stderr() {
+    let (fits, hint) = (fitted(&said, &io::stderr()), hint(why));
+    if !why.use_stderr() || (fits == said && hint.is_none()) {
         why.exit();
     }
-    eprint!("{fits}");
+    eprint!("{fits}{}", hint.unwrap_or_default());
     ExitCode::from(2)
 }
 

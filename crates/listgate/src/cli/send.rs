@@ -6,7 +6,7 @@ use crate::net::{ListenAddress, connect};
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,11 +30,15 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 }
 
+/// What follows --to is one more recipient.
+const FILE_AS_RECIPIENT: &str = "that is a file: write it before --to";
+
 fn recipient(text: &str) -> Result<ForwardPath, String> {
     if text.eq_ignore_ascii_case("postmaster") {
         return Ok(ForwardPath::Postmaster);
     }
-    mailbox(text).map(ForwardPath::Mailbox)
+    let mailbox = mailbox(text).map(ForwardPath::Mailbox);
+    mailbox.map_err(|why| if Path::new(text).is_file() { FILE_AS_RECIPIENT.to_owned() } else { why })
 }
 
 pub(super) fn sender(text: &str) -> Result<ReversePath, String> {

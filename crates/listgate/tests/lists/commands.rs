@@ -92,6 +92,8 @@ fn what_cannot_be_is_refused_with_the_mend() {
     assert!(said.contains("a space or another character that needs quotes before the @"), "{said}");
     let said = String::from_utf8(site.listgate(&["serve", "--port", "8024"]).stderr).unwrap();
     assert!(said.contains("`--listen 127.0.0.1:8024`"), "{said}");
+    let said = String::from_utf8(site.listgate(&["serve", "-v"]).stderr).unwrap();
+    assert!(said.contains("-V prints the version") && said.contains("'-v'"), "{said}");
     // All or none.
     assert_refused(&site, &["list", "create", "one@example.com", "mylist@example.com"], &["exists already"]);
     assert_eq!(site.json(&["list", "ls"]).len(), 2);

@@ -43,6 +43,11 @@ fn a_server_that_is_not_there_or_no_lmtp_is_named() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(&port));
     let usage = send(&site, &["--to", "not an address"], b"");
     assert_eq!(usage.status.code(), Some(2));
+    let file = site.data().join("message.eml");
+    std::fs::write(&file, "Subject: x\n\n").unwrap();
+    let usage = send(&site, &["--to", "a@example.com", file.to_str().unwrap()], b"");
+    let said = String::from_utf8(usage.stderr).unwrap();
+    assert!(said.contains("that is a file: write it before --to"), "{said}");
 }
 
 /// Ctrl-Z and `fg`, while a reply is waited for.
