@@ -20,18 +20,18 @@ pub enum BackendKind {
 /// What a file chooses.
 pub(super) enum Choice {
     Sqlite,
-    Mailman(Box<Expected>),
+    Mailman(Box<FoundSite>),
     /// What is chosen already, by `--mailman` for example.
     Kept,
 }
 
 /// A Mailman site, and where it expects mail.
-pub(super) struct Expected {
+pub(super) struct FoundSite {
     pub(super) site: Site,
     pub(super) addresses: Vec<SocketAddr>,
 }
 
-impl Expected {
+impl FoundSite {
     /// Reads the mailman.cfg at `cfg`, or the one that Mailman would find.
     pub(super) fn read(cfg: Option<&Path>) -> Result<Self, CfgError> {
         let site = Site::read(cfg)?;
@@ -78,6 +78,6 @@ impl BackendKind {
 }
 
 fn chosen(cfg: Option<&Path>) -> Result<Choice, ValueError> {
-    let site = Expected::read(cfg).map_err(|why| ValueError::Mailman(why.into()))?;
+    let site = FoundSite::read(cfg).map_err(|why| ValueError::Mailman(why.into()))?;
     Ok(Choice::Mailman(Box::new(site)))
 }

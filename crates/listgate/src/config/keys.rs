@@ -2,7 +2,7 @@
 //! applies. The type [`Config`], the file, `listgate config` and the README's block are made of it: a new key is a
 //! row here.
 
-use super::backend::{BackendKind, Choice, Expected};
+use super::backend::{BackendKind, Choice, FoundSite};
 use super::error::{ConfigError, ValueError};
 use super::kind::{self, RefuseAt, Written};
 use crate::model::{ListAddress, Redelivery};
@@ -215,7 +215,7 @@ impl Config {
     /// # Errors
     /// Mailman could not use it either, or its database is not supported: file, section and key are named.
     pub fn follow_mailman(&mut self, cfg: Option<&Path>) -> Result<(), ConfigError> {
-        let site = Expected::read(cfg).map_err(|why| ConfigError::Mailman(why.into()))?;
+        let site = FoundSite::read(cfg).map_err(|why| ConfigError::Mailman(why.into()))?;
         self.choose(Choice::Mailman(Box::new(site)));
         Ok(())
     }
@@ -224,8 +224,8 @@ impl Config {
         match choice {
             Choice::Kept => {}
             Choice::Sqlite => self.backend = BackendKind::Sqlite,
-            Choice::Mailman(expected) => {
-                let Expected { site, addresses } = *expected;
+            Choice::Mailman(found) => {
+                let FoundSite { site, addresses } = *found;
                 self.listen = addresses.into_iter().map(ListenAddress::Tcp).collect();
                 self.owner.clone_from(&site.site_owner);
                 self.verp_delimiter = site.verp_delimiter;

@@ -1,4 +1,5 @@
-//! What the documentation says of the code: the keys of the configuration, and the tests that it names.
+//! What the documentation says of the code: the keys of the configuration, and the files and tests
+//! that it names.
 
 use crate::support::Site;
 use std::{fs, path::Path};
@@ -27,6 +28,26 @@ fn every_test_that_is_named_exists() {
     let code = sources(&home.join("src"));
     for name in page.split('`').filter(|word| !word.contains(':') && word.matches('_').count() > 3) {
         assert!(code.contains(&format!("fn {name}(")), "{name} is not beside the code");
+    }
+}
+
+#[test]
+fn each_walk_names_files_that_exist_and_none_twice() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(top.join("ARCHITECTURE.md")).unwrap();
+    let (_, walks) = page.split_once("\n## Three walks\n").unwrap();
+    let (walks, _) = walks.split_once("\n## ").unwrap();
+    let walks: Vec<&str> = walks.split("\n**").skip(1).collect();
+    assert_eq!(walks.len(), 3);
+    for walk in walks {
+        let mut seen = Vec::new();
+        for line in walk.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())) {
+            let file = line.split('`').nth(1).unwrap();
+            assert!(top.join(file).is_file(), "{file} does not exist");
+            assert!(!seen.contains(&file), "{file} is there twice");
+            seen.push(file);
+        }
+        assert!(seen.len() > 5, "{walk}");
     }
 }
 
