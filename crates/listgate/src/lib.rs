@@ -44,9 +44,6 @@ mod route;
 mod serve;
 mod services;
 mod socketmap;
-#[cfg(test)]
-#[path = "../tests/support/beside_the_code.rs"]
-mod support;
 mod work;
 
 pub use backends::mailman::cfg::Site as MailmanSite;

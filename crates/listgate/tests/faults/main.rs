@@ -1,11 +1,7 @@
 //! Disks that fail, processes that die, peers that fall silent. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod admission;
-mod disk;
 mod durability_order;
 mod every_call;
 mod every_start;
@@ -27,3 +23,5 @@ mod silent_peers;
 mod socketmap;
 mod tools;
 mod trickle;
+
+use listgate_test_support as support;

@@ -3,9 +3,9 @@
 //! `durability_order` reads from a trace that syncs stand where they have to. This shows that they
 //! suffice: what they do not cover is dropped, torn or kept at random, in SQLite's files, too.
 
-use crate::disk::{Chance, Disk};
 use crate::ledger::{Ledger, MailServer};
 use crate::support::calls::{Call, calls, merge};
+use crate::support::disk::{Chance, Disk};
 use crate::support::trace::{finished, strace};
 use crate::support::{Peer, Server, Site};
 use crate::tools::{command, log, open, spooled, until};

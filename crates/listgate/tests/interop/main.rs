@@ -1,9 +1,6 @@
 //! Other people's programs, for real. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod exim_pasted;
 mod mta;
 mod page;
@@ -18,3 +15,5 @@ mod swaks;
 mod terminal;
 mod tutorial;
 mod width;
+
+use listgate_test_support as support;

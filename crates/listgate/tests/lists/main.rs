@@ -1,9 +1,6 @@
 //! Lists, domains and addresses as an operator meets them. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod addresses;
 mod commands;
 mod live;
@@ -11,3 +8,5 @@ mod newer_schema;
 mod older_schema;
 mod queues;
 mod states;
+
+use listgate_test_support as support;

@@ -1,9 +1,6 @@
 //! In front of GNU Mailman, the real one. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod away;
 mod full;
 mod kill;
@@ -15,3 +12,5 @@ mod replaced;
 mod runners;
 mod side_by_side;
 mod site;
+
+use listgate_test_support as support;

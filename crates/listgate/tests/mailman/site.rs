@@ -2,7 +2,6 @@
 //!
 //! Mailman is the one that xtask installs: in the folder that LISTGATE_MAILMAN names, or else in
 //! `peers/mailman` below the target folder that this test was built into.
-#![allow(dead_code, reason = "each scenario uses a part")]
 
 use crate::postgres::Postgres;
 use crate::support::{PATIENCE, Server};

@@ -1,9 +1,6 @@
 //! A site looked at, backed up and restored. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod backup;
 mod bench;
 mod config_check;
@@ -14,3 +11,5 @@ mod mta;
 mod private;
 mod send;
 mod taken;
+
+use listgate_test_support as support;

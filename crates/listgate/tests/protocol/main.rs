@@ -1,9 +1,6 @@
 //! LMTP as a mail server meets it. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod admin;
 mod configuration;
 mod facts;
@@ -14,3 +11,5 @@ mod redelivery;
 mod send;
 mod smuggling;
 mod socketmap;
+
+use listgate_test_support as support;

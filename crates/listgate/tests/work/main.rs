@@ -1,9 +1,6 @@
 //! Queues as those who work them meet them: leases, `listgate work`, its handlers. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod back_off;
 mod clock;
 mod example;
@@ -22,6 +19,7 @@ mod unsynced;
 mod within_the_gate;
 
 use listgate::queue::{Lease, Name, Queue};
+use listgate_test_support as support;
 use std::time::Duration;
 use support::{Peer, Site, tcp};
 

@@ -4,8 +4,8 @@
 use super::{Mail, Rig, rigs};
 use crate::backends::sqlite::DataDir;
 use crate::model::{Effect, LeaseId, MessageId, Step, Stepped, Verdict};
-use crate::support::calls::{CALLS, Call, calls};
-use crate::support::disk::{Chance, Disk};
+use listgate_test_support::calls::{CALLS, Call, calls};
+use listgate_test_support::disk::{Chance, Disk};
 use rusqlite::Connection;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@
 //! began. Of everything else anything may be there or not, in any combination: a write whole, or up to
 //! the end of a sector, or not at all; a name that was made or removed.
 
-use crate::support::calls::Call;
+use crate::calls::Call;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -60,7 +60,7 @@ impl<'a> State<'a> {
 }
 
 /// A data directory during a trace.
-pub(crate) struct Disk<'a> {
+pub struct Disk<'a> {
     root: &'a str,
     calls: &'a [Call],
     /// Beginnings and ends of calls by their lines, the earliest last.
@@ -77,7 +77,7 @@ pub(crate) struct Disk<'a> {
 
 impl<'a> Disk<'a> {
     /// An empty directory. The disk `lies` that it has synced what has these names.
-    pub(crate) fn new(root: &'a str, calls: &'a [Call], lies: impl Fn(&str) -> bool) -> Self {
+    pub fn new(root: &'a str, calls: &'a [Call], lies: impl Fn(&str) -> bool) -> Self {
         let is_lie = |call: &Call| call.is_sync() && Self::name(root, call).is_some_and(&lies);
         let counted = calls.iter().enumerate().filter(|(_, call)| call.result >= 0 && !is_lie(call));
         let mut moments: Vec<_> =
@@ -97,7 +97,7 @@ impl<'a> Disk<'a> {
     }
 
     /// Lets everything happen that the trace tells up to this line.
-    pub(crate) fn advance(&mut self, line: usize) {
+    pub fn advance(&mut self, line: usize) {
         while let Some((_, ends, at)) = self.moments.pop_if(|(moment, ..)| *moment <= line) {
             if ends {
                 self.end(at);
@@ -108,7 +108,7 @@ impl<'a> Disk<'a> {
     }
 
     /// The name of what a call is about, when it is kept through a power loss.
-    pub(crate) fn name<'b>(root: &str, call: &'b Call) -> Option<&'b str> {
+    pub fn name<'b>(root: &str, call: &'b Call) -> Option<&'b str> {
         let name = call.about().strip_prefix(root)?.trim_start_matches('/');
         let is_kept =
             matches!(name, "" | "listgate.db" | "listgate.db-wal" | "listgate.db-journal" | "spool");
@@ -178,7 +178,7 @@ impl<'a> Disk<'a> {
     }
 
     /// Writes down what is there when the power fails now. Without `chance` all is lost that may be.
-    pub(crate) fn leave(&self, dir: &Path, mut chance: Option<&mut Chance>) {
+    pub fn leave(&self, dir: &Path, mut chance: Option<&mut Chance>) {
         let mut state = self.settled.clone();
         for change in &self.pending {
             let Some(chance) = chance.as_deref_mut() else { continue };
@@ -204,10 +204,10 @@ impl<'a> Disk<'a> {
 }
 
 /// Numbers that look random and are the same each time (SplitMix64).
-pub(crate) struct Chance(pub(crate) u64);
+pub struct Chance(pub u64);
 
 impl Chance {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -5,58 +5,58 @@ use std::ops::Range;
 
 /// One system call. It began at one line of the trace and ended at another.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) process: u32,
-    pub(crate) name: String,
+pub struct Call {
+    pub process: u32,
+    pub name: String,
     /// What its descriptor is open on, where it has one or makes one.
-    pub(crate) path: String,
+    pub path: String,
     /// All octets that it was given.
-    pub(crate) data: Vec<u8>,
+    pub data: Vec<u8>,
     /// The arguments after these.
-    pub(crate) rest: String,
-    pub(crate) result: i64,
-    pub(crate) began: usize,
-    pub(crate) ended: usize,
+    pub rest: String,
+    pub result: i64,
+    pub began: usize,
+    pub ended: usize,
 }
 
 impl Call {
-    pub(crate) fn is_write(&self) -> bool {
+    pub fn is_write(&self) -> bool {
         matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
     }
 
     /// Whether it put octets into this file.
-    pub(crate) fn has_written(&self, path: &str) -> bool {
+    pub fn has_written(&self, path: &str) -> bool {
         let is_copy = matches!(self.name.as_str(), "copy_file_range" | "sendfile");
         let into = if is_copy { self.rest.contains(&format!("<{path}>")) } else { self.path == path };
         (is_copy || self.is_write()) && into && self.result >= 0
     }
 
-    pub(crate) fn has(&self, text: &str) -> bool {
+    pub fn has(&self, text: &str) -> bool {
         self.data.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
     /// The path that it is about, open or named.
-    pub(crate) fn about(&self) -> &str {
+    pub fn about(&self) -> &str {
         if self.path.is_empty() { std::str::from_utf8(&self.data).unwrap_or_default() } else { &self.path }
     }
 
-    pub(crate) fn is_sync(&self) -> bool {
+    pub fn is_sync(&self) -> bool {
         matches!(self.name.as_str(), "fsync" | "fdatasync")
     }
 
-    pub(crate) fn has_synced(&self, path: &str) -> bool {
+    pub fn has_synced(&self, path: &str) -> bool {
         self.is_sync() && self.result == 0 && self.path == path
     }
 
     /// The offset of a `pwrite64`, the length of an `ftruncate`.
-    pub(crate) fn last_number(&self) -> u64 {
+    pub fn last_number(&self) -> u64 {
         let number = self.rest.trim_end_matches(')').rsplit(", ").next().unwrap_or_default().parse();
         number.unwrap_or_else(|_| panic!("{}({:?}: it ends with no number", self.name, self.rest))
     }
 }
 
 /// The calls of a trace by `strace -f -y`, in the order in which they began.
-pub(crate) fn calls(trace: &str) -> Vec<Call> {
+pub fn calls(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<u32, (usize, &str)> = HashMap::new();
     for (at, line) in trace.lines().enumerate() {
@@ -105,7 +105,7 @@ fn call(process: u32, text: &str, lines: Range<usize>) -> Option<Call> {
 }
 
 /// One trace of several by `strace -ttt`, without the times.
-pub(crate) fn merge(traces: &[String]) -> String {
+pub fn merge(traces: &[String]) -> String {
     let mut lines: Vec<(&str, &str, &str)> = Vec::new();
     for line in traces.iter().flat_map(|trace| trace.lines()) {
         let (process, rest) = line.split_once(' ').unwrap();
@@ -148,5 +148,5 @@ fn quoted(arguments: &str) -> Vec<u8> {
 }
 
 /// What changes a directory, or tells somebody. Not every machine has those with a question mark.
-pub(crate) const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
+pub const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
                      fsync,fdatasync,?unlink,unlinkat,?rename,renameat,renameat2";

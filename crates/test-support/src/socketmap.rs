@@ -1,6 +1,6 @@
 //! A Postfix that asks by socketmap (socketmap_table(5)), octet by octet.
 
-use super::PATIENCE;
+use crate::PATIENCE;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 

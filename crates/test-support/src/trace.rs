@@ -1,30 +1,30 @@
 //! Programs under strace.
 
-use super::calls::CALLS;
-use super::{Server, Site, until};
+use crate::calls::CALLS;
+use crate::{Server, Site, program, until};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 /// `listgate` on this data directory under an strace that writes down what is written, synced, made
 /// and removed. Arguments may follow.
-pub(crate) fn strace(site: &Site, trace: &Path, options: &[&str]) -> Command {
+pub fn strace(site: &Site, trace: &Path, options: &[&str]) -> Command {
     let mut strace = traced(trace, CALLS, options);
     strace.env("LISTGATE_DATA_DIR", site.data());
     strace
 }
 
 /// `listgate` under an strace that writes down these calls. Arguments may follow.
-pub(crate) fn traced(trace: &Path, calls: &str, options: &[&str]) -> Command {
+pub fn traced(trace: &Path, calls: &str, options: &[&str]) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-e", &format!("trace={calls}")]);
     strace.args(["-f", "-y", "-q", "-o"]).arg(trace).args(options);
-    strace.arg("--").arg(env!("CARGO_BIN_EXE_listgate"));
+    strace.arg("--").arg(program());
     strace
 }
 
 /// Waits for the end of a gate that was told to end, or killed, and gives its trace.
-pub(crate) fn finished(mut server: Server, trace: &Path) -> String {
+pub fn finished(mut server: Server, trace: &Path) -> String {
     assert!(matches!(server.wait(), Some(0) | None));
     let pid = server.child.id().to_string();
     let is_end = |line: &str| line.starts_with(&pid) && line.ends_with(" +++");

@@ -1,10 +1,11 @@
 //! What the scenarios share: a data directory, a gate or a `listgate serve` on it, the command line,
 //! and a peer that speaks LMTP word by word.
-#![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(missing_docs, unreachable_pub, reason = "names say it, and everybody here uses it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(missing_docs, reason = "names say it, and everybody here uses it")]
 
 pub mod calls;
 pub mod clock;
+pub mod disk;
 pub mod mount;
 pub mod socketmap;
 pub mod trace;
@@ -14,13 +15,30 @@ use listgate::{Config, Gate, ListenAddress};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longer than anything here takes, so that a test that hangs ends.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The path of the `listgate` program. Only integration tests of the `listgate` package can ask for it:
+/// cargo builds the program before it runs them, into the folder above the one that holds the test.
+///
+/// # Panics
+///
+/// If the program is not there.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).expect("a test is in `deps` of its profile").join("listgate");
+    assert!(
+        program.is_file(),
+        "{} does not exist: only cargo's runs of the integration tests of `listgate` build it",
+        program.display()
+    );
+    program
+}
 
 /// A data directory of its own, removed at the end, and the clock of what runs on it in this process.
 pub struct Site {
@@ -68,7 +86,7 @@ impl Site {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_listgate"));
+        let mut command = Command::new(program());
         command.env("LISTGATE_DATA_DIR", self.data());
         command
     }
