@@ -43,6 +43,23 @@ const LISTGATE: &[&str] = &[
     "cli",
 ];
 
+/// The modules of `listgate-test-support`, from the bottom.
+const TEST_SUPPORT: &[&str] = &[
+    "patience",
+    "program",
+    "calls",
+    "disk",
+    "mount",
+    "clock",
+    "addresses",
+    "http",
+    "socketmap",
+    "peer",
+    "server",
+    "site",
+    "trace",
+];
+
 /// The modules of `xtask`, from the bottom.
 const XTASK: &[&str] = &[
     "run",
@@ -72,6 +89,11 @@ fn lmtp_keeps_its_order() {
 #[test]
 fn listgate_keeps_its_order() {
     keeps("crates/listgate/src/lib.rs", LISTGATE);
+}
+
+#[test]
+fn test_support_keeps_its_order() {
+    keeps("crates/test-support/src/lib.rs", TEST_SUPPORT);
 }
 
 #[test]

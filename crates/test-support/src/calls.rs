@@ -6,7 +6,9 @@ use std::ops::Range;
 /// One system call. It began at one line of the trace and ended at another.
 #[derive(Debug)]
 pub struct Call {
+    /// The thread that made it, by its id.
     pub process: u32,
+    /// Its name, such as `pwrite64`.
     pub name: String,
     /// What its descriptor is open on, where it has one or makes one.
     pub path: String,
@@ -14,12 +16,16 @@ pub struct Call {
     pub data: Vec<u8>,
     /// The arguments after these.
     pub rest: String,
+    /// What it returned; -1 for a failure, or if its process ended first.
     pub result: i64,
+    /// The line of the trace, from 0, where it begins.
     pub began: usize,
+    /// The line where it ends; `usize::MAX` if it never did.
     pub ended: usize,
 }
 
 impl Call {
+    /// Whether it is one of the calls that write octets, to a file or a socket.
     pub fn is_write(&self) -> bool {
         matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
     }
@@ -31,6 +37,7 @@ impl Call {
         (is_copy || self.is_write()) && into && self.result >= 0
     }
 
+    /// Whether the octets that it was given contain this text.
     pub fn has(&self, text: &str) -> bool {
         self.data.windows(text.len()).any(|window| window == text.as_bytes())
     }
@@ -40,10 +47,12 @@ impl Call {
         if self.path.is_empty() { std::str::from_utf8(&self.data).unwrap_or_default() } else { &self.path }
     }
 
+    /// Whether it is an fsync or an fdatasync.
     pub fn is_sync(&self) -> bool {
         matches!(self.name.as_str(), "fsync" | "fdatasync")
     }
 
+    /// Whether it synced this file, with success.
     pub fn has_synced(&self, path: &str) -> bool {
         self.is_sync() && self.result == 0 && self.path == path
     }
@@ -147,6 +156,6 @@ fn quoted(arguments: &str) -> Vec<u8> {
     out
 }
 
-/// What changes a directory, or tells somebody. Not every machine has those with a question mark.
+/// The calls, for `strace -e trace=`, that change a directory or report something. Not every machine has those with a question mark.
 pub const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
                      fsync,fdatasync,?unlink,unlinkat,?rename,renameat,renameat2";

@@ -16,14 +16,17 @@ pub struct TestClock {
 }
 
 impl TestClock {
+    /// What it says now.
     pub fn now(&self) -> SystemTime {
         now(&self.ahead)
     }
 
+    /// Moves it forward.
     pub fn advance(&self, by: Duration) {
         self.ahead.fetch_add(milliseconds(by), Ordering::SeqCst);
     }
 
+    /// Moves it back.
     pub fn set_back(&self, by: Duration) {
         self.ahead.fetch_sub(milliseconds(by), Ordering::SeqCst);
     }

@@ -207,6 +207,7 @@ impl<'a> Disk<'a> {
 pub struct Chance(pub u64);
 
 impl Chance {
+    /// A number from 0 up to, and without, `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Unmounted at the end, whoever still uses it.
+/// A tmpfs that is unmounted at the end, even while something uses it.
 pub struct Mount(PathBuf);
 
 impl Mount {
-    /// With 16 MiB.
+    /// Mounts one of 16 MiB on this directory, which only root can do.
     pub fn on(dir: &Path) -> Self {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir).status();

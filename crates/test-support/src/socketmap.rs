@@ -1,12 +1,14 @@
 //! A Postfix that asks by socketmap (socketmap_table(5)), octet by octet.
 
-use crate::PATIENCE;
+use crate::patience::PATIENCE;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+/// A connection to a socketmap server.
 pub struct Socketmap(pub TcpStream);
 
 impl Socketmap {
+    /// Connects.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -15,6 +17,7 @@ impl Socketmap {
         Self(stream)
     }
 
+    /// Sends octets as they are.
     pub fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.0.write_all(octets.as_ref()).unwrap();
     }
@@ -45,12 +48,14 @@ impl Socketmap {
         }
     }
 
+    /// Asks a map about a key and gives the answer without its frame, such as `NOTFOUND `.
     pub fn ask(&mut self, map: &str, key: &str) -> String {
         self.send(netstring(&format!("{map} {key}")));
         self.answer().expect("an answer")
     }
 }
 
+/// A text in the frame that socketmap puts around requests and answers.
 pub fn netstring(text: &str) -> String {
     format!("{}:{text},", text.len())
 }

@@ -1,7 +1,10 @@
 //! Programs under strace.
 
 use crate::calls::CALLS;
-use crate::{Server, Site, program, until};
+use crate::patience::until;
+use crate::program::program;
+use crate::server::Server;
+use crate::site::Site;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,0 +1,25 @@
+//! Where a gate listens, and where something else may.
+
+use listgate::{Gate, ListenAddress};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+/// The first TCP address of a gate.
+pub fn tcp(gate: &Gate) -> SocketAddr {
+    match gate.addresses()[0] {
+        ListenAddress::Tcp(address) => address,
+        ListenAddress::Unix(_) => panic!("the gate listens on a Unix socket first"),
+    }
+}
+
+/// The first TCP address where a gate serves socketmap.
+pub fn socketmap(gate: &Gate) -> SocketAddr {
+    match gate.socketmap()[0] {
+        ListenAddress::Tcp(address) => address,
+        ListenAddress::Unix(_) => panic!("socketmap is on a Unix socket first"),
+    }
+}
+
+/// A TCP address that is free at this moment. Take it soon.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}

@@ -1,0 +1,16 @@
+//! How long a test waits for what has to happen.
+
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes, so that a test that hangs ends.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `so` returns true, and panics with `what` when [`PATIENCE`] is over.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < end, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

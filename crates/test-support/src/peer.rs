@@ -1,0 +1,100 @@
+//! A peer that speaks LMTP word by word.
+
+use crate::patience::PATIENCE;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// A client that says what a test wants.
+pub struct Peer {
+    /// The connection, for what the methods do not do. What arrives is read by [`Peer::reply`] alone.
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Peer {
+    /// Connects and reads the greeting.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut peer = Self { reader: BufReader::new(stream.try_clone().unwrap()), stream };
+        assert_eq!(&peer.reply()[..4], "220 ");
+        peer
+    }
+
+    /// What one address is answered now, in a transaction of its own.
+    pub fn rcpt(&mut self, address: &str) -> String {
+        self.say("MAIL FROM:<>");
+        let reply = self.say(&format!("RCPT TO:<{address}>"));
+        self.say("RSET");
+        reply
+    }
+
+    /// Connects and says LHLO.
+    pub fn greeted(address: SocketAddr) -> Self {
+        let mut peer = Self::connect(address);
+        assert_eq!(&peer.say("LHLO client.example")[..3], "250");
+        peer
+    }
+
+    /// Sends octets as they are.
+    pub fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.stream.write_all(octets.as_ref()).unwrap();
+    }
+
+    /// The next whole reply, lines joined by LF, without its last line end. Empty at the end of the
+    /// connection.
+    pub fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).unwrap() == 0 {
+                return reply;
+            }
+            let last = line.as_bytes().get(3) != Some(&b'-');
+            reply.push_str(line.strip_suffix("\r\n").expect("a reply line ends with CR LF"));
+            if last {
+                return reply;
+            }
+            reply.push('\n');
+        }
+    }
+
+    /// Sends one command line and reads its reply.
+    pub fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\r\n"));
+        self.reply()
+    }
+
+    /// Says MAIL, RCPT for each, DATA; all have to be taken.
+    pub fn begin(&mut self, from: &str, to: &[&str]) {
+        let reply = self.say(&format!("MAIL FROM:<{from}>"));
+        assert_eq!(&reply[..3], "250", "{reply}");
+        for recipient in to {
+            let reply = self.say(&format!("RCPT TO:<{recipient}>"));
+            assert_eq!(&reply[..3], "250", "{recipient}: {reply}");
+        }
+        assert_eq!(&self.say("DATA")[..3], "354");
+    }
+
+    /// Sends a message (CR LF lines, no dot at a line's beginning) and gives a reply for each
+    /// recipient.
+    pub fn deliver(&mut self, from: &str, to: &[&str], message: impl AsRef<[u8]>) -> Vec<String> {
+        self.begin(from, to);
+        self.send(message);
+        self.send(".\r\n");
+        to.iter().map(|_| self.reply()).collect()
+    }
+
+    /// Asserts that the session takes another transaction as if nothing had happened.
+    pub fn assert_usable(&mut self) {
+        let replies = self.deliver("after@example.org", &["mylist@example.com"], "Subject: after\r\n\r\n");
+        assert_eq!(&replies[0][..3], "250", "{}", replies[0]);
+        assert_eq!(&self.say("NOOP")[..3], "250", "no reply is left over");
+    }
+}
+
+/// The id in `250 2.0.0 Ok: queued as ID`.
+pub fn queued_as(reply: &str) -> &str {
+    reply.strip_prefix("250 2.0.0 Ok: queued as ").unwrap_or_else(|| panic!("{reply}"))
+}
