@@ -1,13 +1,13 @@
 //! A normal peer's rate beside what disturbs the gate, against its rate alone.
 
 use crate::median::median;
-use crate::peers;
-use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch, Server, smtp_source};
-use crate::system;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
+use xtask::peers;
+use xtask::run::{self, Outcome};
+use xtask::system;
 
 pub(crate) const LIST: &str = "mylist@example.com";
 pub(crate) const SESSIONS: usize = 8;

@@ -2,13 +2,13 @@
 //! they can, against its rate alone.
 
 use crate::beside::{MESSAGES, Normal, SESSIONS};
-use crate::run::{Outcome, command};
 use crate::server::{Gate, free_address};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+use xtask::run::{Outcome, command};
 
 const CONSUMERS: usize = 2;
 /// The part of its rate alone that the gate keeps.

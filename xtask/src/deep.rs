@@ -1,9 +1,10 @@
 //! `cargo xtask deep`: what takes longer than a commit should wait.
 
-use crate::run::{self, Outcome, Steps, cargo, command};
+use crate::steps::Steps;
 use crate::{bench::sink, test};
 use std::fs;
 use std::path::Path;
+use xtask::run::{self, Outcome, cargo, command};
 
 /// Read by proptest, and by the tests that kill the gate under load, cut its power, and fail its system
 /// calls.

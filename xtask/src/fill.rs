@@ -1,8 +1,8 @@
 //! Fills a queue by LMTP, a thousand entries for each message.
 
-use crate::run::Outcome;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use xtask::run::Outcome;
 
 /// Recipients of a message, as many as a gate takes by default.
 const RECIPIENTS: usize = 1_000;

@@ -2,7 +2,6 @@
 //! that never read, against its rate alone.
 
 use crate::beside::{LIST, MESSAGES, Normal, SESSIONS};
-use crate::run::Outcome;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use xtask::run::Outcome;
 
 const SLOW: usize = 2_000;
 const DEAF: usize = 500;

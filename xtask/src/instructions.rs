@@ -11,12 +11,12 @@
 
 use crate::fill;
 use crate::load::{Length, Load};
-use crate::peers;
-use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch};
-use crate::system;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use xtask::peers;
+use xtask::run::{self, Outcome};
+use xtask::system;
 
 const LISTS: usize = 1_000_000;
 const FEW: usize = 200;

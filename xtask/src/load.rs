@@ -1,9 +1,9 @@
 //! One run of `listgate bench`, and what it measured.
 
-use crate::run::{self, Outcome};
 use crate::server::Gate;
 use serde_json::Value;
 use std::net::SocketAddr;
+use xtask::run::{self, Outcome};
 
 /// What is sent. The base point, from which one thing is changed at a time, is the default.
 #[derive(Clone, Debug)]

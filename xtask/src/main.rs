@@ -1,30 +1,25 @@
 //! The project's own errands: `cargo xtask test | deep | bench`.
 //!
-//! One file per errand. `run.rs` runs commands and steps, `system.rs` finds programs and installs
-//! packages. `peers.rs` knows the programs of other people that some tests and all benchmarks need;
-//! `mailman.rs` installs the one that is on PyPI, and `exim.rs` the one that Debian would not have beside
-//! Postfix. Nothing here is part of the product.
-#![allow(clippy::print_stdout, reason = "an errand talks to whoever called it, on stdout")]
+//! One file per errand. What they share is the library of this package. Nothing here is part of the
+//! product.
+#![allow(clippy::print_stdout, reason = "an errand reports on stdout")]
 
 mod bench;
 mod beside;
 mod consumers;
 mod deep;
-mod exim;
 mod fill;
 mod hostile;
 mod instructions;
 mod load;
-mod mailman;
 mod median;
-mod peers;
-mod run;
 mod server;
-mod system;
+mod steps;
 mod tally;
 mod test;
 
 use std::process::ExitCode;
+use xtask::run;
 
 const USAGE: &str = "\
 usage: cargo xtask ERRAND

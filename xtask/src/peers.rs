@@ -37,11 +37,11 @@ const PEERS: &[Peer] = &[
 ];
 
 /// What `cargo xtask test` installs where it can.
-pub(crate) const OF_THE_TESTS: &[&str] =
+pub const OF_THE_TESTS: &[&str] =
     &["postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres"];
 
 /// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
-pub(crate) fn missing(reason: &str) -> Option<String> {
+pub fn missing(reason: &str) -> Option<String> {
     let Some(names) = reason.strip_prefix("needs ") else { return Some(reason.to_owned()) };
     names.split(',').find_map(|name| objection(name.trim()))
 }
@@ -57,7 +57,7 @@ fn objection(name: &str) -> Option<String> {
 }
 
 /// Where the program of a peer is, the system's or one that we have put below the target folder.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     match name {
         "mailman" => mailman::program(),
         "exim4" => exim::program(),
@@ -67,7 +67,7 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 
 /// Installs those of the named peers whose program is missing, where that is possible: for root, on
 /// a system with apt-get. What cannot be installed is missing, and no more than that.
-pub(crate) fn install(names: &[&str]) {
+pub fn install(names: &[&str]) {
     let missing: Vec<&str> = PEERS
         .iter()
         .filter(|peer| names.contains(&peer.name) && program(peer.name).is_none())

@@ -1,45 +1,46 @@
-//! Running commands, and the steps that an errand is made of.
+//! Running commands, and saying what went wrong.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 /// Done, or a sentence that says what went wrong.
-pub(crate) type Outcome<T = ()> = Result<T, String>;
+pub type Outcome<T = ()> = Result<T, String>;
 
-/// The repository's top folder. Cargo says which it is at each run: a target folder that two working
-/// copies share may hold an xtask that was built in the other.
-pub(crate) fn root() -> PathBuf {
-    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&xtask).parent().map(Path::to_owned).unwrap_or_default()
+/// The repository's top folder. Cargo says at each run where the package that runs is: a target folder
+/// that two working copies share may hold a program that was built in the other.
+pub fn root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let top = Path::new(&package).ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    top.map(Path::to_owned).unwrap_or_default()
 }
 
 /// Cargo's target folder: the one that this program, or its test, was built into, whatever set it.
 /// Cargo marks it.
-pub(crate) fn target() -> Outcome<PathBuf> {
-    let exe = std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?;
+pub fn target() -> Outcome<PathBuf> {
+    let exe =
+        std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
     let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target folder", exe.display()))
 }
 
 /// A command that reads nothing from the terminal.
-pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command
 }
 
 /// The cargo that runs us, in the top folder.
-pub(crate) fn cargo(arguments: &[&str]) -> Command {
+pub fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments).current_dir(root());
     cargo
 }
 
 /// Runs a command to its end; its output goes where ours goes.
-pub(crate) fn succeed(command: &mut Command) -> Outcome {
+pub fn succeed(command: &mut Command) -> Outcome {
     let program = name_of(command);
     match command.status() {
         Ok(status) if status.success() => Ok(()),
@@ -49,7 +50,7 @@ pub(crate) fn succeed(command: &mut Command) -> Outcome {
 }
 
 /// Runs a command to its end and keeps what it writes to stdout.
-pub(crate) fn output(command: &mut Command) -> Outcome<String> {
+pub fn output(command: &mut Command) -> Outcome<String> {
     let program = name_of(command);
     let output = command
         .stderr(Stdio::inherit())
@@ -65,7 +66,7 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
 /// Runs a command to its end, passes its stdout on as it comes, and shows each line to `read`.
 ///
 /// stderr is not among it: what a test's child processes complain about would break the lines.
-pub(crate) fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&str)) -> Outcome {
+pub fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&str)) -> Outcome {
     let program = name_of(command);
     let mut child =
         command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
@@ -85,9 +86,9 @@ pub(crate) fn stream(command: &mut Command, mut on: impl Write, mut read: impl F
 }
 
 /// Says on stderr what went wrong, if anything did.
-pub(crate) fn told(outcome: Outcome) -> bool {
+pub fn told(outcome: Outcome) -> bool {
     if let Err(reason) = &outcome {
-        eprintln!("xtask: {reason}");
+        eprintln!("error: {reason}");
     }
     outcome.is_ok()
 }
@@ -97,53 +98,9 @@ fn name_of(command: &Command) -> String {
     program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The steps of an errand: one that fails does not keep the next from running.
-#[derive(Default)]
-pub(crate) struct Steps {
-    failed: Vec<String>,
-}
-
-impl Steps {
-    /// Takes one step, announced before and timed after.
-    pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
-        println!("::: {name}");
-        let start = Instant::now();
-        let done = told(step());
-        println!(
-            "::: {name}: {} ({:.1} s)\n",
-            if done { "ok" } else { "FAILED" },
-            start.elapsed().as_secs_f64()
-        );
-        if !done {
-            self.failed.push(name.to_owned());
-        }
-    }
-
-    /// Whether every step succeeded; names those that did not.
-    pub(crate) fn finish(&self) -> bool {
-        for name in &self.failed {
-            println!("failed: {name}");
-        }
-        self.failed.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failed_step_is_remembered_and_the_next_one_runs() {
-        let mut steps = Steps::default();
-        let mut ran = false;
-        steps.step("one that fails", || Err("on purpose".into()));
-        steps.step("the next", || {
-            ran = true;
-            Ok(())
-        });
-        assert!(ran);
-        assert!(!steps.finish());
-    }
 
     #[test]
     fn lines_are_shown_and_the_exit_code_counts() {

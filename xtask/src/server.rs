@@ -1,6 +1,5 @@
 //! The servers that a benchmark starts, on the loopback interface and for as long as it needs them.
 
-use crate::run::{self, Outcome, cargo, command};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -9,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
+use xtask::run::{self, Outcome, cargo, command};
 
 /// A server need not be quick to greet: valgrind slows it down fifty times.
 const TIME_TO_GREET: Duration = Duration::from_secs(120);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a program is. The sbin folders are looked into even if the user's PATH leaves them out, and
 /// those where Debian keeps PostgreSQL, which no PATH has.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
@@ -15,12 +15,12 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// Where a program is, or a sentence that says what to install.
-pub(crate) fn require(name: &str, package: &str) -> Outcome<PathBuf> {
+pub fn require(name: &str, package: &str) -> Outcome<PathBuf> {
     program(name).ok_or_else(|| format!("{name} is not here: install {package} and try again"))
 }
 
 /// Installs a package of Debian's, where that is possible.
-pub(crate) fn install_package(package: &str) -> Outcome {
+pub fn install_package(package: &str) -> Outcome {
     if !can_install() {
         return Err(format!("{package} is not here: install it and try again"));
     }
@@ -29,15 +29,17 @@ pub(crate) fn install_package(package: &str) -> Outcome {
 }
 
 /// Whether packages can be installed: by root, where there is apt-get.
-pub(crate) fn can_install() -> bool {
+pub fn can_install() -> bool {
     is_root() && program("apt-get").is_some()
 }
 
-pub(crate) fn apt_get(arguments: &[&str]) -> Outcome {
+/// Runs apt-get, which asks nothing.
+pub fn apt_get(arguments: &[&str]) -> Outcome {
     run::succeed(command("apt-get").arg("-qq").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-pub(crate) fn is_root() -> bool {
+/// Whether root runs us.
+pub fn is_root() -> bool {
     run::output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 

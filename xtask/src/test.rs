@@ -1,11 +1,12 @@
 //! `cargo xtask test`: the test command. All that must hold for a commit.
 
-use crate::exim;
-use crate::mailman;
-use crate::peers;
-use crate::run::{self, Outcome, Steps, cargo};
+use crate::steps::Steps;
 use crate::tally::{Summary, Tally};
 use std::collections::BTreeMap;
+use xtask::exim;
+use xtask::mailman;
+use xtask::peers;
+use xtask::run::{self, Outcome, cargo};
 
 /// Takes every step, closes with one line of counts, and says whether all is well.
 pub(crate) fn run(no_skips: bool) -> bool {

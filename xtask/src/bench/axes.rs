@@ -8,7 +8,7 @@ use super::page::{Section, count, digits, mebibytes, ratio};
 use super::setup::{Bench, settle};
 use crate::load::{Load, Measured};
 use crate::median::median;
-use crate::run::Outcome;
+use xtask::run::Outcome;
 
 /// A thing to change, and the loads that do.
 pub(super) struct Axis {

@@ -1,14 +1,14 @@
 //! The servers that are compared, each set up on this machine for the one purpose.
 
-use crate::mailman;
-use crate::peers;
-use crate::run::{self, Outcome, command};
 use crate::server::{Gate, Server, free_address};
-use crate::system;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use xtask::mailman;
+use xtask::peers;
+use xtask::run::{self, Outcome, command};
+use xtask::system;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

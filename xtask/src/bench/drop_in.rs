@@ -6,14 +6,14 @@
 
 use super::contestants::{Kind, Running, addresses};
 use super::setup::settle;
-use crate::mailman;
 use crate::median::median;
-use crate::peers;
-use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch, smtp_source};
-use crate::system;
 use std::path::Path;
 use std::time::Instant;
+use xtask::mailman;
+use xtask::peers;
+use xtask::run::{self, Outcome};
+use xtask::system;
 
 /// Lists of a site, messages that Mailman's runner is given, and the ratio that we mean to reach.
 const SITES: [(usize, usize, f64); 2] = [(5_000, 100, 80.0), (4, 500, 15.0)];

@@ -1,10 +1,10 @@
 //! The floor of the hardware: the same octets appended and synced with nothing around them.
 
-use crate::run::Outcome;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use xtask::run::Outcome;
 
 /// Octets of the file; written round and round. It is zero-filled first, so that no sync has to change
 /// what the file system knows of it.

@@ -2,8 +2,8 @@
 
 use super::floor::Synced;
 use super::page::millis;
-use crate::run::{self, Outcome, command};
 use std::path::Path;
+use xtask::run::{self, Outcome, command};
 
 /// A table that describes the machine. What cannot be told is left out.
 pub(super) fn describe(folder: &Path, sync: &Synced) -> String {

@@ -6,9 +6,9 @@ use super::page::{Section, Target, count, millis};
 use super::setup::{Bench, settle};
 use crate::load::{Latency, Load, Measured};
 use crate::median::median;
-use crate::run::Outcome;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use xtask::run::Outcome;
 
 const SIZES: &str = "95%:4KiB,5%:1MiB";
 const SMALL: f64 = 0.95;

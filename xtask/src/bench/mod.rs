@@ -19,9 +19,6 @@ pub(crate) mod sink;
 pub(crate) use setup::Plan;
 
 use crate::load::Load;
-use crate::mailman;
-use crate::peers;
-use crate::run::{self, Outcome};
 use crate::server::{Gate, Scratch};
 use axes::{Axis, Results};
 use contestants::Kind;
@@ -30,6 +27,9 @@ use page::{Section, Target};
 use setup::Bench;
 use std::path::Path;
 use std::time::Instant;
+use xtask::mailman;
+use xtask::peers;
+use xtask::run::{self, Outcome};
 
 /// Measures, and writes the page and its charts. What cannot be measured is named there.
 pub(crate) fn run(plan: &Plan) -> Outcome {

@@ -1,8 +1,8 @@
 //! docs/performance.md: what a run writes stands between two marks, and what people write around them.
 
-use crate::run::Outcome;
 use std::fmt::Write;
 use std::path::Path;
+use xtask::run::Outcome;
 
 const BEGIN: &str = "<!-- measured: begin. `cargo xtask bench` writes this part anew -->";
 const END: &str = "<!-- measured: end -->";
@@ -139,7 +139,7 @@ pub(super) fn digits(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run;
+    use xtask::run;
 
     #[test]
     fn what_people_wrote_stays() {

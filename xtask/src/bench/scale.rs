@@ -7,9 +7,9 @@ use super::setup::{Bench, settle};
 use crate::instructions;
 use crate::load::{Length, Load};
 use crate::median::median;
-use crate::run::Outcome;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use xtask::run::Outcome;
 
 /// How long a gate is left alone before its memory at rest is looked at.
 const REST: Duration = Duration::from_secs(2);

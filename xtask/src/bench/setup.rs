@@ -1,10 +1,10 @@
 //! What all parts of the benchmark use: how much to measure, and what with.
 
 use super::floor::Floor;
-use crate::run::{self, Outcome, command};
 use crate::server::{Gate, Scratch};
 use std::cell::Cell;
 use std::path::PathBuf;
+use xtask::run::{self, Outcome, command};
 
 /// How much to measure.
 #[derive(Debug, PartialEq)]

@@ -5,12 +5,12 @@
 use super::page::{Section, Target, count, ratio};
 use super::setup::Bench;
 use crate::median::median;
-use crate::peers;
-use crate::run::{self, Outcome, command};
 use crate::server::{Gate, Scratch, Server, free_address, smtp_source};
-use crate::system;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use xtask::peers;
+use xtask::run::{self, Outcome, command};
+use xtask::system;
 
 const LIST: &str = "mylist@example.com";
 
