@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 const PACKAGE: &str = "exim4-daemon-light";
 
-/// Tells the tests which program it is; without it they look as [`program`] does.
+/// Tells the tests which program it is. Without it they look for the system's, then for the unpacked one.
 pub const VARIABLE: &str = "LISTGATE_EXIM";
 
 /// The user that Debian's Exim was built to run as.
@@ -19,7 +19,7 @@ fn folder() -> Outcome<PathBuf> {
 }
 
 /// The program: the system's, or else the one that is unpacked.
-pub fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     system::program("exim4").or_else(unpacked)
 }
 
@@ -28,13 +28,13 @@ fn unpacked() -> Option<PathBuf> {
 }
 
 /// Whether the user is there that it runs as; without it, it does not even say its version.
-pub fn has_user() -> bool {
+pub(crate) fn has_user() -> bool {
     let mut id = command("id");
     run::succeed(id.args(["-u", USER]).stdout(Stdio::null()).stderr(Stdio::null())).is_ok()
 }
 
 /// Unpacks Exim unless one is there. Without it, what needs it is skipped.
-pub fn install() {
+pub(crate) fn install() {
     let is_here = program().is_some() && has_user();
     if is_here || !system::can_install() {
         return;

@@ -19,20 +19,20 @@ pub fn folder() -> Outcome<PathBuf> {
 }
 
 /// The program, if it is installed.
-pub fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     folder().ok().map(|folder| folder.join("bin/mailman")).filter(|program| program.is_file())
 }
 
 /// Whether all of it is there, in the right version. Its programs name their Python by its path, so they
 /// are of no use when the target folder was moved.
-pub fn is_whole() -> bool {
+pub(crate) fn is_whole() -> bool {
     let Ok(bin) = folder().map(|folder| folder.join("bin")) else { return false };
     run::output(command(bin.join("mailman")).arg("--version")).is_ok_and(|said| said.starts_with(VERSION))
         && run::output(command(bin.join("python")).args(["-c", "import psycopg2"])).is_ok()
 }
 
 /// Installs Mailman unless it is there. Without it, what needs it is skipped.
-pub fn install() {
+pub(crate) fn install() {
     if program().is_some() && is_whole() {
         return;
     }

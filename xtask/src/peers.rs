@@ -12,33 +12,54 @@ use std::process::Stdio;
 
 struct Peer {
     name: &'static str,
-    /// The Debian package, where we may install it unasked.
-    package: Option<&'static str>,
+    source: Source,
     /// Says why the peer is of no use here although its program is there.
     objection: fn(&Path) -> Option<&'static str>,
 }
 
+/// Where a peer comes from.
+enum Source {
+    /// The system. We do not install it.
+    System,
+    /// The Debian package, where we may install it unasked.
+    Package(&'static str),
+    /// A folder below the target folder, which we fill.
+    Folder { program: fn() -> Option<PathBuf>, install: fn() },
+}
+
+use Source::{Folder, Package, System};
+
 const PEERS: &[Peer] = &[
-    Peer { name: "postfix", package: Some("postfix"), objection: only_for_root },
-    Peer { name: "swaks", package: Some("swaks"), objection: none },
-    Peer { name: "strace", package: Some("strace"), objection: none },
-    Peer { name: "mount", package: None, objection: only_for_root },
-    Peer { name: "sqlite3", package: Some("sqlite3"), objection: none },
-    Peer { name: "python3", package: Some("python3"), objection: without_lmtp },
-    Peer { name: "dovecot", package: Some("dovecot-lmtpd"), objection: none },
-    Peer { name: "aiosmtpd", package: Some("python3-aiosmtpd"), objection: none },
-    Peer { name: "script", package: Some("bsdutils"), objection: none },
-    Peer { name: "valgrind", package: Some("valgrind"), objection: none },
-    Peer { name: "postgres", package: Some("postgresql"), objection: without_its_user },
-    // Not Debian's: `mailman.rs` installs it.
-    Peer { name: "mailman", package: None, objection: in_part },
-    // Debian lets one mail server be installed, and that is Postfix: `exim.rs` unpacks the other.
-    Peer { name: "exim4", package: None, objection: without_root_or_user },
+    Peer { name: "postfix", source: Package("postfix"), objection: only_for_root },
+    Peer { name: "swaks", source: Package("swaks"), objection: none },
+    Peer { name: "strace", source: Package("strace"), objection: none },
+    Peer { name: "mount", source: System, objection: only_for_root },
+    Peer { name: "sqlite3", source: Package("sqlite3"), objection: none },
+    Peer { name: "python3", source: Package("python3"), objection: without_lmtp },
+    Peer { name: "dovecot", source: Package("dovecot-lmtpd"), objection: none },
+    Peer { name: "aiosmtpd", source: Package("python3-aiosmtpd"), objection: none },
+    Peer { name: "script", source: Package("bsdutils"), objection: none },
+    Peer { name: "valgrind", source: Package("valgrind"), objection: none },
+    Peer { name: "postgres", source: Package("postgresql"), objection: without_its_user },
+    // From PyPI, in the version that we know.
+    Peer {
+        name: "mailman",
+        source: Folder { program: mailman::program, install: mailman::install },
+        objection: in_part,
+    },
+    // Debian lets one mail server be installed, and that is Postfix: the other is unpacked.
+    Peer {
+        name: "exim4",
+        source: Folder { program: exim::program, install: exim::install },
+        objection: without_root_or_user,
+    },
 ];
 
 /// What `cargo xtask test` installs where it can.
-pub const OF_THE_TESTS: &[&str] =
-    &["postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres"];
+pub const OF_THE_TESTS: &[&str] = &[
+    "postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres",
+    "mailman", "exim4",
+];
 
 /// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
 pub fn missing(reason: &str) -> Option<String> {
@@ -56,30 +77,39 @@ fn objection(name: &str) -> Option<String> {
     }
 }
 
-/// Where the program of a peer is, the system's or one that we have put below the target folder.
+/// Where the program of a peer is: the system's, or one that we have put below the target folder. The
+/// system is searched for any other name.
 pub fn program(name: &str) -> Option<PathBuf> {
-    match name {
-        "mailman" => mailman::program(),
-        "exim4" => exim::program(),
+    match PEERS.iter().find(|peer| peer.name == name) {
+        Some(Peer { source: Folder { program, .. }, .. }) => program(),
         _ => system::program(name),
     }
 }
 
-/// Installs those of the named peers whose program is missing, where that is possible: for root, on
+/// Installs those of the named peers that are missing, where that is possible: packages for root, on
 /// a system with apt-get. What cannot be installed is missing, and no more than that.
 pub fn install(names: &[&str]) {
-    let missing: Vec<&str> = PEERS
-        .iter()
-        .filter(|peer| names.contains(&peer.name) && program(peer.name).is_none())
-        .filter_map(|peer| peer.package)
-        .collect();
+    let named: Vec<&Peer> = PEERS.iter().filter(|peer| names.contains(&peer.name)).collect();
+    let package = |peer: &&Peer| match peer.source {
+        Package(package) if program(peer.name).is_none() => Some(package),
+        _ => None,
+    };
+    install_packages(&named.iter().filter_map(package).collect::<Vec<_>>());
+    for peer in named {
+        if let Folder { install, .. } = peer.source {
+            install();
+        }
+    }
+}
+
+fn install_packages(missing: &[&str]) {
     if missing.is_empty() || !system::can_install() {
         return;
     }
     println!("::: install {}", missing.join(", "));
     told(system::apt_get(&["update"]));
     for package in missing {
-        if package == "postfix" {
+        if *package == "postfix" {
             told(keep_postfix_local());
         }
         if !told(system::install_package(package)) {
@@ -147,9 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tests_install_is_in_the_table_with_a_package() {
+    fn what_the_tests_install_is_in_the_table_and_can_be_installed() {
         for name in OF_THE_TESTS {
-            assert!(PEERS.iter().any(|peer| peer.name == *name && peer.package.is_some()), "{name}");
+            let peer = PEERS.iter().find(|peer| peer.name == *name);
+            assert!(peer.is_some_and(|peer| !matches!(peer.source, System)), "{name}");
         }
     }
 }

@@ -26,8 +26,6 @@ pub(crate) fn run(no_skips: bool) -> bool {
 /// One profile and one set of flags throughout, since each further one compiles SQLite once more.
 pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary {
     peers::install(peers::OF_THE_TESTS);
-    mailman::install();
-    exim::install();
     let mut first = Tally::default();
     steps.step("cargo test --workspace", || {
         cargo_test(&["test", "--workspace", "--no-fail-fast"], environment, &mut first)

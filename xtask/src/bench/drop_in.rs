@@ -10,7 +10,6 @@ use crate::median::median;
 use crate::server::{Gate, Scratch, smtp_source};
 use std::path::Path;
 use std::time::Instant;
-use xtask::mailman;
 use xtask::peers;
 use xtask::run::{self, Outcome};
 use xtask::system;
@@ -23,8 +22,7 @@ const SESSIONS: usize = 8;
 const ROUNDS: usize = 5;
 
 pub(crate) fn run() -> Outcome {
-    peers::install(&["postfix", "python3"]);
-    mailman::install();
+    peers::install(&["postfix", "python3", "mailman"]);
     let source = system::require("smtp-source", "Postfix")?;
     let gate = Gate::build()?;
     let scratch = Scratch::new("mailman")?;

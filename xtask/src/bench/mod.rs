@@ -27,15 +27,13 @@ use page::{Section, Target};
 use setup::Bench;
 use std::path::Path;
 use std::time::Instant;
-use xtask::mailman;
 use xtask::peers;
 use xtask::run::{self, Outcome};
 
 /// Measures, and writes the page and its charts. What cannot be measured is named there.
 pub(crate) fn run(plan: &Plan) -> Outcome {
     let start = Instant::now();
-    peers::install(&["postfix", "dovecot", "valgrind", "python3"]);
-    mailman::install();
+    peers::install(&["postfix", "dovecot", "valgrind", "python3", "mailman"]);
     let gate = Gate::build()?;
     let scratch = Scratch::new("compare")?;
     let mut floor = Floor::create(&scratch.join("floor"))?;
