@@ -1,7 +1,7 @@
 //! `cargo xtask deep`: what takes longer than a commit should wait.
 
 use crate::steps::Steps;
-use crate::{bench::sink, test};
+use crate::{bench, test};
 use std::fs;
 use std::path::Path;
 use xtask::run::{self, Outcome, cargo, command};
@@ -59,7 +59,7 @@ pub(crate) fn run(only: Option<Part>) -> bool {
         steps.step("cargo tarpaulin: is there a test for every line?", coverage);
     }
     if wanted(Part::Bench) {
-        steps.step("cargo xtask bench sink", || sink::run(&sink::Plan::default()));
+        steps.step("cargo xtask bench sink", || run::succeed(&mut bench::tool(&["sink"])));
     }
     match summary {
         Some(summary) => test::close(&steps, &summary, false),

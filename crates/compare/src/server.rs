@@ -120,7 +120,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("xtask: {}: {error}", self.0.display());
+            eprintln!("error: {}: {error}", self.0.display());
         }
     }
 }
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn complaints_come_first() {
-        let log = std::env::temp_dir().join(format!("xtask-complaints-{}", std::process::id()));
+        let log = std::env::temp_dir().join(format!("listgate-compare-complaints-{}", std::process::id()));
         let fine = "listening\nINFO taken\n".repeat(9);
         std::fs::write(&log, format!("WARN no room\n{fine}")).expect("a temporary file");
         assert_eq!(complaints(&log), "WARN no room");

@@ -224,7 +224,7 @@ impl Drop for Running {
             let _ = server.stop();
         }
         if let Err(error) = fs::remove_dir_all(&self.folder) {
-            eprintln!("xtask: {}: {error}", self.folder.display());
+            eprintln!("error: {}: {error}", self.folder.display());
         }
     }
 }

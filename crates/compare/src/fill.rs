@@ -33,7 +33,7 @@ impl Peer {
         let stream = TcpStream::connect(to)?;
         let mut peer = Self { replies: BufReader::new(stream.try_clone()?), stream };
         peer.expect("2")?;
-        peer.stream.write_all(b"LHLO xtask\r\n")?;
+        peer.stream.write_all(b"LHLO compare\r\n")?;
         peer.expect("2")?;
         Ok(peer)
     }

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn octets_are_synced_and_counted() {
-        let path = std::env::temp_dir().join(format!("xtask-floor-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("listgate-compare-floor-{}", std::process::id()));
         let mut floor = Floor::create(&path).expect("a temporary file");
         assert_eq!(std::fs::metadata(&path).expect("it was just written").len(), FILE);
         let synced = floor.run(4096, 0.0).expect("a sync");

@@ -46,7 +46,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     let mut add = |title: &str, section: Outcome<Vec<Section>>| match section {
         Ok(more) => sections.extend(more),
         Err(why) => {
-            eprintln!("xtask: {title}: {why}");
+            eprintln!("error: {title}: {why}");
             let text = format!("Not measured: {why}\n");
             sections.push(Section { title: title.to_owned(), text, targets: Vec::new() });
         }

@@ -43,7 +43,7 @@ impl Crowd {
         let thread = std::thread::spawn(move || {
             let mut slow = (0..SLOW).map(|_| slow(address)).collect::<Outcome<Vec<_>>>()?;
             let _deaf = (0..DEAF).map(|_| deaf(address)).collect::<Outcome<Vec<_>>>()?;
-            // Nobody waits for the answer only when the errand has failed already.
+            // Nobody waits for the answer only when the benchmark has failed already.
             let _ = ready.send(());
             while !told.load(Ordering::Relaxed) {
                 for stream in &mut slow {

@@ -1,0 +1,130 @@
+//! The benchmarks, as `cargo xtask bench` runs them: Listgate beside other servers, beside what the
+//! hardware could do, and beside itself under another load.
+//!
+//! `bench/` has what docs/performance.md is made of; the other files have one benchmark each, and what
+//! they share. Nothing here is part of the product.
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measures")]
+
+mod bench;
+mod beside;
+mod consumers;
+mod fill;
+mod hostile;
+mod instructions;
+mod load;
+mod median;
+mod server;
+
+use std::process::ExitCode;
+use xtask::run;
+
+const USAGE: &str = "\
+usage: cargo xtask bench [BENCHMARK]
+
+  [--quick]                          listgate beside other servers and the hardware's floor: writes
+                                     docs/performance.md; 25 minutes (--quick: 3, coarse)
+  sink [--messages N] [--rounds N]   its rate against Postfix's smtp-sink alone, which stores nothing
+  mailman                            in the place of Mailman's own LMTP runner, against it
+  hostile                            a normal peer's rate beside 2,500 hostile ones
+  consumers                          the rate beside two processes that take the mail out
+  instructions                       instructions of a transaction: one list against a million; of a
+                                     lease: ten waiting entries against a million
+";
+
+/// A benchmark with its arguments understood.
+#[derive(Debug, PartialEq)]
+enum Benchmark {
+    Help,
+    Page(&'static bench::Plan),
+    Sink(bench::sink::Plan),
+    Mailman,
+    Hostile,
+    Consumers,
+    Instructions,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match parse(&words) {
+        Ok(Benchmark::Help) => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Ok(Benchmark::Page(plan)) => bench::run(plan),
+        Ok(Benchmark::Sink(plan)) => bench::sink::run(&plan),
+        Ok(Benchmark::Mailman) => bench::drop_in::run(),
+        Ok(Benchmark::Hostile) => hostile::run(),
+        Ok(Benchmark::Consumers) => consumers::run(),
+        Ok(Benchmark::Instructions) => instructions::run(),
+        Err(reason) => {
+            eprint!("error: {reason}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if run::told(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn parse(words: &[&str]) -> Result<Benchmark, String> {
+    match words {
+        ["help" | "--help" | "-h"] => Ok(Benchmark::Help),
+        ["mailman"] => Ok(Benchmark::Mailman),
+        ["hostile"] => Ok(Benchmark::Hostile),
+        ["consumers"] => Ok(Benchmark::Consumers),
+        ["instructions"] => Ok(Benchmark::Instructions),
+        ["sink", options @ ..] => parse_sink(options).map(Benchmark::Sink),
+        [] => Ok(Benchmark::Page(&bench::Plan::FULL)),
+        ["--quick"] => Ok(Benchmark::Page(&bench::Plan::QUICK)),
+        ["mailman" | "hostile" | "consumers" | "instructions" | "--quick" | "help", word, ..] => {
+            Err(format!("unexpected argument `{word}`"))
+        }
+        [word, ..] => Err(format!("no such benchmark: `{word}`")),
+    }
+}
+
+fn parse_sink(mut options: &[&str]) -> Result<bench::sink::Plan, String> {
+    let mut plan = bench::sink::Plan::default();
+    while let [option, rest @ ..] = options {
+        let field = match *option {
+            "--messages" => &mut plan.messages,
+            "--rounds" => &mut plan.rounds,
+            _ => return Err(format!("unexpected argument `{option}`")),
+        };
+        let [number, rest @ ..] = rest else { return Err(format!("{option} wants a number")) };
+        *field = match number.parse() {
+            Ok(number) if number > 0 => number,
+            _ => return Err(format!("{option} wants a number above zero, not `{number}`")),
+        };
+        options = rest;
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn benchmarks_and_their_options() {
+        assert_eq!(parse(&["instructions"]), Ok(Benchmark::Instructions));
+        assert_eq!(parse(&[]), Ok(Benchmark::Page(&bench::Plan::FULL)));
+        assert_eq!(parse(&["--quick"]), Ok(Benchmark::Page(&bench::Plan::QUICK)));
+        assert_eq!(
+            parse(&["sink", "--rounds", "3", "--messages", "100"]),
+            Ok(Benchmark::Sink(bench::sink::Plan { messages: 100, rounds: 3 }))
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_reported() {
+        for (words, says) in [
+            (&["snik"][..], "no such benchmark: `snik`"),
+            (&["sink", "--rounds"], "--rounds wants a number"),
+            (&["sink", "--rounds", "0"], "--rounds wants a number above zero, not `0`"),
+            (&["instructions", "now"], "unexpected argument `now`"),
+            (&["help", "sink"], "unexpected argument `sink`"),
+        ] {
+            assert_eq!(parse(words), Err(says.to_owned()), "{words:?}");
+        }
+    }
+}
