@@ -145,19 +145,23 @@ impl<'g> Count<'g> {
     }
 }
 
-/// Copies a data directory that nobody has open.
+/// Copies a data directory that nobody has open, with its spool.
 pub(crate) fn copy(from: &Path, to: &Path) -> Outcome {
-    let copy = || -> std::io::Result<()> {
-        std::fs::create_dir(to)?;
-        for entry in std::fs::read_dir(from)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-            }
+    copy_folder(from, to).map_err(|error| format!("copying {}: {error}", from.display()))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), to)?;
         }
-        Ok(())
-    };
-    copy().map_err(|error| format!("copying {}: {error}", from.display()))
+    }
+    Ok(())
 }
 
 /// The sum over all functions and threads from a file of callgrind's.
@@ -182,6 +186,19 @@ mod tests {
         let count = count.expect("callgrind counts");
         println!("instructions a transaction: {count:.0}, budget {BUDGET:.0}");
         assert!(count <= BUDGET, "a transaction takes {count:.0} instructions, the budget is {BUDGET:.0}");
+    }
+
+    /// A consumer does not open a data directory without a spool.
+    #[test]
+    fn a_copy_has_the_files_and_the_spool() {
+        let scratch = Scratch::new("copy").expect("there is room for a folder");
+        let (from, to) = (scratch.join("from"), scratch.join("to"));
+        std::fs::create_dir_all(from.join("spool")).expect("a folder is made");
+        std::fs::write(from.join("listgate.db"), "rows").expect("a file is written");
+        std::fs::write(from.join("spool/1"), "message").expect("a file is written");
+        assert_eq!(copy(&from, &to), Ok(()));
+        assert_eq!(std::fs::read(to.join("listgate.db")).expect("it was copied"), b"rows");
+        assert_eq!(std::fs::read(to.join("spool/1")).expect("it was copied"), b"message");
     }
 
     #[test]
