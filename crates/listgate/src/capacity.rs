@@ -76,6 +76,13 @@ impl Capacity {
             tracing::warn!("no room: {free} free, {wanted} wanted (storage.min_free and mail on its way)");
             return Err(NO_SPACE);
         }
+        if !space.has_log_room() {
+            let (there, reserve) = (ByteSize(space.log), ByteSize(limits::SETTLING_RESERVE));
+            tracing::warn!(
+                "no room: the database's log may grow by {there}, of which {reserve} are for consumers to finish"
+            );
+            return Err(NO_SPACE);
+        }
         if space.inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
             tracing::warn!("no room: the file system has no inodes left for spool files");
             return Err(NO_SPACE);
@@ -188,7 +195,7 @@ mod tests {
     const SPACE: Space = free(1000);
 
     const fn free(octets: u64) -> Space {
-        Space { free: octets, unused: 0, inodes: None }
+        Space { free: octets, unused: 0, log: u64::MAX, inodes: None }
     }
 
     fn arrive(capacity: &Capacity, room: &mut Reserved, octets: u64, space: Space) -> Result<(), Refusal> {
@@ -216,6 +223,8 @@ mod tests {
         drop(capacity.reserve(Some(500), SPACE).unwrap());
         assert_eq!(capacity.reserve(Some(500), free(599)).unwrap_err(), NO_SPACE);
         assert_eq!(capacity.reserve(None, Space { inodes: Some(0), ..SPACE }).unwrap_err(), NO_SPACE);
+        let short = Space { log: limits::SETTLING_RESERVE, ..SPACE };
+        assert_eq!(capacity.reserve(None, short).unwrap_err(), NO_SPACE);
     }
 
     #[test]
@@ -242,7 +251,7 @@ mod tests {
     fn what_is_free_within_the_database_is_room_for_small_messages_alone() {
         let bounds = Bounds { min_free: 1000, max_in_flight: u64::MAX, max_entries: 10, max_octets: None };
         let capacity = Capacity::new(bounds);
-        let space = Space { free: 1000, unused: 1 << 20, inodes: None };
+        let space = Space { free: 1000, unused: 1 << 20, log: u64::MAX, inodes: None };
         let small = limits::BODY_IN_MEMORY as u64;
         let mut room = capacity.reserve(Some(small), space).unwrap();
         assert_eq!(arrive(&capacity, &mut room, small + 1, space), Err(NO_SPACE));

@@ -64,6 +64,27 @@ pub(crate) const SOCKETMAP_SILENCE: Duration = Duration::from_secs(60);
 /// The pause after a connection could not be accepted.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Octets that mail leaves to the log of the embedded backend, whatever `storage.min_free` says, so that consumers
+/// can settle what is queued: a commit of as many steps as it may have, each of which changes no more than four pages
+/// (of the entry, the message, the indexes and the free pages).
+pub(crate) const SETTLING_RESERVE: u64 = 4 * 4096 * COMMIT_STEPS as u64;
+
+/// Octets of pages that a commit of mail changes once (sizes, ids, what is remembered, free pages, the map of pages),
+/// and for each message besides its body.
+pub(crate) const COMMIT_PAGES: u64 = 16 * 4096;
+pub(crate) const MESSAGE_PAGES: u64 = 6 * 4096;
+
+/// Octets of the rows of one recipient, at most about: its address, and its metadata, which has the address too.
+pub(crate) const RECIPIENT_ROWS: u64 = 4 << 10;
+
+/// Octets that are left besides where the database's file has to grow for mail: such mail is refused before mail that
+/// finds free pages, and that is taken again as soon as consumers have freed some.
+pub(crate) const GROWTH_MARGIN: u64 = SETTLING_RESERVE / 2;
+
+/// Free octets beyond those of the log above which nobody looks closer: more than a commit of mail takes, and what
+/// consumers write before they copy the log.
+pub(crate) const AMPLE_SPACE: u64 = 64 << 20;
+
 /// Free inodes of the file system below which no mail is taken: large bodies need one each.
 pub(crate) const MIN_INODES: u64 = 1000;
 

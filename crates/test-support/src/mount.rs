@@ -9,8 +9,13 @@ pub struct Mount(PathBuf);
 impl Mount {
     /// Mounts one of 16 MiB on this directory, which only root can do.
     pub fn on(dir: &Path) -> Self {
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir).status();
+        Self::with(dir, 16)
+    }
+
+    /// With so many MiB.
+    pub fn with(dir: &Path, mib: u32) -> Self {
+        let size = format!("size={mib}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir).status();
         assert!(mounted.unwrap().success());
         Self(dir.to_owned())
     }

@@ -398,7 +398,9 @@ impl Rooms for Memory {
     }
 
     fn space(&self) -> Answer<'_, Space> {
-        self.ask("ask for the free space", |_| Ok(Space { free: 1 << 40, unused: 0, inodes: None }))
+        self.ask("ask for the free space", |_| {
+            Ok(Space { free: 1 << 40, unused: 0, log: u64::MAX, inodes: None })
+        })
     }
 }
 

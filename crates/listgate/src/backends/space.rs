@@ -13,12 +13,13 @@ pub(crate) fn space_at(path: &Path, unused: u64) -> io::Result<Space> {
     Ok(Space {
         free: stat.f_bavail.saturating_mul(stat.f_frsize),
         unused,
+        log: u64::MAX,
         // Some file systems make inodes as they need them, and have none to count.
         inodes: (stat.f_files > 0).then_some(stat.f_favail),
     })
 }
 
-/// What was last seen; it may be [`limits::SPACE_AGE`] old.
+/// What was last seen; it may be [`limits::SPACE_AGE`] old where there is ample space.
 #[derive(Default)]
 pub(super) struct LastSpace(Mutex<Option<(Instant, Space)>>);
 
@@ -27,6 +28,7 @@ impl LastSpace {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, space)) = *last
             && at.elapsed() < limits::SPACE_AGE
+            && space.free > limits::AMPLE_SPACE
         {
             return Ok(space);
         }

@@ -20,12 +20,13 @@ pub(crate) use reference::{reference, setting};
 pub use reload::Reload;
 
 use crate::capacity::Bounds;
+use crate::limits;
 use listgate_lmtp::{Limits, Settings};
 
 impl Config {
     pub(crate) fn bounds(&self) -> Bounds {
         Bounds {
-            min_free: self.min_free,
+            min_free: self.min_free.max(limits::SETTLING_RESERVE),
             max_in_flight: self.max_in_flight,
             max_entries: self.max_entries,
             max_octets: self.max_octets,

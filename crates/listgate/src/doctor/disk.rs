@@ -101,9 +101,10 @@ pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
     };
     let free = ByteSize(space.free);
     let found = format!("{free}{of_pages}{of_inodes}; storage.min_free is {}", ByteSize(min_free));
-    let put_off = if space.octets() < min_free {
+    let least = min_free.max(limits::SETTLING_RESERVE);
+    let put_off = if space.octets() < least || !space.has_log_room() {
         Some("all mail")
-    } else if space.free < min_free {
+    } else if space.free < least {
         Some("large mail")
     } else {
         None

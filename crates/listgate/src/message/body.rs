@@ -19,6 +19,14 @@ impl Body {
             Self::Spooled(spooled) => spooled.len,
         }
     }
+
+    /// Octets that stand in a row of a database: all, or none where a file has them.
+    pub(crate) fn in_row(&self) -> u64 {
+        match self {
+            Self::Memory(octets) => octets.len() as u64,
+            Self::Spooled(_) => 0,
+        }
+    }
 }
 
 /// A whole message, ready to be stored.

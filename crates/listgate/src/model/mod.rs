@@ -28,7 +28,7 @@ pub use queue::Name;
 pub(crate) use queue::{Depth, QueueNow};
 pub use redelivery::Redelivery;
 pub(crate) use redelivery::{Again, Digest, Fingerprint};
-pub(crate) use space::Space;
+pub(crate) use space::{Space, log_wanted};
 pub(crate) use step::{Effect, Expect, KeptId, MessageId, NotStepped, Step, Stepped};
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};
 pub use time::Clock;

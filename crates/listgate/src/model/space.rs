@@ -9,6 +9,8 @@ pub(crate) struct Space {
     pub(crate) free: u64,
     /// Octets that are free within the database, where only small messages go.
     pub(crate) unused: u64,
+    /// Octets that the database's log may grow by; as many as there are where no log is kept, or nobody asks.
+    pub(crate) log: u64,
     /// Of the file system, where it has a fixed number.
     pub(crate) inodes: Option<u64>,
 }
@@ -19,6 +21,7 @@ impl Space {
         Self {
             free: self.free.min(other.free),
             unused: self.unused.min(other.unused),
+            log: self.log.min(other.log),
             inodes: [self.inodes, other.inodes].into_iter().flatten().min(),
         }
     }
@@ -32,4 +35,21 @@ impl Space {
     pub(crate) fn for_message(self, size: u64) -> u64 {
         if size > limits::BODY_IN_MEMORY as u64 { self.free } else { self.octets() }
     }
+
+    /// Whether the log has room for any message that goes into a row, and then for consumers to finish.
+    pub(crate) fn has_log_room(self) -> bool {
+        let rows = limits::MESSAGE_PAGES + limits::BODY_IN_MEMORY as u64;
+        self.log >= log_wanted(rows, self.unused)
+    }
+}
+
+/// Octets that the log has to have room for before so many octets of rows are stored: for them, for the growth of the
+/// database where its `unused` octets are not enough, and for consumers to finish.
+pub(crate) fn log_wanted(rows: u64, unused: u64) -> u64 {
+    let logged = limits::COMMIT_PAGES + rows;
+    let growth = match logged.saturating_sub(unused) {
+        0 => 0,
+        grows => grows + limits::GROWTH_MARGIN,
+    };
+    limits::SETTLING_RESERVE + logged + growth
 }

@@ -5,6 +5,7 @@ use super::data_dir::{DataDir, DataError, remove_orphans};
 use super::errors::failed;
 use super::leasing::{self, Round};
 use super::lists::{self, Known};
+use super::log_room::{Pages, log_room};
 use super::queues::{self, Depths};
 use super::steps::chunks as step_chunks;
 use super::store::Choices;
@@ -31,6 +32,7 @@ use crate::model::{
     Stepped, StoreError,
 };
 use rusqlite::Connection;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
@@ -42,6 +44,8 @@ pub(crate) struct Sqlite {
     held: Arc<HeldFiles>,
     condemned: Condemned,
     depths: Arc<Depths>,
+    /// Pages in the write-ahead log, as the writer knows.
+    wal_pages: Arc<AtomicU32>,
     metrics: Arc<Metrics>,
     space: LastSpace,
     clock: Clock,
@@ -79,6 +83,7 @@ impl Sqlite {
         };
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
+        let wal_pages = writer.wal_pages();
         let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
         let writer = writer.map_err(|source| DataError::File {
             operation: "start the writer for",
@@ -91,6 +96,7 @@ impl Sqlite {
             held,
             condemned,
             depths,
+            wal_pages,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
             clock,
@@ -115,11 +121,16 @@ impl Sqlite {
 
     fn look_at_space(&self) -> Result<Space, StoreError> {
         self.held.check()?;
-        let unused = self.ask("count the free pages", |connection, _| {
-            connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
+        let (unused, all) = self.ask("count the free pages", |connection, _| {
+            let count = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+            Ok((count("freelist_count")?, count("page_count")?))
         })?;
-        let space = self.data_dir.space(unused);
-        space.map_err(|source| StoreError::file("ask for the free space of", self.data_dir.path(), source))
+        let pages = Pages { all, in_log: self.wal_pages.load(Ordering::Relaxed).into() };
+        let look = || {
+            let space = self.data_dir.space(unused)?;
+            Ok(Space { log: log_room(&self.data_dir, pages, space.free)?.octets, ..space })
+        };
+        look().map_err(|source| StoreError::file("ask for the free space of", self.data_dir.path(), source))
     }
 
     /// Dropped at its await before the writer took it up, the delivery is not stored; after that it is.

@@ -1,10 +1,11 @@
 //! How the database file is opened, and the steps from an older schema to this one.
 
-use super::errors::failed;
+use super::errors::{failed, is_sync_failure};
 use crate::backends::lock;
+use crate::backends::space::space_at;
 use crate::limits;
 use crate::model::StoreError;
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -232,7 +233,7 @@ fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<
         while rows.next()?.is_some() {}
         Ok(())
     };
-    let is_busy = |why: &rusqlite::Error| why.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+    let is_busy = |why: &rusqlite::Error| why.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
     let since = Instant::now();
     loop {
         match turn_on() {
@@ -275,19 +276,58 @@ fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
 }
 
 /// Runs `work` in a transaction of its own that takes the write lock at its beginning; what `work`
-/// refuses to do leaves nothing behind. For commands: the gate's writer orders its statements itself.
+/// refuses to do leaves nothing behind. Where the disk is full, the log is copied into the database, so that it may
+/// be begun again, and `work` is tried once more. For commands: the gate's writer orders its statements itself.
 pub(crate) fn write<T, E: From<StoreError>>(
     connection: &mut Connection,
     operation: &'static str,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>>,
+    mut work: impl FnMut(&Connection) -> rusqlite::Result<Result<T, E>>,
 ) -> Result<T, E> {
-    let failed = |source| E::from(failed(operation)(source));
+    let failed_here = |source| E::from(failed(operation)(source));
+    let is_full = |why: &rusqlite::Error| why.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    let done = match write_once(connection, &mut work) {
+        Err(why) if is_full(&why) => {
+            copy_log(connection).map_err(failed_here)?;
+            write_once(connection, &mut work)
+        }
+        done => done,
+    };
+    let done = done.map_err(failed_here)?;
+    // The log could take all that is left, and the database's file may have to grow when it is copied.
+    if is_scarce(connection)
+        && let Err(why) = copy_log(connection)
+        && is_sync_failure(&why)
+    {
+        return Err(E::from(failed("checkpoint")(why)));
+    }
+    done
+}
+
+/// Copies the log into the database, as far as readers allow.
+fn copy_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
+/// Whether the disk has little space. One that cannot be asked is taken to have enough.
+fn is_scarce(connection: &Connection) -> bool {
+    let dir = connection.path().and_then(|path| Path::new(path).parent());
+    let space = dir.and_then(|dir| space_at(dir, 0).ok());
+    space.is_some_and(|space| space.free < limits::AMPLE_SPACE)
+}
+
+/// The same, once. The inner result is that of `work`.
+fn write_once<T, E>(
+    connection: &mut Connection,
+    work: &mut impl FnMut(&Connection) -> rusqlite::Result<Result<T, E>>,
+) -> rusqlite::Result<Result<T, E>> {
     let behavior = rusqlite::TransactionBehavior::Immediate;
-    let transaction = connection.transaction_with_behavior(behavior).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(behavior)?;
     // Dropped without a commit, the transaction is rolled back.
-    let value = work(&transaction).map_err(failed)??;
-    transaction.commit().map_err(failed)?;
-    Ok(value)
+    let done = work(&transaction)?;
+    if done.is_ok() {
+        transaction.commit()?;
+    }
+    Ok(done)
 }
 
 #[cfg(test)]

@@ -76,9 +76,11 @@ impl Consumer {
         let mut round = Round::new(queue, ordered, &turn);
         let mut leases = Vec::new();
         while leases.is_empty() && !round.ended {
-            leases = open.write("lease entries", |connection| {
+            (leases, round) = open.write("lease entries", |connection| {
+                let mut round = round.clone();
                 // Of the time that it took to get the lock, nothing is missing.
-                leasing::lease(connection, &mut round, max, hold, self.clock.milliseconds())
+                let leases = leasing::lease(connection, &mut round, max, hold, self.clock.milliseconds())?;
+                Ok((leases, round))
             })?;
         }
         Ok(Leased { leases, turn: round.at })
@@ -146,7 +148,7 @@ impl Open {
     fn write<T>(
         &mut self,
         operation: &'static str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.failed {
             return Err(StoreError::closed());

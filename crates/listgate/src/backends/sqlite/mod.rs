@@ -10,6 +10,7 @@ mod errors;
 pub(crate) mod health;
 mod leasing;
 pub(crate) mod lists;
+mod log_room;
 mod msgdata;
 mod queues;
 mod seen;

@@ -26,10 +26,11 @@ use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
 use crate::backends::recent_puts::RecentPuts;
-use crate::backends::sqlite::connection::empty_log;
+use crate::backends::sqlite::connection::{PAGE_SIZE, empty_log};
 use crate::backends::sqlite::data_dir::DataDir;
 use crate::backends::sqlite::errors::{failed, is_sync_failure};
 use crate::backends::sqlite::lists;
+use crate::backends::sqlite::log_room::{LogRoom, Pages, log_room};
 use crate::backends::sqlite::queues::Depths;
 use crate::backends::sqlite::seen::{Known, Seen};
 use crate::backends::sqlite::store::Choices;
@@ -39,7 +40,7 @@ use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
 use crate::model::Changes;
-use crate::model::{Id, StoreError};
+use crate::model::{Id, StoreError, StoreErrorKind, log_wanted};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -66,6 +67,8 @@ pub(super) struct Writer {
     seen: Seen,
     recent: RecentPuts<Stored>,
     doubtful: Doubtful,
+    /// Whether the last commit found less than ample space.
+    is_scarce: bool,
     /// When the spool files of mail that is done were last removed.
     removed: Instant,
     depths: Arc<Depths>,
@@ -99,10 +102,16 @@ impl Writer {
             seen,
             recent: RecentPuts::default(),
             doubtful,
+            is_scarce: false,
             removed,
             depths,
             metrics,
         })
+    }
+
+    /// Pages in the write-ahead log after the last commit, now and later.
+    pub(super) fn wal_pages(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.wal_pages)
     }
 
     /// Until the backend is dropped or the disk has failed.
@@ -117,7 +126,7 @@ impl Writer {
                 Ok(first) => {
                     let batch = gather(first, waiting, &mut held_over);
                     self.write(batch);
-                    if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES {
+                    if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES || self.is_short() {
                         // While there is always mail, this is the only pause.
                         self.checkpoint();
                         if self.seen.is_full() {
@@ -150,6 +159,15 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
+        if let Err(why) = self.make_room(&batch.puts) {
+            self.after_failure(&why, "the mail server will try again");
+            for put in mem::take(&mut batch.puts) {
+                let _ = put.answer.send(Err(why.clone().into()));
+            }
+            if batch.is_empty() {
+                return;
+            }
+        }
         let since = Instant::now();
         match self.commit(&mut batch) {
             Ok(_) if !self.files_are_ours() => leave(batch),
@@ -172,6 +190,60 @@ impl Writer {
             }
             Err(why) => self.not_written(batch, why),
         }
+    }
+
+    /// Sees to it that the log has room for this mail, and for the steps of consumers beside it and behind it. Where
+    /// it has not, what it has is copied first.
+    ///
+    /// # Errors
+    /// There is no room for this mail.
+    fn make_room(&mut self, puts: &[Put]) -> Result<(), StoreError> {
+        self.is_scarce = self.room()?.is_some();
+        if !self.is_scarce || self.has_room(puts)? {
+            return Ok(());
+        }
+        self.checkpoint();
+        if puts.is_empty() || self.has_room(puts)? {
+            return Ok(());
+        }
+        let why = "the disk is full but for what consumers need to finish";
+        Err(StoreError::database(StoreErrorKind::Full, "store the mail", why))
+    }
+
+    /// How far the log may grow; `None` where there is ample space, and nobody looks closer.
+    fn room(&self) -> Result<Option<LogRoom>, StoreError> {
+        let failed_file = |source| StoreError::file("ask for the free space of", self.data.path(), source);
+        let in_log = self.wal_pages.load(Ordering::Relaxed).into();
+        let free = self.data.space(0).map_err(failed_file)?.free;
+        if free > limits::AMPLE_SPACE + in_log * PAGE_SIZE {
+            return Ok(None);
+        }
+        let pages = Pages { all: self.count("page_count")?, in_log };
+        log_room(&self.data, pages, free).map(Some).map_err(failed_file)
+    }
+
+    fn has_room(&self, puts: &[Put]) -> Result<bool, StoreError> {
+        let Some(LogRoom { octets: room, .. }) = self.room()? else { return Ok(true) };
+        if puts.is_empty() {
+            return Ok(room >= limits::SETTLING_RESERVE);
+        }
+        let of_one = |Delivery { message, to, .. }: &Delivery| {
+            message.body.in_row() + limits::RECIPIENT_ROWS * to.len() as u64
+        };
+        let rows: u64 = puts.iter().map(|put| limits::MESSAGE_PAGES + of_one(&put.delivery)).sum();
+        let unused = self.count("freelist_count")? * PAGE_SIZE;
+        Ok(room >= log_wanted(rows, unused))
+    }
+
+    /// Whether the log is copied at once, since the database's file has to grow for it: consumers could fill the disk
+    /// with the log before, and then nobody could copy it any more.
+    fn is_short(&self) -> bool {
+        self.is_scarce && matches!(self.room(), Ok(Some(room)) if room.uncopied > 0)
+    }
+
+    fn count(&self, pragma: &str) -> Result<u64, StoreError> {
+        let count = self.connection.pragma_query_value(None, pragma, |row| row.get(0));
+        count.map_err(failed("count the pages"))
     }
 
     fn not_written(&mut self, batch: Batch, source: rusqlite::Error) {
