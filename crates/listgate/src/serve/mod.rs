@@ -36,7 +36,8 @@ pub struct Gate {
     socketmap: Vec<ListenAddress>,
     admin: Option<SocketAddr>,
     lists: u64,
-    running: watch::Sender<Arc<Running>>,
+    /// `None` once the gate has ended: it holds the backend, whose end is waited for.
+    running: Option<watch::Sender<Arc<Running>>>,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
     leases: Option<Arc<dyn LeaseStore>>,
@@ -108,7 +109,7 @@ impl Gate {
             socketmap: socketmap_addresses,
             admin: admin_addresses.into_iter().find_map(|address| address.tcp()),
             lists,
-            running,
+            running: Some(running),
             stages,
             condemned,
             leases,
@@ -123,8 +124,9 @@ impl Gate {
     /// The settings cannot be used; nothing has changed then.
     pub fn reload(&self, config: Config) -> Result<Reload, ConfigError> {
         config.check()?;
-        let (running, reload) = self.running.borrow().reloaded(config);
-        self.running.send_replace(Arc::new(running));
+        let sender = self.running.as_ref().expect("a gate that has ended is gone");
+        let (running, reload) = sender.borrow().reloaded(config);
+        sender.send_replace(Arc::new(running));
         Ok(reload)
     }
 
@@ -188,6 +190,8 @@ impl Gate {
             tracing::error!("the gate's thread panicked");
         }
         self.leases = None;
+        // The last to hold the backend: it is waited for here.
+        self.running = None;
     }
 }
 
