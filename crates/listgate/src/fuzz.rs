@@ -123,7 +123,18 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     let is_mailman = style == Style::Mailman;
     fields.retain(|field| !named(field, &["x-mailfrom"]));
     fields.retain(|field| !is_mailman || !named(field, &["message-id-hash", "x-message-id-hash"]));
-    if !fields.iter().any(|field| named(field, &["message-id"])) {
+    let is_empty = |field: &[u8]| {
+        let value = field.iter().skip_while(|&&octet| octet != b':').skip(1);
+        value.copied().all(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | 0))
+    };
+    let mut has_id = false;
+    fields.retain(|field| {
+        let is_id = named(field, &["message-id"]);
+        let is_none = is_id && !is_mailman && !has_id && is_empty(field);
+        has_id |= is_id && !is_none;
+        !is_none
+    });
+    if !has_id {
         fields.push(format!("Message-ID: <{}@host>\r\n", "0".repeat(ID_DIGITS)).into_bytes());
     }
     if is_mailman {

@@ -72,6 +72,11 @@ impl Facts {
         self.message_id.is_some()
     }
 
+    /// The present Message-ID does not count: the next one does.
+    pub(crate) fn forget_message_id(&mut self) {
+        self.message_id = None;
+    }
+
     /// The Message-ID, where there is one; it may be empty.
     pub(crate) fn message_id(&self) -> Option<String> {
         self.message_id.as_deref().map(unfold)

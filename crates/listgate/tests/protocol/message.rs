@@ -41,6 +41,22 @@ fn octets_are_kept_and_only_the_header_is_added_to() {
     }
 }
 
+/// A handler would find nothing in LISTGATE_MESSAGE_ID.
+#[test]
+fn an_empty_message_id_is_replaced_small_or_large() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let mut peer = Peer::greeted(tcp(&gate));
+    for body in ["", &"x\r\n".repeat(100_000)] {
+        let id = deliver(&mut peer, format!("Message-ID: \r\nSubject: x\r\n\r\n{body}").as_bytes());
+        let stored = String::from_utf8(site.message(&id)).unwrap();
+        let header: Vec<&str> = stored.lines().take(4).collect();
+        assert!(header[0] == "Subject: x" && header[1].ends_with("@lists.example.com>"), "{header:?}");
+        let entry = &site.json(&["queue", "show", &id])[0];
+        assert_eq!(entry["message_id"], header[1]["Message-ID: ".len()..]);
+    }
+}
+
 #[test]
 fn a_missing_message_id_comes_from_the_content_small_or_large() {
     let site = Site::with_list();
