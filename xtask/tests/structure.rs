@@ -19,6 +19,7 @@ const LMTP: &[&str] =
 const LISTGATE: &[&str] = &[
     "limits",
     "error_chain",
+    "file_error",
     "file_id",
     "net",
     "model",

@@ -27,6 +27,7 @@ mod config;
 mod directory;
 mod doctor;
 mod error_chain;
+mod file_error;
 mod file_id;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -48,6 +49,7 @@ mod work;
 
 pub use backends::mailman::cfg::Site as MailmanSite;
 pub use config::{BackendKind, Config, ConfigError, Conflict, RefuseAt, Reload, ValueError};
+pub use file_error::FileError;
 pub use listgate_lmtp::BareNewline;
 pub use model::{ListAddress, ListAddressError, Redelivery};
 pub use net::{AddressError, ListenAddress, Peers, PeersError};

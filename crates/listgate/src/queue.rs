@@ -131,7 +131,7 @@ fn wait<T>(answer: Answer<'_, T>) -> Result<T, Error> {
 /// Why a queue cannot be worked now.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The data directory cannot be used; the text names it and the fix.
+    /// The data directory cannot be used; the text and its sources name it and the fix.
     #[error(transparent)]
     Open(Box<dyn std::error::Error + Send + Sync>),
     /// The database or a file cannot be read or written; another time may do.

@@ -3,6 +3,7 @@
 use crate::backends::Backend;
 use crate::capacity::Capacity;
 use crate::directory::Directory;
+use crate::error_chain::Chain;
 use crate::metrics::Metrics;
 use crate::model::{NotTaken, StoreError};
 use crate::net::Admission;
@@ -43,7 +44,7 @@ impl Services {
         if why.is_final() {
             self.backend.give_up(why);
         } else {
-            tracing::error!("{why}; the mail server will try again");
+            tracing::error!("{}; the mail server will try again", Chain(why));
         }
         why.refusal()
     }

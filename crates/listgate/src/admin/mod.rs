@@ -1,9 +1,12 @@
 //! The admin listener: metrics, health and readiness over HTTP, for whoever watches the gate. It says
 //! nothing about any message.
 
+use crate::error_chain::Chain;
 use crate::limits;
+use crate::model::StoreError;
 use crate::net::{Accepted, Stage, Stream};
 use crate::services::Services;
+use listgate_lmtp::Refusal;
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -87,26 +90,32 @@ async fn respond(path: &str, services: &Services, stages: &watch::Receiver<Stage
         }
         "/ready" => match readiness(services).await {
             Ok(()) => ("200 OK", PLAIN, "ready\n".to_owned()),
-            Err(why) => ("503 Service Unavailable", PLAIN, format!("{why}\n")),
+            Err(why) => ("503 Service Unavailable", PLAIN, format!("{}\n", Chain(&why))),
         },
         _ => ("404 Not Found", PLAIN, "there are /metrics, /health and /ready\n".to_owned()),
     }
 }
 
+/// Why no mail would be taken now.
+#[derive(Debug, thiserror::Error)]
+enum NotReady {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
 /// Whether mail would be taken now.
-///
-/// # Errors
-/// Why not, in words for an operator.
-async fn readiness(services: &Services) -> Result<(), String> {
-    services.backend.serves("").await.map_err(|why| why.to_string())?;
-    let space = services.backend.space().await.map_err(|why| why.to_string())?;
-    services.capacity.reserve(None, space).map(drop).map_err(|refusal| refusal.to_string())
+async fn readiness(services: &Services) -> Result<(), NotReady> {
+    services.backend.serves("").await?;
+    let space = services.backend.space().await?;
+    services.capacity.reserve(None, space).map(drop).map_err(NotReady::Refused)
 }
 
 /// The metrics as they are now, in Prometheus's text format.
 async fn metrics(services: &Services) -> String {
     let queues = services.backend.backlog().await.unwrap_or_else(|why| {
-        tracing::warn!("{why}; the metrics have no queues");
+        tracing::warn!("{}; the metrics have no queues", Chain(&why));
         Vec::new()
     });
     let space = services.backend.space().await.ok();

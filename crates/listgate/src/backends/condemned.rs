@@ -1,5 +1,6 @@
 //! The end of the taking of mail.
 
+use crate::error_chain::Chain;
 use crate::model::StoreError;
 use tokio::sync::watch;
 
@@ -26,7 +27,8 @@ impl Condemned {
     pub(super) fn set(&self, why: &StoreError) {
         let first = self.0.send_if_modified(|condemned| !std::mem::replace(condemned, true));
         if first {
-            tracing::error!("{why}: no more mail is taken, and Listgate ends{}", why.after_the_end());
+            let end = why.after_the_end();
+            tracing::error!("{}: no more mail is taken, and Listgate ends{end}", Chain(why));
         }
     }
 }

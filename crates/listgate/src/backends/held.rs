@@ -5,6 +5,7 @@
 //! writes goes into files that have no path any more, and its lock excludes no other gate. So the files are compared
 //! after each sync, before anything is promised, and whenever free space is looked at.
 
+use crate::file_error::{During, FileError};
 use crate::file_id::FileId;
 use crate::model::StoreError;
 use std::fmt;
@@ -18,10 +19,10 @@ pub(super) struct HeldFiles(Vec<(PathBuf, FileId)>);
 
 impl HeldFiles {
     /// Notes which files these paths name now.
-    pub(super) fn at(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, (PathBuf, io::Error)> {
-        let note = |path: PathBuf| match FileId::of(&path) {
-            Ok(id) => Ok((path, id)),
-            Err(why) => Err((path, why)),
+    pub(super) fn at(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, FileError> {
+        let note = |path: PathBuf| {
+            let id = FileId::of(&path).during("look at", &path)?;
+            Ok((path, id))
         };
         paths.into_iter().map(note).collect::<Result<_, _>>().map(Self)
     }
@@ -38,9 +39,7 @@ impl HeldFiles {
                 Err(why) if matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                     Replaced { path: path.clone(), removed: true, place: Place::of(*opened) }
                 }
-                Err(source) => {
-                    return Err(StoreError::file("look at", path, source));
-                }
+                Err(source) => return Err(FileError::new("look at", path, source).into()),
             };
             return Err(StoreError::replaced(path, replaced));
         }

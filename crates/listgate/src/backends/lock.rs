@@ -1,5 +1,6 @@
 //! One gate for each data directory.
 
+use crate::file_error::{During, FileError};
 use crate::file_id::FileId;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -9,6 +10,9 @@ use std::time::{Duration, SystemTime};
 
 /// The name of the lock file within a directory.
 const NAME: &str = "lock";
+
+/// What fails when any step of it does.
+const LOCK: &str = "lock";
 
 /// Begins the second line of the lock file: the directory that it locks.
 const SERVES: &str = "serves ";
@@ -30,8 +34,8 @@ pub(super) struct Lock {
 pub(crate) enum LockError {
     #[error("{} is held by {holder}: stop that gate first", dir.display())]
     Held { dir: PathBuf, holder: String },
-    #[error("cannot lock {}: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Who holds the lock on a data directory, in its own words. Asking takes a shared lock for an
@@ -106,17 +110,16 @@ impl Lock {
     /// Takes the lock and writes down who has it.
     pub(super) fn take(dir: &Path) -> Result<Self, LockError> {
         let path = path(dir);
-        let failed = |source| LockError::File { path: path.clone(), source };
         let mut file = loop {
             let file = Self::locked(dir, &path)?;
-            let id = FileId::of_open(&file).map_err(failed)?;
+            let id = FileId::of_open(&file).during(LOCK, &path)?;
             // If the directory was replaced at this moment, nobody else would find this lock.
             if FileId::of(&path).is_ok_and(|now| now == id) {
                 break file;
             }
         };
         let since = humantime::format_rfc3339_seconds(SystemTime::now());
-        let dir = dir.canonicalize().map_err(failed)?;
+        let dir = dir.canonicalize().during(LOCK, &path)?;
         let holder = format!(
             "listgate serve (process {}, since {since})\n{SERVES}{}\n",
             std::process::id(),
@@ -124,23 +127,22 @@ impl Lock {
         );
         let written =
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
-        written.map_err(failed)?;
+        written.during(LOCK, &path)?;
         Ok(Self { path, _held: file })
     }
 
     fn locked(dir: &Path, path: &Path) -> Result<File, LockError> {
-        let failed = |source| LockError::File { path: path.to_owned(), source };
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = opened.map_err(failed)?;
+        let mut file = opened.during(LOCK, path)?;
         let locked = file.try_lock().or_else(|_| {
             thread::sleep(ASKED);
             file.try_lock()
         });
         match locked {
             Ok(()) => Ok(file),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Err(TryLockError::Error(source)) => Err(FileError::new(LOCK, path, source).into()),
             Err(TryLockError::WouldBlock) => {
-                let holder = read_holder(&mut file).map_err(failed)?;
+                let holder = read_holder(&mut file).during(LOCK, path)?;
                 Err(LockError::Held { dir: dir.to_owned(), holder })
             }
         }

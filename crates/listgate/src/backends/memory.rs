@@ -9,6 +9,7 @@ use super::intake_store::IntakeStore;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::queued::Queued;
 use super::registry::Registry;
+use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
@@ -360,9 +361,7 @@ fn promise(stored: &[(EntryId, Again)]) -> Vec<Queued> {
 fn octets(body: Body) -> Result<Vec<u8>, StoreError> {
     match body {
         Body::Memory(octets) => Ok(octets),
-        Body::Spooled(spooled) => {
-            fs::read(spooled.path()).map_err(|why| StoreError::file("read", spooled.path(), why))
-        }
+        Body::Spooled(spooled) => Ok(fs::read(spooled.path()).during("read", spooled.path())?),
     }
 }
 

@@ -26,6 +26,7 @@ mod recent_puts;
 mod registry;
 mod space;
 pub(crate) mod sqlite;
+mod sqlite_error;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use answer::Answer;

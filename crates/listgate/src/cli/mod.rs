@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 use error::CliError;
 use output::fitted;
 use site::Site;
+use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
@@ -86,10 +87,14 @@ fn hint(why: &clap::Error) -> Option<&'static str> {
     }
 }
 
-/// Help, or what was wrong with the arguments, which clap does not wrap.
+/// Help, or what was wrong with the arguments. clap does not wrap it, and leaves out the causes of a value's error.
 fn misused(why: &clap::Error) -> ExitCode {
     let said = why.to_string();
-    let (fits, hint) = (fitted(&said, &io::stderr()), hint(why));
+    let whole = match why.source() {
+        Some(error) => said.replacen(&format!("': {error}"), &format!("': {}", Chain(error)), 1),
+        None => said.clone(),
+    };
+    let (fits, hint) = (fitted(&whole, &io::stderr()), hint(why));
     if !why.use_stderr() || (fits == said && hint.is_none()) {
         why.exit();
     }

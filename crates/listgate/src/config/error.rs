@@ -1,8 +1,8 @@
 //! Why a configuration cannot be used.
 
+use crate::file_error::FileError;
 use crate::model::ListAddressError;
 use crate::net::{AddressError, ListenAddress, PeersError};
-use std::io;
 use std::path::PathBuf;
 
 /// Why a configuration cannot be used.
@@ -10,13 +10,8 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// The file is not TOML.
     #[error("{}: {}{}", path.display(), why.to_string().trim_end(), hint.as_deref().unwrap_or_default())]
     Syntax {
@@ -74,11 +69,12 @@ pub enum ConfigError {
         source: Box<ValueError>,
     },
     /// The values of a file do not fit together.
-    #[error("{}: {conflict}", path.display())]
+    #[error("{}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Which, and why.
+        #[source]
         conflict: Conflict,
     },
     /// Values do not fit together.
@@ -131,9 +127,10 @@ pub enum ValueError {
         source: humantime::DurationError,
     },
     /// It is not an address of a person.
-    #[error("{0}: write an address such as \"anne@example.com\"")]
+    #[error("write an address such as \"anne@example.com\"")]
     Mailbox(
         /// Why not.
+        #[source]
         listgate_lmtp::InvalidAddress,
     ),
     /// It is not an address of a list.

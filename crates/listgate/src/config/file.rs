@@ -4,6 +4,7 @@ use super::backend::BackendKind;
 use super::error::{ConfigError, Conflict};
 use super::keys::{Config, Key, keys};
 use super::kind::Written;
+use crate::file_error::During;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -42,8 +43,7 @@ impl Config {
     /// # Errors
     /// As for [`read`](Self::read).
     pub(crate) fn load(&mut self, path: &Path) -> Result<Lines, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).during("read", path)?;
         let file = File { path, text: &text };
         let root = DeTable::parse(&text).map_err(|why| file.syntax(why))?;
         let mut settings = file.settings(root.get_ref())?;

@@ -7,6 +7,7 @@ use crate::backends::mailman::database::{Database, Source};
 use crate::backends::mailman::{self, pck};
 use crate::backends::space_at;
 use crate::config::Config;
+use crate::error_chain::Chain;
 use crate::model::Name;
 use crate::net::ListenAddress;
 use crate::socketmap::below_the_queue;
@@ -87,7 +88,7 @@ fn lists(site: &Site) -> Finding {
             "`mailman create mylist@example.com`",
         ),
         Ok(count) => Finding::ok(check, format!("{count} in {name}")),
-        Err(why) => Finding::wrong(check, format!("all mail is put off with 451: {why}"), mend),
+        Err(why) => Finding::wrong(check, format!("all mail is put off with 451: {}", Chain(&*why)), mend),
     }
 }
 

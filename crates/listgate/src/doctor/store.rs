@@ -3,8 +3,9 @@
 use super::finding::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
 use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
 use crate::backends::sqlite::write_lock::WriteLock;
-use crate::backends::sqlite::{DataDir, lists};
+use crate::backends::sqlite::{DataDir, DataError, lists};
 use crate::config::Config;
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::milliseconds;
 use bytesize::ByteSize;
@@ -170,12 +171,15 @@ impl<'a> Store<'a> {
         if let (Ok(Some(miscounts)), true) = (&look, self.extent.repair)
             && !miscounts.is_empty()
         {
-            let corrected = self.data.open().map_err(|why| why.to_string()).and_then(|mut connection| {
-                health::correct(&mut connection, miscounts).map_err(|why| why.to_string())
+            let corrected = self.data.open().and_then(|mut connection| {
+                let corrected = health::correct(&mut connection, miscounts);
+                corrected.map_err(DataError::database("write the sizes of the queues"))
             });
             return match corrected {
                 Ok(()) => Finding::ok(check, format!("mended: {}", told(miscounts))),
-                Err(why) => Finding::wrong(check, format!("cannot be mended: {why}"), "try again"),
+                Err(why) => {
+                    Finding::wrong(check, format!("cannot be corrected: {}", Chain(&why)), "try again")
+                }
             };
         }
         looked(check, look, |miscounts| match &miscounts[..] {
@@ -190,7 +194,9 @@ impl<'a> Store<'a> {
         let arriving = self.running.then(|| SystemTime::now() - self.config.transaction_timeout);
         let health = match self.health.spool(&self.data.spool(), arriving) {
             Ok(health) => health,
-            Err(why) => return Finding::wrong(check, why.to_string(), "see the line of the data directory"),
+            Err(why) => {
+                return Finding::wrong(check, Chain(&why).to_string(), "see the line of the data directory");
+            }
         };
         let SpoolHealth { files, lost, orphans, orphan_octets } = health;
         if !lost.is_empty() {

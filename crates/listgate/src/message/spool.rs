@@ -1,8 +1,10 @@
 //! Files for bodies that are too large for a row of a database.
 
+use crate::error_chain::Chain;
+use crate::file_error::During;
 use crate::model::StoreError;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +35,7 @@ impl Spool {
         let name = format!("{:x}-{count:x}", self.started);
         let path = self.dir.join(&name);
         let opened = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = opened.map_err(|source| failed("create", &path, source))?;
+        let file = opened.during("create", &path)?;
         Ok(SpoolFile { file, unlink: Unlink(Some(path)), name, len: 0 })
     }
 }
@@ -45,9 +47,9 @@ struct Unlink(Option<PathBuf>);
 impl Drop for Unlink {
     fn drop(&mut self) {
         if let Some(path) = &self.0
-            && let Err(why) = fs::remove_file(path)
+            && let Err(why) = fs::remove_file(path).during("remove", path)
         {
-            tracing::warn!("cannot remove {}: {why}; the next start will", path.display());
+            tracing::warn!("{}; the next start will", Chain(&why));
         }
     }
 }
@@ -69,21 +71,20 @@ impl SpoolFile {
     /// Writes over what was appended before.
     pub(super) fn overwrite(&self, at: u64, octets: &[u8]) -> Result<(), StoreError> {
         assert!(at + octets.len() as u64 <= self.len, "only what was appended is written over");
-        self.file.write_all_at(octets, at).map_err(|source| failed("write", self.path(), source))
+        Ok(self.file.write_all_at(octets, at).during("write", self.path())?)
     }
 
     pub(super) fn append(&mut self, octets: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(octets).map_err(|source| failed("write", self.path(), source))?;
+        self.file.write_all(octets).during("write", self.path())?;
         self.len += octets.len() as u64;
         Ok(())
     }
 
     /// Syncs the file, then its directory: only then does its name survive too.
     pub(super) fn sync(self, dir: &Path) -> Result<Spooled, StoreError> {
-        let not_synced = |path: &Path, source| StoreError::sync(path, source);
-        self.file.sync_all().map_err(|source| not_synced(self.path(), source))?;
-        let opened = File::open(dir).map_err(|source| failed("open", dir, source))?;
-        opened.sync_all().map_err(|source| not_synced(dir, source))?;
+        self.file.sync_all().during("sync", self.path()).map_err(StoreError::sync)?;
+        let opened = File::open(dir).during("open", dir)?;
+        opened.sync_all().during("sync", dir).map_err(StoreError::sync)?;
         Ok(Spooled { unlink: self.unlink, name: self.name, len: self.len })
     }
 }
@@ -111,8 +112,4 @@ impl Spooled {
     pub(crate) fn keep(mut self) {
         self.unlink.0 = None;
     }
-}
-
-fn failed(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::file(operation, path, source)
 }

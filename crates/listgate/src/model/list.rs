@@ -96,9 +96,10 @@ impl Serialize for ListAddress {
 #[non_exhaustive]
 pub enum ListAddressError {
     /// It is not an address at all.
-    #[error("{0}: write an address such as mylist@example.com")]
+    #[error("write an address such as mylist@example.com")]
     NotAnAddress(
         /// Why not.
+        #[source]
         InvalidAddress,
     ),
     /// Its local part needs quotes.

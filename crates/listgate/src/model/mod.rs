@@ -1,4 +1,5 @@
-//! The vocabulary: what every other module talks about. It imports nothing of the crate but `limits`.
+//! The vocabulary: what every other module talks about. It imports nothing of the crate but `limits` and
+//! `file_error`.
 
 mod delivery;
 mod endpoint;

@@ -1,5 +1,6 @@
 //! Why a backend cannot store or answer now. It knows no database: each backend classifies its own errors.
 
+use crate::file_error::FileError;
 use listgate_lmtp::Refusal;
 use std::error::Error;
 use std::fmt;
@@ -46,16 +47,9 @@ impl StoreError {
         Self { kind, operation, path: None, source: Some(source.into().into()) }
     }
 
-    /// `operation` failed at the file `path`.
-    pub(crate) fn file(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        let kind = if source.kind() == io::ErrorKind::StorageFull { Kind::Full } else { Kind::File };
-        Self { kind, operation, path: Some(path.to_owned()), source: Some(Arc::new(source)) }
-    }
-
-    /// The file `path` could not be synced.
-    pub(crate) fn sync(path: &Path, source: io::Error) -> Self {
-        let path = Some(path.to_owned());
-        Self { kind: Kind::Sync, operation: "sync", path, source: Some(Arc::new(source)) }
+    /// A file could not be synced.
+    pub(crate) fn sync(failed: FileError) -> Self {
+        Self { kind: Kind::Sync, ..failed.into() }
     }
 
     /// What is on `path` is not what was opened there; `source` has the whole sentence.
@@ -111,6 +105,13 @@ impl StoreError {
     }
 }
 
+impl From<FileError> for StoreError {
+    fn from(FileError { operation, path, source }: FileError) -> Self {
+        let kind = if source.kind() == io::ErrorKind::StorageFull { Kind::Full } else { Kind::File };
+        Self { kind, operation, path: Some(path), source: Some(Arc::new(source)) }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, operation, path, source } = self;
@@ -120,25 +121,27 @@ impl fmt::Display for StoreError {
             ),
             (Kind::Panicked, ..) => write!(f, "the thread `{operation}` panicked"),
             (Kind::Replaced, _, Some(source)) => source.fmt(f),
-            (Kind::Sync, Some(path), Some(source)) => {
-                write!(f, "the disk failed to {operation} {}: {source}", path.display())
-            }
-            (_, Some(path), Some(source)) => write!(f, "cannot {operation} {}: {source}", path.display()),
-            (_, None, Some(source)) => write!(f, "cannot {operation}: {source}"),
-            (_, _, None) => write!(f, "cannot {operation}"),
+            (Kind::Sync, Some(path), _) => write!(f, "the disk failed to {operation} {}", path.display()),
+            (_, Some(path), _) => write!(f, "cannot {operation} {}", path.display()),
+            (_, None, _) => write!(f, "cannot {operation}"),
         }
     }
 }
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        match (self.kind, self.source.as_deref()) {
+            // Its sentence is this error's own.
+            (Kind::Replaced, source) => source?.source(),
+            (_, source) => source.map(|source| source as _),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_chain::Chain;
 
     #[test]
     fn each_kind_says_what_failed_and_only_the_last_are_final() {
@@ -148,21 +151,21 @@ mod tests {
             (StoreError::database(Kind::Database, "ask", "no"), "cannot ask: no", "database", false, "4.3.0"),
             (StoreError::database(Kind::Full, "ask", "no"), "cannot ask: no", "database", false, "4.3.1"),
             (
-                StoreError::file("write", path, full()),
+                FileError::new("write", path, full()).into(),
                 "cannot write /data/x: no storage",
                 "file",
                 false,
                 "4.3.1",
             ),
             (
-                StoreError::file("write", path, io::Error::other("no")),
+                FileError::new("write", path, io::Error::other("no")).into(),
                 "cannot write /data/x: no",
                 "file",
                 false,
                 "4.3.0",
             ),
             (
-                StoreError::sync(path, io::Error::other("no")),
+                StoreError::sync(FileError::new("sync", path, io::Error::other("no"))),
                 "the disk failed to sync /data/x: no",
                 "sync",
                 true,
@@ -171,7 +174,8 @@ mod tests {
             (StoreError::panicked("writer"), "the thread `writer` panicked", "closed", true, "4.3.0"),
             (StoreError::closed(), "the store is closed", "closed", false, "4.3.0"),
         ] {
-            assert!(error.to_string().starts_with(says), "{error}");
+            let said = Chain(&error).to_string();
+            assert!(said.starts_with(says), "{said}");
             assert_eq!((error.label(), error.is_final()), (label, is_final), "{error}");
             assert!(error.refusal().to_string().starts_with(&format!("451 {code} ")), "{error}");
         }

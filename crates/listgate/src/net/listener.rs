@@ -15,20 +15,20 @@ use tokio::net::{TcpListener, UnixListener};
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BindError {
-    #[error("cannot listen on {address}: {source} ({})", mend(address, source, key))]
+    #[error("cannot listen on {address} ({})", fix(address, source, key))]
     Bind { address: ListenAddress, key: &'static str, source: io::Error },
     #[error("cannot listen on {address}: another process serves that socket: choose another {key}")]
     InUse { address: ListenAddress, key: &'static str },
     #[error("cannot listen on {address}: what is there is no socket: remove it, or choose another {key}")]
     NoSocket { address: ListenAddress, key: &'static str },
     #[error(
-        "cannot listen on {address}: a socket is there, and it cannot be found out whether a process \
-         serves it: {source}: remove it if none does, or choose another {key}"
+        "cannot listen on {address}: remove the socket there if no process serves it, or choose another {key}; \
+         it cannot be found out whether a process serves it"
     )]
     Unclear { address: ListenAddress, key: &'static str, source: io::Error },
 }
 
-fn mend(address: &ListenAddress, source: &io::Error, key: &str) -> String {
+fn fix(address: &ListenAddress, source: &io::Error, key: &str) -> String {
     match (source.kind(), address) {
         (io::ErrorKind::AddrInUse, _) => format!("another program has it: choose another {key}"),
         (io::ErrorKind::PermissionDenied, ListenAddress::Tcp(_)) => {

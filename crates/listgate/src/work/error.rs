@@ -10,7 +10,7 @@ use std::time::SystemTime;
 pub(crate) enum WorkError {
     #[error(transparent)]
     Queue(#[from] crate::queue::Error),
-    #[error("cannot {operation}: {source}")]
+    #[error("cannot {operation}")]
     System { operation: &'static str, source: io::Error },
     /// Nothing can be processed.
     #[error(transparent)]

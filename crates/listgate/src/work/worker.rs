@@ -6,6 +6,7 @@ use super::plan::{Plan, Stop};
 use super::processor::{Outcome, Processor};
 use super::progress::Progress;
 use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::{Entry, Lease, LeaseId, NotStepped, Stale, Step, StoreError, Verdict};
 use crate::queue::Error;
@@ -346,9 +347,9 @@ impl<P: Processor> Worker<P> {
         let why = Error::unavailable(why);
         let Error::Unavailable(_) = why else { return Err(why.into()) };
         if self.stop == Stop::AtOnce {
-            tracing::warn!("{why}");
+            tracing::warn!("{}", Chain(&why));
         } else {
-            tracing::warn!("{why}; trying again");
+            tracing::warn!("{}; trying again", Chain(&why));
         }
         self.resume = Instant::now() + limits::STORE_PAUSE;
         Ok(())

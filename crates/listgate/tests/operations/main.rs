@@ -3,6 +3,7 @@
 
 mod backup;
 mod bench;
+mod causes;
 mod config_check;
 mod denied;
 mod doctor;

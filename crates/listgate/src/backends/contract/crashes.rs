@@ -3,6 +3,7 @@
 
 use super::{Mail, Rig, rigs};
 use crate::backends::sqlite::DataDir;
+use crate::error_chain::Chain;
 use crate::model::{Effect, LeaseId, MessageId, Step, Stepped, Verdict};
 use listgate_test_support::calls::{CALLS, Call, calls};
 use listgate_test_support::disk::{Chance, Disk};
@@ -79,8 +80,8 @@ fn check(dir: &Path, reported: &str) -> Result<(), String> {
         return if reported.is_empty() { Ok(()) } else { Err("there is no database".to_owned()) };
     }
     // As the next start does it.
-    let rig = rigs::sqlite_at(dir).map_err(|why| why.to_string())?;
-    let connection = DataDir::new(dir).open().map_err(|why| why.to_string())?;
+    let rig = rigs::sqlite_at(dir).map_err(|why| Chain(&why).to_string())?;
+    let connection = DataDir::new(dir).open().map_err(|why| Chain(&why).to_string())?;
     let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
     for (question, wanted) in [("integrity_check", "ok"), ("foreign_key_check", "")] {
         match ask(&format!("PRAGMA {question}")) {

@@ -2,6 +2,7 @@
 
 use super::{LONG, Mail, Rig};
 use crate::backends::{LeaseRequest, Leased};
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::{Lease, LeaseId, Name, NotStepped, Role, Stale, Step, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +146,7 @@ impl World {
         match self.rig.step(Step::settling(lease, verdict)).await {
             Ok(_) => assert!(held),
             Err(NotStepped::Stale) => assert!(!held),
-            Err(why) => panic!("{why}"),
+            Err(why) => panic!("{}", Chain(&why)),
         }
         match (held, state) {
             (false, _) => {}

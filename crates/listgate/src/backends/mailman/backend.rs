@@ -21,6 +21,8 @@ use crate::backends::lock::{self, Holder, Lock};
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
+use crate::error_chain::Chain;
+use crate::file_error::During;
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
@@ -28,7 +30,7 @@ use crate::model::{Changes, Depth, List, Name, Names, QueueNow, Space, StoreErro
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -65,27 +67,21 @@ impl Mailman {
     pub(crate) fn open(site: &Site, min_free: u64, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
         let own = site.own_dir();
         let spool = spool(site);
-        let failed = |operation, path: &Path| {
-            let path = path.to_owned();
-            move |source| SiteError::File { operation, path, source }
-        };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
-        made.map_err(failed("create", &spool))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&spool).during("create", &spool)?;
         let lock = Lock::take(&own)?;
-        for file in fs::read_dir(&spool).map_err(failed("read", &spool))? {
-            let file = file.map_err(failed("read", &spool))?.path();
-            fs::remove_file(&file).map_err(failed("remove", &file))?;
+        for file in fs::read_dir(&spool).during("read", &spool)? {
+            let file = file.during("read", &spool)?.path();
+            fs::remove_file(&file).during("remove", &file)?;
         }
         let queues = Arc::new(Queues::open(site.queues.clone(), min_free).map_err(SiteError::Queues)?);
         let paths = Name::ALL.into_iter().map(|queue| queues.dir(queue).to_owned());
-        let held = HeldFiles::at(paths.chain([spool.clone(), lock.path().to_owned()]));
-        let held = Arc::new(held.map_err(|(path, why)| failed("look at", &path)(why))?);
+        let held = Arc::new(HeldFiles::at(paths.chain([spool.clone(), lock.path().to_owned()]))?);
         let condemned = Condemned::default();
         let publisher =
             Publisher::new(Arc::clone(&queues), Arc::clone(&held), condemned.clone(), Arc::clone(metrics));
         let publisher =
             HandOff::start("publisher", condemned.clone(), move |waiting| publisher.run(&waiting));
-        let publisher = publisher.map_err(failed("start the publisher for", &own))?;
+        let publisher = publisher.during("start the publisher for", &own)?;
         Ok(Self {
             lists: Lists::open(&site.database)?,
             writer: Arc::new(Writer { queues, site_owner: site.site_owner.clone(), publisher, _lock: lock }),
@@ -114,7 +110,7 @@ impl Mailman {
             if why.is_final() {
                 self.condemned.set(why);
             } else {
-                tracing::error!("{why}; the mail server will try again");
+                tracing::error!("{}; the mail server will try again", Chain(why));
             }
         })
     }

@@ -11,12 +11,12 @@ use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::registry::Registry;
+use crate::file_error::During;
 use crate::message::{Facts, HeaderEdit, Style};
 use crate::model::{
     Arrival, Change, Changes, Depth, Endpoint, Entry, EntryError, Id, List, Msgdata, Name, Names, QueueNow,
     Space, State, StoreError,
 };
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -83,7 +83,8 @@ impl Console {
             let mut removed = false;
             for queue in Name::ALL {
                 let dir = self.dir(queue);
-                removed |= pck::remove(dir, &name).map_err(failed("remove an entry of", dir))?;
+                removed |=
+                    pck::remove(dir, &name).during("remove an entry of", dir).map_err(StoreError::from)?;
             }
             if !removed {
                 return Err(EntryError::Missing(id.clone()));
@@ -93,13 +94,13 @@ impl Console {
     }
 
     fn list(&self, queue: Name) -> Result<Vec<Pck>, StoreError> {
-        pck::list(self.dir(queue)).map_err(failed("read", self.dir(queue)))
+        Ok(pck::list(self.dir(queue)).during("read", self.dir(queue))?)
     }
 
     /// `None` when a runner was faster.
     fn read_file(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         let dir = self.dir(queue);
-        let octets = pck::read(dir, &pck.id).map_err(failed("read an entry of", dir))?;
+        let octets = pck::read(dir, &pck.id).during("read an entry of", dir)?;
         Ok(octets.map(|octets| described(queue, pck, &octets)))
     }
 }
@@ -239,7 +240,7 @@ fn text_of(message: Message) -> Vec<u8> {
 
 /// A queue as it is now.
 pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, StoreError> {
-    let files = pck::list(dir).map_err(failed("read", dir))?;
+    let files = pck::list(dir).during("read", dir)?;
     let oldest = files.iter().filter_map(|pck| pck.time).min();
     let age = oldest.and_then(|time| SystemTime::now().duration_since(time).ok());
     let depth = Depth { entries: files.len() as u64, octets: files.iter().map(|pck| pck.size).sum() };
@@ -249,9 +250,4 @@ pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, StoreError> {
         octets: depth.octets,
         oldest: age.map_or(0, |age| age.as_secs()),
     })
-}
-
-fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::file(operation, &path, source)
 }

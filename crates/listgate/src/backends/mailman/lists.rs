@@ -1,6 +1,7 @@
 //! The one cache in front of Mailman's database: yeses, a second old at most.
 
 use super::database::{Database, Source, SourceError};
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::List;
 use crate::model::Names;
@@ -126,7 +127,10 @@ impl Answers {
             }
             Err(why) => {
                 if !was_away {
-                    tracing::warn!("{why}; lists it named lately still take mail, other mail waits");
+                    tracing::warn!(
+                        "{}; lists that it named recently still take mail, other mail waits",
+                        Chain(&why)
+                    );
                 }
                 self.known(names, limits::YES_AGE_AWAY).map(Some).ok_or(why)
             }

@@ -7,6 +7,8 @@
 
 use super::pickle::{self, Metadata, TooLong};
 use crate::backends::space::space_at;
+use crate::error_chain::Chain;
+use crate::file_error::{During, FileError};
 use crate::limits;
 use crate::message::Body;
 use crate::model::Space;
@@ -125,11 +127,11 @@ impl Remove {
 impl Drop for Remove {
     fn drop(&mut self) {
         if let Some(path) = &self.0
-            && let Err(why) = fs::remove_file(path)
+            && let Err(why) = fs::remove_file(path).during("remove", path)
             // A runner took it: then it is delivered, and comes once more.
-            && why.kind() != io::ErrorKind::NotFound
+            && why.source.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!("cannot remove {}: {why}", path.display());
+            tracing::warn!("{}", Chain(&why));
         }
     }
 }
@@ -164,7 +166,7 @@ impl Queues {
             let why =
                 format!("{free} free, {wanted} wanted in {} files beyond storage.min_free", mail.to.len());
             let full = io::Error::new(io::ErrorKind::StorageFull, why);
-            return Err(failed("write a delivery into", self.dir(Name::In))(full));
+            return Err(FileError::new("write a delivery into", self.dir(Name::In), full).into());
         }
         Ok(room)
     }
@@ -191,7 +193,7 @@ impl Queues {
     pub(super) fn rename(&self, mut delivery: Synced) -> Result<Renamed, StoreError> {
         for file in &mut delivery.0 {
             let path = self.dir(file.queue).join(format!("{}.pck", file.id));
-            fs::rename(file.path.path(), &path).map_err(failed("rename", file.path.path()))?;
+            fs::rename(file.path.path(), &path).during("rename", file.path.path())?;
             file.path.0 = Some(path);
         }
         Ok(Renamed(delivery.0))
@@ -227,16 +229,16 @@ impl Queues {
         let dir = &self.dirs[queue as usize];
         let path = dir.path.join(format!("{id}{UNFINISHED}"));
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o660).open(&path);
-        let file = opened.map_err(failed("create", &path))?;
+        let file = opened.during("create", &path)?;
         let path = Remove(Some(path));
         let (user, group) = dir.owner;
         if user.is_some() || group.is_some() {
-            let given = rustix::fs::fchown(&file, user, group);
-            given.map_err(|why| failed("give to the queue's owner", path.path())(why.into()))?;
+            let given = rustix::fs::fchown(&file, user, group).map_err(io::Error::from);
+            given.during("give to the queue's owner", path.path())?;
         }
         // Whatever the umask took off.
-        let set = rustix::fs::fchmod(&file, Mode::from_raw_mode(0o660));
-        set.map_err(|why| failed("set the mode of", path.path())(why.into()))?;
+        let set = rustix::fs::fchmod(&file, Mode::from_raw_mode(0o660)).map_err(io::Error::from);
+        set.during("set the mode of", path.path())?;
         Ok(Unfinished { file: Some(file), id, queue, path })
     }
 
@@ -252,13 +254,13 @@ impl Queues {
 
 impl Dir {
     fn open(path: PathBuf) -> Result<Self, StoreError> {
-        let owner = owner(&path).map_err(failed("look at", &path))?;
-        for file in fs::read_dir(&path).map_err(failed("read", &path))? {
-            let file = file.map_err(failed("read", &path))?.path();
+        let owner = owner(&path).during("look at", &path)?;
+        for file in fs::read_dir(&path).during("read", &path)? {
+            let file = file.during("read", &path)?.path();
             let is_ours =
                 file.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(UNFINISHED.as_bytes()));
             if is_ours {
-                fs::remove_file(&file).map_err(failed("remove", &file))?;
+                fs::remove_file(&file).during("remove", &file)?;
             }
         }
         Ok(Self { path, owner })
@@ -309,13 +311,13 @@ impl Unfinished {
                 file.write_all(end)
             }
         };
-        write().map_err(failed("write", self.path.path()))
+        Ok(write().during("write", self.path.path())?)
     }
 
     /// Syncs the file, and closes it.
     fn sync(&mut self) -> Result<(), StoreError> {
         let synced = self.file.take().map_or(Ok(()), |file| file.sync_all());
-        synced.map_err(not_synced(self.path.path()))
+        synced.during("sync", self.path.path()).map_err(StoreError::sync)
     }
 
     /// After the last sync: it stays.
@@ -327,19 +329,12 @@ impl Unfinished {
 
 /// What the file system at `path` has.
 pub(super) fn space(path: &Path) -> Result<Space, StoreError> {
-    space_at(path, 0).map_err(failed("ask for the free space of", path))
+    Ok(space_at(path, 0).during("ask for the free space of", path)?)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).map_err(failed("open", dir))?.sync_all().map_err(not_synced(dir))
-}
-
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    move |source| StoreError::file(operation, path, source)
-}
-
-fn not_synced(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    move |source| StoreError::sync(path, source)
+    let opened = File::open(dir).during("open", dir)?;
+    opened.sync_all().during("sync", dir).map_err(StoreError::sync)
 }
 
 /// A file in a queue.

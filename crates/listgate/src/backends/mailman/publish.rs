@@ -8,6 +8,7 @@ use crate::backends::condemned::Condemned;
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
 use crate::backends::recent_puts::RecentPuts;
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{Again, DeliveryKey, Id, StoreError};
@@ -86,7 +87,7 @@ impl Publisher {
                 false
             }
             Err(why) => {
-                tracing::error!("{why}; the mail server will try again");
+                tracing::error!("{}; the mail server will try again", Chain(&why));
                 false
             }
         }

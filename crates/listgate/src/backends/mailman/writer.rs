@@ -6,6 +6,7 @@ use super::publish::{Answer, Ready};
 use crate::backends::delivery::Delivery;
 use crate::backends::hand_off::HandOff;
 use crate::backends::lock::Lock;
+use crate::file_error::FileError;
 use crate::message::Style;
 use crate::model::{Name, StoreError};
 use std::io;
@@ -52,7 +53,7 @@ impl Writer {
         let written = self.queues.write(&mail).map_err(|why| match why {
             PutError::Store(why) => why,
             PutError::TooLong(why) => {
-                StoreError::file("write a file into", self.queues.dir(Name::In), io::Error::other(why))
+                FileError::new("write a file into", self.queues.dir(Name::In), io::Error::other(why)).into()
             }
         })?;
         written.sync()

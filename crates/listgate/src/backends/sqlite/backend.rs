@@ -24,6 +24,7 @@ use crate::backends::lock::Lock;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
+use crate::file_error::During;
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
@@ -64,8 +65,8 @@ impl Sqlite {
         data_dir.create()?;
         let lock = Lock::take(data_dir.path())?;
         let connection = connection::open(&data_dir.database(), Use::Writer)?;
-        let failed =
-            |operation| move |source| OpenError::Database { operation, path: data_dir.database(), source };
+        let database = data_dir.database();
+        let failed = |operation| OpenError::database(operation, &database);
         connection.execute_batch("DELETE FROM discarded").map_err(failed("recover"))?;
         data_dir.sync()?;
         remove_orphans(&connection, &data_dir.spool())?;
@@ -85,11 +86,7 @@ impl Sqlite {
             .map_err(failed("watch the log of"))?;
         let wal_pages = writer.wal_pages();
         let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
-        let writer = writer.map_err(|source| DataError::File {
-            operation: "start the writer for",
-            path: data_dir.path().to_owned(),
-            source,
-        })?;
+        let writer = writer.during("start the writer for", data_dir.path())?;
         Ok(Self {
             lookup: Mutex::new((lookup, Known::default())),
             data_dir: data_dir.clone(),
@@ -130,7 +127,7 @@ impl Sqlite {
             let space = self.data_dir.space(unused)?;
             Ok(Space { log: log_room(&self.data_dir, pages, space.free)?.octets, ..space })
         };
-        look().map_err(|source| StoreError::file("ask for the free space of", self.data_dir.path(), source))
+        Ok(look().during("ask for the free space of", self.data_dir.path())?)
     }
 
     /// Dropped at its await before the writer took it up, the delivery is not stored; after that it is.

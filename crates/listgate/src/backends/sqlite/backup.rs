@@ -9,6 +9,8 @@
 
 use super::data_dir::{DataDir, DataError};
 use crate::backends::held::HeldFiles;
+use crate::backends::sqlite_error::SqliteError;
+use crate::file_error::{During, FileError};
 use crate::limits;
 use crate::model::StoreError;
 use rusqlite::Connection;
@@ -37,16 +39,18 @@ pub(crate) enum BackupError {
     #[error("another backup of {} is being made: wait for it to end", path.display())]
     Running { path: PathBuf },
     #[error(
-        "cannot link {} into {}: {source}; `listgate doctor` names the entries of a missing file; where \
-         files cannot be linked, stop the gate and copy the data directory",
+        "cannot link {} into {} (`listgate doctor` names the entries of a missing file; where files cannot \
+         be linked, stop the gate and copy the data directory)",
         file.display(),
         dir.display()
     )]
     Link { file: PathBuf, dir: PathBuf, source: io::Error },
-    #[error("cannot copy the database to {}: {source}", path.display())]
-    Copy { path: PathBuf, source: rusqlite::Error },
-    #[error("{why}; what was copied is still in {}: remove it", path.display())]
-    Left { why: Box<BackupError>, path: PathBuf },
+    #[error("cannot copy the database to {}", path.display())]
+    Copy { path: PathBuf, source: SqliteError },
+    #[error("the backup failed, and what was copied is still in {} (remove it)", path.display())]
+    Left { source: Box<BackupError>, path: PathBuf },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -63,7 +67,7 @@ pub(crate) fn backup(from: &DataDir, to: &Path) -> Result<Copied, BackupError> {
     let target = Target::prepare(to)?;
     copy(from, snapshot, &links, &held, &target).map_err(|why| match target.remove() {
         Ok(()) => why,
-        Err(_) => BackupError::Left { why: why.into(), path: to.to_owned() },
+        Err(_) => BackupError::Left { source: why.into(), path: to.to_owned() },
     })
 }
 
@@ -78,8 +82,9 @@ fn copy(
     // Else the links could be to files of another directory than the rows that name them.
     held.check()?;
     target.create()?;
-    let failed = |source| BackupError::Copy { path: target.dir.path().to_owned(), source };
-    let mut copied = target.copy_database(&snapshot).map_err(failed)?;
+    let mut copied = target
+        .copy_database(&snapshot)
+        .map_err(|why| BackupError::Copy { path: target.dir.path().to_owned(), source: why.into() })?;
     // While a transaction is open the gate cannot begin its log anew.
     drop(snapshot);
     links.each(|link| {
@@ -94,25 +99,16 @@ fn copy(
 /// Begins the transaction of `snapshot` and links every file that its rows name, while nobody writes.
 fn hold(from: &DataDir, snapshot: &Connection, links: &Links) -> Result<(), BackupError> {
     let lock = from.open()?;
-    lock.execute_batch("BEGIN IMMEDIATE").map_err(database("stop the writing for a moment"))?;
-    let failed = database("read the rows of large bodies");
+    lock.execute_batch("BEGIN IMMEDIATE").map_err(DataError::database("stop the writing for a moment"))?;
+    let failed = DataError::database("read the rows of large bodies");
     snapshot.execute_batch("BEGIN").map_err(failed)?;
     let mut named = snapshot.prepare("SELECT spool FROM delivery WHERE spool IS NOT NULL").map_err(failed)?;
     let mut rows = named.query([]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         links.add(&from.spool(), &row.get::<_, String>(0).map_err(failed)?)?;
     }
-    lock.execute_batch("ROLLBACK").map_err(database("let the writing go on"))?;
+    lock.execute_batch("ROLLBACK").map_err(DataError::database("let the writing go on"))?;
     Ok(())
-}
-
-fn database(operation: &'static str) -> impl Fn(rusqlite::Error) -> DataError + Copy {
-    move |source| DataError::Database { operation, source }
-}
-
-fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataError {
-    let path = path.to_owned();
-    move |source| DataError::File { operation, path, source }
 }
 
 /// Other people's mail is nobody's to read.
@@ -134,18 +130,18 @@ impl Links {
         if let Err(why) = DirBuilder::new().mode(0o700).create(&dir)
             && why.kind() != io::ErrorKind::AlreadyExists
         {
-            return Err(file("create", &dir)(why).into());
+            return Err(FileError::new("create", &dir, why).into());
         }
-        let lock = File::open(&dir).map_err(file("open", &dir))?;
+        let lock = File::open(&dir).during("open", &dir)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(BackupError::Running { path: from.path().to_owned() });
             }
-            Err(TryLockError::Error(why)) => return Err(file("lock", &dir)(why).into()),
+            Err(TryLockError::Error(why)) => return Err(FileError::new("lock", &dir, why).into()),
         }
         let links = Self { dir, _lock: lock };
-        links.each(|link| fs::remove_file(link).map_err(file("remove", link)))?;
+        links.each(|link| Ok(fs::remove_file(link).during("remove", link)?))?;
         Ok(links)
     }
 
@@ -156,8 +152,8 @@ impl Links {
     }
 
     fn each(&self, mut each: impl FnMut(&Path) -> Result<(), DataError>) -> Result<(), DataError> {
-        for link in fs::read_dir(&self.dir).map_err(file("read", &self.dir))? {
-            each(&link.map_err(file("read", &self.dir))?.path())?;
+        for link in fs::read_dir(&self.dir).during("read", &self.dir)? {
+            each(&link.during("read", &self.dir)?.path())?;
         }
         Ok(())
     }
@@ -183,9 +179,9 @@ impl Target {
         let created = match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => true,
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(why) => return Err(file("create", path)(why).into()),
+            Err(why) => return Err(FileError::new("create", path, why).into()),
         };
-        if fs::read_dir(path).map_err(file("read", path))?.next().is_some() {
+        if fs::read_dir(path).during("read", path)?.next().is_some() {
             return Err(BackupError::NotEmpty { path: path.to_owned() });
         }
         Ok(Self { dir, created })
@@ -199,8 +195,8 @@ impl Target {
     /// As closed as what is copied, also in a directory that is not.
     fn create(&self) -> Result<(), DataError> {
         let (spool, database) = (self.dir.spool(), self.partial());
-        DirBuilder::new().mode(0o700).create(&spool).map_err(file("create", &spool))?;
-        new_file(&database).map_err(file("create", &database))?;
+        DirBuilder::new().mode(0o700).create(&spool).during("create", &spool)?;
+        new_file(&database).during("create", &database)?;
         Ok(())
     }
 
@@ -223,22 +219,22 @@ impl Target {
     /// Gives its octets.
     fn copy_spool_file(&self, link: &Path) -> Result<u64, DataError> {
         let to = self.dir.spool().join(link.file_name().unwrap_or_default());
-        let mut original = File::open(link).map_err(file("open", link))?;
-        let mut copy = new_file(&to).map_err(file("create", &to))?;
-        let octets = io::copy(&mut original, &mut copy).map_err(file("write", &to))?;
-        copy.sync_all().map_err(file("sync", &to))?;
+        let mut original = File::open(link).during("open", link)?;
+        let mut copy = new_file(&to).during("create", &to)?;
+        let octets = io::copy(&mut original, &mut copy).during("write", &to)?;
+        copy.sync_all().during("sync", &to)?;
         Ok(octets)
     }
 
     /// Syncs what SQLite has not, and gives the database its name. Gives its octets.
     fn finish(&self) -> Result<u64, DataError> {
         for path in [self.dir.spool(), self.partial()] {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(file("sync", &path))?;
+            File::open(&path).and_then(|file| file.sync_all()).during("sync", &path)?;
         }
         let database = self.dir.database();
-        fs::rename(self.partial(), &database).map_err(file("create", &database))?;
+        fs::rename(self.partial(), &database).during("create", &database)?;
         self.dir.sync()?;
-        Ok(fs::metadata(&database).map_err(file("look at", &database))?.len())
+        Ok(fs::metadata(&database).during("look at", &database)?.len())
     }
 
     /// Removes what was written.

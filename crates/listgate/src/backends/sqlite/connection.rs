@@ -3,6 +3,8 @@
 use super::errors::{failed, is_sync_failure};
 use crate::backends::lock;
 use crate::backends::space::space_at;
+use crate::backends::sqlite_error::SqliteError;
+use crate::file_error::{During, FileError};
 use crate::limits;
 use crate::model::StoreError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
@@ -45,8 +47,8 @@ pub(crate) enum Use {
 /// Why a database cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("cannot {operation} {}: {source}", path.display())]
-    Database { operation: &'static str, path: PathBuf, source: rusqlite::Error },
+    #[error("cannot {operation} {}", path.display())]
+    Database { operation: &'static str, path: PathBuf, source: SqliteError },
     #[error(
         "{} was written by a newer Listgate (schema {found}; this one knows {known}): \
          use that version, or another --data-dir",
@@ -60,13 +62,20 @@ pub(crate) enum OpenError {
         path.display()
     )]
     Older { path: PathBuf, holder: String },
-    #[error("cannot {operation} {}: {source}", path.display())]
-    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl OpenError {
+    /// The error of an operation that SQLite refused on the database at `path`.
+    pub(super) fn database(operation: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self + Copy {
+        move |source| Self::Database { operation, path: path.to_owned(), source: source.into() }
+    }
 }
 
 /// Opens the database file at `path`, creating and migrating it where that is needed.
 pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
-    let failed = |operation| move |source| OpenError::Database { operation, path: path.to_owned(), source };
+    let failed = |operation| OpenError::database(operation, path);
     let flags = match purpose {
         Use::Writer | Use::Command | Use::Consumer => {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
@@ -100,11 +109,10 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
 /// and be about to migrate.
 fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let dir = path.parent().expect("the database has a directory");
-    let failed =
-        |source| OpenError::Database { operation: "read the schema of", path: path.to_owned(), source };
+    let failed = OpenError::database("read the schema of", path);
     let since = Instant::now();
     while version(connection).map_err(failed)? < MIGRATIONS.len() {
-        let Some(holder) = lock::holder(dir).map_err(file_failed("see who serves", dir))? else { break };
+        let Some(holder) = lock::holder(dir).during("see who serves", dir)? else { break };
         if since.elapsed() > limits::START_OF_A_GATE {
             return Err(OpenError::Older { path: path.to_owned(), holder });
         }
@@ -116,7 +124,7 @@ fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenErro
 /// Brings everything that the log has to the disk anew: after a failed sync what we can read of it is not
 /// what the disk has, and nothing may be appended to it.
 fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Database { operation: "recover", path: path.to_owned(), source };
+    let failed = OpenError::database("recover", path);
     if empty_log(connection).map_err(failed)? {
         return Ok(());
     }
@@ -126,7 +134,7 @@ fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let log = PathBuf::from(log);
-    rewrite(&log).map_err(file_failed("write anew", &log))?;
+    rewrite(&log).during("rewrite", &log)?;
     connection.execute_batch("ROLLBACK").map_err(failed)
 }
 
@@ -153,10 +161,6 @@ fn rewrite(path: &Path) -> io::Result<()> {
         file.write_all_at(&octets[..read], at)?;
         at += read as u64;
     }
-}
-
-fn file_failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| OpenError::File { operation, path: path.to_owned(), source }
 }
 
 /// Opens the database file at `path` to look at it as it is: nothing is created, migrated or written.

@@ -9,6 +9,7 @@ use crate::backends::answer::{Answer, at_once};
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::list_admin::ListAdmin;
 use crate::backends::registry::Registry;
+use crate::file_error::During;
 use crate::model::{
     Arrival, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id,
     List, ListAddress, ListFacts, ListState, MessageId, Msgdata, Name, Names, Space, StoreError,
@@ -57,7 +58,7 @@ impl Console {
             .pragma_query_value(None, "freelist_count", |row| row.get(0))
             .map_err(failed("count the free pages"))?;
         let space = self.data.space(unused);
-        space.map_err(|source| StoreError::file("ask for the free space of", self.data.path(), source))
+        Ok(space.during("ask for the free space of", self.data.path())?)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{queues, steps};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::held::HeldFiles;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
+use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::{Clock, LeaseId, MessageId, NotStepped, Stale, Step, Stepped, StoreError};
 use rusqlite::Connection;
@@ -43,16 +44,14 @@ impl Consumer {
         let mut connection = data.open_to_consume()?;
         let may_wait = Arc::new(AtomicBool::new(true));
         be_patient_while(&mut connection, limits::COMMAND_LOCK_WAIT, Arc::clone(&may_wait))
-            .map_err(|source| DataError::Database { operation: "configure", source })?;
+            .map_err(DataError::database("configure"))?;
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
             told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
-        connection
-            .wal_hook(Some(hook))
-            .map_err(|source| DataError::Database { operation: "watch the log", source })?;
+        connection.wal_hook(Some(hook)).map_err(DataError::database("watch the log"))?;
         let open = Mutex::new(Open { connection, wal_pages, failed: false });
         Ok(Self { open, clock, held: data.held(None)?, spool: data.spool(), may_wait })
     }
@@ -124,7 +123,7 @@ impl Open {
             |connection: &Connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         match self.ask("checkpoint", checkpoint) {
             Err(why) if !self.failed => {
-                tracing::warn!("{why}; it is tried again later");
+                tracing::warn!("{}; it is tried again later", Chain(&why));
                 Ok(())
             }
             done => done,

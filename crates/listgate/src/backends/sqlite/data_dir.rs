@@ -4,6 +4,8 @@ use super::connection::{self, OpenError, PAGE_SIZE, Use};
 use crate::backends::held::HeldFiles;
 use crate::backends::lock::{self, Holder, Lock, LockError};
 use crate::backends::space::space_at;
+use crate::backends::sqlite_error::SqliteError;
+use crate::file_error::{During, FileError};
 use crate::model::Space;
 use rusqlite::Connection;
 use std::fs::{self, DirBuilder, File};
@@ -14,8 +16,8 @@ use std::path::{Path, PathBuf};
 /// Why a data directory cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataError {
-    #[error("cannot {operation} {}: {source}", path.display())]
-    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -26,8 +28,15 @@ pub(crate) enum DataError {
         path.display()
     )]
     Nothing { path: PathBuf },
-    #[error("cannot {operation}: {source}")]
-    Database { operation: &'static str, source: rusqlite::Error },
+    #[error("cannot {operation}")]
+    Database { operation: &'static str, source: SqliteError },
+}
+
+impl DataError {
+    /// The error of an operation that SQLite refused.
+    pub(crate) fn database(operation: &'static str) -> impl Fn(rusqlite::Error) -> Self + Copy {
+        move |source| Self::Database { operation, source: source.into() }
+    }
 }
 
 /// Where things are in a data directory.
@@ -103,27 +112,21 @@ impl DataDir {
     pub(super) fn held(&self, lock: Option<&Lock>) -> Result<HeldFiles, DataError> {
         let own = [self.database(), self.log(), self.index(), self.spool()];
         let lock = lock.map(|lock| lock.path().to_owned());
-        HeldFiles::at(own.into_iter().chain(lock)).map_err(|(path, source)| DataError::File {
-            operation: "look at",
-            path,
-            source,
-        })
+        Ok(HeldFiles::at(own.into_iter().chain(lock))?)
     }
 
     pub(super) fn create(&self) -> Result<(), DataError> {
         let spool = self.spool();
-        let failed = |operation, path: &Path| {
-            let path = path.to_owned();
-            move |source| DataError::File { operation, path, source }
-        };
-        create_dir(&self.0, 0o777).map_err(failed("create the data directory", &self.0))?;
+        create_dir(&self.0, 0o777).during("create the data directory", &self.0)?;
         // Mail is private, so its files are closed to other users. The directory stays open to them: it may
         // hold a socket for a mail server.
-        create_dir(&spool, 0o700).map_err(failed("create", &spool))?;
+        create_dir(&spool, 0o700).during("create", &spool)?;
         let database = self.database();
         // Only a new one is opened: closing a file drops the locks that SQLite has on it.
         match File::options().create_new(true).write(true).mode(0o600).open(&database) {
-            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(failed("create", &database)(why)),
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
+                Err(FileError::new("create", &database, why).into())
+            }
             _ => Ok(()),
         }
     }
@@ -131,8 +134,7 @@ impl DataDir {
     /// What an earlier start made, and died before it was synced.
     pub(super) fn sync(&self) -> Result<(), DataError> {
         for dir in [self.path(), parent(self.path())] {
-            let synced = File::open(dir).and_then(|dir| dir.sync_all());
-            synced.map_err(|source| DataError::File { operation: "sync", path: dir.to_owned(), source })?;
+            File::open(dir).and_then(|dir| dir.sync_all()).during("sync", dir)?;
         }
         Ok(())
     }
@@ -159,17 +161,13 @@ fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
 
 /// Removes spool files that no row names: what was arriving when the last gate ended.
 pub(super) fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), DataError> {
-    let failed = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| DataError::File { operation, path, source }
-    };
-    let asked = |source| DataError::Database { operation: "look for spool files", source };
+    let asked = DataError::database("look for spool files");
     let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(asked)?;
-    for file in fs::read_dir(spool).map_err(failed("read", spool))? {
-        let path = file.map_err(failed("read", spool))?.path();
+    for file in fs::read_dir(spool).during("read", spool)? {
+        let path = file.during("read", spool)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if !named.exists([&*name]).map_err(asked)? {
-            fs::remove_file(&path).map_err(failed("remove", &path))?;
+            fs::remove_file(&path).during("remove", &path)?;
         }
     }
     Ok(())

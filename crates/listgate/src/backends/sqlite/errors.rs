@@ -1,5 +1,6 @@
 //! What SQLite's errors mean.
 
+use crate::backends::sqlite_error::SqliteError;
 use crate::model::{StoreError, StoreErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
@@ -11,7 +12,7 @@ pub(super) fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> Sto
             Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
             _ => StoreErrorKind::Database,
         };
-        StoreError::database(kind, operation, source)
+        StoreError::database(kind, operation, SqliteError::from(source))
     }
 }
 

@@ -4,6 +4,7 @@
 use super::connection::{self, MIGRATIONS};
 use super::data_dir::{DataDir, DataError};
 use super::queues::parsed;
+use crate::file_error::During;
 use crate::model::{EntryId, Name, time_at};
 use rusqlite::{Connection, ErrorCode, Row, params};
 use std::collections::BTreeMap;
@@ -183,20 +184,20 @@ impl Health {
     /// Compares rows with files. A file that no row names is no orphan while a message may be arriving
     /// in it: since `arriving`.
     pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, DataError> {
-        let asked = |source| DataError::Database { operation: "look for spool files", source };
-        let failed = |source| DataError::File { operation: "look at", path: spool.to_owned(), source };
+        let asked = DataError::database("look for spool files");
+        let look = "look at";
         let mut health = SpoolHealth::default();
         self.lost(spool, &mut health).map_err(asked)?;
         let sql =
             "SELECT 1 FROM delivery WHERE spool = ?1 UNION ALL SELECT 1 FROM discarded WHERE spool = ?1";
         let mut named = self.connection.prepare(sql).map_err(asked)?;
-        for file in fs::read_dir(spool).map_err(failed)? {
-            let file = file.map_err(failed)?;
+        for file in fs::read_dir(spool).during(look, spool)? {
+            let file = file.during(look, spool)?;
             let metadata = match file.metadata() {
                 Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
-                metadata => metadata.map_err(failed)?,
+                metadata => metadata.during(look, spool)?,
             };
-            let written = metadata.modified().map_err(failed)?;
+            let written = metadata.modified().during(look, spool)?;
             if arriving.is_none_or(|arriving| written < arriving)
                 && !named.exists([file.file_name().to_string_lossy()]).map_err(asked)?
             {

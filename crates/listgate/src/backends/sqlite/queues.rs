@@ -3,6 +3,7 @@
 use super::connection::write;
 use super::errors::failed;
 use crate::backends::browse::{EachEntry, Wanted};
+use crate::file_error::During;
 use crate::limits;
 use crate::model::QueueNow;
 use crate::model::{
@@ -227,8 +228,7 @@ pub(super) fn read(
         Some((None, body)) => Ok(Some(body.unwrap_or_default())),
         Some((Some(name), _)) => {
             let path = spool.join(name);
-            let octets = read_file(&path, offset, length);
-            octets.map(Some).map_err(|source| StoreError::file("read", &path, source))
+            Ok(Some(read_file(&path, offset, length).during("read", &path)?))
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::look::{CommandError, is_misconfigured};
 use super::reaper::Reaper;
+use crate::error_chain::Chain;
+use crate::file_error::During;
 use crate::limits;
 use crate::model::{Entry, Lease, Step, Verdict, rfc3339};
 use crate::work::body::Body;
@@ -55,7 +57,7 @@ impl Processor for Handler {
     async fn process(&self, lease: &Lease, body: Body, stopped: oneshot::Receiver<()>) -> Outcome {
         let message = match as_file(body, lease.entry.size).await {
             Ok(message) => message,
-            Err(why) => return Outcome::Failed { why: why.to_string() },
+            Err(why) => return Outcome::Failed { why: Chain(&why).to_string() },
         };
         match self.run(&lease.entry, message, stopped).await {
             Ok(report) => report.outcome(lease, self.timeout),
@@ -63,7 +65,7 @@ impl Processor for Handler {
                 let command = self.command.first().map(|name| name.to_string_lossy().into_owned());
                 Outcome::Broken(CommandError::NotRun { command: command.unwrap_or_default(), source }.into())
             }
-            Err(why) => Outcome::Failed { why: format!("cannot run it: {why}") },
+            Err(why) => Outcome::Failed { why: format!("cannot run it: {}", Chain(&why)) },
         }
     }
 }
@@ -169,8 +171,8 @@ fn temporary_file() -> io::Result<File> {
     let dir = env::temp_dir();
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::open(&dir, flags, Mode::RUSR | Mode::WUSR);
-    file.map(File::from)
-        .map_err(|why| io::Error::new(why.kind(), format!("a temporary file in {}: {why}", dir.display())))
+    let file = file.map_err(io::Error::from).during("create a temporary file in", &dir);
+    file.map(File::from).map_err(io::Error::other)
 }
 
 /// A command and its children, as far as they stay in its process group.

@@ -19,7 +19,7 @@ pub(super) enum CommandError {
     NotExecutable(String),
     #[error("{0} is a directory: give the path of a command")]
     Directory(String),
-    #[error("cannot run {command}: {source} ({}); its entry waits again", fix(source))]
+    #[error("cannot run {command}; its entry waits again ({})", fix(source))]
     NotRun { command: String, source: io::Error },
 }
 

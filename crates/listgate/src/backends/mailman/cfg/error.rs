@@ -1,13 +1,13 @@
 //! Why a site's configuration cannot be used.
 
-use std::io;
+use crate::file_error::FileError;
 use std::path::PathBuf;
 
 /// Why a site's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CfgError {
-    #[error("cannot read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{}, line {line}: {why}; Mailman does not start with such a line", path.display())]
     Syntax { path: PathBuf, line: usize, why: &'static str },
     #[error("{}: {why}", path.display())]

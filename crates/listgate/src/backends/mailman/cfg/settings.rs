@@ -4,6 +4,7 @@ use super::error::CfgError;
 use super::expand::absolute;
 use super::surroundings::text;
 use super::syntax::{File, Options};
+use crate::file_error::During;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -125,7 +126,7 @@ fn update(section: &mut Section, path: &Rc<Path>, options: Options) {
 }
 
 fn parse(path: &Path) -> Result<File, CfgError> {
-    let text = fs::read_to_string(path).map_err(|source| CfgError::Read { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).during("read", path)?;
     File::parse(&text).map_err(|refused| CfgError::Syntax {
         path: path.to_owned(),
         line: refused.line,

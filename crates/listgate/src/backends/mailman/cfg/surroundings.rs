@@ -2,6 +2,7 @@
 
 use super::error::CfgError;
 use super::expand::absolute;
+use crate::file_error::During;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// Of this process.
     pub(super) fn now() -> Result<Self, CfgError> {
-        let cwd = env::current_dir().map_err(|source| CfgError::Read { path: PathBuf::from("."), source })?;
+        let cwd = env::current_dir().during("read", Path::new("."))?;
         Ok(Self {
             cwd: text(&cwd)?,
             home: env::var_os("HOME"),
@@ -33,7 +34,7 @@ impl Surroundings {
         let told = self.config_file.as_deref().filter(|file| !file.is_empty()).map(Path::new);
         if let Some(path) = given.or(told) {
             let real = Path::new(&self.cwd).join(path).canonicalize();
-            return real.map(Some).map_err(|source| CfgError::Read { path: path.to_owned(), source });
+            return Ok(Some(real.during("read", path)?));
         }
         let home = self.home.as_ref().map(|home| Path::new(home).join(".mailman.cfg"));
         // Mailman goes on to ../etc beside its own program, which we do not know.

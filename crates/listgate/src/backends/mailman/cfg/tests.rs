@@ -280,5 +280,5 @@ fn a_file_that_was_named_has_to_be_there() {
     let dir = tempfile::tempdir().unwrap();
     let mut case = Case::found(dir.path());
     case.around.config_file = Some("nowhere.cfg".into());
-    assert!(matches!(case.read(), Err(CfgError::Read { path, .. }) if path.ends_with("nowhere.cfg")));
+    assert!(matches!(case.read(), Err(CfgError::File(why)) if why.path.ends_with("nowhere.cfg")));
 }

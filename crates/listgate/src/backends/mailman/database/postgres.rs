@@ -1,10 +1,9 @@
 //! Mailman's PostgreSQL database: one connection, over which questions follow each other without
 //! waiting for answers.
 
-use super::answer::{Found, Why};
+use super::answer::{Found, NoAnswer};
 use crate::limits;
 use crate::model::Names;
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -37,7 +36,7 @@ enum Link {
     None,
     Up(Arc<Session>),
     /// An attempt failed at that time.
-    Down(Instant, Arc<str>),
+    Down(Instant, NoAnswer),
 }
 
 /// A connection and what was prepared on it.
@@ -51,8 +50,8 @@ struct Session {
 }
 
 impl Postgres {
-    pub(super) fn open(url: &str) -> Result<Self, Why> {
-        let mut config: Config = url.parse().map_err(told)?;
+    pub(super) fn open(url: &str) -> Result<Self, tokio_postgres::Error> {
+        let mut config: Config = url.parse()?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             // Where libpq looks on Debian and Red Hat, and so Mailman.
             config.host_path("/var/run/postgresql");
@@ -63,25 +62,25 @@ impl Postgres {
         Ok(Self { config, link: Mutex::new(Link::None) })
     }
 
-    pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, Why> {
+    pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, NoAnswer> {
         let rows = self.ask(|it| &it.find, &[&names.whole, &names.base, &names.domain]).await?;
         let read = |row: &Row| Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?]);
         rows.first().map(read).transpose()
     }
 
-    pub(super) async fn serves(&self, domain: &str) -> Result<bool, Why> {
+    pub(super) async fn serves(&self, domain: &str) -> Result<bool, NoAnswer> {
         Ok(!self.ask(|it| &it.serves, &[&domain]).await?.is_empty())
     }
 
-    pub(super) async fn domains(&self) -> Result<Vec<String>, Why> {
+    pub(super) async fn domains(&self) -> Result<Vec<String>, NoAnswer> {
         let rows = self.ask(|it| &it.domains, &[]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    pub(super) async fn count_lists(&self) -> Result<u64, Why> {
+    pub(super) async fn count_lists(&self) -> Result<u64, NoAnswer> {
         let rows = self.ask(|it| &it.count, &[]).await?;
-        let count: i64 = rows.first().ok_or("it counted nothing")?.try_get(0)?;
-        Ok(u64::try_from(count)?)
+        let count: i64 = rows.first().ok_or(NoAnswer::NoCount)?.try_get(0)?;
+        u64::try_from(count).map_err(|_| NoAnswer::NoCount)
     }
 
     /// After an error or a silence the connection is given up, and the next question makes another. What
@@ -90,14 +89,14 @@ impl Postgres {
         &self,
         statement: impl Fn(&Session) -> &Statement,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Why> {
+    ) -> Result<Vec<Row>, NoAnswer> {
         let session = self.session().await?;
         let asked = session.client.query(statement(&session), params);
         // The server itself gives a statement up sooner; this is for one that has vanished.
-        let why: Why = match time::timeout(2 * limits::SOURCE_PATIENCE, asked).await {
+        let why = match time::timeout(2 * limits::SOURCE_PATIENCE, asked).await {
             Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(why)) => told(why),
-            Err(_) => "the server does not answer".into(),
+            Ok(Err(why)) => why.into(),
+            Err(_) => NoAnswer::Silent,
         };
         session.connection.abort();
         let mut link = self.link.lock().await;
@@ -109,23 +108,23 @@ impl Postgres {
 
     /// The connection, made by whoever comes first. Those who came while the attempt was made share it,
     /// and its failure too.
-    async fn session(&self) -> Result<Arc<Session>, Why> {
+    async fn session(&self) -> Result<Arc<Session>, NoAnswer> {
         let arrived = Instant::now();
         let mut link = self.link.lock().await;
         match &*link {
             Link::Up(session) if !session.client.is_closed() => return Ok(Arc::clone(session)),
-            Link::Down(at, why) if *at >= arrived => return Err((**why).into()),
+            Link::Down(at, why) if *at >= arrived => return Err(why.clone()),
             _ => {}
         }
         let made = time::timeout(2 * limits::SOURCE_PATIENCE, Session::begin(&self.config)).await;
-        match made.unwrap_or_else(|_| Err("the server does not answer".into())) {
+        match made.unwrap_or(Err(NoAnswer::Silent)) {
             Ok(session) => {
                 let session = Arc::new(session);
                 *link = Link::Up(Arc::clone(&session));
                 Ok(session)
             }
             Err(why) => {
-                *link = Link::Down(Instant::now(), why.to_string().into());
+                *link = Link::Down(Instant::now(), why.clone());
                 Err(why)
             }
         }
@@ -133,18 +132,18 @@ impl Postgres {
 }
 
 impl Session {
-    async fn begin(config: &Config) -> Result<Self, Why> {
-        let (client, connection) = config.connect(NoTls).await.map_err(told)?;
+    async fn begin(config: &Config) -> Result<Self, NoAnswer> {
+        let (client, connection) = config.connect(NoTls).await?;
         // It ends when the client is dropped; what it fails with, the questions fail with.
         let connection = tokio::spawn(connection).abort_handle();
         let patience = limits::SOURCE_PATIENCE.as_millis();
         let settings =
             format!("SET default_transaction_read_only = on; SET statement_timeout = '{patience}ms'");
-        client.batch_execute(&settings).await.map_err(told)?;
-        let standby = client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(told)?;
+        client.batch_execute(&settings).await?;
+        let standby = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         if standby.try_get(0)? {
             // Its no could be older than the question.
-            return Err("the server is in recovery, a copy of another".into());
+            return Err(NoAnswer::Standby);
         }
         let prepared = tokio::try_join!(
             client.prepare(FIND),
@@ -152,20 +151,9 @@ impl Session {
             client.prepare(DOMAINS),
             client.prepare(COUNT)
         );
-        let (find, serves, domains, count) = prepared.map_err(told)?;
+        let (find, serves, domains, count) = prepared?;
         Ok(Self { client, connection, find, serves, domains, count })
     }
-}
-
-/// With its causes, which the library leaves out of its own words.
-fn told(why: tokio_postgres::Error) -> Why {
-    let mut text = why.to_string();
-    let mut cause = why.source();
-    while let Some(why) = cause {
-        text = format!("{text}: {why}");
-        cause = why.source();
-    }
-    text.into()
 }
 
 #[cfg(test)]
@@ -173,6 +161,7 @@ mod tests {
     use super::super::tests::{TABLES, finds_as_mailman_does, names};
     use super::super::{Database, Source};
     use super::*;
+    use crate::error_chain::Chain;
     use crate::model::StoreError;
     use std::fs;
     use std::os::unix::{fs::chown, process::CommandExt};
@@ -334,10 +323,10 @@ mod tests {
         mailman.batch_execute("BEGIN; LOCK TABLE mailinglist IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let began = Instant::now();
         let (one, other) = tokio::join!(has(&source, "test"), has(&source, "other"));
-        let why = one.unwrap_err().to_string();
+        let why = Chain(&one.unwrap_err()).to_string();
         assert!(why.contains("statement timeout") && other.is_err(), "{why}");
         assert!(began.elapsed() < 2 * limits::SOURCE_PATIENCE, "{:?}", began.elapsed());
-        let anew = has(&source, "test").await.unwrap_err().to_string();
+        let anew = Chain(&has(&source, "test").await.unwrap_err()).to_string();
         assert!(anew.contains("statement timeout"), "{anew}");
         mailman.batch_execute("COMMIT").await.unwrap();
         assert!(has(&source, "test").await.unwrap());
@@ -352,7 +341,7 @@ mod tests {
         server.stop();
         fs::write(server.data().join("standby.signal"), "").unwrap();
         server.run().await;
-        let why = has(&source, "test").await.unwrap_err().to_string();
+        let why = Chain(&has(&source, "test").await.unwrap_err()).to_string();
         assert!(why.contains("in recovery"), "{why}");
         server.stop();
         fs::remove_file(server.data().join("standby.signal")).unwrap();
@@ -366,21 +355,22 @@ mod tests {
         let source = open(&format!("postgresql://mailman:secret@{}/mailman", listener.local_addr().unwrap()));
         let began = Instant::now();
         let (one, other) = tokio::join!(has(&source, "test"), has(&source, "other"));
-        let why = one.unwrap_err().to_string();
+        let why = Chain(&one.unwrap_err()).to_string();
         assert!(other.is_err() && why.contains("does not answer") && !why.contains("secret"), "{why}");
         assert!(began.elapsed() < 3 * limits::SOURCE_PATIENCE);
         listener.accept().await.unwrap();
         let another = time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(another.is_err(), "one attempt for both");
         drop(listener);
-        let why = has(&source, "test").await.unwrap_err().to_string();
+        let why = Chain(&has(&source, "test").await.unwrap_err()).to_string();
         assert!(why.contains("refused"), "{why}");
     }
 
     #[test]
     fn a_url_that_nobody_can_use_is_told_at_the_start() {
         for url in ["postgresql://host:port/mailman", "postgresql://host/mailman?unheard=of", "mailman"] {
-            let refused = Source::open(&Database::Postgres(url.to_owned())).err().unwrap().to_string();
+            let refused = Source::open(&Database::Postgres(url.to_owned())).err().unwrap();
+            let refused = Chain(&refused).to_string();
             assert!(refused.starts_with("cannot use the URL"), "{refused}");
         }
     }

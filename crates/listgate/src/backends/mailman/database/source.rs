@@ -1,6 +1,6 @@
 //! Mailman's tables of lists and domains, in whichever database.
 
-use super::answer::Why;
+use super::answer::NoAnswer;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use crate::model::{List, ListAddress, ListState, Names, StoreError, StoreErrorKind};
@@ -27,10 +27,10 @@ impl fmt::Debug for Database {
 /// Why a database can never be asked, whatever becomes of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("cannot use the URL of Mailman's PostgreSQL database: {0}")]
-    Url(Why),
-    #[error("cannot start the thread that asks Mailman's database: {0}")]
-    Thread(io::Error),
+    #[error("cannot use the URL of Mailman's PostgreSQL database")]
+    Url(#[source] tokio_postgres::Error),
+    #[error("cannot start the thread that asks Mailman's database")]
+    Thread(#[source] io::Error),
 }
 
 const FIND: &str = "look up the list in Mailman's database";
@@ -99,6 +99,6 @@ impl Source {
     }
 }
 
-fn away(operation: &'static str) -> impl Fn(Why) -> StoreError {
+fn away(operation: &'static str) -> impl Fn(NoAnswer) -> StoreError {
     move |why| StoreError::database(StoreErrorKind::Database, operation, why)
 }

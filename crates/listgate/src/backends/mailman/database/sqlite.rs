@@ -1,7 +1,8 @@
 //! Mailman's SQLite file. Its journal is of the kind in which a reader holds up a writer's commit, and
 //! a writer a reader: a question is one short statement, and the thread that asks has nothing else to do.
 
-use super::answer::{Found, Why};
+use super::answer::{Found, NoAnswer};
+use crate::file_error::During;
 use crate::file_id::FileId;
 use crate::limits;
 use crate::model::Names;
@@ -47,7 +48,7 @@ impl Sqlite {
         Ok(Self { questions })
     }
 
-    pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, Why> {
+    pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, NoAnswer> {
         let names = names.clone();
         self.ask(move |connection| {
             let mut statement = connection.prepare_cached(FIND)?;
@@ -57,17 +58,17 @@ impl Sqlite {
         .await
     }
 
-    pub(super) async fn serves(&self, domain: &str) -> Result<bool, Why> {
+    pub(super) async fn serves(&self, domain: &str) -> Result<bool, NoAnswer> {
         let domain = domain.to_owned();
         self.ask(move |connection| connection.prepare_cached(SERVES)?.exists([domain])).await
     }
 
-    pub(super) async fn domains(&self) -> Result<Vec<String>, Why> {
+    pub(super) async fn domains(&self) -> Result<Vec<String>, NoAnswer> {
         self.ask(|connection| connection.prepare_cached(DOMAINS)?.query_map([], |row| row.get(0))?.collect())
             .await
     }
 
-    pub(super) async fn count_lists(&self) -> Result<u64, Why> {
+    pub(super) async fn count_lists(&self) -> Result<u64, NoAnswer> {
         self.ask(|connection| connection.query_row(COUNT, [], |row| row.get(0))).await
     }
 
@@ -75,7 +76,7 @@ impl Sqlite {
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Why> {
+    ) -> Result<T, NoAnswer> {
         let until = Instant::now() + limits::SOURCE_PATIENCE;
         let (answer, answered) = oneshot::channel();
         let question: Question = Box::new(move |reader| {
@@ -85,11 +86,11 @@ impl Sqlite {
             }
         });
         let asked = async {
-            self.questions.send(question).await.map_err(|_| "its thread has ended")?;
-            answered.await.map_err(|_| "its thread has ended")?
+            self.questions.send(question).await.map_err(|_| NoAnswer::Ended)?;
+            answered.await.map_err(|_| NoAnswer::Ended)?
         };
         // A file system that hangs keeps no promise about patience.
-        time::timeout(2 * limits::SOURCE_PATIENCE, asked).await.map_err(|_| "its file system hangs")?
+        time::timeout(2 * limits::SOURCE_PATIENCE, asked).await.map_err(|_| NoAnswer::Hangs)?
     }
 }
 
@@ -104,7 +105,7 @@ impl Reader {
         &mut self,
         until: Instant,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Why> {
+    ) -> Result<T, NoAnswer> {
         let answer = self.connection(until).and_then(|connection| question(connection).map_err(explain));
         if answer.is_err() {
             self.open = None;
@@ -113,8 +114,8 @@ impl Reader {
     }
 
     /// The connection to the file that has the name now: one that was restored from a backup is another.
-    fn connection(&mut self, until: Instant) -> Result<&Connection, Why> {
-        let id = FileId::of(&self.path).map_err(|why| format!("{}: {why}", self.path.display()))?;
+    fn connection(&mut self, until: Instant) -> Result<&Connection, NoAnswer> {
+        let id = FileId::of(&self.path).during("look at", &self.path)?;
         let mut connection = match self.open.take() {
             Some((opened, connection)) if opened == id => connection,
             _ => {
@@ -132,11 +133,9 @@ impl Reader {
 }
 
 /// SQLite's own words for a journal that it may not roll back would send an operator astray.
-fn explain(why: rusqlite::Error) -> Why {
+fn explain(why: rusqlite::Error) -> NoAnswer {
     match why.sqlite_error().map(|error| error.extended_code) {
-        Some(ffi::SQLITE_READONLY_ROLLBACK) => {
-            "a transaction was cut short, and is rolled back when Mailman next opens its database".into()
-        }
+        Some(ffi::SQLITE_READONLY_ROLLBACK) => NoAnswer::CutShort,
         _ => why.into(),
     }
 }
@@ -146,6 +145,7 @@ mod tests {
     use super::super::tests::{TABLES, finds_as_mailman_does, names};
     use super::super::{Database, Source};
     use super::*;
+    use crate::error_chain::Chain;
     use crate::model::StoreError;
     use std::cell::Cell;
     use std::fs;
@@ -225,7 +225,9 @@ mod tests {
         };
         let (first, second, third) =
             tokio::select! { answers = many => answers, () = others => unreachable!() };
-        assert!(first.unwrap_err().to_string().contains("locked") && second.is_err() && third.is_err());
+        assert!(
+            Chain(&first.unwrap_err()).to_string().contains("locked") && second.is_err() && third.is_err()
+        );
         assert!(began.elapsed() < limits::SOURCE_PATIENCE + Duration::from_millis(500));
         assert!(ticks.get() > 40, "{} ticks", ticks.get());
         mailman.execute_batch("COMMIT").unwrap();
@@ -275,7 +277,7 @@ mod tests {
         fs::copy(dir.path().join("alive.db-journal"), &journal).unwrap();
         fs::copy(&alive, &site.path).unwrap();
         let octets = (fs::read(&site.path).unwrap(), fs::read(&journal).unwrap());
-        let why = has(&site.source, "gone").await.unwrap_err().to_string();
+        let why = Chain(&has(&site.source, "gone").await.unwrap_err()).to_string();
         assert!(why.contains("rolled back when Mailman"), "{why}");
         assert_eq!(
             octets,

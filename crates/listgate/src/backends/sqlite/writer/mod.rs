@@ -36,6 +36,8 @@ use crate::backends::sqlite::seen::{Known, Seen};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Stored, StoredDelivery, Storing};
 use crate::backends::sqlite::work::{Batch, Put, Reply, Work, gather};
+use crate::error_chain::Chain;
+use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
@@ -46,6 +48,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use std::{fs, mem};
+
+/// What is done when the free space is looked at.
+const ASK_SPACE: &str = "ask for the free space of";
 
 /// What the writer shares with the gate's other thread.
 pub(super) struct Watched {
@@ -212,14 +217,13 @@ impl Writer {
 
     /// How far the log may grow; `None` where there is ample space, and nobody looks closer.
     fn room(&self) -> Result<Option<LogRoom>, StoreError> {
-        let failed_file = |source| StoreError::file("ask for the free space of", self.data.path(), source);
         let in_log = self.wal_pages.load(Ordering::Relaxed).into();
-        let free = self.data.space(0).map_err(failed_file)?.free;
+        let free = self.data.space(0).during(ASK_SPACE, self.data.path())?.free;
         if free > limits::AMPLE_SPACE + in_log * PAGE_SIZE {
             return Ok(None);
         }
         let pages = Pages { all: self.count("page_count")?, in_log };
-        log_room(&self.data, pages, free).map(Some).map_err(failed_file)
+        Ok(Some(log_room(&self.data, pages, free).during(ASK_SPACE, self.data.path())?))
     }
 
     fn has_room(&self, puts: &[Put]) -> Result<bool, StoreError> {
@@ -319,7 +323,7 @@ impl Writer {
             self.condemned.set(why);
             return;
         }
-        tracing::error!("{why}; {what_next}");
+        tracing::error!("{}; {what_next}", Chain(why));
         // An error may or may not have ended the transaction already.
         if !self.connection.is_autocommit()
             && let Err(source) = self.connection.execute_batch("ROLLBACK")
@@ -427,8 +431,8 @@ impl Writer {
         self.connection.execute_batch("COMMIT")?;
         for name in names {
             let path = self.data.spool().join(name);
-            if let Err(why) = fs::remove_file(&path) {
-                tracing::warn!("cannot remove {}: {why}; the next start will", path.display());
+            if let Err(why) = fs::remove_file(&path).during("remove", &path) {
+                tracing::warn!("{}; the next start will", Chain(&why));
             }
         }
         Ok(())

@@ -130,7 +130,7 @@ fn stepped(reply: &Result<Reply, StoreError>) -> &[Result<Stepped, NotStepped>] 
     match reply {
         Ok(Reply::Stepped(stepped)) => stepped,
         Ok(_) => panic!("the reply does not answer steps"),
-        Err(why) => panic!("{why}"),
+        Err(why) => panic!("{}", Chain(why)),
     }
 }
 
