@@ -25,7 +25,9 @@
 use crate::backends::sqlite::{Consumer, DataDir};
 use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
 use crate::limits;
-pub use crate::model::{Clock, Entry, EntryId, Id, Lease, Msgdata, Name, Stale, State, Verdict};
+pub use crate::model::{
+    Clock, Entry, EntryId, Id, IdError, Lease, Msgdata, Name, NameError, Stale, State, Verdict,
+};
 use crate::model::{LeaseId, MessageId, NotStepped, Step, StoreError};
 use std::io;
 use std::path::Path;

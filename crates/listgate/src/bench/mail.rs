@@ -2,7 +2,7 @@
 
 use crate::limits;
 use bytesize::ByteSize;
-use listgate_lmtp::{ForwardPath, ReversePath, encode_message};
+use listgate_lmtp::{ForwardPath, InvalidAddress, ReversePath, encode_message};
 use std::borrow::Cow;
 use std::io::Write;
 use std::str::FromStr;
@@ -15,33 +15,54 @@ pub(crate) const HEAD: usize = 63;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sizes(Vec<(u64, usize)>);
 
+/// Why a text does not give the sizes of messages.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SizesError {
+    #[error("write a size such as 4KiB")]
+    NotASize,
+    #[error("a message has {least} octets to 1 GiB", least = limits::BENCH_MESSAGE.start())]
+    OutOfRange,
+    #[error("write a size with its share, such as 95%:4KiB")]
+    NotAShare,
+    #[error("write a share from 1% to 100%")]
+    Percent,
+    #[error("the shares add up to {0} %, not to 100 %")]
+    Sum(u64),
+    /// One of several shares is wrong.
+    #[error("{share:?}")]
+    Share { share: String, source: Box<SizesError> },
+}
+
 impl FromStr for Sizes {
-    type Err = String;
+    type Err = SizesError;
 
     /// `4KiB`, or `95%:4KiB,5%:1MiB`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let size = |text: &str| {
-            let size = text.parse::<ByteSize>().map_err(|_| format!("{text:?} is no size: write 4KiB"))?;
-            let octets = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
-            if limits::BENCH_MESSAGE.contains(&octets) {
-                return Ok(octets);
-            }
-            let least = limits::BENCH_MESSAGE.start();
-            Err(format!("a message has {least} octets to 1 GiB, not {text}"))
-        };
+    fn from_str(text: &str) -> Result<Self, SizesError> {
         if !text.contains('%') {
             return Ok(Self(vec![(100, size(text)?)]));
         }
-        let share = |part: &str| match part.split_once("%:") {
-            Some((percent, octets)) => match percent.parse() {
-                Ok(percent @ 1..=100) => Ok((percent, size(octets)?)),
-                _ => Err(format!("{percent:?} is no share: write 1 to 100")),
-            },
-            None => Err(format!("{part:?} is no share of a size: write 95%:4KiB,5%:1MiB")),
+        let named = |text: &str| {
+            share(text).map_err(|why| SizesError::Share { share: text.to_owned(), source: why.into() })
         };
-        let shares = text.split(',').map(share).collect::<Result<Vec<_>, String>>()?;
+        let shares = text.split(',').map(named).collect::<Result<Vec<_>, _>>()?;
         let sum: u64 = shares.iter().map(|(percent, _)| percent).sum();
-        if sum == 100 { Ok(Self(shares)) } else { Err(format!("the shares add up to {sum} %, not to 100 %")) }
+        if sum == 100 { Ok(Self(shares)) } else { Err(SizesError::Sum(sum)) }
+    }
+}
+
+/// `4KiB`
+fn size(text: &str) -> Result<usize, SizesError> {
+    let size: ByteSize = text.parse().map_err(|_| SizesError::NotASize)?;
+    let octets = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+    if limits::BENCH_MESSAGE.contains(&octets) { Ok(octets) } else { Err(SizesError::OutOfRange) }
+}
+
+/// `95%:4KiB`
+fn share(text: &str) -> Result<(u64, usize), SizesError> {
+    let (percent, octets) = text.split_once("%:").ok_or(SizesError::NotAShare)?;
+    match percent.parse() {
+        Ok(percent @ 1..=100) => Ok((percent, size(octets)?)),
+        _ => Err(SizesError::Percent),
     }
 }
 
@@ -54,17 +75,28 @@ pub(crate) enum Recipients {
     Numbered { pattern: String, each: u64, numbers: u64 },
 }
 
+/// Why addresses and numbers do not make recipients.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecipientsError {
+    #[error("{each} recipients of a message want at least {each} numbers")]
+    TooFewNumbers { each: u64 },
+    #[error("several recipients from one --to want {{}} in it, for their numbers")]
+    NoPattern,
+    #[error("{address} is not an address such as mylist@example.com")]
+    Address { address: String, source: InvalidAddress },
+}
+
 impl Recipients {
     /// From addresses of which the only one may be a pattern: its `{}` stands for a number from 1.
     ///
     /// # Errors
-    /// What is no address, or does not fit the others, by name.
-    pub(crate) fn new(to: &[String], each: u64, numbers: Option<u64>) -> Result<Self, String> {
+    /// A text is not an address, or the number of recipients does not fit the addresses.
+    pub(crate) fn new(to: &[String], each: u64, numbers: Option<u64>) -> Result<Self, RecipientsError> {
         match to {
             [pattern] if pattern.contains("{}") => {
                 let numbers = numbers.unwrap_or(each);
                 if numbers < each {
-                    return Err(format!("{each} recipients of a message want at least {each} numbers"));
+                    return Err(RecipientsError::TooFewNumbers { each });
                 }
                 let first = (1..=each).map(|number| numbered(pattern, number)).collect::<Result<_, _>>()?;
                 if numbers == each {
@@ -72,9 +104,7 @@ impl Recipients {
                 }
                 Ok(Self::Numbered { pattern: pattern.clone(), each, numbers })
             }
-            _ if each > 1 || numbers.is_some() => {
-                Err("several recipients from one --to want {} in it, for their numbers".to_owned())
-            }
+            _ if each > 1 || numbers.is_some() => Err(RecipientsError::NoPattern),
             _ => to.iter().map(|address| recipient(address)).collect::<Result<_, _>>().map(Self::Fixed),
         }
     }
@@ -92,13 +122,14 @@ impl Recipients {
     }
 }
 
-fn numbered(pattern: &str, number: u64) -> Result<ForwardPath, String> {
+fn numbered(pattern: &str, number: u64) -> Result<ForwardPath, RecipientsError> {
     recipient(&pattern.replace("{}", &number.to_string()))
 }
 
-fn recipient(text: &str) -> Result<ForwardPath, String> {
-    let mailbox = text.parse().map_err(|why| format!("{text}: {why}; write mylist@example.com"))?;
-    Ok(ForwardPath::Mailbox(mailbox))
+fn recipient(text: &str) -> Result<ForwardPath, RecipientsError> {
+    let mailbox = text.parse();
+    let named = |source| RecipientsError::Address { address: text.to_owned(), source };
+    mailbox.map(ForwardPath::Mailbox).map_err(named)
 }
 
 /// One size, encoded once.
@@ -176,6 +207,7 @@ fn rest(from: &ReversePath, size: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_chain::Chain;
 
     fn mail(sizes: &str) -> Mail {
         let to = Recipients::new(&["list@example.com".to_owned()], 1, None).unwrap();
@@ -207,16 +239,17 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_are_none_are_told() {
+    fn a_text_that_does_not_give_sizes_is_refused_with_the_share_that_is_wrong() {
         for (text, says) in [
-            ("many", "\"many\" is no size"),
-            ("100B", "256 octets"),
-            ("95%:4KiB", "add up to 95 %"),
-            ("95%:4KiB,1MiB", "\"1MiB\" is no share"),
-            ("0%:4KiB,100%:1MiB", "\"0\" is no share"),
+            ("many", "write a size such as 4KiB"),
+            ("100B", "a message has 256 octets to 1 GiB"),
+            ("95%:4KiB", "the shares add up to 95 %, not to 100 %"),
+            ("95%:4KiB,1MiB", "\"1MiB\": write a size with its share, such as 95%:4KiB"),
+            ("95%:4KiB,5%:many", "\"5%:many\": write a size such as 4KiB"),
+            ("0%:4KiB,100%:1MiB", "\"0%:4KiB\": write a share from 1% to 100%"),
         ] {
             let why = text.parse::<Sizes>().unwrap_err();
-            assert!(why.contains(says), "{text}: {why}");
+            assert_eq!(Chain(&why).to_string(), says, "{text}");
         }
     }
 

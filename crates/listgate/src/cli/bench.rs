@@ -75,10 +75,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+fn rate(text: &str) -> Result<f64, &'static str> {
     match text.parse() {
         Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("write a number of messages per second, such as 500".to_owned()),
+        _ => Err("write a number of messages per second, such as 500"),
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             "{server} is not an address of this machine; --allow-remote sends all this mail there"
         )));
     }
-    let to = Recipients::new(&args.to, args.recipients, args.numbers).map_err(CliError::Other)?;
+    let to = Recipients::new(&args.to, args.recipients, args.numbers)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let plan = Plan {
         server,

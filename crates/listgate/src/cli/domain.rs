@@ -32,11 +32,11 @@ pub(super) enum Action {
     },
 }
 
-fn domain_name(text: &str) -> Result<String, String> {
+fn domain_name(text: &str) -> Result<String, &'static str> {
     if listgate_lmtp::is_domain_name(text) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("not a domain name such as example.com".to_owned())
+        Err("write a domain name such as example.com")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::backends::sqlite::backup::BackupError;
 use crate::bench::BenchError;
+use crate::bench::mail::RecipientsError;
 use crate::config::ConfigError;
 use crate::model::{ChangeError, EntryError, StoreError};
 use crate::operations::OperationError;
@@ -32,6 +33,8 @@ pub(super) enum CliError {
     Work(#[from] WorkError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Recipients(#[from] RecipientsError),
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
     #[error("{0}")]

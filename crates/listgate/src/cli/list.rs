@@ -140,16 +140,25 @@ fn ls(out: &mut impl Write, lists: &[List], json: bool) -> io::Result<()> {
 #[derive(Clone, Copy)]
 pub(super) struct SizeLimit(Option<u64>);
 
-impl FromStr for SizeLimit {
-    type Err = String;
+/// Why a text is not a limit of a list.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SizeLimitError {
+    #[error("write a size such as 500KiB, or none")]
+    NotASize,
+    #[error("a list of that limit would take no mail: `listgate list close` says so")]
+    Nothing,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for SizeLimit {
+    type Err = SizeLimitError;
+
+    fn from_str(text: &str) -> Result<Self, SizeLimitError> {
         if text == "none" {
             return Ok(Self(None));
         }
-        let size: ByteSize = text.parse().map_err(|_| "write a size such as 500KiB, or none".to_owned())?;
+        let size: ByteSize = text.parse().map_err(|_| SizeLimitError::NotASize)?;
         if size.as_u64() == 0 {
-            return Err("a list of that limit would take no mail: `listgate list close` says so".to_owned());
+            return Err(SizeLimitError::Nothing);
         }
         Ok(Self(Some(size.as_u64())))
     }

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::site::Site;
 use crate::net::{ListenAddress, connect};
-use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, Mailbox, ReversePath};
+use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, InvalidAddress, Mailbox, ReversePath};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -30,23 +30,30 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 }
 
-/// What follows --to is one more recipient.
-const FILE_AS_RECIPIENT: &str = "that is a file: write it before --to";
+/// A text is not an address.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAnAddress {
+    #[error("write an address such as user@example.com")]
+    Invalid(#[from] InvalidAddress),
+    /// What follows --to is one more recipient.
+    #[error("that is a file: write it before --to")]
+    File,
+}
 
-fn recipient(text: &str) -> Result<ForwardPath, String> {
+fn recipient(text: &str) -> Result<ForwardPath, NotAnAddress> {
     if text.eq_ignore_ascii_case("postmaster") {
         return Ok(ForwardPath::Postmaster);
     }
     let mailbox = mailbox(text).map(ForwardPath::Mailbox);
-    mailbox.map_err(|why| if Path::new(text).is_file() { FILE_AS_RECIPIENT.to_owned() } else { why })
+    mailbox.map_err(|why| if Path::new(text).is_file() { NotAnAddress::File } else { why })
 }
 
-pub(super) fn sender(text: &str) -> Result<ReversePath, String> {
+pub(super) fn sender(text: &str) -> Result<ReversePath, NotAnAddress> {
     if matches!(text, "" | "<>") { Ok(ReversePath::Null) } else { mailbox(text).map(ReversePath::Mailbox) }
 }
 
-fn mailbox(text: &str) -> Result<Mailbox, String> {
-    without_brackets(text).parse().map_err(|why| format!("{why}; write user@example.com"))
+fn mailbox(text: &str) -> Result<Mailbox, NotAnAddress> {
+    Ok(without_brackets(text).parse()?)
 }
 
 /// An address as it stands in a header or a log.

@@ -30,8 +30,13 @@ pub(super) struct Args {
     log: LogFormat,
 }
 
-fn no_port(port: &str) -> Result<String, String> {
-    Err(format!("the port is part of the address: write `--listen 127.0.0.1:{port}`"))
+/// `--port` was given; with its value.
+#[derive(Debug, thiserror::Error)]
+#[error("the port is part of the address: write `--listen 127.0.0.1:{0}`")]
+struct NoPort(String);
+
+fn no_port(port: &str) -> Result<String, NoPort> {
+    Err(NoPort(port.to_owned()))
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {

@@ -56,9 +56,18 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|why| format!("{why}; such as 30s or 5m"))?;
-    if time < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(time) }
+/// Why a text is not a time for `listgate work`.
+#[derive(Debug, thiserror::Error)]
+enum TimeError {
+    #[error("write a time such as 30s or 5m")]
+    NotATime(#[from] humantime::DurationError),
+    #[error("write at least 1s")]
+    TooShort,
+}
+
+fn time(text: &str) -> Result<Duration, TimeError> {
+    let time = humantime::parse_duration(text)?;
+    if time < Duration::from_secs(1) { Err(TimeError::TooShort) } else { Ok(time) }
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {

@@ -23,15 +23,21 @@ impl fmt::Display for EntryId {
     }
 }
 
-impl FromStr for EntryId {
-    type Err = String;
+/// A text is not the name of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("write an id such as 3f2a-1; `listgate queue ls` lists them")]
+#[non_exhaustive]
+pub struct IdError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for EntryId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
         let parse = || {
             let (delivery, n) = text.split_once('-')?;
             Some(Self { delivery: i64::from_str_radix(delivery, 16).ok()?, n: n.parse().ok()? })
         };
-        parse().ok_or_else(|| format!("{text:?} is not an id such as 3f2a-1; `listgate queue ls` lists them"))
+        parse().ok_or(IdError)
     }
 }
 
@@ -54,9 +60,9 @@ impl fmt::Display for Id {
 }
 
 impl FromStr for Id {
-    type Err = String;
+    type Err = IdError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, IdError> {
         let is_name = |(time, digest): (&str, &str)| {
             time.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.')
                 && digest.bytes().all(|octet| octet.is_ascii_hexdigit())

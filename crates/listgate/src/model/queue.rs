@@ -33,12 +33,17 @@ impl fmt::Display for Name {
     }
 }
 
-impl FromStr for Name {
-    type Err = String;
+/// A text is not the name of a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the queues are in, command and bounces")]
+#[non_exhaustive]
+pub struct NameError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|name| name.as_str() == text);
-        known.ok_or_else(|| format!("there is no queue {text:?}: the queues are in, command and bounces"))
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or(NameError)
     }
 }
 
