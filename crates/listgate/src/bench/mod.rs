@@ -10,7 +10,7 @@ mod session;
 
 use crate::limits;
 use crate::net::ListenAddress;
-use listgate_lmtp::{ClientEvent, Closed};
+use listgate_lmtp::{ClientEvent, Closed, Reply};
 use mail::Mail;
 pub(crate) use pace::Until;
 use pace::{Due, Pace};
@@ -42,16 +42,27 @@ pub(crate) struct Plan {
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
-    #[error("cannot connect to {0}: {1}; is a server listening there?")]
-    Connect(ListenAddress, io::Error),
-    #[error("{0} ended a session before it took any mail{1}")]
-    Unwilling(ListenAddress, String),
+    #[error("{0} is not an address of this machine; --allow-remote sends all this mail there")]
+    Remote(ListenAddress),
+    #[error("cannot connect to {0} (is a server listening there?)")]
+    Connect(ListenAddress, #[source] io::Error),
+    #[error("{0} ended a session before it took any mail")]
+    Unwilling(ListenAddress, #[source] Option<Ending>),
     #[error("{0}: {1}")]
     NoLmtp(ListenAddress, Closed),
     #[error("{0} has not said anything for {time} s", time = limits::BENCH_SILENCE.as_secs())]
     Silent(ListenAddress),
-    #[error("waiting for replies: {0}")]
+    #[error("cannot wait for replies")]
     Wait(#[from] Errno),
+}
+
+/// How a session ended by itself, where the server did not just close it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ending {
+    #[error(transparent)]
+    Lost(#[from] io::Error),
+    #[error("{0}")]
+    Refused(Reply),
 }
 
 /// Between two looks at the clock for the progress.
@@ -213,7 +224,7 @@ impl Run<'_> {
         let Some(session) = &mut self.slots[index].session else { return Ok(()) };
         match session.flush(&self.plan.mail) {
             Ok(()) => Ok(()),
-            Err(why) => self.lost(index, &format!(": {why}")),
+            Err(why) => self.lost(index, Some(why.into())),
         }
     }
 
@@ -242,10 +253,10 @@ impl Run<'_> {
         loop {
             let Some(session) = &mut self.slots[index].session else { return Ok(()) };
             let read = match session.read(&mut self.buffer) {
-                Ok(Some(0)) => return self.lost(index, ""),
+                Ok(Some(0)) => return self.lost(index, None),
                 Ok(Some(len)) => len,
                 Ok(None) => return self.flush(index),
-                Err(why) => return self.lost(index, &format!(": {why}")),
+                Err(why) => return self.lost(index, Some(why.into())),
             };
             self.heard = Instant::now();
             let buffer = std::mem::take(&mut self.buffer);
@@ -280,7 +291,7 @@ impl Run<'_> {
                     if let Some(message) = message {
                         message.refused = true;
                     }
-                    return self.lost(index, &format!(": {reply}"));
+                    return self.lost(index, Some(Ending::Refused(reply)));
                 }
                 ClientEvent::Closed(why) => {
                     return Err(BenchError::NoLmtp(self.plan.server.clone(), why));
@@ -324,7 +335,7 @@ impl Run<'_> {
 
     /// A session has ended by itself. A server that is not willing at all is not asked forever, but once
     /// more: one that dies may take a connection after it has ended the others, and then refuses the next.
-    fn lost(&mut self, index: usize, why: &str) -> Result<(), BenchError> {
+    fn lost(&mut self, index: usize, why: Option<Ending>) -> Result<(), BenchError> {
         let slot = &mut self.slots[index];
         let Some(session) = slot.session.take() else { return Ok(()) };
         match slot.message.take() {
@@ -335,7 +346,7 @@ impl Run<'_> {
             // After QUIT some close without a word.
             None if !self.plan.reuse => {}
             None if session.messages == 0 && slot.fruitless => {
-                return Err(BenchError::Unwilling(self.plan.server.clone(), why.to_owned()));
+                return Err(BenchError::Unwilling(self.plan.server.clone(), why));
             }
             None => slot.fruitless = session.messages == 0,
         }

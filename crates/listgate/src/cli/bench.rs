@@ -4,7 +4,7 @@ use super::error::CliError;
 use super::send;
 use super::site::Site;
 use crate::bench::mail::{Mail, Recipients, Sizes};
-use crate::bench::{self, Plan, Until};
+use crate::bench::{self, BenchError, Plan, Until};
 use crate::net::ListenAddress;
 use indicatif::{ProgressBar, ProgressStyle};
 use listgate_lmtp::ReversePath;
@@ -85,9 +85,7 @@ fn rate(text: &str) -> Result<f64, &'static str> {
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let server = site.server(args.server)?;
     if !args.allow_remote && !bench::is_local(&server) {
-        return Err(CliError::Other(format!(
-            "{server} is not an address of this machine; --allow-remote sends all this mail there"
-        )));
+        return Err(BenchError::Remote(server).into());
     }
     let to = Recipients::new(&args.to, args.recipients, args.numbers)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -4,11 +4,15 @@ use crate::backends::sqlite::backup::BackupError;
 use crate::bench::BenchError;
 use crate::bench::mail::RecipientsError;
 use crate::config::ConfigError;
+use crate::file_error::FileError;
 use crate::model::{ChangeError, EntryError, StoreError};
+use crate::net::ListenAddress;
 use crate::operations::OperationError;
 use crate::serve::GateError;
 use crate::work::WorkError;
+use listgate_lmtp::Closed;
 use std::io;
+use tokio::task::JoinError;
 
 /// Why a command failed. Each text says what to do next where that is known.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +38,48 @@ pub(super) enum CliError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Mta(#[from] MtaError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error(transparent)]
     Recipients(#[from] RecipientsError),
-    #[error("cannot write the output: {0}")]
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("cannot wait for the gate to end")]
+    Wait(#[from] JoinError),
+    #[error("stopped at once")]
+    StoppedAtOnce,
+    #[error("cannot {operation}")]
+    System { operation: &'static str, source: io::Error },
+    #[error("cannot write the output")]
     Output(#[from] io::Error),
-    #[error("{0}")]
-    Other(String),
+}
+
+impl CliError {
+    /// The error of an operation that the system refused.
+    pub(super) fn system(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { operation, source }
+    }
+}
+
+/// Why `listgate mta` prints nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MtaError {
+    #[error("{key}: {address} is another port at each start: choose one")]
+    AnyPort { key: &'static str, address: ListenAddress },
+    #[error("server.listen names no address")]
+    NoAddress,
+    #[error("Exim asks for an address over TCP alone: add one such as 127.0.0.1:8024 to server.listen")]
+    NoTcp,
+}
+
+/// Why `listgate send` cannot send a message.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    #[error("no LMTP session with {server} (does `listgate serve` run there?)")]
+    Connection { server: ListenAddress, source: io::Error },
+    #[error("{server}: {why}")]
+    Ended { server: ListenAddress, why: Closed },
+    #[error("cannot read standard input")]
+    Input(#[source] io::Error),
 }

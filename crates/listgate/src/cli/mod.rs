@@ -115,7 +115,9 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),
-        Command::Reaper => reap().map(|()| ExitCode::SUCCESS).map_err(CliError::from),
+        Command::Reaper => {
+            reap().map(|()| ExitCode::SUCCESS).map_err(CliError::system("watch over commands"))
+        }
         Command::Send(args) => send::run(&site, args),
         Command::Mta(action) => mta::run(&site, action),
         Command::Doctor(args) => doctor::run(&site, args),

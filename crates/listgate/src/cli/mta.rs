@@ -3,7 +3,7 @@
 mod exim;
 mod postfix;
 
-use super::error::CliError;
+use super::error::{CliError, MtaError};
 use super::site::{Site, try_wait};
 use crate::net::ListenAddress;
 use crate::operations;
@@ -34,9 +34,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     for (key, addresses) in [("server.listen", &config.listen), ("socketmap.listen", &config.socketmap)] {
         let any_port = |address: &&ListenAddress| matches!(address, ListenAddress::Tcp(at) if at.port() == 0);
         if let Some(address) = addresses.iter().find(any_port) {
-            return Err(CliError::Other(format!(
-                "{key}: {address} is another port at each start: choose one"
-            )));
+            return Err(MtaError::AnyPort { key, address: address.clone() }.into());
         }
     }
     let text = match action {

@@ -1,7 +1,8 @@
 //! `listgate send`: a real LMTP client.
 
-use super::error::CliError;
+use super::error::{CliError, SendError};
 use super::site::Site;
+use crate::file_error::During;
 use crate::net::{ListenAddress, connect};
 use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, InvalidAddress, Mailbox, ReversePath};
 use std::fs;
@@ -71,9 +72,7 @@ const CONNECT: Duration = Duration::from_secs(30);
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let server = site.server(args.server)?;
     let message = crlf(&read_message(args.file.as_ref())?);
-    let failed = |why: io::Error| {
-        CliError::Other(format!("no LMTP session with {server}: {why}; does `listgate serve` run there?"))
-    };
+    let failed = |source| SendError::Connection { server: server.clone(), source };
     let mut stream = connect(&server, CONNECT).map_err(failed)?;
     stream.set_patience(PATIENCE).map_err(failed)?;
     let mut client = Client::new("localhost");
@@ -105,7 +104,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
                     for (to, _) in args.to.iter().zip(&unanswered).filter(|(_, unanswered)| **unanswered) {
                         writeln!(out, "{to}  no reply")?;
                     }
-                    return Err(CliError::Other(format!("{server}: {why}")));
+                    return Err(SendError::Ended { server, why }.into());
                 }
             }
         }
@@ -124,7 +123,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             if sent && !unanswered.contains(&true) {
                 return Ok(exit(all_taken));
             }
-            return Err(failed(io::Error::other("the server closed the connection")));
+            return Err(failed(io::Error::other("the server closed the connection")).into());
         }
         input.truncate(read);
     }
@@ -136,16 +135,14 @@ fn exit(all_taken: bool) -> ExitCode {
 
 fn read_message(file: Option<&PathBuf>) -> Result<Vec<u8>, CliError> {
     match file {
-        Some(path) => {
-            fs::read(path).map_err(|why| CliError::Other(format!("cannot read {}: {why}", path.display())))
-        }
+        Some(path) => Ok(fs::read(path).during("read", path)?),
         None => {
             if io::stdin().is_terminal() {
                 eprintln!("listgate: type the message, header first; Ctrl-D on a line of its own ends it");
             }
             let mut message = Vec::new();
             let read = io::stdin().lock().read_to_end(&mut message);
-            read.map_err(|why| CliError::Other(format!("cannot read standard input: {why}")))?;
+            read.map_err(SendError::Input)?;
             Ok(message)
         }
     }

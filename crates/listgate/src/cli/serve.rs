@@ -47,11 +47,13 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             "lmtp.refuse_at is \"data\": every address is accepted at RCPT, so none can be verified"
         );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(CliError::system("start the runtime"))?;
     // Before the gate opens, so that no signal goes by unheard.
     let (mut terminate, mut interrupt, mut hangup) = {
         let _inside = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
+        let listen = |kind| signal(kind).map_err(CliError::system("listen for signals"));
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?)
     };
     if let BackendKind::Mailman(site) = &config.backend
         && site.lmtp_runner
@@ -82,10 +84,10 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let stopping = runtime.spawn_blocking(|| gate.stop());
     let stopped = runtime.block_on(async {
         tokio::select! {
-            stopped = stopping => stopped.map_err(|why| CliError::Other(why.to_string()))?.map_err(CliError::from),
+            stopped = stopping => stopped?.map_err(CliError::from),
             // Whoever asks twice does not want to wait; what is in flight stays with its senders.
-            _ = terminate.recv() => Err(CliError::Other("stopped at once".to_owned())),
-            _ = interrupt.recv() => Err(CliError::Other("stopped at once".to_owned())),
+            _ = terminate.recv() => Err(CliError::StoppedAtOnce),
+            _ = interrupt.recv() => Err(CliError::StoppedAtOnce),
         }
     });
     runtime.shutdown_background();

@@ -104,8 +104,9 @@ pub(super) fn tell_new_directory(
 }
 
 /// Waits for an operation.
-pub(super) fn wait<T>(operation: impl Future<Output = T>) -> io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(super) fn wait<T>(operation: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(CliError::system("start the runtime"))?;
     Ok(runtime.block_on(operation))
 }
 

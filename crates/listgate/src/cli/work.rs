@@ -3,10 +3,10 @@
 use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
-use crate::backends::sqlite::{Consumer, DataDir};
-use crate::config::BackendKind;
+use crate::backends::sqlite::Consumer;
+use crate::file_error::During;
 use crate::model::{Clock, Name};
-use crate::operations::OperationError;
+use crate::operations::{self, OperationError};
 use crate::work::{self, CommandPlan, Plan};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -72,18 +72,15 @@ fn time(text: &str) -> Result<Duration, TimeError> {
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
-    if let BackendKind::Mailman(_) = config.backend {
-        let why =
-            "the queues of a Mailman site are worked by Mailman's own runners, which `mailman start` starts";
-        return Err(CliError::Other(why.to_owned()));
-    }
+    let instead = "`mailman start` starts the runners that work them";
+    let own_data = operations::own_data(config, "the queues", instead)?;
     let progress = io::stderr().is_terminal() && args.log == LogFormat::Text;
     if progress {
         log::start_above_progress();
     } else {
         log::start(args.log);
     }
-    let consumer = Consumer::open(&DataDir::new(&config.data_dir), Clock::default());
+    let consumer = Consumer::open(&own_data, Clock::default());
     let consumer = consumer.map_err(OperationError::from)?;
     let plan = Plan {
         queue: args.queue,
@@ -94,7 +91,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         drain: args.drain,
         progress,
     };
-    let data = config.data_dir.canonicalize()?;
+    let data = config.data_dir.canonicalize().during("look at", &config.data_dir)?;
     let command = CommandPlan { command: args.command, data, timeout: args.timeout };
     work::run(consumer, plan, command)?;
     Ok(ExitCode::SUCCESS)

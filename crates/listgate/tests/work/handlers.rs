@@ -223,5 +223,9 @@ fn a_mailman_site_is_worked_by_its_own_runners() {
     fs::write(&config, "storage.backend = \"mailman\"\n").unwrap();
     let output = work(&site, &["in", "--config", config.to_str().unwrap()], &["true"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("Mailman's own runners"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("Mailman's own: `mailman start` starts the runners")
+    );
 }

@@ -1,6 +1,6 @@
 //! Exim's side: a domain list, an ACL entry, a router and a transport.
 
-use crate::cli::error::CliError;
+use crate::cli::error::MtaError;
 use crate::config::{Config, RefuseAt};
 use crate::net::ListenAddress;
 use crate::socketmap::here;
@@ -41,7 +41,7 @@ const NO_POSTMASTER: &str = "
 #   data = root@$primary_hostname
 ";
 
-pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<String, CliError> {
+pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<String, MtaError> {
     let lmtp = lmtp(config)?;
     let host = match lmtp {
         SocketAddr::V4(address) => address.ip().to_string(),
@@ -74,13 +74,10 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
 }
 
 /// The first TCP address: Exim can verify a recipient at no other.
-fn lmtp(config: &Config) -> Result<SocketAddr, CliError> {
+fn lmtp(config: &Config) -> Result<SocketAddr, MtaError> {
     let tcp = |address: &ListenAddress| match address {
         ListenAddress::Tcp(address) => Some(here(*address)),
         ListenAddress::Unix(_) => None,
     };
-    config.listen.iter().find_map(tcp).ok_or_else(|| {
-        let why = "Exim asks for an address over TCP alone: add one such as 127.0.0.1:8024 to server.listen";
-        CliError::Other(why.to_owned())
-    })
+    config.listen.iter().find_map(tcp).ok_or(MtaError::NoTcp)
 }

@@ -1,6 +1,6 @@
 //! Postfix's side: lines for main.cf.
 
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, MtaError};
 use crate::config::{Config, RefuseAt};
 use crate::net::ListenAddress;
 use crate::socketmap::{below_the_queue, here, nexthop};
@@ -63,7 +63,7 @@ pub(super) fn main_cf(
     domains: impl FnOnce() -> Result<Vec<String>, CliError>,
 ) -> Result<String, CliError> {
     let lmtp = config.listen.first();
-    let lmtp = lmtp.ok_or_else(|| CliError::Other("server.listen names no address".to_owned()))?;
+    let lmtp = lmtp.ok_or(MtaError::NoAddress)?;
     let (names, postmaster_of) = match config.socketmap.first() {
         Some(socketmap) => (asked(socketmap), "lists.example.com".to_owned()),
         None => {
