@@ -1,13 +1,36 @@
 //! What operators see of lists and domains, and why a change to them is refused.
 
+use super::list::ListAddress;
 use super::store_error::StoreError;
 use std::time::SystemTime;
 
-/// What an operator's change to lists or domains came to, when it was refused.
+/// Why an operator's change to lists or domains was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    #[error("{0}")]
-    Refused(String),
+    #[error("there is no list {0}; `listgate list ls` lists them")]
+    NoList(ListAddress),
+    #[error("the list {0} exists already")]
+    Exists(ListAddress),
+    #[error("{0} is named twice: nothing was created")]
+    NamedTwice(ListAddress),
+    #[error("{address} would have the list_id {list_id}, and {other} has it: choose another name")]
+    ListIdTaken { address: ListAddress, list_id: String, other: ListAddress },
+    #[error("{} is an alias domain: name the list {}@{main}, which answers in both", address.domain, address.local)]
+    InAliasDomain { address: ListAddress, main: String },
+    #[error("there is no domain {0}; `listgate domain ls` lists them")]
+    NoDomain(String),
+    #[error("there is no domain {0}: add it first, `listgate domain add {0}`")]
+    NoMainDomain(String),
+    #[error("{0} cannot be an alias of itself")]
+    AliasOfItself(String),
+    #[error("{main} is itself an alias: make {name} an alias of {other}")]
+    AliasOfAlias { name: String, main: String, other: String },
+    #[error("{name} is an alias of {main}: `listgate domain remove {name}` first, if it is to be no more")]
+    IsAlias { name: String, main: String },
+    #[error("{0} has lists or aliases of its own: rename or remove those first")]
+    AliasInUse(String),
+    #[error("{0} has lists or aliases: remove those first")]
+    DomainInUse(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -17,8 +17,6 @@ pub(crate) enum OperationError {
     Store(#[from] StoreError),
     #[error("{what} of a Mailman site are Mailman's own: {instead}")]
     OfMailman { what: &'static str, instead: &'static str },
-    #[error("there is no list {0}; `listgate list ls` lists them")]
-    NoSuchList(ListAddress),
     #[error(
         "{address} could never be reached: what follows {delimiter:?} is a detail of the address; choose a name \
          without it"

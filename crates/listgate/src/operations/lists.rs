@@ -3,7 +3,7 @@
 use super::error::OperationError;
 use crate::backends::ListAdmin;
 use crate::config::Config;
-use crate::model::{List, ListAddress, ListFacts, Role};
+use crate::model::{ChangeError, List, ListAddress, ListFacts, Role};
 
 /// A list that was created.
 pub(crate) struct Created<'a> {
@@ -89,7 +89,7 @@ pub(crate) struct ListView {
 /// There is no such list.
 pub(crate) async fn view(admin: &dyn ListAdmin, address: &ListAddress) -> Result<ListView, OperationError> {
     let found = admin.list(address).await?;
-    let (list, facts) = found.ok_or_else(|| OperationError::NoSuchList(address.clone()))?;
+    let (list, facts) = found.ok_or_else(|| ChangeError::NoList(address.clone()))?;
     let mut sub_addresses = Vec::new();
     for (suffix, _) in Role::SUBADDRESSES {
         let local = format!("{}-{suffix}", address.local);

@@ -57,7 +57,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
         (&["list", "create", "n@example.com", "N@example.com"], &["n@example.com is named twice", "nothing"]),
         (&["list", "create", "c++@example.com"], &["could never be reached", "without it"]),
         (&["list", "create", "a@b.example.com"], &["list_id a.b.example.com", "a.b@example.com has it"]),
-        (&["list", "create", "x@alias.example"], &["alias domain", "create x@example.com"]),
+        (&["list", "create", "x@alias.example"], &["alias domain", "name the list x@example.com"]),
         (&["list", "remove", "nolist@example.com"], &["no list nolist@example.com", "listgate list ls"]),
         (&["list", "rename", "mylist@example.com", "a.b@example.com"], &["exists already"]),
         (&["list", "rename", "mylist@example.com", "x+y@example.com"], &["could never be reached"]),

@@ -94,8 +94,8 @@ pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(*) FROM list", [], |row| row.get(0))
 }
 
-fn refused<T>(why: String) -> rusqlite::Result<Result<T, ChangeError>> {
-    Ok(Err(ChangeError::Refused(why)))
+fn refused<T>(why: ChangeError) -> rusqlite::Result<Result<T, ChangeError>> {
+    Ok(Err(why))
 }
 
 /// Creates lists, all or none, and the domains they are in.
@@ -109,22 +109,17 @@ pub(crate) fn create(
         let mut named = HashSet::new();
         for address in addresses {
             if !named.insert((&address.domain, &address.local)) {
-                return refused(format!("{address} is named twice: nothing was created"));
+                return refused(ChangeError::NamedTwice(address.clone()));
             }
             let list_id = address.list_id();
             if exact(connection, address)?.is_some() {
-                return refused(format!("the list {address} exists already"));
+                return refused(ChangeError::Exists(address.clone()));
             }
             if let Some(other) = by_list_id(connection, &list_id)? {
-                return refused(format!(
-                    "{address} would have the list_id {list_id}, and {other} has it: choose another name"
-                ));
+                return refused(ChangeError::ListIdTaken { address: address.clone(), list_id, other });
             }
             if let Some(main) = alias_of(connection, &address.domain)? {
-                return refused(format!(
-                    "{} is an alias domain: create {}@{main}, which answers in both",
-                    address.domain, address.local
-                ));
+                return refused(ChangeError::InAliasDomain { address: address.clone(), main });
             }
             connection
                 .prepare_cached("INSERT OR IGNORE INTO domain (name) VALUES (?1)")?
@@ -142,7 +137,9 @@ pub(crate) fn create(
 /// Removes a list; its entries stay. Returns how many wait.
 pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Result<u64, ChangeError> {
     write(connection, "remove the list", |connection| {
-        let Some(list) = exact(connection, address)? else { return refused(no_such_list(address)) };
+        let Some(list) = exact(connection, address)? else {
+            return refused(ChangeError::NoList(address.clone()));
+        };
         connection.execute("DELETE FROM list WHERE list_id = ?1", [&list.list_id])?;
         let waiting = "SELECT count(*) FROM entry WHERE list_id = ?1";
         Ok(Ok(connection.query_row(waiting, [&list.list_id], |row| row.get(0))?))
@@ -156,12 +153,14 @@ pub(crate) fn rename(
     to: &ListAddress,
 ) -> Result<List, ChangeError> {
     write(connection, "rename the list", |connection| {
-        let Some(list) = exact(connection, from)? else { return refused(no_such_list(from)) };
+        let Some(list) = exact(connection, from)? else {
+            return refused(ChangeError::NoList(from.clone()));
+        };
         if exact(connection, to)?.is_some() {
-            return refused(format!("the list {to} exists already"));
+            return refused(ChangeError::Exists(to.clone()));
         }
         if let Some(main) = alias_of(connection, &to.domain)? {
-            return refused(format!("{} is an alias domain: name the list {}@{main}", to.domain, to.local));
+            return refused(ChangeError::InAliasDomain { address: to.clone(), main });
         }
         connection.execute("INSERT OR IGNORE INTO domain (name) VALUES (?1)", [&to.domain])?;
         connection.execute(
@@ -198,14 +197,10 @@ fn change(
 ) -> Result<(), ChangeError> {
     write(connection, "change the list", |connection| {
         match connection.execute(sql, params![address.domain, address.local, value])? {
-            0 => refused(no_such_list(address)),
+            0 => refused(ChangeError::NoList(address.clone())),
             _ => Ok(Ok(())),
         }
     })
-}
-
-fn no_such_list(address: &ListAddress) -> String {
-    format!("there is no list {address}; `listgate list ls` lists them")
 }
 
 /// The list of exactly this address.
@@ -256,28 +251,23 @@ pub(crate) fn add_domain(
     name: &str,
     alias: Option<&str>,
 ) -> Result<bool, ChangeError> {
+    let named = str::to_owned;
     write(connection, "add the domain", |connection| {
         if let Some(main) = alias {
             if main == name {
-                return refused(format!("{name} cannot be an alias of itself"));
+                return refused(ChangeError::AliasOfItself(named(name)));
             }
             if !serves(connection, main)? {
-                return refused(format!(
-                    "there is no domain {main}: add it first, `listgate domain add {main}`"
-                ));
+                return refused(ChangeError::NoMainDomain(named(main)));
             }
             if let Some(other) = alias_of(connection, main)? {
-                return refused(format!("{main} is itself an alias: make {name} an alias of {other}"));
+                return refused(ChangeError::AliasOfAlias { name: named(name), main: named(main), other });
             }
             if has_dependents(connection, name)? {
-                return refused(format!(
-                    "{name} has lists or aliases of its own: rename or remove those first"
-                ));
+                return refused(ChangeError::AliasInUse(named(name)));
             }
         } else if let Some(main) = alias_of(connection, name)? {
-            return refused(format!(
-                "{name} is an alias of {main}: `listgate domain remove {name}` first, if it is to be no more"
-            ));
+            return refused(ChangeError::IsAlias { name: named(name), main });
         }
         let changed = connection.execute(
             "INSERT INTO domain (name, alias_of) VALUES (?1, ?2)
@@ -299,10 +289,10 @@ fn has_dependents(connection: &Connection, domain: &str) -> rusqlite::Result<boo
 pub(crate) fn remove_domain(connection: &mut Connection, name: &str) -> Result<(), ChangeError> {
     write(connection, "remove the domain", |connection| {
         if has_dependents(connection, name)? {
-            return refused(format!("{name} has lists or aliases: remove those first"));
+            return refused(ChangeError::DomainInUse(name.to_owned()));
         }
         match connection.execute("DELETE FROM domain WHERE name = ?1", [name])? {
-            0 => refused(format!("there is no domain {name}; `listgate domain ls` lists them")),
+            0 => refused(ChangeError::NoDomain(name.to_owned())),
             _ => Ok(Ok(())),
         }
     })
