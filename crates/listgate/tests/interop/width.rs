@@ -13,7 +13,7 @@ fn errors_and_notes_are_read_in_80_columns() {
         ("--data-dir . list create a-list-join@lists.example.com", "it is no longer the -join"),
         ("--data-dir . work in --timeout 5x -- true", "such as 30s or 5m"),
         ("--data-dir . list limit mylist@example.com 0", "`listgate list close` says so"),
-        ("--config gate.toml config check", "`shutdown_grace`"),
+        ("--config gate.toml config check", "did you mean listen?"),
     ]
     .into_iter()
     .enumerate()
