@@ -1,7 +1,10 @@
 //! The log on standard error.
 
+mod terminal;
+
 use crate::work::erase_progress;
 use std::io::{self, IsTerminal, Write};
+use terminal::OnTerminal;
 use tracing::level_filters::LevelFilter;
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -14,15 +17,16 @@ pub(super) fn start(format: LogFormat) {
     // A line that cannot be written is lost. To say so on standard error would fail too, by a panic.
     let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).log_internal_errors(false);
     match format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text if io::stderr().is_terminal() => log.event_format(OnTerminal).init(),
+        LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
 /// On a terminal whose last line is the progress: warnings alone, above that line.
 pub(super) fn start_above_progress() {
-    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_target(false);
-    log.with_writer(|| Above).log_internal_errors(false).init();
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).log_internal_errors(false);
+    log.event_format(OnTerminal).with_writer(|| Above).init();
 }
 
 struct Above;

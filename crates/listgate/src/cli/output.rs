@@ -53,11 +53,17 @@ pub(super) fn fitted(text: &str, to: &impl IsTerminal) -> String {
 
 /// Text in lines of 80 columns, each after the first indented; a longer word has a line of its own.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
+    flowed(text, indent, indent, 80)
+}
+
+/// Text in lines of `columns`, the first from column `start` on and the others from `indent` on; a longer word has a
+/// line of its own. What stands before `start` is a word, if it is longer than `indent`.
+pub(super) fn flowed(text: &str, start: usize, indent: usize, columns: usize) -> String {
     let mut lines = String::new();
-    let mut column = indent;
+    let mut column = start;
     for word in text.split_whitespace() {
         let width = word.chars().count();
-        if column > indent && column + 1 + width > 80 {
+        if column > indent && column + 1 + width > columns {
             lines.push_str(&format!("\n{:indent$}", ""));
             column = indent;
         } else if column > indent {
@@ -68,4 +74,9 @@ pub(super) fn wrapped(text: &str, indent: usize) -> String {
         column += width;
     }
     lines
+}
+
+/// Text without control characters: nothing of what a peer or a handler wrote may steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,7 +1,7 @@
 //! `listgate queue`
 
 use super::error::CliError;
-use super::output::{age, left, msgdata, rfc3339, wrapped};
+use super::output::{age, left, msgdata, printable, rfc3339, wrapped};
 use super::site::{Site, try_wait};
 use crate::backends::Console;
 use crate::model::{Change, Entry, Id, Name, State};
@@ -215,11 +215,6 @@ fn apart(entry: &Entry) -> String {
             format!(" ({})", entry.state.name())
         }
     }
-}
-
-/// A reason may be what a handler wrote: nothing of it may steer a terminal.
-fn printable(why: &str) -> String {
-    why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// What a Mailman site does not store is an empty text.

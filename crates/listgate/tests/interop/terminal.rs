@@ -93,11 +93,11 @@ fn same(shown: &[&str], printed: &[&str], whole: bool) -> bool {
     }
 }
 
-/// `2026-01-31T12:00:00.000000Z`, `ms=180`, or an age such as `3s`, the last in brackets or not.
+/// `2026-01-31T12:00:00Z`, `ms=180`, or an age such as `3s`, the last in brackets or not.
 fn is_time(word: &str) -> bool {
     let word = word.strip_suffix(')').unwrap_or(word);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
-    word.len() == 27 && word.ends_with('Z')
+    word.len() == 20 && word.ends_with('Z')
         || word.strip_prefix("ms=").is_some_and(is_number)
         || word.strip_suffix(['s', 'm']).is_some_and(is_number)
 }
