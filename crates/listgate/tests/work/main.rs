@@ -8,6 +8,7 @@ mod fairness;
 mod fence;
 mod handler;
 mod handlers;
+mod in_python;
 mod killed;
 mod messages;
 mod once;
