@@ -6,6 +6,9 @@ use std::path::Path;
 /// What the page has its readers do first; it is not a step.
 const BUILD: [&str; 2] = ["cargo build --release", "PATH=\"$PWD/target/release:$PATH\""];
 
+/// What they then do in each terminal.
+pub(crate) const BEGIN: &str = "mkdir -p tutorial && cd tutorial";
+
 pub(crate) enum Step {
     /// Saves a file.
     Save { name: String, text: String },
@@ -28,15 +31,15 @@ pub(crate) fn steps(page: &str) -> Vec<Step> {
         if block.starts_with("#!") {
             let name = before.rsplit('`').nth(1).expect("a file's name before the file");
             steps.push(Step::Save { name: name.to_owned(), text: block });
-        } else if let Some(command) = block.strip_prefix("$ ") {
-            build.push(command.trim_end().to_owned());
+        } else if block.starts_with("$ ") {
+            build.extend(block.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line).to_owned()));
         } else if block.contains("$ ") {
             steps.extend(session(&block));
         } else {
             steps.push(Step::Later(block));
         }
     }
-    assert_eq!(build, BUILD, "what is not run");
+    assert_eq!(build, [BUILD[0], BUILD[1], BEGIN], "what is done first");
     assert!(steps.iter().filter(|step| matches!(step, Step::Run { .. })).count() > 10, "the page was read");
     steps
 }

@@ -5,7 +5,7 @@
 //! for that of Postfix.
 
 use crate::mta::Postfix;
-use crate::page::{Step, page, steps};
+use crate::page::{BEGIN, Step, page, steps};
 use crate::support::{PATIENCE, until};
 use crate::terminal::{Terminal, agree, has};
 use std::fs::{self, Permissions};
@@ -131,7 +131,7 @@ fn assert_delivered(mailbox: &Path, shown: &str) {
     }
 }
 
-/// Somebody who does what the page says, in a fresh directory.
+/// Somebody who does what the page says, where the README was followed before.
 struct Reader {
     dir: TempDir,
     /// Those in which something runs; the last was started last.
@@ -143,12 +143,24 @@ impl Reader {
         let free = std::net::TcpListener::bind(GATE);
         assert!(free.is_ok(), "the tutorial needs {GATE}; end what listens there and try again");
         let reader = Self { dir: tempfile::tempdir().unwrap(), terminals: Vec::new() };
-        fs::create_dir(reader.home()).unwrap();
+        fs::create_dir(reader.checkout()).unwrap();
+        let mut readme = Terminal::start(
+            &reader.checkout(),
+            "listgate list create mylist@example.com",
+            &reader.dir.path().join("terminal"),
+        );
+        assert_eq!(readme.wait(), Some(0), "{}", readme.printed());
         reader
     }
 
-    fn home(&self) -> PathBuf {
+    /// The clone of Listgate, as far as the page needs it.
+    fn checkout(&self) -> PathBuf {
         self.dir.path().join("listgate")
+    }
+
+    /// The page's own directory.
+    fn home(&self) -> PathBuf {
+        self.checkout().join("tutorial")
     }
 
     fn follow(&mut self, step: &Step) {
@@ -157,8 +169,8 @@ impl Reader {
             Step::Run { command, shown } if LASTING.iter().any(|lasting| command.starts_with(lasting)) => {
                 let output = self.dir.path().join(format!("terminal-{}", self.terminals.len()));
                 // Or the shell, which is not an interactive one, would see Ctrl-C too.
-                let command = format!("exec {command}");
-                self.terminals.push(Terminal::start(&self.home(), &command, &output));
+                let command = format!("{BEGIN} && exec {command}");
+                self.terminals.push(Terminal::start(&self.checkout(), &command, &output));
                 self.wait_for(shown);
             }
             Step::Run { command, shown } => {
@@ -177,7 +189,8 @@ impl Reader {
     }
 
     fn run(&self, command: &str) -> String {
-        let mut terminal = Terminal::start(&self.home(), command, &self.dir.path().join("terminal"));
+        let line = format!("{BEGIN} && {command}");
+        let mut terminal = Terminal::start(&self.checkout(), &line, &self.dir.path().join("terminal"));
         let code = terminal.wait();
         assert_eq!(code, Some(0), "{command}: {}", terminal.printed());
         terminal.printed()
