@@ -20,6 +20,7 @@ mod reader_at_start;
 mod refusals;
 mod replaced;
 mod silent_peers;
+mod slow_disk;
 mod small_disk;
 mod socketmap;
 mod tools;

@@ -8,6 +8,7 @@ mod operator;
 mod order;
 mod own_runner;
 mod postgres;
+mod promises;
 mod replaced;
 mod runners;
 mod side_by_side;

@@ -1,0 +1,37 @@
+//! A disk that does not answer for a while.
+
+use crate::support::{Peer, Site, queued_as};
+use crate::tools::{Tracer, answered_at_once, message, serve};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+#[ignore = "needs strace"]
+fn a_sync_that_hangs_delays_the_mail_that_needs_it_and_no_other_reply() {
+    let site = Site::with_list();
+    let server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
+    let address = server.address;
+    let mut other = Peer::greeted(address);
+    let hangs = Duration::from_secs(2);
+    let fault = format!("fsync,fdatasync:delay_enter={}", hangs.as_micros());
+    let _tracer = Tracer::inject(&server, &fault, None);
+    let begun = Instant::now();
+    let deliveries = [("<row@x>", 100), ("<spool@x>", 200_000)].map(|(id, size)| {
+        thread::spawn(move || {
+            let replies =
+                Peer::greeted(address).deliver("a@example.org", &["mylist@example.com"], message(id, size));
+            queued_as(&replies[0]).to_owned()
+        })
+    });
+    while begun.elapsed() < hangs - Duration::from_millis(500) {
+        for line in ["NOOP", "MAIL FROM:<b@example.org>", "RCPT TO:<mylist@example.com>", "RSET"] {
+            answered_at_once(&mut other, line);
+        }
+        answered_at_once(&mut Peer::connect(address), "LHLO client.example");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(deliveries.iter().all(|delivery| !delivery.is_finished()), "they wait for the disk");
+    for delivery in deliveries {
+        delivery.join().unwrap();
+    }
+}

@@ -1,0 +1,36 @@
+//! Where a Mailman site gets less than docs/reliability.md promises of Listgate's own store.
+
+use crate::site::Mailman;
+use crate::support::{Peer, queued_as};
+use std::thread::sleep;
+use std::time::Duration;
+
+#[test]
+#[ignore = "needs mailman"]
+fn mail_that_comes_again_is_queued_again() {
+    let mailman = Mailman::new();
+    mailman.create(&["test@example.com"]);
+    let server = mailman.listgate();
+    let mut peer = Peer::greeted(server.address);
+    let message = "Received: from x by y; Sat, 31 Jan 2026 12:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\n";
+    let mut deliver =
+        || queued_as(&peer.deliver("anne@example.org", &["test@example.com"], message)[0]).to_owned();
+    assert_ne!(deliver(), deliver());
+    assert_eq!(mailman.files("in").len(), 2);
+}
+
+#[test]
+#[ignore = "needs mailman"]
+fn a_list_takes_mail_once_it_is_created_and_for_a_second_at_most_once_it_is_removed() {
+    let mailman = Mailman::new();
+    mailman.create(&["other@example.com"]);
+    let server = mailman.listgate();
+    let mut peer = Peer::greeted(server.address);
+    let mut rcpt = || peer.rcpt("test@example.com")[..3].to_owned();
+    assert_eq!(rcpt(), "550");
+    mailman.create(&["test@example.com"]);
+    assert_eq!(rcpt(), "250");
+    mailman.mailman(&["remove", "test@example.com"]);
+    sleep(Duration::from_secs(1));
+    assert_eq!(rcpt(), "550");
+}
