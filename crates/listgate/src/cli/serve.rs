@@ -10,7 +10,7 @@ use crate::net::ListenAddress;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{self, Path};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -149,8 +149,10 @@ fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate) -> io::Result<()
     }
     let data = match backend {
         BackendKind::Sqlite => data_dir,
-        BackendKind::Mailman(site) => &site.var_dir,
+        BackendKind::Mailman(site) => &*site.var_dir,
     };
+    // What is below the working directory now is elsewhere from another.
+    let data = path::absolute(data).unwrap_or_else(|_| data.to_owned());
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
     match backend {

@@ -66,7 +66,8 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether all that was printed is what is shown: the same words, but for times; `...` stands for any.
+/// Whether all that was printed is what is shown: the same words, but for times; `...` stands for any, and at the
+/// beginning of a path for the folders before it.
 pub(crate) fn agree(shown: &str, printed: &str) -> bool {
     same(&words(shown), &words(printed), true)
 }
@@ -88,7 +89,9 @@ fn same(shown: &[&str], printed: &[&str], whole: bool) -> bool {
         (["...", rest @ ..], _) => (0..=printed.len()).any(|skipped| same(rest, &printed[skipped..], whole)),
         (_, []) => false,
         ([word, rest @ ..], [first, others @ ..]) => {
-            (word == first || is_time(word) && is_time(first)) && same(rest, others, whole)
+            let ends = |end: &str| first.starts_with('/') && first.ends_with(end);
+            let is_path = word.strip_prefix("...").is_some_and(ends);
+            (word == first || is_path || is_time(word) && is_time(first)) && same(rest, others, whole)
         }
     }
 }

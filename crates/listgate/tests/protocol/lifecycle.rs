@@ -145,7 +145,7 @@ fn it_says_where_it_is_and_what_to_do_next() {
     child.kill().unwrap();
     child.wait().unwrap();
     for part in
-        ["listening on  127.0.0.1:", "data in       ", "lists         0", "list create mylist@example.com"]
+        ["listening on  127.0.0.1:", "data in       /", "lists         0", "list create mylist@example.com"]
     {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
