@@ -73,7 +73,7 @@ keys! {
     /// `None`: mail to postmaster is refused.
     "site.postmaster" postmaster: Option<ListAddress> = None, LIST, Reload, r#""staff@example.com""#;
 
-    /// Also "[::1]:8024", "unix:/path".
+    /// Also "unix:/path", and several.
     ///
     /// Where LMTP is served; not on port 25 (RFC 2033 section 5).
     "server.listen" listen: Vec<ListenAddress> = vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 8024)))],
