@@ -74,7 +74,7 @@ impl Written<'_> {
     fn addresses(&self) -> Result<Vec<ListenAddress>, ValueError> {
         let texts = self.texts()?;
         let parse = |text: &&str| {
-            let address = text.parse().map_err(|why| one_of(text, texts.len(), ValueError::Address(why)))?;
+            let address = text.parse().map_err(|why| of_item(text, texts.len(), ValueError::Address(why)))?;
             Ok(match address {
                 ListenAddress::Unix(path) => ListenAddress::Unix(self.base.join(path)),
                 tcp @ ListenAddress::Tcp(_) => tcp,
@@ -83,13 +83,26 @@ impl Written<'_> {
         texts.iter().map(parse).collect()
     }
 
+    /// One of the values that have names.
+    fn one_of<T: Copy>(&self, names: &[(&str, T)], expected: &'static str) -> Result<T, ValueError> {
+        let text = self.value.as_str();
+        let found = names.iter().find(|(name, _)| text == Some(name));
+        found.map(|(_, value)| *value).ok_or_else(|| self.expected(expected))
+    }
+
     fn flag(&self) -> Result<bool, ValueError> {
         self.value.as_bool().ok_or_else(|| self.expected("true or false without quotes"))
     }
 }
 
+/// The name of a value.
+fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> Value {
+    let (name, _) = names.iter().find(|(_, named)| *named == value).expect("each value has a name");
+    (*name).into()
+}
+
 /// The error of one item of a list, with the item where there are others.
-fn one_of(item: &str, items: usize, why: ValueError) -> ValueError {
+fn of_item(item: &str, items: usize, why: ValueError) -> ValueError {
     match items {
         1 => why,
         _ => ValueError::Item { item: format!("{item:?}"), source: Box::new(why) },
@@ -254,44 +267,29 @@ pub(super) const DELIMITER: Kind<char> = Kind {
     },
 };
 
+const REFUSE_ATS: [(&str, RefuseAt); 2] = [("rcpt", RefuseAt::Rcpt), ("data", RefuseAt::Data)];
+
 pub(super) const REFUSE_AT: Kind<RefuseAt> = Kind {
-    read: |written| match written.value.as_str() {
-        Some("rcpt") => Ok(RefuseAt::Rcpt),
-        Some("data") => Ok(RefuseAt::Data),
-        _ => Err(written.expected("\"rcpt\" or \"data\"")),
-    },
-    show: |at| match at {
-        RefuseAt::Rcpt => "rcpt".into(),
-        RefuseAt::Data => "data".into(),
-    },
+    read: |written| written.one_of(&REFUSE_ATS, "\"rcpt\" or \"data\""),
+    show: |at| name_of(&REFUSE_ATS, *at),
     accept: |_| Ok(()),
 };
+
+const BARE_NEWLINES: [(&str, BareNewline); 2] =
+    [("keep", BareNewline::Keep), ("reject", BareNewline::Reject)];
 
 pub(super) const BARE_NEWLINE: Kind<BareNewline> = Kind {
-    read: |written| match written.value.as_str() {
-        Some("keep") => Ok(BareNewline::Keep),
-        Some("reject") => Ok(BareNewline::Reject),
-        _ => Err(written.expected("\"keep\" or \"reject\"")),
-    },
-    show: |bare_newline| match bare_newline {
-        BareNewline::Keep => "keep".into(),
-        BareNewline::Reject => "reject".into(),
-    },
+    read: |written| written.one_of(&BARE_NEWLINES, "\"keep\" or \"reject\""),
+    show: |bare_newline| name_of(&BARE_NEWLINES, *bare_newline),
     accept: |_| Ok(()),
 };
 
+const REDELIVERIES: [(&str, Redelivery); 3] =
+    [("suppress", Redelivery::Suppress), ("mark", Redelivery::Mark), ("off", Redelivery::Off)];
+
 pub(super) const REDELIVERY: Kind<Redelivery> = Kind {
-    read: |written| match written.value.as_str() {
-        Some("suppress") => Ok(Redelivery::Suppress),
-        Some("mark") => Ok(Redelivery::Mark),
-        Some("off") => Ok(Redelivery::Off),
-        _ => Err(written.expected("\"suppress\", \"mark\" or \"off\"")),
-    },
-    show: |redelivery| match redelivery {
-        Redelivery::Suppress => "suppress".into(),
-        Redelivery::Mark => "mark".into(),
-        Redelivery::Off => "off".into(),
-    },
+    read: |written| written.one_of(&REDELIVERIES, "\"suppress\", \"mark\" or \"off\""),
+    show: |redelivery| name_of(&REDELIVERIES, *redelivery),
     accept: |_| Ok(()),
 };
 
