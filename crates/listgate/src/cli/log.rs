@@ -2,7 +2,7 @@
 
 mod terminal;
 
-use crate::work::erase_progress;
+use crate::work::ProgressLine;
 use std::io::{self, IsTerminal, Write};
 use terminal::OnTerminal;
 use tracing::level_filters::LevelFilter;
@@ -24,17 +24,17 @@ pub(super) fn start(format: LogFormat) {
 }
 
 /// On a terminal whose last line is the progress: warnings alone, above that line.
-pub(super) fn start_above_progress() {
+pub(super) fn start_above(progress: ProgressLine) {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).log_internal_errors(false);
-    log.event_format(OnTerminal).with_writer(|| Above).init();
+    log.event_format(OnTerminal).with_writer(move || Above(progress.clone())).init();
 }
 
-struct Above;
+struct Above(ProgressLine);
 
 impl Write for Above {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut terminal = io::stderr().lock();
-        erase_progress(&mut terminal)?;
+        self.0.erase(&mut terminal)?;
         terminal.write(line)
     }
 

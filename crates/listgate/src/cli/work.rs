@@ -7,7 +7,7 @@ use crate::backends::sqlite::Consumer;
 use crate::file_error::During;
 use crate::model::{Clock, Name};
 use crate::operations::{self, OperationError};
-use crate::work::{self, CommandPlan, Plan};
+use crate::work::{self, CommandPlan, Plan, ProgressLine};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -74,11 +74,11 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
     let instead = "`mailman start` starts the runners that work them";
     let own_data = operations::own_data(config, "the queues", instead)?;
-    let progress = io::stderr().is_terminal() && args.log == LogFormat::Text;
-    if progress {
-        log::start_above_progress();
-    } else {
-        log::start(args.log);
+    let is_shown = io::stderr().is_terminal() && args.log == LogFormat::Text;
+    let progress = is_shown.then(ProgressLine::default);
+    match &progress {
+        Some(line) => log::start_above(line.clone()),
+        None => log::start(args.log),
     }
     let consumer = Consumer::open(&own_data, Clock::default());
     let consumer = consumer.map_err(OperationError::from)?;

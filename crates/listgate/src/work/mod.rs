@@ -19,4 +19,4 @@ pub(crate) use command::reaper::{SUBCOMMAND, run as reap};
 pub(crate) use command::{CommandPlan, run};
 pub(crate) use error::WorkError;
 pub(crate) use plan::Plan;
-pub(crate) use progress::erase as erase_progress;
+pub(crate) use progress::ProgressLine;

@@ -1,5 +1,6 @@
 //! What a worker is to do, and until when.
 
+use super::progress::ProgressLine;
 use crate::model::Name;
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ pub(crate) struct Plan {
     pub(crate) lease: Duration,
     /// End when nothing is left that could be leased.
     pub(crate) drain: bool,
-    /// Draw a line about it on standard error.
-    pub(crate) progress: bool,
+    /// The line of standard error that shows how far it is; `None`: it is not shown.
+    pub(crate) progress: Option<ProgressLine>,
 }
 
 /// How soon a worker is to end.

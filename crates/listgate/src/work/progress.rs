@@ -3,28 +3,42 @@
 use crate::limits;
 use crate::model::Verdict;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Erases the line that the cursor is in.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
-/// Makes room on the terminal for a line of the log. The progress is drawn again below it, as it is twice a second.
-pub(crate) fn erase(terminal: &mut impl Write) -> io::Result<()> {
-    terminal.write_all(CLEAR_LINE.as_bytes())
+/// The line of the terminal that shows the progress. The log has it too, since its lines stand above.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct ProgressLine {
+    was_erased: Arc<AtomicBool>,
+}
+
+impl ProgressLine {
+    /// Makes room on the terminal for a line of the log. The progress is drawn again below it.
+    pub(crate) fn erase(&self, terminal: &mut impl Write) -> io::Result<()> {
+        self.was_erased.store(true, Ordering::Relaxed);
+        terminal.write_all(CLEAR_LINE.as_bytes())
+    }
 }
 
 pub(super) struct Progress {
-    on: bool,
+    /// Where it is drawn; `None`: nowhere.
+    line: Option<ProgressLine>,
     done: u64,
     put_off: u64,
     shunted: u64,
     /// When the rate was measured last, and how many had ended by then.
     measured: (Instant, u64),
+    /// What stands on the terminal, unless that was erased.
+    drawn: String,
 }
 
 impl Progress {
-    pub(super) fn new(on: bool) -> Self {
-        Self { on, done: 0, put_off: 0, shunted: 0, measured: (Instant::now(), 0) }
+    pub(super) fn new(line: Option<ProgressLine>) -> Self {
+        Self { line, done: 0, put_off: 0, shunted: 0, measured: (Instant::now(), 0), drawn: String::new() }
     }
 
     pub(super) fn count(&mut self, verdict: &Verdict) {
@@ -36,21 +50,26 @@ impl Progress {
         }
     }
 
-    /// Twice a second, also where nothing has changed: a line of the log may have erased it.
+    /// Twice a second, if something has changed or the log has erased it.
     pub(super) fn draw(&mut self, running: usize) {
+        let Some(line) = self.line.clone() else { return };
         let (measured, ended_then) = self.measured;
         let since = measured.elapsed();
-        if !self.on || since < limits::PROGRESS {
+        if since < limits::PROGRESS {
             return;
         }
         let ended = self.done + self.put_off + self.shunted;
         let rate = (ended - ended_then) as f64 / since.as_secs_f64();
         self.measured = (Instant::now(), ended);
-        write(&format!("{CLEAR_LINE}{self}, {running} running, {rate:.0} a second"));
+        let text = format!("{self}, {running} running, {rate:.0} a second");
+        if line.was_erased.swap(false, Ordering::Relaxed) || text != self.drawn {
+            write(&format!("{CLEAR_LINE}{text}"));
+            self.drawn = text;
+        }
     }
 
     pub(super) fn end(&self) {
-        if self.on {
+        if self.line.is_some() {
             write(&format!("{CLEAR_LINE}{self}\n"));
         }
     }

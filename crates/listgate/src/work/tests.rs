@@ -95,7 +95,7 @@ fn plan(jobs: usize) -> Plan {
         max_attempts: 3,
         lease: Duration::from_secs(60),
         drain: true,
-        progress: false,
+        progress: None,
     }
 }
 

@@ -89,7 +89,7 @@ impl<P: Processor> Worker<P> {
             resume: Instant::now(),
             patience: None,
             extended: SystemTime::now(),
-            progress: Progress::new(plan.progress),
+            progress: Progress::new(plan.progress.clone()),
             broken: None,
             plan,
         }
