@@ -67,6 +67,14 @@ impl Step {
         self.bounded()
     }
 
+    /// Settles the entry under a later lease of it.
+    pub(crate) fn under(mut self, lease: LeaseId) -> Self {
+        if let Some((settled, _)) = &mut self.settle {
+            *settled = lease;
+        }
+        self
+    }
+
     fn bounded(self) -> Result<Self, TooManyRows> {
         if self.expects.len() + self.effects.len() < limits::STEP_ROWS { Ok(self) } else { Err(TooManyRows) }
     }

@@ -54,8 +54,14 @@ fn done(lease: &Lease) -> Outcome {
 
 /// A store whose clock goes with the runtime's, with one message for each of these lists, in order.
 async fn store(lists: &[&str]) -> Arc<Memory> {
+    store_ahead(lists, Arc::default()).await
+}
+
+/// The same, with a clock that is so many seconds ahead.
+async fn store_ahead(lists: &[&str], ahead: Arc<AtomicUsize>) -> Arc<Memory> {
     let (base, began) = (SystemTime::now(), Instant::now());
-    let memory = Memory::new(Clock::new(move || base + began.elapsed()));
+    let now = move || base + began.elapsed() + Duration::from_secs(ahead.load(Ordering::Relaxed) as u64);
+    let memory = Memory::new(Clock::new(now));
     let dir = tempfile::tempdir().unwrap();
     for (n, list) in lists.iter().enumerate() {
         let spool = Spool::new(dir.path());
@@ -163,6 +169,26 @@ async fn lists_take_turns_and_in_order_one_entry_of_each_is_processed_at_a_time(
         drained(&store, Plan { ordered, ..plan(jobs) }, processor).await.unwrap();
         assert_eq!(*order.lock().unwrap(), expected.map(|(id, at)| (id.to_owned(), at)));
     }
+}
+
+/// As after the machine slept while a lease was on its way.
+#[tokio::test(start_paused = true)]
+async fn what_is_leased_again_while_it_is_processed_here_goes_on_under_the_new_lease() {
+    let ahead = Arc::new(AtomicUsize::new(0));
+    let store = store_ahead(&["a"], Arc::clone(&ahead)).await;
+    let times = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&times);
+    let processor = double(move |lease, _body, _stopped| {
+        times.fetch_add(1, Ordering::Relaxed);
+        let (outcome, ahead) = (done(lease), Arc::clone(&ahead));
+        Box::pin(async move {
+            ahead.store(61, Ordering::Relaxed);
+            sleep(Duration::from_secs(5)).await;
+            outcome
+        })
+    });
+    drained(&store, plan(2), processor).await.unwrap();
+    assert_eq!((queued(&store).await, seen.load(Ordering::Relaxed)), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

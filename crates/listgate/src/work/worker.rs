@@ -159,14 +159,29 @@ impl<P: Processor> Worker<P> {
         self.turn = turn;
         let some = !leases.is_empty();
         for held in leases.into_iter().map(Held::new) {
-            if self.is_ending() {
+            match self.adopt(held) {
+                None => {}
                 // Nobody wanted it any more when it came.
-                self.decided(held, Verdict::Release);
-            } else {
-                self.start(held);
+                Some(held) if self.is_ending() => self.decided(held, Verdict::Release),
+                Some(held) => self.start(held),
             }
         }
         Ok(some)
+    }
+
+    /// Goes on under a new lease with what is being processed here, since its lease lapsed while this process stood
+    /// still. Gives back what is not.
+    fn adopt(&mut self, held: Held) -> Option<Held> {
+        let id = &held.lease.entry.id;
+        if let Some(running) = self.running.values_mut().find(|running| running.held.lease.entry.id == *id) {
+            running.held = held;
+        } else if let Some(ended) = self.ended.iter_mut().find(|ended| ended.held.lease.entry.id == *id) {
+            ended.step = ended.step.clone().under(held.lease.id());
+            ended.held = held;
+        } else {
+            return Some(held);
+        }
+        None
     }
 
     fn start(&mut self, held: Held) {
@@ -191,7 +206,7 @@ impl<P: Processor> Worker<P> {
         };
         let Running { held, started, .. } = self.running.remove(&id).expect("each task has its entry");
         let step = match outcome {
-            Outcome::Decided(step) => step,
+            Outcome::Decided(step) => step.under(held.lease.id()),
             Outcome::Failed { why } => {
                 Step::settling(held.lease.id(), failure(&held.lease, why, self.plan.max_attempts))
             }
