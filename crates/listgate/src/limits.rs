@@ -81,7 +81,7 @@ pub(crate) const RECIPIENT_ROWS: u64 = 4 << 10;
 /// finds free pages, and that is taken again as soon as consumers have freed some.
 pub(crate) const GROWTH_MARGIN: u64 = SETTLING_RESERVE / 2;
 
-/// Free octets beyond those of the log above which nobody looks closer: more than a commit of mail takes, and what
+/// Free octets beyond those of the log above which the log is not looked at: more than a commit of mail takes, and what
 /// consumers write before they copy the log.
 pub(crate) const AMPLE_SPACE: u64 = 64 << 20;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// How much there is in the queues, and how much there is room for.
 pub(crate) trait Rooms: Send + Sync {
-    /// How full a queue was at some moment of the last `age`. Nothing, where others empty the queues and nobody
-    /// counts their entries.
+    /// How full a queue was at some moment of the last `age`. Nothing, where other programs empty the queues and their
+    /// entries are not counted.
     fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth>;
 
     /// What there is room for; it may be [`crate::limits::SPACE_AGE`] old.

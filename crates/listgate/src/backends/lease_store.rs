@@ -41,5 +41,5 @@ pub(crate) trait LeaseStore: Send + Sync {
 
     /// From now on a call does not wait for other processes: the present one too is an error where it would have to,
     /// and changes nothing. A store that waits for no other process has nothing to do.
-    fn wait_for_nobody(&self) {}
+    fn stop_waiting_for_locks(&self) {}
 }

@@ -151,7 +151,7 @@ pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
     }
 }
 
-/// What is said of a domain that nobody has; empty if we are not let in.
+/// The answer about a domain that does not exist; empty if we are not let in.
 fn asked(address: &ListenAddress) -> io::Result<String> {
     let mut stream = connect(address, PATIENCE)?;
     let mut answer = || {

@@ -9,7 +9,7 @@ pub(crate) struct Space {
     pub(crate) free: u64,
     /// Octets that are free within the database, where only small messages go.
     pub(crate) unused: u64,
-    /// Octets that the database's log may grow by; as many as there are where no log is kept, or nobody asks.
+    /// Octets that the database's log may grow by; all there are where no log is kept, or it was not looked at.
     pub(crate) log: u64,
     /// Of the file system, where it has a fixed number.
     pub(crate) inodes: Option<u64>,

@@ -37,7 +37,7 @@ impl<S: LeaseStore + 'static> LeaseStore for OnAThread<S> {
         self.ask(move |store| store.read(message, offset, length))
     }
 
-    fn wait_for_nobody(&self) {
-        self.0.wait_for_nobody();
+    fn stop_waiting_for_locks(&self) {
+        self.0.stop_waiting_for_locks();
     }
 }

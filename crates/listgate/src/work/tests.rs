@@ -105,13 +105,13 @@ fn plan(jobs: usize) -> Plan {
     }
 }
 
-/// A worker that nobody asks to end.
+/// A worker that is not asked to end.
 async fn drained(store: &Arc<Memory>, plan: Plan, processor: impl Processor) -> Result<(), WorkError> {
     let (_tell, asked) = watch::channel(Stop::default());
     Worker::new(store.clone(), processor, plan, asked).run().await
 }
 
-/// What waits, as whoever comes next would lease it.
+/// What waits, as the next consumer would lease it.
 async fn waiting(store: &Memory) -> Vec<Lease> {
     let request = LeaseRequest {
         queue: Name::In,

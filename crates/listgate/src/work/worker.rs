@@ -161,7 +161,7 @@ impl<P: Processor> Worker<P> {
         for held in leases.into_iter().map(Held::new) {
             match self.adopt(held) {
                 None => {}
-                // Nobody wanted it any more when it came.
+                // It came after the worker was asked to end.
                 Some(held) if self.is_ending() => self.decided(held, Verdict::Release),
                 Some(held) => self.start(held),
             }
@@ -186,7 +186,7 @@ impl<P: Processor> Worker<P> {
 
     fn start(&mut self, held: Held) {
         let entry = &held.lease.entry;
-        // Whoever had it last may have been killed each time, and told nobody.
+        // Its consumers may have been killed each time, without settling it.
         if entry.attempts > self.plan.max_attempts {
             let last = entry.state.reason().unwrap_or("no reason is known");
             let why = format!("given up after {} attempts: {last}", self.plan.max_attempts);
@@ -310,8 +310,8 @@ impl<P: Processor> Worker<P> {
         }
     }
 
-    /// Waits for the store, and hears meanwhile how soon it is to end. Nobody who wants to end waits for another
-    /// who has the store locked: that is an error then, and nothing was changed.
+    /// Waits for the store, and hears meanwhile how soon it is to end. When it is to end, it does not wait for a
+    /// process that has the store locked: that is an error then, and nothing was changed.
     async fn answer<T>(&mut self, mut answer: Answer<'_, T>) -> Result<T, StoreError> {
         if self.stop == Stop::AtOnce && self.patience.is_some() {
             self.patience = Some(Instant::now() + limits::LAST_SETTLE);
@@ -323,7 +323,7 @@ impl<P: Processor> Worker<P> {
                 Ok(()) = self.asked.changed() => self.heed(),
                 () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
                     self.patience = None;
-                    self.store.wait_for_nobody();
+                    self.store.stop_waiting_for_locks();
                 }
             }
         }

@@ -281,7 +281,7 @@ fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
 
 /// Runs `work` in a transaction of its own that takes the write lock at its beginning; what `work`
 /// refuses to do leaves nothing behind. Where the disk is full, the log is copied into the database, so that it may
-/// be begun again, and `work` is tried once more. For commands: the gate's writer orders its statements itself.
+/// start again from its beginning, and `work` is tried once more. For commands: the gate's writer orders its statements itself.
 pub(crate) fn write<T, E: From<StoreError>>(
     connection: &mut Connection,
     operation: &'static str,

@@ -190,7 +190,7 @@ impl LeaseStore for Consumer {
         at_once(queues::read(&open.connection, &self.spool, message, offset, length))
     }
 
-    fn wait_for_nobody(&self) {
+    fn stop_waiting_for_locks(&self) {
         self.may_wait.store(false, Ordering::Relaxed);
     }
 }

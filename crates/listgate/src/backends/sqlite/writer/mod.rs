@@ -215,7 +215,7 @@ impl Writer {
         Err(StoreError::database(StoreErrorKind::Full, "store the mail", why))
     }
 
-    /// How far the log may grow; `None` where there is ample space, and nobody looks closer.
+    /// How far the log may grow; `None` where there is ample space.
     fn room(&self) -> Result<Option<LogRoom>, StoreError> {
         let in_log = self.wal_pages.load(Ordering::Relaxed).into();
         let free = self.data.space(0).during(ASK_SPACE, self.data.path())?.free;
@@ -240,7 +240,7 @@ impl Writer {
     }
 
     /// Whether the log is copied at once, since the database's file has to grow for it: consumers could fill the disk
-    /// with the log before, and then nobody could copy it any more.
+    /// with the log before, and then it could not be copied any more.
     fn is_short(&self) -> bool {
         self.is_scarce && matches!(self.room(), Ok(Some(room)) if room.uncopied > 0)
     }
