@@ -266,7 +266,7 @@ impl HeaderEdit {
     /// Decides what kind of line begins with the octets that are held: a name, perhaps with blanks behind it.
     /// `next` is the octet after them, or a line end if the message ends there.
     fn begin_line(&mut self, next: u8, out: &mut Vec<u8>) {
-        let held = std::mem::take(&mut self.held);
+        let mut held = std::mem::take(&mut self.held);
         let is_field = next == b':';
         let line = if is_field {
             self.line_named(held.trim_ascii_end())
@@ -286,12 +286,14 @@ impl HeaderEdit {
         self.first_line = false;
         self.state = State::InLine;
         self.facts.begin_other();
-        match line {
-            Line::BlankId => self.id_field.extend_from_slice(&held),
-            _ => self.line_octets(&held, out),
+        if line != Line::BlankId {
+            self.line_octets(&held, out);
         }
         if is_field {
             self.facts.begin(held.trim_ascii_end());
+        }
+        if line == Line::BlankId {
+            std::mem::swap(&mut self.id_field, &mut held);
         }
         self.held = held;
         self.held.clear();
@@ -355,12 +357,15 @@ impl HeaderEdit {
             self.line = Line::Drop;
             return;
         }
-        self.id_field.extend_from_slice(octets);
-        if value.is_some() {
-            let held = std::mem::take(&mut self.id_field);
-            self.write(&held, out);
-            self.line = Line::Keep;
+        if value.is_none() {
+            return self.id_field.extend_from_slice(octets);
         }
+        // As a rule the value comes with its name, and nothing is copied.
+        let mut before = std::mem::take(&mut self.id_field);
+        self.write(&before, out);
+        self.write(octets, out);
+        before.clear();
+        (self.held, self.line) = (before, Line::Keep);
     }
 
     /// Forgets a Message-ID that has nothing in it.
