@@ -1,7 +1,8 @@
-//! What the documentation says of the code: the keys of the configuration, and the files and tests
-//! that it names.
+//! What the documentation says of the code: keys of the configuration, metrics, and the files and
+//! tests that it names.
 
 use crate::support::Site;
+use std::collections::BTreeSet;
 use std::{fs, path::Path};
 
 #[test]
@@ -11,6 +12,28 @@ fn the_readme_has_every_key_with_its_default() {
     let block: Vec<&str> = configuration.lines().skip_while(|line| !line.starts_with("    [")).collect();
     let block = block.into_iter().map_while(|line| line.strip_prefix("    ")).collect::<Vec<_>>().join("\n");
     assert_eq!(block + "\n", Site::new().stdout(&["config", "defaults"]));
+}
+
+#[test]
+fn the_page_of_metrics_has_each_of_them_and_no_other() {
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `listgate_"));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let bare = |name: &str| {
+        let name = name.split('{').next().unwrap();
+        name.trim_end_matches("_total").trim_end_matches("_info").to_owned()
+    };
+    let documented: BTreeSet<String> = names.map(bare).collect();
+    // A metric with labels is not served before it has counted something, so the code is read.
+    let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/metrics.rs")).unwrap();
+    let registered = code.split("registry.register").skip(1).map(|call| {
+        let call = call.split(';').next().unwrap();
+        let unit = [("Unit::Bytes", "_bytes"), ("Unit::Seconds", "_seconds")];
+        let unit = unit.iter().find(|(unit, _)| call.contains(unit)).map_or("", |(_, suffix)| suffix);
+        format!("listgate_{}{unit}", call.split('"').nth(1).unwrap())
+    });
+    assert_eq!(documented, registered.collect());
 }
 
 #[test]
