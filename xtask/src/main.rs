@@ -16,8 +16,9 @@ use xtask::run;
 const USAGE: &str = "\
 usage: cargo xtask ERRAND
 
-  test [--no-skips]                  formatting, lints, tests, documentation: the test command
-                                     (--no-skips: a test that was not run is a failure)
+  test [--install] [--no-skips]      formatting, lints, tests, documentation: the test command
+                                     (--install: install the programs that tests need, as root
+                                     on Debian; --no-skips: a test that was not run is a failure)
   deep                               the tests with many more cases and rounds, fuzzing, mutants,
                                      coverage, then bench sink
   deep PART                          one of them: tests, fuzz, mutants, coverage, bench
@@ -29,9 +30,7 @@ usage: cargo xtask ERRAND
 #[derive(Debug, PartialEq)]
 enum Errand<'w> {
     Help,
-    Test {
-        no_skips: bool,
-    },
+    Test(test::Options),
     Deep(Option<deep::Part>),
     /// What follows is the benchmark tool's.
     Bench(&'w [&'w str]),
@@ -45,7 +44,7 @@ fn main() -> ExitCode {
             print!("{USAGE}");
             true
         }
-        Ok(Errand::Test { no_skips }) => test::run(no_skips),
+        Ok(Errand::Test(options)) => test::run(options),
         Ok(Errand::Deep(part)) => deep::run(part),
         Ok(Errand::Bench(words)) => run::told(bench::run(words)),
         Err(reason) => {
@@ -60,14 +59,25 @@ fn parse<'w>(words: &'w [&'w str]) -> Result<Errand<'w>, String> {
     match words {
         [] => Err("no errand given".into()),
         ["help" | "--help" | "-h"] => Ok(Errand::Help),
-        ["test"] => Ok(Errand::Test { no_skips: false }),
-        ["test", "--no-skips"] => Ok(Errand::Test { no_skips: true }),
+        ["test", options @ ..] => test_options(options).map(Errand::Test),
         ["deep"] => Ok(Errand::Deep(None)),
         ["deep", part] if deep::Part::named(part).is_some() => Ok(Errand::Deep(deep::Part::named(part))),
         ["bench", rest @ ..] => Ok(Errand::Bench(rest)),
-        ["test" | "deep", word, ..] => Err(format!("unexpected argument `{word}`")),
+        ["deep", word, ..] => Err(format!("unexpected argument `{word}`")),
         [word, ..] => Err(format!("no such errand: `{word}`")),
     }
+}
+
+fn test_options(words: &[&str]) -> Result<test::Options, String> {
+    let mut options = test::Options::default();
+    for word in words {
+        match *word {
+            "--install" => options.install = true,
+            "--no-skips" => options.no_skips = true,
+            word => return Err(format!("unexpected argument `{word}`")),
+        }
+    }
+    Ok(options)
 }
 
 #[cfg(test)]
@@ -76,8 +86,10 @@ mod tests {
 
     #[test]
     fn errands_and_their_options() {
-        assert_eq!(parse(&["test"]), Ok(Errand::Test { no_skips: false }));
-        assert_eq!(parse(&["test", "--no-skips"]), Ok(Errand::Test { no_skips: true }));
+        let options = |install, no_skips| Ok(Errand::Test(test::Options { install, no_skips }));
+        assert_eq!(parse(&["test"]), options(false, false));
+        assert_eq!(parse(&["test", "--no-skips"]), options(false, true));
+        assert_eq!(parse(&["test", "--no-skips", "--install"]), options(true, true));
         assert_eq!(parse(&["deep"]), Ok(Errand::Deep(None)));
         assert_eq!(parse(&["deep", "fuzz"]), Ok(Errand::Deep(Some(deep::Part::Fuzz))));
         assert_eq!(parse(&["bench"]), Ok(Errand::Bench(&[])));

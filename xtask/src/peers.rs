@@ -21,7 +21,7 @@ struct Peer {
 enum Source {
     /// The system. We do not install it.
     System,
-    /// The Debian package, where we may install it unasked.
+    /// The Debian package.
     Package(&'static str),
     /// A folder below the target folder, which we fill.
     Folder { program: fn() -> Option<PathBuf>, install: fn() },
@@ -55,7 +55,7 @@ const PEERS: &[Peer] = &[
     },
 ];
 
-/// What `cargo xtask test` installs where it can.
+/// What `cargo xtask test --install` installs where it can.
 pub const OF_THE_TESTS: &[&str] = &[
     "postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres",
     "mailman", "exim4",
@@ -119,7 +119,7 @@ fn install_packages(missing: &[&str]) {
     println!();
 }
 
-/// Unasked, Debian's Postfix would come up as an Internet site that listens to the world.
+/// By default, Debian's Postfix comes up as an Internet site that listens on every address.
 fn keep_postfix_local() -> Outcome {
     let told = |error| format!("cannot run debconf-set-selections: {error}");
     let mut child = command("debconf-set-selections").stdin(Stdio::piped()).spawn().map_err(told)?;

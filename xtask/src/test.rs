@@ -8,8 +8,20 @@ use xtask::mailman;
 use xtask::peers;
 use xtask::run::{self, Outcome, cargo};
 
+/// How the tests are run.
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
+pub(crate) struct Options {
+    /// Install the programs that tests need, where that is possible.
+    pub(crate) install: bool,
+    /// A test that was not run is a failure.
+    pub(crate) no_skips: bool,
+}
+
 /// Takes every step, closes with one line of counts, and says whether all is well.
-pub(crate) fn run(no_skips: bool) -> bool {
+pub(crate) fn run(Options { install, no_skips }: Options) -> bool {
+    if install {
+        peers::install(peers::OF_THE_TESTS);
+    }
     let mut steps = Steps::default();
     cargo_step(&mut steps, &["fmt", "--all", "--check"]);
     cargo_step(&mut steps, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
@@ -25,7 +37,6 @@ pub(crate) fn run(no_skips: bool) -> bool {
 ///
 /// One profile and one set of flags throughout, since each further one compiles SQLite once more.
 pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary {
-    peers::install(peers::OF_THE_TESTS);
     let mut first = Tally::default();
     steps.step("cargo test --workspace", || {
         cargo_test(&["test", "--workspace", "--no-fail-fast"], environment, &mut first)
@@ -41,8 +52,11 @@ pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary 
             cargo_test(&arguments, environment, &mut second)
         });
     }
-    for (name, why) in skipped {
+    for (name, why) in &skipped {
         println!("skipped: {name}: {why}");
+    }
+    if !skipped.is_empty() {
+        println!("`cargo xtask test --install` installs what is missing, as root on Debian");
     }
     Summary::of(&first, &second)
 }
