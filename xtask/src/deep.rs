@@ -1,4 +1,4 @@
-//! `cargo xtask deep`: what takes longer than a commit should wait.
+//! `cargo xtask deep`: checks that take too long to run for every commit.
 
 use crate::steps::Steps;
 use crate::{bench, test};
@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use xtask::run::{self, Outcome, cargo, command};
 
-/// Read by proptest, and by the tests that kill the gate under load, cut its power, and fail its system
-/// calls.
+/// Variables for proptest, and for the tests that kill the gate under load, cut its power, and make its
+/// system calls fail.
 const MANY: &[(&str, &str)] = &[
     ("PROPTEST_CASES", "20000"),
     ("LISTGATE_ROUNDS", "500"),
@@ -15,13 +15,13 @@ const MANY: &[(&str, &str)] = &[
     ("LISTGATE_EVERY_CALL", "1"),
 ];
 
-/// How long each target is fuzzed, in seconds, and the variable that says otherwise.
+/// The variable that sets how many seconds each target is fuzzed, and the default.
 const FUZZ_SECONDS: (&str, u32) = ("LISTGATE_FUZZ_SECONDS", 600);
 
-/// The least line coverage of the protocol crate, in percent.
+/// The minimum line coverage of the protocol crate, in percent.
 const COVERAGE: &str = "95";
 
-/// A part that can be run alone.
+/// A part that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Part {
     Tests,
@@ -44,7 +44,7 @@ impl Part {
     }
 }
 
-/// All parts, or one.
+/// Runs all parts, or only one.
 pub(crate) fn run(only: Option<Part>) -> bool {
     let wanted = |part| only.is_none_or(|only| only == part);
     let mut steps = Steps::default();
@@ -86,8 +86,8 @@ fn fuzz(steps: &mut Steps) {
     }
 }
 
-/// What is found goes to the target folder and stays there, so that the next run begins with it. What
-/// is worth a commit is chosen by hand: `cargo fuzz run TARGET CORPUS FOUND -- -merge=1`.
+/// Fuzzes one target. New inputs stay in the target folder, so that the next run starts with them. Inputs
+/// worth committing are chosen by hand: `cargo fuzz run TARGET CORPUS FOUND -- -merge=1`.
 fn fuzz_one(target: &str) -> Outcome {
     let (variable, seconds) = FUZZ_SECONDS;
     let seconds = std::env::var(variable).unwrap_or_else(|_| seconds.to_string());
@@ -111,22 +111,22 @@ fn fuzz_one(target: &str) -> Outcome {
     outcome.map_err(|why| format!("{why}\n{}\nall of it: {}", failure(&said), log.display()))
 }
 
-/// What a fuzzer says when it has found something: what was claimed, and which input refutes it.
+/// Extracts from the output of a fuzzer which assertion failed, and for which input.
 fn failure(said: &str) -> String {
     let words = ["panicked at", "ERROR: ", "Test unit written to", "left:", "right:"];
     let tells = |line: &&str| words.iter().any(|word| line.contains(word));
     said.lines().filter(tells).collect::<Vec<_>>().join("\n")
 }
 
-/// cargo-fuzz wants a nightly compiler, and only rustup knows where one is.
+/// Returns a cargo-fuzz command. It needs a nightly compiler, and only rustup knows where one is.
 fn cargo_fuzz(arguments: &[&str]) -> std::process::Command {
     let mut fuzz = command("rustup");
     fuzz.args(["run", "nightly", "cargo", "fuzz"]).args(arguments).current_dir(run::root());
     fuzz
 }
 
-/// What is left out, and why, is in `.cargo/mutants.toml`. A mutant that never ends must not take the
-/// machine's memory before its time is up; that it did not end is noticed, so it is no survivor.
+/// Runs cargo-mutants. `.cargo/mutants.toml` lists what is left out, and why. Memory is limited, because an endless
+/// mutant could exhaust it before its timeout. A mutant that times out has been noticed, so it does not survive.
 fn mutants() -> Outcome {
     install("mutants")?;
     let target = run::target()?;
@@ -135,7 +135,7 @@ fn mutants() -> Outcome {
     mutants.args(["mutants", "--package", "listgate-lmtp", "--output"]).arg(&target);
     let status = mutants.current_dir(run::root()).status();
     let status = status.map_err(|error| format!("cannot run cargo mutants: {error}"))?;
-    // 3 says that some never ended, and keeps quiet about survivors.
+    // Code 3 means that some mutants timed out, and does not tell whether others survived.
     if !matches!(status.code(), Some(0 | 2 | 3)) {
         return Err(format!("cargo mutants: {status}"));
     }
@@ -145,8 +145,8 @@ fn mutants() -> Outcome {
     if survivors.is_empty() { Ok(()) } else { Err(format!("no test notices\n{survivors}")) }
 }
 
-/// By ptrace, because the other engine wants tools of LLVM that not every compiler comes with. In a
-/// folder of its own, because its flags would have everything else compiled anew.
+/// Measures the coverage. The engine is ptrace, because the other one needs LLVM tools that not every compiler
+/// comes with. The target folder is separate, because the flags would cause everything else to be recompiled.
 fn coverage() -> Outcome {
     install("tarpaulin")?;
     let mut tarpaulin = cargo(&["tarpaulin", "--package", "listgate-lmtp", "--engine", "ptrace"]);
@@ -155,7 +155,7 @@ fn coverage() -> Outcome {
     run::succeed(tarpaulin.arg(run::target()?.join("tarpaulin")))
 }
 
-/// Installs a subcommand of cargo where there is none of that name.
+/// Installs a subcommand of cargo unless it is already installed.
 fn install(subcommand: &str) -> Outcome {
     let known = run::output(&mut cargo(&["--list"]))?;
     if known.lines().any(|line| line.trim_start().split(' ').next() == Some(subcommand)) {

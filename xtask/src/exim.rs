@@ -1,4 +1,4 @@
-//! Debian's Exim, unpacked below the target folder: as a package it would push Postfix off the machine.
+//! Debian's Exim, unpacked below the target folder, because installing its package would remove Postfix.
 
 use crate::run::{self, Outcome, command};
 use crate::system;
@@ -8,7 +8,8 @@ use std::process::Stdio;
 
 const PACKAGE: &str = "exim4-daemon-light";
 
-/// Tells the tests which program it is. Without it they look for the system's, then for the unpacked one.
+/// The variable that tells the tests which Exim to use. Without it they look for the system's, then for the
+/// unpacked one.
 pub const VARIABLE: &str = "LISTGATE_EXIM";
 
 /// The user that Debian's Exim was built to run as.
@@ -18,7 +19,7 @@ fn folder() -> Outcome<PathBuf> {
     Ok(run::target()?.join("peers/exim"))
 }
 
-/// The program: the system's, or else the one that is unpacked.
+/// Returns the system's Exim, or else the unpacked one.
 pub(crate) fn program() -> Option<PathBuf> {
     system::program("exim4").or_else(unpacked)
 }
@@ -27,13 +28,13 @@ fn unpacked() -> Option<PathBuf> {
     folder().ok().map(|folder| folder.join("usr/sbin/exim4")).filter(|program| program.is_file())
 }
 
-/// Whether the user is there that it runs as; without it, it does not even say its version.
+/// Returns whether the user that Exim runs as exists. Without it, Exim does not even print its version.
 pub(crate) fn has_user() -> bool {
     let mut id = command("id");
     run::succeed(id.args(["-u", USER]).stdout(Stdio::null()).stderr(Stdio::null())).is_ok()
 }
 
-/// Unpacks Exim unless one is there. Without it, what needs it is skipped.
+/// Unpacks Exim unless it is available. If that fails, the tests that need it are skipped.
 pub(crate) fn install() {
     let is_here = program().is_some() && has_user();
     if is_here || !system::can_install() {
@@ -57,7 +58,7 @@ fn unpack() -> Outcome {
     let package = package.ok_or("apt-get has downloaded nothing")?;
     let depends = run::output(command("dpkg-deb").arg("--field").arg(&package).arg("Depends"))?;
     for dependency in depends.split(',').filter_map(|dependency| dependency.split_whitespace().next()) {
-        // Its libraries disturb nobody; all else is about being the machine's mail server.
+        // Only the libraries are needed. The other dependencies serve a machine's mail server.
         if dependency.starts_with("lib") {
             system::install_package(dependency)?;
         }

@@ -1,7 +1,7 @@
 //! The project's own errands: `cargo xtask test | deep | bench`.
 //!
-//! One file per errand. What they share is the library of this package. Nothing here is part of the
-//! product.
+//! There is one file per errand, and shared code is in the library of this package. Nothing here is part of
+//! the product.
 #![allow(clippy::print_stdout, reason = "an errand reports on stdout")]
 
 mod bench;
@@ -26,13 +26,13 @@ usage: cargo xtask ERRAND
                                      `cargo xtask bench help` says which there are
 ";
 
-/// An errand with its arguments understood.
+/// An errand with its parsed arguments.
 #[derive(Debug, PartialEq)]
 enum Errand<'w> {
     Help,
     Test(test::Options),
     Deep(Option<deep::Part>),
-    /// What follows is the benchmark tool's.
+    /// The arguments for the benchmark tool.
     Bench(&'w [&'w str]),
 }
 

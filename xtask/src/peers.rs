@@ -1,6 +1,6 @@
-//! Peers: the programs of other people that a test or a benchmark runs against.
+//! Peers: third-party programs that a test or a benchmark runs against.
 //!
-//! A test says which it needs: `#[ignore = "needs postfix, strace"]`.
+//! A test lists the ones it needs: `#[ignore = "needs postfix, strace"]`.
 
 use crate::exim;
 use crate::mailman;
@@ -13,15 +13,15 @@ use std::process::Stdio;
 struct Peer {
     name: &'static str,
     source: Source,
-    /// Says why the peer is of no use here although its program is there.
+    /// Returns why the peer cannot be used here although its program is installed.
     objection: fn(&Path) -> Option<&'static str>,
 }
 
-/// Where a peer comes from.
+/// The source of a peer.
 enum Source {
-    /// The system. We do not install it.
+    /// The system; we do not install the peer.
     System,
-    /// The Debian package.
+    /// A Debian package.
     Package(&'static str),
     /// A folder below the target folder, which we fill.
     Folder { program: fn() -> Option<PathBuf>, install: fn() },
@@ -41,13 +41,13 @@ const PEERS: &[Peer] = &[
     Peer { name: "script", source: Package("bsdutils"), objection: none },
     Peer { name: "valgrind", source: Package("valgrind"), objection: none },
     Peer { name: "postgres", source: Package("postgresql"), objection: without_its_user },
-    // From PyPI, in the version that we know.
+    // From PyPI, in a known version.
     Peer {
         name: "mailman",
         source: Folder { program: mailman::program, install: mailman::install },
         objection: in_part,
     },
-    // Debian lets one mail server be installed, and that is Postfix: the other is unpacked.
+    // Debian allows one mail server to be installed, which is Postfix. The other one is unpacked.
     Peer {
         name: "exim4",
         source: Folder { program: exim::program, install: exim::install },
@@ -55,13 +55,13 @@ const PEERS: &[Peer] = &[
     },
 ];
 
-/// What `cargo xtask test --install` installs where it can.
+/// The peers that `cargo xtask test --install` installs if possible.
 pub const OF_THE_TESTS: &[&str] = &[
     "postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres",
     "mailman", "exim4",
 ];
 
-/// What keeps a test with this `#[ignore]` reason from being run; nothing, if all its peers are there.
+/// Returns why a test with this `#[ignore]` reason cannot run, or `None` if all its peers are available.
 pub fn missing(reason: &str) -> Option<String> {
     let Some(names) = reason.strip_prefix("needs ") else { return Some(reason.to_owned()) };
     names.split(',').find_map(|name| objection(name.trim()))
@@ -77,8 +77,8 @@ fn objection(name: &str) -> Option<String> {
     }
 }
 
-/// Where the program of a peer is: the system's, or one that we have put below the target folder. The
-/// system is searched for any other name.
+/// Returns the path of a peer's program: the system's, or one that we have put below the target folder. Any
+/// other name is looked up in the system.
 pub fn program(name: &str) -> Option<PathBuf> {
     match PEERS.iter().find(|peer| peer.name == name) {
         Some(Peer { source: Folder { program, .. }, .. }) => program(),
@@ -86,8 +86,8 @@ pub fn program(name: &str) -> Option<PathBuf> {
     }
 }
 
-/// Installs those of the named peers that are missing, where that is possible: packages for root, on
-/// a system with apt-get. What cannot be installed is missing, and no more than that.
+/// Installs those of the named peers that are missing, if possible: packages need root and apt-get. A peer
+/// that cannot be installed stays missing, which is not an error.
 pub fn install(names: &[&str]) {
     let named: Vec<&Peer> = PEERS.iter().filter(|peer| names.contains(&peer.name)).collect();
     let package = |peer: &&Peer| match peer.source {
@@ -119,7 +119,8 @@ fn install_packages(missing: &[&str]) {
     println!();
 }
 
-/// By default, Debian's Postfix comes up as an Internet site that listens on every address.
+/// Preconfigures Postfix for local mail. Otherwise Debian's package starts it as an Internet site that
+/// accepts connections from anywhere.
 fn keep_postfix_local() -> Outcome {
     let told = |error| format!("cannot run debconf-set-selections: {error}");
     let mut child = command("debconf-set-selections").stdin(Stdio::piped()).spawn().map_err(told)?;
@@ -137,7 +138,7 @@ fn only_for_root(_: &Path) -> Option<&'static str> {
     (!is_root()).then_some("only root can run")
 }
 
-/// It refuses to run as root; Debian's package makes the user that it runs as.
+/// PostgreSQL refuses to run as root; Debian's package creates the user that it runs as.
 fn without_its_user(_: &Path) -> Option<&'static str> {
     let user = || run::succeed(command("id").args(["-u", "postgres"]).stdout(Stdio::null()));
     (is_root() && user().is_err()).then_some("needs a user postgres when root runs the tests")

@@ -1,23 +1,23 @@
-//! Running commands, and saying what went wrong.
+//! Running commands and reporting errors.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Done, or a sentence that says what went wrong.
+/// Success, or a sentence that says what went wrong.
 pub type Outcome<T = ()> = Result<T, String>;
 
-/// The repository's top folder. Cargo says at each run where the package that runs is: a target folder
-/// that two working copies share may hold a program that was built in the other.
+/// Returns the repository's top folder. It is taken from cargo at run time: a target folder shared by two
+/// working copies may hold a program that was built in the other one.
 pub fn root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let top = Path::new(&package).ancestors().find(|folder| folder.join("Cargo.lock").is_file());
     top.map(Path::to_owned).unwrap_or_default()
 }
 
-/// Cargo's target folder: the one that this program, or its test, was built into, whatever set it.
-/// Cargo marks it.
+/// Returns cargo's target folder: the one that this program, or its test, was built into, however it was
+/// configured. Cargo marks it with a file.
 pub fn target() -> Outcome<PathBuf> {
     let exe =
         std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
@@ -25,21 +25,21 @@ pub fn target() -> Outcome<PathBuf> {
     target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target folder", exe.display()))
 }
 
-/// A command that reads nothing from the terminal.
+/// Returns a command that reads nothing from the terminal.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command
 }
 
-/// The cargo that runs us, in the top folder.
+/// Returns the cargo that runs us as a command in the top folder.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments).current_dir(root());
     cargo
 }
 
-/// Runs a command to its end; its output goes where ours goes.
+/// Runs a command to its end; its output goes to the same place as ours.
 pub fn succeed(command: &mut Command) -> Outcome {
     let program = name_of(command);
     match command.status() {
@@ -49,7 +49,7 @@ pub fn succeed(command: &mut Command) -> Outcome {
     }
 }
 
-/// Runs a command to its end and keeps what it writes to stdout.
+/// Runs a command to its end and returns what it writes to stdout.
 pub fn output(command: &mut Command) -> Outcome<String> {
     let program = name_of(command);
     let output = command
@@ -63,16 +63,16 @@ pub fn output(command: &mut Command) -> Outcome<String> {
     }
 }
 
-/// Runs a command to its end, passes its stdout on as it comes, and shows each line to `read`.
+/// Runs a command to its end, copies its stdout to `on` as it arrives, and passes each line to `read`.
 ///
-/// stderr is not among it: what a test's child processes complain about would break the lines.
+/// stderr is not included, because the complaints of a test's child processes would break the lines.
 pub fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&str)) -> Outcome {
     let program = name_of(command);
     let mut child =
         command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("a pipe was asked for and not made")?);
     let mut line = Vec::new();
-    // Whether anybody still looks (`| head`) does not matter: the tests run to their end.
+    // Whether the output is still read (`| head`) does not matter: the tests run to their end.
     while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         let _ = on.write_all(&line);
         read(String::from_utf8_lossy(&line).trim_end());
@@ -85,7 +85,7 @@ pub fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&s
     }
 }
 
-/// Says on stderr what went wrong, if anything did.
+/// Prints the error to stderr, if there is one, and returns whether there was none.
 pub fn told(outcome: Outcome) -> bool {
     if let Err(reason) = &outcome {
         eprintln!("error: {reason}");

@@ -1,16 +1,16 @@
-//! The steps that an errand is made of.
+//! The steps of an errand.
 
 use std::time::Instant;
 use xtask::run::{Outcome, told};
 
-/// The steps of an errand: one that fails does not keep the next from running.
+/// The steps of an errand. If one fails, the next still runs.
 #[derive(Default)]
 pub(crate) struct Steps {
     failed: Vec<String>,
 }
 
 impl Steps {
-    /// Takes one step, announced before and timed after.
+    /// Runs one step, announces it before and prints its time after.
     pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
         println!("::: {name}");
         let start = Instant::now();
@@ -25,7 +25,7 @@ impl Steps {
         }
     }
 
-    /// Whether every step succeeded; names those that did not.
+    /// Prints the names of the failed steps, and returns whether there were none.
     pub(crate) fn finish(&self) -> bool {
         for name in &self.failed {
             println!("failed: {name}");

@@ -1,10 +1,10 @@
-//! What the system has: where its programs are, and how Debian's packages are installed.
+//! What the system provides: where its programs are, and how to install Debian packages.
 
 use crate::run::{self, Outcome, command};
 use std::path::{Path, PathBuf};
 
-/// Where a program is. The sbin folders are looked into even if the user's PATH leaves them out, and
-/// those where Debian keeps PostgreSQL, which no PATH has.
+/// Returns the path of a program. Also searches the sbin folders, even if the user's PATH leaves them out,
+/// and the folders in which Debian keeps PostgreSQL, which are in no PATH.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
@@ -14,31 +14,31 @@ pub fn program(name: &str) -> Option<PathBuf> {
     folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()))
 }
 
-/// Where a program is, or a sentence that says what to install.
+/// Returns the path of a program, or a sentence that says what to install.
 pub fn require(name: &str, package: &str) -> Outcome<PathBuf> {
     program(name).ok_or_else(|| format!("{name} is not here: install {package} and try again"))
 }
 
-/// Installs a package of Debian's, where that is possible.
+/// Installs a Debian package, if possible.
 pub fn install_package(package: &str) -> Outcome {
     if !can_install() {
         return Err(format!("{package} is not here: install it and try again"));
     }
-    // A test run changes nothing that is there, and pushes no other mail server off the machine.
+    // A test run must not change installed packages or remove another mail server.
     apt_get(&["install", "--yes", "--no-install-recommends", "--no-upgrade", "--no-remove", package])
 }
 
-/// Whether packages can be installed: by root, where there is apt-get.
+/// Returns whether packages can be installed, which needs root and apt-get.
 pub fn can_install() -> bool {
     is_root() && program("apt-get").is_some()
 }
 
-/// Runs apt-get, which asks nothing.
+/// Runs apt-get without any questions.
 pub fn apt_get(arguments: &[&str]) -> Outcome {
     run::succeed(command("apt-get").arg("-qq").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// Whether root runs us.
+/// Returns whether we run as root.
 pub fn is_root() -> bool {
     run::output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }

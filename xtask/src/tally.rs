@@ -1,21 +1,21 @@
-//! What `cargo test` printed, read and counted.
+//! Reads the output of `cargo test` and counts the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Counts the output of one `cargo test`, line by line.
+/// The counts from the output of one `cargo test`, which is read line by line.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
-    /// Test binaries that ended before they said how it went.
+    /// Test binaries that ended without a result.
     pub(crate) died: u64,
     ignored: u64,
     ignored_by_name: u64,
-    /// The ignored tests by name. Two test binaries may each have a test of one name, and a filter by
-    /// name meets both: so a name collects the reasons of all who bear it.
+    /// The ignored tests by name. Two test binaries may have a test of the same name, and a filter by name
+    /// selects both, so each name collects the reasons of all its tests.
     pub(crate) reasons: BTreeMap<String, BTreeSet<String>>,
-    /// A test binary said that it begins and has not said how it went.
+    /// Whether a test binary has started and has not printed its result yet.
     open: bool,
 }
 
@@ -35,8 +35,8 @@ impl Tally {
         }
     }
 
-    /// To be called after the last line. A test binary that died on the way (aborted, or left by
-    /// `exit`) prints no result, and none of its tests would be counted: it counts as one that failed.
+    /// Must be called after the last line. A test binary that died (aborted, or ended by `exit`) prints no
+    /// result, so none of its tests would be counted. It counts as one failed test.
     pub(crate) fn finish(&mut self) {
         if std::mem::take(&mut self.open) {
             self.died += 1;
@@ -48,12 +48,12 @@ impl Tally {
         self.passed + self.failed
     }
 
-    /// How many were ignored: by the results, or by name where a binary died and left no result.
+    /// Returns how many tests were ignored: by the results, or by name if a binary died without a result.
     fn ignored(&self) -> u64 {
         self.ignored.max(self.ignored_by_name)
     }
 
-    /// Adds up `ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
+    /// Adds counts such as `ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
     fn add(&mut self, result: &str) {
         let counts = result.split_once(". ").map_or(result, |(_, counts)| counts);
         for (number, what) in counts.split("; ").filter_map(|count| count.split_once(' ')) {
@@ -68,20 +68,20 @@ impl Tally {
     }
 }
 
-/// `running 12 tests`, `running 1 test`
+/// Returns whether a line is the start of a test binary: `running 12 tests`, `running 1 test`.
 fn is_beginning(line: &str) -> bool {
     let words: Vec<&str> = line.split(' ').collect();
     matches!(words[..], ["running", number, "test" | "tests"] if number.parse::<u64>().is_ok())
 }
 
-/// Name and reason from what follows `test ` in `test NAME ... ignored, REASON`.
+/// Returns name and reason from what follows `test ` in `test NAME ... ignored, REASON`.
 fn ignored(test: &str) -> Option<(&str, &str)> {
     let (name, rest) = test.rsplit_once(" ... ignored")?;
     let reason = if rest.is_empty() { "no reason given" } else { rest.strip_prefix(", ")? };
     Some((name.strip_suffix(" - should panic").unwrap_or(name), reason))
 }
 
-/// The closing line of an errand that tests.
+/// The closing line of an errand that runs tests.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) passed: u64,
@@ -90,8 +90,8 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// From a run of everything, and a run of the ignored tests that could be run after all. Whatever
-    /// was ignored by the first and not run by the second is skipped, whether we know its name or not.
+    /// Combines a run of all tests and a run of the ignored tests whose peers are available. Every test
+    /// ignored by the first and not run by the second is skipped, whether or not its name is known.
     pub(crate) fn of(first: &Tally, second: &Tally) -> Self {
         Self {
             passed: first.passed + second.passed,
@@ -100,7 +100,7 @@ impl Summary {
         }
     }
 
-    /// Whether this is a success: something ran, nothing failed, and nothing was skipped that must not be.
+    /// Returns whether this is a success: something ran, nothing failed, and nothing was skipped that must run.
     pub(crate) fn is_good(&self, no_skips: bool) -> bool {
         self.passed > 0 && self.failed == 0 && !(no_skips && self.skipped > 0)
     }

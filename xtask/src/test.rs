@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the test command. All that must hold for a commit.
+//! `cargo xtask test`: the test command, which every commit must pass.
 
 use crate::steps::Steps;
 use crate::tally::{Summary, Tally};
@@ -11,13 +11,13 @@ use xtask::run::{self, Outcome, cargo};
 /// How the tests are run.
 #[derive(Clone, Copy, Default, Debug, PartialEq)]
 pub(crate) struct Options {
-    /// Install the programs that tests need, where that is possible.
+    /// Install the programs that tests need, if possible.
     pub(crate) install: bool,
-    /// A test that was not run is a failure.
+    /// Count a test that was not run as a failure.
     pub(crate) no_skips: bool,
 }
 
-/// Takes every step, closes with one line of counts, and says whether all is well.
+/// Runs every step, prints one closing line of counts, and returns whether everything succeeded.
 pub(crate) fn run(Options { install, no_skips }: Options) -> bool {
     if install {
         peers::install(peers::OF_THE_TESTS);
@@ -33,9 +33,9 @@ pub(crate) fn run(Options { install, no_skips }: Options) -> bool {
     close(&steps, &summary, no_skips)
 }
 
-/// All tests: first those that need nothing, then the ignored ones whose peers are here.
+/// Runs all tests: first those that need no peers, then the ignored ones whose peers are available.
 ///
-/// One profile and one set of flags throughout, since each further one compiles SQLite once more.
+/// All runs share one profile and one set of flags, because each other combination compiles SQLite again.
 pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary {
     let mut first = Tally::default();
     steps.step("cargo test --workspace", || {
@@ -61,7 +61,7 @@ pub(crate) fn tests(steps: &mut Steps, environment: &[(&str, &str)]) -> Summary 
     Summary::of(&first, &second)
 }
 
-/// Prints the closing line, alone and last, and says whether all is well.
+/// Prints the closing line, alone and last, and returns whether everything succeeded.
 pub(crate) fn close(steps: &Steps, summary: &Summary, no_skips: bool) -> bool {
     let steps_succeeded = steps.finish();
     println!("{summary}");
@@ -87,7 +87,7 @@ fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tall
     outcome
 }
 
-/// The ignored tests: those that can be run here, and the others with what keeps them from it.
+/// Sorts the ignored tests into those that can run here, and the others, each with what prevents it.
 fn sort(tally: &Tally) -> (Vec<&str>, BTreeMap<&str, String>) {
     let mut ready = Vec::new();
     let mut skipped = BTreeMap::new();

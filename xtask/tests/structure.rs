@@ -1,8 +1,8 @@
-//! Which module may name which, in every crate: each has an order, and what is lower knows nothing of
-//! what is higher.
+//! Checks which modules may name which others, in every crate: the modules have an order, and a lower one
+//! does not know of a higher one.
 //!
-//! The rules, and what they see, are in `structure/mod.rs`. A new module gets a place in its crate's
-//! table. To fix a violation, move what both sides need to an earlier module.
+//! The rules and their scope are described in `structure/mod.rs`. Add each new module to its crate's table.
+//! To fix a violation, move what both sides need to an earlier module.
 
 #[path = "structure/mod.rs"]
 mod structure;
@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of `listgate-lmtp`, from the bottom.
+/// The modules of `listgate-lmtp`, from bottom to top.
 const LMTP: &[&str] =
     &["limits", "line", "data", "mailbox", "reply", "command", "per_recipient", "client", "session"];
 
-/// The modules of `listgate`, from the bottom.
+/// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[
     "limits",
     "error_chain",
@@ -44,7 +44,7 @@ const LISTGATE: &[&str] = &[
     "cli",
 ];
 
-/// The modules of `listgate-test-support`, from the bottom.
+/// The modules of `listgate-test-support`, from bottom to top.
 const TEST_SUPPORT: &[&str] = &[
     "patience",
     "program",
@@ -61,13 +61,13 @@ const TEST_SUPPORT: &[&str] = &[
     "trace",
 ];
 
-/// The modules of the library of `xtask`, from the bottom.
+/// The modules of the library of `xtask`, from bottom to top.
 const XTASK_LIBRARY: &[&str] = &["run", "system", "exim", "mailman", "peers"];
 
-/// The modules of the program `xtask`, from the bottom.
+/// The modules of the program `xtask`, from bottom to top.
 const XTASK: &[&str] = &["tally", "steps", "bench", "test", "deep"];
 
-/// The modules of `listgate-compare`, from the bottom.
+/// The modules of `listgate-compare`, from bottom to top.
 const COMPARE: &[&str] =
     &["median", "server", "load", "fill", "instructions", "beside", "hostile", "consumers", "bench"];
 
@@ -111,7 +111,7 @@ fn keeps(root: &str, order: &[&str]) {
     assert!(lines.is_empty(), "{}\n{} violations", lines.join("\n"), lines.len());
 }
 
-/// Cargo says where it is at each run: the target folder may be one that two working copies share.
+/// Returns the top folder. It is taken from cargo at run time, because two working copies may share a target folder.
 fn top_folder() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&xtask).parent().expect("xtask is below the top folder").to_owned()

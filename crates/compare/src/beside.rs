@@ -1,4 +1,4 @@
-//! A normal peer's rate beside what disturbs the gate, against its rate alone.
+//! The rate of a normal peer while something disturbs the gate, compared to its rate alone.
 
 use crate::median::median;
 use crate::server::{Gate, Scratch, Server, smtp_source};
@@ -14,7 +14,7 @@ pub(crate) const SESSIONS: usize = 8;
 pub(crate) const MESSAGES: usize = 10_000;
 const ROUNDS: usize = 5;
 
-/// A gate with one list, and the peer that loads it.
+/// A gate with one list, and the peer that puts it under load.
 pub(crate) struct Normal {
     source: PathBuf,
     server: Server,
@@ -39,7 +39,7 @@ impl Normal {
         Ok(Self { source, server, gate, address, data, _scratch: scratch })
     }
 
-    /// Measures alone and disturbed in turns, and prints the median of the ratios beside `target`.
+    /// Measures alone and disturbed in turns, and prints the median of the ratios and whether it meets `target`.
     pub(crate) fn rounds<D>(
         &self,
         target: f64,

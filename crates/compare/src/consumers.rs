@@ -1,5 +1,5 @@
-//! `cargo xtask bench consumers`: the gate's rate while two other processes take its mail out as fast as
-//! they can, against its rate alone.
+//! `cargo xtask bench consumers`: the gate's rate while two other processes consume its mail as fast as they
+//! can, compared to its rate alone.
 
 use crate::beside::{MESSAGES, Normal, SESSIONS};
 use crate::server::{Gate, free_address};
@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use xtask::run::{Outcome, command};
 
 const CONSUMERS: usize = 2;
-/// The part of its rate alone that the gate keeps.
+/// The fraction of its rate alone that the gate should keep.
 const TARGET: f64 = 0.5;
-/// How long the gate waits for its lock before it puts mail off, in seconds.
+/// How long the gate waits for its lock before it defers mail, in seconds.
 const PATIENCE: f64 = 10.0;
 
 pub(crate) fn run() -> Outcome {
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Outcome {
     normal.stop()
 }
 
-/// Processes that consume the queue of posts, until this value goes.
+/// Processes that consume the queue of posts until this value is dropped.
 struct Consumers(Vec<Child>);
 
 impl Consumers {
@@ -61,14 +61,14 @@ impl Consumers {
 impl Drop for Consumers {
     fn drop(&mut self) {
         for consumer in &mut self.0 {
-            // One that has ended already cannot be killed, and need not be.
+            // A process that has already ended cannot be killed, which is fine.
             let _ = consumer.kill();
             let _ = consumer.wait();
         }
     }
 }
 
-/// The bound that every commit was within, in seconds, as the gate's own histogram has it.
+/// Returns the time within which every commit finished, in seconds, from the gate's own histogram.
 fn slowest_commit(admin: SocketAddr) -> Outcome<f64> {
     let failed = |error| format!("asking for the metrics: {error}");
     let mut stream = TcpStream::connect(admin).map_err(failed)?;
@@ -80,7 +80,7 @@ fn slowest_commit(admin: SocketAddr) -> Outcome<f64> {
     bound(&metrics).ok_or_else(|| "the metrics have no commits".to_owned())
 }
 
-/// The least bucket that has as many commits as there were.
+/// Returns the bound of the smallest bucket that contains all commits.
 fn bound(metrics: &str) -> Option<f64> {
     let value = |line: &str| line.rsplit_once(' ')?.1.parse::<f64>().ok();
     let count =

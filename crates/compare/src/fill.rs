@@ -1,18 +1,18 @@
-//! Fills a queue by LMTP, a thousand entries for each message.
+//! Fills a queue over LMTP, a thousand entries per message.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use xtask::run::Outcome;
 
-/// Recipients of a message, as many as a gate takes by default.
+/// Recipients of a message, as many as a gate accepts by default.
 const RECIPIENTS: usize = 1_000;
 
-/// The address of a list that is filled.
+/// Returns the address of one of the lists.
 pub(crate) fn list(number: usize) -> String {
     format!("list{number}@example.com")
 }
 
-/// Puts `entries` into the queue `command`, in turn for so many lists.
+/// Puts `entries` entries into the queue `command`, for each of the lists in turn.
 pub(crate) fn fill(to: SocketAddr, lists: usize, entries: usize) -> Outcome {
     let failed = |error| format!("filling a queue: {error}");
     let mut peer = Peer::connect(to).map_err(failed)?;
@@ -41,7 +41,7 @@ impl Peer {
     fn deliver(&mut self, entries: std::ops::Range<usize>, lists: usize) -> std::io::Result<()> {
         let mut script = "MAIL FROM:<>\r\n".to_owned();
         for entry in entries.clone() {
-            // Each with a token of its own, so that none is an entry that there is already.
+            // Each has its own token, so that none is an entry that already exists.
             script.push_str(&format!("RCPT TO:<list{}-confirm+{entry}@example.com>\r\n", entry % lists));
         }
         script.push_str("DATA\r\n");
@@ -52,7 +52,7 @@ impl Peer {
         entries.into_iter().try_for_each(|_| self.expect("2"))
     }
 
-    /// Reads a reply, which has to begin so.
+    /// Reads a reply, which must begin with `class`.
     fn expect(&mut self, class: &str) -> std::io::Result<()> {
         loop {
             let mut line = String::new();

@@ -1,5 +1,5 @@
-//! `cargo xtask bench hostile`: the rate of a normal peer beside a crowd of slow senders and of peers
-//! that never read, against its rate alone.
+//! `cargo xtask bench hostile`: the rate of a normal peer beside many slow senders and peers that never read,
+//! compared to its rate alone.
 
 use crate::beside::{LIST, MESSAGES, Normal, SESSIONS};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,7 +13,7 @@ use xtask::run::Outcome;
 
 const SLOW: usize = 2_000;
 const DEAF: usize = 500;
-/// The part of its rate alone that a normal peer keeps.
+/// The fraction of its rate alone that a normal peer should keep.
 const TARGET: f64 = 0.7;
 
 pub(crate) fn run() -> Outcome {
@@ -28,14 +28,14 @@ pub(crate) fn run() -> Outcome {
     normal.stop()
 }
 
-/// Hostile peers, until they are told to go.
+/// Hostile peers, which stay until `go` is set.
 struct Crowd {
     go: Arc<AtomicBool>,
     thread: JoinHandle<Outcome>,
 }
 
 impl Crowd {
-    /// Gives back when all of them are there.
+    /// Connects all of them, and returns when they are ready.
     fn gather(address: SocketAddr) -> Outcome<Self> {
         let go = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&go);
@@ -43,7 +43,7 @@ impl Crowd {
         let thread = std::thread::spawn(move || {
             let mut slow = (0..SLOW).map(|_| slow(address)).collect::<Outcome<Vec<_>>>()?;
             let _deaf = (0..DEAF).map(|_| deaf(address)).collect::<Outcome<Vec<_>>>()?;
-            // Nobody waits for the answer only when the benchmark has failed already.
+            // The receiver is gone only if the benchmark has already failed.
             let _ = ready.send(());
             while !told.load(Ordering::Relaxed) {
                 for stream in &mut slow {
@@ -67,7 +67,7 @@ impl Crowd {
     }
 }
 
-/// Somebody in the middle of a message.
+/// Connects a peer that stays in the middle of a message.
 fn slow(address: SocketAddr) -> Outcome<TcpStream> {
     let failed = |error| format!("a slow sender: {error}");
     let mut stream = TcpStream::connect(address).map_err(failed)?;
@@ -85,7 +85,7 @@ fn slow(address: SocketAddr) -> Outcome<TcpStream> {
     Ok(stream)
 }
 
-/// Somebody who has sent as much as the gate takes before it wants to be read.
+/// Connects a peer that never reads, and that has sent as much as the gate accepts from such a peer.
 fn deaf(address: SocketAddr) -> Outcome<TcpStream> {
     let failed = |error| format!("a deaf peer: {error}");
     let mut stream = TcpStream::connect(address).map_err(failed)?;

@@ -1,13 +1,12 @@
-//! `cargo xtask bench instructions`: what a transaction costs among a million lists, beside what it
-//! costs with one; and a lease among a million waiting entries, beside one among ten.
+//! `cargo xtask bench instructions`: the cost of a transaction with a million lists, compared to one with a
+//! single list; and of a lease among a million waiting entries, compared to one among ten.
 //!
-//! Callgrind counts instructions, which do not depend on what else the machine does. Each case runs
-//! twice with different numbers of transactions in one session, or of leases: the difference is free of
-//! the start, the end, and everything else that is done once.
+//! Callgrind counts instructions, which do not depend on what else the machine does. Each case runs twice
+//! with different numbers of transactions in one session, or of leases. The difference excludes the start,
+//! the end, and everything else that is done once.
 //!
-//! What is left besides the lists is how SQLite's index of its log hashes the numbers of the pages:
-//! in a small file the few pages that every transaction writes collide more, so that one list may be
-//! the dearer case by some percent.
+//! Besides the lists, one other effect remains: SQLite's index of its log hashes page numbers. In a small file, the
+//! few pages that every transaction writes collide more often, so the case with one list may cost some percent more.
 
 use crate::fill;
 use crate::load::{Length, Load};
@@ -21,18 +20,18 @@ use xtask::system;
 const LISTS: usize = 1_000_000;
 const FEW: usize = 200;
 const MANY: usize = 1_200;
-/// By how much a transaction may cost more among a million lists.
+/// By what fraction the cost of a transaction may rise with a million lists.
 const TARGET: f64 = 0.02;
 
-/// Lists and waiting entries, for the leases.
+/// Numbers of lists and of waiting entries, for the leases.
 const SHORT: (usize, usize) = (10, 10);
 const LONG: (usize, usize) = (1_000, 1_000_000);
-/// By how much a lease may cost more among a million entries.
+/// By what fraction the cost of a lease may rise with a million entries.
 const LEASE_TARGET: f64 = 0.1;
 
-/// The most instructions that a transaction may take: one session that does not pipeline, 4 KiB, one
-/// recipient, the program as it is released. Three percent above what was counted (254,600; runs differ
-/// by less than a thousandth): as much as another compiler may change. What gets cheaper lowers it.
+/// The most instructions that a transaction may take: one session without pipelining, 4 KiB, one recipient, a
+/// release build. It is three percent above the measured count (254,600; runs differ by less than a
+/// thousandth), which allows for another compiler. Lower it when a transaction gets cheaper.
 #[cfg(test)]
 const BUDGET: f64 = 262_000.0;
 
@@ -64,7 +63,7 @@ fn compare(small: f64, large: f64, target: f64) {
     println!("difference {:+.2} %, target at most {:+.0} %: {verdict}", more * 100.0, target * 100.0);
 }
 
-/// Instructions of a transaction to `list1@example.com` on copies of two data directories.
+/// Counts the instructions of a transaction to `list1@example.com` on copies of two data directories.
 pub(crate) fn pair(gate: &Gate, one: &Path, other: &Path) -> Outcome<(f64, f64)> {
     let count = Count::new(gate)?;
     Ok((count.transaction(one)?, count.transaction(other)?))
@@ -82,14 +81,14 @@ impl<'g> Count<'g> {
         Ok(Self { valgrind, gate, scratch: Scratch::new("instructions")? })
     }
 
-    /// Instructions of one transaction on a copy of a data directory.
+    /// Counts the instructions of one transaction on a copy of a data directory.
     fn transaction(&self, template: &Path) -> Outcome<f64> {
         let few = self.run(template, FEW)?;
         let many = self.run(template, MANY)?;
         Ok((many as f64 - few as f64) / (MANY - FEW) as f64)
     }
 
-    /// Instructions of the gate from its start to its end.
+    /// Counts the instructions of the gate from its start to its end.
     fn run(&self, template: &Path, transactions: usize) -> Outcome<u64> {
         let data = self.scratch.join("data");
         copy(template, &data)?;
@@ -106,8 +105,8 @@ impl<'g> Count<'g> {
         self.counted(&data)
     }
 
-    /// Instructions of one lease with its settle, by an example of the library, where so many entries of
-    /// so many lists wait.
+    /// Counts the instructions of one lease and its settle by an example of the library, with this many
+    /// entries of this many lists waiting.
     fn lease(&self, example: &Path, (lists, entries): (usize, usize)) -> Outcome<f64> {
         let template = self.scratch.join("leases");
         self.gate.create_lists(&template, &(0..lists).map(fill::list).collect::<Vec<_>>())?;
@@ -135,7 +134,7 @@ impl<'g> Count<'g> {
         ["--tool=callgrind".into(), out_file]
     }
 
-    /// What callgrind counted, once the data is not needed any more.
+    /// Returns callgrind's count, and removes the data, which is no longer needed.
     fn counted(&self, data: &Path) -> Outcome<u64> {
         std::fs::remove_dir_all(data).map_err(|error| format!("{}: {error}", data.display()))?;
         let counted = self.scratch.join("callgrind.out");
@@ -145,7 +144,7 @@ impl<'g> Count<'g> {
     }
 }
 
-/// Copies a data directory that nobody has open, with its spool.
+/// Copies a data directory that no process has open, including its spool.
 pub(crate) fn copy(from: &Path, to: &Path) -> Outcome {
     copy_folder(from, to).map_err(|error| format!("copying {}: {error}", from.display()))
 }
@@ -164,7 +163,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The sum over all functions and threads from a file of callgrind's.
+/// Returns the sum over all functions and threads from a callgrind file.
 fn total(counts: &str) -> Option<u64> {
     let totals = counts.lines().find_map(|line| line.strip_prefix("totals: "))?;
     totals.trim().parse().ok()
@@ -174,7 +173,7 @@ fn total(counts: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// A change that costs more has to earn it: raise the budget in the same commit, and say why.
+    /// A change that costs more must be worth it: raise the budget in the same commit, and say why.
     #[test]
     #[ignore = "needs valgrind"]
     fn a_transaction_stays_within_its_budget() {

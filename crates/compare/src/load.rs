@@ -1,22 +1,22 @@
-//! One run of `listgate bench`, and what it measured.
+//! One run of `listgate bench`, and its results.
 
 use crate::server::Gate;
 use serde_json::Value;
 use std::net::SocketAddr;
 use xtask::run::{self, Outcome};
 
-/// What is sent. The base point, from which one thing is changed at a time, is the default.
+/// What is sent. The default is the base point, from which the benchmarks change one thing at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     pub(crate) sessions: usize,
-    /// As `listgate bench --size` has it.
+    /// The size in the format of `listgate bench --size`.
     pub(crate) size: String,
     pub(crate) recipients: usize,
-    /// Lists that the messages go round.
+    /// The number of lists to which messages are sent in turn.
     pub(crate) lists: usize,
     pub(crate) pipelining: bool,
     pub(crate) length: Length,
-    /// Messages per second; none: as fast as they are taken.
+    /// Messages per second; `None` means as fast as they are accepted.
     pub(crate) rate: Option<f64>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Length {
 }
 
 impl Load {
-    /// Eight sessions that do not pipeline, messages of 4 KiB to one of four lists.
+    /// Returns the base point: eight sessions without pipelining, messages of 4 KiB to one of four lists.
     pub(crate) fn base(seconds: f64) -> Self {
         Self {
             sessions: 8,
@@ -40,7 +40,7 @@ impl Load {
         }
     }
 
-    /// Runs it against a server; a message that is not accepted is an error.
+    /// Runs the load against a server; a message that is not accepted is an error.
     pub(crate) fn run(&self, gate: &Gate, server: SocketAddr) -> Outcome<Measured> {
         let mut bench = gate.command();
         bench.args(["bench", "--json", "--to", "list{}@example.com", "--server", &server.to_string()]);
@@ -59,7 +59,7 @@ impl Load {
     }
 }
 
-/// What a run came to. Latencies are in milliseconds.
+/// The results of a run. Latencies are in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) accepted: f64,
@@ -68,7 +68,7 @@ pub(crate) struct Measured {
     /// Octets of messages per second.
     pub(crate) octets: f64,
     pub(crate) latency: Latency,
-    /// For each size of a distribution.
+    /// The latencies for each size of a distribution.
     pub(crate) of_sizes: Vec<Latency>,
 }
 

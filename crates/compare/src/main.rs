@@ -1,8 +1,8 @@
-//! The benchmarks, as `cargo xtask bench` runs them: Listgate beside other servers, beside what the
-//! hardware could do, and beside itself under another load.
+//! The benchmarks that `cargo xtask bench` runs: Listgate compared to other servers, to the limits of the
+//! hardware, and to itself under other loads.
 //!
-//! `bench/` has what docs/performance.md is made of; the other files have one benchmark each, and what
-//! they share. Nothing here is part of the product.
+//! `bench/` produces docs/performance.md; each of the other files has one benchmark, or code that several
+//! share. Nothing here is part of the product.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod bench;
@@ -31,7 +31,7 @@ usage: cargo xtask bench [BENCHMARK]
                                      lease: ten waiting entries against a million
 ";
 
-/// A benchmark with its arguments understood.
+/// A benchmark with its parsed arguments.
 #[derive(Debug, PartialEq)]
 enum Benchmark {
     Help,

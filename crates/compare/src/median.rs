@@ -1,4 +1,4 @@
-//! The middle of what was measured: a round that the machine disturbed does not move it.
+//! The median of measurements, which a single disturbed round does not change much.
 
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();

@@ -1,4 +1,4 @@
-//! The servers that a benchmark starts, on the loopback interface and for as long as it needs them.
+//! The servers that a benchmark starts on the loopback interface, for as long as it needs them.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,17 +10,17 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use xtask::run::{self, Outcome, cargo, command};
 
-/// A server need not be quick to greet: valgrind slows it down fifty times.
+/// Starting may take long: valgrind slows a server down fifty times.
 const TIME_TO_GREET: Duration = Duration::from_secs(120);
 const TIME_TO_STOP: Duration = Duration::from_secs(120);
 
-/// A running server, killed when this value goes.
+/// A running server, killed when this value is dropped.
 pub(crate) struct Server {
     child: Child,
 }
 
 impl Server {
-    /// Starts it and returns once it greets whoever connects to `address`. What it has to say goes to `log`.
+    /// Starts the server and returns once it greets a connection to `address`. Its output goes to `log`.
     pub(crate) fn start(command: &mut Command, address: SocketAddr, log: &Path) -> Outcome<Self> {
         let io = |error| format!("{}: {error}", log.display());
         let file = File::create(log).map_err(io)?;
@@ -37,12 +37,12 @@ impl Server {
         Ok(server)
     }
 
-    /// Its process.
+    /// Returns the id of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to stop, and waits until it has, in good order.
+    /// Asks the server to stop, and waits until it has ended successfully.
     pub(crate) fn stop(mut self) -> Outcome {
         let pid = self.child.id().to_string();
         run::succeed(command("sh").args(["-c", "kill -TERM $0", &pid]))?;
@@ -64,7 +64,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
+        // A process that has already ended cannot be killed, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -77,11 +77,11 @@ fn greets(address: SocketAddr) -> bool {
     BufReader::new(stream).read_line(&mut greeting).is_ok() && greeting.starts_with("220")
 }
 
-/// An address on the loopback interface that nobody listens on. Its port lies below those that systems
-/// give away by themselves, so that nobody is given it between this answer and its use.
+/// Returns an address on the loopback interface on which no process listens. Its port is below those that
+/// systems assign by themselves, so no other process is assigned it before it is used.
 pub(crate) fn free_address() -> Outcome<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Where two benchmarks run at a time, they begin at different places.
+    // Two benchmarks that run at the same time start at different ports.
     let start = (std::process::id() % 10_000) as u16;
     for _ in 0..10_000 {
         let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000) % 10_000;
@@ -92,7 +92,7 @@ pub(crate) fn free_address() -> Outcome<SocketAddr> {
     Err("no port from 20000 to 29999 is free on 127.0.0.1".into())
 }
 
-/// What a server wrote that explains a failure: its last warnings and errors, or else its last lines.
+/// Returns what explains a failure of a server: the last warnings and errors in its log, or else the last lines.
 pub(crate) fn complaints(log: &Path) -> String {
     let log = std::fs::read_to_string(log).unwrap_or_default();
     let complaints: Vec<&str> =
@@ -101,8 +101,8 @@ pub(crate) fn complaints(log: &Path) -> String {
     lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
-/// A folder of our own below cargo's target folder, which is on a disk where /tmp may be memory.
-/// It is removed when this value goes.
+/// A folder below cargo's target folder, which is on a disk, whereas /tmp may be in memory. It is removed
+/// when this value is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -125,7 +125,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The `listgate` program as it is released.
+/// The release build of `listgate`.
 #[derive(Clone)]
 pub(crate) struct Gate {
     program: PathBuf,
@@ -137,30 +137,30 @@ impl Gate {
         Ok(Self { program: run::target()?.join("release/listgate") })
     }
 
-    /// An example of the library, as it is released.
+    /// Builds an example of the library in release mode and returns its path.
     pub(crate) fn example(name: &str) -> Outcome<PathBuf> {
         run::succeed(&mut cargo(&["build", "--release", "--package", "listgate", "--example", name]))?;
         Ok(run::target()?.join("release/examples").join(name))
     }
 
-    /// A `listgate` command that needs no data directory.
+    /// Returns a `listgate` command that needs no data directory.
     pub(crate) fn command(&self) -> Command {
         command(&self.program)
     }
 
-    /// A `listgate` command on a data directory, under another program if `under` names one.
+    /// Returns a `listgate` command on a data directory, run by another program if `under` names one.
     pub(crate) fn on(&self, data: &Path, under: &[&OsStr]) -> Command {
         let mut words = under.iter().copied().chain([self.program.as_os_str()]);
         let mut gate = command(words.next().unwrap_or_default());
-        // Nothing of the caller's may configure what is measured, and no folder of theirs be looked into.
+        // The caller's environment and current folder must not affect what is measured.
         gate.args(words).env_remove("RUST_LOG").current_dir(data.parent().unwrap_or(data));
         gate.arg("--data-dir").arg(data);
         gate
     }
 
-    /// Creates lists, thousands in one call if there are thousands.
+    /// Creates lists, thousands in one call if there are that many.
     pub(crate) fn create_lists(&self, data: &Path, addresses: &[String]) -> Outcome {
-        // 5,000 addresses are well below what a system takes as the arguments of a program.
+        // 5,000 addresses are well below the limit for the arguments of a program.
         for some in addresses.chunks(5_000) {
             run::succeed(self.on(data, &[]).args(["list", "create"]).args(some).stdout(Stdio::null()))?;
         }
@@ -183,12 +183,12 @@ impl Gate {
         Server::start(&mut gate, address, &log_of(data)).map(|server| (server, address))
     }
 
-    /// A failure of a run against this gate, with what the gate had to say.
+    /// Adds the gate's output to the error of a run against it.
     pub(crate) fn explain<T>(&self, data: &Path, outcome: Outcome<T>) -> Outcome<T> {
         outcome.map_err(|reason| format!("{reason}\nthe gate said:\n{}", complaints(&log_of(data))))
     }
 
-    /// Says how many messages wait in the queue of posts.
+    /// Returns how many messages wait in the queue of posts.
     pub(crate) fn queued(&self, data: &Path) -> Outcome<usize> {
         run::output(self.on(data, &[]).args(["queue", "ls", "in", "--json"])).map(|list| list.lines().count())
     }
@@ -198,7 +198,7 @@ fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
 
-/// Postfix's load generator: `messages` of 4 KiB over `sessions` connections that stay open.
+/// Returns Postfix's load generator, which sends `messages` of 4 KiB over `sessions` connections that stay open.
 pub(crate) fn smtp_source(
     program: &Path,
     to: SocketAddr,

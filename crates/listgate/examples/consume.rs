@@ -1,6 +1,6 @@
-//! A consumer of a queue: `cargo run --example consume -- ./var command` says who asked for what, until
-//! it is stopped.
-#![allow(clippy::print_stdout, reason = "that is what it is for")]
+//! A consumer of a queue: `cargo run --example consume -- ./var command` prints who asked for what, until it is
+//! stopped.
+#![allow(clippy::print_stdout, reason = "the example prints what it consumes")]
 
 use listgate::queue::{Queue, Verdict};
 use std::io::{BufRead, BufReader};

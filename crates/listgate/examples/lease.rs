@@ -1,5 +1,5 @@
-//! Leases the next entry of a queue and lets it go again, so many times: what `cargo xtask bench
-//! instructions` counts.
+//! Leases the next entry of a queue and releases it, a given number of times. `cargo xtask bench instructions`
+//! counts the instructions that this takes.
 
 use listgate::queue::{Queue, Verdict};
 use std::{env, error::Error, path::PathBuf, time::Duration};

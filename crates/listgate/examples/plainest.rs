@@ -1,6 +1,6 @@
-//! The least that an LMTP server can do and still keep what it took: the yardstick beside Listgate in
-//! `cargo xtask bench sink`, and no server to use. It believes its peer, which must wait for each reply;
-//! it knows no lists, takes any recipient, and writes a message as one row, nothing of who it is for.
+//! The least that an LMTP server can do and still keep the mail it took. `cargo xtask bench sink` compares
+//! Listgate with it; it is not meant for real use. It trusts its peer, which must wait for each reply; it knows
+//! no lists, takes any recipient, and writes a message as one row, without its recipients.
 //!
 //! `cargo run --release --example plainest -- ./plainest.db 127.0.0.1:8025`
 
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// One commit, and with it one sync, for all that waits.
+/// Stores all waiting messages with one commit, and thus one sync.
 fn write(connection: &Connection, waiting: &mpsc::Receiver<Put>) -> rusqlite::Result<()> {
     while let Ok(first) = waiting.recv() {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;

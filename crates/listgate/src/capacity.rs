@@ -1,5 +1,6 @@
-//! How much mail there is room for: on the disk, on its way in, and in each queue. Shortage is a 452
-//! before the data is sent, or after it where more came than was declared, and a line in the log.
+//! Limits on how much mail is accepted: by the free space on the disk, by the mail in flight, and by each queue. A
+//! shortage is answered with 452 before the data is sent, or after it if more arrived than was declared, and is
+//! logged.
 
 use crate::limits;
 use crate::model::NotTaken;
@@ -13,20 +14,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 const NO_SPACE: Refusal = Refusal::new(452, 3, 1, "Insufficient system storage, try again later");
 const TOO_MUCH: Refusal = Refusal::new(452, 3, 2, "Too much mail at once, try again later");
 
-/// What an operator allows.
+/// The limits that the operator sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds {
     /// Octets of the file system that mail leaves free.
     pub(crate) min_free: u64,
-    /// Octets of all messages between MAIL and their outcome.
+    /// The maximum octets of all messages between MAIL and their outcome.
     pub(crate) max_in_flight: u64,
-    /// Entries of one queue.
+    /// The maximum entries of one queue.
     pub(crate) max_entries: u64,
-    /// Octets of one queue; `None`: half of what it could have.
+    /// The maximum octets of one queue; `None` allows half of what it could have.
     pub(crate) max_octets: Option<u64>,
 }
 
-/// How near a queue is to its cap, as the log was last told.
+/// The fill level of a queue, as last reported in the log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug, Default)]
 enum Level {
     #[default]
@@ -46,28 +47,28 @@ impl Capacity {
         Self { bounds, in_flight: Arc::default(), levels: Arc::default() }
     }
 
-    /// The same mail on its way, with other bounds.
+    /// Returns a copy with other limits that shares the count of mail in flight.
     pub(crate) fn with_bounds(&self, bounds: Bounds) -> Self {
         Self { bounds, in_flight: Arc::clone(&self.in_flight), levels: Arc::clone(&self.levels) }
     }
 
-    /// Room for a message of the declared size, held until what it gives is dropped.
+    /// Reserves room for a message of the declared size, until the returned value is dropped.
     ///
     /// # Errors
-    /// What MAIL is answered.
+    /// The refusal to answer MAIL with.
     pub(crate) fn reserve(&self, declared: Option<u64>, space: Space) -> Result<Reserved, Refusal> {
         let mut room = Reserved { in_flight: Arc::clone(&self.in_flight), reserved: 0, arrived: 0 };
         self.extend(&mut room, declared.unwrap_or(0), space)?;
         Ok(room)
     }
 
-    /// Room for so many octets more.
+    /// Reserves room for `more` additional octets.
     ///
     /// # Errors
-    /// What MAIL would have been answered.
+    /// The refusal that MAIL would have been answered with.
     pub(crate) fn extend(&self, room: &mut Reserved, more: u64, space: Space) -> Result<(), Refusal> {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        // What came of this message is on the disk, and no longer free.
+        // The octets of this message that have arrived are on the disk, and no longer counted as free.
         let others = in_flight.saturating_sub(room.reserved);
         let wanted = self.bounds.min_free.saturating_add(others).saturating_add(more);
         let there = space.for_message(room.reserved.saturating_add(more));
@@ -97,29 +98,29 @@ impl Capacity {
         Ok(())
     }
 
-    /// Whether a queue is at its cap.
+    /// Returns whether a queue is at its cap.
     pub(crate) fn is_full(&self, depth: Depth, space: Space) -> bool {
         self.level(depth, space) == Level::Full
     }
 
-    /// Whether a queue takes another entry; the log is told when it comes near its cap and when it
-    /// reaches it.
+    /// Checks that a queue takes another entry. Logs when it comes close to its cap and when it reaches it.
     ///
     /// # Errors
-    /// It is full.
+    /// The queue is full.
     pub(crate) fn admits(&self, queue: Name, depth: Depth, space: Space) -> Result<(), NotTaken> {
         let level = self.level(depth, space);
         self.tell(queue, level, depth);
         if level == Level::Full { Err(NotTaken::QueueFull(queue)) } else { Ok(()) }
     }
 
-    /// Octets on their way in.
+    /// Returns the octets of mail in flight.
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Without a cap of its own a queue gets half of what it could have: one that nobody empties then
-    /// leaves as much to the others. On a full disk it is not the queue that is full.
+    /// Returns the fill level of a queue. A queue without a cap of its own may use half of what it could have, so
+    /// that one that no consumer empties leaves as much to the others. If the disk is full, that does not make the
+    /// queue full.
     fn level(&self, depth: Depth, space: Space) -> Level {
         let most = match (self.bounds.max_octets, space.octets().saturating_sub(self.bounds.min_free)) {
             (Some(most), _) => most,
@@ -161,7 +162,7 @@ impl Capacity {
     }
 }
 
-/// Room that a transaction holds.
+/// The room that a transaction has reserved.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     in_flight: Arc<AtomicU64>,
@@ -170,13 +171,14 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
-    /// Octets of the message have arrived: gives how many more it needs than were reserved for it.
+    /// Notes that octets of the message have arrived. Returns how many more octets it needs than were reserved for
+    /// it.
     pub(crate) fn arrived(&mut self, octets: u64) -> u64 {
         self.arrived += octets;
         self.arrived.saturating_sub(self.reserved)
     }
 
-    /// Nothing of the message is held any more.
+    /// Releases all room reserved for the message.
     pub(crate) fn release(&mut self) {
         self.in_flight.fetch_sub(std::mem::take(&mut self.reserved), Ordering::Relaxed);
     }
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!(capacity.in_flight(), 0, "released once");
         let mut room = capacity.reserve(None, SPACE).unwrap();
         assert_eq!(arrive(&capacity, &mut room, 10, free(109)), Err(NO_SPACE));
-        // Its own octets are not looked for twice: those that came are not free any more.
+        // A message's own octets are not counted twice: those that have arrived are no longer free.
         let mut room = capacity.reserve(None, SPACE).unwrap();
         for octets in [130, 120, 110] {
             arrive(&capacity, &mut room, 10, free(octets)).unwrap();

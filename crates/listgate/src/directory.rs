@@ -1,4 +1,5 @@
-//! What an address is, and whether it takes mail now: the one answer of RCPT, socketmap and `listgate check`.
+//! Resolves an address and decides whether it takes mail now. RCPT, socketmap and `listgate check` all get their
+//! answers here.
 
 use crate::backends::Addresses;
 use crate::capacity::Capacity;
@@ -19,16 +20,16 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// The addresses that `store` has, as the configuration reads them.
+    /// Creates a directory of the addresses in `store`, read by the rules of the configuration.
     pub(crate) fn new(config: &Config, store: Arc<dyn Addresses>, capacity: Arc<Capacity>) -> Self {
         let rules = Rules { verp_delimiter: config.verp_delimiter, postmaster: config.postmaster.clone() };
         Self { store, rules, capacity, refuse_at: config.refuse_at }
     }
 
-    /// The endpoint that an address is, if it takes a message of `size` octets now, as far as that is known.
+    /// Returns the endpoint of an address if it takes a message of `size` octets now, as far as that is known.
     ///
     /// # Errors
-    /// Why it does not, whether or not RCPT says so.
+    /// The reason it does not, whether or not RCPT reports it.
     pub(crate) async fn takes(
         &self,
         path: &ForwardPath,
@@ -39,7 +40,7 @@ impl Directory {
         self.has_room(endpoint.role.queue()).await.map(|()| endpoint)
     }
 
-    /// The same, whether or not the queue has room.
+    /// Returns the endpoint like [`takes`](Self::takes), but whether or not the queue has room.
     ///
     /// # Errors
     /// As for [`takes`](Self::takes).
@@ -53,10 +54,11 @@ impl Directory {
         endpoint.takes(size).map(|()| endpoint)
     }
 
-    /// The endpoint that an address is, whether or not its list takes mail now. No answer is older than `asked`.
+    /// Returns the endpoint of an address, whether or not its list takes mail now. A negative answer is never older
+    /// than `asked`.
     ///
     /// # Errors
-    /// It is none, or the backend could not be asked.
+    /// The address has no endpoint, or the backend could not be queried.
     pub(crate) async fn find(&self, path: &ForwardPath, asked: Instant) -> Result<Endpoint, NotTaken> {
         match path {
             ForwardPath::Postmaster => self.postmaster(asked).await,
@@ -79,7 +81,7 @@ impl Directory {
         }
     }
 
-    /// The owners of the list that is named for the postmasters.
+    /// Returns the owners of the list that is configured for the postmasters.
     async fn postmaster(&self, asked: Instant) -> Result<Endpoint, NotTaken> {
         let ListAddress { local, domain } = self.rules.postmaster.clone().ok_or(NotTaken::NoPostmaster)?;
         let names = Names { whole: local, base: None, domain };
@@ -87,29 +89,30 @@ impl Directory {
         Ok(Endpoint { list, role: Role::Owner, detail: None })
     }
 
-    /// Whether mail to a domain is ours.
+    /// Returns whether mail to a domain belongs to this site.
     ///
     /// # Errors
-    /// The backend could not be asked.
+    /// The backend could not be queried.
     pub(crate) async fn serves(&self, domain: &str) -> Result<bool, NotTaken> {
         Ok(self.store.serves(domain).await?)
     }
 
-    /// How often lists and domains had changed when the question came.
+    /// Returns how often lists and domains had changed at a moment not before `asked`; `None` if changes are not
+    /// counted.
     ///
     /// # Errors
-    /// The backend could not be asked.
+    /// The backend could not be queried.
     pub(crate) async fn changes(&self, asked: Instant) -> Result<Option<Changes>, StoreError> {
         self.store.changes(asked).await
     }
 
-    /// Whether RCPT is answered with the refusal, and not the recipient after the data. A doubt of ours is said at
-    /// once, whatever `refuse_at` says.
+    /// Returns whether the refusal is the reply to RCPT, rather than the recipient's reply after the data. A
+    /// temporary refusal is reported at once, whatever `refuse_at` is.
     pub(crate) fn is_refused_at_rcpt(&self, why: &NotTaken) -> bool {
         why.is_temporary() || self.refuse_at == RefuseAt::Rcpt
     }
 
-    /// Whether a queue takes another entry. Others empty it, so one that looks full is looked at again.
+    /// Checks that a queue takes another entry. Other processes empty it, so one that looks full is checked again.
     async fn has_room(&self, queue: Name) -> Result<(), NotTaken> {
         let space = self.store.space().await?;
         let mut depth = self.store.depth(queue, limits::DEPTH_AGE).await?;

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Displays an error and all its causes, as `what: why: why`. An error's own text does not repeat its cause.
+/// An error that is displayed with all its causes, as `what: why: why`. An error's own text does not repeat its
+/// cause.
 pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {

@@ -3,16 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An operation on a file or a directory failed. The source is what the system says.
+/// The error of a failed operation on a file or directory. Its source is the system's error.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}", path.display())]
 #[non_exhaustive]
 pub struct FileError {
-    /// What was tried, to follow "cannot", such as `create`.
+    /// The operation, worded to follow "cannot", such as `create`.
     pub operation: &'static str,
-    /// The file or the directory.
+    /// The file or directory.
     pub path: PathBuf,
-    /// What the system says.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -22,7 +22,7 @@ impl FileError {
     }
 }
 
-/// Adds to an I/O error what was tried, and with which file.
+/// Adds the operation and the path to an I/O error.
 pub(crate) trait During<T> {
     fn during(self, operation: &'static str, path: &Path) -> Result<T, FileError>;
 }

@@ -1,4 +1,4 @@
-//! Which file a path names: files that are held open are found by others by their paths.
+//! Identities of files: a file that is held open may no longer be the one that others find at its path.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -13,12 +13,12 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// The file that `path` names now; symbolic links are followed.
+    /// Returns the identity of the file that `path` names now, following symbolic links.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|metadata| Self::from(&metadata))
     }
 
-    /// The file that is open, whatever its path names now.
+    /// Returns the identity of an open file, whatever its path names now.
     pub(crate) fn of_open(file: &File) -> io::Result<Self> {
         file.metadata().map(|metadata| Self::from(&metadata))
     }

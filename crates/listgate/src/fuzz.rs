@@ -1,5 +1,5 @@
-//! What holds whatever the octets are: one function for each of the fuzzer's targets (`fuzz/`), which
-//! tries to break it. The tests replay what it found worth keeping.
+//! Properties that hold for any input: one function for each fuzz target in `fuzz/`, which tries to break it. The
+//! tests replay the inputs that the fuzzer found worth keeping.
 
 use crate::backends::mailman::entry::Entry;
 use crate::config::{Config, ConfigError, keys};
@@ -17,12 +17,11 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Who the sender is.
+/// The sender of all messages.
 pub(crate) const FROM: &str = "anne@example.com";
 
-/// The edit in pieces is the edit of the whole, and so are the facts it finds; and there is nothing left
-/// that another edit would change.
-/// The first octet says how large the pieces are.
+/// Checks that editing a message in pieces yields the same message and the same facts as editing it as a whole, and
+/// that a second edit changes nothing. The first octet of the input is the size of the pieces.
 pub fn header_edit(input: &[u8]) {
     let Some((&size, message)) = input.split_first() else { return };
     if message.len() > limits::HEADER_NAME {
@@ -34,14 +33,15 @@ pub fn header_edit(input: &[u8]) {
         assert_eq!(edited.escape_ascii().to_string(), at_once.escape_ascii().to_string());
         assert_eq!(facts, edited_in_pieces(style, message, usize::MAX).1);
         let (twice, _) = edited_in_pieces(style, &edited, usize::MAX);
-        // An id within brackets within brackets is mended twice.
+        // An id in nested brackets is corrected again by the second edit.
         if style == Style::Plain || !message.contains(&b'[') {
             assert_eq!(edited.escape_ascii().to_string(), twice.escape_ascii().to_string());
         }
     }
 }
 
-/// The edited message with a Message-ID of zeros where it is ours, and the facts of its header in words.
+/// Returns the edited message, with zeros for the digits of a generated Message-ID, and the facts of its header as
+/// text.
 pub(crate) fn edited_in_pieces(style: Style, message: &[u8], size: usize) -> (Vec<u8>, String) {
     let mut edit = HeaderEdit::new(style, FROM.to_owned(), "host".to_owned(), None);
     let mut out = Vec::new();
@@ -61,7 +61,7 @@ fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\r" | b"\n")
 }
 
-/// `^[\041-\071\073-\176]*:`, with blanks before the colon where the style allows them.
+/// Returns whether a line matches `^[\041-\071\073-\176]*:`, with blanks before the colon if the style allows them.
 fn is_field(style: Style, line: &[u8]) -> bool {
     let name = line.iter().take_while(|octet| matches!(octet, 0x21..=0x39 | 0x3b..=0x7e)).count();
     let rest = &line[name..];
@@ -94,8 +94,8 @@ fn lines(message: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
-/// The edit of a whole message at once, after the words of Python's parser; the Message-ID of ours with
-/// zeros for its digits. It knows no bound.
+/// Edits a whole message at once, by the rules of Python's parser, with zeros for the digits of a generated
+/// Message-ID. It has no limits.
 pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     let lines = lines(message);
     let belongs =
@@ -111,7 +111,7 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
         let unended = at + 1 == lines.len() && !line.ends_with(b"\r") && !line.ends_with(b"\n");
         let line = [*line, if unended { b"\r\n" } else { b"" }].concat();
         match fields.last_mut() {
-            // Nothing continues a `From ` line; but it goes nowhere either.
+            // A `From ` line cannot be continued, but the line after it stays there anyway.
             Some(field) if matches!(line[0], b' ' | b'\t') => field.extend(line),
             _ => fields.push(line),
         }
@@ -150,18 +150,18 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
     [fields.concat(), lines[header..].concat()].concat()
 }
 
-/// A queue file of Mailman's is read or refused, and what is shown of its metadata has a bound.
+/// Checks that a queue file of Mailman is read or refused, and that the metadata shown is bounded.
 pub fn queue_file(input: &[u8]) {
     if let Ok(entry) = Entry::read(input) {
         let shown = serde_json::to_string(&entry.metadata).expect("JSON can be written");
-        // Each octet that is shown may need an escape, and each value a word.
+        // Each octet shown may need an escape, and each value a word.
         assert!(shown.len() <= 16 * limits::SHOWN_METADATA);
     }
 }
 
-/// The requests of a socketmap connection are the same in whatever pieces its octets arrive; they are what
-/// it said, and none is larger than a request may be.
-/// The first octet says how large the pieces are.
+/// Checks that the requests of a socketmap connection do not depend on the pieces in which its octets arrive, that
+/// they match what was sent, and that none exceeds the maximum size. The first octet of the input is the size of
+/// the pieces.
 pub fn socketmap(input: &[u8]) {
     let Some((&size, octets)) = input.split_first() else { return };
     let found = requests_in_pieces(octets, usize::from(size).max(1));
@@ -176,7 +176,7 @@ pub fn socketmap(input: &[u8]) {
     assert_eq!(error.is_some(), netstring::read(rest, limits::SOCKETMAP_REQUEST).is_err());
 }
 
-/// All requests, and the error that ended them.
+/// Returns all requests, and the error that ended them.
 fn requests_in_pieces(octets: &[u8], size: usize) -> (Vec<Vec<u8>>, Option<String>) {
     let mut requests = Requests::new(Pieces(octets, size));
     let mut all = Vec::new();
@@ -191,7 +191,7 @@ fn requests_in_pieces(octets: &[u8], size: usize) -> (Vec<Vec<u8>>, Option<Strin
     }
 }
 
-/// Octets that are there, and come so many at a time.
+/// A reader that returns a limited number of the octets at a time.
 struct Pieces<'i>(&'i [u8], usize);
 
 impl AsyncRead for Pieces<'_> {
@@ -207,13 +207,13 @@ impl AsyncRead for Pieces<'_> {
     }
 }
 
-/// What a pipe takes before anybody reads it, on any system.
+/// Octets that a pipe holds before any are read, on any system.
 const PIPE: usize = 4096;
 
-/// Within and without the networks that have names.
+/// Addresses inside and outside the networks that have names.
 const ADDRESSES: [&str; 5] = ["127.0.0.1", "::1", "10.0.0.1", "fe80::1", "2001:db8::1"];
 
-/// A configuration is read, or its error names the file and what is wrong in it.
+/// Checks that a configuration is read, or that the error names the file and what is wrong in it.
 pub fn configuration(input: &[u8]) {
     if input.len() > PIPE {
         return;
@@ -236,7 +236,7 @@ pub fn configuration(input: &[u8]) {
             }
         }
         Err(why) => {
-            // Another file is wrong, and is named.
+            // The error is in another file, and names that file.
             if why.is_of_mailman() {
                 return;
             }

@@ -1,4 +1,5 @@
-//! One transaction: message and recipients → endpoints → queue → one outcome for each.
+//! One transaction: from a message and its recipients to endpoints, to the queue, to one outcome for each
+//! recipient.
 
 use crate::backends::{Delivery, NotStored, Queued};
 use crate::capacity::Reserved;
@@ -12,16 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-/// What every transaction of a gate shares.
+/// The state that all transactions of a gate share.
 pub(crate) struct Intake {
     pub(crate) services: Arc<Services>,
-    /// Where large bodies are kept while they arrive.
+    /// The spool that holds large bodies while they arrive.
     pub(crate) spool: Spool,
     pub(crate) keys: Arc<DeliveryKeys>,
-    /// The right-hand side of a Message-ID of ours.
+    /// The right-hand side of a generated Message-ID.
     pub(crate) hostname: String,
     pub(crate) add_received: bool,
-    /// When mail came.
+    /// The clock that stamps arriving mail.
     pub(crate) clock: Clock,
 }
 
@@ -31,30 +32,31 @@ const LOOP: Refusal = Refusal::new(554, 4, 6, "Too many hops");
 #[derive(Debug)]
 pub(crate) struct Recipient {
     pub(crate) path: ForwardPath,
-    /// What the address is, as it was looked up last; or why it takes no mail, which is replied after the data.
+    /// The endpoint as it was last looked up, or the reason the address takes no mail, which is reported after the
+    /// data.
     pub(crate) endpoint: Result<Endpoint, NotTaken>,
-    /// The count of changes that it was found at.
+    /// The count of changes at which the endpoint was found.
     as_of: Option<Changes>,
-    /// What became of the message: known once the message is whole.
+    /// The outcome of the message for this recipient, known once the message is complete.
     pub(crate) outcome: Option<Result<Queued, Refusal>>,
 }
 
 impl Recipient {
-    /// What the reply after the data says.
+    /// Returns the outcome that the reply after the data reports.
     pub(crate) fn into_outcome(self) -> Result<Queued, Refusal> {
         self.outcome.expect("each recipient has an outcome before it is replied to")
     }
 }
 
 impl Intake {
-    /// Room for a message of the declared size.
+    /// Reserves room for a message of the declared size.
     pub(crate) async fn admit(&self, sender: &Sender) -> Result<Reserved, Refusal> {
         let space = self.space().await?;
         self.services.capacity.reserve(sender.size, space)
     }
 
-    /// Octets of a message have come, which may be more than were declared. Dropped at its await, none of them
-    /// is counted.
+    /// Counts octets of a message that have arrived, which may be more than were declared. If the future is dropped
+    /// at its await, it reserves no room for them.
     pub(crate) async fn arrived(&self, room: &mut Reserved, octets: u64) -> Result<(), Refusal> {
         match room.arrived(octets) {
             0 => Ok(()),
@@ -66,7 +68,7 @@ impl Intake {
         self.services.backend.space().await.map_err(|why| self.services.unavailable(&why))
     }
 
-    /// What RCPT answers for a message of the declared size.
+    /// Returns what RCPT answers for a message of the declared size.
     pub(crate) async fn recipient(
         &self,
         path: ForwardPath,
@@ -81,10 +83,10 @@ impl Intake {
         }
     }
 
-    /// A message begins to arrive.
+    /// Starts to receive a message.
     pub(crate) fn begin(&self, mail_from: &ReversePath, peer: &str, lhlo: &str) -> Box<Incoming> {
         let received = self.add_received.then(|| {
-            // Any word is taken at LHLO; here it could open a comment, or make the line too long.
+            // LHLO accepts any word. Here it could open a comment, or make the line too long.
             let lhlo = if is_domain(lhlo) { lhlo } else { "unknown" };
             let now = mail_date(self.clock.now());
             format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
@@ -94,12 +96,12 @@ impl Intake {
         Box::new(Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone()))
     }
 
-    /// The message is whole: it is stored for every recipient that is an endpoint now, which may not
-    /// be all that were at RCPT. Gives its Message-ID; each recipient has its outcome then. Dropped at an await,
+    /// Stores a complete message for every recipient that is an endpoint now, which may not be all that were at
+    /// RCPT. Returns its Message-ID; each recipient then has its outcome. If the future is dropped at an await,
     /// either all of it is stored or nothing.
     ///
     /// # Errors
-    /// The refusal of all recipients.
+    /// The refusal for all recipients.
     pub(crate) async fn deliver(
         &self,
         envelope: Envelope,
@@ -120,8 +122,8 @@ impl Intake {
         }
         let message_id = message.message_id.clone();
         let stored = match self.store(envelope, message, to, as_of).await {
-            // Once is enough: they are then as of a moment after the data, as everywhere else. Lists that
-            // come and go all the time could keep mail out for ever.
+            // One retry is enough: the answers are then from a moment after the data, as in the other cases. With
+            // more retries, lists that change all the time could keep mail out forever.
             Err(NotStored::Changed(outdated)) => {
                 let Delivery { envelope, message, .. } = *outdated;
                 self.look_up(size, to).await;
@@ -138,7 +140,7 @@ impl Intake {
         }
     }
 
-    /// Looks every recipient up again, for a message of `size` octets.
+    /// Looks up every recipient again, for a message of `size` octets.
     async fn look_up(&self, size: u64, to: &mut PerRecipient<Recipient>) {
         let asked = Instant::now();
         for recipient in to {
@@ -147,7 +149,8 @@ impl Intake {
         }
     }
 
-    /// Stores the message for those that are endpoints, if there are any, and gives each its outcome.
+    /// Stores the message for the recipients that are endpoints, if there are any, and sets each recipient's
+    /// outcome.
     async fn store(
         &self,
         envelope: Envelope,
@@ -175,13 +178,13 @@ impl Intake {
     }
 }
 
-/// The recipient as a backend stores it.
+/// Returns the recipient in the form in which a backend stores it.
 fn addressed(Recipient { path, endpoint, .. }: &Recipient) -> Option<Addressed> {
     let endpoint = endpoint.as_ref().ok()?.clone();
     Some(Addressed { recipient: path.to_string(), endpoint })
 }
 
-/// Keys of deliveries that no other gate gives.
+/// A source of delivery keys that no other gate uses.
 pub(crate) struct DeliveryKeys {
     gate: u64,
     given: AtomicU64,
@@ -189,7 +192,7 @@ pub(crate) struct DeliveryKeys {
 
 impl DeliveryKeys {
     pub(crate) fn new() -> Self {
-        // Random: std seeds each of them from the system.
+        // Random: std seeds each `RandomState` from the system.
         Self { gate: RandomState::new().hash_one("gate"), given: AtomicU64::new(0) }
     }
 
@@ -198,7 +201,8 @@ impl DeliveryKeys {
     }
 }
 
-/// The one count of changes at which all recipients were endpoints that take `size` octets.
+/// Returns the count of changes at which all recipients were endpoints that take `size` octets, if it is the same
+/// for all.
 fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
     let mut counts = to.iter().map(|recipient| {
         recipient.endpoint.as_ref().ok()?.takes(Some(size)).ok()?;
@@ -208,7 +212,7 @@ fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
     counts.all(|count| count == Some(first)).then_some(first)
 }
 
-/// A time as RFC 5322 section 3.3 writes it, in UTC and without the optional day of the week.
+/// Formats a time as in RFC 5322 section 3.3, in UTC and without the optional day of the week.
 fn mail_date(time: SystemTime) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

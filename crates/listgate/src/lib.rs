@@ -1,6 +1,6 @@
 //! Listgate, the gate between a mail server and mailing lists.
 //!
-//! The program is `listgate serve`; this library is the same gate inside another process:
+//! The program is `listgate serve`. This library runs the same gate inside another process:
 //!
 //! ```
 //! use listgate::{Config, Gate};
@@ -13,9 +13,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it has queued is worked through [`queue`].
+//! Programs process the queued entries through [`queue`].
 //!
-//! Start reading at [`Gate::start`]; ARCHITECTURE.md has the map.
+//! Start reading at [`Gate::start`]; ARCHITECTURE.md gives an overview.
 
 mod admin;
 mod backends;

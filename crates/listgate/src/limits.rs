@@ -1,60 +1,59 @@
-//! Every bound of this crate that nobody needs to choose; those an operator chooses are in
-//! `config/keys.rs`.
+//! The limits of this crate that operators have no need to choose. Those that they choose are in `config/keys.rs`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Octets of a body kept in memory and in the database's row; a larger one goes to a spool file.
-/// Rows beyond this size make batches slow for the small mail beside them.
+/// Octets of a body that is kept in memory and in the database row; a larger one goes to a spool file. Larger rows
+/// would make batches slow for the small mail in them.
 pub(crate) const BODY_IN_MEMORY: usize = 64 << 10;
 
-/// Octets of bodies in one commit, so that small mail does not wait for much large mail.
+/// Octets of bodies in one commit, so that small mail does not wait for a lot of large mail.
 pub(crate) const BATCH_BODIES: usize = 1 << 20;
 
 /// Deliveries in one commit, so that no reply waits for a thousand others.
 pub(crate) const BATCH_DELIVERIES: usize = 512;
 
-/// Octets of a header field's name, or of a `From ` line within the header. A line that is longer
-/// before it can be told what it is ends the header.
+/// Octets of a header field's name, or of a `From ` line within the header. A line that exceeds this before its
+/// kind is known ends the header.
 pub(crate) const HEADER_NAME: usize = 1024;
 
 /// Octets of a Message-ID that are remembered (RFC 5322 section 2.1.1: a line has 998).
 pub(crate) const MESSAGE_ID: usize = 998;
 
-/// Octets of a Message-ID field that are held to be mended, where Mailman would mend it: a line has 998,
-/// and an id has no reason to be folded.
+/// Octets of a Message-ID field that are held back for correction, if Mailman would correct it: a line has 998, and
+/// an id has no reason to be folded.
 pub(crate) const MESSAGE_ID_FIELD: usize = 4096;
 
-/// Ids that a restored gate leaves to the gate it was copied from: what came after the backup.
+/// Ids that a restored gate leaves to the gate it was copied from, for the mail that arrived after the backup.
 pub(crate) const IDS_AFTER_A_BACKUP: i64 = 1 << 24;
 
-/// Octets of the value of Auto-Submitted or Precedence that are remembered: they are single words.
+/// Octets of the value of Auto-Submitted or Precedence that are remembered: both are single words.
 pub(crate) const FACT: usize = 100;
 
-/// Octets of all List-Id and List-Post fields that are looked at (RFC 2919 section 2: an id has 255).
+/// Octets of all List-Id and List-Post fields that are examined (RFC 2919 section 2: an id has 255).
 pub(crate) const LIST_FIELDS: usize = 4096;
 
-/// Received lines of a message that goes in circles (RFC 5321 section 6.3).
+/// Received lines beyond which a message is in a mail loop (RFC 5321 section 6.3).
 pub(crate) const RECEIVED_LINES: u32 = 100;
 
-/// Commands without a message after which a session is heard only now and then: more than one
-/// transaction needs for all the recipients it may have.
+/// Returns the number of commands without a message after which a session is slowed down: more than one transaction
+/// needs for the maximum number of recipients.
 pub(crate) fn talkative(recipients: usize) -> u32 {
     u32::try_from(recipients).map_or(u32::MAX, |recipients| recipients.saturating_add(200).max(1200))
 }
 
-/// The pause between two looks at such a session.
+/// The pause before each further read from such a session.
 pub(crate) const TALKATIVE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connections to the admin listener at a time, octets of a request to it, and the time for all of it.
+/// Concurrent connections to the admin listener, octets of a request to it, and the time for the whole exchange.
 pub(crate) const ADMIN_CONNECTIONS: usize = 8;
 pub(crate) const ADMIN_REQUEST: usize = 8 << 10;
 pub(crate) const ADMIN_TIME: Duration = Duration::from_secs(5);
 
-/// Socketmap connections at a time: each process of Postfix that asks may have one for each map, and
-/// Postfix has no more than a hundred of a kind unless told so. Octets of a request: many times the longest
-/// address, so that a key that is too long is answered as well. How long a connection may be silent: Postfix keeps
-/// one for 10 seconds.
+/// Concurrent socketmap connections: each Postfix process that makes queries may have one for each map, and by
+/// default Postfix has at most a hundred processes of a kind. Octets of a request: many times the longest address,
+/// so that a key that is too long is answered as well. How long a connection may be idle: Postfix keeps one for 10
+/// seconds.
 pub(crate) const SOCKETMAP_CONNECTIONS: usize = 500;
 pub(crate) const SOCKETMAP_REQUEST: usize = 64 << 10;
 /// Octets that a socketmap connection reads at once.
@@ -64,132 +63,132 @@ pub(crate) const SOCKETMAP_SILENCE: Duration = Duration::from_secs(60);
 /// The pause after a connection could not be accepted.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Octets that mail leaves to the log of the embedded backend, whatever `storage.min_free` says, so that consumers
-/// can settle what is queued: a commit of as many steps as it may have, each of which changes no more than four pages
-/// (of the entry, the message, the indexes and the free pages).
+/// Octets that mail leaves for the log of the embedded backend, whatever `storage.min_free` is, so that consumers
+/// can settle queued entries: a commit of the maximum number of steps, each of which changes at most four pages (of
+/// the entry, the message, the indexes and the free pages).
 pub(crate) const SETTLING_RESERVE: u64 = 4 * 4096 * COMMIT_STEPS as u64;
 
-/// Octets of pages that a commit of mail changes once (sizes, ids, what is remembered, free pages, the map of pages),
-/// and for each message besides its body.
+/// Octets of pages that a commit of mail changes once (sizes, ids, remembered mail, free pages, the map of pages),
+/// and for each message in addition to its body.
 pub(crate) const COMMIT_PAGES: u64 = 16 * 4096;
 pub(crate) const MESSAGE_PAGES: u64 = 6 * 4096;
 
-/// Octets of the rows of one recipient, at most about: its address, and its metadata, which has the address too.
+/// Octets of the rows of one recipient, approximately at most: its address, and its metadata, which contains the
+/// address too.
 pub(crate) const RECIPIENT_ROWS: u64 = 4 << 10;
 
-/// Octets that are left besides where the database's file has to grow for mail: such mail is refused before mail that
-/// finds free pages, and that is taken again as soon as consumers have freed some.
+/// Octets that must remain in addition if the database file has to grow for mail. Such mail is thus refused before
+/// mail that fits into free pages, and accepted again as soon as consumers have freed some pages.
 pub(crate) const GROWTH_MARGIN: u64 = SETTLING_RESERVE / 2;
 
-/// Free octets beyond those of the log above which the log is not looked at: more than a commit of mail takes, and what
-/// consumers write before they copy the log.
+/// Free octets beyond those of the log above which the room for the log is not checked: more than a commit of mail
+/// takes, plus what consumers write before they checkpoint the log.
 pub(crate) const AMPLE_SPACE: u64 = 64 << 20;
 
-/// Free inodes of the file system below which no mail is taken: large bodies need one each.
+/// Free inodes of the file system below which no mail is accepted: large bodies need one each.
 pub(crate) const MIN_INODES: u64 = 1000;
 
-/// Deliveries that are remembered with the keys of their puts. A put whose answer was lost is repeated at once.
+/// Deliveries that are remembered by the keys of their puts. A put whose answer was lost is retried at once.
 pub(crate) const RECENT_PUTS: usize = 1024;
 
-/// How long free space is believed to be what it was.
+/// How long a measurement of free space remains valid.
 pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
 
-/// How long a queue's depth is believed to be what it was, as long as it is below its cap.
+/// How long a measurement of a queue's depth remains valid, as long as it is below its cap.
 pub(crate) const DEPTH_AGE: Duration = Duration::from_millis(500);
 
-/// How far a clock may be set back without ending a lease, or a pause, that it stamped: NTP corrects by less.
+/// How far a clock may be set back without ending a lease or a pause that it stamped: NTP corrects by less.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// How long mail is remembered, to know it when it comes again: a mail server gives up after five
-/// days (RFC 5321 section 4.5.4.1).
+/// How long mail is remembered, to recognize it when it arrives again: a mail server gives up after five days (RFC
+/// 5321 section 4.5.4.1).
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// Remembered mail that is held in memory before some of it is put in order, and about how much then is at
-/// least: a quarter, where more is held.
+/// Records of remembered mail that are held in memory before some of them are moved to the ordered table, and the
+/// approximate minimum that is then moved: a quarter of those held, if that is more.
 pub(crate) const SEEN_LATELY: usize = 32_768;
 pub(crate) const SEEN_AT_ONCE: usize = 8_192;
 
-/// Remembered mail that is searched in one go for what can be forgotten, at least.
+/// The minimum number of records of remembered mail that are searched at a time for expired ones.
 pub(crate) const SWEPT_AT_ONCE: usize = 2000;
 
 /// Delivery ids that the writer takes from the database at a time.
 pub(crate) const IDS_IN_A_BLOCK: i64 = 1000;
 
-/// Recipients refused at RCPT that the line about their transaction names; the rest it counts.
+/// Recipients refused at RCPT that the log line of their transaction names; it counts the rest.
 pub(crate) const LOGGED_REFUSALS: usize = 1000;
 
-/// Octets of a session's read buffer: while it waits, and while much arrives.
+/// Octets of a session's read buffer: while it waits, and while a lot of data arrives.
 pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
 
-/// Pages of the write-ahead log after which it is copied into the database. Smaller makes the copy
-/// more frequent and the slowest commits slower; larger makes each copy a visible pause.
+/// Pages of the write-ahead log after which it is copied into the database. A smaller number makes the copy more
+/// frequent and the slowest commits slower; a larger one makes each copy a noticeable pause.
 pub(crate) const CHECKPOINT_PAGES: u32 = 4000;
 
-/// Octets of the file of the write-ahead log beyond which it is cut once it is copied: four times as much as
-/// it has where nobody holds it. Space that an unusually long log took is not given back otherwise.
+/// Octets of the write-ahead log's file beyond which it is truncated after the log was copied: four times its size
+/// when no reader holds it. Otherwise, the space of an unusually long log would never be freed.
 pub(crate) const LARGE_LOG: u64 = 4 * 4096 * CHECKPOINT_PAGES as u64;
 
-/// How long the writer is idle before it tidies up, and how long spool files of mail that is done may stay
-/// while it is not.
+/// How long the writer is idle before it cleans up, and how long spool files of finished mail may remain while it
+/// is busy.
 pub(crate) const IDLE: Duration = Duration::from_millis(500);
 
-/// How long the writer waits while another process writes; then the mail is put off with 451.
+/// How long the writer waits while another process writes; then the mail is deferred with 451.
 pub(crate) const WRITE_LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a command such as `list create` waits for the gate or another command.
 pub(crate) const COMMAND_LOCK_WAIT: Duration = Duration::from_secs(30);
 
-/// How long a lookup waits. It holds up every session, and a reader of a write-ahead log only ever
+/// How long a lookup waits for a lock. The wait delays every session, and a reader of a write-ahead log only ever
 /// waits for a recovery.
 pub(crate) const LOOKUP_LOCK_WAIT: Duration = Duration::from_millis(100);
 
 /// Answers about names that a gate remembers while no list or domain changes.
 pub(crate) const KNOWN_NAMES: usize = 512;
 
-/// How long a gate that holds the lock may take before it has migrated the database.
+/// How long a command waits for a gate that holds the lock to migrate the database.
 pub(crate) const START_OF_A_GATE: Duration = Duration::from_secs(2);
 
-/// The pause between two attempts at a lock. SQLite's own handler sleeps longer the longer it
-/// waits, and loses to anyone who asks more often.
+/// The pause between two attempts to take a lock. SQLite's own handler sleeps longer the longer it waits, and loses
+/// to any process that tries more often.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_micros(200);
 
-/// Deliveries that are written into Mailman's queues at the same time: as many share the syncs of a disk
-/// well.
+/// Deliveries that are written into Mailman's queues at the same time: this many share the syncs of a disk well.
 pub(crate) const MAILMAN_WRITERS: usize = 16;
 
-/// Values in one pickle of a queue file: a message of Mailman's has three for each header field.
+/// Values in one pickle of a queue file: a message in Mailman has three for each header field.
 pub(crate) const PICKLE_VALUES: usize = 1 << 20;
 
-/// Octets of an entry's metadata that are shown, and how deep its values may lie in others.
+/// Octets of an entry's metadata that are shown, and the maximum depth of its nested values.
 pub(crate) const SHOWN_METADATA: usize = 1 << 20;
 pub(crate) const SHOWN_DEPTH: usize = 16;
-/// How long Mailman's database may take: to give way where it is locked, to be connected to, to answer.
-/// Then the mail is put off with 451.
+/// How long Mailman's database may take to release a lock, to accept a connection, or to answer. Then the mail is
+/// deferred with 451.
 pub(crate) const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Questions that wait for the thread that asks Mailman's SQLite file.
+/// Queries that may wait for the thread that reads Mailman's SQLite file.
 pub(crate) const WAITING_QUESTIONS: usize = 1024;
 
-/// How old a yes of Mailman's database may be, from when it was asked; and while the database is away:
-/// long enough for a restart or a failover, short enough that few lists go meanwhile.
+/// How old a positive answer of Mailman's database may be, counted from the query; and how old while the database
+/// is unavailable: long enough for a restart or a failover, short enough that few lists are removed meanwhile.
 pub(crate) const YES_AGE: Duration = Duration::from_secs(1);
 pub(crate) const YES_AGE_AWAY: Duration = Duration::from_secs(5 * 60);
 
-/// Yeses of Mailman's database that are remembered: some hundred octets each.
+/// Positive answers of Mailman's database that are remembered: a few hundred octets each.
 pub(crate) const KNOWN_YESES: usize = 10_000;
 
-/// Files of one delivery to Mailman's queues that are open at a time: what is written before is synced
-/// and closed.
+/// Files of one delivery to Mailman's queues that are open at a time: earlier ones are synced and closed.
 pub(crate) const OPEN_QUEUE_FILES: usize = 16;
 
 /// Octets of a message that a consumer reads at a time.
 pub(crate) const READ_AT_ONCE: usize = 256 << 10;
 
-/// Rows that one step changes, and about how many octets the log has for each.
+/// Rows that one step may change, and the approximate octets of the log for each.
 pub(crate) const STEP_ROWS: usize = 1000;
 pub(crate) const STEP_ROW: usize = 200;
 
-/// Steps in one commit, and their octets: arriving mail waits for no more than these. A lease counts as a step.
+/// Steps in one commit, and their octets, so that arriving mail waits for no more than these. A lease counts as a
+/// step.
 pub(crate) const COMMIT_STEPS: usize = 64;
 pub(crate) const COMMIT_STEP_OCTETS: usize = 256 << 10;
 
@@ -200,54 +199,53 @@ const _: () = {
     assert!(SETTLED_AT_ONCE * STEP_ROW <= COMMIT_STEP_OCTETS);
 };
 
-/// Entries in one transaction of a consumer, while which no mail is stored.
+/// Entries in one transaction of a consumer, during which no mail is stored.
 pub(crate) const LEASED_AT_ONCE: usize = 64;
 pub(crate) const SETTLED_AT_ONCE: usize = 64;
 
-/// Entries that one lease lets wait again because their time has come.
+/// Entries that one lease makes available again because their time has come.
 pub(crate) const WOKEN_AT_ONCE: usize = 64;
 
-/// Lists that are looked at in one transaction: in order, those that are being worked are passed over.
+/// Lists that are examined in one transaction, including those that ordered leasing skips because they are being
+/// worked.
 pub(crate) const LISTS_AT_ONCE: usize = 256;
 
-/// Lists whose oldest entry is looked for when somebody asks for metrics, on the sessions' thread: beyond
-/// them the age is that of these.
+/// Lists whose oldest entry is looked up for metrics, on the sessions' thread. If there are more, the age is that
+/// of these lists.
 pub(crate) const LISTS_ASKED: usize = 1_000;
 
-/// Pages of the write-ahead log after which a consumer copies it: the gate, where one runs, comes first.
+/// Pages of the write-ahead log after which a consumer copies it; a running gate does so earlier.
 pub(crate) const CONSUMER_CHECKPOINT_PAGES: u32 = 2 * CHECKPOINT_PAGES;
 
-/// The pause before an entry is tried again: after the first attempt, then twice as long each time, and
-/// at most.
+/// The pause before an entry is retried: after the first attempt, doubled after each further one, and its maximum.
 pub(crate) const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
 /// Octets of a reason that are kept with an entry.
 pub(crate) const REASON: usize = 2048;
 
-/// The pause of `work` between two looks for entries, and after the store could not be read or written.
+/// The pause of `work` between two checks for entries, and after the store could not be read or written.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 pub(crate) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long `work` waits for the database once it is to end at once.
+/// How long `work` waits for the database once it must stop at once.
 pub(crate) const LAST_SETTLE: Duration = Duration::from_millis(500);
 
-/// How long a command may take to end when it is asked to; then it is ended.
+/// How long a command may take to end after it is asked to; then it is killed.
 pub(crate) const GRACE_OF_A_COMMAND: Duration = Duration::from_secs(2);
 
-/// How long the rest of what a command wrote is waited for after its end.
+/// How long to wait for the remaining output of a command after its end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// Octets of a command's standard error that are kept, of its end.
+/// Octets that are kept from the end of a command's standard error.
 pub(crate) const STANDARD_ERROR: usize = 1536;
 
-/// The pause between two drawings of the progress.
+/// The interval between two updates of the progress line.
 pub(crate) const PROGRESS: Duration = Duration::from_millis(500);
 
-/// Octets of a message of `listgate bench`: room for its header and a line, and no more than may be held
-/// in memory.
+/// Octets of a message of `listgate bench`: room for its header and a line, and no more than may be held in memory.
 pub(crate) const BENCH_MESSAGE: RangeInclusive<usize> = 256..=1 << 30;
 
-/// How long `listgate bench` waits for a connection, and for any word on any session.
+/// How long `listgate bench` waits for a connection, and for any reply in any session.
 pub(crate) const BENCH_CONNECT: Duration = Duration::from_secs(30);
 pub(crate) const BENCH_SILENCE: Duration = Duration::from_secs(60);
 

@@ -1,4 +1,4 @@
-//! Arguments in, exit code out.
+//! The `listgate` program.
 
 fn main() -> std::process::ExitCode {
     listgate::cli::main()

@@ -1,5 +1,4 @@
-//! What is counted, for Prometheus. The names are a contract with whoever graphs them: docs/metrics.md
-//! has them all.
+//! Metrics for Prometheus. Dashboards and alerts depend on their names; docs/metrics.md lists them all.
 
 use crate::model::{Again, Endpoint, QueueNow, Space, StoreError};
 use listgate_lmtp::Refusal;
@@ -33,7 +32,7 @@ struct EndpointLabel {
     endpoint: &'static str,
 }
 
-/// `stage` is `mail`, `rcpt` or `data`.
+/// The labels of a refusal: `stage` is `mail`, `rcpt` or `data`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct RefusalLabel {
     stage: &'static str,
@@ -62,7 +61,7 @@ struct Version {
     version: &'static str,
 }
 
-/// Every counter of a gate.
+/// The metrics of a gate.
 pub(crate) struct Metrics {
     registry: Registry,
     sessions: Counter,
@@ -87,7 +86,7 @@ pub(crate) struct Metrics {
     oldest: Family<Queue, Gauge>,
 }
 
-/// From 10 microseconds to 10 seconds, four to a decade.
+/// Returns a histogram from 10 microseconds to 10 seconds, with four buckets per decade.
 fn seconds() -> Histogram {
     Histogram::new((0..25).map(|step| 1e-5 * 10_f64.powf(f64::from(step) / 4.0)))
 }
@@ -179,7 +178,7 @@ impl Metrics {
         self.turned_away.get_or_create(&Reason { reason }).inc();
     }
 
-    /// `queued`, `refused` or `abandoned`.
+    /// Counts a transaction. The outcome is `queued`, `refused` or `abandoned`.
     pub(crate) fn transaction(&self, outcome: &'static str, octets: u64) {
         self.transactions.get_or_create(&Outcome { outcome }).inc();
         self.octets.inc_by(octets);
@@ -206,8 +205,8 @@ impl Metrics {
         self.refusals.get_or_create(&RefusalLabel { stage, code: refusal.code(), enhanced }).inc();
     }
 
-    /// Counts the replies in what is about to be written: whole lines, of which the last of a reply
-    /// has a blank behind its code.
+    /// Counts the replies in output that is about to be written. It consists of whole lines, and the last line of a
+    /// reply has a space after its code.
     pub(crate) fn replies(&self, output: &[u8]) {
         for line in output.split(|&octet| octet == b'\n') {
             if let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', ..] = line {
@@ -218,13 +217,13 @@ impl Metrics {
         }
     }
 
-    /// `map` is `none` where the request names no map.
+    /// Counts an answer of socketmap. `map` is `none` if the request names no map.
     pub(crate) fn looked_up_for_a_map(&self, map: &'static str, answer: &'static str) {
         self.map_answers.get_or_create(&MapLabel { map, answer }).inc();
     }
 
     pub(crate) fn committed(&self, deliveries: usize, since: Instant) {
-        // Exact: a batch has far fewer than 2^52.
+        // Exact: a batch has far fewer than 2^52 deliveries.
         #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
         self.commit_deliveries.observe(deliveries as f64);
         self.commit_seconds.observe(since.elapsed().as_secs_f64());
@@ -242,7 +241,7 @@ impl Metrics {
         self.failures.get_or_create(&Reason { reason: why.label() }).inc();
     }
 
-    /// Everything in Prometheus's text format.
+    /// Returns all metrics in Prometheus's text format.
     pub(crate) fn render(&self, queues: &[QueueNow], space: Option<Space>, in_flight: u64) -> String {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for QueueNow { name: queue, entries, octets, oldest } in queues {

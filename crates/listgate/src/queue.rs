@@ -1,7 +1,8 @@
-//! The queues, for whoever works them: a program leases entries, reads their messages, and settles each.
+//! The queues, for programs that process them: a consumer leases entries, reads their messages, and settles each
+//! entry.
 //!
-//! [`Queue`] opens one queue of a data directory, beside the gate or without it. Everything here
-//! blocks; each call is one short transaction. An asynchronous program calls it on a thread of its own.
+//! [`Queue`] opens one queue of a data directory, with or without a running gate. Everything here blocks; each call
+//! is one short transaction. An asynchronous program should make the calls on a separate thread.
 //!
 //! ```
 //! use listgate::queue::{Name, Queue, Verdict};
@@ -19,8 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An entry is handled at least once: a lease that nobody settles in time lapses, and a power loss may
-//! undo a settle. Whoever settles too late is told that its lease is [`Stale`].
+//! An entry is handled at least once: a lease that is not settled in time expires, and a power loss may undo a
+//! settle. A settle that comes too late returns [`Stale`].
 
 use crate::backends::sqlite::{Consumer, DataDir};
 use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
@@ -34,17 +35,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One queue, opened by a consumer. Any number of them, in any number of processes, share its entries.
+/// One queue, opened by a consumer. Any number of consumers, in any number of processes, share its entries.
 pub struct Queue {
     store: Arc<dyn LeaseStore>,
     name: Name,
     ordered: bool,
-    /// The list that had its turn last.
+    /// The list that had the last turn.
     turn: String,
 }
 
 impl Queue {
-    /// Opens the queue `name` of the data directory `data`, beside the gate that serves it or without one.
+    /// Opens the queue `name` of the data directory `data`, with or without a gate that serves it.
     ///
     /// # Errors
     /// The directory has no data, or data that cannot be used.
@@ -52,8 +53,8 @@ impl Queue {
         Self::open_with_clock(data, name, Clock::default())
     }
 
-    /// The same with another clock than the system's, as tests want it. All that use the queue should have the
-    /// same.
+    /// Opens a queue with a clock other than the system's, for tests. All programs that use the queue should use
+    /// the same clock.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -66,18 +67,17 @@ impl Queue {
         Self { store, name, ordered: false, turn: String::new() }
     }
 
-    /// From now on, leases one entry of a list at a time, in the order of arrival: a list whose entry is
-    /// leased or deferred is skipped. The order holds only if all consumers of the queue lease in
-    /// order.
+    /// Makes the queue lease one entry of a list at a time, in the order of arrival: a list whose entry is leased
+    /// or deferred is skipped. The order holds only if all consumers of the queue lease in order.
     #[must_use]
     pub fn ordered(mut self) -> Self {
         self.ordered = true;
         self
     }
 
-    /// Leases up to `max` entries for the time `hold`; what is settled or extended by then is nobody
-    /// else's. None when nothing waits. The lists take turns, so that one with much mail does not
-    /// keep the others waiting. More than 64 are not leased at once.
+    /// Leases up to `max` entries for the time `hold`. No other consumer gets an entry that is settled or extended
+    /// within that time. Returns no leases if no entry waits. The lists take turns, so that one with much mail does
+    /// not keep the others waiting. One call leases at most 64 entries.
     ///
     /// # Errors
     /// The database cannot be read or written.
@@ -89,7 +89,7 @@ impl Queue {
         Ok(leases)
     }
 
-    /// The message of an entry, to be read from its beginning, some of it at a time.
+    /// Returns the message of an entry, to be read from its beginning in pieces.
     ///
     /// # Errors
     /// The entry was removed by an operator, or its message cannot be read.
@@ -99,7 +99,7 @@ impl Queue {
         Ok(message)
     }
 
-    /// Lets leases last for the time `hold` from now; one result for each.
+    /// Extends leases to the time `hold` from now. Returns one result for each.
     ///
     /// # Errors
     /// The database cannot be read or written.
@@ -107,8 +107,8 @@ impl Queue {
         wait(self.store.extend(leases.iter().map(|lease| lease.id()).collect(), hold))
     }
 
-    /// Settles entries, each by its verdict; one result for each. On an error, some of them may be
-    /// settled: settling those again returns [`Stale`].
+    /// Settles entries, each by its verdict. Returns one result for each. On an error, some of them may be settled:
+    /// settling those again returns [`Stale`].
     ///
     /// # Errors
     /// The database cannot be read or written.
@@ -130,17 +130,17 @@ fn wait<T>(answer: Answer<'_, T>) -> Result<T, Error> {
     pollster::block_on(answer).map_err(Error::unavailable)
 }
 
-/// Why a queue cannot be worked now.
+/// The reason a queue cannot be processed now.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data directory cannot be used; the text and its sources name it and the fix.
     #[error(transparent)]
     Open(Box<dyn std::error::Error + Send + Sync>),
-    /// The database or a file cannot be read or written; another time may do.
+    /// The database or a file cannot be read or written; a retry may succeed.
     #[error(transparent)]
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
-    /// The disk failed to sync, so that nobody knows what it holds, or the data directory was replaced: this queue
-    /// answers nothing more.
+    /// The disk failed to sync, so that its contents are unknown, or the data directory was replaced. This queue
+    /// returns no more answers.
     #[error(transparent)]
     Failed(Box<dyn std::error::Error + Send + Sync>),
     /// An operator removed the entry.
@@ -157,20 +157,20 @@ impl Error {
     }
 }
 
-/// A message as it is stored. It is read as long as its entry is there.
+/// A stored message. It can be read as long as its entry exists.
 pub struct Message<'q> {
     queue: &'q Queue,
     lease: LeaseId,
-    /// Octets that were read from the store.
+    /// The number of octets read from the store so far.
     offset: u64,
-    /// The last of them.
+    /// The octets last read from the store.
     buffer: Vec<u8>,
-    /// How many of these were given.
+    /// How many octets of the buffer were returned to the reader.
     at: usize,
 }
 
 impl Message<'_> {
-    /// The next octets from the store; none at the end.
+    /// Reads the next octets from the store; none at the end.
     fn read_on(&mut self) -> Result<(), Error> {
         let message = MessageId(self.lease.entry.delivery);
         let read = wait(self.queue.store.read(message, self.offset, limits::READ_AT_ONCE))?;

@@ -1,12 +1,12 @@
-//! How an address is read: mailbox → the names of a list that it may be, role and detail. Pure.
+//! Parses a mailbox into the names of the list it may belong to, a role and a detail. Does no I/O.
 
 use crate::model::{ListAddress, Names, Role};
 use listgate_lmtp::{Mailbox, is_dot_string};
 
-/// How a site reads addresses.
+/// The rules by which a site reads addresses.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// Begins the detail of a local part.
+    /// The character that starts the detail of a local part.
     pub(crate) verp_delimiter: char,
     /// The list whose owners are this site's postmasters.
     pub(crate) postmaster: Option<ListAddress>,
@@ -21,11 +21,11 @@ pub(crate) struct Reading {
     pub(crate) detail: Option<String>,
 }
 
-/// Reads an address: detail off, then the sub-address.
+/// Reads an address: removes the detail first, then the sub-address.
 pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
     let local = mailbox.local();
     let unquoted = local.unquoted();
-    // Quotes that quote something are part of the name, and no list is named so.
+    // Quotes that are needed are part of the name, and no list has such a name.
     let text = if is_dot_string(&unquoted) { unquoted } else { local.as_str().to_owned() };
     let (name, detail) = match text.split_once(rules.verp_delimiter) {
         Some((name, detail)) => (name, Some(detail.to_owned())),

@@ -1,4 +1,4 @@
-//! What all listeners of a gate share.
+//! The services that all listeners of a gate share.
 
 use crate::backends::Backend;
 use crate::capacity::Capacity;
@@ -11,26 +11,26 @@ use listgate_lmtp::Refusal;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all listeners of a gate share.
+/// The services that all listeners of a gate share.
 pub(crate) struct Services {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) directory: Directory,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) admission: Admission,
-    /// Whether the log has addresses in part only.
+    /// Whether the log shows addresses only in part.
     pub(crate) mask_addresses: bool,
     /// The longest wait for a peer that does not read.
     pub(crate) write_timeout: Duration,
 }
 
 impl Services {
-    /// An address as the log has it.
+    /// Returns an address in the form used in the log.
     pub(crate) fn named(&self, address: &str) -> String {
         if self.mask_addresses { masked(address) } else { address.to_owned() }
     }
 
-    /// Logs and counts an answer that could not be given.
+    /// Logs and counts an answer that could not be given, and returns the answer unchanged.
     pub(crate) fn noted<T>(&self, answer: Result<T, NotTaken>) -> Result<T, NotTaken> {
         if let Err(NotTaken::Unknown(why)) = &answer {
             self.unavailable(why);
@@ -38,7 +38,7 @@ impl Services {
         answer
     }
 
-    /// The refusal for a doubt of ours, after it was logged and counted. A final error ends the gate.
+    /// Logs and counts a failure of the backend, and returns the refusal for it. A final error stops the gate.
     pub(crate) fn unavailable(&self, why: &StoreError) -> Refusal {
         self.metrics.failed(why);
         if why.is_final() {
@@ -50,7 +50,7 @@ impl Services {
     }
 }
 
-/// An address with most of its local part masked, for logs that must not name people.
+/// Returns an address with most of its local part masked, for logs that must not identify people.
 fn masked(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or_default()),

@@ -1,5 +1,4 @@
-//! The client's half of a session: what `listgate send` speaks, and the tests, and the load
-//! generator.
+//! The client's side of a session, used by `listgate send`, the tests and the load generator.
 
 use crate::data::DataWriter;
 use crate::limits;
@@ -12,35 +11,36 @@ use std::{
     io::Write,
 };
 
-/// What a client tells its caller.
+/// What a client reports to its caller.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The server is ready for a transaction: [`Client::send`] or [`Client::quit`].
+    /// The server is ready for a transaction: call [`Client::send`] or [`Client::quit`].
     Ready,
-    /// The server waits for the message: [`Client::body`] and then [`Client::end_of_body`].
+    /// The server waits for the message: call [`Client::body`] and then [`Client::end_of_body`].
     SendBody,
-    /// What became of one recipient, named by its place in the call of [`Client::send`]. Each gets
-    /// exactly one, unless the session is [`Closed`](ClientEvent::Closed) before (RFC 2033 section 4.2).
+    /// The outcome for one recipient, identified by its place in the call of [`Client::send`]. Each recipient
+    /// gets exactly one, unless the session is [`Closed`](ClientEvent::Closed) first (RFC 2033 section 4.2).
     Outcome {
-        /// The place of the recipient, from 0.
+        /// The place of the recipient, counted from 0.
         recipient: usize,
-        /// The reply that decided: to MAIL, its RCPT, DATA, or the one after the data.
+        /// The reply that decided the outcome: to MAIL, to its RCPT, to DATA, or after the data.
         reply: Reply,
     },
-    /// The session is over. Recipients without an outcome have none: nothing is known of them, and the
-    /// message may be sent to them again.
+    /// The session is over. What became of recipients without an outcome is unknown, and the message may be
+    /// sent to them again.
     Closed(Closed),
 }
 
-/// Why a client's session is over.
+/// The reason why a client's session is over.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Closed {
-    /// [`Client::quit`] was answered.
+    /// The server answered [`Client::quit`].
     Quit,
     /// The server refused the session, or ended it (421).
     Refused(Reply),
-    /// The server said what is no reply, or one that nobody asked for. The text is what it said.
+    /// The server sent something other than a reply, or a reply that does not fit any command. The text shows
+    /// what it sent.
     Confused(String),
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Closed {
     }
 }
 
-/// What the next reply answers.
+/// What the next reply is an answer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Greeting,
@@ -67,7 +67,7 @@ enum Step {
     Quit,
 }
 
-/// A client's session: octets in, events out. It pipelines where the server does.
+/// A client's session: octets in, events out. It pipelines if the server announces PIPELINING.
 #[derive(Debug)]
 pub struct Client {
     name: String,
@@ -76,15 +76,15 @@ pub struct Client {
     may_pipeline: bool,
     pipelining: bool,
     size: bool,
-    /// Commands written, in the order their replies will come.
+    /// Commands written, in the order in which their replies will arrive.
     awaited: VecDeque<Step>,
-    /// Commands not yet written, and where each ends in `planned`.
+    /// Commands not yet written, each with its end in `planned`.
     unsent: VecDeque<(Step, usize)>,
-    /// The lines of a transaction's commands: one buffer for all, since there may be a thousand.
+    /// The command lines of a transaction, in one buffer because there may be a thousand of them.
     planned: Vec<u8>,
-    /// How much of `planned` is written.
+    /// How much of `planned` has been written.
     written: usize,
-    /// Recipients without an outcome; the accepted ones once DATA is answered.
+    /// Recipients that no reply to MAIL or RCPT has refused; once DATA is answered, the accepted ones.
     undecided: BTreeSet<usize>,
     accepted: Vec<usize>,
     data: Option<DataWriter>,
@@ -94,7 +94,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that will call itself `name`, a host name, waiting for the greeting.
+    /// Returns a client that waits for the greeting and will call itself `name`, a host name.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -116,14 +116,14 @@ impl Client {
         }
     }
 
-    /// A client that waits for the reply to each command, whatever the server announces.
+    /// Returns a client that waits for the reply to each command, whatever the server announces.
     pub fn without_pipelining(name: &str) -> Self {
         Self { may_pipeline: false, ..Self::new(name) }
     }
 
-    /// The next event out of `input`, which loses what was read. `None`: `input` is used up; write the
-    /// output, then come back with more. A client knows no time: how long to wait for a reply is the
-    /// caller's choice (RFC 5321 section 4.5.3.2).
+    /// Returns the next event from `input`, and removes what was read from it. `None` means that `input` is
+    /// used up: write the output, then call again with more. A client has no clock: the caller decides how
+    /// long to wait for a reply (RFC 5321 section 4.5.3.2).
     pub fn next(&mut self, input: &mut &[u8]) -> Option<ClientEvent> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -144,17 +144,17 @@ impl Client {
         }
     }
 
-    /// What is to be written. The caller empties it.
+    /// Returns the buffer of octets to be written. The caller empties it.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
 
-    /// Begins a transaction; `size` is the message's size in octets, if known, for servers that
-    /// announce SIZE (RFC 1870). What follows is an outcome for each of `to`, and
-    /// [`ClientEvent::SendBody`] where the server accepts any of them.
+    /// Starts a transaction; `size` is the message's size in octets, if known, for servers that announce SIZE
+    /// (RFC 1870). An outcome follows for each of `to`, and [`ClientEvent::SendBody`] if the server accepts
+    /// any of them.
     ///
     /// # Panics
-    /// When the session is not [`ClientEvent::Ready`], or `to` is empty.
+    /// If the session is not [`ClientEvent::Ready`], or `to` is empty.
     pub fn send(&mut self, from: &ReversePath, to: &[ForwardPath], size: Option<u64>) {
         assert!(self.is_ready(), "a transaction begins when the server is ready");
         assert!(!to.is_empty(), "a transaction has recipients");
@@ -172,10 +172,10 @@ impl Client {
         self.write_planned();
     }
 
-    /// Writes a part of the message, cut anywhere, dots stuffed (RFC 5321 section 4.5.2).
+    /// Writes a part of the message, cut anywhere, with dots stuffed (RFC 5321 section 4.5.2).
     ///
     /// # Panics
-    /// When the server does not wait for it ([`ClientEvent::SendBody`]).
+    /// If the server does not wait for the message ([`ClientEvent::SendBody`]).
     pub fn body(&mut self, text: &[u8]) {
         let data = self.data.as_mut().expect("the body is written when the server waits for it");
         data.write(text, &mut self.out);
@@ -184,19 +184,19 @@ impl Client {
     /// Ends the message. A message that does not end with CR LF gets one.
     ///
     /// # Panics
-    /// When the server does not wait for it ([`ClientEvent::SendBody`]).
+    /// If the server does not wait for the message ([`ClientEvent::SendBody`]).
     pub fn end_of_body(&mut self) {
         let data = self.data.take().expect("the body ends when the server waits for it");
         data.end(&mut self.out);
         self.await_outcomes();
     }
 
-    /// Instead of [`body`](Self::body) and [`end_of_body`](Self::end_of_body): the caller writes the
-    /// message itself, [encoded](crate::encode_message), when it has written the output. So one that is
-    /// sent many times is encoded once, and not copied.
+    /// Replaces [`body`](Self::body) and [`end_of_body`](Self::end_of_body) for a caller that writes the
+    /// message itself, [encoded](crate::encode_message), after it has written the output. A message that is
+    /// sent many times is then encoded only once, and not copied.
     ///
     /// # Panics
-    /// When the server does not wait for it ([`ClientEvent::SendBody`]).
+    /// If the server does not wait for the message ([`ClientEvent::SendBody`]).
     pub fn body_by_caller(&mut self) {
         self.data.take().expect("the body is written when the server waits for it");
         self.await_outcomes();
@@ -209,7 +209,7 @@ impl Client {
     /// Ends the session with QUIT; [`Closed::Quit`] follows.
     ///
     /// # Panics
-    /// When the session is not [`ClientEvent::Ready`].
+    /// If the session is not [`ClientEvent::Ready`].
     pub fn quit(&mut self) {
         assert!(self.is_ready(), "a session ends between transactions");
         self.plan(Step::Quit, format_args!("QUIT"));
@@ -229,7 +229,7 @@ impl Client {
         self.unsent.push_back((step, self.planned.len()));
     }
 
-    /// Writes what may be written now: everything, or one command at a time.
+    /// Writes what may be written now: all commands, or one at a time.
     fn write_planned(&mut self) {
         while self.pipelining || self.awaited.is_empty() {
             let Some((step, end)) = self.unsent.pop_front() else { return };
@@ -246,7 +246,7 @@ impl Client {
         let Some(step) = self.awaited.pop_front() else {
             return self.confused(format!("{reply} (to no command)"));
         };
-        // 354 is no success and no other command's; taken for one, it would lose a message.
+        // A positive reply to DATA is 354, and only DATA gets one. To accept any other would lose a message.
         let fits = match reply.code {
             ..300 => step != Step::Data,
             300..400 => step == Step::Data && reply.code == 354,
@@ -298,12 +298,12 @@ impl Client {
         self.size = announced("SIZE");
     }
 
-    /// A recipient that MAIL's refusal has decided already is left alone.
+    /// Records that a recipient was refused, unless the refusal of MAIL has already decided its outcome.
     fn refused(&mut self, place: usize, reply: Reply) {
         if self.undecided.remove(&place) {
             self.events.push_back(ClientEvent::Outcome { recipient: place, reply });
         }
-        // Nobody is left to send a message for: not pipelined, DATA need not be said.
+        // There is no recipient left to send the message to. Without pipelining, DATA is not sent yet and is dropped.
         if self.undecided.is_empty() && self.unsent.front().is_some_and(|(step, _)| *step == Step::Data) {
             self.unsent.clear();
             self.plan(Step::Rset, format_args!("RSET"));

@@ -1,4 +1,4 @@
-//! One command line, parsed strictly (RFC 5321 section 4.1.1, RFC 2033 section 4).
+//! Strict parsing of one command line (RFC 5321 section 4.1.1, RFC 2033 section 4).
 
 use crate::mailbox::{ForwardPath, ReversePath, take_forward_path, take_reverse_path};
 use crate::reply::Refusal;
@@ -16,18 +16,18 @@ pub(crate) enum Command<'l> {
     Quit,
 }
 
-/// What MAIL says.
+/// The arguments of MAIL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sender {
-    /// Whom the message is from, and where its bounces go.
+    /// The sender of the message, to which bounces go.
     pub path: ReversePath,
     /// The declared size in octets (RFC 1870): a hint, not a promise.
     pub size: Option<u64>,
 }
 
 impl Sender {
-    /// A MAIL without parameters.
+    /// Returns the arguments of a MAIL without parameters.
     pub fn new(path: ReversePath) -> Self {
         Self { path, size: None }
     }
@@ -63,7 +63,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
     }
 }
 
-/// Whether `line` is, or was meant to be, a MAIL command.
+/// Returns whether `line` is, or was meant to be, a MAIL command.
 pub(crate) fn is_mail(line: &[u8]) -> bool {
     split_verb(trim_end(line)).0.eq_ignore_ascii_case(b"MAIL")
 }
@@ -80,7 +80,7 @@ const fn syntax(text: &'static str) -> Refusal {
     Refusal::new(501, 5, 4, text)
 }
 
-/// Blanks at the end of a line are not worth a bounce.
+/// Strips trailing blanks: they are no reason to refuse a command and make mail bounce.
 fn trim_end(line: &[u8]) -> &[u8] {
     let len = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |last| last + 1);
     &line[..len]
@@ -90,7 +90,7 @@ fn alone<'l>(argument: &[u8], command: Command<'l>, usage: &'static str) -> Resu
     if argument.is_empty() { Ok(command) } else { Err(syntax(usage)) }
 }
 
-/// The name is kept for the trace and believed by nobody, so any printable word is one.
+/// Parses LHLO. The name is only recorded in the trace and never trusted, so any printable word is accepted.
 fn lhlo(argument: &[u8]) -> Result<Command<'_>, Refusal> {
     match std::str::from_utf8(argument) {
         Ok(name) if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic()) => {
@@ -137,7 +137,7 @@ fn strip_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> Option<&'l [u8]> {
     word.eq_ignore_ascii_case(keyword).then_some(rest)
 }
 
-/// ` KEY[=VALUE]` repeated, or `None` when that is not what follows the address.
+/// Parses repetitions of ` KEY[=VALUE]`, or returns `None` if something else follows the address.
 fn parameters(rest: &[u8]) -> Option<impl Iterator<Item = (&[u8], Option<&[u8]>)>> {
     let well_formed = |word: &[u8]| {
         let (key, value) = split_parameter(word);
@@ -159,7 +159,7 @@ fn split_parameter(word: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// 1 to 20 digits (RFC 1870 section 3). What no `u64` can hold is larger than any limit.
+/// Parses 1 to 20 digits (RFC 1870 section 3). A number too large for a `u64` is larger than any limit.
 fn declared_size(value: Option<&[u8]>) -> Option<u64> {
     let digits = value.filter(|value| (1..=20).contains(&value.len()))?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -169,7 +169,8 @@ fn declared_size(value: Option<&[u8]>) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
-/// Both kinds are kept as they come, so nothing needs to be remembered (RFC 6152).
+/// Checks the value of BODY (RFC 6152). Both kinds of message are kept as they arrive, so the value need not
+/// be stored.
 fn check_body(value: Option<&[u8]>) -> Result<(), Refusal> {
     match value {
         Some(value) if value.eq_ignore_ascii_case(b"7BIT") || value.eq_ignore_ascii_case(b"8BITMIME") => {

@@ -1,11 +1,11 @@
-//! The data of a message: where it ends, and its dots (RFC 5321 sections 4.1.1.4 and 4.5.2).
+//! The data of a message: its end, and its dots (RFC 5321 sections 4.1.1.4 and 4.5.2).
 //!
-//! Only CR LF `.` CR LF ends the data. A bare CR or LF is an octet of the message like any other:
-//! a server that takes LF `.` LF for the end can be made to read a message's text as commands.
+//! Only CR LF `.` CR LF ends the data. A bare CR or LF is an octet of the message like any other: a server
+//! that accepts LF `.` LF as the end can be tricked into reading the text of a message as commands.
 
 use memchr::{memchr, memchr_iter};
 
-/// What a piece of the input was.
+/// A piece of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'i> {
     /// Octets of the message, dots unstuffed.
@@ -17,17 +17,17 @@ pub(crate) enum Piece<'i> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     LineStart,
-    /// Within a line.
+    /// Within a line, not after a CR.
     Text,
-    /// Within a line, and the last octet was CR.
+    /// Within a line, after a CR.
     AfterCr,
-    /// A dot that began a line, not yet part of anything.
+    /// After a dot that began a line; it may be stuffed or final.
     Dot,
-    /// That dot and a CR.
+    /// After such a dot and a CR.
     DotCr,
 }
 
-/// Reads data from the reply 354 to the final dot.
+/// Reads data, from after the reply 354 to the final dot.
 #[derive(Debug)]
 pub(crate) struct DataReader {
     state: State,
@@ -39,12 +39,12 @@ impl DataReader {
         Self { state: State::LineStart, bare_newline: false }
     }
 
-    /// Whether a CR or LF was seen that is not part of a CR LF.
+    /// Returns whether the data so far has a CR or LF that is not part of a CR LF.
     pub(crate) fn bare_newline(&self) -> bool {
         self.bare_newline
     }
 
-    /// The next piece, straight from `input`; `None` when `input` is used up.
+    /// Returns the next piece, borrowed from `input`, or `None` when `input` is used up.
     pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
         loop {
             let (&first, after) = input.split_first()?;
@@ -62,7 +62,7 @@ impl DataReader {
                     self.state = State::LineStart;
                     return Some(Piece::End);
                 }
-                // The dot was stuffed, and the CR it kept back belongs to the line.
+                // The dot was stuffed, and the CR held back after it is part of the line.
                 (State::DotCr, _) => {
                     self.state = State::AfterCr;
                     return Some(Piece::Text(b"\r"));
@@ -73,7 +73,7 @@ impl DataReader {
         }
     }
 
-    /// Takes octets up to a line that begins with a dot, or all there are.
+    /// Takes octets up to a line that begins with a dot, or all of `input`.
     fn take_text<'i>(&mut self, input: &mut &'i [u8]) -> &'i [u8] {
         let after_cr = self.state == State::AfterCr;
         let mut len = input.len();
@@ -100,7 +100,7 @@ impl DataReader {
     }
 }
 
-/// Whether a CR within `text` is followed by something else than LF. A CR at its end is undecided.
+/// Returns whether a CR within `text` is followed by something other than LF. A CR at its end does not count yet.
 fn has_bare_cr(mut text: &[u8]) -> bool {
     while let Some(cr) = memchr(b'\r', text) {
         match text.get(cr + 1) {
@@ -112,8 +112,8 @@ fn has_bare_cr(mut text: &[u8]) -> bool {
     false
 }
 
-/// A whole message as it goes over the wire after 354: dots stuffed (RFC 5321 section 4.5.2), a CR LF
-/// at its end where it has none, and the final dot.
+/// Encodes a whole message as it is sent after 354: with dots stuffed (RFC 5321 section 4.5.2), a CR LF added
+/// if it does not end with one, and the final dot.
 pub fn encode_message(message: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(message.len() + message.len() / 64 + 5);
     let mut writer = DataWriter::new();
@@ -122,7 +122,7 @@ pub fn encode_message(message: &[u8]) -> Vec<u8> {
     wire
 }
 
-/// Writes data so that [`DataReader`] reads the same octets: the client's half.
+/// Writes data so that [`DataReader`] reads the same octets: the client's side.
 #[derive(Debug)]
 pub(crate) struct DataWriter {
     state: State,
@@ -133,7 +133,7 @@ impl DataWriter {
         Self { state: State::LineStart }
     }
 
-    /// Appends `text`, a dot before each dot that begins a line.
+    /// Appends `text`, with another dot before each dot that begins a line.
     pub(crate) fn write(&mut self, text: &[u8], out: &mut Vec<u8>) {
         let mut rest = text;
         while let Some(&first) = rest.first() {
@@ -157,7 +157,7 @@ impl DataWriter {
         }
     }
 
-    /// Appends the end of the data, and before it a CR LF when the text has none at its end.
+    /// Appends the end of the data, preceded by a CR LF if the text does not end with one.
     pub(crate) fn end(self, out: &mut Vec<u8>) {
         let end: &[u8] = if self.state == State::LineStart { b".\r\n" } else { b"\r\n.\r\n" };
         out.extend_from_slice(end);
@@ -170,7 +170,7 @@ mod tests {
     use crate::fuzz::read;
     use proptest::prelude::*;
 
-    /// Octets that matter here, far more often than chance would have them.
+    /// Generates random octets, most of them with a meaning in data.
     fn octets() -> impl Strategy<Value = Vec<u8>> {
         let octet = prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()];
         proptest::collection::vec(octet, 0..64)

@@ -1,7 +1,7 @@
-//! What holds whatever the octets are: one function for each of the fuzzer's targets (`fuzz/`), which
-//! tries to break it. The tests replay what it found worth keeping.
+//! Properties that hold for any input, one function for each fuzz target (`fuzz/`). The fuzzer tries to break
+//! them; the tests replay the inputs in its corpus.
 //!
-//! Where octets arrive in pieces, the first octet of the input says how large these are.
+//! Where octets arrive in pieces, the first octet of the input (in [`session`] the second) is the size of a piece.
 
 use crate::client::{Client, ClientEvent};
 use crate::command::{self, Command};
@@ -19,8 +19,8 @@ use memchr::memmem;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A command line means the same when it is written anew; one that means nothing is refused with one
-/// reply line.
+/// Checks that a command line has the same meaning after it is written out again, and that an invalid one is
+/// refused with one reply line.
 pub fn command(line: &[u8]) {
     let parsed = command::parse(line);
     let blanks = [line, b" \t"].concat();
@@ -65,7 +65,7 @@ fn written(command: &Command<'_>) -> String {
     }
 }
 
-/// What a server writes: whole reply lines, each within the bounds of RFC 5321 section 4.5.3.1.5.
+/// Parses what a server wrote: whole reply lines, each within the length limit of RFC 5321 section 4.5.3.1.5.
 fn replies(mut wire: &[u8]) -> Vec<Reply> {
     let (mut lines, mut reader, mut replies) = (LineReader::new(510), ReplyReader::default(), Vec::new());
     assert!(wire.is_empty() || wire.ends_with(b"\r\n"), "a line is written whole");
@@ -77,8 +77,7 @@ fn replies(mut wire: &[u8]) -> Vec<Reply> {
     replies
 }
 
-/// Data ends where it ends and says what it says, in any pieces; and a writer's pieces do not matter
-/// either.
+/// Checks the end and the content of the data against [`reference`], whatever pieces the data is read or written in.
 pub fn data(input: &[u8]) {
     let Some((&size, wire)) = input.split_first() else { return };
     let size = usize::from(size).max(1);
@@ -92,8 +91,8 @@ pub fn data(input: &[u8]) {
     assert_eq!(read(&anew, size), Some((message, bare_newline, Vec::new())));
 }
 
-/// What comes out of `wire`, read in pieces of `size` octets: the message, whether it had bare
-/// newlines, and what followed the final dot.
+/// Reads `wire` in pieces of `size` octets. Returns the message, whether it had bare newlines, and what
+/// followed the final dot; or `None` if there was no final dot.
 pub(crate) fn read(wire: &[u8], size: usize) -> Option<(Vec<u8>, bool, Vec<u8>)> {
     let mut reader = DataReader::new();
     let mut message = Vec::new();
@@ -113,9 +112,9 @@ pub(crate) fn read(wire: &[u8], size: usize) -> Option<(Vec<u8>, bool, Vec<u8>)>
     None
 }
 
-/// The same of all octets at once, after the words of RFC 5321 sections 4.1.1.4 and 4.5.2.
+/// Does the same with all octets at once, following the wording of RFC 5321 sections 4.1.1.4 and 4.5.2.
 fn reference(wire: &[u8]) -> (Vec<u8>, bool, Vec<u8>) {
-    // The CR LF of the DATA command is the one before a dot that comes first.
+    // A dot at the very beginning follows the CR LF of the DATA command.
     let wire = [b"\r\n", wire].concat();
     let end = memmem::find(&wire, b"\r\n.\r\n").expect("the data ends");
     let (text, rest) = (&wire[..end + 2], &wire[end + 5..]);
@@ -126,7 +125,7 @@ fn reference(wire: &[u8]) -> (Vec<u8>, bool, Vec<u8>) {
     (message, count(b"\r") != both || count(b"\n") != both, rest.to_vec())
 }
 
-/// An address is the text it was read from, and its parts are that text.
+/// Checks that an address keeps the text it was parsed from, and that its parts make up that text.
 pub fn mailbox(input: &[u8]) {
     for path in [input.to_vec(), [b"<", input, b">"].concat()] {
         if let Ok(path) = take_forward_path(&mut path.as_slice()) {
@@ -158,8 +157,8 @@ pub fn mailbox(input: &[u8]) {
     assert_eq!(anew.local().unquoted(), local.unquoted());
 }
 
-/// A session says and asks the same in whatever pieces its input comes. The first octet chooses its
-/// settings.
+/// Checks that a session's replies and events do not depend on the pieces its input arrives in. The first
+/// octet chooses the settings.
 pub fn session(input: &[u8]) {
     let [choice, size, wire @ ..] = input else { return };
     let mut whole = Caller::new(*choice);
@@ -177,7 +176,7 @@ pub fn session(input: &[u8]) {
 enum Seen {
     Mail(ReversePath),
     Recipient(ForwardPath),
-    /// Adjacent pieces are one.
+    /// Adjacent pieces, merged into one.
     Body(Vec<u8>),
     Complete,
     Unwanted,
@@ -187,8 +186,8 @@ enum Seen {
     Close,
 }
 
-/// Calls a session and goes by how an address begins: `no` is refused, `full` is refused after the
-/// data, and after a sender `broken` all are. Sees to it that a transaction ends once, with one reply
+/// Drives a session and decides by the start of each address: `no` is refused, `full` is refused after the
+/// data, and after a sender `broken` every recipient is. Checks that a transaction ends once, with one reply
 /// for each recipient.
 struct Caller {
     session: Session<bool, &'static str>,
@@ -198,7 +197,7 @@ struct Caller {
     open: bool,
     broken: bool,
     accepted: usize,
-    /// There will be a refusal in the place of the message.
+    /// The message will end with a refusal.
     unwanted: bool,
 }
 
@@ -322,15 +321,16 @@ impl Caller {
         Seen::Complete
     }
 
-    /// How much of a message came before it was refused depends on the pieces, and is dropped anyway.
+    /// Returns the events without the bodies of refused messages: how much of one arrives before the refusal
+    /// depends on the pieces, and is discarded anyway.
     fn without_refused_bodies(&self) -> Vec<&Seen> {
         let refused = |at: usize| matches!(self.seen.get(at..at + 2), Some([Seen::Body(_), Seen::Unwanted]));
         (0..self.seen.len()).filter(|at| !refused(*at)).map(|at| &self.seen[at]).collect()
     }
 }
 
-/// A client reads the same in whatever pieces a server's replies come, tells each recipient's outcome
-/// once, and could write the replies it read.
+/// Checks that a client's events and output do not depend on the pieces in which a server's replies arrive,
+/// that each recipient's outcome is reported once, and that the replies can be written out and read again.
 pub fn client(input: &[u8]) {
     let Some((&size, wire)) = input.split_first() else { return };
     let (events, said) = converse([wire].into_iter());
@@ -359,7 +359,7 @@ pub fn client(input: &[u8]) {
 
 const RECIPIENTS: usize = 3;
 
-/// What a client who sends one message after the other tells its caller, and what it writes.
+/// Runs a client that sends one message after another. Returns its events and what it writes.
 fn converse<'w>(pieces: impl Iterator<Item = &'w [u8]>) -> (Vec<ClientEvent>, Vec<u8>) {
     let to: Vec<_> = std::iter::repeat_n(ForwardPath::Postmaster, RECIPIENTS).collect();
     let mut client = Client::new("a");
@@ -384,7 +384,7 @@ fn converse<'w>(pieces: impl Iterator<Item = &'w [u8]>) -> (Vec<ClientEvent>, Ve
 mod tests {
     use std::{fs, path::Path};
 
-    /// An input that once broke something is among these, and breaks it no more.
+    /// Checks every input in the corpus of `target`, including those that once failed.
     fn replay(target: &str, holds: fn(&[u8])) {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
         let inputs = fs::read_dir(&corpus).unwrap();

@@ -1,5 +1,5 @@
-//! LMTP (RFC 2033) and what it needs of RFC 5321, as two state machines: a server's [`Session`] and
-//! a [`Client`].
+//! LMTP (RFC 2033), with the parts of RFC 5321 it builds on, as two state machines: a server's [`Session`]
+//! and a [`Client`].
 //!
 //! ```text
 //!                 octets in                                  octets out
@@ -10,14 +10,14 @@
 //!                            └────────────────────────────┘
 //!                    Event │ ▲                    ▲
 //!                          ▼ │ accept, refuse     │ finish, refuse_message
-//!                        the caller: who is a recipient, and where the message goes
+//!                        the caller: decides who is a recipient, and where the message goes
 //! ```
 //!
-//! A session is handed octets as they arrive and gives [`Event`]s. Some of them ask: whether a sender
-//! or a recipient is welcome, and what became of a message. The caller answers, and the session writes
-//! the reply. What it must never get wrong is kept by types: a [`PerRecipient`] has as many outcomes
-//! as the message has recipients, a [`Refusal`] cannot be a success, and a 250 after the data needs a
-//! proof that only the caller can make.
+//! The caller passes octets to a session as they arrive and gets [`Event`]s back. Some events are questions:
+//! whether to accept a sender or a recipient, and what became of a message. The caller answers, and the
+//! session writes the reply. Types enforce the rules that matter most: a [`PerRecipient`] has as many
+//! outcomes as the message has recipients, a [`Refusal`] cannot be a success, and a 250 after the data needs
+//! a proof that only the caller can make.
 //!
 //! # A server
 //!
@@ -38,14 +38,14 @@
 //!         Event::Recipient(path) if path.to_string() == "list@example.com" => session.accept(path),
 //!         Event::Recipient(_) => session.refuse(&Refusal::new(550, 1, 1, "No such list")),
 //!         Event::Body(text) => message.extend_from_slice(text),
-//!         // Here the message is stored. The proof of it is shown to the peer.
+//!         // Store the message here. The reply shows the proof to the peer.
 //!         Event::Complete(recipients) => session.finish(&recipients.map(|_| Ok("queued as 3f2a-1"))),
 //!         Event::Unwanted | Event::Abandoned => message.clear(),
-//!         // Here a server writes `session.output()` to the peer, and empties it.
+//!         // A server writes `session.output()` to the peer here, and empties it.
 //!         Event::Flush | Event::Close => {}
-//!         // What the session's own limits refuse is answered, and reported for a log.
+//!         // The session has refused something beyond its limits. The event is for a log.
 //!         Event::Refused { .. } => {}
-//!         // Events that a later version may add ask nothing.
+//!         // Events added by a later version need no answer.
 //!         _ => {}
 //!     }
 //! }
@@ -83,53 +83,52 @@
 //! # Ok::<(), listgate_lmtp::InvalidAddress>(())
 //! ```
 //!
-//! # What is deliberately absent
+//! # What is deliberately left out
 //!
-//! - I/O, clocks, async and unsafe: the caller has the socket, and the time is an argument.
-//! - Delivery status notifications (RFC 3461): whoever announces them owes them. Their parameters get
-//!   555.
-//! - SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), AUTH: not announced;
-//!   their commands get 502, their parameters 555, and addresses beyond ASCII 501.
-//! - Trace fields: the caller knows the peer, and whether a message may be changed.
+//! - I/O, clocks, async and unsafe code: the caller owns the socket and passes in the time.
+//! - Delivery status notifications (RFC 3461): a server that announces them must send them. Their parameters get 555.
+//! - SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), AUTH: not announced. Their
+//!   commands get 502, their parameters 555, and non-ASCII addresses 501.
+//! - Trace fields: the caller knows the peer, and whether the message may be changed.
 //!
-//! # Which rule is kept where, and what proves it
+//! # Where each rule is enforced and tested
 //!
-//! Tests are named by module and function in `tests/protocol/`, or `tests` within the source file.
+//! Tests are named by module and function: in `tests/protocol/`, or in the `tests` module of a source file.
 //!
-//! | rule | kept by | proved by |
+//! | rule | enforced by | tested by |
 //! |---|---|---|
-//! | RFC 2033 4.1: LHLO, and HELO and EHLO fail | `command::parse` | `dialogue::helo_and_ehlo_are_not_understood` |
-//! | RFC 2033 4.2: DATA without an accepted recipient is 503 | `session::begin_data` | `dialogue::data_without_an_accepted_recipient_is_503` |
+//! | RFC 2033 4.1: LHLO is understood, HELO and EHLO are not | `command::parse` | `dialogue::helo_and_ehlo_are_not_understood` |
+//! | RFC 2033 4.2: DATA without an accepted recipient gets 503 | `session::begin_data` | `dialogue::data_without_an_accepted_recipient_is_503` |
 //! | RFC 2033 4.2: one reply for each accepted recipient, in order | `session::finish`, `session::refuse_message`, [`PerRecipient`] | `outcomes::recipients_have_outcomes_of_their_own`, `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed` |
-//! | … for recipients named twice too | `session::accept` | `outcomes::a_recipient_named_twice_gets_two_replies` |
-//! | … for messages that are refused, too | `session::end_of_data` | `sizes::too_large_is_552_for_each_recipient_and_the_session_goes_on`, `sizes::a_bare_newline_can_be_refused_for_each_recipient` |
-//! | … and a client takes each for one recipient's | `client::end_of_body` | `client::replies_after_the_data_may_have_many_lines` |
-//! | RFC 2033 4.2: a 250 takes responsibility | `session::finish` wants a proof | `outcomes::outcomes_of_an_earlier_transaction_are_not_taken` |
+//! | … also for a recipient named twice | `session::accept` | `outcomes::a_recipient_named_twice_gets_two_replies` |
+//! | … also for a refused message | `session::end_of_data` | `sizes::too_large_is_552_for_each_recipient_and_the_session_goes_on`, `sizes::a_bare_newline_can_be_refused_for_each_recipient` |
+//! | … and a client assigns each reply to its recipient | `client::end_of_body` | `client::replies_after_the_data_may_have_many_lines` |
+//! | RFC 2033 4.2: a 250 takes responsibility | `session::finish` requires a proof | `outcomes::outcomes_of_an_earlier_transaction_are_not_taken` |
 //! | RFC 5321 2.3.8: only CR LF ends a line | `line::LineReader` | `dialogue::only_cr_lf_ends_a_command` |
-//! | RFC 5321 3.8: an unknown command is 500, and the session goes on | `command::parse` | `dialogue::unknown_commands_are_500_and_known_ones_we_do_not_have_502` |
-//! | RFC 5321 3.8: 421 at a shutdown | `session::drain`, `session::stop` | `shutdown::an_open_transaction_ends_first`, `shutdown::whatever_is_open_can_be_stopped` |
+//! | RFC 5321 3.8: an unknown command gets 500, and the session continues | `command::parse` | `dialogue::unknown_commands_are_500_and_known_ones_we_do_not_have_502` |
+//! | RFC 5321 3.8: 421 at shutdown | `session::drain`, `session::stop` | `shutdown::an_open_transaction_ends_first`, `shutdown::whatever_is_open_can_be_stopped` |
 //! | RFC 5321 4.1.1: the syntax of commands | `command::parse` | `dialogue::syntax_errors_are_501`, `parameters::an_unknown_parameter_is_555` |
 //! | RFC 5321 4.1.1.3, F.2: source routes are ignored | `mailbox::skip_source_route` | `addresses::source_routes_are_ignored` |
 //! | RFC 5321 4.1.1.4: only CR LF `.` CR LF ends the data | `data::DataReader` | `smuggling::no_variant_of_the_final_dot_ends_the_data`, `data::tests::only_crlf_dot_crlf_ends_the_data_in_any_pieces` |
-//! | RFC 5321 4.1.1.5: RSET is 250 | `session::rset` | `dialogue::rset_and_a_second_lhlo_abandon_the_transaction` |
-//! | RFC 5321 4.1.2, 4.1.3: what an address is | `mailbox::take_mailbox` | `addresses::what_is_no_address_is_501`, `properties::a_mailbox_reads_back_as_it_was_written` |
+//! | RFC 5321 4.1.1.5: RSET gets 250 | `session::rset` | `dialogue::rset_and_a_second_lhlo_abandon_the_transaction` |
+//! | RFC 5321 4.1.2, 4.1.3: the syntax of addresses | `mailbox::take_mailbox` | `addresses::what_is_no_address_is_501`, `properties::a_mailbox_reads_back_as_it_was_written` |
 //! | RFC 5321 4.1.4: the order of commands; a second LHLO resets | `session::command` | `dialogue::out_of_order_is_503_and_keeps_the_state` |
 //! | RFC 5321 4.1.4: NOOP, HELP, VRFY, RSET need no greeting | `session::command` | `dialogue::some_commands_need_no_greeting` |
 //! | RFC 5321 4.2: one well-formed reply to each command | `reply::encode_line`, `reply::ReplyReader` | `dialogue::what_is_foreign_in_a_reply_cannot_break_it`, `properties::a_reply_reads_back_as_it_was_written` |
 //! | RFC 5321 4.5.1: `<Postmaster>` | `mailbox::take_forward_path` | `addresses::postmaster_needs_no_domain_and_no_case` |
 //! | RFC 5321 4.5.2: transparency of dots | `data::DataReader`, `data::DataWriter` | `data::tests::what_is_written_is_read`, `properties::a_message_arrives_as_it_was_sent` |
 //! | RFC 5321 4.5.3.1.4: long command lines | `line::LineReader`, [`limits`] | `dialogue::an_overlong_line_is_one_error_however_it_arrives` |
-//! | RFC 5321 4.5.3.1.10: too many recipients are 452 | `session::rcpt` | `outcomes::too_many_recipients_are_452_and_the_others_are_served` |
+//! | RFC 5321 4.5.3.1.10: recipients beyond the limit get 452 | `session::rcpt` | `outcomes::too_many_recipients_are_452_and_the_others_are_served` |
 //! | RFC 5321 4.5.3.2: timeouts | `session::end_if_due` | `time::a_command_has_its_time`, `time::in_data_each_piece_begins_the_wait_anew` |
 //! | RFC 1870 3: the syntax of SIZE; stuffed dots are not counted | `command::declared_size`, `session::message::text` | `parameters::size_and_body_are_known`, `sizes::stuffed_dots_are_not_counted` |
-//! | RFC 1870 6.1: 552 at MAIL where the declared size is too large | `session::mail` | `sizes::a_declared_size_over_the_limit_is_552_at_mail` |
-//! | RFC 1870 6.3: SIZE does not say where the message ends | `session::message::text` | `sizes::a_wrong_declaration_changes_nothing` |
-//! | RFC 2034 4: enhanced codes of the code's class, not on greetings, LHLO and 354 | [`Refusal`], `reply::encode_line` | `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed`, `dialogue::a_message_is_delivered_and_the_session_quits` |
-//! | RFC 2920 3.1: a client groups commands only where the server pipelines | `client::write_planned` | `client::commands_are_grouped_only_where_the_server_said_so` |
+//! | RFC 1870 6.1: 552 at MAIL if the declared size is too large | `session::mail` | `sizes::a_declared_size_over_the_limit_is_552_at_mail` |
+//! | RFC 1870 6.3: SIZE does not determine where the message ends | `session::message::text` | `sizes::a_wrong_declaration_changes_nothing` |
+//! | RFC 2034 4: enhanced codes have the class of the reply code, and are absent from the greeting, the reply to LHLO and 354 | [`Refusal`], `reply::encode_line` | `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed`, `dialogue::a_message_is_delivered_and_the_session_quits` |
+//! | RFC 2920 3.1: a client groups commands only if the server announces PIPELINING | `client::write_planned` | `client::commands_are_grouped_only_where_the_server_said_so` |
 //! | RFC 2920 3.1: a MAIL may share a packet with a final dot | `data::DataReader` | `pipelining::a_whole_session_in_one_packet_is_answered_in_order` |
-//! | RFC 2920 3.2: answers in order, those that may not wait at once | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_pieces_of_the_input_do_not_matter` |
-//! | No RFC: errors, and commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
-//! | RFC 6152 2, 3: BODY, and eight bits are kept | `command::check_body`, `data::DataReader` | `parameters::size_and_body_are_known`, `properties::a_message_arrives_as_it_was_sent` |
+//! | RFC 2920 3.2: replies in order, sent at once where they must not wait | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_pieces_of_the_input_do_not_matter` |
+//! | No RFC: too many errors, or too many commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
+//! | RFC 6152 2, 3: BODY is understood, and 8-bit data is kept unchanged | `command::check_body`, `data::DataReader` | `parameters::size_and_body_are_known`, `properties::a_message_arrives_as_it_was_sent` |
 #![forbid(unsafe_code)]
 
 mod client;

@@ -1,31 +1,31 @@
-//! Every bound of this crate. What an operator may choose is in [`Limits`]; what nobody needs to
-//! choose is a constant, with its reason.
+//! All limits of this crate. The ones an operator may choose are in [`Limits`]; the others are constants,
+//! each with its reason.
 
 use std::time::Duration;
 
-/// Octets of one command line without its CR LF. RFC 5321 section 4.5.3.1.4 asks for 512 and room
-/// for parameters; a VERP bounce address alone may take more than that.
+/// The maximum length of a command line in octets, without its CR LF. RFC 5321 section 4.5.3.1.4 asks for 512
+/// and room for parameters; a VERP bounce address alone may take more than that.
 pub const COMMAND_LINE: usize = 4096;
 
-/// Octets of a local part. RFC 5321 section 4.5.3.1.1 says 64, but `mylist-confirm+TOKEN` and
-/// `mylist-bounces+user=example.org` are longer in daily use.
+/// The maximum length of a local part in octets. RFC 5321 section 4.5.3.1.1 says 64, but
+/// `mylist-confirm+TOKEN` and `mylist-bounces+user=example.org` are often longer in practice.
 pub const LOCAL_PART: usize = 1024;
 
-/// Octets of a domain (RFC 5321 section 4.5.3.1.2).
+/// The maximum length of a domain in octets (RFC 5321 section 4.5.3.1.2).
 pub const DOMAIN: usize = 255;
 
-/// Octets of one label of a domain (RFC 1035 section 2.3.4).
+/// The maximum length of one label of a domain in octets (RFC 1035 section 2.3.4).
 pub const LABEL: usize = 63;
 
-/// Octets of a reply's text, so that code, enhanced code and text fit the 512 of RFC 5321 section
-/// 4.5.3.1.5.
+/// The maximum length of a reply's text in octets, so that code, enhanced code and text fit the 512 octets of
+/// RFC 5321 section 4.5.3.1.5.
 pub const REPLY_TEXT: usize = 480;
 
-/// Octets of one reply line a client takes, without its CR LF. Twice what the standard allows:
-/// peers are not always polite.
+/// The maximum length of a reply line that a client accepts, in octets without its CR LF. This is twice what
+/// the standard allows, because not every server keeps to it.
 pub const REPLY_LINE: usize = 1024;
 
-/// Lines of one reply that a client keeps; the rest is read and forgotten.
+/// The maximum number of lines of a reply that a client keeps; it reads and discards the rest.
 pub const REPLY_LINES: usize = 100;
 
 const _: () = {
@@ -38,21 +38,23 @@ const _: () = {
     assert!(reply <= REPLY_LINE, "a client takes what a server writes");
 };
 
-/// The bounds of a session that its operator chooses. [`Limits::default`] has a value for each.
+/// The limits of a session that its operator chooses. [`Limits::default`] has a value for each.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Octets of a message, dots unstuffed; announced by SIZE (RFC 1870).
+    /// The maximum size of a message in octets, after dots are unstuffed; announced by SIZE (RFC 1870).
     pub message_size: u64,
-    /// Accepted recipients of one transaction; the next gets 452 (RFC 5321 section 4.5.3.1.10).
+    /// The maximum number of accepted recipients in a transaction; the next one gets 452 (RFC 5321
+    /// section 4.5.3.1.10).
     pub recipients: usize,
-    /// Replies of 500, 501, 503 and 555 before the session is ended with 421.
+    /// The number of replies of 500, 501, 503 and 555 to the peer's own mistakes that ends the session with 421.
     pub errors: u32,
-    /// Commands in a row that are about no mail (NOOP, HELP, VRFY, LHLO) before the session is ended with
-    /// 421. Each is answered by itself, so they cost more than they say.
+    /// The maximum number of consecutive commands that are not about mail (NOOP, HELP, VRFY, LHLO); the next
+    /// command ends the session with 421. Each of them is answered with a write of its own, so they cost more
+    /// than their size suggests.
     pub idle_commands: u32,
-    /// Commands without a whole message before the session is ended with 421: more than any sender
-    /// needs for its recipients, or for the addresses it verifies.
+    /// The maximum number of commands without a whole message; the next one ends the session with 421. This
+    /// is more than any sender needs for its recipients, or for the addresses it verifies.
     pub commands: u32,
     /// The longest wait for a whole command line.
     pub command_timeout: Duration,

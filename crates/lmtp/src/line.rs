@@ -1,28 +1,28 @@
-//! Lines that end with CR LF and nothing else, out of octets that arrive in any pieces.
+//! Lines that end with CR LF and nothing else, from octets that arrive in pieces of any size.
 
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// Keeps the beginning of a line until its end arrives.
+/// Splits octets into lines, and keeps the beginning of a line until its end arrives.
 #[derive(Debug)]
 pub(crate) struct LineReader {
     partial: Vec<u8>,
-    /// The line has outgrown `max`; only its last octet is kept, in case that is the CR.
+    /// The line is longer than `max`; only its last octet is kept, in case it is the CR.
     overlong: bool,
     max: usize,
 }
 
-/// The line was longer than its bound; it has been read and forgotten.
+/// The error for a line longer than the limit, which has been read and discarded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
 impl LineReader {
-    /// Lines of at most `max` octets, CR LF not counted.
+    /// Returns a reader for lines of at most `max` octets, not counting CR LF.
     pub(crate) fn new(max: usize) -> Self {
         Self { partial: Vec::new(), overlong: false, max }
     }
 
-    /// The next whole line without its CR LF, or `None` when `input` is used up before its end.
+    /// Returns the next whole line without its CR LF, or `None` if `input` is used up before its end.
     pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Result<Cow<'i, [u8]>, TooLong>> {
         let split_crlf = self.partial.last() == Some(&b'\r') && input.first() == Some(&b'\n');
         let (head, after) = if split_crlf {
@@ -45,7 +45,7 @@ impl LineReader {
     }
 
     fn keep(&mut self, input: &[u8]) {
-        // One octet more than `max` may be the CR.
+        // One octet beyond `max` may be the CR.
         if self.overlong || self.partial.len() + input.len() > self.max + 1 {
             self.overlong = true;
             if let Some(&last) = input.last() {
@@ -76,7 +76,7 @@ mod tests {
         }
     }
 
-    /// A peer that never ends its line does not take our memory.
+    /// A peer that never ends its line cannot use up memory.
     #[test]
     fn no_more_than_a_line_is_kept() {
         let mut lines = LineReader::new(5);

@@ -1,10 +1,10 @@
-//! Addresses as RFC 5321 section 4.1.2 writes them. Quoting is kept and nothing is case-folded:
-//! whoever routes decides what is equal to what.
+//! Addresses in the syntax of RFC 5321 section 4.1.2. Quoting is kept and nothing is case-folded: the code
+//! that routes the mail decides which addresses are equal.
 
 use crate::limits;
 use std::{fmt, net::Ipv4Addr, net::Ipv6Addr, str::FromStr};
 
-/// `local@domain`, octet for octet as it was written.
+/// An address `local@domain`, kept octet for octet as it was written.
 ///
 /// ```
 /// use listgate_lmtp::Mailbox;
@@ -20,17 +20,17 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// What stands before the `@` of the domain.
+    /// Returns the local part, up to the `@` before the domain.
     pub fn local(&self) -> LocalPart<'_> {
         LocalPart(&self.text[..self.local_len])
     }
 
-    /// What stands after the `@`.
+    /// Returns the domain, after the `@`.
     pub fn domain(&self) -> Domain<'_> {
         Domain(&self.text[self.local_len + 1..])
     }
 
-    /// The whole address as it was written.
+    /// Returns the whole address as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -47,10 +47,10 @@ impl FromStr for Mailbox {
 
     /// Parses `local@domain` without angle brackets; the whole text must be the address (RFC 5321
     /// sections 4.1.2 and 4.1.3). Local parts may be longer than the RFC's 64 octets, up to
-    /// [`limits::LOCAL_PART`], and names of hosts may have underscores.
+    /// [`limits::LOCAL_PART`], and host names may contain underscores.
     ///
     /// # Errors
-    /// What is wrong, in words for the sender.
+    /// Returns what is wrong, worded for the sender.
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let mut rest = text.as_bytes();
         let mailbox = take_mailbox(&mut rest)?;
@@ -58,23 +58,23 @@ impl FromStr for Mailbox {
     }
 }
 
-/// The local part of a [`Mailbox`], quotes and all.
+/// The local part of a [`Mailbox`], including any quotes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LocalPart<'m>(&'m str);
 
 impl<'m> LocalPart<'m> {
-    /// As it was written.
+    /// Returns the local part as it was written.
     pub fn as_str(self) -> &'m str {
         self.0
     }
 
-    /// Whether it is a quoted string.
+    /// Returns whether the local part is a quoted string.
     pub fn is_quoted(self) -> bool {
         self.0.starts_with('"')
     }
 
-    /// The text that is meant: quotes and the backslashes of quoted pairs removed (RFC 5321
-    /// section 4.1.2, which calls `"a"` and `a` equivalent).
+    /// Returns the local part without its quotes and without the backslashes of quoted pairs (RFC 5321
+    /// section 4.1.2 calls `"a"` and `a` equivalent).
     pub fn unquoted(self) -> String {
         let Some(inner) = self.0.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) else {
             return self.0.to_owned();
@@ -93,12 +93,12 @@ impl<'m> LocalPart<'m> {
 pub struct Domain<'m>(&'m str);
 
 impl<'m> Domain<'m> {
-    /// As it was written.
+    /// Returns the domain as it was written.
     pub fn as_str(self) -> &'m str {
         self.0
     }
 
-    /// Whether it is an address literal such as `[192.0.2.1]` (RFC 5321 section 4.1.3).
+    /// Returns whether the domain is an address literal such as `[192.0.2.1]` (RFC 5321 section 4.1.3).
     pub fn is_literal(self) -> bool {
         self.0.starts_with('[')
     }
@@ -107,14 +107,14 @@ impl<'m> Domain<'m> {
 /// The sender of a message (RFC 5321, Reverse-path).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ReversePath {
-    /// `<>`: nobody; what bounces are sent from.
+    /// `<>`: no sender, as in bounces.
     Null,
     /// `<local@domain>`
     Mailbox(Mailbox),
 }
 
 impl fmt::Display for ReversePath {
-    /// Without angle brackets, and `<>` for nobody.
+    /// Writes the address without angle brackets, or `<>` if there is no sender.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("<>"),
@@ -133,7 +133,7 @@ pub enum ForwardPath {
 }
 
 impl fmt::Display for ForwardPath {
-    /// Without angle brackets.
+    /// Writes the address without angle brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postmaster => f.write_str("postmaster"),
@@ -142,7 +142,7 @@ impl fmt::Display for ForwardPath {
     }
 }
 
-/// What is wrong with an address.
+/// The reason why an address is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidAddress(pub(crate) &'static str);
 
@@ -183,7 +183,7 @@ fn mailbox_in_brackets(rest: &mut &[u8]) -> Result<Mailbox, InvalidAddress> {
     Ok(mailbox)
 }
 
-/// `@one.example,@two.example:` is accepted and ignored (RFC 5321 section 4.1.1.3, appendix F.2).
+/// Skips `@one.example,@two.example:`, which is accepted and ignored (RFC 5321 section 4.1.1.3, appendix F.2).
 fn skip_source_route(rest: &mut &[u8]) -> Result<(), InvalidAddress> {
     if rest.first() != Some(&b'@') {
         return Ok(());
@@ -230,7 +230,8 @@ fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
         at += match octet {
             b'"' => return Ok(at + 1),
             b'\\' if matches!(text.get(at + 1), Some(b' '..=b'~')) => 2,
-            // Among them a backslash that quotes nothing: what stands behind it is no text.
+            // This includes a backslash that quotes nothing: the octet after it, which is not printable, is
+            // the error.
             b' '..=b'~' => 1,
             128.. => return Err(NOT_ASCII),
             _ => return Err(InvalidAddress("a control character in the local part")),
@@ -239,7 +240,7 @@ fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     Err(InvalidAddress("the quoted local part does not end"))
 }
 
-/// The length of a dot-string at the front of `text`: atoms with single dots between them.
+/// Returns the length of the dot-string at the front of `text`: atoms with single dots between them.
 fn dot_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     let len = text.iter().take_while(|&&octet| is_atext(octet) || octet == b'.').count();
     match text.get(len) {
@@ -254,7 +255,7 @@ fn dot_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
 
 const NOT_ASCII: InvalidAddress = InvalidAddress("only ASCII addresses are taken (no SMTPUTF8)");
 
-/// Whether `text` could stand as a local part without quotes (RFC 5321, Dot-string).
+/// Returns whether `text` can be a local part without quotes (RFC 5321, Dot-string).
 pub fn is_dot_string(text: &str) -> bool {
     dot_string_len(text.as_bytes()) == Ok(text.len())
 }
@@ -274,7 +275,8 @@ fn take_domain<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
     Ok(split_ascii(rest, len))
 }
 
-/// Underscores are taken although no host name has them: mail servers pass them on.
+/// Returns the length of the domain name at the front of `text`. Underscores are accepted although host names
+/// have none, because mail servers pass them on.
 fn domain_name_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     let in_label = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
     let len = text.iter().take_while(|&&octet| in_label(octet) || octet == b'.').count();
@@ -289,13 +291,13 @@ fn domain_name_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     }
 }
 
-/// Whether `text` is a domain name or an address literal.
+/// Returns whether `text` is a domain name or an address literal.
 pub fn is_domain(text: &str) -> bool {
     let mut rest = text.as_bytes();
     take_domain(&mut rest).is_ok() && rest.is_empty()
 }
 
-/// Whether `text` is a domain name (not an address literal).
+/// Returns whether `text` is a domain name (not an address literal).
 pub fn is_domain_name(text: &str) -> bool {
     text.len() <= limits::DOMAIN && domain_name_len(text.as_bytes()) == Ok(text.len())
 }
@@ -312,7 +314,7 @@ fn address_literal_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     if good { Ok(end + 1) } else { Err(MALFORMED) }
 }
 
-/// `tag:content` (RFC 5321, General-address-literal).
+/// Checks the parts of `tag:content` (RFC 5321, General-address-literal).
 fn is_general_literal(tag: &str, content: &str) -> bool {
     let ldh = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
     !tag.is_empty()

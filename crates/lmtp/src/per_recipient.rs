@@ -1,9 +1,8 @@
-//! One value for each accepted recipient: a length that cannot be wrong.
+//! One value for each accepted recipient; the type guarantees their number.
 
-/// One `T` per accepted recipient of one transaction, in the order of their RCPT commands,
-/// duplicates included. Only a [`Session`](crate::Session) makes one and only
-/// [`map`](Self::map) changes one, so what goes back into the session has the length of what came
-/// out of it (RFC 2033 section 4.2).
+/// One `T` for each accepted recipient of a transaction, in the order of their RCPT commands, including
+/// duplicates. Only a [`Session`](crate::Session) makes one, and no method changes the number of values, so
+/// the session gets back as many as it gave out (RFC 2033 section 4.2).
 #[must_use = "a session waits for the outcome of each recipient"]
 #[derive(Debug)]
 pub struct PerRecipient<T> {
@@ -21,12 +20,12 @@ impl<T> PerRecipient<T> {
         PerRecipient { transaction: self.transaction, items: self.items.into_iter().map(change).collect() }
     }
 
-    /// The values, in order.
+    /// Iterates over the values, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
     }
 
-    /// The values, in order, to be changed.
+    /// Iterates over the values, in order, and allows changing them.
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.items.iter_mut()
     }

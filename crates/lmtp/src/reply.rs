@@ -1,24 +1,24 @@
-//! Replies: a code, an enhanced status code, text (RFC 5321 section 4.2, RFC 2034, RFC 3463).
+//! Replies: a code, an enhanced status code, and text (RFC 5321 section 4.2, RFC 2034, RFC 3463).
 
 use crate::limits;
 use std::{borrow::Cow, fmt};
 
-/// Why something is not done: always 4xx or 5xx, so that no refusal can be read as a success.
-/// The class of the enhanced code is that of the code; they cannot disagree.
+/// The reason why something is not done: always 4xx or 5xx, so that no refusal can be read as a success. The
+/// class of the enhanced code is taken from the code, so the two cannot disagree.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     code: u16,
-    /// Subject and detail. `None` where RFC 2034 section 4 wants none: in replies to a greeting.
+    /// Subject and detail. `None` in replies to a greeting, where RFC 2034 section 4 allows no enhanced code.
     enhanced: Option<(u16, u16)>,
     text: Cow<'static, str>,
 }
 
 impl Refusal {
-    /// `code` with the enhanced code `class.subject.detail`.
+    /// Returns a refusal with `code` and the enhanced code `class.subject.detail`.
     ///
     /// # Panics
-    /// When `code` is not within 400..=599, or `subject` or `detail` has more than three digits (RFC
-    /// 3463 section 2); in a constant that fails to compile.
+    /// If `code` is not within 400..=599, or if `subject` or `detail` has more than three digits (RFC 3463
+    /// section 2). In a constant, this is a compile error.
     pub const fn new(code: u16, subject: u16, detail: u16, text: &'static str) -> Self {
         assert!(code >= 400 && code < 600, "a refusal is 4xx or 5xx");
         assert!(subject < 1000 && detail < 1000, "three digits at most");
@@ -30,19 +30,19 @@ impl Refusal {
         Self { code, enhanced: None, text: Cow::Borrowed(text) }
     }
 
-    /// The same refusal in other words. What is not printable ASCII becomes `?`, and what is longer
-    /// than [`limits::REPLY_TEXT`] is cut.
+    /// Replaces the text. Characters that are not printable ASCII become `?`, and a text longer than
+    /// [`limits::REPLY_TEXT`] is cut.
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.text = Cow::Owned(reply_text(&text.into()).map(char::from).collect());
         self
     }
 
-    /// The reply code, 400..=599.
+    /// Returns the reply code, 400..=599.
     pub fn code(&self) -> u16 {
         self.code
     }
 
-    /// Whether a retry may mend it (4xx).
+    /// Returns whether a retry may succeed (4xx).
     pub fn is_temporary(&self) -> bool {
         self.code < 500
     }
@@ -63,14 +63,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What of `text` may stand in a reply line: printable ASCII, and not too much of it.
+/// Makes `text` fit for a reply line: printable ASCII, and not too long.
 fn reply_text(text: &str) -> impl Iterator<Item = u8> {
     let printable = |c| u8::try_from(c).ok().filter(|octet| matches!(octet, b' '..=b'~'));
     text.chars().take(limits::REPLY_TEXT).map(move |c| printable(c).unwrap_or(b'?'))
 }
 
-/// Writes one reply line; `separator` is `-` when more lines follow. Whatever `text` is, a host name
-/// out of a configuration or a caller's proof, what is written is one well-formed line.
+/// Writes one reply line; `separator` is `-` if more lines follow. The line is well-formed whatever `text`
+/// contains, which may be a host name from the configuration or a caller's proof.
 pub(crate) fn encode_line(
     out: &mut Vec<u8>,
     code: u16,
@@ -90,25 +90,24 @@ pub(crate) fn encode_line(
     out.extend_from_slice(b"\r\n");
 }
 
-/// A reply as a client reads it: the code, and the text of each line with whatever enhanced code
-/// begins it.
+/// A reply as a client reads it: the code, and the text of each line, including any enhanced code at its start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
-    /// 200..=599
+    /// The reply code, 200..=599.
     pub code: u16,
-    /// One text for each line, without code and line end; never empty.
+    /// The text of each line, without the code and the line end; never empty.
     pub lines: Vec<String>,
 }
 
 impl Reply {
-    /// 2xx or 3xx. As the reply of an [outcome](crate::ClientEvent::Outcome): 2xx, the server has
-    /// taken responsibility (RFC 2033 section 4.2).
+    /// Returns whether the code is 2xx or 3xx. In an [outcome](crate::ClientEvent::Outcome) that means 2xx:
+    /// the server has taken responsibility (RFC 2033 section 4.2).
     pub fn is_positive(&self) -> bool {
         self.code < 400
     }
 
-    /// Appends the reply as it goes over the wire, every line with its code (RFC 5321 section 4.2.1).
-    /// What is not printable ASCII becomes `?`, and lines longer than [`limits::REPLY_TEXT`] are cut.
+    /// Appends the reply as it is sent, with the code on every line (RFC 5321 section 4.2.1). Characters that
+    /// are not printable ASCII become `?`, and lines longer than [`limits::REPLY_TEXT`] are cut.
     pub fn encode(&self, out: &mut Vec<u8>) {
         for (at, line) in self.lines.iter().enumerate() {
             let separator = if at + 1 == self.lines.len() { b' ' } else { b'-' };
@@ -118,13 +117,13 @@ impl Reply {
 }
 
 impl fmt::Display for Reply {
-    /// On one line, as a log wants it.
+    /// Writes the reply on one line, for logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.code, self.lines.join(" / "))
     }
 }
 
-/// Puts a reply together from its lines.
+/// Assembles a reply from its lines.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyReader {
     code: u16,
@@ -132,8 +131,8 @@ pub(crate) struct ReplyReader {
 }
 
 impl ReplyReader {
-    /// Takes one line without its CR LF; gives the reply when the line was its last, and `Err` when
-    /// the line is no reply line.
+    /// Takes one line without its CR LF. Returns the reply if this was its last line, and `Err` if the line
+    /// is not a reply line.
     pub(crate) fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, MalformedReply> {
         let (digits, rest) = line.split_at_checked(3).ok_or(MalformedReply)?;
         let code = match digits {
@@ -159,11 +158,11 @@ impl ReplyReader {
     }
 }
 
-/// What a peer said as text for a log: one line, whatever octets it was.
+/// Returns what a peer sent as text for a log: one line, whatever the octets were.
 pub(crate) fn readable(said: &[u8]) -> String {
     String::from_utf8_lossy(said).replace(char::is_control, "?")
 }
 
-/// A line that is no reply (RFC 5321 section 4.2).
+/// The error for a line that is not a reply line (RFC 5321 section 4.2).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MalformedReply;

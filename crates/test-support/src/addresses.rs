@@ -1,9 +1,9 @@
-//! Where a gate listens, and where something else may.
+//! Addresses on which a gate listens, and addresses that are free.
 
 use listgate::{Gate, ListenAddress};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-/// The first TCP address of a gate.
+/// Returns the first TCP address of a gate.
 pub fn tcp(gate: &Gate) -> SocketAddr {
     match gate.addresses()[0] {
         ListenAddress::Tcp(address) => address,
@@ -11,7 +11,7 @@ pub fn tcp(gate: &Gate) -> SocketAddr {
     }
 }
 
-/// The first TCP address where a gate serves socketmap.
+/// Returns the first TCP address on which a gate serves socketmap.
 pub fn socketmap(gate: &Gate) -> SocketAddr {
     match gate.socketmap()[0] {
         ListenAddress::Tcp(address) => address,
@@ -19,7 +19,7 @@ pub fn socketmap(gate: &Gate) -> SocketAddr {
     }
 }
 
-/// A TCP address that is free at this moment. Take it soon.
+/// Returns a TCP address that is free at this moment. Use it soon.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }

@@ -1,70 +1,70 @@
-//! System calls, as strace writes them down.
+//! System calls, as recorded by strace.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// One system call. It began at one line of the trace and ended at another.
+/// A system call. It starts at one line of the trace and ends at another.
 #[derive(Debug)]
 pub struct Call {
-    /// The thread that made it, by its id.
+    /// The id of the thread that made it.
     pub process: u32,
     /// Its name, such as `pwrite64`.
     pub name: String,
-    /// What its descriptor is open on, where it has one or makes one.
+    /// The path that its descriptor is open on, if it has or returns one.
     pub path: String,
-    /// All octets that it was given.
+    /// All octets that were passed to it.
     pub data: Vec<u8>,
-    /// The arguments after these.
+    /// The arguments after the octets.
     pub rest: String,
-    /// What it returned; -1 for a failure, or if its process ended first.
+    /// The result; -1 for a failure, or if the process ended first.
     pub result: i64,
-    /// The line of the trace, from 0, where it begins.
+    /// The line of the trace where it starts, counted from 0.
     pub began: usize,
     /// The line where it ends; `usize::MAX` if it never did.
     pub ended: usize,
 }
 
 impl Call {
-    /// Whether it is one of the calls that write octets, to a file or a socket.
+    /// Returns whether this call writes octets to a file or a socket.
     pub fn is_write(&self) -> bool {
         matches!(self.name.as_str(), "write" | "writev" | "sendto" | "sendmsg" | "pwrite64")
     }
 
-    /// Whether it put octets into this file.
+    /// Returns whether it wrote octets to this file.
     pub fn has_written(&self, path: &str) -> bool {
         let is_copy = matches!(self.name.as_str(), "copy_file_range" | "sendfile");
         let into = if is_copy { self.rest.contains(&format!("<{path}>")) } else { self.path == path };
         (is_copy || self.is_write()) && into && self.result >= 0
     }
 
-    /// Whether the octets that it was given contain this text.
+    /// Returns whether the octets passed to it contain this text.
     pub fn has(&self, text: &str) -> bool {
         self.data.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// The path that it is about, open or named.
+    /// Returns the path that it operates on, open or named.
     pub fn about(&self) -> &str {
         if self.path.is_empty() { std::str::from_utf8(&self.data).unwrap_or_default() } else { &self.path }
     }
 
-    /// Whether it is an fsync or an fdatasync.
+    /// Returns whether it is an fsync or an fdatasync.
     pub fn is_sync(&self) -> bool {
         matches!(self.name.as_str(), "fsync" | "fdatasync")
     }
 
-    /// Whether it synced this file, with success.
+    /// Returns whether it synced this file successfully.
     pub fn has_synced(&self, path: &str) -> bool {
         self.is_sync() && self.result == 0 && self.path == path
     }
 
-    /// The offset of a `pwrite64`, the length of an `ftruncate`.
+    /// Returns the offset of a `pwrite64`, or the length of an `ftruncate`.
     pub fn last_number(&self) -> u64 {
         let number = self.rest.trim_end_matches(')').rsplit(", ").next().unwrap_or_default().parse();
         number.unwrap_or_else(|_| panic!("{}({:?}: it ends with no number", self.name, self.rest))
     }
 }
 
-/// The calls of a trace by `strace -f -y`, in the order in which they began.
+/// Returns the calls in a trace by `strace -f -y`, in the order in which they started.
 pub fn calls(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<u32, (usize, &str)> = HashMap::new();
@@ -81,7 +81,7 @@ pub fn calls(trace: &str) -> Vec<Call> {
             calls.extend(call(process, rest, at..at));
         }
     }
-    // The process died in the middle of these.
+    // The process died during these calls.
     calls.extend(
         unfinished
             .into_iter()
@@ -94,7 +94,7 @@ pub fn calls(trace: &str) -> Vec<Call> {
 fn call(process: u32, text: &str, lines: Range<usize>) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(" = ")?;
-    // strace fills a short line up to a column, as the end of a call that was resumed often is.
+    // strace pads short lines to a column, and the end of a resumed call is often short.
     let arguments = arguments.trim_end();
     let (result, made) = result.split_once('<').unwrap_or((result, ""));
     let path = match arguments.split_once('<') {
@@ -113,7 +113,7 @@ fn call(process: u32, text: &str, lines: Range<usize>) -> Option<Call> {
     })
 }
 
-/// One trace of several by `strace -ttt`, without the times.
+/// Merges several traces by `strace -ttt` into one without the times.
 pub fn merge(traces: &[String]) -> String {
     let mut lines: Vec<(&str, &str, &str)> = Vec::new();
     for line in traces.iter().flat_map(|trace| trace.lines()) {
@@ -125,7 +125,7 @@ pub fn merge(traces: &[String]) -> String {
     lines.iter().map(|(_, process, rest)| format!("{process} {rest}\n")).collect()
 }
 
-/// The octets of every string in quotes, as strace escapes them.
+/// Returns the octets of all quoted strings, with strace's escapes decoded.
 fn quoted(arguments: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut octets = arguments.bytes().peekable();
@@ -156,6 +156,7 @@ fn quoted(arguments: &str) -> Vec<u8> {
     out
 }
 
-/// The calls, for `strace -e trace=`, that change a directory or report something. Not every machine has those with a question mark.
+/// The calls that change a directory or report something, for `strace -e trace=`. Those with a question mark
+/// do not exist on every machine.
 pub const CALLS: &str = "openat,?mkdir,mkdirat,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,\
                      fsync,fdatasync,?unlink,unlinkat,?rename,renameat,renameat2";

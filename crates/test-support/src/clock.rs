@@ -5,33 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// A clock that runs at a settable offset from the system's. Clones share the offset.
+/// A clock that runs at a settable offset from the system's clock. Clones share the offset.
 ///
-/// A `listgate` command is a process of its own and goes by the system's clock. For it, what was stamped by this
-/// clock while it was behind is old.
+/// A `listgate` command is a separate process and uses the system's clock. Timestamps that this clock made
+/// while it was behind look old to it.
 #[derive(Clone, Default)]
 pub struct TestClock {
-    /// Milliseconds that it is ahead of the system's; negative when it is behind.
+    /// Milliseconds by which it is ahead of the system's clock; negative if it is behind.
     ahead: Arc<AtomicI64>,
 }
 
 impl TestClock {
-    /// What it says now.
+    /// Returns its current time.
     pub fn now(&self) -> SystemTime {
         now(&self.ahead)
     }
 
-    /// Moves it forward.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.ahead.fetch_add(milliseconds(by), Ordering::SeqCst);
     }
 
-    /// Moves it back.
+    /// Moves the clock back.
     pub fn set_back(&self, by: Duration) {
         self.ahead.fetch_sub(milliseconds(by), Ordering::SeqCst);
     }
 
-    /// This clock, for the library.
+    /// Returns this clock for use by the library.
     pub fn handle(&self) -> Clock {
         let ahead = Arc::clone(&self.ahead);
         Clock::new(move || now(&ahead))

@@ -1,8 +1,8 @@
-//! What a disk may hold after the power has failed: a model of what was written and of what was synced.
+//! A model of what a disk may hold after a power failure, given what was written and what was synced.
 //!
-//! What a sync covers is there: all that was done to its file, or all names of its directory, before it
-//! began. Of everything else anything may be there or not, in any combination: a write whole, or up to
-//! the end of a sector, or not at all; a name that was made or removed.
+//! What a sync covers is there: everything done to its file, or all names in its directory, before it
+//! started. Anything else may be there or not, in any combination: a write in full, or up to the end of a
+//! sector, or not at all; a name that was created or removed.
 
 use crate::calls::Call;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 const SECTOR: u64 = 512;
 
-/// What stands for a file or a directory, as an inode does.
+/// The identity of a file or a directory, like an inode number.
 type Node = usize;
 
 const ROOT: Node = 0;
@@ -23,13 +23,13 @@ enum Effect<'a> {
     Name { name: &'a str, node: Option<Node> },
 }
 
-/// What a call changes, until it is synced.
+/// A change made by a call, which may be lost until it is synced.
 #[derive(Debug)]
 struct Change<'a> {
     call: usize,
     /// Whether the call has ended.
     done: bool,
-    /// What a sync of it has to be of.
+    /// The file or directory that has to be synced.
     of: Node,
     effect: Effect<'a>,
 }
@@ -59,24 +59,24 @@ impl<'a> State<'a> {
     }
 }
 
-/// A data directory during a trace.
+/// A data directory while a trace is replayed.
 pub struct Disk<'a> {
     root: &'a str,
     calls: &'a [Call],
-    /// Beginnings and ends of calls by their lines, the earliest last.
+    /// The starts and ends of calls (line, whether it is the end, index of the call), the earliest last.
     moments: Vec<(usize, bool, usize)>,
     settled: State<'a>,
     pending: Vec<Change<'a>>,
-    /// What each sync that has begun will settle.
+    /// The changes that each running sync will settle.
     covered: HashMap<usize, HashSet<usize>>,
-    /// What processes see while there is power.
+    /// What processes see as long as there is power.
     names: HashMap<&'a str, Node>,
     lengths: HashMap<Node, u64>,
     directories: HashSet<Node>,
 }
 
 impl<'a> Disk<'a> {
-    /// An empty directory. The disk `lies` that it has synced what has these names.
+    /// Returns an empty directory. The disk ignores syncs of the files for which `lies` returns true.
     pub fn new(root: &'a str, calls: &'a [Call], lies: impl Fn(&str) -> bool) -> Self {
         let is_lie = |call: &Call| call.is_sync() && Self::name(root, call).is_some_and(&lies);
         let counted = calls.iter().enumerate().filter(|(_, call)| call.result >= 0 && !is_lie(call));
@@ -96,7 +96,7 @@ impl<'a> Disk<'a> {
         }
     }
 
-    /// Lets everything happen that the trace tells up to this line.
+    /// Replays the trace up to this line.
     pub fn advance(&mut self, line: usize) {
         while let Some((_, ends, at)) = self.moments.pop_if(|(moment, ..)| *moment <= line) {
             if ends {
@@ -107,7 +107,7 @@ impl<'a> Disk<'a> {
         }
     }
 
-    /// The name of what a call is about, when it is kept through a power loss.
+    /// Returns the name of the file that a call is about, if the file survives a power loss.
     pub fn name<'b>(root: &str, call: &'b Call) -> Option<&'b str> {
         let name = call.about().strip_prefix(root)?.trim_start_matches('/');
         let is_kept =
@@ -177,7 +177,7 @@ impl<'a> Disk<'a> {
         }
     }
 
-    /// Writes down what is there when the power fails now. Without `chance` all is lost that may be.
+    /// Writes to `dir` what is left if the power fails now. Without `chance`, everything that may be lost is lost.
     pub fn leave(&self, dir: &Path, mut chance: Option<&mut Chance>) {
         let mut state = self.settled.clone();
         for change in &self.pending {
@@ -203,11 +203,11 @@ impl<'a> Disk<'a> {
     }
 }
 
-/// Numbers that look random and are the same each time (SplitMix64).
+/// A generator of numbers that look random and are the same in every run (SplitMix64).
 pub struct Chance(pub u64);
 
 impl Chance {
-    /// A number from 0 up to, and without, `bound`.
+    /// Returns a number from 0 up to, but not including, `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

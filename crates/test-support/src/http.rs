@@ -4,7 +4,7 @@ use crate::patience::PATIENCE;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// What a server says to a request, until it closes.
+/// Sends a request and returns everything the server sends until it closes.
 pub fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -14,7 +14,7 @@ pub fn ask(address: SocketAddr, request: &str) -> String {
     answer
 }
 
-/// A page of the admin listener.
+/// Returns the response of the admin listener for a path.
 pub fn get(address: SocketAddr, path: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
 }

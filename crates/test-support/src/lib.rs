@@ -1,7 +1,7 @@
-//! What the tests of Listgate share: a data directory, a gate or a `listgate serve` on it, the command
-//! line, a peer that speaks LMTP word by word, and system calls as strace writes them down.
+//! Code that Listgate's tests share: a data directory, a gate or a `listgate serve` on it, the command line,
+//! a peer that speaks LMTP line by line, and system calls as recorded by strace.
 //!
-//! Begin with [`Site`]. Everything here panics where a test should fail.
+//! Start with [`Site`]. Everything here panics to fail the test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod addresses;

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A tmpfs that is unmounted at the end, even while something uses it.
+/// A tmpfs that is unmounted when it is dropped, even if it is in use.
 pub struct Mount(PathBuf);
 
 impl Mount {
-    /// Mounts one of 16 MiB on this directory, which only root can do.
+    /// Mounts a tmpfs of 16 MiB on this directory, which only root can do.
     pub fn on(dir: &Path) -> Self {
         Self::with(dir, 16)
     }
 
-    /// With so many MiB.
+    /// Mounts a tmpfs of this many MiB on the directory.
     pub fn with(dir: &Path, mib: u32) -> Self {
         let size = format!("size={mib}m");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir).status();

@@ -1,11 +1,11 @@
-//! How long a test waits for what has to happen.
+//! How long a test waits for something that must happen.
 
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes, so that a test that hangs ends.
+/// Longer than any step of a test takes, so that a test that hangs fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until `so` returns true, and panics with `what` when [`PATIENCE`] is over.
+/// Waits until `so` returns true, and panics with `what` after [`PATIENCE`].
 #[track_caller]
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;

@@ -1,12 +1,12 @@
-//! A peer that speaks LMTP word by word.
+//! A peer that speaks LMTP line by line.
 
 use crate::patience::PATIENCE;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// A client that says what a test wants.
+/// A client that sends what a test tells it to.
 pub struct Peer {
-    /// The connection, for what the methods do not do. What arrives is read by [`Peer::reply`] alone.
+    /// The connection, for whatever the methods do not cover. Only [`Peer::reply`] reads from it.
     pub stream: TcpStream,
     reader: BufReader<TcpStream>,
 }
@@ -22,7 +22,7 @@ impl Peer {
         peer
     }
 
-    /// What one address is answered now, in a transaction of its own.
+    /// Returns the reply to RCPT for one address, in a transaction of its own.
     pub fn rcpt(&mut self, address: &str) -> String {
         self.say("MAIL FROM:<>");
         let reply = self.say(&format!("RCPT TO:<{address}>"));
@@ -30,7 +30,7 @@ impl Peer {
         reply
     }
 
-    /// Connects and says LHLO.
+    /// Connects and sends LHLO.
     pub fn greeted(address: SocketAddr) -> Self {
         let mut peer = Self::connect(address);
         assert_eq!(&peer.say("LHLO client.example")[..3], "250");
@@ -42,8 +42,8 @@ impl Peer {
         self.stream.write_all(octets.as_ref()).unwrap();
     }
 
-    /// The next whole reply, lines joined by LF, without its last line end. Empty at the end of the
-    /// connection.
+    /// Returns the next whole reply: its lines joined by LF, without the last line end. Empty at the end of
+    /// the connection.
     pub fn reply(&mut self) -> String {
         let mut reply = String::new();
         loop {
@@ -66,7 +66,7 @@ impl Peer {
         self.reply()
     }
 
-    /// Says MAIL, RCPT for each, DATA; all have to be taken.
+    /// Sends MAIL, RCPT for each recipient, and DATA; all must be accepted.
     pub fn begin(&mut self, from: &str, to: &[&str]) {
         let reply = self.say(&format!("MAIL FROM:<{from}>"));
         assert_eq!(&reply[..3], "250", "{reply}");
@@ -77,8 +77,7 @@ impl Peer {
         assert_eq!(&self.say("DATA")[..3], "354");
     }
 
-    /// Sends a message (CR LF lines, no dot at a line's beginning) and gives a reply for each
-    /// recipient.
+    /// Sends a message (lines end with CR LF and none begins with a dot) and returns a reply for each recipient.
     pub fn deliver(&mut self, from: &str, to: &[&str], message: impl AsRef<[u8]>) -> Vec<String> {
         self.begin(from, to);
         self.send(message);
@@ -86,7 +85,7 @@ impl Peer {
         to.iter().map(|_| self.reply()).collect()
     }
 
-    /// Asserts that the session takes another transaction as if nothing had happened.
+    /// Asserts that the session accepts another transaction as if nothing had happened.
     pub fn assert_usable(&mut self) {
         let replies = self.deliver("after@example.org", &["mylist@example.com"], "Subject: after\r\n\r\n");
         assert_eq!(&replies[0][..3], "250", "{}", replies[0]);
@@ -94,7 +93,7 @@ impl Peer {
     }
 }
 
-/// The id in `250 2.0.0 Ok: queued as ID`.
+/// Returns the id in `250 2.0.0 Ok: queued as ID`.
 pub fn queued_as(reply: &str) -> &str {
     reply.strip_prefix("250 2.0.0 Ok: queued as ").unwrap_or_else(|| panic!("{reply}"))
 }

@@ -1,9 +1,9 @@
-//! Where the program is that the tests run.
+//! The location of the program that the tests run.
 
 use std::path::PathBuf;
 
-/// The path of the `listgate` program. Only integration tests of the `listgate` package can ask for it:
-/// cargo builds the program before it runs them, into the folder above the one that holds the test.
+/// Returns the path of the `listgate` program. Only integration tests of the `listgate` package can call
+/// this: cargo builds the program before it runs them, into the folder above the one that holds the test.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! A `listgate serve` in a process of its own.
+//! A `listgate serve` in a separate process.
 
 use crate::patience::PATIENCE;
 use crate::peer::Peer;
@@ -7,22 +7,22 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A `listgate serve` that is killed at the end.
+/// A `listgate serve` that is killed when it is dropped.
 pub struct Server {
     /// The process.
     pub child: Child,
-    /// Where it takes LMTP.
+    /// The address on which it accepts LMTP.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Starts a command that prints what `listgate serve` prints; its standard error is inherited
-    /// unless the command says otherwise.
+    /// Starts a command that prints what `listgate serve` prints. Its standard error is inherited unless the
+    /// command redirects it.
     pub fn start(command: Command) -> Self {
         Self::try_start(command).expect("listgate serve listens")
     }
 
-    /// Starts it as [`Self::start`] does, or gives its exit status if it ends before it listens.
+    /// Starts it like [`Self::start`], but returns the exit status if it ends before it listens.
     pub fn try_start(mut command: Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -35,23 +35,23 @@ impl Server {
                 break address.trim().parse().unwrap();
             }
         };
-        // Read on, so that the server never waits for us.
+        // Keep reading, so that the server never blocks on its output.
         std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
         Ok(Self { child, address })
     }
 
-    /// A peer that is connected to it and has read the greeting.
+    /// Returns a peer that is connected and has read the greeting.
     pub fn peer(&self) -> Peer {
         Peer::connect(self.address)
     }
 
-    /// Sends a signal by its name, such as TERM.
+    /// Sends a signal, given by its name, such as TERM.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
-    /// Waits for the end and gives the exit code; `None` for a signal.
+    /// Waits for the process to end and returns its exit code, or `None` if a signal ended it.
     pub fn wait(&mut self) -> Option<i32> {
         let until = Instant::now() + PATIENCE;
         loop {

@@ -1,4 +1,4 @@
-//! A data directory, and what runs on it.
+//! A data directory, and the programs that run on it.
 
 use crate::clock::TestClock;
 use crate::program::program;
@@ -9,11 +9,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// A data directory of its own, removed at the end, and the clock of what runs on it in this process.
+/// A temporary data directory, and the clock for the gates that run on it in this process.
 pub struct Site {
     /// The data directory.
     pub dir: TempDir,
-    /// What a gate in this process goes by.
+    /// The clock used by gates in this process.
     pub clock: TestClock,
 }
 
@@ -24,80 +24,80 @@ impl Default for Site {
 }
 
 impl Site {
-    /// A site without lists.
+    /// Creates a site without lists.
     pub fn new() -> Self {
-        // As the kernel names it, since traces do.
+        // Use the canonical path, because traces contain it.
         let parent = std::env::temp_dir().canonicalize().unwrap();
         Self { dir: tempfile::tempdir_in(parent).unwrap(), clock: TestClock::default() }
     }
 
-    /// A site with the list `mylist@example.com`.
+    /// Creates a site with the list `mylist@example.com`.
     pub fn with_list() -> Self {
         let site = Self::new();
         site.create("mylist@example.com");
         site
     }
 
-    /// The path of the data directory.
+    /// Returns the path of the data directory.
     pub fn data(&self) -> &Path {
         self.dir.path()
     }
 
-    /// A configuration that listens on a free TCP port and demands no free space.
+    /// Returns a configuration that listens on a free TCP port and requires no free space.
     pub fn config(&self) -> Config {
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         Config { listen, min_free: 0, hostname: "lists.example.com".to_owned(), ..Config::new(self.data()) }
     }
 
-    /// A gate in this process, by the site's clock.
+    /// Starts a gate in this process with the site's clock.
     pub fn gate(&self, config: Config) -> Gate {
         Gate::start_with_clock(config, self.clock.handle()).unwrap()
     }
 
-    /// `listgate ARGS` on this data directory.
+    /// Runs `listgate ARGS` on this data directory.
     pub fn listgate<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
         self.command().args(args).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// `listgate` on this data directory, to be given arguments.
+    /// Returns a `listgate` command on this data directory, to which arguments can be added.
     pub fn command(&self) -> Command {
         let mut command = Command::new(program());
         command.env("LISTGATE_DATA_DIR", self.data());
         command
     }
 
-    /// What `listgate ARGS` prints when it succeeds.
+    /// Returns what `listgate ARGS` prints, and checks that it succeeds.
     pub fn stdout<A: AsRef<OsStr>>(&self, args: &[A]) -> String {
         let output = self.listgate(args);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Creates a list with the command line.
+    /// Creates a list through the command line.
     pub fn create(&self, address: &str) {
         self.stdout(&["list", "create", address]);
     }
 
-    /// The JSON objects that `listgate ARGS --json` prints, one per line.
+    /// Returns the JSON objects that `listgate ARGS --json` prints, one per line.
     pub fn json(&self, args: &[&str]) -> Vec<serde_json::Value> {
         let out = self.stdout(&[args, &["--json"]].concat());
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The ids of a queue's entries, oldest first.
+    /// Returns the ids of a queue's entries, oldest first.
     pub fn ids(&self, queue: &str) -> Vec<String> {
         let text = |entry: &serde_json::Value| entry["id"].as_str().unwrap().to_owned();
         self.json(&["queue", "ls", queue]).iter().map(text).collect()
     }
 
-    /// The message of an entry as stored.
+    /// Returns the message of an entry as stored.
     pub fn message(&self, id: &str) -> Vec<u8> {
         let output = self.listgate(&["queue", "show", id, "--message"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 
-    /// `listgate serve ARGS` as a process of its own, on a free port.
+    /// Starts `listgate serve ARGS` in a separate process, on a free port.
     pub fn serve(&self, args: &[&str]) -> Server {
         let mut command = self.command();
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);

@@ -1,4 +1,4 @@
-//! A Postfix that asks by socketmap (socketmap_table(5)), octet by octet.
+//! A client like Postfix that sends socketmap requests (socketmap_table(5)), octet by octet.
 
 use crate::patience::PATIENCE;
 use std::io::{ErrorKind, Read, Write};
@@ -22,7 +22,7 @@ impl Socketmap {
         self.0.write_all(octets.as_ref()).unwrap();
     }
 
-    /// The next answer without its frame; `None` at the end of the connection.
+    /// Returns the next answer without its frame; `None` at the end of the connection.
     pub fn answer(&mut self) -> Option<String> {
         let mut length = 0;
         loop {
@@ -42,20 +42,20 @@ impl Socketmap {
         match self.0.read(&mut octet) {
             Ok(0) => None,
             Ok(_) => Some(octet[0]),
-            // What it had not read when it closed is told so.
+            // The server closed the connection before it had read everything.
             Err(why) if why.kind() == ErrorKind::ConnectionReset => None,
             Err(why) => panic!("{why}"),
         }
     }
 
-    /// Asks a map about a key and gives the answer without its frame, such as `NOTFOUND `.
+    /// Looks up a key in a map and returns the answer without its frame, such as `NOTFOUND `.
     pub fn ask(&mut self, map: &str, key: &str) -> String {
         self.send(netstring(&format!("{map} {key}")));
         self.answer().expect("an answer")
     }
 }
 
-/// A text in the frame that socketmap puts around requests and answers.
+/// Returns a text in the frame that socketmap puts around requests and answers.
 pub fn netstring(text: &str) -> String {
     format!("{}:{text},", text.len())
 }

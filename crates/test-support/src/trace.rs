@@ -1,4 +1,4 @@
-//! Programs under strace.
+//! Runs programs under strace.
 
 use crate::calls::CALLS;
 use crate::patience::until;
@@ -9,15 +9,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// `listgate` on this data directory under an strace that writes down what is written, synced, made
-/// and removed. Arguments may follow.
+/// Returns a command that runs `listgate` on this data directory under strace, which records writes, syncs,
+/// and names that are created or removed. Arguments may be added.
 pub fn strace(site: &Site, trace: &Path, options: &[&str]) -> Command {
     let mut strace = traced(trace, CALLS, options);
     strace.env("LISTGATE_DATA_DIR", site.data());
     strace
 }
 
-/// `listgate` under an strace that writes down these calls. Arguments may follow.
+/// Returns a command that runs `listgate` under strace, which records these calls. Arguments may be added.
 pub fn traced(trace: &Path, calls: &str, options: &[&str]) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-e", &format!("trace={calls}")]);
@@ -26,7 +26,7 @@ pub fn traced(trace: &Path, calls: &str, options: &[&str]) -> Command {
     strace
 }
 
-/// Waits for the end of a gate that was told to end, or killed, and gives its trace.
+/// Waits for the end of a gate that was asked to stop, or killed, and returns its trace.
 pub fn finished(mut server: Server, trace: &Path) -> String {
     assert!(matches!(server.wait(), Some(0) | None));
     let pid = server.child.id().to_string();

@@ -1,9 +1,9 @@
-//! What is compiled for tests or the fuzzer alone.
+//! Code that is compiled only for tests or the fuzzer.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ImplItem, Item, Meta, Stmt, Token, TraitItem};
 
-/// Whether the attributes keep their item out of every program that is neither a test nor a fuzzer.
+/// Returns whether the attributes exclude their item from every program except tests and the fuzzer.
 pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
@@ -11,7 +11,7 @@ pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether a condition can hold without tests and fuzzing. Of anything else we do not know: it can.
+/// Returns whether a condition can hold without tests and fuzzing. Any other condition is assumed to hold.
 fn can_hold(condition: &Meta) -> bool {
     let parts = |list: &syn::MetaList| {
         list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).unwrap_or_default()
@@ -65,7 +65,7 @@ pub(crate) fn of_trait_item(item: &TraitItem) -> &[Attribute] {
     }
 }
 
-/// Of the statements that somebody puts a condition on. Items have theirs looked at by themselves.
+/// Returns the attributes of those kinds of statements that get conditions in practice. Items are checked separately.
 pub(crate) fn of_statement(statement: &Stmt) -> &[Attribute] {
     match statement {
         Stmt::Local(local) => &local.attrs,

@@ -1,4 +1,4 @@
-//! The paths that stand in the code of a module.
+//! The paths that appear in the code of a module.
 
 use super::conditions;
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{Item, ItemUse, Meta, Path, UseTree};
 
-/// Types and modules, values, and macros may share a name.
+/// The namespaces: types and modules, values, and macros may share a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Space {
     Type,
@@ -14,25 +14,25 @@ pub(crate) enum Space {
     Macro,
 }
 
-/// A path as it is written.
+/// A path as it is written in the source.
 pub(crate) struct Named {
     pub(crate) segments: Vec<String>,
     pub(crate) line: usize,
     pub(crate) role: Role,
-    /// Whether it stands in a body, where an import binds a name for that body alone.
+    /// Whether it is within a body, where an import binds a name only for that body.
     pub(crate) is_inner: bool,
 }
 
 pub(crate) enum Role {
-    /// The namespace that is meant; any, where the syntax does not say.
+    /// A use of the path in this namespace, or in any if the syntax does not determine it.
     Mention(Option<Space>),
     /// A `use` that binds this name.
     Import(String),
-    /// A `use` of all that a module has.
+    /// A `use` of everything in a module.
     Glob,
 }
 
-/// The paths that these items name.
+/// Returns the paths that appear in these items.
 pub(crate) fn of_items(items: &[Item]) -> Vec<Named> {
     let mut finder = Finder { named: Vec::new(), is_inner: false };
     for item in items {
@@ -160,7 +160,7 @@ impl Finder {
 
     fn import(&mut self, before: &[String], name: &Ident, renamed: Option<&Ident>) {
         let mut segments = before.to_vec();
-        // `use a::{self}` means `a`; `use self::…` has it in front, and not here.
+        // `use a::{self}` means `a`. The `self` of `use self::…` comes first and is not handled here.
         if name != "self" {
             segments.push(text(name));
         }
@@ -168,7 +168,7 @@ impl Finder {
         self.add(segments, line(name), Role::Import(bound));
     }
 
-    /// The paths among the tokens of a macro or an attribute: names with `::` between them.
+    /// Collects the paths among the tokens of a macro or an attribute: names with `::` between them.
     fn tokens(&mut self, tokens: TokenStream) {
         let trees: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = trees.as_slice();
@@ -184,7 +184,7 @@ impl Finder {
         }
     }
 
-    /// Takes one path, and gives back what follows it.
+    /// Takes one path and returns the tokens after it.
     fn path_of_tokens<'t>(&mut self, trees: &'t [TokenTree]) -> &'t [TokenTree] {
         let mut segments = Vec::new();
         let mut last_line = 0;
@@ -209,7 +209,7 @@ impl Finder {
         rest
     }
 
-    /// `use crate::{…}` within a macro. What it binds is the macro's own.
+    /// Handles `use crate::{…}` within a macro. The names it binds belong to the macro.
     fn use_in_tokens(&mut self, mut before: Vec<String>, group: &TokenTree) {
         let Ok(tree) = syn::parse2::<UseTree>(group.clone().into()) else { return };
         let first = self.named.len();
@@ -217,7 +217,7 @@ impl Finder {
         self.named[first..].iter_mut().for_each(|named| named.role = Role::Mention(None));
     }
 
-    /// Paths that an attribute has in quotes, as serde wants them.
+    /// Collects the paths in quotes in an attribute, which serde uses.
     fn strings(&mut self, tokens: TokenStream) {
         for tree in tokens {
             match tree {

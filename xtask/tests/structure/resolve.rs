@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     Module(Id),
-    /// Something that this module defines.
+    /// An item that this module defines.
     ItemOf(Id),
-    /// Something of another crate.
+    /// An item of another crate.
     Foreign,
 }
 
 pub(crate) struct Target {
     pub(crate) end: End,
-    /// The modules that were passed on the way, those of re-exports too.
+    /// The modules on the way, including those of re-exports.
     pub(crate) through: BTreeSet<Id>,
 }
 
@@ -25,15 +25,16 @@ impl Target {
     }
 }
 
-/// Where a path leads that stands in the module `from`. More than one place if a module, a function and
-/// a macro share the name, nowhere if it begins with a local name or another crate.
+/// Returns where a path in the module `from` leads: to several places if a module, a function and a macro
+/// share the name, to none if it begins with a local name or another crate.
 pub(crate) fn targets(tree: &Tree, from: Id, segments: &[String], space: Option<Space>) -> Vec<Target> {
     Resolver { tree, busy: Vec::new() }.targets(from, segments, space)
 }
 
 struct Resolver<'t> {
     tree: &'t Tree,
-    /// Imports that are being followed: module, and place among its names. One may lead to itself.
+    /// The imports that are being followed, as module and index of the name. This ends an import that leads
+    /// to itself.
     busy: Vec<(Id, usize)>,
 }
 
@@ -66,8 +67,8 @@ impl Resolver<'_> {
         found
     }
 
-    /// What `name` is in a place that a path has led to. What a module does not seem to have, such as
-    /// what a macro made, is its own.
+    /// Resolves `name` in a place to which a path has led. A name that a module does not seem to have, for
+    /// example because a macro defines it, counts as its own.
     fn member(&mut self, place: Target, name: &str, space: Option<Space>) -> Vec<Target> {
         let End::Module(module) = place.end else { return vec![place] };
         let mut found = self.named(module, name, space, false);
@@ -84,7 +85,7 @@ impl Resolver<'_> {
         found
     }
 
-    /// What a module knows by this name; `within` its own code, also what is imported in a body.
+    /// Resolves a name in a module; `within` the module's own code, imports in a body count too.
     fn named(&mut self, module: Id, name: &str, space: Option<Space>, within: bool) -> Vec<Target> {
         let known = &self.tree.modules[module];
         let wants = |this: Space| space.is_none_or(|space| space == this);

@@ -1,4 +1,4 @@
-//! What breaks the rules.
+//! Finds violations of the rules.
 
 use super::names::{Named, Role, Space};
 use super::resolve::{self, End};
@@ -22,16 +22,16 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a path says about its module.
+/// Something that a path reveals about its module.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fact {
-    /// Of the children of a module, the one that it is in needs another.
+    /// Of the children of `of`, the one that contains the module needs another.
     Edge { of: Id, from: Id, to: Id },
-    /// It needs what a module that it is in defines itself.
+    /// The module needs something that a module above it defines itself.
     Above(Id),
 }
 
-/// Of the children of each module, whom each needs.
+/// For each module, which of its children need which others.
 type Edges = BTreeMap<Id, BTreeMap<Id, BTreeSet<Id>>>;
 
 pub(crate) fn check(tree: &Tree, order: &[&str]) -> Vec<Violation> {
@@ -64,7 +64,7 @@ fn shown(named: &Named) -> String {
     if matches!(named.role, Role::Glob) { format!("{path}::*") } else { path }
 }
 
-/// Rule d.
+/// Checks rule d.
 fn unlisted(tree: &Tree, order: &[&str]) -> Vec<Violation> {
     let root = &tree.modules[ROOT];
     let missing = root.children.keys().filter(|name| !order.contains(&name.as_str()));
@@ -78,7 +78,7 @@ fn unlisted(tree: &Tree, order: &[&str]) -> Vec<Violation> {
     missing.chain(unknown).map(violation).collect()
 }
 
-/// What a path says that the import which it begins with has not said already.
+/// Returns what a path reveals beyond what the import at its start has already revealed.
 fn news(tree: &Tree, from: Id, named: &Named) -> BTreeSet<Fact> {
     let mut facts = facts(tree, from, named);
     if facts.is_empty() {
@@ -99,7 +99,7 @@ fn news(tree: &Tree, from: Id, named: &Named) -> BTreeSet<Fact> {
     facts
 }
 
-/// Whether a path says itself where it begins.
+/// Returns whether a path states where it starts.
 fn is_anchored(named: &Named) -> bool {
     named.segments.first().is_some_and(|first| ["crate", "self", "super"].contains(&first.as_str()))
 }
@@ -114,7 +114,7 @@ fn facts(tree: &Tree, from: Id, named: &Named) -> BTreeSet<Fact> {
     let mut facts = BTreeSet::new();
     for target in resolve::targets(tree, from, &named.segments, space) {
         let (end, is_item) = match target.end {
-            // A glob takes what the module itself defines.
+            // A glob imports what the module itself defines.
             End::Module(id) => (Some(id), matches!(named.role, Role::Glob) || !tree.modules[id].owns_file),
             End::ItemOf(id) => (Some(id), true),
             End::Foreign => (None, false),
@@ -130,7 +130,7 @@ fn facts(tree: &Tree, from: Id, named: &Named) -> BTreeSet<Fact> {
     facts
 }
 
-/// Where the ways from the root to two modules part; nothing, if one is in the other.
+/// Returns where the paths from the root to two modules diverge, or `None` if one contains the other.
 fn edge(tree: &Tree, from: Id, to: Id) -> Option<Fact> {
     let (from, to) = (tree.chain(from), tree.chain(tree.home(to)));
     let parted = from.iter().zip(&to).position(|(from, to)| from != to)?;
@@ -142,7 +142,7 @@ fn judge(tree: &Tree, order: &[&str], edges: &Edges, at: Id, fact: Fact) -> Opti
     match fact {
         Fact::Edge { of: ROOT, from, to } => {
             let place = |id| order.iter().position(|listed| *listed == name(id));
-            // One that is not in the list is a violation of its own.
+            // A module that is not in the list is a separate violation.
             (place(from)? < place(to)?)
                 .then(|| ('a', format!("`{}` is below `{}` and may not name it", name(from), name(to))))
         }
@@ -161,7 +161,7 @@ fn judge(tree: &Tree, order: &[&str], edges: &Edges, at: Id, fact: Fact) -> Opti
     }
 }
 
-/// The shortest way from one module to another along whom each needs.
+/// Returns the shortest path from one module to another along their needs.
 fn way(edges: &BTreeMap<Id, BTreeSet<Id>>, from: Id, to: Id) -> Option<Vec<Id>> {
     let mut before = BTreeMap::from([(from, None)]);
     let mut next = VecDeque::from([from]);

@@ -1,9 +1,9 @@
-//! The checker finds each kind of violation, and leaves alone what is none.
+//! Checks that the checker finds each kind of violation and accepts everything else.
 
 use super::check;
 use std::collections::BTreeMap;
 
-/// What is found in a crate of these files, without the reasons.
+/// Returns the violations in a crate with these files, without the reasons.
 fn found(order: &[&str], files: &[(&str, &str)]) -> Vec<String> {
     let sources: BTreeMap<String, String> =
         files.iter().map(|(name, text)| (format!("src/{name}"), (*text).to_owned())).collect();
@@ -12,7 +12,7 @@ fn found(order: &[&str], files: &[(&str, &str)]) -> Vec<String> {
     violations.iter().map(|violation| short(violation.to_string())).collect()
 }
 
-/// What is found in `low` of a crate that has `low` and above it `high`.
+/// Returns the violations in `low`, in a crate that has `low` and above it `high`.
 fn in_low(low: &str) -> Vec<String> {
     let high =
         "pub mod part; pub struct Thing; pub enum Kind { One } pub fn make() {} pub const N: usize = 1;";
@@ -27,7 +27,7 @@ fn in_low(low: &str) -> Vec<String> {
     )
 }
 
-/// What is found in two children of `a`, which declares both and has this in its own file.
+/// Returns the violations in two children of `a`, which declares both and has `own` in its own file.
 fn in_children(own: &str, one: &str, two: &str) -> Vec<String> {
     let own = format!("mod one; mod two; {own}");
     found(&["a"], &[("lib.rs", "mod a;"), ("a/mod.rs", &own), ("a/one.rs", one), ("a/two.rs", two)])

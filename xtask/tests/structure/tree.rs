@@ -1,24 +1,24 @@
-//! The modules of a crate, and what each has.
+//! The modules of a crate, and their contents.
 
 use super::conditions;
 use super::names::{self, Named, Space};
 use std::collections::{BTreeMap, BTreeSet};
 use syn::{Ident, Item, ItemMod};
 
-/// A place in [`Tree::modules`].
+/// An index into [`Tree::modules`].
 pub(crate) type Id = usize;
 
-/// The root is the first.
+/// The root, which is the first module.
 pub(crate) const ROOT: Id = 0;
 
 pub(crate) struct Module {
     pub(crate) name: String,
     pub(crate) parent: Option<Id>,
     pub(crate) file: String,
-    /// Whether that file is its own; a module in braces is in its parent's.
+    /// Whether the file is its own. A module in braces is in its parent's file.
     pub(crate) owns_file: bool,
     pub(crate) children: BTreeMap<String, Id>,
-    /// What it defines, without its modules and imports.
+    /// The items it defines, without its modules and imports.
     pub(crate) items: BTreeSet<(String, Space)>,
     pub(crate) named: Vec<Named>,
 }
@@ -28,8 +28,8 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Reads the modules that the root declares, and what they declare. One that is not there, or that
-    /// cannot be parsed, ends the test: the compiler would not have it either.
+    /// Reads the modules that the root declares, and the ones those declare. Fails the test if one is missing
+    /// or cannot be parsed, which the compiler would not accept either.
     pub(crate) fn read(sources: &BTreeMap<String, String>, root: &str) -> Self {
         let mut reader = Reader { sources, tree: Self { modules: Vec::new() } };
         let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -38,14 +38,14 @@ impl Tree {
         reader.tree
     }
 
-    /// The modules from the root down to this one.
+    /// Returns the modules from the root down to this one.
     pub(crate) fn chain(&self, module: Id) -> Vec<Id> {
         let mut chain: Vec<Id> = std::iter::successors(Some(module), |at| self.modules[*at].parent).collect();
         chain.reverse();
         chain
     }
 
-    /// The module whose file a module is in.
+    /// Returns the module in whose file a module is.
     pub(crate) fn home(&self, mut module: Id) -> Id {
         while let (false, Some(parent)) = (self.modules[module].owns_file, self.modules[module].parent) {
             module = parent;
@@ -53,7 +53,7 @@ impl Tree {
         module
     }
 
-    /// A module's path without `crate`.
+    /// Returns a module's path without `crate`.
     pub(crate) fn path(&self, module: Id) -> String {
         let names = self.chain(module).into_iter().skip(1).map(|at| self.modules[at].name.as_str());
         names.collect::<Vec<_>>().join("::")
@@ -65,7 +65,7 @@ struct Reader<'s> {
     tree: Tree,
 }
 
-/// Where a module stands, and the folder that its children are looked for in.
+/// The location of a module, and the folder in which its children are searched.
 struct Place<'p> {
     name: &'p str,
     parent: Option<Id>,
@@ -130,7 +130,7 @@ fn parse(source: &str, file: &str) -> syn::File {
     syn::parse_file(source).unwrap_or_else(|error| panic!("{file}:{}: {error}", error.span().start().line))
 }
 
-/// The names that an item defines. A tuple or unit struct also defines a value, its constructor.
+/// Returns the names that an item defines. A tuple or unit struct also defines a value, its constructor.
 fn definitions(item: &Item) -> Vec<(String, Space)> {
     let of = |name: &Ident, spaces: &[Space]| {
         spaces.iter().map(|space| (names::text(name), *space)).collect::<Vec<_>>()

@@ -1,5 +1,5 @@
-//! One thing changed at a time from the base point: every server takes the same load in turn, round by
-//! round, so that what the machine does meanwhile falls on all of them.
+//! One thing is changed at a time from the base point. Every server gets the same load in turn, round by
+//! round, so that disturbances of the machine affect all of them.
 
 use super::chart;
 use super::contestants::{Kind, Running};
@@ -10,20 +10,20 @@ use crate::load::{Load, Measured};
 use crate::median::median;
 use xtask::run::Outcome;
 
-/// A thing to change, and the loads that do.
+/// A property to vary, and the loads that do so.
 pub(super) struct Axis {
     pub(super) title: &'static str,
-    /// What the rows are.
+    /// The heading of the rows.
     pub(super) row: &'static str,
     pub(super) loads: Vec<(String, Load)>,
-    /// How many lists the servers know.
+    /// The number of lists that the servers have.
     pub(super) lists: usize,
     pub(super) kinds: Vec<Kind>,
-    /// Whether the octets matter: they are told beside the floor of the hardware.
+    /// Whether octets per second are reported too, beside the floor of the hardware.
     pub(super) octets: bool,
 }
 
-/// What the servers did with the loads of an axis.
+/// The results of the servers for the loads of an axis.
 pub(super) struct Results {
     axis: Axis,
     rows: Vec<Row>,
@@ -32,15 +32,14 @@ pub(super) struct Results {
 
 struct Row {
     label: String,
-    /// Of each kind, of each round.
+    /// The runs of each kind, in each round.
     runs: Vec<Vec<Measured>>,
-    /// Messages of a commit, in the mean, and the floor with as many, of each round.
+    /// For each round, the mean number of messages in a commit, and the floor with as many octets in a sync.
     floor: Vec<(f64, Synced)>,
 }
 
 impl Axis {
-    /// Measures it all. A server that cannot take part, or a load that it does not take, is named and
-    /// left out.
+    /// Measures everything. A server that cannot take part, or a load that it does not accept, is noted and left out.
     pub(super) fn measure(self, bench: &mut Bench) -> Outcome<Results> {
         println!("::: {}", self.title);
         settle()?;
@@ -106,12 +105,12 @@ fn row(
     Ok(row)
 }
 
-/// The floor with as many octets a sync as the messages of a commit have.
+/// Measures the floor with as many octets in a sync as the messages of a commit have.
 fn floor(floor: &mut Floor, load: &Load, batch: f64, seconds: f64) -> Outcome<Synced> {
     floor.run((octets(&load.size)? * batch) as usize, seconds / 2.0)
 }
 
-/// `4KiB` or `1MiB` in octets.
+/// Converts a size such as `4KiB` or `1MiB` to octets.
 fn octets(size: &str) -> Outcome<f64> {
     let (number, unit) = size.split_at(size.find(|c: char| c.is_alphabetic()).unwrap_or(size.len()));
     let unit = match unit {
@@ -133,7 +132,7 @@ impl Results {
         Some(&row.runs[place]).filter(|runs| !runs.is_empty()).map(Vec::as_slice)
     }
 
-    /// How many times the rate of `under` that of `over` is: the median of the rounds' ratios.
+    /// Returns the rate of `over` as a multiple of that of `under`: the median of the rounds' ratios.
     pub(super) fn times(&self, label: &str, over: Kind, under: Kind) -> Option<f64> {
         let (over, under) = (self.runs(label, over)?, self.runs(label, under)?);
         Some(median(over.iter().zip(under).map(|(over, under)| over.rate / under.rate)))
@@ -143,7 +142,7 @@ impl Results {
         middle(self.runs(label, kind)?, |run| run.rate)
     }
 
-    /// The octets per second of Listgate, as a part of what the hardware could.
+    /// Returns the octets per second of Listgate, as a fraction of the floor of the hardware.
     pub(super) fn of_the_floor(&self, label: &str) -> Option<f64> {
         let runs = self.runs(label, Kind::Listgate)?;
         let row = self.rows.iter().find(|row| row.label == label)?;
@@ -151,7 +150,7 @@ impl Results {
             .then(|| median(runs.iter().zip(&row.floor).map(|(run, (_, floor))| run.octets / floor.octets)))
     }
 
-    /// A table of rates and a table of latencies.
+    /// Returns a table of rates and a table of latencies.
     pub(super) fn section(&self) -> Section {
         let mut text = format!("{}\n{}\n", self.rates(), self.latencies());
         for note in &self.notes {
@@ -168,7 +167,7 @@ impl Results {
             line.push_str("--:|");
         }
         if self.axis.octets {
-            header.push_str(" Listgate, MiB/s | floor, MiB/s | messages a commit |");
+            header.push_str(" Listgate, MiB/s | floor, MiB/s | messages per commit |");
             line.push_str("--:|--:|--:|");
         }
         let mut table = format!("{header}\n{line}\n");
@@ -179,7 +178,7 @@ impl Results {
         table
     }
 
-    /// A rate, and how many times it Listgate's is.
+    /// Formats a rate, and Listgate's rate as a multiple of it.
     fn cell(&self, label: &str, kind: Kind) -> String {
         match (self.rate(label, kind), self.times(label, Kind::Listgate, kind)) {
             (Some(rate), _) if kind == Kind::Listgate => format!(" {} |", count(rate)),
@@ -224,7 +223,7 @@ impl Results {
         table
     }
 
-    /// The rates as lines, one for each server.
+    /// Draws the rates as lines, one for each server.
     pub(super) fn chart(&self) -> String {
         let labels: Vec<&str> = self.rows.iter().map(|row| row.label.as_str()).collect();
         let series = self.axis.kinds.iter().map(|kind| chart::Series {
@@ -234,7 +233,7 @@ impl Results {
         chart::lines("messages per second", self.axis.row, &labels, &series.collect::<Vec<_>>())
     }
 
-    /// The octets per second as lines, with the floor.
+    /// Draws the octets per second as lines, with the floor.
     pub(super) fn chart_of_octets(&self) -> String {
         let labels: Vec<&str> = self.rows.iter().map(|row| row.label.as_str()).collect();
         let octets =

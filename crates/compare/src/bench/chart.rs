@@ -1,7 +1,6 @@
-//! Line charts and bar charts as SVG, in colours that do on light ground and on dark.
+//! Line charts and bar charts as SVG, in colours that work on light and dark backgrounds.
 //!
-//! Scales are logarithmic: what is compared differs by a factor of a thousand, and a ratio is then the
-//! same distance everywhere.
+//! Scales are logarithmic: the values differ by a factor of a thousand, and equal ratios have equal distances.
 
 use super::page::count;
 use std::fmt::Write;
@@ -10,16 +9,16 @@ const WIDTH: f64 = 700.0;
 const HEIGHT: f64 = 400.0;
 const TEXT: &str = "#808080";
 const GRID: &str = "#80808040";
-/// Of the series, in their order; the one that it is all about comes first and is drawn thicker.
+/// The colours of the series. The first belongs to Listgate, which is also drawn thicker.
 const COLOURS: [&str; 7] = ["#2f81f7", "#9a6ff0", "#8c8c8c", "#d18616", "#e5534b", "#2ea043", "#c4549c"];
 
 pub(super) struct Series<'s> {
     pub(super) name: &'s str,
-    /// One for each label; none where there was nothing to measure.
+    /// One value for each label; `None` if nothing was measured.
     pub(super) values: Vec<Option<f64>>,
 }
 
-/// A colour stays with a name, whatever else is in the chart.
+/// Returns the colour and the line width for a name. They are the same in every chart.
 fn colour(name: &str) -> (&'static str, f64) {
     let place = match name {
         "Listgate" => 0,
@@ -33,7 +32,7 @@ fn colour(name: &str) -> (&'static str, f64) {
     (COLOURS[place], if place == 0 { 3.5 } else { 2.0 })
 }
 
-/// The powers of ten around all values.
+/// Returns the powers of ten that enclose all values.
 fn decades(values: impl Iterator<Item = f64>) -> (i32, i32) {
     let (least, most) = values
         .filter(|value| *value > 0.0)
@@ -45,7 +44,7 @@ fn decades(values: impl Iterator<Item = f64>) -> (i32, i32) {
     (low, high.max(low + 1))
 }
 
-/// `0.1`, `1`, `10,000`
+/// Formats a power of ten: `0.1`, `1`, `10,000`.
 fn power(decade: i32) -> String {
     let value = 10_f64.powi(decade);
     if decade < 2 { value.to_string() } else { count(value) }
@@ -78,7 +77,7 @@ fn put(svg: &mut String, element: std::fmt::Arguments<'_>) {
     writeln!(svg, "{element}").expect("writing to a String does not fail");
 }
 
-/// A line for each series over labels that are evenly spaced, named at its end.
+/// Draws a line for each series over evenly spaced labels, with the name at its end.
 pub(super) fn lines(values: &str, row: &str, labels: &[&str], series: &[Series<'_>]) -> String {
     let (left, right, top, bottom) = (64.0, WIDTH - 176.0, 36.0, HEIGHT - 48.0);
     let (low, high) = decades(series.iter().flat_map(|series| series.values.iter().flatten().copied()));
@@ -127,7 +126,7 @@ pub(super) fn lines(values: &str, row: &str, labels: &[&str], series: &[Series<'
     svg
 }
 
-/// Moves names apart that would be written over each other, upwards from `bottom`.
+/// Moves overlapping names apart, upwards from `bottom`.
 fn spread<'n>(
     mut names: Vec<(f64, &'n str, &'static str)>,
     distance: f64,
@@ -142,7 +141,7 @@ fn spread<'n>(
     names
 }
 
-/// A bar for each value, with its number and a word beside it.
+/// Draws a bar for each value, with its number and a word beside it.
 pub(super) fn bars(values: &str, bars: &[(&str, f64, String)]) -> String {
     let (left, right, top, step) = (176.0, WIDTH - 170.0, 36.0, 34.0);
     let height = top + step * bars.len() as f64 + 28.0;

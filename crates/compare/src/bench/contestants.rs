@@ -1,4 +1,4 @@
-//! The servers that are compared, each set up on this machine for the one purpose.
+//! The servers that are compared, each set up on this machine for the benchmark only.
 
 use crate::server::{Gate, Server, free_address};
 use std::fs;
@@ -35,21 +35,21 @@ impl Kind {
         }
     }
 
-    /// What it does with a message before it says 250.
+    /// Describes what the server does with a message before it replies 250.
     pub(super) fn keeps(self) -> &'static str {
         match self {
-            Self::Listgate => "SQLite backend: stored and synced, as it is by default",
+            Self::Listgate => "SQLite backend, default settings: stores and syncs it",
             Self::ListgateMailman => {
-                "`serve --mailman`: a file in Mailman's queue, file and directory synced"
+                "`serve --mailman`: writes a file to Mailman's queue, syncs file and directory"
             }
-            Self::Sink => "Postfix's `smtp-sink -L`: forgets it; the ceiling",
-            Self::Dovecot => "to Maildir, synced (`mail_fsync` as by default), any user taken",
-            Self::Mailman => "GNU Mailman's own LMTP runner: a file in its queue, file synced",
-            Self::Aiosmtpd => "its LMTP class, under a handler that forgets the message",
+            Self::Sink => "Postfix's `smtp-sink -L`: discards it; the ceiling",
+            Self::Dovecot => "writes it to a Maildir and syncs it (default `mail_fsync`); accepts any user",
+            Self::Mailman => "GNU Mailman's own LMTP runner: writes a file to its queue, syncs the file",
+            Self::Aiosmtpd => "its LMTP class, with a handler that discards the message",
         }
     }
 
-    /// Why it cannot take part.
+    /// Returns why the server cannot take part, if it cannot.
     pub(super) fn missing(self) -> Option<String> {
         let program = match self {
             Self::Listgate => return None,
@@ -61,7 +61,7 @@ impl Kind {
     }
 }
 
-/// A server of its own folder, until this value goes.
+/// A server with its own folder, stopped when this value is dropped.
 pub(super) struct Running {
     pub(super) kind: Kind,
     pub(super) address: SocketAddr,
@@ -71,7 +71,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a server that takes mail to `list1@example.com` up to that many. `folder` must not exist.
+    /// Starts a server that accepts mail to `list1@example.com` and so on, for this many lists. `folder` must
+    /// not exist.
     pub(super) fn start(kind: Kind, gate: &Gate, folder: &Path, lists: usize) -> Outcome<Self> {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut running =
@@ -88,7 +89,7 @@ impl Running {
         Ok(running)
     }
 
-    /// The counts of commits; only Listgate with its own backend reports them.
+    /// Returns the counts of commits, which only Listgate with its own backend reports.
     pub(super) fn commits(&self) -> Option<Commits> {
         let mut stream = TcpStream::connect(self.admin?).ok()?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;
@@ -102,7 +103,7 @@ impl Running {
         Some(Commits { deliveries: sum, commits: value("listgate_commit_deliveries_count ")? })
     }
 
-    /// A line of the server's `/proc/PID/status`, in KiB.
+    /// Returns a value from the server's `/proc/PID/status`, in KiB.
     pub(super) fn memory(&self, key: &str) -> Outcome<f64> {
         let pid = self.server.as_ref().map(Server::id).ok_or("the server has ended")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))
@@ -118,7 +119,7 @@ impl Running {
         self.serve(gate, &data)
     }
 
-    /// Listgate on a data directory that is there already, and that stays.
+    /// Starts Listgate on a data directory that exists already and is kept.
     pub(super) fn on(gate: &Gate, data: &Path, folder: &Path) -> Outcome<Self> {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let address = free_address()?;
@@ -155,7 +156,7 @@ impl Running {
         Server::start(&mut sink, self.address, &self.folder.join("log"))
     }
 
-    /// As whoever calls us, or as nobody for root, whom Dovecot does not deliver for.
+    /// Starts Dovecot as the current user, or as nobody if that is root, for whom Dovecot does not deliver.
     fn dovecot(&self) -> Outcome<Server> {
         let (user, group) = if system::is_root() {
             ("nobody".to_owned(), "nogroup".to_owned())
@@ -186,8 +187,8 @@ impl Running {
         Server::start(&mut runner, self.address, &self.folder.join("log"))
     }
 
-    /// A Mailman site on SQLite. It makes four lists itself; more are copies of their rows, since it
-    /// takes minutes to make thousands.
+    /// Creates a Mailman site on SQLite. Mailman itself creates at most four lists; the others are copies of
+    /// their rows, because it would take minutes to create thousands.
     fn mailman_site(&self, lists: usize) -> Outcome<PathBuf> {
         let var = self.folder.join("var");
         fs::create_dir(&var).map_err(|error| format!("{}: {error}", var.display()))?;
@@ -219,7 +220,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Dovecot's children end with their master only if it is asked to end. How others end is theirs.
+        // Dovecot's child processes end with their master only if it is asked to stop. How the others end
+        // does not matter.
         if let Some(server) = self.server.take() {
             let _ = server.stop();
         }
@@ -229,7 +231,7 @@ impl Drop for Running {
     }
 }
 
-/// Counts of a Listgate since its start.
+/// The counts of a Listgate since its start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commits {
     deliveries: f64,
@@ -237,19 +239,19 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    /// Messages of a commit in the mean, since an earlier count; at least one.
+    /// Returns the mean number of messages in a commit since an earlier count; at least one.
     pub(super) fn batch_since(self, earlier: Self) -> f64 {
         let commits = (self.commits - earlier.commits).max(1.0);
         ((self.deliveries - earlier.deliveries) / commits).max(1.0)
     }
 }
 
-/// `list1@example.com` up to that many.
+/// Returns `list1@example.com` and so on, for this many lists.
 pub(super) fn addresses(lists: usize) -> Vec<String> {
     (1..=lists).map(|number| format!("list{number}@example.com")).collect()
 }
 
-/// A program of the virtual environment that has Mailman and aiosmtpd.
+/// Returns a program of the virtual environment that contains Mailman and aiosmtpd.
 fn mailman_program(folder: &Path, name: &str) -> Outcome<std::process::Command> {
     let mut program = command(mailman::folder()?.join("bin").join(name));
     program.env_remove("MAILMAN_CONFIG_FILE").env_remove("MAILMAN_VAR_DIR").current_dir(folder);

@@ -1,8 +1,8 @@
-//! `cargo xtask bench mailman`: Listgate in the place of GNU Mailman's own LMTP runner, on sites with 4
-//! and with 5,000 lists, under the same load of Postfix's smtp-source.
+//! `cargo xtask bench mailman`: Listgate in place of GNU Mailman's own LMTP runner, on sites with 4 and with
+//! 5,000 lists, under the same load from Postfix's smtp-source.
 //!
-//! No file is removed before all is measured: ext4 without a journal takes long to create one while many
-//! were freed in the last minutes, which would be charged to whoever comes next.
+//! No file is removed until everything is measured: for some minutes after many files have been freed, ext4
+//! without a journal is slow to create new ones, which would be charged to the next server.
 
 use super::contestants::{Kind, Running, addresses};
 use super::setup::settle;
@@ -14,9 +14,9 @@ use xtask::peers;
 use xtask::run::{self, Outcome};
 use xtask::system;
 
-/// Lists of a site, messages that Mailman's runner is given, and the ratio that we mean to reach.
+/// Lists of a site, messages sent to Mailman's runner, and the ratio that is the target.
 const SITES: [(usize, usize, f64); 2] = [(5_000, 100, 80.0), (4, 500, 15.0)];
-/// Messages that Listgate is given.
+/// Messages sent to Listgate.
 const MESSAGES: usize = 8_000;
 const SESSIONS: usize = 8;
 const ROUNDS: usize = 5;
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Outcome {
         };
         let theirs = start(Kind::Mailman, "theirs")?;
         let ours = start(Kind::ListgateMailman, "ours")?;
-        // Its first message takes Mailman long.
+        // Mailman takes long for its first message.
         rate(&source, &theirs, SESSIONS)?;
         let mut ratios = Vec::new();
         for round in 1..=ROUNDS {

@@ -1,4 +1,4 @@
-//! The floor of the hardware: the same octets appended and synced with nothing around them.
+//! The floor of the hardware: the same octets appended and synced, and nothing else.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use xtask::run::Outcome;
 
-/// Octets of the file; written round and round. It is zero-filled first, so that no sync has to change
-/// what the file system knows of it.
+/// The size of the file in octets; it is written from start to end again and again. It is zero-filled first,
+/// so that no sync has to change the file's metadata.
 const FILE: u64 = 256 << 20;
 
 pub(super) struct Floor {
@@ -16,10 +16,10 @@ pub(super) struct Floor {
     at: u64,
 }
 
-/// How syncs went. Latencies are of a write and its sync together, in milliseconds.
+/// The results of the syncs. Latencies are for a write and its sync together, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Synced {
-    /// Per second.
+    /// Octets per second.
     pub(super) octets: f64,
     pub(super) p50: f64,
     pub(super) p99: f64,
@@ -41,12 +41,12 @@ impl Floor {
         Ok(Self { file, path: path.to_owned(), at: 0 })
     }
 
-    /// Writes `octets` and syncs them, again and again.
+    /// Writes and syncs `octets` repeatedly.
     pub(super) fn run(&mut self, octets: usize, seconds: f64) -> Outcome<Synced> {
         self.sync_until(octets, Duration::ZERO, |start| start.elapsed().as_secs_f64() >= seconds)
     }
 
-    /// The same with a pause after each sync, until told to end: a probe beside a load.
+    /// Does the same with a pause after each sync, until `end` returns true: a probe beside a load.
     pub(super) fn sync_until(
         &mut self,
         octets: usize,

@@ -1,11 +1,11 @@
-//! What the figures of a run are of: the machine, the versions, and how the disk syncs.
+//! What the figures of a run depend on: the machine, the versions, and how fast the disk syncs.
 
 use super::floor::Synced;
 use super::page::millis;
 use std::path::Path;
 use xtask::run::{self, Outcome, command};
 
-/// A table that describes the machine. What cannot be told is left out.
+/// Returns a table that describes the machine, without what cannot be determined.
 pub(super) fn describe(folder: &Path, sync: &Synced) -> String {
     let mut lines = vec![("Measured", said("date", &["-u", "+%Y-%m-%d"]))];
     lines.push((
@@ -39,7 +39,7 @@ fn memory() -> Option<String> {
     Some(format!("{:.0} GiB", kib / 1024.0 / 1024.0))
 }
 
-/// What follows `KEY :` in a file of the kernel's.
+/// Returns what follows `KEY :` in a file of the kernel.
 fn field(file: &str, key: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;

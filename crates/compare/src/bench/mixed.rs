@@ -1,4 +1,4 @@
-//! Large messages among small ones: what the small ones wait.
+//! Large messages among small ones: how long the small ones wait.
 
 use super::contestants::{Kind, Running};
 use super::floor::Synced;
@@ -12,15 +12,15 @@ use xtask::run::Outcome;
 
 const SIZES: &str = "95%:4KiB,5%:1MiB";
 const SMALL: f64 = 0.95;
-/// Between two syncs of the probe, so that it does not become the load.
+/// The pause between two syncs of the probe, so that it does not become the load.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Both at a rate, so that small mail comes as often in either: half of what the mixture's fastest is,
-/// since at the fastest a latency says how many sessions there are.
+/// Both loads have a fixed rate, so that small mail is equally frequent in both. The rate is half of the
+/// mixture's highest, because at the highest the latency depends mostly on the number of sessions.
 pub(super) fn section(bench: &mut Bench) -> Outcome<Section> {
     println!("::: Mixed sizes");
     let server = Running::start(Kind::Listgate, &bench.gate, &bench.folder(), 4)?;
-    // Large mail that came before is not to be in the way of small mail alone.
+    // Small mail alone has its own server, so that earlier large mail cannot affect it.
     let other = Running::start(Kind::Listgate, &bench.gate, &bench.folder(), 4)?;
     let base = Load::base(bench.plan.long_seconds / 2.0);
     let mixture = Load { size: SIZES.to_owned(), ..base.clone() };
@@ -38,7 +38,7 @@ pub(super) fn section(bench: &mut Bench) -> Outcome<Section> {
     Ok(Section { title: "Mixed sizes".to_owned(), text: text(rate, &rounds), targets: targets(&rounds) })
 }
 
-/// A run, and how long small syncs took beside it.
+/// Runs a load, and returns how it went and how long small syncs took beside it.
 fn probed(bench: &mut Bench, load: &Load, server: &Running) -> Outcome<(Measured, Synced)> {
     settle()?;
     let over = AtomicBool::new(false);
@@ -62,9 +62,9 @@ fn text(rate: f64, rounds: &[Round]) -> String {
         format!("| {what} | {p50} | {p99} | {} |\n", millis(max))
     };
     format!(
-        "{SIZES} at {} messages per second, which is half of the mixture's fastest, and as many small ones\n\
-         alone; latency from when a message was due. A probe beside each run writes 4 KiB and syncs them\n\
-         200 times a second at most.\n\n\
+        "{SIZES} at {} messages per second, half of the mixture's highest rate, compared with the same rate\n\
+         of small messages alone. Latency counts from when a message was due. A probe beside each run writes\n\
+         and syncs 4 KiB at most 200 times a second.\n\n\
          | | p50 | p99 | longest |\n|---|--:|--:|--:|\n{}{}{}",
         count(rate),
         line("4 KiB alone", |round| round.0),
@@ -82,7 +82,7 @@ fn targets(rounds: &[Round]) -> Vec<Target> {
     let longest = |of: fn(&Round) -> f64| rounds.iter().map(of).fold(0.0, f64::max);
     let stall = longest(|round| round.1.max) / longest(|round| round.2.max);
     vec![
-        Target::at_most("p99 of small mail among large against alone", 3.0, Some(slower)),
+        Target::at_most("p99 latency of small mail among large mail against alone", 3.0, Some(slower)),
         Target::at_most(
             "longest stall of small mail against the longest sync of the probe",
             2.0,

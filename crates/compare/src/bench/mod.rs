@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: Listgate beside other servers and beside what the hardware could do, written to
+//! `cargo xtask bench`: Listgate compared to other servers and to the limits of the hardware, written to
 //! docs/performance.md.
 //!
-//! Rates of different days or machines say little. The figures are ratios of runs that take turns, and of
-//! all rounds the median.
+//! Rates from different days or machines cannot be compared. Therefore the servers take turns, and the
+//! figures are medians of the rounds' ratios.
 
 mod axes;
 mod chart;
@@ -30,7 +30,7 @@ use std::time::Instant;
 use xtask::peers;
 use xtask::run::{self, Outcome};
 
-/// Measures, and writes the page and its charts. What cannot be measured is named there.
+/// Measures everything, and writes the page and its charts. The page names what could not be measured.
 pub(crate) fn run(plan: &Plan) -> Outcome {
     let start = Instant::now();
     peers::install(&["postfix", "dovecot", "valgrind", "python3", "mailman"]);
@@ -108,8 +108,8 @@ fn sessions(bench: &mut Bench, docs: &Path) -> Outcome<Vec<Section>> {
     let kinds: String =
         Kind::ALL.iter().map(|kind| format!("| {} | {} |\n", kind.name(), kind.keeps())).collect();
     section.text = format!(
-        "Messages of 4 KiB to one recipient, one command at a time. Rates are messages per second; in\n\
-         brackets, how many times that Listgate takes.\n\n\
+        "Messages of 4 KiB to one recipient, without pipelining. Rates are in messages per second. In\n\
+         parentheses: Listgate's rate as a multiple of the server's.\n\n\
          | server | what it does with a message |\n|---|---|\n{kinds}\n\
          ![Messages per second, 8 sessions](performance-servers.svg)\n\n\
          ![Messages per second, by sessions](performance-sessions.svg)\n\n{}",
@@ -118,7 +118,7 @@ fn sessions(bench: &mut Bench, docs: &Path) -> Outcome<Vec<Section>> {
     Ok(vec![section])
 }
 
-/// The servers at the base point.
+/// Draws the servers at the base point.
 fn bars(results: &Results) -> String {
     let bar = |kind: &Kind| {
         let times = results.times("8", Kind::Listgate, *kind)?;
@@ -150,14 +150,14 @@ fn sizes(bench: &mut Bench, docs: &Path) -> Outcome<Vec<Section>> {
     draw(docs, "performance-sizes.svg", &results.chart_of_octets())?;
     let mut section = results.section();
     section.targets = vec![Target::at_least(
-        "octets per second with 1 MiB messages, as a part of the hardware's floor",
+        "octets per second with 1 MiB messages, as a fraction of the hardware's floor",
         0.5,
         results.of_the_floor("1MiB"),
     )];
     section.text = format!(
-        "Eight sessions. The floor appends and syncs the same octets, as many at a time as Listgate's\n\
-         commits have in the mean, in a zero-filled file; beside Listgate's octets stands their part of\n\
-         the floor's.\n\n![MiB per second, by size](performance-sizes.svg)\n\n{}",
+        "Eight sessions. The floor is what the disk allows: the same octets are written to a zero-filled file\n\
+         and synced, as many at a time as Listgate's commits have on average. In parentheses after Listgate's\n\
+         MiB/s: their fraction of the floor's.\n\n![MiB per second, by size](performance-sizes.svg)\n\n{}",
         section.text
     );
     Ok(vec![section])
@@ -185,14 +185,14 @@ fn recipients(bench: &mut Bench) -> Outcome<Vec<Section>> {
     section.targets =
         vec![Target::at_most("cost of 50 recipients against 1, pipelined as Postfix does", 3.0, cost)];
     section.text = format!(
-        "Eight sessions, 4 KiB, sites with 50 lists. Pipelined: MAIL, RCPT and DATA in one write where the\n\
-         server announces it, then the message. Without it, each recipient is a round trip.\n\n{}",
+        "Eight sessions, 4 KiB, sites with 50 lists. Pipelined: MAIL, RCPT and DATA in one write if the\n\
+         server announces PIPELINING, then the message. Otherwise, each recipient costs a round trip.\n\n{}",
         section.text
     );
     Ok(vec![section])
 }
 
-/// What Mailman's runner costs grows with its lists.
+/// The cost of Mailman's runner grows with its lists.
 fn mailman_lists(bench: &mut Bench) -> Outcome<Vec<Section>> {
     let base = Load::base(bench.plan.seconds);
     let axis = Axis {

@@ -1,34 +1,34 @@
-//! docs/performance.md: what a run writes stands between two marks, and what people write around them.
+//! docs/performance.md: a run writes the part between two marks, and people write the rest.
 
 use std::fmt::Write;
 use std::path::Path;
 use xtask::run::Outcome;
 
-const BEGIN: &str = "<!-- measured: begin. `cargo xtask bench` writes this part anew -->";
+const BEGIN: &str = "<!-- measured: begin. `cargo xtask bench` overwrites this part -->";
 const END: &str = "<!-- measured: end -->";
 
-/// A page that is not there yet.
+/// The page before the first run.
 const NEW: &str = "\
 # Performance
 
-What `cargo xtask bench` measured. The figures are of one machine and one day; the ratios, each of runs
-that took turns, are what they are for. Every rate is of mail that was accepted.
+`cargo xtask bench` measured the figures below, on one machine and one day. Rely on the ratios rather
+than on the rates: the compared servers took turns. Every rate counts accepted mail only.
 
 MARKS
 
-## What bounds it
+## What limits the rate
 
 Nothing is written here yet.
 ";
 
-/// A part of the page.
+/// A section of the page.
 pub(super) struct Section {
     pub(super) title: String,
     pub(super) text: String,
     pub(super) targets: Vec<Target>,
 }
 
-/// What must show, and whether it does.
+/// A target, and whether it was met.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) what: String,
@@ -38,13 +38,14 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// A ratio that should be no less than this; none where it could not be measured.
+    /// Returns a target for a ratio that should be at least `wanted`; `measured` is `None` if it could not be
+    /// measured.
     pub(super) fn at_least(what: &str, wanted: f64, measured: Option<f64>) -> Self {
         let met = measured.is_some_and(|measured| measured >= wanted);
         Self::of(what, format!("at least {wanted}"), measured, met)
     }
 
-    /// A ratio that should be no more than this.
+    /// Returns a target for a ratio that should be at most `wanted`.
     pub(super) fn at_most(what: &str, wanted: f64, measured: Option<f64>) -> Self {
         let met = measured.is_some_and(|measured| measured <= wanted);
         Self::of(what, format!("at most {wanted}"), measured, met)
@@ -56,24 +57,24 @@ impl Target {
     }
 }
 
-/// The measured part: the targets first, then the sections.
+/// Composes the measured part: the machine, the sections, then the targets.
 pub(super) fn compose(machine: &str, sections: &[Section]) -> String {
-    let mut text = format!("## The machine\n\n{machine}\n## What must show\n\n");
-    text.push_str("| ratio | wanted | measured | |\n|---|--:|--:|---|\n");
+    let mut text = format!("## The machine\n\n{machine}");
+    for section in sections {
+        writeln!(text, "\n## {}\n\n{}", section.title, section.text.trim_end())
+            .expect("writing to a String does not fail");
+    }
+    text.push_str("\n## Targets\n\n| target | wanted | measured | |\n|---|--:|--:|---|\n");
     for target in sections.iter().flat_map(|section| &section.targets) {
         let Target { what, wanted, measured, met } = target;
         let verdict = if *met { "met" } else { "**missed**" };
         writeln!(text, "| {what} | {wanted} | {measured} | {verdict} |")
             .expect("writing to a String does not fail");
     }
-    for section in sections {
-        writeln!(text, "\n## {}\n\n{}", section.title, section.text.trim_end())
-            .expect("writing to a String does not fail");
-    }
     text
 }
 
-/// Puts the measured part into the page, which is made if it is not there.
+/// Puts the measured part into the page, which is created if it does not exist.
 pub(super) fn write(path: &Path, measured: &str) -> Outcome {
     let told = |error| format!("{}: {error}", path.display());
     let old = match std::fs::read_to_string(path) {
@@ -93,7 +94,7 @@ fn replaced(old: &str, measured: &str) -> Outcome<String> {
     Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", measured.trim()))
 }
 
-/// A number of things, with commas.
+/// Formats a number of things, with commas.
 pub(super) fn count(number: f64) -> String {
     if number < 100.0 {
         return format!("{number:.1}");
@@ -109,7 +110,7 @@ pub(super) fn count(number: f64) -> String {
     text
 }
 
-/// A ratio to two or three digits.
+/// Formats a ratio to about three digits.
 pub(super) fn ratio(number: f64) -> String {
     match number {
         ..10.0 => format!("{number:.2}"),
@@ -122,12 +123,12 @@ pub(super) fn mebibytes(octets: f64) -> String {
     digits(octets / 1_048_576.0)
 }
 
-/// Milliseconds, to about three digits.
+/// Formats milliseconds with about three digits.
 pub(super) fn millis(millis: f64) -> String {
     format!("{} ms", digits(millis))
 }
 
-/// About three digits.
+/// Formats a number with about three digits.
 pub(super) fn digits(number: f64) -> String {
     match number {
         ..10.0 => format!("{number:.2}"),

@@ -1,5 +1,5 @@
-//! What must not grow: rate, instructions, memory and start with a million lists, and with a million
-//! entries waiting.
+//! What must not grow with a million lists, or with a million waiting entries: the cost of mail in time and
+//! instructions, memory, and the time to start.
 
 use super::contestants::{Running, addresses};
 use super::page::{Section, Target, count, ratio};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use xtask::run::Outcome;
 
-/// How long a gate is left alone before its memory at rest is looked at.
+/// How long a gate is left idle before its memory at rest is measured.
 const REST: Duration = Duration::from_secs(2);
 
 const MIB: f64 = 1024.0;
@@ -28,12 +28,12 @@ pub(super) fn sections(bench: &mut Bench) -> Outcome<Vec<Section>> {
         lists(bench, &few, &many)?,
         entries(bench, &few, &waiting)?,
         start(bench, &few, &waiting)?,
-        // The last, since its mail stays.
+        // The last one, because its mail stays in the data directories.
         memory(bench, &few, &many, &waiting)?,
     ])
 }
 
-/// A data directory with many entries in its queue.
+/// Creates a data directory with many entries in its queue.
 fn waiting(bench: &mut Bench) -> Outcome<PathBuf> {
     let data = bench.folder();
     bench.gate.create_lists(&data, &addresses(4))?;
@@ -59,7 +59,7 @@ fn lists(bench: &mut Bench, few: &Path, many: &Path) -> Outcome<Section> {
         rates.push((one, million));
     }
     let mut text = format!(
-        "Mail goes round all lists; fresh data directories in each round.\n\n\
+        "Mail goes to all lists in turn. Each round starts with fresh data directories.\n\n\
          | | 4 lists | {0} lists | ratio |\n|---|--:|--:|--:|\n| messages per second | {1} | {2} | {3} |\n",
         count(bench.plan.lists as f64),
         count(median(rates.iter().map(|rates| rates.0))),
@@ -70,7 +70,7 @@ fn lists(bench: &mut Bench, few: &Path, many: &Path) -> Outcome<Section> {
     match instructions::pair(&bench.gate, few, many) {
         Ok((one, million)) => {
             text.push_str(&format!(
-                "| instructions a transaction, one session | {} | {} | {:.3} |\n",
+                "| instructions per transaction, one session | {} | {} | {:.3} |\n",
                 count(one),
                 count(million),
                 million / one
@@ -83,7 +83,7 @@ fn lists(bench: &mut Bench, few: &Path, many: &Path) -> Outcome<Section> {
     Ok(Section { title: "Many lists".to_owned(), text, targets })
 }
 
-/// The rate at the base point with a fresh copy of a data directory.
+/// Measures the rate at the base point with a fresh copy of a data directory.
 fn rate_on_a_copy(bench: &mut Bench, template: &Path, lists: usize) -> Outcome<f64> {
     let data = bench.folder();
     instructions::copy(template, &data)?;
@@ -115,7 +115,7 @@ fn entries(bench: &mut Bench, few: &Path, waiting: &Path) -> Outcome<Section> {
     let entries = count(bench.plan.entries as f64);
     let middle = median(rates.iter().map(|(none, many)| many / none));
     let text = format!(
-        "{} pairs of {} s each, the queue without entries fresh each time.\n\n\
+        "{} pairs of runs of {} s each. The queue without entries is fresh in each pair.\n\n\
          | | none | {entries} and more | ratio |\n|---|--:|--:|--:|\n| messages per second | {} | {} | {} |\n",
         rates.len(),
         bench.plan.long_seconds,
@@ -156,9 +156,13 @@ fn memory(bench: &mut Bench, few: &Path, many: &Path, waiting: &Path) -> Outcome
     let load = Load { sessions: 128, size: "1MiB".to_owned(), length, ..Load::base(0.0) };
     load.run(&bench.gate, server.address)?;
     let peak = server.memory("VmHWM")? / MIB;
-    text.push_str(&format!("\nThe most it ever had with 128 sessions of 1 MiB messages: {peak:.1} MiB.\n"));
+    text.push_str(&format!("\nPeak with 128 sessions of 1 MiB messages: {peak:.1} MiB.\n"));
     let targets = vec![
-        Target::at_most("MiB of memory at rest, whatever waits and however many lists", 16.0, Some(most)),
+        Target::at_most(
+            "MiB of memory at rest, with any number of lists and waiting entries",
+            16.0,
+            Some(most),
+        ),
         Target::at_most("MiB of memory at 128 sessions of 1 MiB messages", 64.0, Some(peak)),
     ];
     Ok(Section { title: "Memory".to_owned(), text, targets })

@@ -1,4 +1,4 @@
-//! What all parts of the benchmark use: how much to measure, and what with.
+//! What all parts of the benchmark share: how much to measure, and with what.
 
 use super::floor::Floor;
 use crate::server::{Gate, Scratch};
@@ -9,21 +9,21 @@ use xtask::run::{self, Outcome, command};
 /// How much to measure.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
-    /// Rounds of everything, and the seconds of a server's turn.
+    /// The number of rounds, and the seconds of a server's turn.
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
-    /// The same for what is compared most closely: many entries waiting.
+    /// The same for the closest comparison: many waiting entries.
     pub(crate) long_rounds: usize,
     pub(crate) long_seconds: f64,
-    /// What many lists, and many waiting entries, are.
+    /// The numbers that stand for many lists and many waiting entries.
     pub(crate) lists: usize,
     pub(crate) entries: usize,
-    /// Messages of a run by smtp-source.
+    /// Messages in a run of smtp-source.
     pub(crate) messages: usize,
 }
 
 impl Plan {
-    /// About 25 minutes.
+    /// Takes about 25 minutes.
     pub(crate) const FULL: Self = Self {
         rounds: 5,
         seconds: 1.5,
@@ -34,7 +34,7 @@ impl Plan {
         messages: 20_000,
     };
 
-    /// About three: to see that it works. Its figures are coarse.
+    /// Takes about three minutes, to see that everything works. Its figures are coarse.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         seconds: 0.4,
@@ -46,7 +46,7 @@ impl Plan {
     };
 }
 
-/// What the parts measure with.
+/// What the parts use to measure.
 pub(super) struct Bench<'p> {
     pub(super) plan: &'p Plan,
     pub(super) gate: Gate,
@@ -60,7 +60,7 @@ impl<'p> Bench<'p> {
         Self { plan, gate, floor, scratch, folders: Cell::new(0) }
     }
 
-    /// The path of a unique folder, which is not created yet.
+    /// Returns the path of a unique folder, which does not exist yet.
     pub(super) fn folder(&self) -> PathBuf {
         let number = self.folders.get() + 1;
         self.folders.set(number);
@@ -68,7 +68,7 @@ impl<'p> Bench<'p> {
     }
 }
 
-/// Waits until the disk has what was written before, so that it is not charged to what comes next.
+/// Waits until earlier writes are on the disk, so that they are not charged to the next server.
 pub(super) fn settle() -> Outcome {
     run::succeed(&mut command("sync"))
 }

@@ -1,6 +1,6 @@
-//! `cargo xtask bench sink`: Listgate, which stores every message durably, against Postfix's smtp-sink,
-//! which stores nothing, under the same load of Postfix's smtp-source in the same run. Beside them the
-//! plainest server that stores, an example of the package: what a machine leaves possible.
+//! `cargo xtask bench sink`: Listgate, which stores every message durably, against Postfix's smtp-sink, which
+//! stores nothing, under the same load from Postfix's smtp-source in the same run. Beside them runs the
+//! plainest server that stores, an example of the package, which shows what the machine allows.
 
 use super::page::{Section, Target, count, ratio};
 use super::setup::Bench;
@@ -14,7 +14,7 @@ use xtask::system;
 
 const LIST: &str = "mylist@example.com";
 
-/// Sessions at a time, and the ratio that we mean to reach.
+/// The number of concurrent sessions, and the ratio that is the target.
 const CELLS: [(usize, f64); 2] = [(8, 0.7), (32, 1.0)];
 
 /// How much to measure.
@@ -38,8 +38,8 @@ struct Round {
     gate: f64,
 }
 
-/// Measures and prints. A target that is missed is printed and is no error: how a disk syncs beside
-/// how a processor computes is the machine's own. A lost message is one.
+/// Measures and prints. A missed target is printed but is not an error, because the speed of the disk
+/// relative to the processor depends on the machine. A lost message is an error.
 pub(crate) fn run(plan: &Plan) -> Outcome {
     peers::install(&["postfix"]);
     let pair = Pair::new(Gate::build()?, plan.messages)?;
@@ -53,14 +53,15 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     Ok(())
 }
 
-/// The same for the page.
+/// Measures the same for the page.
 pub(super) fn section(bench: &mut Bench<'_>) -> Outcome<Section> {
     println!("::: The ceiling");
     let pair = Pair::new(bench.gate.clone(), bench.plan.messages)?;
-    let mut text = "`smtp-source -L -d -l 4096`, which does not pipeline. smtp-sink (`-L`) stores nothing. The plainest\n\
-        server that stores (`examples/plainest.rs`) writes each message as a row, and commits and syncs once for\n\
-        all that waits, as Listgate does; it knows no lists, no entries, no mail that comes again, writes no log\n\
-        and believes its peer. What it reaches is what the machine leaves to whoever stores in SQLite.\n\n\
+    let mut text = "The load is `smtp-source -L -d -l 4096`, which does not pipeline. smtp-sink (`-L`) stores nothing. The\n\
+        plainest server (`examples/plainest.rs`) writes each message as a row, and commits and syncs once for all\n\
+        waiting messages, as Listgate does. It has no lists and no entries, does not recognize mail that comes\n\
+        again, writes no log and trusts its peer. Its rate shows what this machine allows a server that stores\n\
+        mail in SQLite.\n\n\
         | sessions | smtp-sink | plainest | its ratio | Listgate | its ratio | least to most | Listgate / plainest |\n\
         |--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
@@ -83,8 +84,8 @@ pub(super) fn section(bench: &mut Bench<'_>) -> Outcome<Section> {
     Ok(Section { title: "The ceiling".to_owned(), text, targets })
 }
 
-/// Medians of rounds. The ratios are to smtp-sink, `least` and `most` those of Listgate; `part` is what it
-/// reaches of the plainest server.
+/// Medians of the rounds. The ratios are relative to smtp-sink; `least` and `most` are the extremes of
+/// Listgate's. `part` is Listgate's rate as a fraction of the plainest server's.
 struct Medians {
     sink: f64,
     plainest: f64,
@@ -142,7 +143,7 @@ impl Pair {
         })
     }
 
-    /// All in turn, so many times.
+    /// Runs the servers in turn, this many times.
     fn rounds(&self, sessions: usize, rounds: usize) -> Outcome<Vec<Round>> {
         let mut done = Vec::new();
         for number in 1..=rounds {
@@ -189,7 +190,7 @@ impl Pair {
         Ok(rate)
     }
 
-    /// One run against a gate with a data directory of its own.
+    /// Measures one run against a gate with its own data directory.
     fn gate(&self, sessions: usize) -> Outcome<f64> {
         let data = self.scratch.join("data");
         self.gate.create_lists(&data, &[LIST.to_owned()])?;
@@ -207,7 +208,7 @@ impl Pair {
     fn rate(&self, address: std::net::SocketAddr, sessions: usize) -> Outcome<f64> {
         let mut source = smtp_source(&self.source, address, LIST, sessions, self.messages);
         let start = Instant::now();
-        // It stops with an error at the first reply that is not the expected one.
+        // It stops with an error at the first unexpected reply.
         run::succeed(&mut source)?;
         Ok(self.messages as f64 / start.elapsed().as_secs_f64())
     }
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_ratio_is_taken_per_round() {
-        // The machine slows down to a half in the second round; the ratio does not.
+        // The machine is half as fast in the second round; the ratio stays the same.
         let round = |sink| Round { sink, plainest: 0.8 * sink, gate: 0.6 * sink };
         let line = line(8, 0.5, &[round(20_000.0), round(10_000.0)]);
         assert_eq!(line, "       8      15000     12000 (0.80)      9000  0.60 (0.60 to 0.60)   0.5, met");

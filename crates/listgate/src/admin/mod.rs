@@ -1,5 +1,5 @@
-//! The admin listener: metrics, health and readiness over HTTP, for whoever watches the gate. It says
-//! nothing about any message.
+//! The admin listener: metrics, health and readiness over HTTP, for monitoring the gate. It reveals nothing about
+//! any message.
 
 use crate::error_chain::Chain;
 use crate::limits;
@@ -12,18 +12,18 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
-/// Answers a request in a task of its own. It lives on the gate's own thread, so an answer says that the thread is not
-/// stuck.
+/// Answers a request in a task of its own. The task runs on the gate's own thread, so an answer shows that the
+/// thread is not stuck.
 pub(crate) fn serve(accepted: Accepted, services: &Arc<Services>, stages: &watch::Receiver<Stage>) {
     let (services, stages) = (Arc::clone(services), stages.clone());
     tokio::spawn(async move {
-        // A client that is slow, or has gone, gets no answer.
+        // A client that is slow, or has disconnected, gets no answer.
         let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(accepted.stream, &services, &stages)).await;
         drop(accepted.place);
     });
 }
 
-/// Status line, content type, body.
+/// The status line, content type and body of an answer.
 type Answer = (&'static str, &'static str, String);
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -55,15 +55,16 @@ async fn answer(mut stream: Stream, services: &Services, stages: &watch::Receive
     stream.shutdown().await
 }
 
-/// What a request asks for.
+/// The path that a request asks for, and whether it wants the body.
 struct Asked {
-    /// Without a query.
+    /// The path without a query.
     path: String,
     /// `false` for HEAD.
     with_body: bool,
 }
 
-/// Reads a request's head: what is asked for, or what is wrong with it. `None` while it is not whole.
+/// Reads a request's head. Returns what it asks for, or the answer to a bad request; `None` while it is
+/// incomplete.
 fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
@@ -96,7 +97,7 @@ async fn respond(path: &str, services: &Services, stages: &watch::Receiver<Stage
     }
 }
 
-/// Why no mail would be taken now.
+/// The reason why no mail would be accepted now.
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
     #[error(transparent)]
@@ -105,14 +106,14 @@ enum NotReady {
     Refused(Refusal),
 }
 
-/// Whether mail would be taken now.
+/// Checks whether mail would be accepted now.
 async fn readiness(services: &Services) -> Result<(), NotReady> {
     services.backend.serves("").await?;
     let space = services.backend.space().await?;
     services.capacity.reserve(None, space).map(drop).map_err(NotReady::Refused)
 }
 
-/// The metrics as they are now, in Prometheus's text format.
+/// Returns the current metrics in the OpenMetrics text format.
 async fn metrics(services: &Services) -> String {
     let queues = services.backend.backlog().await.unwrap_or_else(|why| {
         tracing::warn!("{}; the metrics have no queues", Chain(&why));

@@ -1,4 +1,4 @@
-//! A backend as a whole, for those who use several of its sides.
+//! Traits for callers that need several sides of a backend.
 
 use super::addresses::Addresses;
 use super::browse::BrowseStore;
@@ -6,13 +6,13 @@ use super::intake_store::IntakeStore;
 use super::lease_store::LeaseStore;
 use std::sync::Arc;
 
-/// What a gate needs of a backend.
+/// What the gate needs from a backend.
 pub(crate) trait Backend: Addresses + IntakeStore {
-    /// The way to its queues for consumers in this process; `None` where others work them.
+    /// Returns the backend's queues for consumers in this process, or `None` if other programs work the queues.
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>>;
 }
 
-/// What commands need of a backend, beside the gate that serves it or without one.
+/// What commands need from a backend, whether or not a gate serves it.
 pub(crate) trait Console: Addresses + BrowseStore {}
 
 impl<B: Addresses + BrowseStore> Console for B {}

@@ -1,37 +1,37 @@
-//! What operators see of the queues, and do to entries.
+//! What operators see of the queues and can do to entries.
 
 use super::answer::Answer;
 use crate::model::{Arrival, Change, Endpoint, Entry, EntryError, Id, Msgdata, Name};
 use std::ops::ControlFlow;
 
-/// Takes entries one at a time, and says whether it wants more.
+/// A callback that takes one entry at a time and returns whether it wants more.
 pub(crate) type EachEntry<'a> = &'a mut (dyn FnMut(Entry) -> ControlFlow<()> + Send);
 
-/// Which entries are wanted.
+/// A filter for entries.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Wanted {
-    /// Those of one queue; `None`: of all.
+    /// Only entries of this queue; `None`: of all queues.
     pub(crate) queue: Option<Name>,
-    /// Those of one Message-ID, with its brackets; `None`: all.
+    /// Only entries with this Message-ID, given with its brackets; `None`: with any.
     pub(crate) message_id: Option<String>,
 }
 
-/// The queues, as operators look at them.
+/// The queues, as operators see them.
 pub(crate) trait BrowseStore: Send + Sync {
-    /// Hands the entries that are wanted to `each`, oldest first, until it wants no more.
+    /// Passes the wanted entries to `each`, oldest first, until it wants no more.
     fn each_entry<'a>(&'a self, wanted: &'a Wanted, each: EachEntry<'a>) -> Answer<'a, ()>;
 
-    /// Hands every entry of a queue to `each`, as far as it is counted, in any order.
+    /// Passes every entry that the backend counts in a queue to `each`, in any order.
     fn each_arrival<'a>(
         &'a self,
         queue: Name,
         each: &'a mut (dyn FnMut(Arrival<'_>) + Send),
     ) -> Answer<'a, ()>;
 
-    /// An entry, without its message.
+    /// Returns an entry, without its message.
     fn entry<'a>(&'a self, id: &'a Id) -> Answer<'a, Entry, EntryError>;
 
-    /// Up to `length` octets of an entry's message as stored, from `offset`; none behind its end.
+    /// Returns up to `length` octets of an entry's stored message, starting at `offset`; none past its end.
     fn read<'a>(&'a self, id: &'a Id, offset: u64, length: usize) -> Answer<'a, Vec<u8>, EntryError>;
 
     /// Removes entries, all or none.
@@ -40,6 +40,6 @@ pub(crate) trait BrowseStore: Send + Sync {
     /// Holds, releases or retries entries, all or none.
     fn change<'a>(&'a self, ids: &'a [Id], change: Change) -> Answer<'a, (), EntryError>;
 
-    /// The metadata of an entry, as far as it is known without a message. `owner` is the site's owner.
+    /// Returns the metadata of an entry as far as it is known without a message. `owner` is the site's owner.
     fn msgdata(&self, endpoint: &Endpoint, owner: &str) -> Msgdata;
 }

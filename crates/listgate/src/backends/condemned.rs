@@ -1,11 +1,11 @@
-//! The end of the taking of mail.
+//! The final state of a backend that can store nothing more.
 
 use crate::error_chain::Chain;
 use crate::model::StoreError;
 use tokio::sync::watch;
 
-/// Nothing more can be stored: a sync has failed, a thread panicked, or the files were replaced. It is reported once
-/// and never taken back.
+/// A flag that is set when nothing more can be stored: a sync has failed, a thread has panicked, or the files were
+/// replaced. It is logged once and never reset.
 #[derive(Clone, Debug)]
 pub(crate) struct Condemned(watch::Sender<bool>);
 

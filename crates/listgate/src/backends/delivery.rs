@@ -1,19 +1,19 @@
-//! What a backend is given to store.
+//! What a backend is asked to store.
 
 use crate::message::Message;
 use crate::model::{Addressed, Changes, DeliveryKey, Envelope, StoreError};
 
-/// One transaction's message and its recipients: one body, N entries, one commit.
+/// The message and recipients of one transaction: one body, N entries, one commit.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    /// Known again when the answer was lost, and it is put once more.
+    /// Identifies the delivery if its answer was lost and it is put again.
     pub(crate) key: DeliveryKey,
     pub(crate) envelope: Envelope,
     pub(crate) message: Message,
     /// At least one.
     pub(crate) to: Vec<Addressed>,
-    /// The count of changes that every endpoint was found at, and is to be stored at. `None`: they were
-    /// looked up after the data.
+    /// The count of changes at which every endpoint was looked up; the delivery is stored only if it is still the
+    /// same. `None`: the endpoints were looked up after the data.
     pub(crate) as_of: Option<Changes>,
 }
 
@@ -21,8 +21,8 @@ pub(crate) struct Delivery {
 #[derive(Debug)]
 pub(crate) enum NotStored {
     Store(StoreError),
-    /// Lists or domains have changed since its endpoints were found: it is whole, and they are to be
-    /// looked up again.
+    /// Lists or domains have changed since the endpoints were looked up. The delivery is returned complete, so that
+    /// they can be looked up again.
     Changed(Box<Delivery>),
 }
 

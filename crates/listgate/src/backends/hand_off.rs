@@ -1,4 +1,4 @@
-//! A thread of a backend's own, and the way to it.
+//! A backend's own thread, and the channel to it.
 
 use crate::backends::condemned::Condemned;
 use crate::model::StoreError;
@@ -6,15 +6,15 @@ use std::io;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-/// The way to a thread that works on what it is handed. Dropped, it waits until all of that is done.
+/// A channel to a thread that works on what it receives. Dropping it waits until all of that is done.
 pub(super) struct HandOff<T> {
     sender: Option<mpsc::Sender<T>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<T: Send + 'static> HandOff<T> {
-    /// Starts the thread, which runs `work` on what comes. If it panics, nobody can store anything any more,
-    /// and the backend is condemned.
+    /// Starts the thread, which runs `work` on what it receives. If it panics, nothing more can be stored, and the
+    /// backend is condemned.
     pub(super) fn start(
         name: &'static str,
         condemned: Condemned,
@@ -30,7 +30,7 @@ impl<T: Send + 'static> HandOff<T> {
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Hands `it` over, or gives it back when the thread has ended.
+    /// Sends `it` to the thread, or returns it if the thread has ended.
     pub(super) fn send(&self, it: T) -> Result<(), T> {
         let sender = self.sender.as_ref().expect("the sender lives until the end");
         sender.send(it).map_err(|mpsc::SendError(it)| it)
@@ -51,7 +51,7 @@ impl Drop for CondemnedIfPanicking {
 }
 
 impl<T> HandOff<T> {
-    /// Waits until what was handed over is done, and the thread has ended.
+    /// Waits until everything sent is done and the thread has ended.
     pub(super) fn end(&mut self) {
         drop(self.sender.take());
         if let Some(thread) = self.thread.take()

@@ -1,9 +1,8 @@
-//! The files that a process holds open, or finds by one path for as long as it lives: whether their paths
-//! still name them.
+//! Checks whether the files that a process holds open, or keeps using by path, are still the ones at their paths.
 //!
-//! A data directory may be moved away and replaced while a gate runs on it. Everything that the gate then
-//! writes goes into files that have no path any more, and its lock excludes no other gate. So the files are compared
-//! after each sync, before anything is promised, and whenever free space is looked at.
+//! A data directory may be moved away and replaced while a gate runs on it. From then on the gate writes into files
+//! that no longer have a path, and its lock excludes no other gate. So the files are checked after each sync, before
+//! anything is promised, and whenever free space is checked.
 
 use crate::file_error::{During, FileError};
 use crate::file_id::FileId;
@@ -13,12 +12,12 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// Files as they were when they were opened.
+/// The files as they were when they were opened.
 #[derive(Debug)]
 pub(super) struct HeldFiles(Vec<(PathBuf, FileId)>);
 
 impl HeldFiles {
-    /// Notes which files these paths name now.
+    /// Records which files these paths name now.
     pub(super) fn at(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, FileError> {
         let note = |path: PathBuf| {
             let id = FileId::of(&path).during("look at", &path)?;
@@ -28,8 +27,7 @@ impl HeldFiles {
     }
 
     /// # Errors
-    /// A path names another file now, or none: which is final. Or it cannot be
-    /// looked at.
+    /// A path now names another file or none, which is final. Or the path cannot be examined, which is not.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         for (path, opened) in &self.0 {
             let replaced = match FileId::of(path) {
@@ -47,11 +45,11 @@ impl HeldFiles {
     }
 }
 
-/// A file that was opened, and is not what its path names any more.
+/// The error for an open file that is no longer the one at its path.
 #[derive(Debug, thiserror::Error)]
 pub(crate) struct Replaced {
     path: PathBuf,
-    /// Whether nothing has the path now.
+    /// Whether the path names no file now.
     removed: bool,
     place: Place,
 }
@@ -73,14 +71,14 @@ impl fmt::Display for Replaced {
 #[derive(Debug)]
 enum Place {
     Path(PathBuf),
-    /// It has no name any more.
+    /// The file no longer has a name.
     Deleted,
     Unknown,
 }
 
 impl Place {
-    /// Looks the file up among the open files of this process (`/proc/self/fd`, Linux). It opens and closes
-    /// none of them: closing one would drop SQLite's locks.
+    /// Finds the file among the open files of this process (`/proc/self/fd`, Linux). It opens and closes none of
+    /// them, because closing one would drop SQLite's locks.
     fn of(id: FileId) -> Self {
         let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
         let mut same = open.map(|link| link.path()).filter(|link| FileId::of(link).is_ok_and(|it| it == id));

@@ -9,21 +9,22 @@ use tokio::sync::watch;
 
 /// Where arriving mail is stored.
 pub(crate) trait IntakeStore: Send + Sync {
-    /// Stores a delivery, all or nothing: one proof for each of its recipients, in order, after it is on stable
-    /// storage. Repeated with the same key, it stores nothing again and gives the same entries.
+    /// Stores a delivery, all or nothing, and returns one proof for each of its recipients, in order, once it is on
+    /// stable storage. A delivery that is put again with the same key is not stored again; the same entries are
+    /// returned.
     ///
-    /// Dropped at its await, either all of it is stored or nothing.
+    /// If the future is dropped before it completes, either the whole delivery is stored or nothing.
     fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored>;
 
-    /// The queues as they are now, for who watches the gate.
+    /// Returns the current state of the queues, for monitoring the gate.
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>>;
 
-    /// How the header of a message is edited before it is stored.
+    /// Returns how the header of a message is edited before it is stored.
     fn style(&self) -> Style;
 
-    /// Ends the taking of mail for good, after a final error that somebody else met.
+    /// Stops taking mail for good, after a final error that occurred elsewhere.
     fn give_up(&self, why: &StoreError);
 
-    /// Becomes true when the taking of mail has ended.
+    /// Returns a flag that becomes true when the backend has stopped taking mail.
     fn given_up(&self) -> watch::Receiver<bool>;
 }

@@ -1,4 +1,4 @@
-//! What a backend does for those who work its queues.
+//! What a backend does for the consumers of its queues.
 
 use super::answer::Answer;
 use crate::model::{Lease, LeaseId, MessageId, Name, NotStepped, Stale, Step, Stepped};
@@ -8,16 +8,16 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct LeaseRequest {
     pub(crate) queue: Name,
-    /// One entry of a list at a time, in the order of arrival.
+    /// Whether only one entry of a list is leased at a time, in order of arrival.
     pub(crate) ordered: bool,
-    /// At most so many; more than [`crate::limits::LEASED_AT_ONCE`] are not leased at once.
+    /// The maximum number of entries to lease; one call leases at most [`crate::limits::LEASED_AT_ONCE`].
     pub(crate) max: usize,
     pub(crate) hold: Duration,
-    /// The list that had its turn last: those after it come first.
+    /// The list that had the last turn; the lists after it come first.
     pub(crate) turn: String,
 }
 
-/// What was leased, and the list that had its turn last.
+/// The entries that were leased, and the list that had the last turn.
 #[derive(Debug)]
 pub(crate) struct Leased {
     pub(crate) leases: Vec<Lease>,
@@ -26,20 +26,20 @@ pub(crate) struct Leased {
 
 /// Leases, and the steps that settle them.
 pub(crate) trait LeaseStore: Send + Sync {
-    /// Leases entries for a time, stamped by the backend's clock. Lists take turns.
+    /// Leases entries for a time that the backend's clock measures. Lists take turns.
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased>;
 
-    /// Lets leases last for the time `hold` from now; one result for each.
+    /// Extends leases to end `hold` from now, and returns one result for each.
     fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>>;
 
-    /// Takes steps, each whole or not at all; one result for each. On an error some of them may have happened:
-    /// those that settle something are stale when they are repeated.
+    /// Takes steps, each completely or not at all, and returns one result for each. After an error, some of them may
+    /// have been taken: those that settle a lease are stale when they are repeated.
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>>;
 
-    /// Up to `length` octets of a message as stored, from `offset`; `None` when it was removed.
+    /// Returns up to `length` octets of a stored message, starting at `offset`; `None` if the message was removed.
     fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>>;
 
-    /// From now on a call does not wait for other processes: the present one too is an error where it would have to,
-    /// and changes nothing. A store that waits for no other process has nothing to do.
+    /// Makes calls stop waiting for other processes, including the call in progress: a call that would have to wait
+    /// fails and changes nothing. Does nothing in a store that never waits for other processes.
     fn stop_waiting_for_locks(&self) {}
 }

@@ -1,41 +1,41 @@
-//! What operators do to lists and domains.
+//! What operators can do to lists and domains.
 
 use super::answer::Answer;
 use crate::model::{ChangeError, Domain, List, ListAddress, ListFacts, ListState};
 
-/// Lists and domains, as operators change them. Each change is whole or not made.
+/// Lists and domains, as operators change them. Each change is made completely or not at all.
 pub(crate) trait ListAdmin: Send + Sync {
-    /// Creates lists, all or none, and the domains they are in.
+    /// Creates lists, all or none, and their domains.
     fn create<'a>(&'a self, addresses: &'a [ListAddress]) -> Answer<'a, (), ChangeError>;
 
-    /// Removes a list; its entries stay. Gives how many there are.
+    /// Removes a list and returns how many entries it has; they stay.
     fn remove_list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, u64, ChangeError>;
 
-    /// Gives a list another address; its list_id stays.
+    /// Gives a list another address; its list_id stays the same.
     fn rename<'a>(&'a self, from: &'a ListAddress, to: &'a ListAddress) -> Answer<'a, List, ChangeError>;
 
     /// Opens, pauses or closes a list.
     fn set_state<'a>(&'a self, address: &'a ListAddress, state: ListState) -> Answer<'a, (), ChangeError>;
 
-    /// Sets the octets of a message that a list takes; `None`: as many as the gate.
+    /// Sets the maximum size in octets of a message to a list; `None`: the gate's own maximum.
     fn set_max_size<'a>(
         &'a self,
         address: &'a ListAddress,
         max_size: Option<u64>,
     ) -> Answer<'a, (), ChangeError>;
 
-    /// The list of exactly this address, and what else is known of it.
+    /// Returns the list with exactly this address, and what else is known about it.
     fn list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, Option<(List, ListFacts)>>;
 
-    /// Every list, in the order of their addresses.
+    /// Returns every list, ordered by address.
     fn lists(&self) -> Answer<'_, Vec<List>>;
 
-    /// Adds a domain, or makes one without lists an alias of another.
+    /// Adds a domain, or makes a domain without lists an alias of another. Returns whether that changed anything.
     fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, bool, ChangeError>;
 
     /// Removes a domain that has no lists and no aliases.
     fn remove_domain<'a>(&'a self, name: &'a str) -> Answer<'a, (), ChangeError>;
 
-    /// Every domain, in the order of their names.
+    /// Returns every domain, ordered by name.
     fn list_domains(&self) -> Answer<'_, Vec<Domain>>;
 }

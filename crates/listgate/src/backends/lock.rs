@@ -1,4 +1,4 @@
-//! One gate for each data directory.
+//! The lock that admits only one gate to a data directory.
 
 use crate::file_error::{During, FileError};
 use crate::file_id::FileId;
@@ -8,28 +8,28 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// The name of the lock file within a directory.
+/// The name of the lock file in a data directory.
 const NAME: &str = "lock";
 
-/// What fails when any step of it does.
+/// The operation that errors name when any step of locking fails.
 const LOCK: &str = "lock";
 
-/// Begins the second line of the lock file: the directory that it locks.
+/// The start of the second line of the lock file, before the directory that the file locks.
 const SERVES: &str = "serves ";
 
-/// The lock file of a directory.
+/// Returns the path of a directory's lock file.
 pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
 
-/// An exclusive lock on a data directory; the kernel releases it however the process ends.
+/// An exclusive lock on a data directory. The kernel releases it however the process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
     _held: File,
 }
 
-/// Why a data directory cannot be had.
+/// Why a data directory cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     #[error("{} is held by {holder}: stop that gate first", dir.display())]
@@ -38,7 +38,7 @@ pub(crate) enum LockError {
     File(#[from] FileError),
 }
 
-/// Who holds the lock on a data directory, in its own words. Asking takes a shared lock for an
+/// Returns how the process that holds the lock on a data directory describes itself. Takes a shared lock for an
 /// instant.
 pub(super) fn holder(dir: &Path) -> io::Result<Option<String>> {
     let mut file = match File::open(path(dir)) {
@@ -58,18 +58,18 @@ fn read_holder(file: &mut File) -> io::Result<String> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// The gate of a data directory.
+/// The gate that holds a data directory.
 #[derive(Debug)]
 pub(crate) enum Holder {
     Nobody,
-    /// It serves what is on the path; this is what it calls itself.
+    /// It serves the files at the path. The text is how it describes itself.
     Serving(String),
-    /// Its files are not those on the path any more: they were replaced, and it is ending.
+    /// Its files are no longer those at the path: they were replaced, and the gate is ending.
     Replaced(String),
 }
 
-/// The gate of the directory `dir`, which has the file `held` open wherever it is. That a gate has other files
-/// open than those on the path is seen as far as the kernel shows them to this user (Linux).
+/// Returns the gate that holds the directory `dir`. It serves the files at the path if it has the file at `held`
+/// open. Which files it has open can be seen only as far as the kernel shows them to this user (Linux).
 pub(super) fn examine(dir: &Path, held: &Path) -> io::Result<Holder> {
     let Some(holder) = holder(dir)? else {
         return Ok(holder_of_another(dir).map_or(Holder::Nobody, Holder::Replaced));
@@ -81,7 +81,7 @@ pub(super) fn examine(dir: &Path, held: &Path) -> io::Result<Holder> {
     Ok(if is_served { Holder::Serving(holder) } else { Holder::Replaced(holder) })
 }
 
-/// A gate that serves `dir` by a lock that is not the one on the path.
+/// Finds a gate that serves `dir` with a lock file that is no longer at the path.
 fn holder_of_another(dir: &Path) -> Option<String> {
     let dir = dir.canonicalize().ok()?;
     let processes = fs::read_dir("/proc").ok()?.flatten().map(|process| process.path());
@@ -98,22 +98,22 @@ fn holder_of_another(dir: &Path) -> Option<String> {
     })
 }
 
-/// What a process has open, as links in its directory below /proc.
+/// Returns the open files of a process, as links in its directory below /proc.
 fn open_files(process: &Path) -> Vec<PathBuf> {
     fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|file| file.path()).collect()
 }
 
-/// Longer than `holder` takes.
+/// The pause before the second attempt at the lock: longer than `holder` keeps its shared lock.
 const ASKED: Duration = Duration::from_millis(20);
 
 impl Lock {
-    /// Takes the lock and writes down who has it.
+    /// Takes the lock and writes the holder into its file.
     pub(super) fn take(dir: &Path) -> Result<Self, LockError> {
         let path = path(dir);
         let mut file = loop {
             let file = Self::locked(dir, &path)?;
             let id = FileId::of_open(&file).during(LOCK, &path)?;
-            // If the directory was replaced at this moment, nobody else would find this lock.
+            // If the directory was replaced at this moment, no other process would find this lock.
             if FileId::of(&path).is_ok_and(|now| now == id) {
                 break file;
             }
@@ -148,7 +148,7 @@ impl Lock {
         }
     }
 
-    /// Where its file is.
+    /// Returns the path of the lock file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

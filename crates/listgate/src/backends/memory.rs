@@ -1,5 +1,5 @@
-//! A backend in memory, for tests. It behaves as a distant database does: each call yields before it answers,
-//! some say that the database is away, an answer may be lost after its commit, and depths are old.
+//! A backend in memory, for tests. It behaves like a remote database: each call yields before it answers, a call may
+//! fail because the database is away, an answer may be lost after its commit, and depths may be out of date.
 
 use super::addresses::Rooms;
 use super::answer::Answer;
@@ -23,12 +23,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What goes wrong with a call.
+/// What goes wrong in a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Trouble {
-    /// The database answers nothing, and has done nothing.
+    /// The database does not answer, and has done nothing.
     Away,
-    /// What was asked is done, and its answer is lost.
+    /// The request is carried out, but its answer is lost.
     LosesItsAnswer,
     /// The backend has a bug.
     Panics,
@@ -38,16 +38,16 @@ pub(crate) enum Trouble {
 struct Tables {
     lists: BTreeMap<(String, String), Arc<List>>,
     changes: i64,
-    /// Messages by the numbers of their deliveries.
+    /// Messages by delivery number.
     messages: BTreeMap<i64, Vec<u8>>,
     keys: HashMap<DeliveryKey, Vec<(EntryId, Again)>>,
-    /// The entries that mail became when it first came.
+    /// The entries that were stored when mail first came.
     seen: HashMap<[u8; Fingerprint::LEN], EntryId>,
     entries: BTreeMap<EntryId, Row>,
     kept: BTreeMap<KeptId, MessageId>,
     last_message: i64,
     last_kept: i64,
-    /// The depths that were asked for, and when.
+    /// The depths that were requested, and when.
     depths: HashMap<Name, (Instant, Depth)>,
 }
 
@@ -91,7 +91,7 @@ impl Memory {
         tables.changes += 1;
     }
 
-    /// The next calls meet these troubles, one each, the last one first.
+    /// Makes the next calls meet these troubles, one each, the last one first.
     pub(crate) fn expect(&self, trouble: impl IntoIterator<Item = Trouble>) {
         self.trouble.lock().expect("no test panics here").extend(trouble);
     }
@@ -100,7 +100,7 @@ impl Memory {
         self.tables.lock().expect("no test panics within the tables")
     }
 
-    /// Yields, meets what trouble there is, and asks. What fails leaves everything as it was.
+    /// Yields, meets the next trouble if there is one, and runs `ask`. If that fails, nothing changes.
     fn ask<'a, T: Send + 'a, E: From<StoreError> + Send + 'a>(
         &'a self,
         operation: &'static str,
@@ -150,7 +150,8 @@ impl Tables {
         Ok(queued)
     }
 
-    /// The same endpoint twice is one entry, and what came before is its entry of then.
+    /// Stores one entry for each distinct endpoint. Mail with a Received line that came before gets its earlier
+    /// entry instead.
     fn insert(&mut self, delivery: &Delivery) -> Vec<(EntryId, Again)> {
         self.last_message += 1;
         let mut stored: Vec<(EntryId, Again)> = Vec::new();
@@ -186,7 +187,7 @@ impl Tables {
         Depth { entries: in_it.count() as u64, octets }
     }
 
-    /// As old as it may be.
+    /// Returns a depth as old as the caller allows.
     fn depth_within(&mut self, queue: Name, age: Duration) -> Depth {
         match self.depths.get(&queue) {
             Some((at, depth)) if at.elapsed() < age => *depth,
@@ -221,7 +222,7 @@ impl Tables {
         leased
     }
 
-    /// The first entry of the list whose turn it is.
+    /// Returns the first entry of the list whose turn it is.
     fn next(&self, request: &LeaseRequest, turn: &str) -> Option<(String, EntryId)> {
         let of_queue = || self.entries.iter().filter(|(_, row)| row.entry.queue == request.queue);
         let is_busy = |list: &str| {
@@ -304,7 +305,7 @@ impl Tables {
         Ok(())
     }
 
-    /// A message goes with the last that refers to it.
+    /// Removes the messages that no entry and no reference needs any more.
     fn drop_messages(&mut self) {
         let Self { messages, entries, kept, .. } = self;
         messages.retain(|delivery, _| {

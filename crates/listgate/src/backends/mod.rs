@@ -1,8 +1,8 @@
-//! Where lists and queues are stored. Each backend owns its connections and its schema.
+//! The backends: where lists and queues are stored. Each backend owns its connections and its schema.
 //!
-//! What a backend must be is written as traits by purpose: `Registry` (lists and domains), `Rooms` (how
-//! full the queues are), `IntakeStore` (arriving mail), [`LeaseStore`] (who works the queues), `BrowseStore` (what operators look at) and [`ListAdmin`] (what they do to lists). A backend
-//! has what it can.
+//! A backend implements traits by purpose, as many as it can: `Registry` (lists and domains), `Rooms` (how full the
+//! queues are), `IntakeStore` (arriving mail), [`LeaseStore`] (leases for consumers), `BrowseStore` (the queues, for
+//! operators) and [`ListAdmin`] (changes to lists and domains).
 
 mod addresses;
 mod answer;

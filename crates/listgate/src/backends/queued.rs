@@ -3,7 +3,7 @@
 use crate::model::{Again, Id};
 use std::fmt;
 
-/// The proof that an entry is on stable storage: what a 250 needs. Only a backend makes one, after its
+/// The proof that an entry is on stable storage, which a 250 reply requires. Only a backend creates one, after its
 /// sync, and it cannot be copied.
 #[derive(Debug)]
 pub(crate) struct Queued {
@@ -12,22 +12,22 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
-    /// Private to the backends, so that no other code can promise what is not kept.
+    /// Private to the backends, so that no other code can promise what is not stored.
     pub(super) fn new(id: Id, again: Again) -> Self {
         Self { id, again }
     }
 
-    /// The id of the entry. Where the mail came before and was not queued twice, it is the entry of then.
+    /// Returns the id of the entry. If the mail came before and was not queued twice, this is the earlier entry.
     pub(crate) fn id(&self) -> &Id {
         &self.id
     }
 
-    /// Whether it came before.
+    /// Returns whether the mail came before.
     pub(crate) fn again(&self) -> Again {
         self.again
     }
 
-    /// What the entries of one delivery have in common: the number before the dash.
+    /// Returns what the entries of one delivery have in common: the number before the dash.
     pub(crate) fn delivery(&self) -> String {
         match &self.id {
             Id::Entry(id) => format!("{:x}", id.delivery),
@@ -36,7 +36,7 @@ impl Queued {
     }
 }
 
-/// What the reply to the recipient says.
+/// The text in the reply to the recipient.
 impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.again {

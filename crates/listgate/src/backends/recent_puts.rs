@@ -7,10 +7,10 @@ use crate::limits;
 use crate::model::DeliveryKey;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The entries that the latest deliveries became, as a backend names them.
+/// The entries of the latest deliveries, as the backend identifies them.
 pub(super) struct RecentPuts<E> {
-    /// By delivery and place in it. One map, because a vector for each delivery would cost every message an
-    /// allocation.
+    /// The entries by delivery and by place in it. This is one map because a vector for each delivery would cost an
+    /// allocation for every message.
     entries: BTreeMap<(DeliveryKey, usize), E>,
     /// The keys in the order of their deliveries, oldest first.
     order: VecDeque<DeliveryKey>,
@@ -23,15 +23,14 @@ impl<E> Default for RecentPuts<E> {
 }
 
 impl<E: Clone> RecentPuts<E> {
-    /// The entries of a delivery, one for each recipient, if it was noted and not yet forgotten.
+    /// Returns the entries of a delivery, one for each recipient, if it was noted and not yet forgotten.
     pub(super) fn get(&self, key: DeliveryKey) -> Option<Vec<E>> {
         let entries = self.entries.range((key, 0)..=(key, usize::MAX));
         let entries: Vec<E> = entries.map(|(_, entry)| entry.clone()).collect();
         (!entries.is_empty()).then_some(entries)
     }
 
-    /// Notes the entries of a delivery that is stored. The oldest delivery beyond [`limits::RECENT_PUTS`] is
-    /// forgotten.
+    /// Notes the entries of a delivery that was stored. Forgets the oldest delivery beyond [`limits::RECENT_PUTS`].
     pub(super) fn note(&mut self, key: DeliveryKey, entries: impl IntoIterator<Item = E>) {
         let is_new = !self.entries.contains_key(&(key, 0));
         self.entries.extend(entries.into_iter().enumerate().map(|(place, entry)| ((key, place), entry)));

@@ -1,4 +1,4 @@
-//! What a file system has for mail.
+//! The space that a file system has for mail.
 
 use crate::limits;
 use crate::model::Space;
@@ -7,19 +7,19 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// The file system at `path`, with a database that has so many octets `unused`.
+/// Returns the space of the file system at `path`, which has a database with `unused` free octets.
 pub(crate) fn space_at(path: &Path, unused: u64) -> io::Result<Space> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(Space {
         free: stat.f_bavail.saturating_mul(stat.f_frsize),
         unused,
         log: u64::MAX,
-        // Some file systems make inodes as they need them, and have none to count.
+        // Some file systems create inodes on demand and cannot count free ones.
         inodes: (stat.f_files > 0).then_some(stat.f_favail),
     })
 }
 
-/// What was last seen; it may be [`limits::SPACE_AGE`] old where there is ample space.
+/// The last known space. It may be [`limits::SPACE_AGE`] old if there is ample space.
 #[derive(Default)]
 pub(super) struct LastSpace(Mutex<Option<(Instant, Space)>>);
 

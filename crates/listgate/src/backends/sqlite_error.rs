@@ -1,10 +1,10 @@
-//! What SQLite says.
+//! The errors that SQLite reports.
 
 use std::error::Error;
 use std::fmt;
 
-/// An error of SQLite: its message and its extended code. It has no source, because the source of rusqlite's error
-/// repeats the message.
+/// An error from SQLite, shown with its message and extended code. It has no source, because the source of
+/// rusqlite's error repeats the message.
 #[derive(Debug)]
 pub(crate) struct SqliteError(rusqlite::Error);
 

@@ -1,4 +1,4 @@
-//! What is sent: messages of the sizes that were asked for, no two alike, and whom they go to.
+//! The messages to send, each different and of a requested size, and their recipients.
 
 use crate::limits;
 use bytesize::ByteSize;
@@ -7,15 +7,15 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::str::FromStr;
 
-/// Octets at a message's beginning that differ: `Message-ID: <RUN.NUMBER@bench.invalid>` and its line
-/// end. The rest is shared by all messages of a size.
+/// Octets at the beginning of each message that make it unique: `Message-ID: <RUN.NUMBER@bench.invalid>` and its
+/// line end. All messages of a size share the rest.
 pub(crate) const HEAD: usize = 63;
 
-/// Sizes in octets, each with its share of the messages in percent; the shares add up to 100.
+/// Sizes in octets, each with its share of the messages in percent. The shares add up to 100.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sizes(Vec<(u64, usize)>);
 
-/// Why a text does not give the sizes of messages.
+/// The reason a text does not specify message sizes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SizesError {
     #[error("write a size such as 4KiB")]
@@ -36,7 +36,7 @@ pub(crate) enum SizesError {
 impl FromStr for Sizes {
     type Err = SizesError;
 
-    /// `4KiB`, or `95%:4KiB,5%:1MiB`.
+    /// Parses sizes such as `4KiB` or `95%:4KiB,5%:1MiB`.
     fn from_str(text: &str) -> Result<Self, SizesError> {
         if !text.contains('%') {
             return Ok(Self(vec![(100, size(text)?)]));
@@ -50,14 +50,14 @@ impl FromStr for Sizes {
     }
 }
 
-/// `4KiB`
+/// Parses a size such as `4KiB`.
 fn size(text: &str) -> Result<usize, SizesError> {
     let size: ByteSize = text.parse().map_err(|_| SizesError::NotASize)?;
     let octets = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
     if limits::BENCH_MESSAGE.contains(&octets) { Ok(octets) } else { Err(SizesError::OutOfRange) }
 }
 
-/// `95%:4KiB`
+/// Parses a share such as `95%:4KiB`.
 fn share(text: &str) -> Result<(u64, usize), SizesError> {
     let (percent, octets) = text.split_once("%:").ok_or(SizesError::NotAShare)?;
     match percent.parse() {
@@ -66,16 +66,16 @@ fn share(text: &str) -> Result<(u64, usize), SizesError> {
     }
 }
 
-/// Whom each message goes to.
+/// The recipients of each message.
 #[derive(Clone, Debug)]
 pub(crate) enum Recipients {
-    /// The same for all messages.
+    /// The same recipients for all messages.
     Fixed(Vec<ForwardPath>),
-    /// The next `each` of as many addresses as there are `numbers`; behind the last comes the first.
+    /// The next `each` of `numbers` addresses, starting over after the last.
     Numbered { pattern: String, each: u64, numbers: u64 },
 }
 
-/// Why addresses and numbers do not make recipients.
+/// The reason addresses and numbers do not make recipients.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecipientsError {
     #[error("{each} recipients of a message want at least {each} numbers")]
@@ -87,7 +87,8 @@ pub(crate) enum RecipientsError {
 }
 
 impl Recipients {
-    /// From addresses of which the only one may be a pattern: its `{}` stands for a number from 1.
+    /// Creates the recipients from addresses. A single address may be a pattern, in which `{}` stands for a number
+    /// from 1.
     ///
     /// # Errors
     /// A text is not an address, or the number of recipients does not fit the addresses.
@@ -109,7 +110,7 @@ impl Recipients {
         }
     }
 
-    /// Those of one message.
+    /// Returns the recipients of one message.
     pub(crate) fn of(&self, number: u64) -> Cow<'_, [ForwardPath]> {
         match self {
             Self::Fixed(all) => Cow::Borrowed(all),
@@ -132,11 +133,11 @@ fn recipient(text: &str) -> Result<ForwardPath, RecipientsError> {
     mailbox.map(ForwardPath::Mailbox).map_err(named)
 }
 
-/// One size, encoded once.
+/// A message of one size, encoded once.
 pub(crate) struct Letter {
-    /// Octets of the message, before dots are stuffed.
+    /// Octets of the message, before dot-stuffing.
     pub(crate) size: usize,
-    /// Behind its head, as it goes over the wire, the final dot included.
+    /// The message after its head, as sent over the wire, including the final dot.
     pub(crate) rest: Vec<u8>,
 }
 
@@ -145,13 +146,13 @@ pub(crate) struct Mail {
     pub(crate) from: ReversePath,
     pub(crate) to: Recipients,
     pub(crate) letters: Vec<Letter>,
-    /// Shares in percent, added up, of the letters at the same place.
+    /// The cumulative shares of `letters` in percent, in the same order.
     shares: Vec<u64>,
     run: u64,
 }
 
 impl Mail {
-    /// `run` tells one run's messages from another's.
+    /// Creates the messages of a run. `run` distinguishes them from those of other runs.
     pub(crate) fn new(from: ReversePath, to: Recipients, Sizes(sizes): &Sizes, run: u64) -> Self {
         let letter = |&(_, size): &(u64, usize)| Letter { size, rest: rest(&from, size) };
         let letters = sizes.iter().map(letter).collect();
@@ -163,8 +164,8 @@ impl Mail {
         Self { letters, shares: sizes.iter().map(add).collect(), from, to, run }
     }
 
-    /// Which letter a message is. The same number is always the same, and the shares come out without a
-    /// pattern that a server could fall into step with.
+    /// Returns the index of a message's letter. The same number always gets the same letter, and the shares are met
+    /// without a pattern that a server could fall into step with.
     pub(crate) fn letter_of(&self, number: u64) -> usize {
         let mut hash = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
@@ -172,7 +173,8 @@ impl Mail {
         self.shares.iter().position(|&share| percent < share).unwrap_or(0)
     }
 
-    /// What makes a message differ from all others: a server that knows mail again queues it anyway.
+    /// Returns the head that makes a message unique, so that a server that recognizes repeated mail queues it
+    /// anyway.
     pub(crate) fn head_of(&self, number: u64) -> [u8; HEAD] {
         let mut head = [0; HEAD];
         write!(head.as_mut_slice(), "Message-ID: <{:016x}.{number:016x}@bench.invalid>\r\n", self.run)
@@ -181,7 +183,7 @@ impl Mail {
     }
 }
 
-/// A message of `size` octets as it goes over the wire, without its head.
+/// Returns a message of `size` octets as sent over the wire, without its head.
 fn rest(from: &ReversePath, size: usize) -> Vec<u8> {
     let sender = match from {
         ReversePath::Null => "postmaster@bench.invalid".to_owned(),
@@ -195,7 +197,7 @@ fn rest(from: &ReversePath, size: usize) -> Vec<u8> {
         message.extend_from_slice(line);
     }
     message.truncate(end - 2);
-    // What was cut in the middle of a line end would not be the size that was asked for.
+    // A message that was cut in the middle of a line end would not have the requested size.
     if message.ends_with(b"\r") {
         message.pop();
         message.push(b'.');

@@ -1,7 +1,7 @@
 //! The load generator: many sessions with an LMTP server, on one thread.
 //!
-//! A reply and the next command are one read and one write, without a timer or a task between them:
-//! what is measured should be the server, even where both share two cores.
+//! A reply and the next command are one read and one write, without a timer or a task in between, so that the
+//! server is what is measured, even if both share two cores.
 
 pub(crate) mod mail;
 mod pace;
@@ -25,21 +25,21 @@ use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// What is sent, where to, and how.
+/// The settings of a run.
 pub(crate) struct Plan {
     pub(crate) server: ListenAddress,
     pub(crate) sessions: usize,
     pub(crate) until: Until,
     pub(crate) mail: Mail,
-    /// Messages per second; `None`: as soon as a session is free.
+    /// Messages per second; `None` sends each as soon as a session is free.
     pub(crate) rate: Option<f64>,
-    /// Whether commands are sent together, where the server announces PIPELINING (RFC 2920).
+    /// Whether commands are sent together, if the server announces PIPELINING (RFC 2920).
     pub(crate) pipelining: bool,
-    /// Whether a connection takes more than one message.
+    /// Whether a connection is used for more than one message.
     pub(crate) reuse: bool,
 }
 
-/// Why a run cannot go on.
+/// The reason a run cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     #[error("{0} is not an address of this machine; --allow-remote sends all this mail there")]
@@ -56,7 +56,7 @@ pub(crate) enum BenchError {
     Wait(#[from] Errno),
 }
 
-/// How a session ended by itself, where the server did not just close it.
+/// The way a session ended prematurely, if the server did not just close it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ending {
     #[error(transparent)]
@@ -65,10 +65,11 @@ pub(crate) enum Ending {
     Refused(Reply),
 }
 
-/// Between two looks at the clock for the progress.
+/// The interval between two reports of the progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Whether a server is on this machine: a Unix socket, or an address that could be ours to listen on.
+/// Returns whether a server is on this machine: at a Unix socket, or at an address that this machine could listen
+/// on.
 pub(crate) fn is_local(server: &ListenAddress) -> bool {
     match server {
         ListenAddress::Tcp(address) => UdpSocket::bind((address.ip(), 0)).is_ok(),
@@ -76,8 +77,8 @@ pub(crate) fn is_local(server: &ListenAddress) -> bool {
     }
 }
 
-/// Sends it all. `progress` is told from time to time how many messages were begun, and how long ago the
-/// first. The report is true as far as the run got.
+/// Sends all messages. Calls `progress` at intervals with the number of messages started and the time since the
+/// first. The report is accurate for the part of the run that was completed.
 pub(crate) fn run(plan: &Plan, progress: impl FnMut(u64, Duration)) -> (Report, Result<(), BenchError>) {
     let report = Report::new(plan.mail.letters.iter().map(|letter| letter.size));
     let epoll = match epoll::create(epoll::CreateFlags::CLOEXEC) {
@@ -102,21 +103,21 @@ pub(crate) fn run(plan: &Plan, progress: impl FnMut(u64, Duration)) -> (Report, 
     (run.report, done)
 }
 
-/// Room for one session at a time.
+/// A place for one session at a time.
 #[derive(Default)]
 struct Slot {
     session: Option<Session>,
     message: Option<Message>,
-    /// Its last session ended without having taken any mail.
+    /// Whether its last session ended without taking any mail.
     fruitless: bool,
 }
 
-/// A message that was begun and is not over.
+/// A message that was started and is not finished.
 struct Message {
     number: u64,
     letter: usize,
     since: Instant,
-    /// MAIL was said.
+    /// Whether MAIL was sent.
     sent: bool,
     refused: bool,
 }
@@ -125,11 +126,11 @@ struct Run<'p> {
     plan: &'p Plan,
     epoll: OwnedFd,
     slots: Vec<Slot>,
-    /// Slots that could begin a message.
+    /// Slots that are free to start a message.
     idle: VecDeque<usize>,
     pace: Pace,
     started: Option<Instant>,
-    /// When the server last said something.
+    /// When the server last sent something.
     heard: Instant,
     report: Report,
     buffer: Vec<u8>,
@@ -166,8 +167,8 @@ impl Run<'_> {
         }
     }
 
-    /// Begins what is due as far as sessions are free, and says what comes next. The clock starts when all
-    /// sessions are open, or with the first of the connections that take one message each.
+    /// Starts the messages that are due while sessions are free, and returns what comes next. The clock starts when
+    /// all sessions are open, or with the first connection if each takes one message.
     fn begin_due(&mut self) -> Result<Due, BenchError> {
         let now = Instant::now();
         if self.started.is_none() {
@@ -186,7 +187,7 @@ impl Run<'_> {
                 other => return Ok(other),
             }
         }
-        // A session has to become free first. Whether it is over is asked again then.
+        // A session has to become free first. Then the caller checks again whether the run is over.
         Ok(Due::At(now + TICK))
     }
 
@@ -209,7 +210,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends a slot's message, its session being ready.
+    /// Sends the message of a slot whose session is ready.
     fn say_mail(&mut self, index: usize) {
         let Slot { session: Some(session), message: Some(message), .. } = &mut self.slots[index] else {
             return;
@@ -228,7 +229,7 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until some session has something, but not beyond what is next.
+    /// Waits until a session is readable or writable, but not beyond the time of `next`.
     fn wait(&mut self, events: &mut Vec<epoll::Event>, next: &Due) -> Result<(), BenchError> {
         let mut timeout = TICK;
         if let Due::At(at) = next {
@@ -236,7 +237,8 @@ impl Run<'_> {
         }
         let limit = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // epoll_wait counts milliseconds, too coarse for a rate; poll, on the epoll itself, does not.
+        // epoll_wait counts milliseconds, which is too coarse for a rate. A poll of the epoll descriptor is more
+        // precise.
         let limit = if self.plan.rate.is_some() && timeout < TICK {
             let mut epoll = [PollFd::new(&self.epoll, PollFlags::IN)];
             interrupted(poll(&mut epoll, Some(&limit)))?;
@@ -248,7 +250,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Reads what a session has, answers it, and writes.
+    /// Reads the input of a session, responds to it, and writes.
     fn serve(&mut self, index: usize) -> Result<(), BenchError> {
         loop {
             let Some(session) = &mut self.slots[index].session else { return Ok(()) };
@@ -263,7 +265,7 @@ impl Run<'_> {
             let answered = self.answer(index, &buffer[..read]);
             self.buffer = buffer;
             answered?;
-            // A read that was not filled left nothing behind; what comes now is told anew.
+            // A read that did not fill the buffer left nothing behind. Newer input triggers a new event.
             if read < self.buffer.len() {
                 return self.flush(index);
             }
@@ -300,7 +302,7 @@ impl Run<'_> {
         }
     }
 
-    /// A session is ready for a transaction: for its first, or because one is over.
+    /// Handles a session that is ready for its first transaction, or has completed one.
     fn ready(&mut self, index: usize) {
         match &self.slots[index].message {
             Some(message) if !message.sent => self.say_mail(index),
@@ -315,7 +317,7 @@ impl Run<'_> {
         }
     }
 
-    /// A slot's message has all its answers.
+    /// Finishes a slot's message, which has all its replies.
     fn over(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let Some(message) = slot.message.take() else { return };
@@ -327,14 +329,14 @@ impl Run<'_> {
         self.report.message(message.letter, fate);
     }
 
-    /// A session has ended after QUIT.
+    /// Handles a session that has ended after QUIT.
     fn closed(&mut self, index: usize) {
         self.slots[index].session = None;
         self.idle.push_back(index);
     }
 
-    /// A session has ended by itself. A server that is not willing at all is not asked forever, but once
-    /// more: one that dies may take a connection after it has ended the others, and then refuses the next.
+    /// Handles a session that has ended prematurely. A server that takes no mail at all is tried only once more: a
+    /// server that is dying may accept a connection after it has ended the others, and then refuse the next.
     fn lost(&mut self, index: usize, why: Option<Ending>) -> Result<(), BenchError> {
         let slot = &mut self.slots[index];
         let Some(session) = slot.session.take() else { return Ok(()) };
@@ -343,7 +345,7 @@ impl Run<'_> {
                 let fate = if message.refused { Fate::Refused } else { Fate::Unanswered };
                 self.report.message(message.letter, fate);
             }
-            // After QUIT some close without a word.
+            // Some servers close the connection without a reply to QUIT.
             None if !self.plan.reuse => {}
             None if session.messages == 0 && slot.fruitless => {
                 return Err(BenchError::Unwilling(self.plan.server.clone(), why));
@@ -357,19 +359,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes leave, and does not wait for the answer.
+    /// Sends QUIT in the idle sessions, and does not wait for the replies.
     fn quit(&mut self) {
         for &index in &self.idle {
             if let Some(session) = &mut self.slots[index].session {
                 session.client.quit();
-                // The mail is accepted, and the connection ends either way.
+                // The mail has been answered, and the connection ends whether or not this fails.
                 let _ = session.flush(&self.plan.mail);
             }
         }
     }
 }
 
-/// A signal may cut a wait short.
+/// Ignores that a signal cut a wait short.
 fn interrupted<T>(waited: Result<T, Errno>) -> Result<(), Errno> {
     match waited {
         Ok(_) | Err(Errno::INTR) => Ok(()),

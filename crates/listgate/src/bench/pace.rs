@@ -1,34 +1,34 @@
-//! When a message is sent: as soon as a session is free, or at a rate of its own.
+//! The schedule of messages: each is sent as soon as a session is free, or they are sent at a given rate.
 
 use std::time::{Duration, Instant};
 
-/// How much is sent.
+/// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Until {
-    /// That many messages.
+    /// After this many messages.
     Messages(u64),
-    /// Whatever was begun by then.
+    /// After this time. Messages that were started by then are still finished.
     Elapsed(Duration),
 }
 
-/// The next message.
+/// The time of the next message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Due {
-    /// It is sent now, and its time counts from `since`.
+    /// Send it now, and count its latency from `since`.
     Now { number: u64, since: Instant },
-    /// Not before then.
+    /// Not before this time.
     At(Instant),
-    /// There is none.
+    /// No message is left.
     Over,
 }
 
-/// Numbers the messages and says when each is due.
+/// A schedule that numbers the messages and says when each is due.
 pub(super) struct Pace {
     start: Instant,
     until: Until,
-    /// Messages per second. Then a message is due at its own time whether a session is free or not, and
-    /// its latency counts from there: a server that stalls is charged with all who would have come
-    /// meanwhile, and not with those alone that a stalled client still sent ("coordinated omission").
+    /// Messages per second. With a rate, a message is due at its own time whether or not a session is free, and its
+    /// latency counts from then. A server that stalls is thus charged for all messages that became due meanwhile,
+    /// and not only for those that a stalled client still sent ("coordinated omission").
     rate: Option<f64>,
     begun: u64,
 }
@@ -42,7 +42,7 @@ impl Pace {
         self.begun
     }
 
-    /// Takes the next message, if it is due.
+    /// Takes the next message if it is due.
     pub(super) fn next(&mut self, now: Instant) -> Due {
         let since = match self.rate {
             Some(rate) => self.start + Duration::from_secs_f64(self.begun as f64 / rate),

@@ -1,4 +1,4 @@
-//! What a run came to: counts, replies by code, and latencies.
+//! The results of a run: counts, replies by code, and latencies.
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -6,39 +6,39 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// Latencies in microseconds; what takes longer than an hour counts as an hour.
+/// The highest latency recorded, in microseconds. Anything that takes longer than an hour counts as an hour.
 const LONGEST: u64 = 3_600_000_000;
 
-/// Messages of one size that all their recipients were accepted for.
+/// The messages of one size that were accepted for all their recipients.
 struct OfSize {
     octets: u64,
     latency: Histogram<u64>,
 }
 
-/// The outcome of a run.
+/// The results of a run.
 pub(crate) struct Report {
     sizes: Vec<OfSize>,
     /// Messages with a refused recipient.
     refused: u64,
-    /// Messages whose session ended before all was answered.
+    /// Messages whose session ended before all recipients were answered.
     unanswered: u64,
-    /// Replies that decided about recipients, and those that ended sessions.
+    /// The replies that decided about recipients, and those that ended sessions, by code.
     replies: BTreeMap<u16, u64>,
-    /// From the first message to the last reply.
+    /// The time from the first message to the last reply.
     pub(crate) elapsed: Duration,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
-    /// By all its recipients, after so long.
+    /// Accepted for all its recipients, after this time.
     Accepted(Duration),
     Refused,
     Unanswered,
 }
 
 impl Report {
-    /// For messages of these sizes, in octets.
+    /// Creates a report for messages of these sizes, in octets.
     pub(super) fn new(sizes: impl Iterator<Item = usize>) -> Self {
         let of_size = |octets| OfSize { octets: octets as u64, latency: latencies() };
         Self {
@@ -50,7 +50,7 @@ impl Report {
         }
     }
 
-    /// Counts a message of the size at this place.
+    /// Counts a message whose size is at the index `size`.
     pub(super) fn message(&mut self, size: usize, fate: Fate) {
         match fate {
             Fate::Accepted(after) => {
@@ -66,7 +66,7 @@ impl Report {
         *self.replies.entry(code).or_default() += 1;
     }
 
-    /// Whether there is anything to tell.
+    /// Returns whether there is anything to report.
     pub(crate) fn has_begun(&self) -> bool {
         self.elapsed > Duration::ZERO
     }
@@ -79,7 +79,7 @@ impl Report {
         self.sizes.iter().map(|size| size.latency.len()).sum()
     }
 
-    /// Octets of the accepted messages.
+    /// Returns the octets of the accepted messages.
     fn octets(&self) -> u64 {
         self.sizes.iter().map(|size| size.octets * size.latency.len()).sum()
     }
@@ -88,7 +88,7 @@ impl Report {
         count as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// Of all sizes together.
+    /// Returns the latencies of all sizes together.
     fn latency(&self) -> Histogram<u64> {
         let mut all = latencies();
         for size in &self.sizes {
@@ -97,7 +97,7 @@ impl Report {
         all
     }
 
-    /// One object; times are in microseconds.
+    /// Returns the report as one JSON object. Latencies are in microseconds.
     pub(crate) fn json(&self) -> Value {
         let size = |size: &OfSize| json!({"size": size.octets, "accepted": size.latency.len(), "latency_us": quantiles(&size.latency)});
         json!({
@@ -120,7 +120,7 @@ fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are such as a histogram takes")
 }
 
-/// What is said of latencies, in the order of saying.
+/// The quantiles shown for latencies, in this order.
 const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
@@ -155,7 +155,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, latency: &Histogram<u64>) -> fmt
     writeln!(f, "{name:8} {}", QUANTILES.map(quantile).join(", "))
 }
 
-/// Three digits, more before the point.
+/// Formats a time with three digits, or more from one second on.
 fn milliseconds(micros: u64) -> String {
     let millis = micros as f64 / 1000.0;
     match micros {

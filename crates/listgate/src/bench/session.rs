@@ -8,7 +8,7 @@ use rustix::event::epoll;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::os::fd::OwnedFd;
 
-/// A message on its way out: `done` octets of head and rest are written.
+/// A message that is being sent: `done` octets of its head and rest are written.
 struct Body {
     head: [u8; HEAD],
     letter: usize,
@@ -19,13 +19,13 @@ pub(super) struct Session {
     stream: Connection,
     pub(super) client: Client,
     body: Option<Body>,
-    /// Messages that were answered in it.
+    /// The number of messages answered in this session.
     pub(super) messages: u64,
 }
 
 impl Session {
-    /// Connects, and has `epoll` tell of it as `index` whenever there is more to read, or room to write
-    /// after there was none.
+    /// Connects, and registers the connection with `epoll` as `index`. An event occurs when more can be read, or
+    /// when writing is possible again.
     pub(super) fn open(
         server: &ListenAddress,
         pipelining: bool,
@@ -41,7 +41,8 @@ impl Session {
         Ok(Self { stream, client, body: None, messages: 0 })
     }
 
-    /// Octets that have come, 0 at the connection's end; `None` when there are none now.
+    /// Reads the octets that have arrived. Returns their number, 0 at the end of the connection, or `None` if none
+    /// are available now.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match self.stream.read(buffer) {
             Ok(len) => Ok(Some(len)),
@@ -50,13 +51,14 @@ impl Session {
         }
     }
 
-    /// Sends a message: the server waits for it.
+    /// Starts sending a message that the server waits for.
     pub(super) fn send_body(&mut self, head: [u8; HEAD], letter: usize) {
         self.client.body_by_caller();
         self.body = Some(Body { head, letter, done: 0 });
     }
 
-    /// Writes what there is to write, in one call where the peer takes it; the rest when there is room.
+    /// Writes the pending output, in one call if the peer accepts it all, and otherwise the rest when there is
+    /// room.
     pub(super) fn flush(&mut self, mail: &Mail) -> io::Result<()> {
         while !self.client.output().is_empty() || self.body.is_some() {
             let commands = self.client.output().len();

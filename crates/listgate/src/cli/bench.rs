@@ -1,4 +1,4 @@
-//! `listgate bench`: many messages, and how fast a server takes them.
+//! `listgate bench`: sends many messages and measures how fast a server takes them.
 
 use super::error::CliError;
 use super::send;
@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What the figures mean.
+/// The explanation of the figures, shown after the help.
 const MEANING: &str = "\
 Each message is different, and has a Message-ID. Its latency ends with the last reply to it. It begins \
 when the message is begun, or with --rate when it was due: where the server falls behind, what waits for \
@@ -107,7 +107,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         });
     });
     bar.finish_and_clear();
-    // What was measured before an error is told all the same.
+    // Report what was measured even if the run ended with an error.
     if done.is_ok() || report.has_begun() {
         let text = if args.json { format!("{}\n", report.json()) } else { report.to_string() };
         io::stdout().lock().write_all(text.as_bytes())?;
@@ -116,7 +116,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     Ok(if report.all_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A progress bar on standard error; hidden where that is no terminal.
+/// Returns a progress bar on standard error, hidden if that is not a terminal.
 fn bar(until: Until) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();

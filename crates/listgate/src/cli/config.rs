@@ -1,4 +1,5 @@
-//! `listgate config`: what the configuration comes to, and what it could be, as a configuration file.
+//! `listgate config`: prints the effective configuration, or the default one, in the format of a configuration
+//! file.
 
 use super::error::CliError;
 use super::site::{Loaded, Site};
@@ -52,7 +53,7 @@ fn check(out: &mut impl Write, site: &Site, json: bool) -> Result<(), CliError> 
     Ok(())
 }
 
-/// Where a value is from that the file does not say.
+/// Returns where a value comes from if the file does not set it.
 fn origin(key: &str, site: &Site, backend: &BackendKind) -> &'static str {
     match (key, backend) {
         ("site.owner" | "server.listen" | "addresses.verp_delimiter", BackendKind::Mailman(_)) => {

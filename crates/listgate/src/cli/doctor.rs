@@ -65,6 +65,6 @@ fn print(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     if let Some(mend) = mend {
         writeln!(out, "{:>22}{}", "mend: ", wrapped(mend, 22))?;
     }
-    // A check may take a while, and what is known is to be seen.
+    // A check may take a while, so each finding is shown at once.
     out.flush()
 }

@@ -1,4 +1,4 @@
-//! Why a command failed.
+//! Errors of commands.
 
 use crate::backends::sqlite::backup::BackupError;
 use crate::bench::BenchError;
@@ -14,7 +14,7 @@ use listgate_lmtp::Closed;
 use std::io;
 use tokio::task::JoinError;
 
-/// Why a command failed. Each text says what to do next where that is known.
+/// The reason a command failed. Each message says what to do next, if that is known.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
@@ -56,13 +56,13 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    /// The error of an operation that the system refused.
+    /// Returns a function that turns the system's error for `operation` into a [`CliError`].
     pub(super) fn system(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { operation, source }
     }
 }
 
-/// Why `listgate mta` prints nothing.
+/// The reason `listgate mta` prints nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MtaError {
     #[error("{key}: {address} is another port at each start: choose one")]
@@ -73,7 +73,7 @@ pub(super) enum MtaError {
     NoTcp,
 }
 
-/// Why `listgate send` cannot send a message.
+/// The reason `listgate send` cannot send a message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
     #[error("no LMTP session with {server} (does `listgate serve` run there?)")]

@@ -140,7 +140,7 @@ fn ls(out: &mut impl Write, lists: &[List], json: bool) -> io::Result<()> {
 #[derive(Clone, Copy)]
 pub(super) struct SizeLimit(Option<u64>);
 
-/// Why a text is not a limit of a list.
+/// The reason a text is not a valid size limit.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SizeLimitError {
     #[error("write a size such as 500KiB, or none")]

@@ -14,7 +14,7 @@ pub(super) enum LogFormat {
 }
 
 pub(super) fn start(format: LogFormat) {
-    // A line that cannot be written is lost. To say so on standard error would fail too, by a panic.
+    // A line that cannot be written is lost. Reporting that on standard error would fail too, with a panic.
     let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text if io::stderr().is_terminal() => log.event_format(OnTerminal).init(),
@@ -23,7 +23,8 @@ pub(super) fn start(format: LogFormat) {
     }
 }
 
-/// On a terminal whose last line is the progress: warnings alone, above that line.
+/// Starts the log on a terminal whose last line shows the progress. It shows only warnings and errors, above that
+/// line.
 pub(super) fn start_above(progress: ProgressLine) {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).log_internal_errors(false);
     log.event_format(OnTerminal).with_writer(move || Above(progress.clone())).init();

@@ -77,7 +77,7 @@ enum Command {
     Config(config::Action),
 }
 
-/// What is meant by an option that other programs have.
+/// Returns a hint for an option that other programs have.
 fn hint(why: &clap::Error) -> Option<&'static str> {
     match why.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(arg)) if matches!(arg.as_str(), "-v" | "--verbose") => Some(
@@ -87,7 +87,7 @@ fn hint(why: &clap::Error) -> Option<&'static str> {
     }
 }
 
-/// Help, or what was wrong with the arguments. clap does not wrap it, and leaves out the causes of a value's error.
+/// Prints the help, or the error in the arguments. clap does not wrap it, and omits the causes of a value's error.
 fn misused(why: &clap::Error) -> ExitCode {
     let said = why.to_string();
     let whole = match why.source() {
@@ -127,7 +127,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        // Whoever reads us has read enough.
+        // The reader of the output has closed it, so it has read enough.
         Err(CliError::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(why) => {
             let why = match site.denied(&why) {

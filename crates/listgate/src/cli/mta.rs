@@ -1,4 +1,4 @@
-//! `listgate mta`: the mail server's side of these settings, ready to paste.
+//! `listgate mta`: prints the mail server's side of the configuration, ready to paste.
 
 mod exim;
 mod postfix;

@@ -1,4 +1,4 @@
-//! How things are shown: times, ages, msgdata.
+//! Formatting of times, ages, msgdata and text.
 
 use crate::model::Msgdata;
 pub(super) use crate::model::rfc3339;
@@ -6,12 +6,12 @@ use serde_json::Value;
 use std::io::IsTerminal;
 use std::time::SystemTime;
 
-/// How long ago, in the largest unit that says something: `12s`, `3m`, `2h`, `5d`.
+/// Formats how long ago a time was, in the largest suitable unit: `12s`, `3m`, `2h`, `5d`.
 pub(super) fn age(time: SystemTime) -> String {
     span(SystemTime::now().duration_since(time).unwrap_or_default().as_secs())
 }
 
-/// How long until then, as [`age`] says it; `None` when it is past.
+/// Formats how long it is until a time, in the format of [`age`]; `None` if the time has passed.
 pub(super) fn left(until: SystemTime) -> Option<String> {
     let left = until.duration_since(SystemTime::now()).ok()?;
     Some(span(left.as_secs_f64().ceil() as u64))
@@ -26,7 +26,7 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// One line for each key, sorted and padded, values as Mailman's `dump_msgdata` shows them.
+/// Formats msgdata as one line per key, sorted and padded, with values in the format of Mailman's `dump_msgdata`.
 pub(super) fn msgdata(msgdata: &Msgdata) -> String {
     let width = msgdata.keys().map(String::len).max().unwrap_or(0);
     let line = |(key, value): (&String, &Value)| {
@@ -42,7 +42,7 @@ pub(super) fn msgdata(msgdata: &Msgdata) -> String {
     msgdata.iter().map(line).collect()
 }
 
-/// Text as it is; for a terminal, each of its lines that is too long for 80 columns in several.
+/// Returns the text unchanged, or, for a terminal, with each line longer than 80 columns wrapped.
 pub(super) fn fitted(text: &str, to: &impl IsTerminal) -> String {
     if !to.is_terminal() {
         return text.to_owned();
@@ -51,13 +51,13 @@ pub(super) fn fitted(text: &str, to: &impl IsTerminal) -> String {
     text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
 }
 
-/// Text in lines of 80 columns, each after the first indented; a longer word has a line of its own.
+/// Wraps text to 80 columns, indenting each line after the first. A longer word gets its own line.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     flowed(text, indent, indent, 80)
 }
 
-/// Text in lines of `columns`, the first from column `start` on and the others from `indent` on; a longer word has a
-/// line of its own. What stands before `start` is a word, if it is longer than `indent`.
+/// Wraps text to `columns` columns. The first line starts at column `start`, the others at column `indent`. A
+/// longer word gets its own line. Text before `start` counts as a word if it extends beyond `indent`.
 pub(super) fn flowed(text: &str, start: usize, indent: usize, columns: usize) -> String {
     let mut lines = String::new();
     let mut column = start;
@@ -76,7 +76,7 @@ pub(super) fn flowed(text: &str, start: usize, indent: usize, columns: usize) ->
     lines
 }
 
-/// Text without control characters: nothing of what a peer or a handler wrote may steer a terminal.
+/// Replaces control characters with spaces, so that text from a peer or a handler cannot control the terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

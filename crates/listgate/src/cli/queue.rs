@@ -145,7 +145,8 @@ fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(),
     Ok(())
 }
 
-/// Columns: the total, then how many entries are younger than so many minutes.
+/// Writes a table with a row for each list: the total, then the number of entries in each range of ages, in
+/// minutes.
 fn table(out: &mut impl Write, queue: Name, lists: &BTreeMap<String, Shape>) -> io::Result<()> {
     let heads: String = AGES.iter().map(|age| format!("{age:>5}")).collect();
     writeln!(out, "\n{:<23}{:>6}{heads} more", format!("{queue}, age in minutes"), "T")?;
@@ -189,7 +190,7 @@ fn line(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
     let state = apart(entry);
     let Entry { id, queue, received_at, size, mail_from, recipient, list_id, .. } = entry;
     let (id, age) = (id.to_string(), age(*received_at));
-    // The names of Mailman's files leave no room beside them, and do not say the recipient.
+    // The ids of a Mailman site are file names. They are too long for the column, and do not contain the recipient.
     let id = if id.len() > 20 { format!("{id}\n{:10}", "") } else { format!("{id:<10}") };
     let (from, to) = (mail_from.as_deref().unwrap_or_default(), recipient.as_ref().unwrap_or(list_id));
     writeln!(out, "{id} {queue:<8} {age:>4} {size:>9}  {from} -> {to}{state}")?;
@@ -199,7 +200,7 @@ fn line(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
     }
 }
 
-/// The state of an entry that does not simply wait, and for how long.
+/// Returns the state of an entry that is not waiting and how long it lasts, in parentheses, or an empty string.
 fn apart(entry: &Entry) -> String {
     match &entry.state {
         State::Waiting { .. } => String::new(),
@@ -217,7 +218,7 @@ fn apart(entry: &Entry) -> String {
     }
 }
 
-/// What a Mailman site does not store is an empty text.
+/// Returns an entry as JSON. Fields that a Mailman site does not store are empty strings.
 fn as_json(entry: &Entry) -> Value {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     json!({

@@ -1,4 +1,4 @@
-//! `listgate send`: a real LMTP client.
+//! `listgate send`: sends a message with an LMTP client.
 
 use super::error::{CliError, SendError};
 use super::site::Site;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(clap::Args)]
-// A file behind --to would be one more recipient.
+// A file after --to would be taken as another recipient.
 #[command(override_usage = "listgate send [OPTIONS] [FILE] --to <ADDRESS>...")]
 pub(super) struct Args {
     /// A recipient; may be repeated
@@ -31,12 +31,12 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 }
 
-/// A text is not an address.
+/// The reason a text is not an address.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotAnAddress {
     #[error("write an address such as user@example.com")]
     Invalid(#[from] InvalidAddress),
-    /// What follows --to is one more recipient.
+    /// An existing file after --to, where only recipients may follow.
     #[error("that is a file: write it before --to")]
     File,
 }
@@ -57,16 +57,15 @@ fn mailbox(text: &str) -> Result<Mailbox, NotAnAddress> {
     Ok(without_brackets(text).parse()?)
 }
 
-/// An address as it stands in a header or a log.
+/// Returns the address without the angle brackets it has in a header or a log.
 pub(super) fn without_brackets(text: &str) -> &str {
     text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text)
 }
 
-/// How long a reply may take: what a mail server waits after the final dot (RFC 5321 section
-/// 4.5.3.2.6).
+/// How long to wait for a reply: as long as a mail server waits after the final dot (RFC 5321 section 4.5.3.2.6).
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How long connecting may take.
+/// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
@@ -113,13 +112,13 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         input.resize(4096, 0);
         let read = loop {
             match stream.read(&mut input) {
-                // Ctrl-Z and `fg`: a read with a timeout is not gone on with by itself.
+                // A read with a timeout is not restarted automatically after Ctrl-Z and `fg`.
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
                 read => break read.map_err(failed)?,
             }
         };
         if read == 0 {
-            // After QUIT some servers close without a word; everybody was answered.
+            // Some servers close the connection without a reply to QUIT. Every recipient has been answered.
             if sent && !unanswered.contains(&true) {
                 return Ok(exit(all_taken));
             }
@@ -148,7 +147,7 @@ fn read_message(file: Option<&PathBuf>) -> Result<Vec<u8>, CliError> {
     }
 }
 
-/// A file of this system ends its lines with LF; the wire wants CR LF.
+/// Converts line ends from LF, as in local files, to CR LF, as LMTP requires.
 fn crlf(message: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(message.len() + message.len() / 32);
     for line in message.split_inclusive(|&octet| octet == b'\n') {

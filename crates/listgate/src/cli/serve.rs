@@ -30,7 +30,7 @@ pub(super) struct Args {
     log: LogFormat,
 }
 
-/// `--port` was given; with its value.
+/// The error for `--port`, with the value given.
 #[derive(Debug, thiserror::Error)]
 #[error("the port is part of the address: write `--listen 127.0.0.1:{0}`")]
 struct NoPort(String);
@@ -49,7 +49,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(CliError::system("start the runtime"))?;
-    // Before the gate opens, so that no signal goes by unheard.
+    // The handlers are installed before the gate opens, so that no signal is missed.
     let (mut terminate, mut interrupt, mut hangup) = {
         let _inside = runtime.enter();
         let listen = |kind| signal(kind).map_err(CliError::system("listen for signals"));
@@ -85,7 +85,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let stopped = runtime.block_on(async {
         tokio::select! {
             stopped = stopping => stopped?.map_err(CliError::from),
-            // Whoever asks twice does not want to wait; what is in flight stays with its senders.
+            // A second signal asks to stop without waiting. The senders keep the mail in flight and will retry.
             _ = terminate.recv() => Err(CliError::StoppedAtOnce),
             _ = interrupt.recv() => Err(CliError::StoppedAtOnce),
         }
@@ -97,7 +97,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
 }
 
 impl Args {
-    /// The configuration, with what the options say instead.
+    /// Returns the configuration with the values of the command-line options applied.
     fn replaced(&self, mut config: Config) -> Config {
         if !self.listen.is_empty() {
             config.listen.clone_from(&self.listen);
@@ -106,7 +106,7 @@ impl Args {
     }
 }
 
-/// Reads the settings again. A mistake in them leaves the gate as it was.
+/// Reads the settings again. If they contain a mistake, the gate keeps its current settings.
 fn reload(site: &Site, args: &Args, gate: &Gate) {
     let reloaded = site.load().and_then(|loaded| gate.reload(args.replaced(loaded.config)));
     match reloaded {
@@ -125,11 +125,12 @@ fn reload(site: &Site, args: &Args, gate: &Gate) {
     }
 }
 
-/// Each connection is an open file, and the usual limit is meant for programs that use select(2).
-/// Whether there is room for so many connections and the files beside them.
+/// Raises the limit of open files to its maximum. Each connection is an open file, and the usual limit is meant for
+/// programs that use select(2). Returns whether the limit then has room for `connections` connections and for the
+/// other files.
 fn raise_descriptor_limit(connections: usize) -> bool {
     let limit = getrlimit(Resource::Nofile);
-    // It is allowed; where it fails all the same, the old limit holds.
+    // Raising the limit this far is always allowed. If it fails anyway, the old limit applies.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let most = getrlimit(Resource::Nofile).current;
     most.is_none_or(|most| most >= connections as u64 + 100)
@@ -151,7 +152,7 @@ fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate) -> io::Result<()
         BackendKind::Sqlite => data_dir,
         BackendKind::Mailman(site) => &*site.var_dir,
     };
-    // What is below the working directory now is elsewhere from another.
+    // A relative path would be wrong when read in another working directory.
     let data = path::absolute(data).unwrap_or_else(|_| data.to_owned());
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;

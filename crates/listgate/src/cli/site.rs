@@ -1,4 +1,4 @@
-//! The options that every subcommand has, and the configuration that they lead to.
+//! The options common to all subcommands, and the configuration that they select.
 
 use super::error::CliError;
 use super::output::fitted;
@@ -27,14 +27,14 @@ pub(super) struct Site {
     loaded: OnceCell<Loaded>,
 }
 
-/// The configuration, and the lines of the file that say it.
+/// The configuration, and the line of the file that sets each key.
 pub(super) struct Loaded {
     pub(super) config: Config,
     pub(super) lines: Lines,
 }
 
 impl Site {
-    /// The configuration of the options and the file. The files are read once.
+    /// Returns the configuration from the options and the file. The files are read only once.
     pub(super) fn config(&self) -> Result<&Config, ConfigError> {
         Ok(&self.loaded()?.config)
     }
@@ -47,7 +47,7 @@ impl Site {
         Ok(self.loaded.get_or_init(|| loaded))
     }
 
-    /// The same, read from the files as they are now.
+    /// Reads the configuration from the files as they are now.
     pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
         let mut config = self.config_without_file()?;
         let lines = self.config.as_ref().map(|file| config.load(file)).transpose()?.unwrap_or_default();
@@ -57,7 +57,7 @@ impl Site {
         Ok(Loaded { config, lines })
     }
 
-    /// The configuration of the options alone.
+    /// Returns the configuration from the options alone.
     pub(super) fn config_without_file(&self) -> Result<Config, ConfigError> {
         let mut config = self.data_dir.as_ref().map_or_else(Config::default, Config::new);
         if let Some(cfg) = &self.mailman {
@@ -66,16 +66,16 @@ impl Site {
         Ok(config)
     }
 
-    /// The server that mail is sent to: the gate of the configuration, unless another is named.
+    /// Returns the server to send mail to: `named`, or else the gate of the configuration.
     pub(super) fn server(&self, named: Option<ListenAddress>) -> Result<ListenAddress, CliError> {
         match named {
             Some(server) => Ok(server),
-            // No configuration is without one.
+            // Every configuration has at least one address.
             None => Ok(self.config()?.listen[0].clone()),
         }
     }
 
-    /// What of the data this user may not use, where that may be why it could not be opened.
+    /// Returns the part of the data that this user may not access, if that may be why it could not be opened.
     pub(super) fn denied(&self, why: &CliError) -> Option<PathBuf> {
         let opening = matches!(
             why,
@@ -93,7 +93,7 @@ impl Site {
     }
 }
 
-/// Notes that a data directory is new: perhaps another was meant.
+/// Prints a note if the data directory is new, since another one may have been intended.
 pub(super) fn tell_new_directory(
     out: &mut (impl Write + IsTerminal),
     created: Option<&NewDirectory>,
@@ -103,14 +103,14 @@ pub(super) fn tell_new_directory(
     writeln!(out, "{}", fitted(&note, out))
 }
 
-/// Waits for an operation.
+/// Waits for an operation to finish.
 pub(super) fn wait<T>(operation: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(CliError::system("start the runtime"))?;
     Ok(runtime.block_on(operation))
 }
 
-/// Waits for an operation that may fail.
+/// Waits for a fallible operation to finish.
 pub(super) fn try_wait<T, E>(operation: impl Future<Output = Result<T, E>>) -> Result<T, CliError>
 where
     CliError: From<E>,

@@ -56,7 +56,7 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-/// Why a text is not a time for `listgate work`.
+/// The reason a text is not a valid time for `listgate work`.
 #[derive(Debug, thiserror::Error)]
 enum TimeError {
     #[error("write a time such as 30s or 5m")]

@@ -1,4 +1,4 @@
-//! Whose lists and queues they are.
+//! Chooses the backend, which stores lists and queues.
 
 use super::error::ValueError;
 use super::kind::{self, Written};
@@ -8,20 +8,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where lists and queues live.
+/// The backend that stores lists and queues.
 #[derive(Clone, Debug)]
 pub enum BackendKind {
-    /// In the data directory.
+    /// SQLite, in the data directory.
     Sqlite,
-    /// In a GNU Mailman 3 site, as its mailman.cfg was when it was read.
+    /// A GNU Mailman 3 site, as its mailman.cfg was when it was read.
     Mailman(Arc<Site>),
 }
 
-/// What a file chooses.
+/// The backend that a file chooses.
 pub(super) enum Choice {
     Sqlite,
     Mailman(Box<FoundSite>),
-    /// What is chosen already, by `--mailman` for example.
+    /// The backend that was chosen already, for example by `--mailman`.
     Kept,
 }
 
@@ -41,7 +41,7 @@ impl FoundSite {
 }
 
 impl BackendKind {
-    /// What `storage.backend` chooses.
+    /// Returns the backend that `storage.backend` chooses.
     pub(super) fn by_name(&self, written: &Written<'_>) -> Result<Choice, ValueError> {
         match (written.value.as_str(), self) {
             (Some("sqlite"), _) => Ok(Choice::Sqlite),
@@ -51,7 +51,7 @@ impl BackendKind {
         }
     }
 
-    /// What `mailman.config` chooses.
+    /// Returns the backend that `mailman.config` chooses.
     pub(super) fn by_cfg(&self, written: &Written<'_>) -> Result<Choice, ValueError> {
         let cfg = written.read(&kind::PATH)?;
         match self {
@@ -60,7 +60,7 @@ impl BackendKind {
         }
     }
 
-    /// The value of `storage.backend`.
+    /// Returns the value of `storage.backend`.
     pub(super) fn name(&self) -> Value {
         match self {
             Self::Sqlite => "sqlite".into(),
@@ -68,7 +68,7 @@ impl BackendKind {
         }
     }
 
-    /// The value of `mailman.config`.
+    /// Returns the value of `mailman.config`.
     pub(super) fn cfg(&self) -> Value {
         match self {
             Self::Sqlite => Value::Null,

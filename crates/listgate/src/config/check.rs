@@ -1,4 +1,4 @@
-//! What is right for each key alone may not be right together.
+//! Checks values, and whether they conflict with one another.
 
 use super::backend::BackendKind;
 use super::error::{ConfigError, Conflict};
@@ -7,10 +7,10 @@ use super::kind;
 use crate::net::ListenAddress;
 
 impl Config {
-    /// Whether a gate can use it.
+    /// Checks whether a gate can use the configuration.
     ///
     /// # Errors
-    /// A value cannot be, or two do not fit together. The error names the keys and the fix.
+    /// A value is not allowed, or two values conflict. The error names the keys and the fix.
     pub fn check(&self) -> Result<(), ConfigError> {
         for key in keys() {
             (key.accept)(self).map_err(|why| ConfigError::Field {
@@ -19,7 +19,7 @@ impl Config {
                 source: Box::new(why),
             })?;
         }
-        // Mailman takes any text for its owner.
+        // Mailman accepts any text as its owner.
         if matches!(self.backend, BackendKind::Sqlite) {
             kind::mailbox(&self.owner).map_err(|why| ConfigError::Field {
                 key: "site.owner",
@@ -30,7 +30,7 @@ impl Config {
         Ok(self.agrees(&self.listen)?)
     }
 
-    /// Whether the values fit together, for a gate that listens on `listen`.
+    /// Checks whether values conflict, for a gate that listens on `listen`.
     pub(super) fn agrees(&self, listen: &[ListenAddress]) -> Result<(), Conflict> {
         if self.max_in_flight < self.max_message_size {
             return Err(Conflict::MessageSize {
@@ -43,7 +43,7 @@ impl Config {
         let socketmap = self.socketmap.iter().map(|address| ("socketmap.listen", address));
         let all = listen.chain(socketmap).chain(admin.iter().map(|address| ("admin.listen", address)));
         let mut taken: Vec<(&str, &ListenAddress)> = Vec::new();
-        // A port of 0 is another each time.
+        // Port 0 stands for a different port each time.
         for (key, address) in all.filter(|(_, address)| !address.is_any_port()) {
             if let Some(&(first, _)) = taken.iter().find(|(_, taken)| *taken == address) {
                 return Err(Conflict::Address { address: address.clone(), first, second: key });

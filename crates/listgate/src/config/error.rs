@@ -1,11 +1,11 @@
-//! Why a configuration cannot be used.
+//! Errors in a configuration.
 
 use crate::file_error::FileError;
 use crate::model::ListAddressError;
 use crate::net::{AddressError, ListenAddress, PeersError};
 use std::path::PathBuf;
 
-/// Why a configuration cannot be used.
+/// The reason why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -17,9 +17,9 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where and why, with the line.
+        /// The parser's error, with the line.
         why: Box<toml::de::Error>,
-        /// What to write instead, on a line of its own, where that is known.
+        /// The text to write instead, on a line of its own, if that is known.
         hint: Option<String>,
     },
     /// A table is written as if it were a key.
@@ -32,7 +32,7 @@ pub enum ConfigError {
         /// The table.
         name: String,
     },
-    /// The file has a table or a key that no configuration has.
+    /// The file has a table or a key that does not exist.
     #[error("{}, line {line}: there is no {name}{hint}", path.display())]
     Unknown {
         /// The file.
@@ -41,10 +41,10 @@ pub enum ConfigError {
         line: usize,
         /// `table [name]` or `key table.name`.
         name: String,
-        /// What may be meant, where that is known, as the rest of the sentence.
+        /// The most likely meaning, if that is known, as the rest of the sentence.
         hint: String,
     },
-    /// A value cannot be.
+    /// A value is not allowed.
     #[error("{}, line {line}: {key} = {written}", path.display())]
     Value {
         /// The file.
@@ -55,42 +55,42 @@ pub enum ConfigError {
         key: &'static str,
         /// The value as it is written.
         written: String,
-        /// Why not, and what to write instead.
+        /// The reason, and what to write instead.
         source: Box<ValueError>,
     },
-    /// A value of a configuration that a program made cannot be.
+    /// A value is not allowed in a configuration that was built in code.
     #[error("{key} = {value}")]
     Field {
         /// The key of the field.
         key: &'static str,
-        /// The value as a file would say it.
+        /// The value as a file would write it.
         value: String,
-        /// Why not, and what it may be.
+        /// The reason, and what is allowed.
         source: Box<ValueError>,
     },
-    /// The values of a file do not fit together.
+    /// Values in a file conflict.
     #[error("{}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Which, and why.
+        /// Which values conflict, and why.
         #[source]
         conflict: Conflict,
     },
-    /// Values do not fit together.
+    /// Values conflict.
     #[error(transparent)]
     Conflict(#[from] Conflict),
     /// A Mailman site's configuration cannot be used.
     #[error("the Mailman site cannot be used")]
     Mailman(
-        /// File, section, key and why.
+        /// The file, the section, the key and the reason.
         #[source]
         Box<dyn std::error::Error + Send + Sync>,
     ),
 }
 
 impl ConfigError {
-    /// Whether it is about a Mailman site's own configuration.
+    /// Returns whether the error is in a Mailman site's own configuration.
     pub(crate) fn is_of_mailman(&self) -> bool {
         match self {
             Self::Mailman(_) => true,
@@ -100,40 +100,40 @@ impl ConfigError {
     }
 }
 
-/// Why a value cannot be, with what to write instead.
+/// The reason why a value is not allowed, with what to write instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// It is of another type, or not one of those that there are.
+    /// It has the wrong type, or is not one of the possible values.
     #[error("write {expected}, such as {example}")]
     Expected {
-        /// What is expected.
+        /// The values that are expected.
         expected: &'static str,
-        /// A value that may be.
+        /// A value that is allowed.
         example: String,
     },
-    /// With so little, no mail would be taken.
+    /// It is so small that no mail could be accepted.
     #[error("no mail could be taken: write at least {least}")]
     TooLittle {
-        /// The least that may be.
+        /// The smallest value that is allowed.
         least: &'static str,
     },
     /// It is not a time.
     #[error("write a time such as {example}")]
     Time {
-        /// A value that may be.
+        /// A value that is allowed.
         example: String,
-        /// Why not.
+        /// The reason.
         source: humantime::DurationError,
     },
-    /// It is not an address of a person.
+    /// It is not the address of a mailbox.
     #[error("write an address such as \"anne@example.com\"")]
     Mailbox(
-        /// Why not.
+        /// The reason.
         #[source]
         listgate_lmtp::InvalidAddress,
     ),
-    /// It is not an address of a list.
+    /// It is not the address of a list.
     #[error(transparent)]
     List(#[from] ListAddressError),
     /// It is not an address to listen on.
@@ -142,28 +142,28 @@ pub enum ValueError {
     /// It is not a network.
     #[error(transparent)]
     Network(#[from] PeersError),
-    /// One of several is wrong.
+    /// One of several values is wrong.
     #[error("{item}")]
     Item {
-        /// Which.
+        /// The value.
         item: String,
-        /// Why.
+        /// The reason.
         source: Box<ValueError>,
     },
     /// The Mailman site that it names cannot be used.
     #[error("the Mailman site cannot be used")]
     Mailman(
-        /// File, section, key and why.
+        /// The file, the section, the key and the reason.
         #[source]
         Box<dyn std::error::Error + Send + Sync>,
     ),
 }
 
-/// Values that do not fit together.
+/// A conflict between values.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Conflict {
-    /// A single message would be more than all may be.
+    /// A single message could be larger than all messages together may be.
     #[error(
         "lmtp.max_message_size = {message} is more than server.max_in_flight = {in_flight}, so no message of that \
          size could come in: set server.max_in_flight to {message} or more"
@@ -174,7 +174,7 @@ pub enum Conflict {
         /// `server.max_in_flight`
         in_flight: String,
     },
-    /// An address is listened on twice.
+    /// An address to listen on is configured twice.
     #[error("{address} is in {first} and again in {second}: write another, or remove it")]
     Address {
         /// The address.

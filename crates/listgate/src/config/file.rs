@@ -1,4 +1,5 @@
-//! A configuration file: TOML, read into a [`Config`]. A mistake is an error with its line and the fix.
+//! Reads a configuration file, which is TOML, into a [`Config`]. The error for a mistake names its line and the
+//! fix.
 
 use super::backend::BackendKind;
 use super::error::{ConfigError, Conflict};
@@ -12,25 +13,26 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The keys that a file sets, with their lines, from 1.
+/// The keys that a file sets, with their line numbers, from 1.
 pub(crate) type Lines = BTreeMap<&'static str, usize>;
 
-/// Keys that had another name.
+/// The keys that were renamed: the old name, then the new one.
 const RENAMED: [(&str, &str); 2] =
     [("lists.source", "storage.backend"), ("queue.backend", "storage.backend")];
 
 impl Config {
-    /// The defaults and what the file at `path` says instead. `data_dir` holds unless the file names another.
+    /// Returns the defaults with the settings of the file at `path`. `data_dir` applies unless the file names
+    /// another.
     ///
     /// # Errors
-    /// The file cannot be read, or says what no configuration says: the error names file, line, key and the fix.
+    /// The file cannot be read, or has a mistake: the error names the file, the line, the key and the fix.
     pub fn read(path: &Path, data_dir: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let mut config = Self::new(data_dir);
         config.apply(path)?;
         Ok(config)
     }
 
-    /// Sets what the file at `path` says.
+    /// Applies the settings of the file at `path`.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -38,7 +40,7 @@ impl Config {
         self.load(path).map(drop)
     }
 
-    /// Sets what the file at `path` says; gives the keys that it has.
+    /// Applies the settings of the file at `path`, and returns the keys that it sets.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -50,7 +52,7 @@ impl Config {
         let is_set = |name: &str| settings.iter().any(|setting| setting.key.name == name);
         let (names_site, listens) = (is_set("mailman.config"), is_set("server.listen"));
         let names_site = names_site || matches!(self.backend, BackendKind::Mailman(_));
-        // A Mailman site has defaults of its own, which the other keys replace.
+        // A Mailman site has defaults of its own, which the other keys override.
         settings.sort_by_key(|setting| match setting.key.name {
             "mailman.config" => 0,
             "storage.backend" => 1,
@@ -66,17 +68,17 @@ impl Config {
         if names_site && settings.iter().any(says_sqlite) {
             return Err(conflict(Conflict::Backends));
         }
-        // The default may be replaced on the command line.
+        // The default may be overridden on the command line.
         let listen = if listens { self.listen.as_slice() } else { &[] };
         self.agrees(listen).map_err(conflict)?;
         Ok(settings.iter().map(|setting| (setting.key.name, file.line(&setting.place))).collect())
     }
 }
 
-/// A key as a file sets it.
+/// A key that a file sets, with its value.
 struct Setting<'f> {
     key: &'static Key,
-    /// Octets of the key within the text.
+    /// The range of the key within the text, in octets.
     place: Range<usize>,
     value: &'f Spanned<DeValue<'f>>,
 }
@@ -91,7 +93,7 @@ impl<'f> File<'f> {
         self.text[..place.start].matches('\n').count() + 1
     }
 
-    /// Every key of every table, if all of them are known.
+    /// Returns every key of every table, or an error for the first that is unknown.
     fn settings(&self, root: &'f DeTable<'f>) -> Result<Vec<Setting<'f>>, ConfigError> {
         let mut settings = Vec::new();
         for (table, keys_of_table) in root {
@@ -131,7 +133,7 @@ impl<'f> File<'f> {
         ConfigError::Unknown { path: self.path.to_owned(), line: self.line(place), name, hint }
     }
 
-    /// TOML's own words, and what to write where they are about the value of a key that is known.
+    /// Returns the TOML parser's error, with a hint if it concerns a key that is known.
     fn syntax(&self, why: toml::de::Error) -> ConfigError {
         let hint = why.span().and_then(|place| self.hint(&why, &place));
         ConfigError::Syntax { path: self.path.to_owned(), why: Box::new(why), hint }
@@ -154,7 +156,7 @@ impl<'f> File<'f> {
     }
 }
 
-/// Whether two lines begin a table, or set a key, of the same name.
+/// Returns whether two lines begin a table, or set a key, of the same name.
 fn same_start(one: &str, other: &str) -> bool {
     let name = |line: &str| line.split(['=', '#']).next().unwrap_or_default().trim().to_owned();
     name(one) == name(other)
@@ -169,7 +171,7 @@ fn no_such_table(name: &str) -> String {
         .map_or_else(String::new, |near| format!("; did you mean [{near}]?"))
 }
 
-/// Where the key belongs, or what was meant.
+/// Returns a hint for an unknown key: its new name, the table that it belongs in, or the most similar key.
 fn no_such_key(full: &str) -> String {
     if let Some((_, now)) = RENAMED.iter().find(|(was, _)| *was == full) {
         return format!("; it is {now} now");
@@ -189,7 +191,7 @@ fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k s
     known.min_by_key(|known| strsim::damerau_levenshtein(name, known))
 }
 
-/// A value within one line.
+/// Returns a value on one line, cut off if it is long.
 fn shortened(written: &str) -> String {
     const MOST: usize = 60;
     let line = written.split_whitespace().collect::<Vec<_>>().join(" ");

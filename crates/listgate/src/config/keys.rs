@@ -1,6 +1,6 @@
-//! The table of keys. A row gives a key's documentation, field, default, kind and example, and when a change of it
-//! applies. The type [`Config`], the file, `listgate config` and the README's block are made of it: a new key is a
-//! row here.
+//! The table of keys. A row has a key's documentation, field, default, kind and example, and says when a change
+//! of it applies. The type [`Config`], the file reader, `listgate config` and the README's block are made from
+//! the table: a new key is a new row.
 
 use super::backend::{BackendKind, Choice, FoundSite};
 use super::error::{ConfigError, ValueError};
@@ -21,16 +21,16 @@ const fn first(examples: &[&'static str]) -> Option<&'static str> {
     }
 }
 
-// A function cannot make the fields of a type.
+// A macro, because a function cannot generate the fields of a type.
 macro_rules! keys {
     ($(
         $(#[doc = $doc:literal])+
         $name:literal $field:ident: $type:ty = $default:expr, $kind:ident, $applies:ident $(, $example:literal)?;
     )+) => {
-        /// Everything that a gate is configured with. [`Config::new`] has the defaults.
+        /// The configuration of a gate. [`Config::new`] returns the defaults.
         #[derive(Clone, Debug)]
         pub struct Config {
-            /// Where lists and queues live: `storage.backend`, and `mailman.config` for a Mailman site.
+            /// Where lists and queues are stored: `storage.backend`, and `mailman.config` for a Mailman site.
             pub backend: BackendKind,
             $(
                 $(#[doc = $doc])+
@@ -75,23 +75,23 @@ keys! {
 
     /// Also "unix:/path", and several.
     ///
-    /// Where LMTP is served; not on port 25 (RFC 2033 section 5).
+    /// The addresses where LMTP is served; port 25 is not allowed (RFC 2033 section 5).
     "server.listen" listen: Vec<ListenAddress> = vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 8024)))],
         LISTEN, Restart;
     /// In the greeting; default: the machine's.
     ///
-    /// It is also in a Message-ID and a Received line of ours.
+    /// It is also used in Message-ID and Received lines that the gate adds.
     "server.hostname" hostname: String = kind::machine_name(), HOSTNAME, Reload, r#""lists.example.com""#;
     /// Above, connections wait to be accepted.
     "server.max_connections" max_connections: usize = 1000, COUNT, Restart;
     /// The next gets 421; default: half, or 100.
     ///
-    /// Connections of one caller, which is an address, or a user of a Unix socket. `None`: half of
-    /// `server.max_connections`, and at least 100.
+    /// How many connections one caller may have at a time. A caller is an address, or a user of a Unix socket.
+    /// `None`: half of `server.max_connections`, but at least 100.
     "server.max_connections_per_peer" max_connections_per_peer: Option<usize> = None, COUNT_OR_NONE, Reload, "500";
     /// Of all mail on its way in; above, 452.
     ///
-    /// Octets of all messages between MAIL and their outcome.
+    /// The total octets of all messages between MAIL and their outcome.
     "server.max_in_flight" max_in_flight: u64 = 1 << 30, SIZE, Reload;
     /// By TCP; also "all", "192.0.2.0/24".
     ///
@@ -102,18 +102,18 @@ keys! {
     /// The users whose programs may connect by a Unix socket.
     "server.allow_uids" allow_uids: Option<Vec<u32>> = None, UIDS, Reload, "[0, 102]";
     /// Permissions of Unix sockets.
-    // Like a TCP port of this machine, it is open to all who can reach its directory.
+    // Like a TCP port of this machine, a socket is open to every user who can reach its directory.
     "server.socket_mode" socket_mode: u32 = 0o666, MODE, Restart;
     /// How long a stop waits for mail in flight.
     "server.shutdown_grace" shutdown_grace: Duration = Duration::from_secs(30), TIME, Reload;
 
     /// Or "data": 550 in the reply after the data.
     ///
-    /// Where an address that is not one of a list's is refused.
+    /// The stage at which an address that does not belong to a list is refused.
     "lmtp.refuse_at" refuse_at: RefuseAt = RefuseAt::Rcpt, REFUSE_AT, Reload;
     /// The largest message.
     ///
-    /// In octets.
+    /// The size is in octets.
     "lmtp.max_message_size" max_message_size: u64 = Limits::default().message_size, SIZE_FROM_1, Reload;
     /// Of a transaction.
     "lmtp.max_recipients" max_recipients: usize = Limits::default().recipients, COUNT, Reload;
@@ -137,11 +137,11 @@ keys! {
 
     /// Relative to this file; --data-dir wins.
     ///
-    /// Where lists and queues live, unless they are a Mailman site's.
+    /// Where lists and queues are stored, unless they are a Mailman site's.
     "storage.data_dir" data_dir: PathBuf = PathBuf::from("./var"), PATH, Restart;
     /// Mail is deferred if less would be left.
     ///
-    /// Octets of the file system.
+    /// The free octets of the file system that mail must leave.
     "storage.min_free" min_free: u64 = 256 << 20, SIZE, Restart;
 
     /// What comes again; also "mark", "off".
@@ -150,7 +150,8 @@ keys! {
     "queue.max_entries" max_entries: u64 = 10_000_000, ENTRIES, Reload;
     /// Of one queue; default: half of the space.
     ///
-    /// Octets of one queue, above which its mail is deferred. `None`: half of the space that it could have.
+    /// The octets of one queue above which its mail is deferred. `None`: half of the space that the queue could
+    /// have.
     "queue.max_size" max_octets: Option<u64> = None, SIZE_OR_NONE, Reload, r#""10GiB""#;
 
     /// /metrics, /health, /ready over HTTP.
@@ -160,16 +161,16 @@ keys! {
 
     /// Postfix asks it for addresses.
     ///
-    /// Where socketmap is served; empty: nowhere.
+    /// The addresses where socketmap is served; empty: nowhere.
     "socketmap.listen" socketmap: Vec<ListenAddress> = Vec::new(), ADDRESSES, Restart, r#"["127.0.0.1:8026"]"#;
 
     /// True: a***@example.org.
     ///
-    /// Whether the log has addresses in part only.
+    /// Whether the log shows only part of each address.
     "log.mask_addresses" mask_addresses: bool = false, FLAG, Reload;
 }
 
-/// The keys that choose the backend. They set one field together.
+/// The keys that choose the backend. Both set the same field.
 static BACKEND: &[Key] = &[
     Key {
         name: "storage.backend",
@@ -199,21 +200,22 @@ static BACKEND: &[Key] = &[
     },
 ];
 
-/// Every key.
+/// Returns every key.
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> + Clone {
     BACKEND.iter().chain(FIELDS)
 }
 
 impl Config {
-    /// The defaults, with everything kept in `data_dir`.
+    /// Returns the defaults, with everything stored in `data_dir`.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self { data_dir: data_dir.into(), ..Self::default() }
     }
-    /// Uses a Mailman site, as its own configuration says: where it expects mail, how it reads addresses, and whom it
-    /// names as its owner. `cfg` is its mailman.cfg; `None`: where Mailman would look for it.
+    /// Uses a Mailman site, and follows the site's own configuration: where it expects mail, how it reads
+    /// addresses, and who its owner is. `cfg` is its mailman.cfg; `None`: the one that Mailman would find.
     ///
     /// # Errors
-    /// Mailman could not use it either, or its database is not supported: file, section and key are named.
+    /// Mailman could not use the site either, or its database is not supported: the error names the file, the
+    /// section and the key.
     pub fn follow_mailman(&mut self, cfg: Option<&Path>) -> Result<(), ConfigError> {
         let site = FoundSite::read(cfg).map_err(|why| ConfigError::Mailman(why.into()))?;
         self.choose(Choice::Mailman(Box::new(site)));
@@ -238,7 +240,7 @@ impl Config {
 /// When a change of a key applies to a running gate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Applies {
-    /// At SIGHUP, to the connections from then on.
+    /// At SIGHUP, to connections from then on.
     Reload,
     /// At the next start.
     Restart,
@@ -248,27 +250,28 @@ pub(crate) enum Applies {
 pub(crate) struct Key {
     /// `table.key`
     pub(crate) name: &'static str,
-    /// What it is; the first line is the comment beside it in the reference.
+    /// The description; its first line is the comment beside the key in the reference.
     pub(crate) doc: &'static str,
-    /// A value for the reference, where the default is none, or another on each machine.
+    /// An example for the reference, if the key has no default or a different one on each machine.
     pub(crate) example: Option<&'static str>,
     pub(crate) applies: Applies,
     pub(crate) set: fn(&mut Config, &Written<'_>) -> Result<(), ValueError>,
-    /// The value as JSON, which writes text, numbers and lists of them as TOML does; null where it is not set.
+    /// Returns the value as JSON, which writes strings, numbers and lists of them as TOML does; null if it is not
+    /// set.
     pub(crate) show: fn(&Config) -> Value,
-    /// Sets the value that another configuration has.
+    /// Copies the value from another configuration.
     pub(crate) copy: fn(&mut Config, &Config),
-    /// Whether the value can be, wherever it came from.
+    /// Checks whether the value is allowed, wherever it came from.
     pub(crate) accept: fn(&Config) -> Result<(), ValueError>,
 }
 
 impl Key {
-    /// Table and key within it.
+    /// Returns the table, and the key within it.
     pub(crate) fn parts(&self) -> (&'static str, &'static str) {
         self.name.split_once('.').expect("a key is in a table")
     }
 
-    /// A value that it may have, as TOML.
+    /// Returns a value that the key may have, as TOML.
     pub(crate) fn example(&self) -> String {
         match self.example {
             Some(example) => example.to_owned(),

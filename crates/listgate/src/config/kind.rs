@@ -1,4 +1,4 @@
-//! Kinds of values: how a value is read from TOML, shown again, and which ones are accepted.
+//! Kinds of values: how a value is read from TOML and shown, and which values are accepted.
 
 use super::error::ValueError;
 use crate::model::{ListAddress, Redelivery};
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use toml::de::DeValue;
 
-/// Where an address that is not one of a list's is refused.
+/// The stage at which an address that does not belong to a list is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefuseAt {
     /// In the reply to RCPT, so that a mail server can verify addresses with us.
@@ -21,24 +21,24 @@ pub enum RefuseAt {
     Data,
 }
 
-/// A value as the file has it.
+/// A value as the file writes it.
 pub(crate) struct Written<'f> {
     pub(super) value: &'f DeValue<'f>,
     /// The folder of the file, to which paths are relative.
     pub(super) base: &'f Path,
-    /// A value that the key may have.
+    /// An example of a value that the key may have.
     pub(super) example: String,
 }
 
 impl Written<'_> {
-    /// The value as one of its kind, if that is accepted.
+    /// Returns the value as one of this kind, if it is accepted.
     pub(super) fn read<T>(&self, kind: &Kind<T>) -> Result<T, ValueError> {
         let value = (kind.read)(self)?;
         (kind.accept)(&value)?;
         Ok(value)
     }
 
-    /// The error for a value of another type, or one that there is not.
+    /// Returns the error for a value that has the wrong type or does not exist.
     pub(super) fn expected(&self, expected: &'static str) -> ValueError {
         ValueError::Expected { expected, example: self.example.clone() }
     }
@@ -51,7 +51,7 @@ impl Written<'_> {
         number(self.value).ok_or_else(|| self.expected("a whole number without quotes"))
     }
 
-    /// In octets.
+    /// Returns the value as a size in octets.
     fn size(&self) -> Result<u64, ValueError> {
         let size = match self.value {
             DeValue::String(text) => text.parse::<ByteSize>().ok().map(|size| size.as_u64()),
@@ -83,7 +83,7 @@ impl Written<'_> {
         texts.iter().map(parse).collect()
     }
 
-    /// One of the values that have names.
+    /// Returns the value that has the name in the file.
     fn one_of<T: Copy>(&self, names: &[(&str, T)], expected: &'static str) -> Result<T, ValueError> {
         let text = self.value.as_str();
         let found = names.iter().find(|(name, _)| text == Some(name));
@@ -95,13 +95,13 @@ impl Written<'_> {
     }
 }
 
-/// The name of a value.
+/// Returns the name of a value.
 fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> Value {
     let (name, _) = names.iter().find(|(_, named)| *named == value).expect("each value has a name");
     (*name).into()
 }
 
-/// The error of one item of a list, with the item where there are others.
+/// Returns the error for an item, which is named unless it is the only one.
 fn of_item(item: &str, items: usize, why: ValueError) -> ValueError {
     match items {
         1 => why,
@@ -117,9 +117,9 @@ fn number<N: TryFrom<u64>>(value: &DeValue<'_>) -> Option<N> {
 /// A kind of value.
 pub(super) struct Kind<T> {
     pub(super) read: fn(&Written<'_>) -> Result<T, ValueError>,
-    /// As JSON; null where it is not set.
+    /// Returns the value as JSON; null if it is not set.
     pub(super) show: fn(&T) -> Value,
-    /// Whether the value can be.
+    /// Checks whether the value is allowed.
     pub(super) accept: fn(&T) -> Result<(), ValueError>,
 }
 
@@ -237,7 +237,7 @@ pub(super) const TIME: Kind<Duration> = Kind {
     accept: |_| Ok(()),
 };
 
-/// A time after which a session is over.
+/// A time after which a session ends.
 pub(super) const TIMEOUT: Kind<Duration> = Kind {
     accept: |time| match *time >= Duration::from_secs(1) {
         true => Ok(()),
@@ -311,7 +311,7 @@ fn at_least_one_octet(is: bool) -> Result<(), ValueError> {
     if is { Ok(()) } else { Err(ValueError::TooLittle { least: "\"1B\", which is one octet" }) }
 }
 
-/// Octets in the largest unit that divides them, so that nothing is rounded.
+/// Returns a size in the largest unit that divides it, so that nothing is rounded.
 pub(super) fn size(octets: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let unit = units.into_iter().find(|(bits, _)| octets > 0 && octets.is_multiple_of(1 << bits));
@@ -319,7 +319,7 @@ pub(super) fn size(octets: u64) -> String {
     format!("{}{unit}", octets >> bits)
 }
 
-/// The name of this machine, looked up once.
+/// Returns the name of this machine, which is looked up once.
 pub(super) fn machine_name() -> String {
     static NAME: LazyLock<String> = LazyLock::new(|| {
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -1,5 +1,5 @@
-//! The configuration: a table of keys (`keys.rs`), what their values may be (`kind.rs`), and the TOML file that sets
-//! them (`file.rs`).
+//! The configuration: the table of keys (`keys.rs`), the kinds of their values (`kind.rs`), and the TOML file
+//! that sets them (`file.rs`).
 
 mod backend;
 mod check;
@@ -33,13 +33,14 @@ impl Config {
         }
     }
 
-    /// Connections that one caller may have: what one mail server may well need, and no more than half of all.
+    /// Returns how many connections one caller may have at a time. The default is half of all connections, but at
+    /// least as many as one mail server may need.
     pub(crate) fn max_connections_per_caller(&self) -> usize {
-        // Postfix has no more than a hundred processes by default.
+        // Postfix has at most 100 processes by default.
         self.max_connections_per_peer.unwrap_or((self.max_connections / 2).max(100))
     }
 
-    /// What a session has to know.
+    /// Returns the settings of a session.
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::new(self.hostname.clone());
         settings.software = format!("Listgate LMTP queue runner {}", env!("CARGO_PKG_VERSION"));

@@ -1,13 +1,13 @@
-//! Every key with its default and what it is, as a configuration file.
+//! The reference: every key with its default and description, as a configuration file.
 
 use super::keys::{Config, Key, keys};
 use serde_json::Value;
 
-/// Where the comments begin.
+/// The column in which the comments begin.
 const COMMENT: usize = 36;
 
-/// Every key with its default and what it is, as a configuration file. A key that has no default, or another on
-/// each machine, has an example behind a `#`.
+/// Returns every key with its default and description, as a configuration file. A key that has no default, or a
+/// different one on each machine, has an example that is commented out.
 pub(crate) fn reference() -> String {
     let defaults = Config::default();
     let mut lines = Vec::new();
@@ -32,11 +32,11 @@ fn line(key: &Key, defaults: &Config) -> String {
         None => setting(name, &(key.show)(defaults)),
     };
     let doc = key.doc.lines().next().unwrap_or_default().trim().trim_end_matches('.');
-    // Two blanks at least, so that it is seen where the setting ends.
+    // At least two blanks, to show clearly where the setting ends.
     format!("{setting:<width$}  # {doc}", width = COMMENT - 2)
 }
 
-/// A key and its value as a line of TOML; a comment where it is not set.
+/// Returns a key and its value as a line of TOML, or a comment if the key is not set.
 pub(crate) fn setting(name: &str, value: &Value) -> String {
     match value {
         Value::Null => format!("# {name} unset"),

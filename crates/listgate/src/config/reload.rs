@@ -1,18 +1,19 @@
-//! Which changes apply to a running gate.
+//! Determines which changes apply to a running gate.
 
 use super::keys::{Applies, Config, keys};
 
-/// What came of settings that were read again. The names are those of keys.
+/// The result of reading the settings again, as names of keys.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reload {
-    /// Changed, and in use for the connections from now on.
+    /// Changed, and used for connections from now on.
     pub applied: Vec<&'static str>,
-    /// Changed, and in use from the next start on.
+    /// Changed, but used only from the next start on.
     pub at_restart: Vec<&'static str>,
 }
 
 impl Config {
-    /// The settings of a gate that runs with `self`, after `new` was read: what can change only at a start stays.
+    /// Returns the settings of a gate that runs with `self` after `new` was read: keys that apply only at a start
+    /// keep their values.
     pub(crate) fn reloaded(&self, mut new: Self) -> (Self, Reload) {
         let mut reload = Reload::default();
         let changed: Vec<_> = keys().filter(|key| (key.show)(self) != (key.show)(&new)).collect();

@@ -1,4 +1,4 @@
-//! The data directory and the disk it is on.
+//! Checks of the data directory and its disk.
 
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::sqlite::DataDir;
@@ -33,7 +33,7 @@ pub(super) fn directory(data: &DataDir) -> Vec<Finding> {
     findings
 }
 
-/// A directory that this user can work in, and how to tell it.
+/// Returns the metadata and a description of a directory, or a finding if this user cannot work in it.
 pub(super) fn writable(check: &'static str, path: &Path) -> Result<(Metadata, String), Finding> {
     let metadata = fs::metadata(path).map_err(|why| {
         let found = format!("cannot look at {}: {why}", path.display());
@@ -47,7 +47,7 @@ pub(super) fn writable(check: &'static str, path: &Path) -> Result<(Metadata, St
     Ok((metadata, what))
 }
 
-/// Whose files they are, and who can read them.
+/// Checks who owns the files and who can read them.
 fn ownership(data: &DataDir, metadata: &Metadata, what: String) -> Finding {
     let (uid, gid) = (metadata.uid(), metadata.gid());
     if let Some((file, owner)) = strangers(data, uid) {
@@ -67,7 +67,7 @@ fn ownership(data: &DataDir, metadata: &Metadata, what: String) -> Finding {
     }
 }
 
-/// A file of the gate's that is another's than the directory.
+/// Returns a file of the gate whose owner is not that of the directory, and that owner.
 fn strangers(data: &DataDir, uid: u32) -> Option<(PathBuf, u32)> {
     let owned = [data.database(), data.log(), data.spool()].into_iter().filter_map(|path| {
         let owner = fs::metadata(&path).ok()?.uid();
@@ -76,13 +76,13 @@ fn strangers(data: &DataDir, uid: u32) -> Option<(PathBuf, u32)> {
     owned.into_iter().find(|(_, owner)| *owner != uid)
 }
 
-/// Whether others may read the database or enter the spool directory.
+/// Returns whether other users may read the database or enter the spool directory.
 fn is_open_to_all(data: &DataDir) -> bool {
     let mode = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.mode());
     mode(data.database()) & 0o004 != 0 || mode(data.spool()) & 0o001 != 0
 }
 
-/// By the reckoning of the gate: free pages of the database are room too.
+/// Returns the room for mail as the gate calculates it, including the free pages of the database.
 pub(super) fn with_free_pages(data: &DataDir) -> io::Result<Space> {
     let shape = Health::open(data, None).and_then(|health| health.shape());
     data.space(shape.map_or(0, |shape| shape.free))
@@ -120,17 +120,17 @@ pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
     Finding::ok(check, found)
 }
 
-/// A page of the database, which is also a common size of a message.
+/// Octets of a database page, which is also a common size of a message.
 const PAGE: usize = 4096;
 
-/// Messages in a commit: alone, as with a few sessions, as with many.
+/// Messages in a commit: a single one, as many as with a few sessions, and as many as with many sessions.
 const BATCHES: [usize; 3] = [1, 8, 32];
 
-/// Writes for each batch size, unless the disk is slow.
+/// The number of writes for each batch size, and the time after which a slow disk is spared the rest.
 const WRITES: usize = 200;
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// Slower than any disk of today; faster than any that keeps what it is given.
+/// A sync time longer than that of any current disk, and one shorter than any real disk can achieve.
 const SLOW: Duration = Duration::from_millis(20);
 const UNBELIEVABLE: Duration = Duration::from_micros(10);
 
@@ -174,17 +174,17 @@ pub(super) fn syncs(data: &DataDir) -> Finding {
     }
 }
 
-/// An estimate does not know more digits.
+/// Rounds a rate to two significant digits: an estimate is no more precise.
 fn in_two_digits(rate: f64) -> f64 {
     let unit = 10_f64.powf(rate.max(1.0).log10().floor() - 1.0);
     (rate / unit).round() * unit
 }
 
-/// A file that is removed at the end. One that a killed doctor left is used again.
+/// A scratch file that is removed on drop. One left behind by a doctor that was killed is reused.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    /// At its full size, as the gate's log is written over and over.
+    /// Creates the file at its full size, because the gate's log also overwrites existing octets.
     fn create(&self) -> io::Result<File> {
         let Self(path) = self;
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
@@ -205,7 +205,7 @@ struct Latency {
     p99: Duration,
 }
 
-/// Writes as many pages at a time, each time synced.
+/// Measures writes of `pages` pages, each followed by a sync.
 fn measure(file: &File, pages: usize) -> io::Result<Latency> {
     let octets = vec![2; pages * PAGE];
     let places = WRITES / pages;

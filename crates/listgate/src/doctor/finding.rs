@@ -1,4 +1,4 @@
-//! What is found of one thing, and how it is shown.
+//! Findings, and how they are shown.
 
 use crate::backends::sqlite::DataDir;
 use rustix::fs::{Access, access};
@@ -8,18 +8,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a thing is.
+/// The verdict of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
     Ok,
-    /// Worth knowing; perhaps it is meant so.
+    /// Worth knowing, but possibly intended.
     Note,
     /// Mail is lost, refused or deferred, or soon will be; or a check could not be made.
     Wrong,
 }
 
-/// What was found of one thing.
+/// The result of a check.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) check: &'static str,
@@ -42,36 +42,37 @@ impl Finding {
     }
 }
 
-/// How far an examination goes.
+/// The extent of an examination.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
-    /// Looks at the database may take as long as they need.
+    /// Whether checks of the database may take as long as they need.
     pub(crate) thorough: bool,
-    /// Fix what can be fixed without losing anything.
+    /// Whether to fix what can be fixed without losing anything.
     pub(crate) repair: bool,
 }
 
 /// How long the oldest entry of a queue may wait before the queue counts as unread.
 pub(super) const UNREAD: Duration = Duration::from_secs(3600);
 
-/// How many names a list of names shows.
+/// The number of names that a list of names shows.
 pub(super) const TOLD: usize = 5;
 
-/// The advice where permission is denied.
+/// The advice if permission is denied.
 pub(crate) const AS_THE_GATE: &str = "run this as the user that the gate runs as, or as root";
 
-/// What of the data this user may not read and write. SQLite does not say so of a file that it cannot open.
+/// Returns a part of the data that this user may not read and write. SQLite does not give this reason for a file
+/// that it cannot open.
 pub(crate) fn denied(data: &DataDir) -> Option<PathBuf> {
     let used = [data.path().to_owned(), data.database(), data.log(), data.spool()];
     used.into_iter().find(|path| access(path, Access::READ_OK | Access::WRITE_OK) == Err(Errno::ACCESS))
 }
 
-/// How long the oldest waits, in whole minutes.
+/// Formats how long the oldest entry has waited, in whole minutes.
 pub(super) fn age(oldest: Duration) -> impl fmt::Display {
     humantime::format_duration(Duration::from_secs(oldest.as_secs() / 60 * 60))
 }
 
-/// The first of many names, and how many more there are.
+/// Formats the first few names, and how many more there are.
 pub(super) fn some(names: &[String]) -> String {
     let told = names[..names.len().min(TOLD)].join(" ");
     match names.len().saturating_sub(TOLD) {

@@ -1,4 +1,4 @@
-//! A GNU Mailman 3 site: its configuration, its lists, its queues, and whether mail finds the gate.
+//! Checks of a GNU Mailman 3 site: its configuration, lists and queues, and whether mail reaches the gate.
 
 use super::finding::{Finding, UNREAD, age, some};
 use super::{disk, site, store};
@@ -62,7 +62,7 @@ fn runner(site: &Site) -> Finding {
     Finding::ok(check, "Mailman's own is switched off")
 }
 
-/// What the gate keeps for itself, or where it will make that.
+/// Checks the gate's own directory, or the directory in which it will be created.
 fn own_dir(site: &Site) -> Finding {
     let check = "own directory";
     let own = site.own_dir();
@@ -120,7 +120,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     let waiting: Vec<SystemTime> = files.iter().filter_map(|file| file.time).collect();
-    // In the future, it waits for no time yet.
+    // An entry dated in the future has not waited yet.
     let oldest = waiting.first().map(|time| time.elapsed().unwrap_or_default());
     let found = match oldest {
         None => format!("{what}: nothing waits"),
@@ -144,7 +144,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
     findings
 }
 
-/// What Mailman's runners took out of their queues and did not deliver.
+/// Checks for files that Mailman's runners took out of their queues and did not deliver.
 fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, mend: &'static str) -> Option<Finding> {
     let dir = dir.filter(|dir| dir.exists())?;
     let files: io::Result<Vec<_>> = fs::read_dir(dir).and_then(Iterator::collect);
@@ -161,7 +161,7 @@ fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, mend: &'static 
     })
 }
 
-/// Whether Postfix on this machine sends the lists' mail to where the gate listens.
+/// Checks whether Postfix on this machine sends the lists' mail to where the gate listens.
 fn postfix(site: &Site, config: &Config) -> Finding {
     let (check, listen) = ("Postfix", &config.listen);
     let (host, port) = &site.lmtp;
@@ -196,20 +196,21 @@ fn postfix(site: &Site, config: &Config) -> Finding {
     }
 }
 
-/// What begins with `lmtp:` at the end of a line of a transport map, each once.
+/// Returns the destinations that start with `lmtp:` at the end of a line of a transport map, without duplicates.
 fn destinations(map: &str) -> BTreeSet<String> {
     let lines = map.lines().filter(|line| !line.trim_start().starts_with('#'));
     let last = lines.filter_map(|line| line.split_whitespace().next_back());
     last.filter_map(|word| word.find("lmtp:").map(|at| word[at..].to_owned())).collect()
 }
 
-/// What of transport_maps may be a place: `inline:{ { x.example = lmtp:... } ... }, hash:...` in one line.
+/// Splits transport_maps into the words that may be destinations. Its value is one line, such as
+/// `inline:{ { x.example = lmtp:... } ... }, hash:...`.
 fn words(said: &str) -> impl Iterator<Item = &str> {
     said.split([' ', '\t', '\n', ',', '{', '}', '=']).filter(|word| !word.is_empty())
 }
 
-/// The destinations in transport_maps itself that reach the gate, since other domains' may be elsewhere;
-/// all of them where none does.
+/// Returns the destinations in transport_maps itself that reach the gate, since those of other domains may be
+/// elsewhere. Returns all of them if none reaches the gate.
 fn written_down(said: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
     let all: BTreeSet<String> =
         words(said).filter(|word| word.starts_with("lmtp:")).map(str::to_owned).collect();
@@ -218,14 +219,14 @@ fn written_down(said: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
     if ours.is_empty() { all } else { ours }
 }
 
-/// Whether a word such as `socketmap:inet:127.0.0.1:8026:transport` asks the gate.
+/// Returns whether a word such as `socketmap:inet:127.0.0.1:8026:transport` refers to the gate.
 fn asks(word: &str, socketmap: &[ListenAddress]) -> bool {
     let place = word.trim_start_matches("proxy:").strip_prefix("socketmap:");
     let place = place.and_then(|place| place.strip_suffix(":transport"));
     place.is_some_and(|place| socketmap.iter().any(|address| reaches(place, address)))
 }
 
-/// Whether mail to a destination such as `lmtp:[127.0.0.1]:8024` arrives at this address.
+/// Returns whether mail to a destination such as `lmtp:[127.0.0.1]:8024` arrives at this address.
 fn reaches(destination: &str, address: &ListenAddress) -> bool {
     let place = destination.trim_start_matches("lmtp:");
     match address {

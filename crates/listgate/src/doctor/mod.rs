@@ -1,5 +1,5 @@
-//! Looks at a site, and says of each thing whether it is well, what was found, and the mend. It works
-//! beside a running gate and without one, and changes nothing unless it is told to.
+//! Examines a site, and reports for each check the verdict, what was found, and the fix. It works with or without a
+//! running gate, and changes nothing unless asked to.
 
 mod disk;
 mod finding;
@@ -13,7 +13,8 @@ pub(crate) use finding::{AS_THE_GATE, Extent, Finding, Verdict, denied};
 use crate::config::{BackendKind, Config, ConfigError};
 use std::path::Path;
 
-/// Examines a site and tells each finding as it comes. `readable` says why `config` is without the file.
+/// Examines a site and passes each finding to `tell` as soon as it is known. If `readable` is an error, `config`
+/// lacks the settings of the file.
 pub(crate) fn examine<E>(
     file: Option<&Path>,
     config: &Config,
@@ -33,7 +34,7 @@ pub(crate) fn examine<E>(
     }
 }
 
-/// A site whose lists and queues are Listgate's own.
+/// Examines a site whose lists and queues are Listgate's own.
 fn own<E>(
     config: &Config,
     data: &DataDir,
@@ -51,7 +52,7 @@ fn own<E>(
     disk::directory(data).into_iter().try_for_each(&mut tell)?;
     tell(disk::space(disk::with_free_pages(data), config.min_free))?;
     tell(store::clock())?;
-    // One that may not be looked at may be there.
+    // A database that this user may not look at may exist.
     if matches!(data.database().try_exists(), Ok(false)) {
         return tell(Finding::note(
             "database",
@@ -59,7 +60,7 @@ fn own<E>(
             "begin with `listgate serve` or `listgate list create`, or name another --data-dir",
         ));
     }
-    // Nothing is written, not even for a moment, where no site is.
+    // This check writes a file, so it runs only where there is a site.
     tell(disk::syncs(data))?;
     match store::Store::open(data, config, running, extent) {
         Ok(mut store) => store.examine(tell),

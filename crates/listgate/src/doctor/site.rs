@@ -1,4 +1,4 @@
-//! The configuration, the gate, and where it listens.
+//! Checks of the configuration, the gate, and the addresses it listens on.
 
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
@@ -14,13 +14,13 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpSocket;
 
-/// How long a greeting may take: far longer than any gate needs that has room for us.
+/// How long to wait for a greeting: far longer than any gate takes that has a free connection.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Octets of a reply line (RFC 5321 section 4.5.3.1.5).
+/// The maximum octets of a reply line (RFC 5321 section 4.5.3.1.5).
 const GREETING: u64 = 512;
 
-/// Octets of an answer of the admin listener or of a map.
+/// The maximum octets read of an answer from the admin listener or a map.
 const ANSWER: u64 = 4096;
 
 pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigError>) -> Finding {
@@ -39,7 +39,7 @@ pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigErro
     }
 }
 
-/// What is as few would have it.
+/// Returns notes on settings that few sites want.
 pub(super) fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.owner == "changeme@example.com" {
@@ -90,7 +90,7 @@ pub(super) fn gate(dir: &Path, holder: io::Result<Holder>) -> Finding {
     }
 }
 
-/// An address of the configuration: does the gate answer there, or could it?
+/// Checks whether the gate answers at an LMTP address, or could listen there if it is not running.
 pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
     let check = "address";
     match (address, running) {
@@ -122,7 +122,7 @@ pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
     }
 }
 
-/// A socketmap address: does the gate answer there, or could it?
+/// Checks whether the gate answers at a socketmap address, or could listen there if it is not running.
 pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
     let (check, key) = ("socketmap", "socketmap.listen");
     match (address, running) {
@@ -151,7 +151,7 @@ pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
     }
 }
 
-/// The answer about a domain that does not exist; empty if we are not let in.
+/// Returns the answer to a query for a domain that does not exist. It is empty if the gate refuses the connection.
 fn asked(address: &ListenAddress) -> io::Result<String> {
     let mut stream = connect(address, PATIENCE)?;
     let mut answer = || {
@@ -161,7 +161,7 @@ fn asked(address: &ListenAddress) -> io::Result<String> {
         (&mut stream).take(ANSWER).read_to_end(&mut said)?;
         Ok(String::from_utf8_lossy(&said).into_owned())
     };
-    // Depending on how far we had come when it closed.
+    // Which of these errors occurs depends on how far the query got before the gate closed the connection.
     let closed = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::NotConnected];
     match answer() {
         Err::<_, io::Error>(why) if closed.contains(&why.kind()) => Ok(String::new()),
@@ -169,7 +169,8 @@ fn asked(address: &ListenAddress) -> io::Result<String> {
     }
 }
 
-/// The admin listener: does the gate say that it is ready, or could it?
+/// Checks whether the gate reports at the admin listener that it is ready, or could listen there if it is not
+/// running.
 pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
     let (check, key) = ("admin", "admin.listen");
     match (address.port(), running) {
@@ -200,7 +201,7 @@ fn readiness(address: SocketAddr) -> io::Result<String> {
     Ok(said)
 }
 
-/// The first line that the server at `address` says.
+/// Returns the first line that the server at `address` sends.
 fn greeting(address: &ListenAddress) -> io::Result<String> {
     let mut stream = connect(address, PATIENCE)?;
     let mut line = Vec::new();
@@ -212,12 +213,12 @@ fn greeting(address: &ListenAddress) -> io::Result<String> {
         }
         other => other?,
     };
-    // It need not wait for our silence to end; whether it hears us is its own affair.
+    // QUIT saves the server from waiting for a timeout. Whether it arrives does not matter.
     let _ = stream.write_all(b"QUIT\r\n");
     Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
-/// Who may connect to a Unix socket.
+/// Returns the mode and the owner of a Unix socket, which determine who may connect.
 fn socket_mode(address: &ListenAddress) -> String {
     let ListenAddress::Unix(path) = address else { return String::new() };
     match fs::metadata(path) {
@@ -228,8 +229,8 @@ fn socket_mode(address: &ListenAddress) -> String {
     }
 }
 
-/// Binds without listening: it tells all that a start would be told, and keeps no gate from starting
-/// at this moment.
+/// Checks that a port is free. It binds without listening, which fails whenever the start of a gate would fail, and
+/// does not prevent a gate from starting at the same time.
 fn free_port(check: &'static str, key: &str, address: SocketAddr) -> Finding {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -298,7 +299,7 @@ fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
     }
 }
 
-/// The gate that holds the lock in `dir`, and where it listens. Whether it is running.
+/// Checks the gate that holds the lock in `dir`, and its addresses. Returns whether it is running.
 pub(super) fn listening<E>(
     config: &Config,
     dir: &Path,
@@ -306,7 +307,7 @@ pub(super) fn listening<E>(
     mut tell: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<bool, E> {
     let running = matches!(&holder, Ok(Holder::Serving(_)));
-    // A gate whose directory was replaced is ending: it does not answer, but still has its addresses.
+    // A gate whose directory was replaced is stopping: it does not answer, but still occupies its addresses.
     let is_ending = matches!(&holder, Ok(Holder::Replaced(_)));
     tell(gate(dir, holder))?;
     if is_ending {

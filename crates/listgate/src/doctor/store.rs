@@ -1,4 +1,4 @@
-//! The database, the spool directory, and what is in them.
+//! Checks of the database, the spool directory, and their contents.
 
 use super::finding::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
 use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
@@ -12,12 +12,12 @@ use bytesize::ByteSize;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a look at the database may hold up the log of a busy gate.
+/// The maximum time of a check of the database, during which a busy gate cannot shorten its log.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Longer than any transaction of ours takes.
+/// How long to wait for the write lock: longer than any transaction of Listgate takes.
 const PATIENCE_FOR_LOCK: Duration = Duration::from_secs(3);
-/// A clock may differ so much from another's.
+/// How far two clocks may differ.
 const CLOCK: Duration = Duration::from_secs(60);
 
 pub(super) struct Store<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Store<'a> {
     health: Health,
 }
 
-/// What cannot be read at all.
+/// Returns the finding for something that cannot be read at all.
 fn unreadable(check: &'static str, why: &impl std::fmt::Display) -> Finding {
     Finding::wrong(
         check,
@@ -37,7 +37,7 @@ fn unreadable(check: &'static str, why: &impl std::fmt::Display) -> Finding {
     )
 }
 
-/// The database cannot be opened, which SQLite tells only when it is first read.
+/// Returns the finding for a database that cannot be opened, which SQLite reports only on the first read.
 fn unopened(data: &DataDir, why: &rusqlite::Error) -> Finding {
     match denied(data) {
         Some(path) => {
@@ -48,7 +48,7 @@ fn unopened(data: &DataDir, why: &rusqlite::Error) -> Finding {
     }
 }
 
-/// What was not looked at to its end.
+/// Returns the finding for a check that ran out of time.
 fn unfinished(check: &'static str) -> Finding {
     Finding::note(
         check,
@@ -57,7 +57,7 @@ fn unfinished(check: &'static str) -> Finding {
     )
 }
 
-/// A look that may have been cut short, or have failed.
+/// Returns the finding for a look at the database, which may have been cut short or have failed.
 fn looked<T>(check: &'static str, look: Look<T>, judge: impl FnOnce(T) -> Finding) -> Finding {
     match look {
         Ok(Some(found)) => judge(found),
@@ -103,7 +103,7 @@ impl<'a> Store<'a> {
         self.lists().into_iter().try_for_each(&mut tell)
     }
 
-    /// Without it no mail is stored, whatever else is well.
+    /// Checks the write lock, without which no mail is stored.
     fn write_lock(&self) -> Finding {
         let check = "write lock";
         match WriteLock::of(self.data, PATIENCE_FOR_LOCK) {
@@ -164,7 +164,7 @@ impl<'a> Store<'a> {
         })
     }
 
-    /// Written down for the limits of the queues.
+    /// Checks the recorded sizes of the queues, which their limits depend on.
     fn sizes(&mut self) -> Finding {
         let check = "queue sizes";
         let look = self.health.miscounts();
@@ -190,7 +190,7 @@ impl<'a> Store<'a> {
 
     fn spool(&self) -> Finding {
         let check = "spool";
-        // Beside a gate, a file without a row may be mail that is arriving.
+        // While a gate runs, a file without a row may be mail that is arriving.
         let arriving = self.running.then(|| SystemTime::now() - self.config.transaction_timeout);
         let health = match self.health.spool(&self.data.spool(), arriving) {
             Ok(health) => health,
@@ -337,11 +337,11 @@ fn told(miscounts: &[Miscount]) -> String {
     miscounts.iter().map(tell).collect::<Vec<_>>().join("; ")
 }
 
-/// Ages, ids and Date lines come of it.
+/// Checks the clock, which ages, ids and Date lines depend on.
 pub(super) fn clock() -> Finding {
     let now = SystemTime::now();
     let said = humantime::format_rfc3339_seconds(now).to_string();
-    // Of the year 2025.
+    // The beginning of 2025.
     if now < UNIX_EPOCH + Duration::from_secs(1_735_689_600) {
         return Finding::wrong(
             "clock",

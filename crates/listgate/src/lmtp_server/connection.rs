@@ -1,4 +1,4 @@
-//! One connection: octets between a socket and a [`Session`], its questions to the intake.
+//! One connection: passes octets between a socket and a [`Session`], and the session's questions to the intake.
 
 use super::guard::guarded;
 use super::shared::Shared;
@@ -17,12 +17,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// A panic of ours says nothing about the message, so the mail server may try again.
+/// The reply after a panic of ours, which says nothing about the message: the mail server may retry.
 const BUG: Refusal = Refusal::new(451, 3, 0, "Requested action aborted: internal error, try again later");
 const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again later");
 
-/// Serves one connection until either side has had enough. Dropped at an await, the transaction in
-/// flight was not answered, and its sender keeps it.
+/// Serves one connection until either side ends it. If the future is dropped, the transaction in flight is not
+/// answered, and its sender keeps the message.
 pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: watch::Receiver<Stage>) {
     shared.services().metrics.session_begins();
     let session = Session::new(shared.settings.clone());
@@ -41,7 +41,7 @@ pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: w
         Ok(()) => {}
         Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
     }
-    // The peer has gone, or was closed out, before the message was whole.
+    // The connection ended before the message was complete.
     if connection.transaction.is_some() {
         connection.abandon();
     }
@@ -54,17 +54,17 @@ struct Connection<'s> {
     shared: &'s Shared,
     stages: watch::Receiver<Stage>,
     session: Session<Recipient, Queued>,
-    /// When the octets that are being handled had come.
+    /// When the octets that are being handled arrived.
     heard: Instant,
-    /// Rings at the session's deadline or before it, when it is set anew: deadlines move with every
-    /// command, and nearly none is met.
+    /// A timer that fires at the session's deadline or earlier; if it fires early, it is set again. Deadlines
+    /// move with every command, and hardly any is reached.
     alarm: Pin<Box<Sleep>>,
-    /// What the session knows of the gate's end.
+    /// The stage of the gate that the session knows of.
     heeded: Stage,
     transaction: Option<Transaction>,
 }
 
-/// Whether the session goes on.
+/// Whether the connection goes on.
 #[derive(PartialEq, Eq)]
 enum Next {
     More,
@@ -83,12 +83,12 @@ impl Connection<'_> {
                 }
             }
             self.write().await?;
-            // The octets of a message are no commands: it is what was waited for.
+            // Pause between commands, but not within a message, which is what the session is for.
             if self.session.commands() > talkative && !self.session.in_data() {
                 let ended = reached(&mut self.stages, Stage::Ended);
                 let _ = tokio::time::timeout(limits::TALKATIVE_PAUSE, ended).await;
             } else if buffer.len() == buffer.capacity() {
-                // There is more, and it is somebody else's turn.
+                // There is more to read, but let the other sessions run first.
                 tokio::task::yield_now().await;
             }
             if !self.read(&mut buffer).await? {
@@ -97,8 +97,8 @@ impl Connection<'_> {
         }
     }
 
-    /// What the session makes of the input. How the gate ends is known to it before, so that nothing is
-    /// begun behind a message that was stored while the gate was stopped.
+    /// Returns the session's next event from the input. The session is first given the gate's stage, so that it
+    /// starts no transaction after a message that was stored while the gate was being stopped.
     fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i, Recipient>> {
         self.heed_stage();
         self.session.next(Instant::now(), input)
@@ -107,7 +107,7 @@ impl Connection<'_> {
     async fn handle(&mut self, event: Event<'_, Recipient>) -> io::Result<Next> {
         match event {
             Event::Mail(sender) => self.mail(sender).await,
-            // In boxes of their own, so that an idle connection does not hold room for what they need.
+            // Boxed, so that an idle connection does not take up the memory that these futures need.
             Event::Recipient(path) => Box::pin(self.recipient(path)).await,
             Event::Body(octets) => self.body(octets).await,
             Event::Complete(to) => Box::pin(self.complete(to)).await,
@@ -116,24 +116,24 @@ impl Connection<'_> {
             Event::Abandoned => self.abandon(),
             Event::Flush => self.write().await?,
             Event::Close => return Ok(Next::Close),
-            // What a later version of the protocol crate may add asks nothing.
+            // Events that a later version of the protocol crate may add need no answer.
             _ => {}
         }
         Ok(Next::More)
     }
 
-    /// The open transaction ends without a message.
+    /// Ends the open transaction without a message.
     fn abandon(&mut self) {
         let Transaction { record, .. } = self.end_of_transaction();
         record.end(&Ended::Abandoned { recipients: self.session.recipients() }, &self.peer, self.shared);
     }
 
-    /// The open transaction.
+    /// Returns the open transaction.
     fn transaction(&mut self) -> &mut Transaction {
         self.transaction.as_mut().expect("the session says this within a transaction alone")
     }
 
-    /// The open transaction, which is over.
+    /// Takes the open transaction, which is over.
     fn end_of_transaction(&mut self) -> Transaction {
         self.transaction.take().expect("the session ends only an open transaction")
     }
@@ -184,7 +184,7 @@ impl Connection<'_> {
         shared.services().metrics.refused("rcpt", refusal);
     }
 
-    /// The session has refused by itself.
+    /// Records a refusal that the session made by itself.
     fn refused(&mut self, what: Refused, refusal: &Refusal) {
         match what {
             Refused::Mail(sender) => self.mail_refused(&sender, refusal),
@@ -235,7 +235,8 @@ impl Connection<'_> {
         self.session.finish(&to.map(Recipient::into_outcome));
     }
 
-    /// Dropped at its await when the grace time is over: either all of the message is stored or nothing.
+    /// Stores the message for its recipients, or refuses it once the grace time is over. Even then, either the
+    /// whole message is stored or none of it.
     async fn deliver(
         &mut self,
         record: &Record,
@@ -257,8 +258,8 @@ impl Connection<'_> {
         }
     }
 
-    /// Writes what the session has to say, to a peer that reads. When the grace time is over it is what
-    /// the socket takes at once.
+    /// Writes the session's output. Fails if the peer does not read it in time. Once the grace time is over,
+    /// writes only what the socket takes at once.
     async fn write(&mut self) -> io::Result<()> {
         let output = self.session.output();
         if output.is_empty() {
@@ -276,20 +277,20 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Tells the session how the gate ends; whether that is news to it.
+    /// Tells the session the gate's stage. Returns whether the stage has changed.
     fn heed_stage(&mut self) -> bool {
         let stage = *self.stages.borrow_and_update();
         match stage {
             Stage::Open => {}
-            // Between transactions it ends now: nothing that the peer sends is waited for.
+            // Between transactions the session ends now, without waiting for the peer.
             Stage::Draining => self.session.drain(),
             Stage::Ended => self.session.stop(),
         }
         std::mem::replace(&mut self.heeded, stage) != stage
     }
 
-    /// Waits for octets, or for the session's deadline, or for the gate to end. `false`: the peer has
-    /// closed.
+    /// Waits for octets, for the session's deadline, or for the gate's stage to change. Returns `false` if the
+    /// peer has closed the connection.
     async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         let (small, large) = limits::READ_BUFFER;
         let filled = buffer.len() == buffer.capacity();
@@ -315,7 +316,7 @@ impl Connection<'_> {
                 Ok(read? > 0)
             }
             () = self.alarm.as_mut(), if deadline.is_some() => Ok(true),
-            // The next call looks at what it has become.
+            // The next call reads the new stage.
             _ = self.stages.changed() => Ok(true),
         }
     }

@@ -1,16 +1,16 @@
-//! A panic while a transaction is handled is an outcome, not the end of its session.
+//! Turns a panic while a transaction is handled into an outcome, so that the session goes on.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// The step panicked; the panic's own message is on standard error.
+/// The error of a step that panicked; the panic's own message is on standard error.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// Runs `step`, where it stands: it is not small. What it worked on is dropped by the caller after a
-/// panic, so nobody meets it half done.
+/// Runs `step`, which is not small and so is pinned rather than moved. After a panic the caller drops what the
+/// step worked on, so that no code sees its unfinished state.
 pub(crate) fn guarded<T>(
     mut step: Pin<&mut impl Future<Output = T>>,
 ) -> impl Future<Output = Result<T, Panicked>> {
@@ -50,7 +50,7 @@ mod tests {
             line.clear();
             reader.read_line(&mut line).unwrap();
         }
-        // What is asked next is to store the message.
+        // The next request to the backend is to store the message.
         backend.expect([Trouble::Panics]);
         stream.write_all(b"Message-ID: <panic@x>\r\n\r\n.\r\n").unwrap();
         stream.write_all(format!("{envelope}Message-ID: <calm@x>\r\n\r\n.\r\nQUIT\r\n").as_bytes()).unwrap();

@@ -11,7 +11,7 @@ use crate::net::{Accepted, Stage};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
-/// Serves a connection in a task of its own, if its caller may have one. The task holds `alive` until it ends, so
+/// Serves a connection in a task of its own, if its caller is admitted. The task holds `alive` until it ends, so
 /// that the other end of that channel knows when all sessions have ended.
 pub(crate) fn serve(
     Accepted { stream, caller, peer, place }: Accepted,
@@ -24,7 +24,7 @@ pub(crate) fn serve(
         Err(turned) => {
             tracing::warn!("turned away {caller}: {}", turned.name());
             shared.services().metrics.turned_away(turned.name());
-            // A fresh socket has room for a line.
+            // A new socket has room for one line.
             stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
             return;
         }

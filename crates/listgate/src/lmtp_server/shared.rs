@@ -1,10 +1,10 @@
-//! What the sessions of a gate share.
+//! The state that the sessions of a gate share.
 
 use crate::intake::Intake;
 use crate::services::Services;
 use std::sync::Arc;
 
-/// What every session shares.
+/// The state that all sessions share.
 pub(crate) struct Shared {
     pub(crate) intake: Intake,
     pub(crate) settings: Arc<listgate_lmtp::Settings>,

@@ -1,4 +1,4 @@
-//! One transaction, from an accepted MAIL to its outcome, and the one line that the log has about it.
+//! One transaction, from an accepted MAIL to its outcome, and its one line in the log.
 
 use super::shared::Shared;
 use crate::backends::Queued;
@@ -13,32 +13,32 @@ use std::time::{Instant, SystemTime};
 /// An open transaction.
 pub(super) struct Transaction {
     pub(super) record: Record,
-    /// Octets that MAIL declared.
+    /// The size that MAIL declared, in octets.
     pub(super) declared_size: Option<u64>,
     pub(super) message: Arriving,
-    /// Held until the outcome, or until the message is given up.
+    /// The room for the message, held until the outcome or until the message is dropped.
     pub(super) room: Reserved,
 }
 
-/// What is known of a transaction from its beginning to its line in the log.
+/// The facts about a transaction, collected from its start until it is logged.
 pub(super) struct Record {
     started: Instant,
     pub(super) received_at: SystemTime,
     pub(super) mail_from: ReversePath,
-    /// Octets of the message that have come.
+    /// Octets of the message that have arrived.
     size: u64,
-    /// Recipients that were refused at RCPT, as the log names them.
+    /// The recipients that were refused at RCPT, as the log names them.
     refused: Vec<String>,
     more_refused: usize,
 }
 
 /// The message of a transaction while it arrives.
 pub(super) enum Arriving {
-    /// What there is of it so far.
+    /// The part that has arrived so far.
     Taken(Box<Incoming>),
-    /// We could not go on with it: the rest is read and forgotten, and this is the refusal of its recipients.
+    /// We gave the message up: the rest is read and discarded, and its recipients get this refusal.
     GivenUp(Refusal),
-    /// The session refuses it at its end, with a refusal of its own; the rest is read and forgotten.
+    /// The session will refuse the message at its end, with a refusal of its own; the rest is read and discarded.
     Unwanted,
 }
 
@@ -46,9 +46,9 @@ pub(super) enum Arriving {
 pub(super) enum Ended<'d> {
     /// Each recipient has an outcome.
     Decided { recipients: &'d PerRecipient<Recipient>, message_id: &'d str },
-    /// The session refused the message, for all of these.
+    /// The session refused the message for all of these recipients.
     Refused { recipients: &'d [Recipient], why: &'d Refusal },
-    /// There was no message, for these.
+    /// There was no message for these recipients.
     Abandoned { recipients: &'d [Recipient] },
 }
 
@@ -65,7 +65,7 @@ impl Transaction {
         Self { record, declared_size: sender.size, message: Arriving::Taken(incoming), room }
     }
 
-    /// What is left of the message is read and forgotten; what came of it is dropped now.
+    /// Drops what has arrived of the message. The rest will be read and discarded.
     pub(super) fn drop_message(&mut self, why: Arriving) {
         self.message = why;
         self.room.release();
@@ -73,12 +73,12 @@ impl Transaction {
 }
 
 impl Record {
-    /// Octets of the message have come.
+    /// Counts octets of the message that have arrived.
     pub(super) fn arrived(&mut self, octets: u64) {
         self.size += octets;
     }
 
-    /// A recipient was refused at RCPT.
+    /// Records a recipient that was refused at RCPT.
     pub(super) fn refuses(&mut self, path: &ForwardPath, refusal: &Refusal, shared: &Shared) {
         if self.refused.len() < limits::LOGGED_REFUSALS {
             self.refused.push(format!("{} {refusal}", shared.services().named(&path.to_string())));
@@ -87,7 +87,7 @@ impl Record {
         }
     }
 
-    /// Logs and counts how it ended.
+    /// Logs and counts how the transaction ended.
     pub(super) fn end(mut self, how: &Ended<'_>, peer: &str, shared: &Shared) {
         let (outcome, id, message_id) = match how {
             Ended::Decided { recipients, message_id } => {
@@ -118,7 +118,7 @@ impl Record {
     }
 }
 
-/// What became of each accepted recipient. Those that have no outcome stand alone.
+/// Describes and counts what became of each accepted recipient. A recipient without an outcome is only named.
 fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
     let name = |recipient: &Recipient| shared.services().named(&recipient.path.to_string());
     let refused = |recipient: &Recipient, refusal: &Refusal| {
@@ -143,7 +143,7 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
     }
 }
 
-/// What the log adds about an entry that came before.
+/// Returns what the log adds about an entry that arrived before.
 fn remark(queued: &Queued) -> &'static str {
     match queued.again() {
         Again::No => "",

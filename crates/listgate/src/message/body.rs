@@ -12,7 +12,7 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// In octets.
+    /// Returns the size in octets.
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(octets) => octets.len() as u64,
@@ -20,7 +20,7 @@ impl Body {
         }
     }
 
-    /// Octets that stand in a row of a database: all, or none where a file has them.
+    /// Returns how many octets are in a database row: all, or none if they are in a spool file.
     pub(crate) fn in_row(&self) -> u64 {
         match self {
             Self::Memory(octets) => octets.len() as u64,
@@ -33,7 +33,7 @@ impl Body {
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) body: Body,
-    /// Octets as received, dots unstuffed, before anything was added or removed.
+    /// The size in octets as received, with dots unstuffed, before anything was added or removed.
     pub(crate) original_size: u64,
     pub(crate) message_id: String,
     pub(crate) facts: Facts,

@@ -1,14 +1,16 @@
-//! The streaming edit of the header: the one place where a message is not left as it came.
+//! The streaming edit of the header, which is the only change that is made to a message.
 //!
-//! At the end of the header come `Message-ID`, when there is none, and `X-MailFrom`; any X-MailFrom
-//! that was there is removed, and so is a Message-ID with nothing in it: readers take the first of a name. Lines end at CR, LF or CR LF. A line is part of the header while it
-//! begins with a blank, with `From `, or with a name and a colon. Blanks may stand between the name and
-//! the colon (RFC 5322 section 4.5.8). For GNU Mailman they may not: its runners use Python's
-//! `email.feedparser`, which ends the header at such a line, so the edit ends it there too.
+//! The edit adds `Message-ID`, if there is none, and `X-MailFrom` at the end of the header. It removes any
+//! X-MailFrom that was there, and an empty Message-ID, because readers take the first field of a name.
 //!
-//! A hostile message could make the edit hold a name or a `From ` line without bound. So one of more than
-//! [`limits::HEADER_NAME`] octets ends the header early. That is safe: a blank line is written there, and
-//! the header ends there for every reader.
+//! Lines end at CR, LF or CR LF. A line belongs to the header if it begins with a blank, with `From `, or with a
+//! name and a colon. Blanks may stand between the name and the colon (RFC 5322 section 4.5.8), except for GNU
+//! Mailman: its runners use Python's `email.feedparser`, which ends the header at such a line, so the edit ends
+//! it there too.
+//!
+//! A hostile message could make the edit hold a name or a `From ` line of any length, so one of more than
+//! [`limits::HEADER_NAME`] octets ends the header early. That is safe: the edit writes a blank line there, where
+//! the header then ends for every reader.
 
 use super::facts::Facts;
 use super::mailman_id::{self, MessageId as MailmanId};
@@ -17,34 +19,34 @@ use crate::limits;
 use listgate_lmtp::ReversePath;
 use memchr::memchr2;
 
-/// What becomes of the octets of the present header line.
+/// The handling of the octets of the current header line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Line {
     Keep,
-    /// An X-MailFrom that is not ours.
+    /// A field to remove, such as an X-MailFrom that is not ours.
     Drop,
-    /// A `From ` line after the first: part of the header if another header line follows, and
-    /// otherwise the first line of the body.
+    /// A `From ` line that is not the first line: part of the header if another header line follows, otherwise
+    /// the first line of the body.
     Undecided,
-    /// The first Message-ID, of which all is looked at before any is written.
+    /// The first Message-ID, which is held until it is complete.
     Id,
-    /// A Message-ID that has nothing but blanks so far. If it ends so, it is removed.
+    /// A Message-ID that has only blanks so far. It is removed if it ends that way.
     BlankId,
 }
 
-/// What is added to a header.
+/// The fields that are added to a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Style {
-    /// Message-ID, where there is none, and X-MailFrom.
+    /// Message-ID, if there is none, and X-MailFrom.
     Plain,
-    /// What Mailman's LMTP runner adds, in its order: Message-ID, where there is none; Message-ID-Hash
-    /// and X-Message-ID-Hash, in place of any that were there; X-MailFrom. A Message-ID in square
-    /// brackets is corrected as Mailman corrects it.
+    /// The fields that Mailman's LMTP runner adds, in its order: Message-ID, if there is none; Message-ID-Hash
+    /// and X-Message-ID-Hash, replacing any that were there; X-MailFrom. A Message-ID in square brackets is
+    /// corrected as Mailman corrects it.
     Mailman,
 }
 
 impl Style {
-    /// The envelope sender as X-MailFrom and what reads the message have it.
+    /// Returns the envelope sender in the form used in X-MailFrom and by readers of the message.
     pub(crate) fn mail_from(self, sender: &ReversePath) -> String {
         match self {
             Self::Plain => sender.to_string(),
@@ -52,12 +54,12 @@ impl Style {
         }
     }
 
-    /// Whether blanks may stand between the name of a field and its colon.
+    /// Returns whether blanks may stand between the name of a field and its colon.
     pub(crate) fn allows_blanks_before_colon(self) -> bool {
         self == Self::Plain
     }
 
-    /// Whether a field of this name is ours to add, so that any other is removed.
+    /// Returns whether we add the field of this name ourselves, so that any other is removed.
     fn is_ours(self, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         is("X-MailFrom") || self == Self::Mailman && (is("Message-ID-Hash") || is("X-Message-ID-Hash"))
@@ -67,37 +69,37 @@ impl Style {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     LineStart,
-    /// The beginning of a line is held until it is known what line it is.
+    /// The beginning of a line is held until the kind of line is known.
     Name,
     /// Blanks after the name of a field are held until it is known whether a colon follows.
     BeforeColon,
     InLine,
-    /// A CR has ended a line, and a LF would be part of that end.
+    /// After a CR that ended a line: an LF belongs to that line end.
     AfterCr,
     Body,
 }
 
-/// The placeholder of a Message-ID that is known only when the message is whole.
+/// The number of digits in the placeholder for a Message-ID that is known only when the message is complete.
 pub(crate) const ID_DIGITS: usize = 32;
 
 /// The edit of one message's header.
 #[derive(Debug)]
 pub(crate) struct HeaderEdit {
     style: Style,
-    /// What X-MailFrom says.
+    /// The value of X-MailFrom.
     mail_from: String,
-    /// The right-hand side of a Message-ID of ours.
+    /// The right-hand side of a Message-ID that we add.
     hostname: String,
-    /// A Received line of ours, until it is written before the first header line.
+    /// A Received line to add, until it is written before the first header line.
     received: Option<String>,
     state: State,
     line: Line,
     first_line: bool,
     held: Vec<u8>,
     from_line: Vec<u8>,
-    /// The field of a [`Line::Id`], or its beginning when it is too long to be corrected.
+    /// The part of a [`Line::Id`] or [`Line::BlankId`] that is held.
     id_field: Vec<u8>,
-    /// What the hashes of a Message-ID say.
+    /// The hash of the Message-ID, for the hash fields.
     id_hash: Option<String>,
     facts: Facts,
     /// Octets written so far.
@@ -105,27 +107,27 @@ pub(crate) struct HeaderEdit {
     missing_id: Option<Blanks>,
 }
 
-/// What the edit found and left to be done.
+/// The Message-ID of an edited message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum MessageId {
-    /// The message has this one.
+    /// The message came with this one.
     Given(String),
-    /// There is one of ours, known when the message is whole.
+    /// We added one, to be filled in when the message is complete.
     Missing(Blanks),
 }
 
-/// Where zeros stand until a Message-ID of ours is known; it is `<digits@hostname>`.
+/// The places that hold zeros until the Message-ID that we add is known. The id is `<digits@hostname>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blanks {
-    /// Of [`ID_DIGITS`] digits.
+    /// The offset of the [`ID_DIGITS`] digits.
     digits_at: u64,
-    /// Of each header that has the id's hash.
+    /// The offset of the hash in each field that has the id's hash.
     hashes_at: Vec<u64>,
     hostname: String,
 }
 
 impl Blanks {
-    /// The id with these digits, and what is to be written where.
+    /// Returns the id with these digits, and the texts to write with their offsets.
     pub(crate) fn fill(self, digits: String) -> (String, Vec<(u64, String)>) {
         let id = format!("<{digits}@{}>", self.hostname);
         let hash = mailman_id::hash(id.as_bytes());
@@ -198,12 +200,12 @@ impl HeaderEdit {
         }
     }
 
-    /// What X-MailFrom says.
+    /// Returns the value of X-MailFrom.
     pub(crate) fn mail_from(&self) -> &str {
         &self.mail_from
     }
 
-    /// What the header said, once the message has ended.
+    /// Returns the facts in the header, once the message has ended.
     pub(crate) fn into_facts(self) -> Facts {
         self.facts
     }
@@ -211,8 +213,8 @@ impl HeaderEdit {
     fn line_start(&mut self, first: u8, out: &mut Vec<u8>) {
         match first {
             b' ' | b'\t' => {
-                // A continuation shares the fate of the line it continues. After a `From ` line it
-                // continues nothing, but that line is then not the last.
+                // A continuation is handled like the line that it continues. After a `From ` line it continues
+                // nothing, but then that line is not the last of the header.
                 self.before_line(out);
                 if self.line == Line::Undecided {
                     self.line = Line::Keep;
@@ -252,7 +254,7 @@ impl HeaderEdit {
         }
     }
 
-    /// Holds octets from the beginning of a line. Ends the header if they are too many.
+    /// Holds octets at the beginning of a line. Ends the header if there are too many.
     fn hold_while(&mut self, belongs: impl Fn(u8) -> bool, input: &mut &[u8], out: &mut Vec<u8>) {
         let len = input.iter().take_while(|&&octet| belongs(octet)).count();
         if self.held.len() + len > limits::HEADER_NAME {
@@ -263,8 +265,8 @@ impl HeaderEdit {
         *input = rest;
     }
 
-    /// Decides what kind of line begins with the octets that are held: a name, perhaps with blanks behind it.
-    /// `next` is the octet after them, or a line end if the message ends there.
+    /// Decides what kind of line begins with the octets that are held: a name, perhaps followed by blanks. `next`
+    /// is the octet after them, or a line end if the message ends there.
     fn begin_line(&mut self, next: u8, out: &mut Vec<u8>) {
         let mut held = std::mem::take(&mut self.held);
         let is_field = next == b':';
@@ -323,7 +325,7 @@ impl HeaderEdit {
         *input = &input[len..];
     }
 
-    /// Puts octets of the present header line where they belong.
+    /// Writes, holds or drops octets of the current header line.
     fn line_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         match self.line {
             Line::Keep => {
@@ -333,7 +335,7 @@ impl HeaderEdit {
             Line::Drop => {}
             Line::Undecided => self.from_line.extend_from_slice(octets),
             Line::Id => {
-                // With others, Python has an object for it where Mailman wants a text.
+                // With non-ASCII octets, Python returns an object where Mailman expects a string.
                 let ascii = |octet: &u8| if octet.is_ascii() { *octet } else { b'?' };
                 let octets: Vec<u8> = octets.iter().map(ascii).collect();
                 self.facts.value(&octets);
@@ -346,7 +348,8 @@ impl HeaderEdit {
         }
     }
 
-    /// Holds a Message-ID until an octet of its value comes. With very many blanks before that it is removed.
+    /// Holds a Message-ID until the first octet of its value arrives. Removes it if too many blanks come before
+    /// that.
     fn blank_id_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | 0);
         let colon = usize::from(!self.id_field.contains(&b':'));
@@ -360,7 +363,7 @@ impl HeaderEdit {
         if value.is_none() {
             return self.id_field.extend_from_slice(octets);
         }
-        // As a rule the value comes with its name, and nothing is copied.
+        // Usually the value arrives with its name, and nothing is copied.
         let mut before = std::mem::take(&mut self.id_field);
         self.write(&before, out);
         self.write(octets, out);
@@ -368,14 +371,14 @@ impl HeaderEdit {
         (self.held, self.line) = (before, Line::Keep);
     }
 
-    /// Forgets a Message-ID that has nothing in it.
+    /// Removes an empty Message-ID.
     fn end_blank_id(&mut self) {
         self.id_field.clear();
         self.facts.forget_message_id();
     }
 
-    /// Holds the Message-ID until it has ended. One that is too long passes as it is, and the hash is
-    /// that of its beginning.
+    /// Holds the Message-ID until it is complete. One that is too long is written unchanged, and the hash is that
+    /// of its beginning.
     fn id_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         if self.id_hash.is_some() {
             return self.write(octets, out);
@@ -391,7 +394,7 @@ impl HeaderEdit {
         }
     }
 
-    /// The Message-ID has ended, if one was held.
+    /// Ends the Message-ID, if one is held.
     fn end_id_field(&mut self, out: &mut Vec<u8>) {
         if self.id_field.is_empty() {
             return;
@@ -405,7 +408,7 @@ impl HeaderEdit {
         self.id_hash = Some(id.hash());
     }
 
-    /// Another header line begins, so what was held back stands before it.
+    /// Writes what was held back, because another header line follows it.
     fn before_line(&mut self, out: &mut Vec<u8>) {
         if let Some(received) = self.received.take() {
             self.write(received.as_bytes(), out);
@@ -418,8 +421,8 @@ impl HeaderEdit {
         self.write(&from_line, out);
     }
 
-    /// Writes what is added, and what was held back as the first of the body. `separate`: the
-    /// message has no blank line here.
+    /// Ends the header: writes the fields to add, then what was held back as the beginning of the body.
+    /// `separate` says that the message has no blank line here.
     fn end_header(&mut self, separate: bool, out: &mut Vec<u8>) {
         self.end_id_field(out);
         if let Some(received) = self.received.take() {
@@ -437,7 +440,7 @@ impl HeaderEdit {
         self.state = State::Body;
     }
 
-    /// Writes a Message-ID, where there is none, and the hashes that Mailman wants.
+    /// Writes a Message-ID, if there is none, and the hashes that Mailman expects.
     fn add_id(&mut self, out: &mut Vec<u8>) {
         if !self.facts.has_message_id() {
             self.write(b"Message-ID: <", out);
@@ -466,8 +469,8 @@ impl HeaderEdit {
     }
 }
 
-/// Whether a line is the `From ` line of a mailbox file. `held` is its beginning; `next` is the octet after it,
-/// which is not a colon.
+/// Returns whether a line is the `From ` line of a mailbox file. `held` is its beginning; `next` is the octet
+/// after it, which is not a colon.
 fn is_from_line(held: &[u8], next: u8) -> bool {
     held.starts_with(b"From ") || held == b"From" && next == b' '
 }
@@ -489,7 +492,7 @@ mod tests {
         (out, id)
     }
 
-    /// Messages out of the words that matter here.
+    /// Generates messages from the words that matter here.
     fn message() -> impl Strategy<Value = Vec<u8>> {
         let word = prop_oneof![
             Just(b"X-MailFrom".to_vec()),
@@ -575,7 +578,7 @@ mod tests {
                 assert_eq!(String::from_utf8(out).unwrap(), expected, "{message:?} in pieces of {piece}");
             }
         }
-        // Mailman's runner takes it for an id, and so does the gate in its place.
+        // Mailman's runner accepts it as an id, and so does the gate that replaces the runner.
         let (out, _) = edited_in_pieces(Style::Mailman, b"Message-ID:\r\n\r\n", 100);
         assert!(out.starts_with(b"Message-ID:\r\nMessage-ID-Hash: "));
     }

@@ -1,10 +1,10 @@
-//! What a header says that whoever works the queue wants to know. It is seen as the header's lines
-//! pass by; nothing is parsed.
+//! The facts in a header that consumers of a queue need. They are collected while the header's lines pass by; no
+//! field is parsed.
 
 use crate::limits;
 use crate::model::List;
 
-/// A field whose value is remembered.
+/// A header field whose value is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Field {
     MessageId,
@@ -14,10 +14,10 @@ enum Field {
     List,
 }
 
-/// The facts of one message's header, as far as it has passed.
+/// The facts in one message's header, from the part that has passed so far.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// What the present line is.
+    /// The field of the current line, if its value is recorded.
     field: Option<Field>,
     received_lines: u32,
     message_id: Option<Vec<u8>>,
@@ -27,7 +27,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// A header line of this name begins. The first Message-ID, Auto-Submitted and Precedence count.
+    /// Begins a header line with this name. Only the first Message-ID, Auto-Submitted and Precedence count.
     pub(crate) fn begin(&mut self, name: &[u8]) {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         self.field = None;
@@ -44,12 +44,12 @@ impl Facts {
         }
     }
 
-    /// A line begins that is no header field.
+    /// Begins a line that is not a header field.
     pub(crate) fn begin_other(&mut self) {
         self.field = None;
     }
 
-    /// The next octets of the present line and of those that continue it, from the colon on.
+    /// Takes the next octets of the current line and its continuation lines, from the colon on.
     pub(crate) fn value(&mut self, octets: &[u8]) {
         let (value, most) = match self.field {
             None => return,
@@ -61,39 +61,40 @@ impl Facts {
         append(value.get_or_insert_default(), octets, most);
     }
 
-    /// How many Received lines there are: how many servers the message has passed (RFC 5321 section
-    /// 6.3).
+    /// Returns the number of Received lines, which is the number of servers that the message has passed (RFC 5321
+    /// section 6.3).
     pub(crate) fn received_lines(&self) -> u32 {
         self.received_lines
     }
 
-    /// Whether there is a Message-ID; it may be empty.
+    /// Returns whether there is a Message-ID; it may be empty.
     pub(crate) fn has_message_id(&self) -> bool {
         self.message_id.is_some()
     }
 
-    /// The present Message-ID does not count: the next one does.
+    /// Forgets the Message-ID, so that the next one counts.
     pub(crate) fn forget_message_id(&mut self) {
         self.message_id = None;
     }
 
-    /// The Message-ID, where there is one; it may be empty.
+    /// Returns the Message-ID, if there is one; it may be empty.
     pub(crate) fn message_id(&self) -> Option<String> {
         self.message_id.as_deref().map(unfold)
     }
 
-    /// Who made the message, if not a person (RFC 3834 section 5).
+    /// Returns the value of Auto-Submitted, which says whether a program sent the message (RFC 3834 section 5).
     pub(crate) fn auto_submitted(&self) -> Option<String> {
         self.auto_submitted.as_deref().map(unfold)
     }
 
-    /// `bulk`, `list`, `junk`: nobody's standard, and everybody's habit.
+    /// Returns the value of Precedence, such as `bulk`, `list` or `junk`. It is not standardized, but in common
+    /// use.
     pub(crate) fn precedence(&self) -> Option<String> {
         self.precedence.as_deref().map(unfold)
     }
 
-    /// Whether the message has the List-Id or the List-Post of this list: it came from it (RFC 2919
-    /// section 3, RFC 2369 section 3.4).
+    /// Returns whether the message came from this list, which it did if it has the list's List-Id or List-Post
+    /// (RFC 2919 section 3, RFC 2369 section 3.4).
     pub(crate) fn is_from(&self, list: &List) -> bool {
         let fields = String::from_utf8_lossy(&self.lists).to_ascii_lowercase();
         let mailto = format!("<mailto:{}", list.address);
@@ -108,8 +109,8 @@ fn append(value: &mut Vec<u8>, octets: &[u8], most: usize) {
     value.extend_from_slice(&octets[..octets.len().min(room)]);
 }
 
-/// The value of a header field: without the colon, on one line, and without NULs, which the environment
-/// of no command can have.
+/// Returns the value of a header field without the colon, on one line, and without NULs, which an environment
+/// variable cannot contain.
 fn unfold(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let value = text.strip_prefix(':').unwrap_or(&text);

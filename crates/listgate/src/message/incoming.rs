@@ -1,5 +1,5 @@
-//! A message on its way in: in memory while it is small, in a spool file when it is not. Its octets
-//! pass through the header's edit and are written once.
+//! An arriving message: in memory while it is small, otherwise in a spool file. Its octets pass through the
+//! header edit and are written once.
 
 use super::body::{Body, Message};
 use super::edit::{Blanks, HeaderEdit, ID_DIGITS, MessageId, Style};
@@ -9,22 +9,22 @@ use crate::model::{Digest, StoreError};
 use blake3::Hasher;
 use std::sync::Arc;
 
-/// A message while it arrives.
+/// An arriving message.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     edit: HeaderEdit,
     spool: Spool,
     buffer: Vec<u8>,
     file: Option<SpoolFile>,
-    /// Hash of all octets received, then of the sender. The message comes first because BLAKE3 hashes in parallel
-    /// only what is aligned to its chunks.
+    /// The hash of all octets received, followed by the sender. The message comes first because BLAKE3 hashes in
+    /// parallel only input that is aligned to its chunks.
     hash: Hasher,
     original_size: u64,
 }
 
 impl Incoming {
-    /// `mail_from` as X-MailFrom says it; `hostname` is the right-hand side of a Message-ID of ours.
-    /// `received` is a Received line to go before the first header line.
+    /// Creates an empty message. `mail_from` is the value of X-MailFrom, `hostname` is the right-hand side of a
+    /// Message-ID that we add, and `received` is a Received line to write before the first header line.
     pub(crate) fn new(
         style: Style,
         mail_from: String,
@@ -42,8 +42,8 @@ impl Incoming {
         }
     }
 
-    /// Takes the next octets. If it is dropped at its await, the write completes in the background and the file
-    /// is removed.
+    /// Takes the next octets. If the future is dropped, the write completes in the background and the file is
+    /// removed.
     pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.original_size += octets.len() as u64;
         self.hash.update(octets);
@@ -51,10 +51,10 @@ impl Incoming {
         if self.buffer.len() > limits::BODY_IN_MEMORY { self.flush().await } else { Ok(()) }
     }
 
-    /// Ends the message: a Message-ID of ours is filled in, and a file is synced.
+    /// Ends the message: fills in a Message-ID that we added, and syncs the spool file if there is one.
     pub(crate) async fn finish(mut self) -> Result<Message, StoreError> {
         let sender = self.edit.mail_from().as_bytes();
-        // With its length, so that no other pair of message and sender gives the same octets.
+        // The length is included so that no other pair of message and sender results in the same octets.
         self.hash.update(sender).update(&(sender.len() as u64).to_le_bytes());
         let digest: Digest = self.hash.finalize().into();
         let (message_id, patches) = match self.edit.finish(&mut self.buffer) {
@@ -72,7 +72,8 @@ impl Incoming {
                 Body::Spooled(
                     off_the_runtime(move || {
                         for (at, text) in &patches {
-                            // What the edit adds in one piece is also flushed in one piece.
+                            // The edit adds each placeholder in one piece and the piece is flushed whole, so no
+                            // text straddles the file and the buffer.
                             match at.checked_sub(file.len) {
                                 Some(at) => overwrite(&mut buffer, at, text),
                                 None => file.overwrite(*at, text.as_bytes())?,
@@ -106,19 +107,19 @@ impl Incoming {
     }
 }
 
-/// The Message-ID, and what is to be written where. Its digits are a hash of message and sender: a message that
-/// is sent again gets the same id.
+/// Returns the Message-ID, and the texts to write with their offsets. The id's digits are a hash of the message
+/// and the sender, so a message that is sent again gets the same id.
 fn fill_in_message_id(blanks: Blanks, digest: &Digest) -> (String, Vec<(u64, String)>) {
     blanks.fill(digest.iter().take(ID_DIGITS / 2).map(|octet| format!("{octet:02x}")).collect())
 }
 
-/// Writes `text` at an index of `buffer`.
+/// Overwrites `buffer` with `text`, from index `at`.
 fn overwrite(buffer: &mut [u8], at: u64, text: &str) {
     let at = usize::try_from(at).expect("an index into the buffer");
     buffer[at..][..text.len()].copy_from_slice(text.as_bytes());
 }
 
-/// Runs file operations where they do not hold up other sessions.
+/// Runs file operations on a thread where they do not hold up other sessions.
 pub(crate) async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -133,7 +134,8 @@ pub(crate) async fn off_the_runtime<T: Send + 'static>(
 mod tests {
     use super::*;
 
-    /// A message without Message-ID whose header has `octets`, in pieces.
+    /// Stores a message without Message-ID whose header has `octets`, fed in pieces. Returns its Message-ID and
+    /// its text.
     fn stored(style: Style, octets: usize, piece: usize) -> (String, String) {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::new(dir.path());

@@ -1,19 +1,19 @@
-//! What GNU Mailman does with a Message-ID: it mends one kind that is no id, and hashes what it has.
+//! GNU Mailman's handling of a Message-ID: it corrects one malformed kind, and hashes the id.
 //!
-//! The value is the one that Python's parser gives it: blanks before it are off, the end of its last line
-//! is off, and where it was folded it still is. Pythons since the end of 2024 (cpython pull request 125919)
-//! also take off a fold that is right behind the colon, and so have another hash for such an id; this is
-//! the hash of those before.
+//! The value is the one that Python's parser returns: without leading blanks and without the end of its last
+//! line, but with its folds. Python releases since the end of 2024 (cpython pull request 125919) also remove a
+//! fold directly after the colon, and so compute a different hash for such an id; this module computes the hash
+//! of earlier releases.
 
 use sha1::{Digest as _, Sha1};
 
-/// Octets of a hash as it is written.
+/// The length of a hash as text, in octets.
 pub(crate) const HASH: usize = 32;
 
-/// A Message-ID field as Mailman has it.
+/// A Message-ID field as Mailman reads it.
 #[derive(Debug)]
 pub(crate) struct MessageId<'f> {
-    /// Up to the colon.
+    /// The name, up to the colon.
     name: &'f [u8],
     value: Vec<u8>,
     mended: bool,
@@ -32,7 +32,7 @@ impl<'f> MessageId<'f> {
         Self { name, mended: mended.is_some(), value: mended.unwrap_or_else(|| value.to_owned()) }
     }
 
-    /// The field to write in place of the one that was read, where Mailman changes it.
+    /// Returns the field to write in place of the one that was read, if Mailman changes it.
     pub(crate) fn mended_field(&self) -> Option<Vec<u8>> {
         self.mended.then(|| [self.name, b": ", &self.value, b"\r\n"].concat())
     }
@@ -42,10 +42,11 @@ impl<'f> MessageId<'f> {
     }
 }
 
-/// `^<?\[(.*)\]>?` becomes `<\1>`: an address literal is no id, yet mail programs send such.
+/// Returns the value with `^<?\[(.*)\]>?` replaced by `<\1>`, if it matches: an address literal is not an id, but
+/// some mail programs send one.
 fn mend(value: &[u8]) -> Option<Vec<u8>> {
     let inner = value.strip_prefix(b"<").unwrap_or(value).strip_prefix(b"[")?;
-    // A dot of Python's matches all but LF.
+    // In Python, a dot matches everything except LF.
     let line = inner.iter().position(|&octet| octet == b'\n').unwrap_or(inner.len());
     let close = inner[..line].iter().rposition(|&octet| octet == b']')?;
     let after = &inner[close + 1..];
@@ -53,10 +54,10 @@ fn mend(value: &[u8]) -> Option<Vec<u8>> {
     Some([b"<", &inner[..close], b">", after].concat())
 }
 
-/// Message-ID-Hash of a value: of what is between its brackets; where blanks or a fold are about the
-/// brackets, these count.
+/// Returns the Message-ID-Hash of a value: the hash of the text between its angle brackets. If the value has
+/// blanks or a fold outside the brackets, the brackets are hashed too.
 pub(crate) fn hash(value: &[u8]) -> String {
-    // As Python's `strip` has it for ASCII.
+    // The ASCII octets that Python's `strip` removes.
     let blank = |octet: &u8| matches!(octet, b'\t'..=b'\r' | 0x1c..=b' ');
     let bare = match value {
         [b'<', id @ .., b'>'] => id,
@@ -69,7 +70,7 @@ pub(crate) fn hash(value: &[u8]) -> String {
     base32(&Sha1::digest(bare).into())
 }
 
-/// RFC 4648 section 6. Twenty octets are thirty-two digits, and nothing is left to pad.
+/// Encodes in base32 (RFC 4648 section 6). Twenty octets become exactly 32 digits, without padding.
 fn base32(octets: &[u8; 20]) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     octets
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_of_what_is_between_the_brackets_unless_blanks_are_about_them() {
-        // By `add_message_hash` of Mailman 3.3.10.
+        // Computed by `add_message_hash` of Mailman 3.3.10.
         let (inside, whole) = ("2AZYWIZED4JE6LED7JXVQIMSAA437BO3", "QHNDQGY4MV5FBUCOGGE2JBZDPX7D6YLC");
         let of = |field: &str| MessageId::of_field(field.as_bytes()).hash();
         for field in ["Message-ID: <a@b>\r\n", "message-id:a@b", "A:\t a@b \n", "A: [a@b]\r", "A:\r\n a@b"] {

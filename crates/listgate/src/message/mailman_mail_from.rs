@@ -1,9 +1,10 @@
-//! The envelope sender as GNU Mailman has it.
+//! The envelope sender in GNU Mailman's form.
 
 use listgate_lmtp::ReversePath;
 
-/// The envelope sender as Mailman's runner has it, which knows members by it: aiosmtpd takes off quotes
-/// that are not needed. That it decodes encoded words within an address is left out.
+/// Returns the envelope sender in the form that Mailman's runner gets it, by which it recognizes members:
+/// aiosmtpd removes quotes that are not needed. It also decodes encoded words within an address, which this
+/// function does not do.
 pub(crate) fn mail_from(sender: &ReversePath) -> String {
     const NEED_QUOTES: &[char] = &['(', ')', '<', '>', '@', ',', ':', ';', '\\', '"', '[', ']', ' '];
     let ReversePath::Mailbox(mailbox) = sender else { return sender.to_string() };

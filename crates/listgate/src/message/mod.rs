@@ -1,4 +1,4 @@
-//! The octets of one message: what is changed in its header, what is noted as it passes, and where it is kept
+//! The octets of one message: the edit of its header, the facts that are noted as it passes, and where it is kept
 //! while it arrives.
 
 mod body;

@@ -1,4 +1,4 @@
-//! Files for bodies that are too large for a row of a database.
+//! Spool files: files for bodies that are too large for a database row.
 
 use crate::error_chain::Chain;
 use crate::file_error::During;
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The directory of bodies too large for a row.
+/// The directory of spool files.
 #[derive(Clone, Debug)]
 pub(crate) struct Spool {
     pub(super) dir: Arc<Path>,
-    /// Makes names unique within the process; the time of its start makes them unique among all.
+    /// The start time, which makes file names unique among processes. `count` makes them unique within this
+    /// process.
     started: u64,
     count: Arc<AtomicU64>,
 }
@@ -40,7 +41,7 @@ impl Spool {
     }
 }
 
-/// Unlinks a file when dropped, unless it is kept.
+/// A guard that unlinks a file when dropped, unless the file is kept.
 #[derive(Debug)]
 struct Unlink(Option<PathBuf>);
 
@@ -54,7 +55,7 @@ impl Drop for Unlink {
     }
 }
 
-/// A spool file that is still written.
+/// A spool file that is still being written.
 #[derive(Debug)]
 pub(super) struct SpoolFile {
     file: File,
@@ -68,7 +69,7 @@ impl SpoolFile {
         self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
     }
 
-    /// Writes over what was appended before.
+    /// Overwrites octets that were appended before.
     pub(super) fn overwrite(&self, at: u64, octets: &[u8]) -> Result<(), StoreError> {
         assert!(at + octets.len() as u64 <= self.len, "only what was appended is written over");
         Ok(self.file.write_all_at(octets, at).during("write", self.path())?)
@@ -80,7 +81,7 @@ impl SpoolFile {
         Ok(())
     }
 
-    /// Syncs the file, then its directory: only then does its name survive too.
+    /// Syncs the file and then its directory, without which the file's name might not survive a crash.
     pub(super) fn sync(self, dir: &Path) -> Result<Spooled, StoreError> {
         self.file.sync_all().during("sync", self.path()).map_err(StoreError::sync)?;
         let opened = File::open(dir).during("open", dir)?;
@@ -89,8 +90,8 @@ impl SpoolFile {
     }
 }
 
-/// A spool file whose octets and name are on stable storage. It unlinks itself when dropped, until a
-/// committed row names it.
+/// A spool file whose octets and name are on stable storage. It is unlinked when dropped, unless it was kept
+/// because a committed row names it.
 #[derive(Debug)]
 pub(crate) struct Spooled {
     unlink: Unlink,
@@ -103,12 +104,12 @@ impl Spooled {
         self.unlink.0.as_deref().expect("only `keep` takes the path, and it consumes the file")
     }
 
-    /// Its name within the spool directory.
+    /// Returns the file's name within the spool directory.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// A committed row names the file now.
+    /// Keeps the file: a committed row names it now.
     pub(crate) fn keep(mut self) {
         self.unlink.0 = None;
     }

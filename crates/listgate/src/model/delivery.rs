@@ -1,34 +1,34 @@
-//! One message to several recipients, as the mail server handed it over.
+//! One message to several recipients, as received from the mail server.
 
 use super::endpoint::Endpoint;
 use listgate_lmtp::ReversePath;
 use std::time::SystemTime;
 
-/// What is known of a message besides its octets: the sender, and the trace that is kept as data.
+/// The facts about a message besides its octets: the sender, and the trace information that is stored as data.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {
     pub(crate) mail_from: ReversePath,
-    /// Where the mail server connected from.
+    /// The origin of the mail server's connection.
     pub(crate) peer: String,
-    /// What it called itself with LHLO.
+    /// The name that it gave with LHLO.
     pub(crate) lhlo: String,
     /// `LMTP` over TCP or a Unix socket.
     pub(crate) transport: &'static str,
     pub(crate) received_at: SystemTime,
 }
 
-/// One recipient that is an endpoint.
+/// A recipient that is an endpoint.
 #[derive(Debug)]
 pub(crate) struct Addressed {
-    /// As the mail server gave it.
+    /// The address as the mail server gave it.
     pub(crate) recipient: String,
     pub(crate) endpoint: Endpoint,
 }
 
-/// Names one delivery among all of all gates.
+/// The key of one delivery, unique among those of all gates.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct DeliveryKey {
-    /// The gate's own, for as long as it runs.
+    /// The gate's own number, valid while it runs.
     pub(crate) gate: u64,
     pub(crate) n: u64,
 }

@@ -1,4 +1,4 @@
-//! Endpoints: what an address of a list is.
+//! Endpoints: what the addresses of lists stand for.
 
 use super::list::List;
 use super::not_taken::NotTaken;
@@ -6,18 +6,18 @@ use super::queue::Name;
 use std::fmt;
 use std::sync::Arc;
 
-/// The names under which a list could answer, lower case: asked for in one lookup.
+/// The names under which a list could answer, in lower case, for a single lookup.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Names {
-    /// The whole local part before the detail. A list of this name wins.
+    /// The whole local part before the detail. A list with this name takes precedence.
     pub(crate) whole: String,
-    /// The local part without its sub-address, where it has one.
+    /// The local part without its sub-address, if it has one.
     pub(crate) base: Option<String>,
-    /// As addressed; the backend replaces an alias domain.
+    /// The domain as addressed; the backend replaces an alias domain.
     pub(crate) domain: String,
 }
 
-/// In what role a list was addressed.
+/// The role in which a list was addressed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Role {
     Post,
@@ -42,7 +42,7 @@ impl Role {
         ("unsubscribe", Self::Leave),
     ];
 
-    /// The role that a sub-address names; `None` if it is not one.
+    /// Returns the role that a sub-address names; `None` if it is not a sub-address.
     pub(crate) fn of_subaddress(suffix: &str) -> Option<Self> {
         let named = Self::SUBADDRESSES.iter().find(|(name, _)| *name == suffix);
         named.map(|(_, role)| *role)
@@ -74,23 +74,24 @@ impl Role {
 pub(crate) struct Endpoint {
     pub(crate) list: Arc<List>,
     pub(crate) role: Role,
-    /// What followed the VERP delimiter, as it was written.
+    /// The text after the VERP delimiter, as it was written.
     pub(crate) detail: Option<String>,
 }
 
 impl fmt::Display for Endpoint {
-    /// As the log names it: `in/post mylist.example.com`.
+    /// Writes the endpoint as the log names it: `in/post mylist.example.com`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{} {}", self.role.queue(), self.role.name(), self.list.list_id)
     }
 }
 
 impl Endpoint {
-    /// Whether its list takes a message of `size` octets, as far as that is known. The owners can always
-    /// be asked why not, and bounces are of mail that the list did send.
+    /// Checks whether its list takes a message of `size` octets, as far as the size is known. Mail to the owners is
+    /// always taken, so that senders can ask why other mail is not. So are bounces, because they concern mail that
+    /// the list has sent.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the list does not take it.
     pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), NotTaken> {
         if matches!(self.role, Role::Owner | Role::Bounces) { Ok(()) } else { self.list.takes(size) }
     }

@@ -1,4 +1,4 @@
-//! Entries: what is in a queue.
+//! Entries of the queues.
 
 use super::queue::Name;
 use super::store_error::StoreError;
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// The metadata dictionary of an entry, with Mailman's keys.
 pub type Msgdata = BTreeMap<String, serde_json::Value>;
 
-/// The id of an entry: its delivery's number in hexadecimal, and its place in the delivery.
+/// The id of an entry: the number of its delivery in hexadecimal, and its place in the delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct EntryId {
     pub(crate) delivery: i64,
@@ -23,7 +23,7 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// A text is not the name of an entry.
+/// The error for a text that is not the name of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("write an id such as 3f2a-1; `listgate queue ls` lists them")]
 #[non_exhaustive]
@@ -41,12 +41,12 @@ impl FromStr for EntryId {
     }
 }
 
-/// The name of an entry, as replies, the log and the commands have it.
+/// The name of an entry in replies, the log and the commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Id {
-    /// In the embedded backend, such as `3f2a-1`: never another's.
+    /// The name in the embedded backend, such as `3f2a-1`. It is never used for another entry.
     Entry(EntryId),
-    /// In a Mailman site: the name of its file, without `.pck`.
+    /// The name in a Mailman site: that of its file, without `.pck`.
     File(String),
 }
 
@@ -74,7 +74,7 @@ impl FromStr for Id {
     }
 }
 
-/// An entry and what is known of its message, without the message itself.
+/// An entry and what is known about its message, without the message itself.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
@@ -82,87 +82,89 @@ pub struct Entry {
     pub id: Id,
     /// The queue that it is in.
     pub queue: Name,
-    /// The list, by the id that a rename keeps. It is empty where a Mailman site's file names no list.
+    /// The id of the list, which stays the same when the list is renamed. It is empty if a Mailman site's file
+    /// names no list.
     pub list_id: String,
     /// The address as the mail server gave it. A Mailman site does not store it.
     pub recipient: Option<String>,
-    /// What follows the VERP delimiter: a confirmation's token, a bounce's address.
+    /// The text after the VERP delimiter: a confirmation's token, a bounce's address.
     pub detail: Option<String>,
-    /// When its message came, in milliseconds. It is the beginning of 1970 where a Mailman site's file says no time.
+    /// The time when its message arrived, to the millisecond. It is the start of 1970 if the name of a Mailman
+    /// site's file has no time.
     pub received_at: SystemTime,
-    /// What happens to it next, and why.
+    /// Its state: what happens to it next, and why.
     pub state: State,
-    /// How often it was leased since it came or an operator had it retried.
+    /// How often it was leased since it arrived, or since an operator had it retried.
     pub attempts: u32,
-    /// With Mailman's keys, such as `listname` and `subaddress`.
+    /// Metadata with Mailman's keys, such as `listname` and `subaddress`.
     pub msgdata: Msgdata,
-    /// The envelope sender; `<>` for the null sender. Some of a Mailman site's files do not have it.
+    /// The envelope sender; `<>` for the null sender. Some files of a Mailman site do not have it.
     pub mail_from: Option<String>,
-    /// With its angle brackets. Some of a Mailman site's files have none.
+    /// The Message-ID with its angle brackets. Some files of a Mailman site have none.
     pub message_id: Option<String>,
-    /// Where the mail server connected from. A Mailman site does not store it.
+    /// The origin of the mail server's connection. A Mailman site does not store it.
     pub peer: Option<String>,
-    /// What the mail server called itself with LHLO. A Mailman site does not store it.
+    /// The name that the mail server gave with LHLO. A Mailman site does not store it.
     pub lhlo: Option<String>,
     /// `LMTP` over TCP or a Unix socket. A Mailman site does not store it.
     pub transport: Option<String>,
-    /// Octets as stored.
+    /// The size of the message in octets, as stored.
     pub size: u64,
     /// How many Received lines the message has.
     pub received_lines: u32,
     /// Whether the message has the list's own List-Id or List-Post.
     pub from_list: bool,
-    /// Its Auto-Submitted (RFC 3834).
+    /// The value of its Auto-Submitted field (RFC 3834).
     pub auto_submitted: Option<String>,
-    /// Its Precedence.
+    /// The value of its Precedence field.
     pub precedence: Option<String>,
-    /// The id of the entry that it was before.
+    /// The id of the earlier entry, if the same mail came before.
     pub repeats: Option<String>,
 }
 
-/// What happens to an entry next. A `reason` is what the last attempt left: why it failed, or that its lease lapsed.
-/// There is none before the first attempt, or where a consumer in another language gave none.
+/// The state of an entry: what happens to it next. A `reason` is what the last attempt left: why it failed, or that
+/// its lease lapsed. It is missing before the first attempt, and if a consumer in another language gave none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum State {
-    /// The next consumer leases it.
+    /// It waits for a consumer to lease it.
     Waiting {
-        /// What the last attempt left, if there was one.
+        /// The reason from the last attempt, if there was one.
         reason: Option<String>,
     },
-    /// A consumer has it.
+    /// A consumer has leased it.
     Leased {
         /// The end of the lease, unless it is extended.
         until: SystemTime,
-        /// What the last attempt left, if there was one.
+        /// The reason from the last attempt, if there was one.
         reason: Option<String>,
     },
-    /// It waits for a pause to end; commands and JSON call it `later`.
+    /// It waits for a pause to end. Commands and JSON call this `later`.
     Deferred {
         /// The end of the pause.
         until: SystemTime,
-        /// Why its last attempt failed.
+        /// Why the last attempt failed.
         reason: Option<String>,
     },
     /// An operator holds it.
     Held {
-        /// What the last attempt left, if there was one.
+        /// The reason from the last attempt, if there was one.
         reason: Option<String>,
     },
     /// It could not be handled, and stays until an operator has it retried or removes it.
     Shunted {
-        /// Why not.
+        /// Why it could not be handled.
         reason: Option<String>,
     },
     /// It is a file of a Mailman site that Listgate cannot read.
     Unreadable {
-        /// Why not.
+        /// Why it cannot be read.
         reason: String,
     },
 }
 
 impl State {
-    /// Its name alone.
+    /// Returns only the name of the state.
     pub(crate) fn name(&self) -> StateName {
         match self {
             Self::Waiting { .. } => StateName::Waiting,
@@ -174,7 +176,7 @@ impl State {
         }
     }
 
-    /// When the lease or the pause ends; `None` in the other states.
+    /// Returns when the lease or the pause ends; `None` in the other states.
     #[must_use]
     pub fn until(&self) -> Option<SystemTime> {
         match self {
@@ -183,7 +185,7 @@ impl State {
         }
     }
 
-    /// Why it is in this state, or what the last attempt left.
+    /// Returns why it is in this state, or what the last attempt left.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
@@ -197,7 +199,7 @@ impl State {
     }
 }
 
-/// The name of a [`State`], as the database, the commands and JSON have it.
+/// The name of a [`State`] in the database, the commands and JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum StateName {
     Waiting,
@@ -209,7 +211,7 @@ pub(crate) enum StateName {
 }
 
 impl StateName {
-    /// Those that a database stores.
+    /// The states that a database stores.
     const STORED: [Self; 5] = [Self::Waiting, Self::Leased, Self::Later, Self::Held, Self::Shunted];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -230,7 +232,7 @@ impl fmt::Display for StateName {
     }
 }
 
-/// A text that does not name a state that is stored.
+/// The error for a text that does not name a stored state.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not the state of an entry")]
 pub(crate) struct NoSuchState(String);
@@ -244,26 +246,26 @@ impl FromStr for StateName {
     }
 }
 
-/// An entry as it is counted.
+/// The data of an entry that counting it needs.
 pub(crate) struct Arrival<'a> {
     pub(crate) list_id: &'a str,
     pub(crate) received_at: SystemTime,
     pub(crate) state: StateName,
 }
 
-/// What an operator does to an entry.
+/// A change that an operator makes to an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     Hold,
     Release,
-    /// Also counts its attempts from zero.
+    /// Has it handled again, and resets its attempts to zero.
     Retry {
-        /// Also where a consumer has it, which then finds its lease stale.
+        /// Whether to retry it even if a consumer has it. That consumer's lease is then stale.
         leased: bool,
     },
 }
 
-/// Why entries are not shown, changed or removed.
+/// The reason why entries are not shown, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EntryError {
     #[error("there is no entry {0}; `listgate queue ls` lists them")]
@@ -276,7 +278,7 @@ pub(crate) enum EntryError {
     Store(#[from] StoreError),
 }
 
-/// What can be done with an entry in `state` that `change` is not for.
+/// Returns what can be done with an entry in `state` if `change` does not apply to it.
 fn fix(state: StateName, change: Change) -> &'static str {
     match (state, change) {
         (StateName::Leased, Change::Retry { .. }) => {

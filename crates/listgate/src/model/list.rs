@@ -8,28 +8,28 @@ use std::{fmt, str::FromStr};
 /// A list as a backend knows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct List {
-    /// `mylist.example.com`; a rename keeps it.
+    /// `mylist.example.com`; it stays the same when the list is renamed.
     pub(crate) list_id: String,
-    /// `mylist@example.com`, lower case.
+    /// `mylist@example.com`, in lower case.
     pub(crate) address: ListAddress,
     pub(crate) state: ListState,
-    /// Octets of a message, where the list takes less than the gate.
+    /// The largest message in octets, if the list takes less than the gate.
     pub(crate) max_size: Option<u64>,
 }
 
-/// How often the lists and domains of a backend have changed: what was found at a count holds while it is the
-/// same.
+/// The number of changes to the lists and domains of a backend. What was found at one count is valid while the
+/// count stays the same.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Changes(pub(crate) i64);
 
-/// Whether a list takes mail.
+/// The state of a list: whether it takes mail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ListState {
     Open,
-    /// Not now: mail waits at the mail server.
+    /// It takes no mail for now: mail waits at the mail server.
     Paused,
-    /// No more: mail is refused.
+    /// It takes no more mail: mail is refused.
     Closed,
 }
 
@@ -44,17 +44,17 @@ impl ListState {
         }
     }
 
-    /// The state of that name.
+    /// Returns the state of that name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
 
 impl List {
-    /// Whether the list takes a message of `size` octets, as far as that is known.
+    /// Checks whether the list takes a message of `size` octets, as far as the size is known.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it does not.
     pub(crate) fn takes(&self, size: Option<u64>) -> Result<(), NotTaken> {
         match (self.state, self.max_size, size) {
             (ListState::Paused, ..) => Err(NotTaken::Paused),
@@ -65,7 +65,7 @@ impl List {
     }
 }
 
-/// The posting address of a list: lower case, no quotes.
+/// The posting address of a list, in lower case and without quotes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListAddress {
     pub(crate) local: String,
@@ -73,7 +73,7 @@ pub struct ListAddress {
 }
 
 impl ListAddress {
-    /// The list_id that a list created with this address gets.
+    /// Returns the list_id of a list that is created with this address.
     pub(crate) fn list_id(&self) -> String {
         format!("{}.{}", self.local, self.domain)
     }
@@ -91,14 +91,14 @@ impl Serialize for ListAddress {
     }
 }
 
-/// Why a text is not the address of a list.
+/// The reason why a text is not the address of a list.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListAddressError {
     /// It is not an address at all.
     #[error("write an address such as mylist@example.com")]
     NotAnAddress(
-        /// Why not.
+        /// Why it is not an address.
         #[source]
         InvalidAddress,
     ),

@@ -1,10 +1,10 @@
-//! What operators see of lists and domains, and why a change to them is refused.
+//! The operators' view of lists and domains, and the reasons why changes to them are refused.
 
 use super::list::ListAddress;
 use super::store_error::StoreError;
 use std::time::SystemTime;
 
-/// Why an operator's change to lists or domains was not made.
+/// The reason why an operator's change to lists or domains was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     #[error("there is no list {0}; `listgate list ls` lists them")]
@@ -35,15 +35,15 @@ pub(crate) enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// What is known of a list besides its settings.
+/// The facts about a list besides its settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListFacts {
     pub(crate) created_at: SystemTime,
-    /// Its entries in the queues.
+    /// The number of its entries in the queues.
     pub(crate) queued: u64,
 }
 
-/// A domain of ours.
+/// A domain that belongs to this site.
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct Domain {
     pub(crate) name: String,

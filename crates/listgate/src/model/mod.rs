@@ -1,5 +1,4 @@
-//! The vocabulary: what every other module talks about. It imports nothing of the crate but `limits` and
-//! `file_error`.
+//! The vocabulary that all other modules share. It imports nothing from the crate except `limits` and `file_error`.
 
 mod delivery;
 mod endpoint;

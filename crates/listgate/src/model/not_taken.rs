@@ -1,25 +1,25 @@
-//! Why an address takes no mail.
+//! Reasons why an address takes no mail.
 
 use super::queue::Name;
 use super::store_error::StoreError;
 use listgate_lmtp::Refusal;
 
-/// Why mail to an address is not taken, now or for good.
+/// The reason why mail to an address is not taken, for now or for good.
 #[derive(Clone, Debug)]
 pub(crate) enum NotTaken {
-    /// No list has the name, with or without its sub-address.
+    /// No list has this name, with or without the sub-address.
     NoSuchList,
-    /// It is a postmaster's, and no list is named for them.
+    /// The address is a postmaster's, and no list is configured for it.
     NoPostmaster,
-    /// The list takes no mail for now: it waits at the mail server.
+    /// The list takes no mail for now; the mail waits at the mail server.
     Paused,
     /// The list takes no more mail.
     Closed,
-    /// The list takes no message of more than so many octets.
+    /// The list takes no message of more than this many octets.
     TooLarge(u64),
     /// The queue of the endpoint is full.
     QueueFull(Name),
-    /// The backend could not be asked.
+    /// The backend could not answer.
     Unknown(StoreError),
 }
 
@@ -30,7 +30,7 @@ const TOO_LARGE: Refusal = Refusal::new(552, 2, 3, "The list takes no message of
 const QUEUE_FULL: Refusal = Refusal::new(452, 3, 1, "The queue is full, try again later");
 
 impl NotTaken {
-    /// Whether a retry may be taken.
+    /// Returns whether a retry may be taken.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Paused | Self::QueueFull(_) | Self::Unknown(_) => true,
@@ -38,7 +38,7 @@ impl NotTaken {
         }
     }
 
-    /// What the mail server is answered.
+    /// Returns the reply to the mail server.
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
             Self::NoSuchList | Self::NoPostmaster => NO_SUCH_MAILBOX,

@@ -17,7 +17,7 @@ pub enum Name {
 impl Name {
     pub(crate) const ALL: [Self; 3] = [Self::In, Self::Command, Self::Bounces];
 
-    /// `in`, `command` or `bounces`.
+    /// Returns `in`, `command` or `bounces`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::In => "in",
@@ -33,7 +33,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// A text is not the name of a queue.
+/// The error for a text that is not the name of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the queues are in, command and bounces")]
 #[non_exhaustive]
@@ -47,18 +47,18 @@ impl FromStr for Name {
     }
 }
 
-/// How full a queue is. A message counts in each of its entries.
+/// The depth of a queue. A message counts once for each of its entries.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Depth {
     pub(crate) entries: u64,
     pub(crate) octets: u64,
 }
 
-/// One queue, as it is when somebody asks.
+/// The current state of a queue.
 pub(crate) struct QueueNow {
     pub(crate) name: &'static str,
     pub(crate) entries: u64,
     pub(crate) octets: u64,
-    /// Seconds since its oldest entry came; 0 when it is empty.
+    /// Seconds since its oldest entry arrived; 0 if it is empty.
     pub(crate) oldest: u64,
 }

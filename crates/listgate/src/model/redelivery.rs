@@ -1,32 +1,32 @@
-//! How mail that comes again is known.
+//! Recognition of mail that is sent again.
 
 use super::endpoint::Endpoint;
 use std::ops::RangeInclusive;
 
-/// What to do with mail that came before: its last reply was lost, and it is sent again.
+/// The handling of mail that came before. A mail server sends it again when the last reply was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Redelivery {
-    /// A message with a Received line is not queued twice; any other is marked.
+    /// A message with a Received line is not queued again; any other is marked.
     Suppress,
-    /// It is queued again, and names the first entry.
+    /// It is queued again, and its entry names the first one.
     Mark,
     /// Nothing is remembered.
     Off,
 }
 
-/// A hash of all octets received of a message, and of its sender (BLAKE3: fast on every processor, as it is in the way
-/// of each message).
+/// A hash of a message's sender and of all its octets as received. It is BLAKE3, which is fast on every processor,
+/// because every message waits for it.
 pub(crate) type Digest = [u8; 32];
 
-/// What makes a delivery to one endpoint known again: some of a hash of the message and its sender, then
-/// some of a hash of the endpoint, however it was addressed. In their order, those of a message lie beside
-/// each other.
+/// The key that identifies a delivery to one endpoint when it comes again: part of a hash of the message and its
+/// sender, then part of a hash of the endpoint, however it was addressed. When sorted, the fingerprints of one
+/// message are adjacent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Fingerprint(pub(crate) [u8; Self::LEN]);
 
 impl Fingerprint {
     pub(crate) const LEN: usize = Self::MESSAGE + 8;
-    /// Octets of the message's part: to suppress another's mail, one would have to meet them.
+    /// Octets from the hash of the message. To suppress other people's mail, an attacker would have to match them.
     pub(crate) const MESSAGE: usize = 12;
 
     pub(crate) fn new(digest: &Digest, Endpoint { list, role, detail }: &Endpoint) -> Self {
@@ -42,28 +42,28 @@ impl Fingerprint {
         }))
     }
 
-    /// Where the fingerprints of all deliveries of a message lie.
+    /// Returns the range of the fingerprints of all deliveries of a message.
     pub(crate) fn all_of(digest: &Digest) -> RangeInclusive<Self> {
         let end = |fill| Self(std::array::from_fn(|at| if at < Self::MESSAGE { digest[at] } else { fill }));
         end(0)..=end(0xff)
     }
 }
 
-/// Whether the mail to one recipient came before, and what was done.
+/// The answer to whether mail to one recipient came before, and what was done with it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Again {
-    /// Not as far as is known.
+    /// It did not, as far as is known.
     No,
-    /// It is queued, and names the entry that it was before.
+    /// It is queued, and its entry names the earlier one.
     Marked,
-    /// It is not queued twice: the entry that it was before is still in its queue.
+    /// It is not queued again: the earlier entry is still in its queue.
     Suppressed,
-    /// It is not queued twice: the entry that it was before has been handled.
+    /// It is not queued again: the earlier entry has been handled.
     Handled,
 }
 
 impl Again {
-    /// Whether an entry was stored for it.
+    /// Returns whether an entry was stored for it.
     pub(crate) fn is_stored(self) -> bool {
         match self {
             Self::No | Self::Marked => true,

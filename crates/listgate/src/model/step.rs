@@ -1,38 +1,38 @@
 //! Steps: one decision and all its effects, in one commit.
-#![cfg_attr(not(test), expect(dead_code, reason = "posts, held posts and notices will expect and keep"))]
+#![cfg_attr(not(test), expect(dead_code, reason = "will be used to handle posts, held posts and notices"))]
 
 use super::lease::{LeaseId, Verdict};
 use super::list::Changes;
 use super::store_error::StoreError;
 use crate::limits;
 
-/// A stored message, by the number of its delivery.
+/// A stored message, identified by the number of its delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct MessageId(pub(crate) i64);
 
-/// A reference that holds a message beyond its entries. Its number is never another's.
+/// A reference that keeps a message beyond its entries. Its number is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct KeptId(pub(crate) i64);
 
-/// What was believed when a step was decided. It is checked in the transaction of the step.
+/// A condition that a step was decided on. It is checked in the step's transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expect {
-    /// Lists and domains have changed this often.
+    /// Lists and domains have changed this many times.
     Lists(Changes),
-    /// A message is still held by this reference.
+    /// This reference still keeps a message.
     Kept(KeptId),
 }
 
-/// What a step changes besides the entry that it settles.
+/// A change that a step makes besides settling an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
-    /// Holds a message beyond its entries; [`Stepped`] has the reference.
+    /// Keeps a message beyond its entries; [`Stepped`] has the reference.
     Keep(MessageId),
-    /// Ends a reference: the message goes with the last that refers to it.
+    /// Ends a reference. The message is removed with the last entry or reference to it.
     LetGo(KeptId),
 }
 
-/// One decision, as plain data: it happens as a whole or not at all.
+/// One decision as plain data, applied as a whole or not at all.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     settle: Option<(LeaseId, Verdict)>,
@@ -40,23 +40,23 @@ pub(crate) struct Step {
     effects: Vec<Effect>,
 }
 
-/// A step that would change more than [`limits::STEP_ROWS`] rows.
+/// The error for a step that would change more than [`limits::STEP_ROWS`] rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a step changes at most {} rows: divide it", limits::STEP_ROWS)]
 pub(crate) struct TooManyRows;
 
 impl Step {
-    /// Settles the entry of a lease.
+    /// Makes a step that settles the entry of a lease.
     pub(crate) fn settling(lease: LeaseId, verdict: Verdict) -> Self {
         Self { settle: Some((lease, verdict)), expects: Vec::new(), effects: Vec::new() }
     }
 
-    /// Does what is added to it, and settles nothing.
+    /// Makes a step that settles nothing, to which effects can be added.
     pub(crate) fn settling_nothing() -> Self {
         Self { settle: None, expects: Vec::new(), effects: Vec::new() }
     }
 
-    /// Nothing of the step happens unless this holds.
+    /// Adds a condition. If it does not hold, nothing of the step is applied.
     pub(crate) fn expecting(mut self, expect: Expect) -> Result<Self, TooManyRows> {
         self.expects.push(expect);
         self.bounded()
@@ -67,7 +67,7 @@ impl Step {
         self.bounded()
     }
 
-    /// Settles the entry under a later lease of it.
+    /// Settles the entry under a later lease of it instead.
     pub(crate) fn under(mut self, lease: LeaseId) -> Self {
         if let Some((settled, _)) = &mut self.settle {
             *settled = lease;
@@ -91,7 +91,7 @@ impl Step {
         &self.effects
     }
 
-    /// About how many octets it writes.
+    /// Returns about how many octets it writes.
     pub(crate) fn octets(&self) -> usize {
         let why = match &self.settle {
             Some((_, Verdict::Retry { why, .. } | Verdict::Shunt { why })) => why.len().min(limits::REASON),
@@ -101,20 +101,20 @@ impl Step {
     }
 }
 
-/// What a step that happened has made.
+/// The result of a step that was applied.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Stepped {
-    /// One for each [`Effect::Keep`], in order.
+    /// One reference for each [`Effect::Keep`], in order.
     pub(crate) kept: Vec<KeptId>,
 }
 
-/// Why nothing of a step happened.
+/// The reason why nothing of a step was applied.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum NotStepped {
-    /// Its lease has lapsed and another has the entry, or the entry was removed.
+    /// The lease has lapsed and another consumer has the entry, or the entry was removed.
     #[error("the lease has lapsed, or its entry was removed")]
     Stale,
-    /// Something that it expects is not so any more: look again, and decide again.
+    /// A condition no longer holds: look up the current state, and decide again.
     #[error("what was expected has changed")]
     Outdated,
     #[error(transparent)]

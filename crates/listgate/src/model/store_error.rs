@@ -1,4 +1,5 @@
-//! Why a backend cannot store or answer now. It knows no database: each backend classifies its own errors.
+//! Errors of a backend that cannot store or answer now. They are independent of any database: each backend
+//! classifies its own.
 
 use crate::file_error::FileError;
 use listgate_lmtp::Refusal;
@@ -8,37 +9,37 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A failure of a backend, always a 4xx to a mail server: a retry may find things as they should be.
+/// A failure of a backend. A mail server always gets a 4xx for it, because a retry may succeed.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreError {
     kind: Kind,
-    /// What failed, to follow "cannot".
+    /// The operation that failed; it follows "cannot" in the message.
     operation: &'static str,
     path: Option<PathBuf>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What kind of failure it is.
+/// The kind of a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// The database did not do it, or did not answer.
+    /// The database failed to do it, or did not answer.
     Database,
     /// A file could not be read or written.
     File,
     /// The disk is full.
     Full,
-    /// The disk failed to sync. What it holds is unknown, and asking again may be answered with a lie.
+    /// The disk failed to sync. What it holds is unknown, and another sync may falsely report success.
     Sync,
-    /// The open files are no longer those at their paths, so what is written now cannot be found.
+    /// The open files are no longer the ones at their paths, so what is written now could not be found.
     Replaced,
     /// A thread of the backend panicked.
     Panicked,
-    /// The backend is closed after one of the last three.
+    /// The backend was closed after a failure of one of the last three kinds.
     Closed,
 }
 
 impl StoreError {
-    /// `operation` failed at a database for this reason.
+    /// Returns the error for an `operation` that failed at a database, with its cause.
     pub(crate) fn database(
         kind: Kind,
         operation: &'static str,
@@ -47,12 +48,13 @@ impl StoreError {
         Self { kind, operation, path: None, source: Some(source.into().into()) }
     }
 
-    /// A file could not be synced.
+    /// Returns the error for a file that could not be synced.
     pub(crate) fn sync(failed: FileError) -> Self {
         Self { kind: Kind::Sync, ..failed.into() }
     }
 
-    /// What is on `path` is not what was opened there; `source` has the whole sentence.
+    /// Returns the error for a file at `path` that is not the one that was opened there. `source` has the whole
+    /// message.
     pub(crate) fn replaced(path: &Path, source: impl Error + Send + Sync + 'static) -> Self {
         let path = Some(path.to_owned());
         Self { kind: Kind::Replaced, operation: "use", path, source: Some(Arc::new(source)) }
@@ -66,17 +68,18 @@ impl StoreError {
         Self { kind: Kind::Closed, operation: "store", path: None, source: None }
     }
 
-    /// Whether nothing may be stored any more: after a failed sync, a panic, or in files that were replaced.
+    /// Returns whether nothing more may be stored: after a failed sync, after a panic, or in files that were
+    /// replaced.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self.kind, Kind::Sync | Kind::Replaced | Kind::Panicked)
     }
 
-    /// Whether an earlier failure was final.
+    /// Returns whether an earlier failure was final.
     pub(crate) fn is_closed(&self) -> bool {
         self.kind == Kind::Closed
     }
 
-    /// The label of the metric that counts it.
+    /// Returns the label of the metric that counts it.
     pub(crate) fn label(&self) -> &'static str {
         match (self.kind, &self.path) {
             (Kind::Database, _) | (Kind::Full, None) => "database",
@@ -87,7 +90,7 @@ impl StoreError {
         }
     }
 
-    /// What an operator can expect of the next start after a final failure, to follow a sentence.
+    /// Returns what an operator can expect from the next start after a final failure, to be appended to a sentence.
     pub(crate) fn after_the_end(&self) -> &'static str {
         match self.kind {
             Kind::Replaced => "; the next start uses what is on the path then",
@@ -95,7 +98,7 @@ impl StoreError {
         }
     }
 
-    /// The reply to the mail server.
+    /// Returns the reply to the mail server.
     pub(crate) fn refusal(&self) -> Refusal {
         if self.kind == Kind::Full {
             Refusal::new(451, 3, 1, "Requested action aborted: no space, try again later")
@@ -131,7 +134,7 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match (self.kind, self.source.as_deref()) {
-            // Its sentence is this error's own.
+            // This error already shows its source's own message.
             (Kind::Replaced, source) => source?.source(),
             (_, source) => source.map(|source| source as _),
         }

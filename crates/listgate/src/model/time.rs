@@ -1,16 +1,16 @@
-//! Times as they are stored and shown, and the clock that stamps them.
+//! Times as they are stored and shown, and the clock that they are taken from.
 
 use crate::limits;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What a backend stamps times with. A test may hand in one that it moves.
+/// The clock from which a backend takes its times. A test may supply one that it moves.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
-    /// The clock that `now` reads.
+    /// Makes a clock that reads `now`.
     pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -19,14 +19,14 @@ impl Clock {
         (self.0)()
     }
 
-    /// In milliseconds since 1970.
+    /// Returns the current time in milliseconds since 1970.
     pub(crate) fn milliseconds(&self) -> i64 {
         milliseconds(self.now())
     }
 }
 
 impl Default for Clock {
-    /// The system's clock.
+    /// Returns the system's clock.
     fn default() -> Self {
         Self::new(SystemTime::now)
     }
@@ -38,42 +38,42 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// When something that lasts a while is over: at a time, or once that time is further away than it can ever have
-/// been, since the clock was set back. So nothing lasts longer than it can.
+/// The end of something that lasts for a limited time. It is over at `at`, and also if `at` is further away than it
+/// can ever have been, because the clock was set back. So nothing lasts longer than it should.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Due {
     /// Milliseconds since 1970.
     pub(crate) at: i64,
-    /// In milliseconds: how long it lasts, and a little more, as clocks are corrected by a little now and then.
+    /// How long it lasts in milliseconds, plus a tolerance for small corrections of the clock.
     pub(crate) span: i64,
 }
 
 impl Due {
-    /// What lasts for `pause` from `now`, in milliseconds since 1970.
+    /// Returns the end of what lasts for `pause` from `now`, in milliseconds since 1970.
     pub(crate) fn after(now: i64, pause: Duration) -> Self {
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let span = ms(pause.saturating_add(limits::CLOCK_TOLERANCE));
         Self { at: now.saturating_add(ms(pause)), span }
     }
 
-    /// Whether it is over `now`, in milliseconds since 1970. The SQL of a backend says the same.
+    /// Returns whether it is over at `now`, in milliseconds since 1970. The SQL of a backend uses the same rule.
     pub(crate) fn is_over(self, now: i64) -> bool {
         self.at <= now || self.at.saturating_sub(now) > self.span
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns a time in milliseconds since 1970.
 pub(crate) fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The time that is so many milliseconds since 1970; what is before is 1970.
+/// Returns the time so many milliseconds after the start of 1970; a negative number gives the start of 1970.
 pub(crate) fn time_at(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
 }
 
-/// A time as RFC 3339, in milliseconds.
+/// Returns a time in RFC 3339 format, with milliseconds.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
@@ -91,7 +91,7 @@ mod tests {
             (110 * MINUTE - 1, false),
             (110 * MINUTE, true),
             (1000 * MINUTE, true),
-            // A correction of the clock by up to a minute leaves it as it is.
+            // Setting the clock back by up to a minute makes no difference.
             (99 * MINUTE, false),
             (99 * MINUTE - 1, true),
             (0, true),

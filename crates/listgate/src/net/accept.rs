@@ -1,4 +1,4 @@
-//! The accept loop, the same for each protocol.
+//! The accept loop, which all protocols share.
 
 use super::admission::Caller;
 use super::listener::Listener;
@@ -11,19 +11,19 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// A connection that was accepted.
+/// An accepted connection.
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) caller: Caller,
-    /// The caller's address as the log has it.
+    /// The caller's address as the log shows it.
     pub(crate) peer: String,
-    /// One of the places of the accept loop, taken until it is dropped.
+    /// One of the places of the accept loop, which stays taken until this is dropped.
     pub(crate) place: OwnedSemaphorePermit,
 }
 
-/// Accepts connections on all listeners until the gate has come to the stage `until`, and hands each to `serve`. At
-/// most `places` of them are open. While all places are taken nothing is accepted, and the kernel keeps the callers
-/// waiting: a mail server that is refused stays away for minutes.
+/// Accepts connections on all listeners until the gate has reached the stage `until`, and hands each to `serve`.
+/// At most `places` of them are open at a time. While all places are taken, no connection is accepted, and
+/// callers wait in the kernel's queue: a mail server that is refused does not retry for minutes.
 pub(crate) async fn accept(
     mut listeners: Vec<Listener>,
     places: usize,
@@ -45,7 +45,7 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, caller, peer)) => serve(Accepted { stream, caller, peer, place }),
             Err(why) => {
-                // Out of descriptors, most likely: they come back as sessions end.
+                // Most likely there are no descriptors left. Sessions free them as they end.
                 tracing::error!("cannot accept a connection: {why}");
                 tokio::time::sleep(limits::ACCEPT_RETRY).await;
             }
@@ -53,14 +53,14 @@ pub(crate) async fn accept(
     }
 }
 
-/// The next connection of any listener: all of them share the places.
+/// Returns the next connection of any listener; all listeners share the places.
 async fn on_any(listeners: &mut [Listener]) -> io::Result<(Stream, Caller, String)> {
     let accepted = poll_fn(|context| {
         let mut each = listeners.iter().map(|listener| listener.poll_accept(context));
         each.find(Poll::is_ready).unwrap_or(Poll::Pending)
     });
     let accepted = accepted.await;
-    // Another is asked first the next time.
+    // Poll another listener first the next time.
     listeners.rotate_left(1);
     accepted
 }

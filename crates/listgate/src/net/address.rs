@@ -1,4 +1,4 @@
-//! Where a gate listens.
+//! The addresses where a gate listens.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
-    /// The TCP address, if it is one.
+    /// Returns the TCP address, if it is one.
     pub(crate) fn tcp(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
@@ -23,29 +23,29 @@ impl ListenAddress {
         }
     }
 
-    /// Whether each start takes another port.
+    /// Returns whether each start uses a different port.
     pub(crate) fn is_any_port(&self) -> bool {
         matches!(self, Self::Tcp(socket) if socket.port() == 0)
     }
 }
 
-/// Why a text is not an address to listen on.
+/// The reason why a text is not an address to listen on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
     /// It is neither a TCP address nor a path.
     #[error("write 127.0.0.1:8024, [::1]:8024 or unix:/path")]
     NotAnAddress,
-    /// Nothing is behind `unix:`.
+    /// No path follows `unix:`.
     #[error("write a path behind unix:, such as unix:/run/listgate/lmtp")]
     NoPath,
-    /// Other programs take `unix:@name` for an abstract socket, which has no file mode to protect it.
+    /// Other programs read `unix:@name` as an abstract socket, which has no file mode to protect it.
     #[error("an abstract socket is not supported: write unix:/path, or unix:./{0}")]
     Abstract(
         /// The path.
         String,
     ),
-    /// Port 25 is SMTP's.
+    /// Port 25 belongs to SMTP.
     #[error("LMTP must not be served on port 25 (RFC 2033 section 5): use 24 or 8024")]
     Port25,
 }

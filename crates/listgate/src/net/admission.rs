@@ -1,4 +1,4 @@
-//! Who may connect, and how often at a time.
+//! Who may connect, and with how many connections at a time.
 
 use super::peers::Peers;
 use std::collections::HashMap;
@@ -6,11 +6,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Whoever connects, as far as they are told apart.
+/// A caller, identified by its address or its user.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Caller {
     Address(IpAddr),
-    /// The user at the other end of a Unix socket; `None` when the system does not say.
+    /// The user at the other end of a Unix socket; `None` if the system does not report one.
     User(Option<u32>),
 }
 
@@ -24,7 +24,8 @@ impl fmt::Display for Caller {
     }
 }
 
-/// Why a caller is turned away. Both mend themselves or are an operator's mistake: 421, never 5xx.
+/// The reason why a caller is turned away. Both reasons either pass or are an operator's mistake, so the reply is
+/// 421, never 5xx.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Turned {
     Stranger,
@@ -32,7 +33,7 @@ pub(crate) enum Turned {
 }
 
 impl Turned {
-    /// In one word, to be counted and logged.
+    /// Returns the reason in one word, for metrics and the log.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stranger => "stranger",
@@ -40,7 +41,8 @@ impl Turned {
         }
     }
 
-    /// The line that stands for the greeting (RFC 5321 section 3.1), with what the operator can do.
+    /// Returns the line that is sent instead of the greeting (RFC 5321 section 3.1), with what the operator can
+    /// do.
     pub(crate) fn greeting(self, hostname: &str) -> String {
         match self {
             Self::Stranger => format!("421 {hostname} does not know you, closing (server.allow)\r\n"),
@@ -49,21 +51,21 @@ impl Turned {
     }
 }
 
-/// Counts who is connected.
+/// Decides which callers may connect, and counts their connections.
 #[derive(Debug)]
 pub(crate) struct Admission {
     rules: AdmissionRules,
     present: Arc<Mutex<HashMap<Caller, usize>>>,
 }
 
-/// Who may connect.
+/// The rules for who may connect.
 #[derive(Debug)]
 pub(crate) struct AdmissionRules {
     /// The networks that may connect by TCP.
     pub(crate) allow: Peers,
     /// The users that may connect by a Unix socket; `None`: all of them.
     pub(crate) allow_uids: Option<Vec<u32>>,
-    /// Connections that one caller may have at a time.
+    /// How many connections one caller may have at a time.
     pub(crate) most: usize,
 }
 
@@ -72,12 +74,12 @@ impl Admission {
         Self { rules, present: Arc::default() }
     }
 
-    /// The same callers, with other rules for those to come.
+    /// Returns an admission that counts the same callers, and applies other rules from now on.
     pub(crate) fn with_rules(&self, rules: AdmissionRules) -> Self {
         Self { rules, present: Arc::clone(&self.present) }
     }
 
-    /// Whether a caller may connect at all.
+    /// Returns whether a caller may connect at all.
     pub(crate) fn knows(&self, caller: Caller) -> bool {
         match (caller, &self.rules.allow_uids) {
             (Caller::Address(address), _) => self.rules.allow.contains(address),
@@ -86,7 +88,7 @@ impl Admission {
         }
     }
 
-    /// Lets a caller in until what it gives is dropped.
+    /// Admits a connection of a caller, which counts until the returned value is dropped.
     pub(crate) fn admit(&self, caller: Caller) -> Result<Present, Turned> {
         if !self.knows(caller) {
             return Err(Turned::Stranger);
@@ -101,7 +103,7 @@ impl Admission {
     }
 }
 
-/// One connection of a caller.
+/// One connection of a caller, which counts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Present {
     present: Arc<Mutex<HashMap<Caller, usize>>>,

@@ -1,4 +1,4 @@
-//! Connects to a server, for commands: blocking, with a bound for each wait.
+//! Blocking connections to a server, for commands, with a limit on each wait.
 
 use super::address::ListenAddress;
 use std::io::{self, IoSlice, Read, Write};
@@ -13,10 +13,10 @@ pub(crate) enum Connection {
     Unix(UnixStream),
 }
 
-/// Connects to the server at `address`. Connecting by TCP, and each read and write, may take as long as `patience`.
+/// Connects to the server at `address`. Connecting by TCP, and each read and write, may take at most `patience`.
 ///
 /// # Errors
-/// Nothing listens there, or it did not answer in time.
+/// No server listens there, or it did not answer in time.
 pub(crate) fn connect(address: &ListenAddress, patience: Duration) -> io::Result<Connection> {
     let connection = match address {
         ListenAddress::Tcp(address) => {
@@ -31,7 +31,7 @@ pub(crate) fn connect(address: &ListenAddress, patience: Duration) -> io::Result
 }
 
 impl Connection {
-    /// Makes each read and write wait for `patience` at most, from now on.
+    /// Limits each read and write to `patience` from now on.
     pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => {
@@ -45,7 +45,7 @@ impl Connection {
         }
     }
 
-    /// Makes reads and writes give [`io::ErrorKind::WouldBlock`] where they would wait.
+    /// Makes reads and writes return [`io::ErrorKind::WouldBlock`] where they would wait.
     pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(true),

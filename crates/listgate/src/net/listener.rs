@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! Listeners: binding addresses and accepting connections.
 
 use super::address::ListenAddress;
 use super::admission::Caller;
@@ -12,7 +12,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::task::{Context, Poll};
 use tokio::net::{TcpListener, UnixListener};
 
-/// Why an address cannot be listened on.
+/// The reason why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BindError {
     #[error("cannot listen on {address} ({})", fix(address, source, key))]
@@ -41,13 +41,13 @@ fn fix(address: &ListenAddress, source: &io::Error, key: &str) -> String {
 /// A bound socket.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    /// With the socket file that it made.
+    /// A Unix socket, with its address and the socket file that it created.
     Unix(UnixListener, ListenAddress, FileId),
 }
 
 impl Listener {
-    /// Binds within a runtime. A Unix socket that a dead process left behind is replaced. `key` is where
-    /// the address was chosen.
+    /// Binds an address; call it within a runtime. A Unix socket that a dead process left behind is replaced.
+    /// `key` is the setting that chose the address.
     pub(crate) fn bind(
         address: &ListenAddress,
         key: &'static str,
@@ -78,7 +78,7 @@ impl Listener {
         }
     }
 
-    /// Where it really listens: a port of 0 has become one.
+    /// Returns the address where it really listens, with the real port in place of 0.
     pub(crate) fn address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
@@ -86,7 +86,7 @@ impl Listener {
         }
     }
 
-    /// The next connection, whose it is, and that as the log has it.
+    /// Returns the next connection, its caller, and the caller's address as the log shows it.
     pub(super) fn poll_accept(
         &self,
         context: &mut Context<'_>,
@@ -108,11 +108,11 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Another gate may have made one of its own there since.
+        // Another gate may have created a socket file of its own there since.
         if let Self::Unix(_, ListenAddress::Unix(path), made) = self
             && FileId::of(path).is_ok_and(|file| file == *made)
         {
-            // A leftover is replaced by the next start.
+            // The next start replaces a leftover.
             let _ = fs::remove_file(path);
         }
     }

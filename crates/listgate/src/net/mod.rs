@@ -1,4 +1,4 @@
-//! Sockets, whatever is spoken on them: addresses, listeners, who may connect, and how it all ends.
+//! Sockets, independent of the protocol: addresses, listeners, who may connect, and how a gate ends.
 
 mod accept;
 mod address;

@@ -1,15 +1,15 @@
-//! Which addresses may connect.
+//! The networks that may connect.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Networks, by name or by number.
+/// A set of networks, given by name or by number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Peers(Vec<IpNet>);
 
-/// What the names stand for: this machine; networks that the internet does not route to (RFC 1918,
-/// RFC 4193, RFC 3927, RFC 4291); everybody.
+/// The networks that the names stand for: this machine; networks that the internet does not route to (RFC 1918,
+/// RFC 4193, RFC 3927, RFC 4291); every address.
 const NAMES: [(&str, &[&str]); 3] = [
     ("loopback", &["127.0.0.0/8", "::1/128"]),
     (
@@ -38,7 +38,7 @@ impl Peers {
         Ok(Self(networks))
     }
 
-    /// The words that [`Peers::new`] reads to the same networks.
+    /// Returns words from which [`Peers::new`] reads the same networks.
     pub(crate) fn words(&self) -> Vec<String> {
         let mut rest = self.0.clone();
         let mut words = Vec::new();
@@ -52,13 +52,13 @@ impl Peers {
         words
     }
 
-    /// Whether an address is within one of the networks.
+    /// Returns whether an address is within one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// This machine and private networks: a container listens on all its addresses.
+/// This machine and private networks, because a container listens on all its addresses.
 impl Default for Peers {
     fn default() -> Self {
         Self::new(&["loopback", "private"]).expect("names that are known")

@@ -1,4 +1,4 @@
-//! What is at the path where a Unix socket is to be made.
+//! Finds out what is at the path where a Unix socket is to be created.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// What is at a path, as far as it can be found out.
+/// The kind of file at a path, as far as it can be determined.
 #[derive(Debug)]
 pub(crate) enum SocketFile {
     Nothing,
@@ -14,16 +14,16 @@ pub(crate) enum SocketFile {
     LeftBehind,
     /// A socket that a process listens on.
     Served,
-    /// A socket that may or may not have a listener: this user may not connect to it, for example.
+    /// A socket that may or may not have a listener, for example because this user may not connect to it.
     Unclear(io::Error),
     NoSocket,
 }
 
 impl SocketFile {
-    /// Looks at `path`, and connects to it where a socket is there.
+    /// Looks at `path`, and connects to it if a socket is there.
     ///
     /// # Errors
-    /// The path cannot be looked at.
+    /// The path cannot be examined.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(file) if !file.file_type().is_socket() => return Ok(Self::NoSocket),
@@ -57,7 +57,7 @@ mod tests {
         assert!(matches!(SocketFile::at(&path("socket")), Ok(SocketFile::Served)));
         drop(listener);
         assert!(matches!(SocketFile::at(&path("socket")), Ok(SocketFile::LeftBehind)));
-        // In use by another kind of program: EPROTOTYPE.
+        // A socket of another type is in use there: EPROTOTYPE.
         let _log = UnixDatagram::bind(path("log")).unwrap();
         assert!(matches!(SocketFile::at(&path("log")), Ok(SocketFile::Unclear(_))));
         assert!(SocketFile::at(&path("file").join("below")).is_err());

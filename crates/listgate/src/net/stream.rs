@@ -1,4 +1,4 @@
-//! A connection of a caller, by TCP or by a Unix socket.
+//! A caller's connection, by TCP or by a Unix socket.
 
 use std::io;
 use std::pin::Pin;
@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A connection of a caller.
+/// A caller's connection.
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Stream {
-    /// What LMTP on it is called, as a message's envelope has it.
+    /// Returns the name of LMTP on this connection, for a message's envelope.
     pub(crate) fn transport(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "LMTP/TCP",

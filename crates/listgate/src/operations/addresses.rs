@@ -1,4 +1,4 @@
-//! What RCPT would answer to an address, from the code that answers.
+//! Finds out what RCPT would answer to an address, with the code that answers RCPT.
 
 use crate::backends::{Addresses, Console};
 use crate::capacity::Capacity;
@@ -11,19 +11,19 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What RCPT would answer to an address.
+/// The answer that RCPT would give to an address.
 pub(crate) struct Checked {
     /// The reply, with its code.
     pub(crate) reply: String,
-    /// What the address is, if it takes mail now.
+    /// The endpoint of the address, if it accepts mail now.
     pub(crate) endpoint: Option<Endpoint>,
-    /// The metadata that an entry would have; what is known only of a message is null.
+    /// The metadata that an entry would have. A value that depends on a message is null.
     pub(crate) msgdata: Msgdata,
-    /// Why, in words.
+    /// The reason, in words.
     pub(crate) why: String,
 }
 
-/// Says MAIL and RCPT to a session of our own, and answers it as the gate of the configuration would.
+/// Sends MAIL and RCPT to a session of its own, and answers the session as a gate with this configuration would.
 pub(crate) async fn check(config: &Config, console: &Arc<dyn Console>, address: &str) -> Checked {
     let store = Arc::clone(console) as Arc<dyn Addresses>;
     let directory = Directory::new(config, store, Arc::new(Capacity::new(config.bounds())));

@@ -1,10 +1,10 @@
-//! Why an operation failed.
+//! Errors of operations.
 
 use crate::backends::mailman::SiteError;
 use crate::backends::sqlite::DataError;
 use crate::model::{ChangeError, ListAddress, StoreError};
 
-/// Why an operation failed. Each text names the thing, and says what to do next where that is known.
+/// The reason why an operation failed. Each text names the cause, and says what to do next if that is known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OperationError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! What operators do to lists.
+//! Operations on lists.
 
 use super::error::OperationError;
 use crate::backends::ListAdmin;
@@ -8,7 +8,7 @@ use crate::model::{ChangeError, List, ListAddress, ListFacts, Role};
 /// A list that was created.
 pub(crate) struct Created<'a> {
     pub(crate) address: &'a ListAddress,
-    /// What the address was until then.
+    /// The sub-address that the address was before, if any.
     pub(crate) shadows: Option<SubAddress>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn create<'a>(
     Ok(addresses.iter().map(|address| Created { address, shadows: shadowed(address) }).collect())
 }
 
-/// Gives a list another address; its list_id stays.
+/// Changes the address of a list; its list_id stays.
 ///
 /// # Errors
 /// There is no such list, or the new name is taken, or could never be reached.
@@ -46,17 +46,17 @@ pub(crate) async fn rename(
     Ok(admin.rename(from, to).await?)
 }
 
-/// What the limit of a list comes to.
+/// The effect of a list's size limit.
 pub(crate) enum Limited {
-    /// It takes what the gate takes.
+    /// The list accepts messages of the size that the gate accepts.
     ByTheGate,
-    /// It takes messages of up to so many octets.
+    /// The list accepts messages of up to this many octets.
     To(u64),
-    /// The limit is above what the gate takes.
+    /// The limit is above that of the gate, which applies.
     AboveTheGate { limit: u64, gate: u64 },
 }
 
-/// Sets the octets of a message that a list takes; `None`: as many as the gate.
+/// Sets the size in octets of the largest message that a list accepts; `None`: the gate's limit.
 ///
 /// # Errors
 /// There is no such list.
@@ -75,15 +75,15 @@ pub(crate) async fn limit(
     })
 }
 
-/// A list as an operator looks at it.
+/// A list as an operator sees it.
 pub(crate) struct ListView {
     pub(crate) list: List,
     pub(crate) facts: ListFacts,
-    /// Its other addresses, and whether another list has taken each.
+    /// Its sub-addresses, and whether another list has taken each.
     pub(crate) sub_addresses: Vec<(ListAddress, bool)>,
 }
 
-/// Looks at a list.
+/// Returns a list as an operator sees it.
 ///
 /// # Errors
 /// There is no such list.
@@ -100,7 +100,7 @@ pub(crate) async fn view(admin: &dyn ListAdmin, address: &ListAddress) -> Result
     Ok(ListView { list, facts, sub_addresses })
 }
 
-/// A list whose name has the delimiter could never be addressed.
+/// Checks whether mail can reach a list with this address: it cannot if the name contains the delimiter.
 fn can_be_reached(address: &ListAddress, config: &Config) -> Result<(), OperationError> {
     let delimiter = config.verp_delimiter;
     if address.local.contains(delimiter) {
@@ -109,7 +109,7 @@ fn can_be_reached(address: &ListAddress, config: &Config) -> Result<(), Operatio
     Ok(())
 }
 
-/// What the address of a list would mean if the list did not exist.
+/// Returns the sub-address that the address of a list would be if the list did not exist.
 fn shadowed(address: &ListAddress) -> Option<SubAddress> {
     let (base, suffix) = address.local.rsplit_once('-').filter(|(base, _)| !base.is_empty())?;
     Role::of_subaddress(suffix)?;

@@ -1,4 +1,4 @@
-//! What operators do, typed and without printing. The command line renders it.
+//! The operations of operators, with typed results and without printing. The command line renders them.
 
 mod addresses;
 mod domains;

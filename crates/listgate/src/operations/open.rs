@@ -7,13 +7,13 @@ use crate::backends::{Console, ListAdmin};
 use crate::config::{BackendKind, Config};
 use std::path::{self, PathBuf};
 
-/// What to use instead for the lists and domains of a Mailman site.
+/// The commands to use instead for the lists and domains of a Mailman site.
 const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
 
-/// The backend, beside a gate or without one.
+/// Opens the backend, whether or not a gate is running.
 ///
 /// # Errors
-/// There is none yet, or it cannot be opened.
+/// The backend does not exist yet, or cannot be opened.
 pub(crate) fn console(config: &Config) -> Result<Box<dyn Console>, OperationError> {
     match &config.backend {
         BackendKind::Sqlite => Ok(Box::new(sqlite::Console::open(&DataDir::new(&config.data_dir))?)),
@@ -21,10 +21,11 @@ pub(crate) fn console(config: &Config) -> Result<Box<dyn Console>, OperationErro
     }
 }
 
-/// The data directory, for operations on what a Mailman site keeps itself: `what`, and how it is done `instead` there.
+/// Returns the data directory, for operations that a Mailman site does itself: on `what`, and how to do it
+/// `instead`.
 ///
 /// # Errors
-/// It is a Mailman site.
+/// The backend is a Mailman site.
 pub(crate) fn own_data(
     config: &Config,
     what: &'static str,
@@ -36,26 +37,27 @@ pub(crate) fn own_data(
     }
 }
 
-/// Lists and domains, to be changed.
+/// Access to lists and domains, to change them.
 pub(crate) struct Lists {
     pub(crate) admin: Box<dyn ListAdmin>,
     /// The data directory, if it was created for this.
     pub(crate) created: Option<NewDirectory>,
 }
 
-/// A data directory that was not there before. No gate runs on it.
+/// A data directory that did not exist before. No gate runs on it.
 pub(crate) struct NewDirectory {
-    /// Absolute.
+    /// The absolute path.
     pub(crate) path: PathBuf,
 }
 
-/// Lists and domains, for operations on `what`. With `creates`, a data directory that is not there is created.
+/// Opens the lists and domains, for operations on `what`. With `creates`, creates the data directory if it does
+/// not exist.
 ///
 /// # Errors
-/// It is a Mailman site, there is none yet, or it cannot be opened.
+/// The backend is a Mailman site, or the data directory does not exist or cannot be opened.
 pub(crate) fn lists(config: &Config, what: &'static str, creates: bool) -> Result<Lists, OperationError> {
     let data = own_data(config, what, MAILMANS_COMMANDS)?;
-    // Where that cannot be looked at, opening it says why.
+    // If this cannot be checked, opening the directory reports the reason.
     let is_new = creates && matches!(data.database().try_exists(), Ok(false));
     let open = if creates { sqlite::Console::open_or_create } else { sqlite::Console::open };
     let admin = Box::new(open(&data)?);

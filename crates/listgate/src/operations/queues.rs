@@ -1,4 +1,4 @@
-//! What operators see of the queues.
+//! The state of the queues, for operators.
 
 use super::error::OperationError;
 use crate::backends::{Console, Wanted};
@@ -7,25 +7,25 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-/// The youngest ages of a status's columns in minutes, as Postfix's qshape has them.
+/// The upper bounds of a status's columns of ages, in minutes, like those of Postfix's qshape.
 pub(crate) const AGES: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
 
-/// Entries by age: one column for each of [`AGES`] and one for the older.
+/// The number of entries by age: one column for each of [`AGES`], and one for older entries.
 pub(crate) type Shape = [u64; AGES.len() + 1];
 
-/// The states that a status counts. What a Mailman site cannot read counts as waiting: its runners will say what
-/// becomes of it.
+/// The states that a status counts. An unreadable entry, which only a Mailman site can have, counts as waiting:
+/// the site's runners decide what becomes of it.
 pub(crate) const STATES: [StateName; 5] =
     [StateName::Waiting, StateName::Leased, StateName::Later, StateName::Held, StateName::Shunted];
 
-/// What is in a queue.
+/// The status of a queue.
 pub(crate) struct QueueStatus {
     pub(crate) queue: Name,
-    /// When its oldest entry came.
+    /// When its oldest entry arrived.
     pub(crate) oldest: Option<SystemTime>,
     /// How many entries are in each of [`STATES`].
     pub(crate) states: [u64; STATES.len()],
-    /// The entries of each list_id by age; those of no list have an empty one.
+    /// The number of entries of each list_id by age. Entries without a list have an empty list_id.
     pub(crate) lists: BTreeMap<String, Shape>,
 }
 
@@ -37,7 +37,7 @@ impl QueueStatus {
     fn count(&mut self, Arrival { list_id, received_at, state }: Arrival<'_>, now: SystemTime) {
         self.oldest = Some(self.oldest.map_or(received_at, |time| time.min(received_at)));
         self.states[column(state)] += 1;
-        // A time in the future is now.
+        // A time in the future counts as now.
         let minutes = now.duration_since(received_at).unwrap_or_default().as_secs() / 60;
         let column = AGES.iter().position(|&age| minutes < age).unwrap_or(AGES.len());
         match self.lists.get_mut(list_id) {
@@ -51,7 +51,7 @@ impl QueueStatus {
     }
 }
 
-/// The place of a state in [`STATES`].
+/// Returns the index of a state in [`STATES`].
 fn column(state: StateName) -> usize {
     match state {
         StateName::Waiting | StateName::Unreadable => 0,
@@ -62,7 +62,7 @@ fn column(state: StateName) -> usize {
     }
 }
 
-/// What is in a queue now.
+/// Returns the current status of a queue.
 ///
 /// # Errors
 /// The backend could not be asked.
@@ -72,8 +72,8 @@ pub(crate) async fn queue_status(console: &dyn Console, queue: Name) -> Result<Q
     Ok(status)
 }
 
-/// Hands the entries of a queue, or of all, to `each`, oldest first, until it wants no more. With `message_id`, in
-/// brackets or not, only those of that message.
+/// Hands the entries of a queue, or of all queues, to `each`, oldest first, until it wants no more. With
+/// `message_id`, in brackets or not, only those of that message.
 ///
 /// # Errors
 /// The backend could not be asked.
@@ -84,7 +84,7 @@ pub(crate) async fn each_entry(
     each: &mut (dyn FnMut(Entry) -> ControlFlow<()> + Send),
 ) -> Result<(), OperationError> {
     let mut ids = vec![message_id.map(str::to_owned)];
-    // Almost every Message-ID has brackets, and a log may show it without.
+    // Almost every Message-ID has brackets, but a log may show it without them.
     ids.extend(message_id.filter(|id| !id.starts_with('<')).map(|bare| Some(format!("<{bare}>"))));
     for message_id in ids {
         console.each_entry(&Wanted { queue, message_id }, each).await?;

@@ -1,10 +1,10 @@
-//! Why a gate cannot be opened, or had to end.
+//! Errors that keep a gate from starting, or end it.
 
 use crate::config::ConfigError;
 use std::error::Error;
 use std::io;
 
-/// Why a gate cannot be opened, or had to end. Its text and its sources name the thing and the fix.
+/// The reason why a gate could not start, or had to end. Its text and its sources name the problem and the fix.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GateError {
@@ -20,12 +20,12 @@ pub enum GateError {
     /// The system refused something else.
     #[error("cannot {operation}")]
     System {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The disk failed a sync, or the store panicked; the log says more.
+    /// The disk failed a sync, or the store panicked; the log has the details.
     #[error("the store has failed, as the log says")]
     Failed,
 }

@@ -1,4 +1,4 @@
-//! Builds the house from the configuration and lives in it: start reading here.
+//! Builds a gate from the configuration and runs it: start reading here.
 
 mod error;
 mod running;
@@ -27,16 +27,16 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
-/// Where the addresses for LMTP are chosen.
+/// The settings that choose the addresses for LMTP.
 const LISTEN: &str = "--listen or server.listen";
 
-/// A gate that takes mail until it is stopped. Dropping it stops it too, and waits.
+/// A gate that accepts mail until it is stopped. Dropping it also stops it, and waits until it has ended.
 pub struct Gate {
     addresses: Vec<ListenAddress>,
     socketmap: Vec<ListenAddress>,
     admin: Option<SocketAddr>,
     lists: u64,
-    /// `None` once the gate has ended: it holds the backend, whose end is waited for.
+    /// The settings and the backend, which the gate waits for when it ends; `None` afterwards.
     running: Option<watch::Sender<Arc<Running>>>,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
@@ -45,7 +45,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Opens the data directory, binds every address and takes mail on a thread of its own.
+    /// Opens the data directory, binds every address, and accepts mail on a thread of its own.
     ///
     /// # Errors
     /// Another gate holds the data directory, it cannot be used, or an address cannot be bound.
@@ -53,7 +53,7 @@ impl Gate {
         Self::start_with_clock(config, Clock::default())
     }
 
-    /// The same with another clock than the system's, as tests want it.
+    /// Starts a gate with a clock other than the system's, for tests.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -64,7 +64,7 @@ impl Gate {
         Self::start_on(backend, spool, config, metrics, clock)
     }
 
-    /// The same on a backend that is open.
+    /// Starts a gate on a backend that is already open.
     pub(crate) fn start_on(
         backend: Arc<dyn Backend>,
         spool: Spool,
@@ -74,8 +74,7 @@ impl Gate {
     ) -> Result<Self, GateError> {
         let condemned = backend.given_up();
         let leases = Arc::clone(&backend).leases();
-        // One thread for all sessions beside the writer's: on few cores more of them only wake each
-        // other up.
+        // All sessions share one thread, beside the writer's: on few cores, more threads only wake each other up.
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(system("start the runtime"))?;
         let lists = runtime.block_on(backend.count_lists()).unwrap_or_else(|why| {
@@ -117,7 +116,7 @@ impl Gate {
         })
     }
 
-    /// Uses other settings for the connections from now on, as far as they can change while the gate runs. Open
+    /// Applies other settings to connections from now on, as far as they can change while the gate runs. Open
     /// connections keep theirs.
     ///
     /// # Errors
@@ -130,44 +129,44 @@ impl Gate {
         Ok(reload)
     }
 
-    /// Where the gate listens; a port of 0 has become one.
+    /// Returns the addresses where the gate listens, with the real port in place of 0.
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
     }
 
-    /// Where socketmap is served, if it is.
+    /// Returns the addresses where socketmap is served, if any.
     pub fn socketmap(&self) -> &[ListenAddress] {
         &self.socketmap
     }
 
-    /// Where metrics and health are served, if they are.
+    /// Returns the address where metrics and health are served, if any.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
     }
 
-    /// How many lists there were at the start.
+    /// Returns how many lists there were at the start.
     pub fn lists(&self) -> u64 {
         self.lists
     }
 
-    /// One of its queues, to be worked in this process: what is leased and settled shares the commits of arriving
-    /// mail. `None` in a Mailman site, whose runners work its queues. The data directory stays this process's until
-    /// the queue is dropped too.
+    /// Returns one of the gate's queues, to be worked in this process: leases and steps share the commits of
+    /// arriving mail. `None` for a Mailman site, whose runners work its queues. This process keeps the data
+    /// directory until the queue is dropped too.
     pub fn queue(&self, name: Name) -> Option<Queue> {
         self.leases.as_ref().map(|leases| Queue::of(Arc::clone(leases), name))
     }
 
-    /// Waits until a failed sync has ended the gate; for ever, while all is well.
+    /// Waits until a failure of the store has ended the gate; forever, while all is well.
     pub async fn failed(&self) {
-        // An error means that the gate is gone, which is a failure when nobody stopped it.
+        // An error means that the gate is gone, which is a failure unless it was stopped.
         let _ = self.condemned.clone().wait_for(|condemned| *condemned).await;
     }
 
-    /// Stops: nothing more is accepted, idle sessions get 421, transactions in flight finish within
-    /// the grace time. Waits until all of that is done.
+    /// Stops the gate: no more connections are accepted, idle sessions get 421, and transactions in flight finish
+    /// within the grace time. Waits until all of that is done.
     ///
     /// # Errors
-    /// The gate had ended before, because the disk failed a sync or its store panicked.
+    /// The gate had already ended, because the disk failed a sync or its store panicked.
     pub fn stop(mut self) -> Result<(), GateError> {
         self.end();
         if *self.condemned.borrow() {
@@ -190,7 +189,7 @@ impl Gate {
             tracing::error!("the gate's thread panicked");
         }
         self.leases = None;
-        // The last to hold the backend: it is waited for here.
+        // This usually drops the backend, which waits until it has ended.
         self.running = None;
     }
 }
@@ -201,8 +200,8 @@ impl Drop for Gate {
     }
 }
 
-/// The backend of the configuration, and where large bodies are kept while they arrive: on the disk that they are
-/// stored on, if there is one.
+/// Opens the backend of the configuration. Returns it with the spool that keeps large bodies while they arrive,
+/// on the disk where they will be stored if there is one.
 fn open_backend(
     config: &Config,
     metrics: &Arc<Metrics>,
@@ -226,7 +225,7 @@ fn open_backend(
     }
 }
 
-/// Listeners, and where each really listens.
+/// Binds the addresses. Returns the listeners, and the address where each really listens.
 fn bind(
     runtime: &Runtime,
     addresses: &[ListenAddress],
@@ -247,23 +246,23 @@ fn system(operation: &'static str) -> impl FnOnce(std::io::Error) -> GateError {
     move |source| GateError::System { operation, source }
 }
 
-/// All that lives on the gate's thread.
+/// Everything that runs on the gate's thread.
 struct House {
     listeners: Vec<Listener>,
     socketmap: Vec<Listener>,
-    /// Where mail is to be delivered.
+    /// The address to which mail servers deliver.
     lmtp: ListenAddress,
     admin: Vec<Listener>,
     places: usize,
     stages: watch::Sender<Stage>,
     condemned: watch::Receiver<bool>,
-    /// What a connection that begins now uses.
+    /// The settings and state for new connections.
     running: watch::Receiver<Arc<Running>>,
 }
 
 impl House {
-    /// Until the gate is stopped or its disk fails, and then until the sessions have ended. The backend
-    /// goes last: its writer finishes what it was given.
+    /// Runs until the gate is stopped or its store fails, and then until the sessions have ended. The backend
+    /// ends last: its writer finishes what it was given.
     async fn live(mut self, mut stages: watch::Receiver<Stage>) {
         let (alive, mut all_gone) = mpsc::channel(1);
         let lmtp = {
@@ -271,8 +270,8 @@ impl House {
             move |accepted| lmtp_server::serve(accepted, &running.borrow().shared, &stages, &alive)
         };
         tokio::spawn(accept(self.listeners, self.places, stages.clone(), Stage::Draining, lmtp));
-        // The others answer until the end: a mail server that finds no map defers the longer, and a gate that drains
-        // can still be watched.
+        // The other listeners answer until the end: a mail server that gets no answer from a map defers mail for
+        // longer, and a gate can still be monitored while it drains.
         let maps = {
             let (running, nexthop) = (self.running.clone(), nexthop(&self.lmtp).into());
             move |accepted| socketmap::serve(accepted, &running.borrow().shared.intake.services, &nexthop)
@@ -290,11 +289,11 @@ impl House {
         }
         self.stages.send_replace(Stage::Draining);
         let grace = self.running.borrow().config.shutdown_grace;
-        // Nobody ever sends: it ends when the last session has dropped its sender.
+        // No session ever sends: the channel closes when the last session has dropped its sender.
         if tokio::time::timeout(grace, all_gone.recv()).await.is_err() {
             tracing::warn!("the grace time is over: what is in flight is given up, and its senders keep it");
             self.stages.send_replace(Stage::Ended);
-            // Each session still says so to its peer.
+            // Give each session time to tell its peer.
             let _ = tokio::time::timeout(Duration::from_secs(1), all_gone.recv()).await;
         }
     }

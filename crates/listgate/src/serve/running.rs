@@ -1,4 +1,4 @@
-//! What a gate runs with: the settings of now, and what outlives a reload of them.
+//! The current settings of a gate, and the parts that outlive a reload of them.
 
 use crate::backends::{Addresses, Backend};
 use crate::capacity::Capacity;
@@ -13,7 +13,7 @@ use crate::net::{Admission, AdmissionRules};
 use crate::services::Services;
 use std::sync::Arc;
 
-/// What outlives a reload of the settings.
+/// The parts that outlive a reload of the settings.
 pub(super) struct Parts {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) spool: Spool,
@@ -21,7 +21,8 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
 }
 
-/// The settings that a gate runs with, and what its connections share. A connection keeps what it began with.
+/// The current settings of a gate, and the state that its connections share. A connection keeps what it started
+/// with.
 pub(super) struct Running {
     pub(super) config: Config,
     pub(super) shared: Arc<Shared>,
@@ -36,7 +37,7 @@ impl Running {
         Self { config, shared: Arc::new(shared) }
     }
 
-    /// The same gate with the settings of `new`, as far as they can change while it runs.
+    /// Returns the same gate with the settings of `new`, as far as they can change while it runs.
     pub(super) fn reloaded(&self, new: Config) -> (Self, Reload) {
         let (config, reload) = self.config.reloaded(new);
         let Intake { services, spool, keys, clock, .. } = &self.shared.intake;

@@ -1,4 +1,4 @@
-//! What a map says of a key: request → answer, from the same routing as RCPT.
+//! The maps: request → answer, from the same routing as RCPT.
 
 use crate::net::ListenAddress;
 use crate::services::Services;
@@ -8,22 +8,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Instant;
 
-/// Where Postfix keeps its queue, and where a chrooted part of it sees nothing else.
+/// The directory where Postfix keeps its queue. A chrooted Postfix program sees nothing outside it.
 const POSTFIX_QUEUE: &str = "/var/spool/postfix";
 
-/// What a lookup comes to, as socketmap_table(5) has it.
+/// The answer to a lookup, in the format of socketmap_table(5).
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Answer {
     Found(String),
     NotFound,
-    /// A doubt of ours, or mail that is put off: Postfix asks its sender to try again.
+    /// The gate does not know, or the mail is deferred: Postfix asks its sender to retry.
     Temporary(String),
-    /// The question is wrong, and stays so.
+    /// The request is wrong, and a retry will not help.
     Permanent(String),
 }
 
 impl Answer {
-    /// In one word, to be counted.
+    /// Returns the kind of answer in one word, for metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Found(_) => "found",
@@ -38,7 +38,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found(value) => write!(f, "OK {value}"),
-            // The blank belongs to it.
+            // The blank is part of the answer.
             Self::NotFound => f.write_str("NOTFOUND "),
             Self::Temporary(why) => write!(f, "TEMP {why}"),
             Self::Permanent(why) => write!(f, "PERM {why}"),
@@ -46,14 +46,14 @@ impl fmt::Display for Answer {
     }
 }
 
-/// The maps there are.
+/// A map that Postfix can ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Map {
-    /// Domains whose mail is ours.
+    /// The domains whose mail belongs to the site.
     Domains,
-    /// Addresses that RCPT takes.
+    /// The addresses that RCPT accepts.
     Recipients,
-    /// Addresses of lists, whether or not they take mail now, and where to deliver it.
+    /// The addresses of lists, whether or not they accept mail now, and where to deliver it.
     Transport,
 }
 
@@ -73,7 +73,7 @@ impl Map {
     }
 }
 
-/// The map and the key of a request, `NAME SPACE KEY`.
+/// Returns the map and the key of a request, `NAME SPACE KEY`.
 ///
 /// # Errors
 /// There is no such map, or no key.
@@ -85,10 +85,10 @@ pub(super) fn read(request: &[u8]) -> Result<(Map, &[u8]), Answer> {
     Ok((map, &request[blank + 1..]))
 }
 
-/// Looks a key up. `nexthop` is what `transport` says of each address of a list.
+/// Looks up a key. `nexthop` is the answer of `transport` for each address of a list.
 pub(super) async fn look_up(map: Map, key: &[u8], services: &Services, nexthop: &str) -> Answer {
     let directory = &services.directory;
-    // What is not an address is not ours; Postfix asks for bare names and for `*` too.
+    // A key that is not an address does not belong to us; Postfix asks for bare names and for `*` too.
     let Ok(key) = std::str::from_utf8(key) else { return Answer::NotFound };
     let mailbox = || key.parse().map(ForwardPath::Mailbox);
     let found = match map {
@@ -107,13 +107,13 @@ pub(super) async fn look_up(map: Map, key: &[u8], services: &Services, nexthop: 
     match services.noted(found) {
         Ok(Some(value)) => Answer::Found(value.to_owned()),
         Ok(None) => Answer::NotFound,
-        // Only what no retry can change is a no.
+        // NOTFOUND is only for what a retry cannot change.
         Err(why) if why.is_temporary() => Answer::Temporary(why.refusal().to_string()),
         Err(_) => Answer::NotFound,
     }
 }
 
-/// How Postfix delivers to a gate on the same machine that listens at `address`.
+/// Returns the nexthop with which Postfix delivers to a gate on the same machine that listens at `address`.
 pub(crate) fn nexthop(address: &ListenAddress) -> String {
     match address {
         ListenAddress::Tcp(socket) => format!("lmtp:inet:{}", bracketed(here(*socket))),
@@ -121,7 +121,7 @@ pub(crate) fn nexthop(address: &ListenAddress) -> String {
     }
 }
 
-/// The address by which this machine reaches a socket of its own.
+/// Returns the address by which this machine reaches one of its own sockets.
 pub(crate) fn here(mut socket: SocketAddr) -> SocketAddr {
     match socket.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => socket.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -131,13 +131,13 @@ pub(crate) fn here(mut socket: SocketAddr) -> SocketAddr {
     socket
 }
 
-/// `[127.0.0.1]:8024`: brackets keep Postfix from looking for a name.
+/// Returns an address such as `[127.0.0.1]:8024`. The brackets keep Postfix from looking it up as a name.
 fn bracketed(socket: SocketAddr) -> String {
     format!("[{}]:{}", socket.ip(), socket.port())
 }
 
-/// A path as each part of Postfix sees it: relative to its queue where it is below that, which is where
-/// its programs run, chrooted or not.
+/// Returns a path as every Postfix program sees it: relative to the queue directory if it is below it, because
+/// the programs run there, chrooted or not.
 pub(crate) fn below_the_queue(path: &Path) -> &Path {
     path.strip_prefix(POSTFIX_QUEUE).unwrap_or(path)
 }

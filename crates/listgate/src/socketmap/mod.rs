@@ -1,5 +1,5 @@
-//! The socketmap listener (socketmap_table(5)): Postfix asks the gate itself which addresses there are,
-//! so that a list is valid at the edge the moment it is created.
+//! The socketmap listener (socketmap_table(5)): Postfix asks the gate itself which addresses exist, so that a
+//! list is valid at the edge as soon as it is created.
 
 mod maps;
 pub(crate) mod netstring;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-/// Answers a connection in a task of its own, if its caller may connect. `nexthop` is what the map `transport` says of
-/// each address of a list.
+/// Serves a connection in a task of its own, if its caller may connect. `nexthop` is the answer of the map
+/// `transport` for each address of a list.
 pub(crate) fn serve(
     Accepted { stream, caller, peer, place }: Accepted,
     services: &Arc<Services>,
@@ -45,7 +45,7 @@ struct Socketmap {
 }
 
 impl Socketmap {
-    /// One request after the other, each answered before the next is looked at.
+    /// Answers one request after the other, each before it reads the next.
     async fn converse(&self, stream: Stream) -> io::Result<()> {
         let mut requests = Requests::new(stream);
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);

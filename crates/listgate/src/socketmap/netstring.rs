@@ -1,9 +1,9 @@
-//! Netstrings, such as `5:hello,`: a length in decimal digits, the text of that many octets, a comma
-//! (<https://cr.yp.to/proto/netstrings.txt>). Pure, and with a bound.
+//! Netstrings, such as `5:hello,`: a length in decimal digits, a colon, the text of that many octets, and a comma
+//! (<https://cr.yp.to/proto/netstrings.txt>). The functions do no I/O, and the length is bounded.
 
 use std::fmt::Write;
 
-/// What can never become a netstring of a length that is taken, whatever follows.
+/// The reason why the input cannot become a netstring of an allowed length, whatever follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("no netstring: it begins with no length")]
@@ -14,22 +14,23 @@ pub(crate) enum Malformed {
     Comma,
 }
 
-/// Octets around the text of a netstring, whose length has no more digits than a number of the machine.
+/// The most octets around the text of a netstring: a 64-bit length has at most 20 digits.
 const FRAME: usize = 22;
 
-/// Octets that a netstring takes up whose text has at most `most`.
+/// Returns how many octets a netstring may take up whose text has at most `most`.
 pub(crate) const fn room(most: usize) -> usize {
     most + FRAME
 }
 
-/// The text of a netstring, and what follows it.
+/// The text of a netstring, and the input that follows it.
 type Split<'i> = (&'i [u8], &'i [u8]);
 
-/// The text of the netstring that `input` begins with, and what follows it; `None` while it is not
-/// whole, which it is once [`room`] octets are there.
+/// Returns the text of the netstring that `input` begins with, and what follows it; `None` while the netstring is
+/// incomplete, which it cannot be with [`room`] octets of input.
 ///
 /// # Errors
-/// It is none, or its text has more than `most` octets: told as soon as it is known.
+/// The input is not a netstring, or its text has more than `most` octets. The error is returned as soon as it is
+/// certain.
 pub(crate) fn read(input: &[u8], most: usize) -> Result<Option<Split<'_>>, Malformed> {
     let mut length = 0;
     let mut digits = 0;
@@ -37,7 +38,7 @@ pub(crate) fn read(input: &[u8], most: usize) -> Result<Option<Split<'_>>, Malfo
         match input.get(digits) {
             None => return Ok(None),
             Some(b':') if digits > 0 => break &input[digits + 1..],
-            // A length has one way to be written.
+            // A length has no leading zeros.
             Some(b'0'..=b'9') if digits > 0 && length == 0 => return Err(Malformed::Length),
             Some(digit @ b'0'..=b'9') => length = length * 10 + usize::from(digit - b'0'),
             Some(_) => return Err(Malformed::Length),
@@ -54,7 +55,7 @@ pub(crate) fn read(input: &[u8], most: usize) -> Result<Option<Split<'_>>, Malfo
     }
 }
 
-/// `text` as a netstring.
+/// Returns `text` as a netstring.
 pub(crate) fn write(text: &str) -> String {
     let mut netstring = String::with_capacity(room(text.len()));
     write!(netstring, "{}:{text},", text.len()).expect("writing to a String does not fail");

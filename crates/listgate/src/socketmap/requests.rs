@@ -16,15 +16,15 @@ impl<S: AsyncRead + Unpin> Requests<S> {
         Self { stream, buffer: Vec::with_capacity(limits::SOCKETMAP_BUFFER) }
     }
 
-    /// Where the answers go.
+    /// Returns the stream, to write answers to.
     pub(super) fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// The next request without its frame; `None` once the peer has closed.
+    /// Returns the next request without its frame; `None` once the peer has closed the connection.
     ///
     /// # Errors
-    /// The connection is lost, or what comes is no request.
+    /// The connection is lost, or the input is not a request.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let read = netstring::read(&self.buffer, limits::SOCKETMAP_REQUEST);
@@ -35,7 +35,7 @@ impl<S: AsyncRead + Unpin> Requests<S> {
             }
             let most = netstring::room(limits::SOCKETMAP_REQUEST);
             assert!(self.buffer.len() < most, "a full buffer has a whole request");
-            // Small reads, because each request that is taken moves the rest of the buffer.
+            // Reads are small because taking a request moves the rest of the buffer.
             let mut some = (&mut self.stream).take(limits::SOCKETMAP_BUFFER as u64);
             if some.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(None);

@@ -6,11 +6,11 @@ use crate::model::{EntryId, Lease, MessageId};
 use crate::queue::Error;
 use std::sync::Arc;
 
-/// Reads a message as it is stored, from its beginning, some of it at a time.
+/// A reader of a stored message, from its beginning, one piece at a time.
 pub(super) struct Body {
     store: Arc<dyn LeaseStore>,
     entry: EntryId,
-    /// Octets that were read.
+    /// Octets read so far.
     offset: u64,
 }
 
@@ -19,10 +19,10 @@ impl Body {
         Self { store, entry: lease.id().entry, offset: 0 }
     }
 
-    /// The next octets; none at the end.
+    /// Returns the next octets, or none at the end of the message.
     ///
     /// # Errors
-    /// The entry was removed by an operator, or its message cannot be read.
+    /// An operator removed the entry, or its message cannot be read.
     pub(super) async fn next(&mut self) -> Result<Vec<u8>, Error> {
         let message = MessageId(self.entry.delivery);
         let read = self.store.read(message, self.offset, limits::READ_AT_ONCE).await;

@@ -1,28 +1,28 @@
-//! Why a worker ends.
+//! Errors that end a worker.
 
 use crate::model::{Id, rfc3339};
 use std::error::Error;
 use std::io;
 use std::time::SystemTime;
 
-/// Why a worker ends before it was asked to, or at once.
+/// The reason why a worker ended before it was asked to, or at once.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkError {
     #[error(transparent)]
     Queue(#[from] crate::queue::Error),
     #[error("cannot {operation}")]
     System { operation: &'static str, source: io::Error },
-    /// Nothing can be processed.
+    /// No entry can be processed.
     #[error(transparent)]
     Processor(Box<dyn Error + Send + Sync>),
     #[error("stopped at once; {}", left(leased))]
     Stopped {
-        /// What could not be settled or released, and when each lease ends.
+        /// The entries that could not be settled or released, and when each lease ends.
         leased: Vec<(Id, SystemTime)>,
     },
 }
 
-/// What became of what ran.
+/// Describes what became of the entries that were being processed.
 fn left(leased: &[(Id, SystemTime)]) -> String {
     const NAMED: usize = 10;
     if leased.is_empty() {

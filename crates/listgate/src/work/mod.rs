@@ -1,8 +1,8 @@
-//! Works a queue: leases entries, has each processed, and settles them by what was decided.
+//! Works a queue: leases entries, has each one processed, and settles it by the decision.
 //!
-//! `worker.rs` has all of it but the processing: parallelism, turns and order, the renewal of leases, retries,
-//! the end. What processes an entry is a [`Processor`](processor::Processor). The one of `listgate work` is in
-//! `command/`: it runs a command.
+//! `worker.rs` does everything except the processing: parallelism, turns and order, extending leases, retries,
+//! and ending. A [`Processor`](processor::Processor) processes the entries; the one of `listgate work` is in
+//! `command/` and runs a command.
 
 mod body;
 mod command;

@@ -1,4 +1,4 @@
-//! A store that blocks, for a worker that does not.
+//! Lets the asynchronous worker use a store whose calls block.
 
 use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
 use crate::model::{LeaseId, MessageId, NotStepped, Stale, Step, Stepped, StoreError};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// Makes each call on a thread where it may block.
+/// A wrapper that makes each call to a store on a thread that may block.
 pub(super) struct OnAThread<S>(pub(super) Arc<S>);
 
 impl<S: LeaseStore + 'static> OnAThread<S> {

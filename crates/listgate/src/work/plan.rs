@@ -1,23 +1,23 @@
-//! What a worker is to do, and until when.
+//! The plan of a worker, and how soon it is to end.
 
 use super::progress::ProgressLine;
 use crate::model::Name;
 use std::time::Duration;
 
-/// What is to be worked, and how.
+/// A plan for a worker: which queue to work, and how.
 pub(crate) struct Plan {
     pub(crate) queue: Name,
-    /// One entry of a list at a time, in the order of arrival.
+    /// Whether to process one entry of a list at a time, in the order of arrival.
     pub(crate) ordered: bool,
     /// How many entries are processed at a time.
     pub(crate) jobs: usize,
-    /// The attempts after which an entry is shunted.
+    /// The number of attempts after which an entry is shunted.
     pub(crate) max_attempts: u32,
-    /// For how long an entry is leased at a time.
+    /// How long a lease lasts, from when it is taken or extended.
     pub(crate) lease: Duration,
-    /// End when nothing is left that could be leased.
+    /// Whether to end when no entry is left to lease.
     pub(crate) drain: bool,
-    /// The line of standard error that shows how far it is; `None`: it is not shown.
+    /// The line on standard error that shows the progress; `None`: it is not shown.
     pub(crate) progress: Option<ProgressLine>,
 }
 
@@ -27,8 +27,8 @@ pub(super) enum Stop {
     /// Not at all.
     #[default]
     Never,
-    /// Once what is being processed has ended.
+    /// Once the entries that are being processed have ended.
     Finish,
-    /// As soon as what is being processed can be ended.
+    /// As soon as the entries that are being processed can be stopped.
     AtOnce,
 }

@@ -1,4 +1,4 @@
-//! What processes an entry, as the worker knows it.
+//! The interface between the worker and the code that processes entries.
 
 use super::body::Body;
 use crate::model::{Lease, Step};
@@ -6,10 +6,10 @@ use std::error::Error;
 use std::future::Future;
 use tokio::sync::oneshot;
 
-/// Decides what becomes of entries. The worker calls it for several entries at a time.
+/// A processor, which decides what becomes of entries. The worker calls it for several entries at a time.
 pub(super) trait Processor: Send + Sync + 'static {
-    /// Processes the entry of a lease. `stopped` resolves when the worker cannot use a decision any more: what is
-    /// not decided then is best [`Outcome::Released`], soon.
+    /// Processes the entry of a lease. `stopped` resolves when the worker can no longer use a decision: if none
+    /// has been made by then, return [`Outcome::Released`] soon.
     fn process(
         &self,
         lease: &Lease,
@@ -18,16 +18,16 @@ pub(super) trait Processor: Send + Sync + 'static {
     ) -> impl Future<Output = Outcome> + Send;
 }
 
-/// What came of processing an entry.
+/// The outcome of processing an entry.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// This is to happen. The step settles the lease of the entry. Where something that it expects has changed, the
-    /// entry is processed once more.
+    /// A decision was made. The step settles the lease of the entry. If something that the step expects has
+    /// changed, the entry is processed again.
     Decided(Step),
-    /// It failed: it is tried again after a pause, or shunted after too many attempts.
+    /// Processing failed: the entry is retried after a pause, or shunted after too many attempts.
     Failed { why: String },
-    /// It was not begun, or was ended: the entry waits as if it had not been leased.
+    /// Processing was not started, or was stopped: the entry waits as if it had not been leased.
     Released,
-    /// No entry could be processed, whichever it is: this one is released, and the worker ends for this reason.
+    /// No entry at all can be processed: this one is released, and the worker ends with this error.
     Broken(Box<dyn Error + Send + Sync>),
 }

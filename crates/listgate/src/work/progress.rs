@@ -1,4 +1,4 @@
-//! How far it is, in one line on the terminal.
+//! The progress of `listgate work`, in one line on the terminal.
 
 use crate::limits;
 use crate::model::Verdict;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Erases the line that the cursor is in.
+/// Erases the line that the cursor is on.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
-/// The line of the terminal that shows the progress. The log has it too, since its lines stand above.
+/// A handle to the terminal's progress line, shared with the log, whose lines appear above it.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct ProgressLine {
     was_erased: Arc<AtomicBool>,
 }
 
 impl ProgressLine {
-    /// Makes room on the terminal for a line of the log. The progress is drawn again below it.
+    /// Erases the progress line to make room for a line of the log. The progress is drawn again below it.
     pub(crate) fn erase(&self, terminal: &mut impl Write) -> io::Result<()> {
         self.was_erased.store(true, Ordering::Relaxed);
         terminal.write_all(CLEAR_LINE.as_bytes())
@@ -25,14 +25,14 @@ impl ProgressLine {
 }
 
 pub(super) struct Progress {
-    /// Where it is drawn; `None`: nowhere.
+    /// Where the progress is drawn; `None`: nowhere.
     line: Option<ProgressLine>,
     done: u64,
     put_off: u64,
     shunted: u64,
-    /// When the rate was measured last, and how many had ended by then.
+    /// When the rate was last measured, and how many entries had ended by then.
     measured: (Instant, u64),
-    /// What stands on the terminal, unless that was erased.
+    /// The text that was last drawn. It is still on the terminal unless the log has erased it.
     drawn: String,
 }
 
@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Twice a second, if something has changed or the log has erased it.
+    /// Draws the progress at most twice a second, and only if it has changed or the log has erased it.
     pub(super) fn draw(&mut self, running: usize) {
         let Some(line) = self.line.clone() else { return };
         let (measured, ended_then) = self.measured;
@@ -81,7 +81,7 @@ impl std::fmt::Display for Progress {
     }
 }
 
-/// A terminal that is gone needs no progress.
+/// Writes to standard error. Errors are ignored: a closed terminal needs no progress.
 fn write(text: &str) {
     let mut terminal = io::stderr().lock();
     let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());

@@ -1,4 +1,4 @@
-//! The worker's scheduling, with processors that are functions and a store in memory.
+//! Tests of the worker's scheduling, with functions as processors and a store in memory.
 
 use super::body::Body;
 use super::error::WorkError;
@@ -47,17 +47,17 @@ where
     Double(process)
 }
 
-/// Done with an entry, at once.
+/// Returns the decision that the entry is done.
 fn done(lease: &Lease) -> Outcome {
     Outcome::Decided(Step::settling(lease.id(), Verdict::Done))
 }
 
-/// A store whose clock goes with the runtime's, with one message for each of these lists, in order.
+/// Creates a store whose clock follows the runtime's, with one message for each of these lists, in order.
 async fn store(lists: &[&str]) -> Arc<Memory> {
     store_ahead(lists, Arc::default()).await
 }
 
-/// The same, with a clock that is so many seconds ahead.
+/// Creates the same store with a clock that is `ahead` seconds ahead.
 async fn store_ahead(lists: &[&str], ahead: Arc<AtomicUsize>) -> Arc<Memory> {
     let (base, began) = (SystemTime::now(), Instant::now());
     let now = move || base + began.elapsed() + Duration::from_secs(ahead.load(Ordering::Relaxed) as u64);
@@ -105,13 +105,13 @@ fn plan(jobs: usize) -> Plan {
     }
 }
 
-/// A worker that is not asked to end.
+/// Runs a worker that is not asked to end.
 async fn drained(store: &Arc<Memory>, plan: Plan, processor: impl Processor) -> Result<(), WorkError> {
     let (_tell, asked) = watch::channel(Stop::default());
     Worker::new(store.clone(), processor, plan, asked).run().await
 }
 
-/// What waits, as the next consumer would lease it.
+/// Leases what waits, as the next consumer would.
 async fn waiting(store: &Memory) -> Vec<Lease> {
     let request = LeaseRequest {
         queue: Name::In,
@@ -171,7 +171,7 @@ async fn lists_take_turns_and_in_order_one_entry_of_each_is_processed_at_a_time(
     }
 }
 
-/// As after the machine slept while a lease was on its way.
+/// This happens when the machine sleeps while a request for leases is under way.
 #[tokio::test(start_paused = true)]
 async fn what_is_leased_again_while_it_is_processed_here_goes_on_under_the_new_lease() {
     let ahead = Arc::new(AtomicUsize::new(0));
@@ -258,7 +258,7 @@ async fn a_lease_lasts_as_long_as_its_entry_is_processed() {
     assert_eq!(queued(&store).await, 0);
 }
 
-/// Works two entries of which one takes long, and is asked to end meanwhile.
+/// Processes two entries of three, each for 20 seconds, and asks the worker to end after five.
 async fn asked(stop: Stop) -> (Arc<Memory>, Result<(), WorkError>) {
     let store = store(&["a", "b", "c"]).await;
     let processor = double(move |lease, _body, stopped| {

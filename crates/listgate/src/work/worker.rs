@@ -1,4 +1,4 @@
-//! The worker: leases entries, has them processed side by side, keeps their leases, and settles them.
+//! The worker: leases entries, has them processed in parallel, extends their leases, and settles them.
 
 use super::body::Body;
 use super::error::WorkError;
@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-/// A lease, and when it ends as far as it is known here: at this time or a little earlier.
+/// A lease and when it ends. `until` is that time or slightly later.
 struct Held {
     lease: Arc<Lease>,
     until: SystemTime,
@@ -37,11 +37,11 @@ struct Running {
     stop: oneshot::Sender<()>,
 }
 
-/// An entry that was decided about, and is not settled yet.
+/// An entry with a decision that is not settled yet.
 struct Ended {
     held: Held,
     step: Step,
-    /// How long it was processed.
+    /// How long the entry was processed.
     took: Duration,
 }
 
@@ -49,28 +49,28 @@ pub(super) struct Worker<P> {
     store: Arc<dyn LeaseStore>,
     processor: Arc<P>,
     plan: Plan,
-    /// How soon to end, as it was asked.
+    /// How soon the worker is asked to end.
     asked: watch::Receiver<Stop>,
-    /// How soon to end, as far as it was heard.
+    /// The value of `asked` that the worker last acted on.
     stop: Stop,
-    /// The list that had its turn last.
+    /// The list whose turn was last.
     turn: String,
     tasks: JoinSet<Outcome>,
     running: HashMap<Id, Running>,
     ended: Vec<Ended>,
-    /// Nothing is leased or settled before this, as the store could not be read or written.
+    /// The worker leases and settles nothing before this time, after the store could not be read or written.
     resume: Instant,
-    /// From then on the store may not wait for anybody.
+    /// When the store must stop waiting for other processes; `None`: no such time is set.
     patience: Option<Instant>,
-    /// When the leases were last extended, by the clock that they end by.
+    /// When the leases were last extended, by the wall clock, which also determines when they end.
     extended: SystemTime,
     progress: Progress,
-    /// Nothing can be processed.
+    /// The reason why no entry can be processed, if that is so.
     broken: Option<WorkError>,
 }
 
 impl<P: Processor> Worker<P> {
-    /// A worker that ends as soon as `asked` says.
+    /// Creates a worker that ends when `asked` says so.
     pub(super) fn new(
         store: Arc<dyn LeaseStore>,
         processor: P,
@@ -95,10 +95,11 @@ impl<P: Processor> Worker<P> {
         }
     }
 
-    /// Works until it is asked to end, nothing can be processed, or everything is done if that is the plan.
+    /// Works until it is asked to end or no entry can be processed, or, if the plan is to drain the queue, until
+    /// no entry is left to lease.
     ///
     /// # Errors
-    /// Nothing can be processed, the store is closed, or it was asked to end at once.
+    /// No entry can be processed, the store is closed, or the worker was asked to end at once.
     pub(super) async fn run(mut self) -> Result<(), WorkError> {
         let mut extend = interval(self.plan.lease / 3);
         extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -114,13 +115,13 @@ impl<P: Processor> Worker<P> {
                 _ = extend.tick() => self.extend().await?,
                 Ok(()) = self.asked.changed() => self.heed(),
             }
-            // More than one may have ended: they are settled together.
+            // Several may have ended: settle them together.
             while let Some(ended) = self.tasks.try_join_next_with_id() {
                 self.ended(ended);
             }
             self.progress.draw(self.running.len());
         }
-        // The last attempt, also where the store was away a moment ago.
+        // A last attempt, even if the store was unavailable a moment ago.
         self.resume = Instant::now();
         self.settle().await?;
         self.progress.end();
@@ -131,12 +132,13 @@ impl<P: Processor> Worker<P> {
         }
     }
 
-    /// Leases what there is room for. Says whether anything may be left to lease.
+    /// Leases as many entries as there is room for. Returns whether there may be more to lease.
     async fn lease(&mut self) -> Result<bool, WorkError> {
         if self.is_ending() {
             return Ok(false);
         }
-        // After the machine slept, or its clock was set forward, what runs here may be free to lease too.
+        // If the machine slept or its clock was set forward, the leases of entries that are being processed here
+        // may have lapsed. Extend them first, so that those entries are not leased again.
         let since = SystemTime::now().duration_since(self.extended).unwrap_or_default();
         if since > self.plan.lease / 2 && !self.is_paused() {
             self.extend().await?;
@@ -161,7 +163,7 @@ impl<P: Processor> Worker<P> {
         for held in leases.into_iter().map(Held::new) {
             match self.adopt(held) {
                 None => {}
-                // It came after the worker was asked to end.
+                // The lease arrived after the worker was asked to end.
                 Some(held) if self.is_ending() => self.decided(held, Verdict::Release),
                 Some(held) => self.start(held),
             }
@@ -169,8 +171,8 @@ impl<P: Processor> Worker<P> {
         Ok(some)
     }
 
-    /// Goes on under a new lease with what is being processed here, since its lease lapsed while this process stood
-    /// still. Gives back what is not.
+    /// Continues an entry that is already being processed here under a new lease: the old lease lapsed while this
+    /// process was suspended. Returns the lease of any other entry.
     fn adopt(&mut self, held: Held) -> Option<Held> {
         let id = &held.lease.entry.id;
         if let Some(running) = self.running.values_mut().find(|running| running.held.lease.entry.id == *id) {
@@ -186,7 +188,7 @@ impl<P: Processor> Worker<P> {
 
     fn start(&mut self, held: Held) {
         let entry = &held.lease.entry;
-        // Its consumers may have been killed each time, without settling it.
+        // Its consumers may all have been killed before they could settle it.
         if entry.attempts > self.plan.max_attempts {
             let last = entry.state.reason().unwrap_or("no reason is known");
             let why = format!("given up after {} attempts: {last}", self.plan.max_attempts);
@@ -224,8 +226,8 @@ impl<P: Processor> Worker<P> {
         self.ended.push(Ended { held, step, took: Duration::ZERO });
     }
 
-    /// Settles what has ended, one commit at a time. What cannot be settled now is tried again while its lease
-    /// lasts.
+    /// Settles the entries whose processing has ended, one commit at a time. Retries those that cannot be settled
+    /// now for as long as their leases last.
     async fn settle(&mut self) -> Result<(), WorkError> {
         while !self.ended.is_empty() && !self.is_paused() {
             let some = self.ended.len().min(limits::COMMIT_STEPS);
@@ -254,7 +256,7 @@ impl<P: Processor> Worker<P> {
                 id = %ended.held.lease.entry.id,
                 "its lease had lapsed, or it was removed: the verdict does not count"
             ),
-            // Decided by what is not so any more, so it is decided again, if there is time.
+            // Something that the decision relied on has changed, so process the entry again if there is time.
             Err(NotStepped::Outdated) if self.stop == Stop::AtOnce => {
                 self.decided(ended.held, Verdict::Release);
             }
@@ -267,7 +269,8 @@ impl<P: Processor> Worker<P> {
         Ok(())
     }
 
-    /// Lets all leases last on. Each call is one commit, so that what is known of them is true.
+    /// Extends all leases. Each call to the store is one commit, so that the ends recorded here agree with the
+    /// store.
     async fn extend(&mut self) -> Result<(), WorkError> {
         let running: Vec<(Option<Id>, LeaseId)> =
             self.running.iter().map(|(id, running)| (Some(*id), running.held.lease.id())).collect();
@@ -296,7 +299,7 @@ impl<P: Processor> Worker<P> {
         let held = running.into_iter().chain(ended).find(|held| held.lease.id() == lease);
         match (until, held, task) {
             (Ok(until), Some(held), _) => held.until = until,
-            // Another has the entry or will, so that nothing may go on with it here.
+            // Another consumer has the entry or will lease it, or it was removed: stop processing it here.
             (Err(Stale), _, Some(task)) => self.stop_one(task),
             _ => {}
         }
@@ -305,13 +308,14 @@ impl<P: Processor> Worker<P> {
     fn stop_one(&mut self, id: Id) {
         if let Some(running) = self.running.get_mut(&id) {
             let (gone, _) = oneshot::channel();
-            // It may have ended by itself.
+            // The task may have ended by itself.
             let _ = std::mem::replace(&mut running.stop, gone).send(());
         }
     }
 
-    /// Waits for the store, and hears meanwhile how soon it is to end. When it is to end, it does not wait for a
-    /// process that has the store locked: that is an error then, and nothing was changed.
+    /// Waits for the store's answer, and acts on requests to end in the meantime. Once the time `patience` has
+    /// come, the store stops waiting for processes that have it locked: the call then fails and has changed
+    /// nothing.
     async fn answer<T>(&mut self, mut answer: Answer<'_, T>) -> Result<T, StoreError> {
         if self.stop == Stop::AtOnce && self.patience.is_some() {
             self.patience = Some(Instant::now() + limits::LAST_SETTLE);
@@ -329,7 +333,7 @@ impl<P: Processor> Worker<P> {
         }
     }
 
-    /// Does what it was asked to.
+    /// Acts on the latest request to end.
     fn heed(&mut self) {
         self.stop = *self.asked.borrow_and_update();
         match self.stop {
@@ -348,7 +352,7 @@ impl<P: Processor> Worker<P> {
         }
     }
 
-    /// Whether no more is leased.
+    /// Returns whether the worker leases no more entries.
     fn is_ending(&self) -> bool {
         self.stop > Stop::Never || self.broken.is_some()
     }
@@ -357,7 +361,7 @@ impl<P: Processor> Worker<P> {
         Instant::now() < self.resume
     }
 
-    /// What may be better in a while is waited for; what is final is not.
+    /// Pauses leasing and settling if the error may pass; returns any other error.
     fn pause(&mut self, why: StoreError) -> Result<(), WorkError> {
         let why = Error::unavailable(why);
         let Error::Unavailable(_) = why else { return Err(why.into()) };
@@ -371,14 +375,14 @@ impl<P: Processor> Worker<P> {
     }
 }
 
-/// The verdict of a step that was decided about an entry.
+/// Returns the verdict of the step that was decided for the entry of `lease`.
 fn verdict_on<'s>(lease: &Lease, step: &'s Step) -> &'s Verdict {
     let (settled, verdict) = step.settle().expect("a decision about an entry settles it");
     assert_eq!(*settled, lease.id(), "a decision about an entry settles no other");
     verdict
 }
 
-/// Tried again later, or given up.
+/// Returns the verdict on a failed attempt: retry, or shunt after the last attempt.
 fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
     if lease.entry.attempts < max_attempts {
         Verdict::Retry { after: lease.back_off(), why }
@@ -387,14 +391,14 @@ fn failure(lease: &Lease, why: String, max_attempts: u32) -> Verdict {
     }
 }
 
-/// What could not be settled, as far as its lease has not lapsed by now.
+/// Returns the entries that could not be settled and whose leases have not lapsed, with the end of each lease.
 fn still_leased(ended: &[Ended]) -> Vec<(crate::model::Id, SystemTime)> {
     let now = SystemTime::now();
     let still = ended.iter().map(|ended| &ended.held).filter(|held| held.until > now);
     still.map(|held| (held.lease.entry.id.clone(), held.until)).collect()
 }
 
-/// One line for each entry that is settled.
+/// Writes one log line for an entry that was settled.
 fn log(entry: &Entry, verdict: &Verdict, took: Duration) {
     let (word, why) = match verdict {
         Verdict::Done => ("done", ""),

@@ -1,5 +1,5 @@
-//! Who is let in, and how much at a time: load is told before the data is sent, and nobody else
-//! notices.
+//! Who may connect, and how much mail is taken at a time: peers learn of overload before they send the data,
+//! and other peers are not affected.
 
 use crate::support::{PATIENCE, Peer, Server, Site, free_address, get, queued_as, tcp};
 use crate::tools::{answered_at_once, log, serve, spooled, until};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const LIST: &str = "mylist@example.com";
 
-/// What a connection is told before it says anything.
+/// Returns what the gate sends to a connection before the peer says anything.
 fn greeting(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -120,7 +120,7 @@ fn a_full_queue_puts_off_its_own_mail_and_no_other() {
     assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), full);
     assert_eq!(peer.say("RCPT TO:<mylist-join@example.com>"), "250 2.1.5 Recipient ok");
     peer.say("RSET");
-    // Somebody reads it: at once there is room.
+    // Removing entries makes room at once.
     site.stdout(&["queue", "remove", &ids[0], &ids[1]]);
     queued_as(&peer.deliver("", &[LIST], "A: b\r\n\r\n")[0]);
     let log = stop(server, &site);
@@ -134,7 +134,7 @@ fn stop(mut server: Server, site: &Site) -> String {
     log(site)
 }
 
-/// Waits until so many octets are on their way in.
+/// Waits until this many octets are in flight.
 fn in_flight(admin: SocketAddr, octets: u64) {
     let line = format!("\nlistgate_in_flight_bytes {octets}\n");
     until(line.trim(), || get(admin, "/metrics").contains(&line));
@@ -155,7 +155,7 @@ fn too_much_mail_at_once_is_put_off_at_mail() {
     busy.say("RSET");
     assert_eq!(&other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
     other.say("RSET");
-    // What was not declared counts as it arrives.
+    // A message without a declared size counts as it arrives.
     busy.begin("", &[LIST]);
     busy.send(vec![b'x'; 900 << 10]);
     in_flight(gate.admin().unwrap(), 900 << 10);
@@ -179,7 +179,7 @@ fn too_much_mail_that_was_not_declared_is_put_off_after_the_data() {
     second.begin("", &[LIST, "mylist-join@example.com"]);
     second.send(vec![b'x'; 900 << 10]);
     until("the second is given up", || log(&site).contains("server.max_in_flight"));
-    // Nothing of it is held until its end is seen.
+    // The gate discards its data while it waits for its end.
     in_flight(admin, 900 << 10);
     assert_eq!(spooled(&site).len(), 1);
     second.send("\r\n.\r\n");

@@ -1,11 +1,10 @@
-//! No 250 is written before what it promises is on stable storage: the order of system calls, by
-//! strace. (`kill -9` cannot show it, as the page cache survives.)
+//! No 250 is written before what it promises is on stable storage: strace shows the order of system calls.
+//! (`kill -9` cannot show it, as the page cache survives.)
 //!
-//! Each message has a mark. Its commit is the one that first writes the mark to the write-ahead log,
-//! up to the frame that says "committed" in its header. For each promise there has to be a sync of the
-//! log that began after that frame was written and had succeeded before the 250 was; and for a large
-//! message a sync of its spool file after the file's last write, then one of the spool directory,
-//! both before the commit began.
+//! Each message has a mark. Its commit begins with the first write of the mark to the write-ahead log and ends
+//! with the frame whose header marks a commit. Every promise requires a sync of the log that began after that
+//! frame was written and succeeded before the 250 was written. A large message also requires a sync of its
+//! spool file after the file's last write, then one of the spool directory, both before the commit began.
 
 use crate::support::calls::{Call, calls};
 use crate::support::trace::{finished, strace};
@@ -15,20 +14,20 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-/// Says that an entry was promised for the message with a mark.
+/// A promised entry of the message with this mark.
 struct Promise {
     id: String,
     mark: String,
     large: bool,
 }
 
-/// The 250s of a trace whose order is as it has to be, or what is wrong.
+/// Returns the number of 250s in a trace if the order of its calls is right, or what is wrong.
 fn check(trace: &str, data_dir: &str, promises: &[Promise]) -> Result<usize, String> {
     let calls = calls(trace);
     for promise in promises {
         check_promise(&calls, data_dir, promise).map_err(|why| format!("{}: {why}", promise.id))?;
     }
-    // What nobody read counts, too.
+    // Counts the 250s that no peer read, too.
     let text = b"250 2.0.0 Ok: queued as ";
     let said = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
     Ok(calls.iter().filter(|call| call.is_write()).map(said).sum())
@@ -40,8 +39,8 @@ fn check_promise(calls: &[Call], data_dir: &str, promise: &Promise) -> Result<()
     let said = calls.iter().find(|call| call.is_write() && call.has(&words)).ok_or("no 250 was written")?;
     let to_wal: Vec<&Call> = calls.iter().filter(|call| call.is_write() && call.path == wal).collect();
     let begin = to_wal.iter().position(|call| call.has(&promise.mark)).ok_or("it is not in the log")?;
-    // A frame is a header of 24 octets, which says how large the database is where the frame is the
-    // last of a commit, and its page. The page with the mark is preceded by its header.
+    // A frame is a header of 24 octets and a page. In the last frame of a commit, the header has the size of
+    // the database. The page with the mark is preceded by its header.
     let header = begin.checked_sub(1).ok_or("a page without a header")?;
     let is_commit = |call: &&Call| call.data.len() == 24 && call.data[4..8] != [0; 4];
     let commit = to_wal[header..].iter().position(is_commit).ok_or("no frame commits it")?;
@@ -69,7 +68,7 @@ fn check_spool(calls: &[Call], data_dir: &str, promise: &Promise, commit: &Call)
     calls.iter().find(in_time).map(|_| ()).ok_or_else(|| "no sync of the spool directory in time".to_owned())
 }
 
-/// Several messages from one mail server, one in three of them large, some to two recipients.
+/// Delivers several messages in one session, one in three of them large, some to two recipients.
 fn deliver(mut peer: Peer, session: usize) -> Vec<Promise> {
     let mut promises = Vec::new();
     for n in 0..9 {
@@ -93,7 +92,7 @@ fn deliver(mut peer: Peer, session: usize) -> Vec<Promise> {
 fn every_250_follows_the_syncs_of_what_it_promises() {
     let site = Site::with_list();
     let trace = site.data().join("trace");
-    // The gate is our child and strace its own: a signal to the child is a signal to the gate.
+    // The gate is our child and strace is the gate's: a signal to the child is a signal to the gate.
     let gate = strace(&site, &trace, &["-D", "-s", "4096"]);
     let server = Server::start(command(&site, gate, "[storage]\nmin_free = \"0B\"\n"));
     let sessions: Vec<_> = (0..4)
@@ -106,7 +105,7 @@ fn every_250_follows_the_syncs_of_what_it_promises() {
     let data_dir = site.data().to_str().unwrap();
     assert_eq!(promises.len(), 4 * (5 + 2 * 4));
     assert_eq!(check(&trace, data_dir, &promises), Ok(promises.len()));
-    // The checker sees what is missing from this very trace, too.
+    // The checker notices syncs that are missing from this very trace.
     for (what, path) in [("log", "listgate.db-wal>"), ("file", "spool/"), ("directory", "spool>")] {
         let is_sync = |line: &&str| line.contains("sync(") && line.contains(&format!("{data_dir}/{path}"));
         assert!(trace.lines().any(|line| is_sync(&line)), "{what}");
@@ -139,7 +138,7 @@ fn a_list_is_created_after_the_syncs_of_every_new_directory() {
     }
 }
 
-/// A commit of a small message; the sync of the log is interrupted by another thread's call.
+/// The commit of a small message; the sync of the log is interrupted by another thread's call.
 const SMALL: &str = r#"7 pwrite64(5</d/listgate.db-wal>, "\0\0\0\2\0\0\0\0\1\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", 24, 32) = 24
 7 pwrite64(5</d/listgate.db-wal>, "xx<mark@x>\r\nyy"..., 4096, 56) = 4096
 7 pwrite64(5</d/listgate.db-wal>, "\0\0\0\3\0\0\0\0041\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", 24, 4152) = 24
@@ -150,7 +149,7 @@ const SMALL: &str = r#"7 pwrite64(5</d/listgate.db-wal>, "\0\0\0\2\0\0\0\0\1\2\3
 6 sendto(9<socket:[1]>, "250 2.0.0 Ok: queued as 1-1\r\n", 29, MSG_NOSIGNAL, NULL, 0) = 29
 "#;
 
-/// What a large message has before it.
+/// The calls that precede the commit of a large message.
 const LARGE: &str = r#"8 write(10</d/spool/a-0>, "Message-ID: <mark@x>\r\n"..., 70000) = 70000
 8 pwrite64(10</d/spool/a-0>, "0", 1, 12) = 1
 8 fsync(10</d/spool/a-0>) = 0

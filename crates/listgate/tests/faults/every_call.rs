@@ -1,4 +1,4 @@
-//! Any one system call of a gate at work fails.
+//! Any one system call of a running gate fails.
 
 use crate::ledger::Ledger;
 use crate::one_fault::{CONFIG, Fault, deliver, ensure, faults, name, path, recovers, try_each};
@@ -11,19 +11,19 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-/// Longer than the writer is idle before it tidies up.
+/// Longer than the idle time after which the writer tidies up.
 const QUIET: Duration = Duration::from_millis(800);
 
 struct Work {
     site: Site,
     server: Server,
     ledger: Ledger,
-    /// What the names of this gate's spool files begin with.
+    /// The prefix of the names of this gate's spool files.
     prefix: String,
 }
 
 impl Work {
-    /// A gate that has taken a large message. Faults begin after that.
+    /// Starts a gate and delivers a large message to it. Faults begin after that.
     fn new() -> Self {
         let site = Site::with_list();
         let server = serve(&site, CONFIG);
@@ -41,8 +41,8 @@ impl Work {
         path(&self.site, &name.replace("spool/#", &self.prefix))
     }
 
-    /// Small and large messages, the removal of a large one, what the writer does when it is idle, more
-    /// messages. Gives the refusals.
+    /// Delivers small and large messages, removes a large one, waits while the idle writer tidies up, and
+    /// delivers more messages. Returns the refusals.
     fn go_on(&mut self) -> Result<Vec<String>, String> {
         let (first, _): (Vec<String>, Vec<u64>) = self.ledger.promised.drain().unzip();
         let mut refused = deliver(&self.server, &mut self.ledger, &[1, 8, 2, 12, 3])?;
@@ -54,7 +54,8 @@ impl Work {
         Ok(refused)
     }
 
-    /// The same until its end, under an strace. Before that, messages with these numbers are sent.
+    /// Runs [`go_on`](Self::go_on) under `strace`, then delivers messages with the numbers in `last` and stops
+    /// the gate.
     fn finish(&mut self, mut strace: Command, last: &[u64]) -> Result<Finished, String> {
         let trace = self.site.data().join("trace");
         strace.arg("-o").arg(&trace);
@@ -70,13 +71,13 @@ impl Work {
 
 struct Finished {
     trace: String,
-    /// Refusals, and those of the last messages.
+    /// The refusals in [`Work::go_on`]; `afterwards` has those of the last messages.
     refused: Vec<String>,
     afterwards: Vec<String>,
     code: Option<i32>,
 }
 
-/// That the log of a gate tells of a fault: by its path, or by what SQLite could not do.
+/// Checks that the gate's log reports a fault: by its path, or by what SQLite could not do.
 fn ensure_told(site: &Site, fault: &Fault, path: &Path) -> Result<(), String> {
     let log = log(site);
     let words = if fault.file.starts_with("spool") { path.to_str().unwrap() } else { "cannot " };
@@ -96,12 +97,12 @@ fn fails(fault: &Fault) -> Result<(), String> {
         ensure_told(&work.site, fault, &path)?;
         let is_well = match fault.is_sync() {
             true => *code == Some(1) && log(&work.site).contains("no more mail is taken"),
-            // The plain gate writes at its end, where this one has its last messages.
+            // A call that the plain gate makes as it ends may here belong to the last messages.
             false => *code == Some(0) && (afterwards.is_empty() || refused.is_empty()),
         };
         ensure(is_well, so_it_was)?;
     } else {
-        // The writer may be idle at other moments than in the plain run.
+        // The writer may be idle at other moments than in the plain run, and not make this call.
         ensure(fault.nth > 1 && refused.is_empty(), so_it_was)?;
     }
     recovers(&work.site, &mut work.ledger)

@@ -12,7 +12,7 @@ use std::fs;
 
 const LIST: &str = "mylist@example.com";
 
-/// A directory to start in, and what was promised of it.
+/// A directory to start in, and what was promised by an earlier gate on it.
 #[derive(Default)]
 struct Beginning {
     site: Site,
@@ -36,7 +36,7 @@ impl Beginning {
         Self { site, ledger: self.ledger.clone() }
     }
 
-    /// The calls until a gate says that it takes mail.
+    /// Returns the faults for the calls that a gate makes until it reports that it takes mail.
     fn faults(&self) -> Vec<Fault> {
         let Self { site, .. } = self.copy();
         let trace = site.data().join("trace");
@@ -54,7 +54,7 @@ impl Beginning {
         let options: Vec<&str> = ["-D"].into_iter().chain(options.iter().map(String::as_str)).collect();
         match Server::try_start(command(&site, strace(&site, &trace, &options), CONFIG)) {
             Ok(server) => {
-                // SQLite lets this one pass; the gate syncs the directory again.
+                // SQLite ignores a failed sync of the directory; the gate syncs it again.
                 ensure(!fault.is_sync() || fault.file.is_empty(), || "the sync is forgotten".to_owned())?;
                 ensure_sound(&open(&site))?;
                 site.listgate(&["list", "create", LIST]);
@@ -66,7 +66,7 @@ impl Beginning {
             }
             Err(status) => {
                 let log = log(&site);
-                // Of its three or four files SQLite names one.
+                // Of the three or four files of the database, SQLite names only one.
                 let file = if fault.file.starts_with("listgate.db") { "listgate.db" } else { &fault.file };
                 let named = path(&site, file);
                 let named = named.to_str().unwrap();
@@ -74,7 +74,7 @@ impl Beginning {
                 ensure(status.code() == Some(1) && log.lines().any(tells), || format!("{status}: {log}"))?;
             }
         }
-        // Where it is there already this is refused.
+        // This fails if the list exists already.
         site.listgate(&["list", "create", LIST]);
         recovers(&site, &mut ledger)
     }
@@ -87,7 +87,8 @@ fn any_call_of_a_start_in_a_new_directory_may_fail() {
     try_each(beginning.faults(), |fault| beginning.fails(fault));
 }
 
-/// It left mail in the log, a spool file to be unlinked, and one of a message that was still arriving.
+/// The killed gate left mail in the log, a spool file to be unlinked, and one of a message that was still
+/// arriving.
 #[test]
 #[ignore = "needs strace"]
 fn any_call_of_a_start_after_a_kill_may_fail() {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 const MIB: u64 = 1 << 20;
 
-/// Fills what is left of the disk. Removed, the room is there again.
+/// Fills the rest of the disk with a file. Removing the file frees the space.
 fn fill(site: &Site) -> PathBuf {
     let path = site.data().join("ballast");
     let mut file = File::create(&path).unwrap();
@@ -25,14 +25,14 @@ fn fill(site: &Site) -> PathBuf {
     path
 }
 
-/// What MAIL is answered; the transaction does not stay open.
+/// Returns the codes of the reply to MAIL, and resets the transaction.
 fn mail(peer: &mut Peer) -> String {
     let reply = peer.say("MAIL FROM:<a@example.org>");
     peer.say("RSET");
     reply[..9].to_owned()
 }
 
-/// Begins a message that is declared, once there is room for it.
+/// Begins a message with a declared size, once there is room for it.
 fn begin_with_room(peer: &mut Peer, message: &str) {
     let mail = format!("MAIL FROM:<a@example.org> SIZE={}", message.len());
     until("room for the message", || peer.say(&mail).starts_with("250"));
@@ -56,7 +56,7 @@ fn a_disk_with_less_than_min_free_puts_off_at_mail() {
     let mut begun = Peer::greeted(server.address);
     begun.begin("a@example.org", &THREE);
     let ballast = fill(&site);
-    // What is free is looked at now and then.
+    // The gate checks the free space only now and then.
     until("452 at MAIL", || mail(&mut peer) == "452 4.3.1");
     begun.send(message("<undeclared@x>", 10_000) + ".\r\n");
     assert_all(&THREE.map(|_| begun.reply()), "452 4.3.1");
@@ -79,7 +79,7 @@ fn room_within_the_database_is_for_small_messages_alone() {
         assert_all(&peer.deliver("a@example.org", &THREE, message("<done@x>", 60_000)), "250");
     }
     open(&site).execute_batch("DELETE FROM entry").unwrap();
-    // Consumers need some for the log.
+    // Frees 2 MiB, as consumers need some room for the write-ahead log.
     let ballast = File::options().write(true).open(fill(&site)).unwrap();
     ballast.set_len(ballast.metadata().unwrap().len() - 2 * MIB).unwrap();
     let large = format!("MAIL FROM:<a@example.org> SIZE={}", 100_000);

@@ -1,5 +1,5 @@
-//! The index of the log (`-shm`) cannot grow. SQLite finds that out after it has synced the rows that it then
-//! says it has not stored: the next start may find them all the same.
+//! The index of the write-ahead log (`-shm`) cannot grow. SQLite finds that out only after it has synced the
+//! rows, and then reports that it has not stored them: the next start may find them nevertheless.
 
 use crate::support::{Peer, Server, Site, queued_as};
 use crate::tools::{Tracer, assert_all, entries, message, serve, spooled, until};
@@ -12,20 +12,20 @@ const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n";
 
 const TO: [&str; 1] = ["mylist@example.com"];
 
-/// Octets of the log that its first piece of index, of 32 KiB, is for: a little less than 4,062 frames.
+/// The octets of log that the first 32 KiB of its index cover: a little less than 4,062 frames.
 const FIRST_PIECE: u64 = 4000 * (4096 + 24);
 
 fn log_path(site: &Site) -> PathBuf {
     site.data().join("listgate.db-wal")
 }
 
-/// Large, and with a trace line, so that it is known when it comes again.
+/// Returns a large message with a trace line, so that the gate recognizes a redelivery.
 fn large(id: &str) -> String {
     format!("Received: from a by b; now\r\n{}", message(id, 200_000))
 }
 
-/// A gate whose last commit failed so, somebody who keeps the log from being begun anew, and the id of the
-/// large message that was put off.
+/// Starts a gate whose last commit failed in this way. Also returns a reader that keeps the log from
+/// restarting, and the id of the large message that was deferred.
 fn put_off(site: &Site) -> (Server, Peer, Connection, String) {
     let server = serve(site, CONFIG);
     let mut peer = Peer::greeted(server.address);

@@ -1,4 +1,4 @@
-//! System calls that fail, by strace. A failed write is recovered from; a failed sync is final.
+//! System calls that strace makes fail. The gate recovers from a failed write; a failed sync is final.
 
 use crate::support::{Peer, Server, Site};
 use crate::tools::{
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \"5s\"\n";
 
-/// Longer than the writer is idle before it tidies up: what it still had to sync is synced.
+/// Longer than the idle time after which the writer tidies up: by then it has synced everything.
 const QUIET: Duration = Duration::from_millis(1200);
 
-/// A gate that has taken mail and is at rest.
+/// Starts a gate that has taken mail and is idle.
 fn at_rest(site: &Site) -> Server {
     let server = serve(site, CONFIG);
     let mut peer = Peer::greeted(server.address);
@@ -59,13 +59,13 @@ fn a_log_that_cannot_be_written_puts_off_and_recovers() {
     a_write_fault("EIO", "451 4.3.0", "disk I/O error");
 }
 
-/// Delivers into a sync that fails: everybody is put off, the gate ends, and the next one has all that
-/// was promised. `only`: syncs of this path alone.
+/// Delivers a message while syncs fail: all recipients are deferred, the gate ends, and the next one has all
+/// that was promised. With `only`, just the syncs of that path fail.
 fn a_sync_fault(site: &Site, size: usize, only: Option<&str>, reason: &str) {
     let mut server = at_rest(site);
     let (mut peer, mut other) = (Peer::greeted(server.address), Peer::greeted(server.address));
     let path = only.map(|name| site.data().join(name));
-    // The log is begun anew after a rest, and that has a sync of its own, before any row is written.
+    // After an idle time SQLite restarts the log, with a sync of its own before any row is written.
     assert_all(&peer.deliver("a@example.org", &THREE, message("<begun@x>", 100)), "250");
     let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", path.as_deref());
     answered_at_once(&mut other, "NOOP");
@@ -78,11 +78,11 @@ fn a_sync_fault(site: &Site, size: usize, only: Option<&str>, reason: &str) {
     ended(site, &mut server, asked, reason);
     drop(tracer);
     has_all(site);
-    // A mail server that was put off sends it again.
+    // A mail server sends deferred mail again, so both are right.
     assert!([0, 3].contains(&entries(site, "<unsure@x>")), "all of it or nothing");
 }
 
-/// That the gate ends by itself, and says why.
+/// Asserts that the gate ends by itself and logs why.
 fn ended(site: &Site, server: &mut Server, asked: Instant, reason: &str) {
     assert_eq!(server.wait(), Some(1));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
@@ -90,7 +90,7 @@ fn ended(site: &Site, server: &mut Server, asked: Instant, reason: &str) {
     assert!(log.contains(reason) && log.contains("no more mail is taken"), "{log}");
 }
 
-/// That a new gate has what an old one promised, and goes on.
+/// Asserts that a new gate has what an old one promised, and goes on.
 fn has_all(site: &Site) {
     let server = serve(site, CONFIG);
     assert_eq!(entries(site, "<small@x>") + entries(site, "<large@x>"), 6);
@@ -107,7 +107,7 @@ fn a_failed_sync_of_the_log_is_final() {
     a_sync_fault(&Site::with_list(), 100, Some("listgate.db-wal"), "cannot store the mail: ");
 }
 
-/// It did: the file went with the refusal, and the row was in the log that the next start read.
+/// It once did: the refusal removed the file, but the next start read the row from the log.
 #[test]
 #[ignore = "needs strace"]
 fn a_failed_sync_of_the_log_leaves_no_row_without_its_file() {

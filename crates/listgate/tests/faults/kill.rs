@@ -1,6 +1,6 @@
 //! `kill -9` at random moments under load.
 //!
-//! It says nothing about a power loss, which the page cache does not survive: `power_loss` does.
+//! This says nothing about a power loss, which the page cache does not survive; `power_loss` does.
 
 use crate::ledger::{Ledger, MailServer};
 use crate::support::{Server, Site};
@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n";
 const SESSIONS: usize = 6;
 
-/// Delivers until the connection ends, and tells of each message before it is sent and of its
-/// promises after they were read.
+/// Delivers until the connection ends. Reports each message before it is sent, and its promises after they were
+/// read.
 fn deliver(
     address: SocketAddr,
     numbers: impl Iterator<Item = u64>,
@@ -31,7 +31,7 @@ fn deliver(
     Ok(())
 }
 
-/// Delivers from all sides, and kills the gate after `life`.
+/// Delivers in several sessions and kills the gate after `life`.
 fn load(mut server: Server, round: u64, life: Duration, ledger: &mut Ledger) {
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
@@ -61,7 +61,7 @@ fn what_was_promised_survives_a_kill_at_any_moment_once_and_whole() {
     let mut ledger = Ledger::default();
     for round in 1..=rounds {
         let server = serve(&site, CONFIG);
-        // What the round before left is seen before anything is added to it.
+        // Checks what the previous round left before anything is added to it.
         ledger.check(&site, &connection).unwrap();
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         load(server, round, Duration::from_micros(u64::from(moment / 7 % 120_000)), &mut ledger);

@@ -1,4 +1,4 @@
-//! Mail with numbers, and the ledger of what was promised for it.
+//! Numbered messages, and the ledger of what was promised for them.
 
 use crate::support::{PATIENCE, Site, queued_as};
 use crate::tools::spooled;
@@ -8,8 +8,8 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// The header and the body of the message with this number. One in four is large and goes to a spool
-/// file, and half of these have no Message-ID, which is filled in when the rest is written.
+/// Returns the header and the body of the message with this number. One in four is large and goes to a spool
+/// file; half of these have no Message-ID, which the gate fills in when the rest is written.
 fn parts(number: u64) -> (String, String) {
     let size = if number.is_multiple_of(4) { 70_000 + number % 997 * 100 } else { number % 9973 };
     let line = format!("the body of {number}, again and again\r\n");
@@ -22,7 +22,7 @@ fn given_id(number: u64) -> String {
     format!("Message-ID: <{number}@x>\r\n")
 }
 
-/// What is stored of the message with this number. `message_id` as the backend says it.
+/// Returns the message with this number as it is stored. `message_id` is the one that the backend reports.
 fn stored(number: u64, message_id: &str) -> String {
     let (header, body) = parts(number);
     let added =
@@ -30,7 +30,7 @@ fn stored(number: u64, message_id: &str) -> String {
     format!("{header}{added}X-MailFrom: a@example.org\r\n{body}")
 }
 
-/// The number of a message as stored.
+/// Returns the number of a stored message.
 fn number(octets: &[u8]) -> Option<u64> {
     let header = &octets[..octets.len().min(1000)];
     let line = header.split(|&octet| octet == b'\n').find_map(|line| line.strip_prefix(b"Subject: "))?;
@@ -65,8 +65,8 @@ impl MailServer {
         }
     }
 
-    /// Sends the message with this number to two endpoints, and gives the last reply for each: fewer
-    /// where the gate dies among them.
+    /// Sends the message with this number to two endpoints, and returns the last reply for each: fewer if the
+    /// gate dies in between.
     pub(crate) fn send(&mut self, number: u64) -> io::Result<Vec<String>> {
         self.stream.write_all(
             b"MAIL FROM:<a@example.org>\r\nRCPT TO:<mylist@example.com>\r\n\
@@ -77,7 +77,7 @@ impl MailServer {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         if !mail.starts_with("250") {
-            // The rest is out of order, then.
+            // After a refused MAIL, the remaining commands are out of sequence.
             for _ in ["RCPT", "RCPT", "DATA"] {
                 self.reply()?;
             }
@@ -100,11 +100,11 @@ impl MailServer {
 /// What the mail servers know, and what was found of it.
 #[derive(Default, Clone)]
 pub(crate) struct Ledger {
-    /// The number of every message that was begun.
+    /// The number of every message that a mail server began to send.
     pub(crate) sent: HashSet<u64>,
-    /// The number that each id was promised for.
+    /// The number of the message that each id was promised for.
     pub(crate) promised: HashMap<String, u64>,
-    /// The number of every delivery that was looked at.
+    /// The message number of every delivery that was checked.
     found: BTreeMap<i64, u64>,
 }
 
@@ -118,14 +118,15 @@ struct Delivery {
 }
 
 impl Ledger {
-    /// Writes down the last reply for a recipient.
+    /// Records the last reply for a recipient.
     pub(crate) fn promise(&mut self, number: u64, reply: &str) {
         let before = self.promised.insert(queued_as(reply).to_owned(), number);
         assert_eq!(before, None, "an id is promised once");
     }
 
-    /// That each message that is there was sent and is whole, for both recipients and once; that every
-    /// promise is kept; and that the spool has the files of rows and no other. A message is read once.
+    /// Checks that each stored message was sent, is whole, and is there once for both recipients; that every
+    /// promise is kept; and that the spool has exactly the files that rows name. Each message is read only
+    /// once.
     pub(crate) fn check(&mut self, site: &Site, connection: &Connection) -> Result<(), String> {
         let newest = self.found.last_key_value().map_or(0, |(&id, _)| id);
         let sql = "SELECT id, message_id, size, spool, body, (SELECT count(*) FROM entry
@@ -153,7 +154,7 @@ impl Ledger {
         }
     }
 
-    /// Gives the number of a delivery that is as it was sent.
+    /// Checks that a delivery is as it was sent, and returns its number.
     fn look_at(&self, site: &Site, delivery: &Delivery) -> Result<u64, String> {
         let octets = match (&delivery.spool, &delivery.body) {
             (Some(name), _) => {

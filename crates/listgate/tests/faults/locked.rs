@@ -94,7 +94,7 @@ fn a_lock_held_for_too_long_puts_off_what_waits_in_row_and_in_spool() {
     drop(lock);
     for (mut peer, replies, took) in ended {
         assert_all(&replies, "451 4.3.0");
-        // The second may have waited for the first to be given up.
+        // The second message may have waited until the first was given up.
         assert!((Duration::from_secs(9)..Duration::from_secs(30)).contains(&took), "{took:?}");
         peer.assert_usable();
     }

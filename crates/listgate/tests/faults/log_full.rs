@@ -1,4 +1,4 @@
-//! The disk of the log is full: lines are lost, and mail is not.
+//! The disk that holds the gate's log is full: log lines are lost, mail is not.
 
 use crate::support::{Peer, Server, Site, queued_as};
 use std::fs::File;

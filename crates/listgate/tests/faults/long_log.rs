@@ -1,4 +1,5 @@
-//! A log that others make long: consumers while no mail comes, a reader that keeps it from being begun anew.
+//! A write-ahead log that other processes make long: consumers while no mail comes, and a reader that keeps the
+//! log from restarting.
 
 use crate::support::{Peer, Site, tcp};
 use crate::tools::{assert_all, message, until};
@@ -8,19 +9,19 @@ use std::path::Path;
 
 const TO: [&str; 1] = ["mylist@example.com"];
 
-/// Somebody who keeps to docs/queue.md.
+/// Opens a connection in the way that docs/queue.md prescribes.
 fn consumer(site: &Site) -> Connection {
     let connection = Connection::open(site.data().join("listgate.db")).unwrap();
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = NORMAL").unwrap();
     connection
 }
 
-/// Entries in the database file alone, without what is only in its log.
+/// Counts the entries in the database file alone, without those that are only in its log.
 fn copied(database: &Path) -> u64 {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let uri = format!("file:{}?immutable=1", database.display());
     let alone = Connection::open_with_flags(uri, flags).unwrap();
-    // While it is copied, the file may be of two minds.
+    // While the log is copied into it, the file may be inconsistent.
     alone.query_row("SELECT count(*) FROM entry", [], |row| row.get(0)).unwrap_or(u64::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! Large messages take room on the disk, and none in memory.
+//! Large messages take room on the disk, but not in memory.
 
 use crate::support::{PATIENCE, Peer, Server, Site};
 use crate::tools::{answered_at_once, assert_all, message, open, peak_memory, serve, spooled};
@@ -42,7 +42,7 @@ fn site() -> Site {
     site
 }
 
-/// A line of 1000 octets.
+/// Returns a line of 1000 octets that starts with `beginning`.
 fn line(beginning: &[u8]) -> Vec<u8> {
     let mut line = beginning.to_vec();
     line.resize(998, b'x');
@@ -50,8 +50,8 @@ fn line(beginning: &[u8]) -> Vec<u8> {
     line
 }
 
-/// Sends 50 MiB of `part` after `beginning` to ten lists, and gives the octets that peak memory grew
-/// by, over what two smaller messages had needed.
+/// Sends `beginning` and 50 MiB of `part` to ten lists. Returns the octets by which peak memory grew beyond
+/// what two smaller messages had needed.
 fn grows_by(site: &Site, server: &Server, beginning: &[u8], part: &[u8]) -> usize {
     let to: Vec<String> = (0..10).map(|n| format!("list{n}@example.com")).collect();
     let to: Vec<&str> = to.iter().map(String::as_str).collect();
@@ -107,7 +107,7 @@ fn ten_thousand_idle_connections_take_less_than_200_mib() {
     eprintln!("{} KiB for each connection", (peak >> 10) / idle.len());
 }
 
-/// What the data directory's files have.
+/// Returns the total size of the files in the data directory and its spool.
 fn octets(site: &Site) -> usize {
     let files = |dir| fs::read_dir(dir).unwrap().map(|file| file.unwrap().metadata().unwrap());
     let all = files(site.data().to_owned()).chain(files(site.data().join("spool")));

@@ -1,7 +1,7 @@
 //! One fault at a time, at every system call that a gate makes on its data directory.
 //!
-//! A plain trace counts the calls of each kind on each file; then each of them fails in a run of its
-//! own. Whatever fails: no 5xx, nothing promised is lost or there twice, and the log says what it was.
+//! A plain trace counts the calls of each kind on each file; then each of them fails in a run of its own.
+//! Whatever fails: no reply is 5xx, nothing promised is lost or stored twice, and the log reports the fault.
 
 use crate::ledger::{Ledger, MailServer};
 use crate::support::calls::Call;
@@ -15,10 +15,10 @@ use std::{env, thread};
 
 pub(crate) const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n";
 
-/// Runs at a time; most of each is waiting.
+/// The number of concurrent runs, each of which spends most of its time waiting.
 const AT_ONCE: usize = 4;
 
-/// The call of this kind on this file that fails, counted from one.
+/// A failing system call: the `nth` of this kind on this file, counted from one.
 #[derive(Debug)]
 pub(crate) struct Fault {
     call: String,
@@ -32,7 +32,7 @@ impl Fault {
         self.call.ends_with("sync")
     }
 
-    /// What strace has to be told.
+    /// Returns the strace options that inject this fault.
     pub(crate) fn options(&self, path: &Path) -> [String; 4] {
         let Self { call, nth, error, .. } = self;
         let inject = format!("inject={call}:error={error}:when={nth}");
@@ -40,8 +40,8 @@ impl Fault {
     }
 }
 
-/// What a file of the data directory is called in all runs; `..` is the directory above. What the gate
-/// does not keep there has no name.
+/// Returns a file's path below the data directory, which is the same in all runs; `..` is the directory above.
+/// Files that do not belong to the gate have no name.
 pub(crate) fn name(site: &Site, path: &str) -> Option<String> {
     if Path::new(path) == site.data().parent().unwrap() {
         return Some("..".to_owned());
@@ -58,13 +58,13 @@ pub(crate) fn path(site: &Site, name: &str) -> PathBuf {
     }
 }
 
-/// The faults for these calls: for each sync, and of many other calls of a kind for the first, the last
-/// and the one between, unless all are asked for.
+/// Returns the faults for these calls: one for each sync, and for other calls of a kind, one each for the
+/// first, the middle and the last, or for all of them if LISTGATE_EVERY_CALL is set.
 pub(crate) fn faults(calls: &[Call], name: impl Fn(&str) -> Option<String>) -> Vec<Fault> {
     let mut counts: BTreeMap<(String, String), BTreeMap<u32, usize>> = BTreeMap::new();
     for call in calls {
         if let Some(file) = name(call.about()) {
-            // strace counts the calls of each thread.
+            // strace counts calls separately for each thread.
             *counts.entry((call.name.clone(), file)).or_default().entry(call.process).or_default() += 1;
         }
     }
@@ -87,7 +87,7 @@ pub(crate) fn faults(calls: &[Call], name: impl Fn(&str) -> Option<String>) -> V
     faults
 }
 
-/// Tries each fault, and panics with what was wrong after any.
+/// Tries each fault, then panics with everything that went wrong.
 pub(crate) fn try_each(faults: Vec<Fault>, run: impl Fn(&Fault) -> Result<(), String> + Sync) {
     let count = faults.len();
     let queue = Mutex::new(faults.into_iter());
@@ -112,7 +112,7 @@ pub(crate) fn ensure(so: bool, why: impl FnOnce() -> String) -> Result<(), Strin
     if so { Ok(()) } else { Err(why()) }
 }
 
-/// Delivers messages with these numbers until the gate ends, and gives the refusals.
+/// Delivers messages with these numbers until the gate ends, and returns the refusals.
 pub(crate) fn deliver(server: &Server, ledger: &mut Ledger, numbers: &[u64]) -> Result<Vec<String>, String> {
     let mut refused = Vec::new();
     let Ok(mut session) = MailServer::connect(server.address) else { return Ok(refused) };
@@ -130,7 +130,7 @@ pub(crate) fn deliver(server: &Server, ledger: &mut Ledger, numbers: &[u64]) -> 
     Ok(refused)
 }
 
-/// That a new gate has all that was promised, and takes mail.
+/// Checks that a new gate has all that was promised, and takes mail.
 pub(crate) fn recovers(site: &Site, ledger: &mut Ledger) -> Result<(), String> {
     let started = Server::try_start(command(site, site.command(), CONFIG));
     let server = started.map_err(|status| format!("the next start fails: {status}: {}", log(site)))?;
@@ -142,7 +142,7 @@ pub(crate) fn recovers(site: &Site, ledger: &mut Ledger) -> Result<(), String> {
     ensure(ledger.promised.len() == promised + 2, || format!("the next gate refuses: {refused:?}"))
 }
 
-/// That a database is in the mode that all depends on, and that nothing in it is broken.
+/// Checks that a database is in WAL mode, on which everything depends, and that nothing in it is broken.
 pub(crate) fn ensure_sound(connection: &Connection) -> Result<(), String> {
     for (question, wanted) in [("integrity_check", "ok"), ("journal_mode", "wal")] {
         let answer: rusqlite::Result<String> =

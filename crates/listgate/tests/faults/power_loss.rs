@@ -1,7 +1,7 @@
-//! The power fails: many disk images from one trace of a loaded gate, each opened by a new gate.
+//! The power fails: many disk images from one trace of a gate under load, each opened by a new gate.
 //!
-//! `durability_order` reads from a trace that syncs stand where they have to. This shows that they
-//! suffice: what they do not cover is dropped, torn or kept at random, in SQLite's files, too.
+//! `durability_order` shows from a trace that syncs are where they have to be. This test shows that they
+//! suffice: whatever they do not cover is dropped, torn or kept at random, in SQLite's files, too.
 
 use crate::ledger::{Ledger, MailServer};
 use crate::support::calls::{Call, calls, merge};
@@ -21,10 +21,11 @@ const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n";
 const LIST: &str = "mylist@example.com";
 const SESSIONS: usize = 4;
 
-/// Longer than the writer is idle before it tidies up: checkpoints, and unlinks what was removed.
+/// Longer than the idle time after which the writer tidies up: it checkpoints, and unlinks the files of removed
+/// mail.
 const QUIET: Duration = Duration::from_millis(800);
 
-/// A data directory's life, from its making, as system calls and as its mail servers know it.
+/// The history of a data directory from its creation, as system calls and as its mail servers saw it.
 #[derive(Default)]
 struct Recording {
     site: Site,
@@ -50,8 +51,8 @@ impl Recording {
         (Server::start(command(&self.site, gate, CONFIG)), trace)
     }
 
-    /// Delivers messages with these numbers from all sides, one in twenty of them large, while large
-    /// ones that were there before are removed.
+    /// Delivers messages with these numbers in several sessions, one in sixteen of them large, and meanwhile
+    /// removes half of the large ones that were there before.
     fn load(&mut self, server: &Server, numbers: Range<u64>) {
         let numbers: Vec<u64> = numbers.filter(|number| number % 4 != 0 || number % 20 == 0).collect();
         self.ledger.sent.extend(&numbers);
@@ -74,7 +75,7 @@ impl Recording {
         }
     }
 
-    /// Both entries of each, by one command.
+    /// Removes the messages, both entries of each in one command.
     fn remove_half_of_the_large(&mut self) {
         let is_there = |id: &String| !self.removed.contains(id);
         let large = self.ledger.promised.iter().filter(|(id, number)| *number % 4 == 0 && is_there(id));
@@ -90,15 +91,15 @@ impl Recording {
     }
 }
 
-/// A gate on a new directory that is killed when there is something to recover, and the next one. It
-/// fills the log until it is copied into the database under load.
+/// Records a gate on a new directory, which is killed when there is something to recover, and the gate after
+/// it, which fills the log until it is copied into the database under load.
 fn record() -> Recording {
     let mut recording = Recording::default();
     recording.listgate(&["list", "create", LIST].map(str::to_owned));
     let (server, trace) = recording.serve();
     recording.load(&server, 1..60);
     thread::sleep(QUIET);
-    // What is killed has mail in its log, and a large message that was still arriving.
+    // The gate is killed with mail in its log and a large message that is still arriving.
     recording.load(&server, 60..200);
     let mut peer = Peer::greeted(server.address);
     peer.begin("a@example.org", &[LIST]);
@@ -108,7 +109,7 @@ fn record() -> Recording {
     server.signal("KILL");
     finished(server, &trace);
     let (server, trace) = recording.serve();
-    // These have nine KiB each.
+    // The small ones of these have nine KiB each.
     recording.load(&server, 9000..9960);
     thread::sleep(QUIET);
     recording.load(&server, 200..260);
@@ -117,15 +118,15 @@ fn record() -> Recording {
     recording
 }
 
-/// When what happened, in lines of the trace.
+/// The lines of the trace at which things happened.
 struct History<'a> {
     root: &'a str,
     calls: &'a [Call],
     ledger: &'a Ledger,
     list_created: usize,
-    /// When each id was promised.
+    /// The line at which each id was promised.
     promised: HashMap<&'a str, usize>,
-    /// When each id's removal began, and when it was told.
+    /// The lines at which each id's removal began and was reported.
     removed: HashMap<&'a str, (usize, usize)>,
 }
 
@@ -155,8 +156,8 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Lines after which the power fails: of each kind of call on each kind of file the same number, at
-    /// random, its beginning or its end. In order.
+    /// Returns the lines after which the power fails, in order: the same number for each kind of call on each
+    /// kind of file, at random, each at the beginning or the end of the call.
     fn cuts(&self, count: usize, chance: &mut Chance) -> Vec<usize> {
         let mut kinds: BTreeMap<(&str, &str), Vec<&Call>> = BTreeMap::new();
         for call in self.calls.iter().filter(|call| call.result >= 0) {
@@ -176,7 +177,7 @@ impl<'a> History<'a> {
         cuts
     }
 
-    /// What has to be there after a power loss at this line.
+    /// Returns what has to be there after a power loss at this line.
     fn at(&self, line: usize) -> Expected<'_> {
         let mut ledger = self.ledger.clone();
         let began = |id: &str| self.removed.get(id).is_some_and(|&(began, _)| began <= line);
@@ -185,7 +186,7 @@ impl<'a> History<'a> {
         Expected { ledger, gone, list: self.list_created <= line }
     }
 
-    /// Whether the log grew as long as a gate lets it.
+    /// Returns whether the log grew as long as a gate lets it.
     fn fills_the_log(&self) -> bool {
         let is_far_in = |call: &Call| {
             call.name == "pwrite64" && call.path.ends_with("-wal") && call.last_number() > 4000 * 4096
@@ -193,8 +194,8 @@ impl<'a> History<'a> {
         self.calls.iter().any(is_far_in)
     }
 
-    /// Cuts the power at many moments and gives what was wrong after each. A disk `lies` that it has
-    /// synced the files or directories with these names.
+    /// Cuts the power at many moments and returns what was wrong after each. For names that `lies` selects, the
+    /// disk only claims to have synced the file or directory.
     fn cut_power(&self, images: usize, lies: impl Fn(&str) -> bool) -> Vec<String> {
         let mut chance = Chance(images as u64);
         let mut disk = Disk::new(self.root, self.calls, lies);
@@ -218,7 +219,7 @@ struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// Starts a gate on what is left, and looks at all of it.
+    /// Starts a gate on what is left, and checks all of it.
     fn check(mut self, site: &Site) -> Result<(), String> {
         let started = Server::try_start(command(site, site.command(), CONFIG));
         let server = started.map_err(|status| format!("no gate starts: {status}, {}", log(site)))?;
@@ -262,7 +263,7 @@ fn what_was_promised_survives_a_power_loss_at_any_moment_once_and_whole() {
     assert!(history.fills_the_log(), "no checkpoint under load");
     let wrong = history.cut_power(images, |_| false);
     assert!(wrong.is_empty(), "{} of {images} images: {wrong:#?}", wrong.len());
-    // The same eyes see what is lost when syncs of any one thing do nothing.
+    // The same checks notice what is lost when the syncs of any one file or directory do nothing.
     for name in ["listgate.db-wal", "listgate.db", "spool/", "spool", ""] {
         let wrong = history.cut_power(30, |of| of == name || name == "spool/" && of.starts_with(name));
         assert!(!wrong.is_empty(), "nothing is lost without syncs of {name:?}");

@@ -1,5 +1,5 @@
-//! A start while somebody reads the database, such as a backup: the log cannot be emptied then, and is
-//! written anew. After a failed sync the disk may have less of it than can be read.
+//! A start while another process, such as a backup, reads the database: the log cannot be emptied then, so the
+//! gate rewrites it. After a failed sync the disk may have less of the log than can be read.
 
 use crate::support::calls::{Call, calls};
 use crate::support::trace::{finished, strace};

@@ -1,4 +1,4 @@
-//! Whatever comes of a message: three recipients get three replies, and the session goes on.
+//! Whatever happens to a message, three recipients get three replies, and the session goes on.
 
 use crate::support::{PATIENCE, Peer, Server, Site, free_address, get, tcp};
 use crate::tools::{THREE, assert_all, entries, hold_write_lock, log, message, serve, spooled};
@@ -115,7 +115,7 @@ fn a_shutdown_while_the_message_is_stored() {
     let mut idle = Peer::greeted(server.address);
     let lock = hold_write_lock(&site);
     peer.begin("a@example.org", &THREE);
-    // What is pipelined behind it is not begun any more.
+    // The transaction that is pipelined behind it is not begun any more.
     peer.send(message("<stored@x>", 100) + ".\r\nMAIL FROM:<b@example.org>\r\n");
     server.signal("TERM");
     assert_eq!(&idle.reply()[..9], "421 4.3.2");
@@ -148,7 +148,7 @@ fn a_grace_time_that_ends_while_the_store_hangs() {
     assert_eq!(&peer.reply()[..9], "421 4.3.2");
     ends(&mut server);
     drop(lock);
-    // Nothing was promised, and nothing came of it.
+    // Nothing was promised, and nothing was stored.
     assert_eq!(entries(&site, "<hangs@x>"), 0);
     let server = serve(&site, config);
     Peer::greeted(server.address).assert_usable();

@@ -1,5 +1,5 @@
-//! A data directory, or a file in it, that is replaced while a gate runs on it: no 250 for mail that nobody
-//! would find, the path in the log, exit code 1.
+//! A data directory, or a file in it, that is replaced while a gate runs on it: the gate sends no 250 for mail
+//! that no process would find, logs the path, and exits with 1.
 
 use crate::support::{Peer, Server, Site, queued_as, until};
 use crate::tools::{THREE, command, message};
@@ -13,7 +13,7 @@ const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \
 
 const TO: [&str; 1] = ["mylist@example.com"];
 
-/// A site whose data directory is one level down, so that it can be moved within what the test removes.
+/// A site whose data directory is one level down, so that a moved directory is still removed after the test.
 struct Moved {
     site: Site,
     server: Server,
@@ -39,7 +39,7 @@ impl Moved {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// That the gate has ended with 1, and has named this path and said this of it.
+    /// Asserts that the gate has exited with 1 and has logged this path and this text.
     #[track_caller]
     fn ended(&mut self, path: &Path, says: &str) {
         assert_eq!(self.server.wait(), Some(1));
@@ -54,7 +54,7 @@ fn data(site: &Site) -> PathBuf {
     site.data().join("var")
 }
 
-/// What `listgate ARGS` prints on the data directory of that moment.
+/// Returns what `listgate ARGS` prints for the current data directory.
 fn run(site: &Site, args: &[&str]) -> String {
     run_in(site, &data(site), args)
 }
@@ -65,7 +65,7 @@ fn run_in(site: &Site, data: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `mv var var.old; cp -r backup var`: gives where the old directory is.
+/// Makes a backup, runs `mv var var.old; cp -r backup var`, and returns the path of the old directory.
 fn replace_by_a_backup(site: &Site) -> PathBuf {
     let (data, old, backup) = (data(site), site.data().join("var.old"), site.data().join("backup"));
     run(site, &["backup", backup.to_str().unwrap()]);
@@ -74,9 +74,9 @@ fn replace_by_a_backup(site: &Site) -> PathBuf {
     old
 }
 
-/// `rm -rf var`, and a command that creates it again.
+/// Runs `rm -rf var`, and a command that creates it again.
 fn remove_and_create(site: &Site) {
-    // A gate that still writes may have made a file since the directory was read.
+    // A gate that still writes may create a file while the directory is being removed.
     until("it is removed", || fs::remove_dir_all(data(site)).is_ok());
     run(site, &["list", "create", "mylist@example.com"]);
 }
@@ -87,7 +87,7 @@ fn remove_database(site: &Site) {
     }
 }
 
-/// That nothing is promised any more: 451 for each recipient, or 421.
+/// Asserts that nothing is promised any more: each reply is 451 or 421, or the connection has ended.
 #[track_caller]
 fn assert_put_off(replies: &[String]) {
     assert!(!replies.is_empty());
@@ -96,7 +96,7 @@ fn assert_put_off(replies: &[String]) {
     }
 }
 
-/// A message sent in full when MAIL, RCPT and DATA are over: its replies, or the 421 that came before.
+/// Tries to deliver a message. Returns the reply to it, or the first one that refuses a command.
 fn try_to_deliver(peer: &mut Peer, size: usize) -> Vec<String> {
     for line in ["MAIL FROM:<a@example.org>", "RCPT TO:<mylist@example.com>"] {
         let reply = peer.say(line);
@@ -113,7 +113,7 @@ fn try_to_deliver(peer: &mut Peer, size: usize) -> Vec<String> {
     vec![peer.reply()]
 }
 
-/// A message arrives while the directory is replaced by `replace`; it and all later messages are deferred.
+/// Replaces the directory with `replace` while a message arrives, and asserts that the message is deferred.
 fn while_a_message_arrives(size: usize, replace: impl FnOnce(&Site)) -> Moved {
     let moved = Moved::new();
     let mut peer = Peer::greeted(moved.server.address);
@@ -176,7 +176,7 @@ fn no_mail_is_begun_in_a_directory_that_was_replaced() {
         let mut peer = Peer::greeted(moved.server.address);
         queued_as(&peer.deliver("a@example.org", &TO, message("<kept@x>", size))[0]);
         remove_and_create(&moved.site);
-        // As old as the last look at the free space may be.
+        // The gate's last check of the free space may be this old.
         thread::sleep(Duration::from_millis(60));
         assert_put_off(&try_to_deliver(&mut peer, size));
         drop(peer);
@@ -202,7 +202,7 @@ fn doctor_tells_a_gate_whose_directory_was_replaced_from_no_gate() {
     for replace in replacements {
         let mut moved = Moved::new();
         let mut peer = Peer::greeted(moved.server.address);
-        // It is given the grace time.
+        // An open transaction keeps the gate running for the grace time.
         peer.begin("a@example.org", &TO);
         replace(&moved.site);
         until("the gate notices", || moved.log().contains("no more mail is taken"));

@@ -1,4 +1,4 @@
-//! Peers that fall silent, and one that never listens.
+//! Peers that fall silent, and one that never reads.
 
 use crate::support::{PATIENCE, Peer, Site};
 use crate::tools::{answered_at_once, serve};
@@ -15,7 +15,7 @@ fn a_peer_that_never_reads_is_dropped_and_others_are_served() {
     );
     let mut deaf = Peer::greeted(server.address).stream;
     deaf.set_write_timeout(Some(PATIENCE)).unwrap();
-    // Messages that are too large have many replies and leave nothing behind.
+    // Messages that are too large get many replies and leave nothing behind.
     let recipients = "RCPT TO:<mylist@example.com>\r\n".repeat(500);
     let refused = format!("MAIL FROM:<>\r\n{recipients}DATA\r\n{}\r\n.\r\n", "x".repeat(2000));
     let deaf = thread::spawn(move || {
@@ -49,7 +49,7 @@ fn a_silent_peer_gets_421_after_command_timeout() {
         for line in &open[..said] {
             assert_eq!(&peer.say(line)[..3], "250");
         }
-        // Half a command is silence, too.
+        // Half a command counts as silence, too.
         peer.send("NOO");
         assert_421_after(&mut peer, Duration::from_secs(1));
     }

@@ -1,4 +1,4 @@
-//! A disk that does not answer for a while.
+//! A disk that does not respond for a while.
 
 use crate::support::{Peer, Site, queued_as};
 use crate::tools::{Tracer, answered_at_once, message, serve};

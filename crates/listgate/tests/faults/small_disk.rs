@@ -1,4 +1,4 @@
-//! A disk that has little room at all, and mail that takes all it is given.
+//! A disk with very little room, and mail that takes all it is given.
 
 use crate::support::mount::Mount;
 use crate::support::{Peer, Site};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const CONFIG: &str = "[storage]\nmin_free = \"1B\"\n[queue]\nmax_size = \"1GiB\"\n";
 
-/// The replies to a message, for each recipient; `None` where MAIL is answered with 452.
+/// Offers a message and returns the reply for each recipient, or `None` if MAIL is answered with 452.
 fn offer(peer: &mut Peer, id: &str, size: usize) -> Option<Vec<String>> {
     if peer.say("MAIL FROM:<a@example.org>").starts_with("452 4.3.1") {
         return None;
@@ -23,7 +23,7 @@ fn offer(peer: &mut Peer, id: &str, size: usize) -> Option<Vec<String>> {
     Some(THREE.iter().map(|_| peer.reply()).collect())
 }
 
-/// Delivers until MAIL is answered with 452. Says how many entries were queued.
+/// Delivers until MAIL is answered with 452. Returns how many entries were queued.
 fn fill(address: SocketAddr, size: usize) -> usize {
     let mut peer = Peer::greeted(address);
     let mut queued = 0;
@@ -37,7 +37,7 @@ fn fill(address: SocketAddr, size: usize) -> usize {
     queued
 }
 
-/// Settles everything in a queue, an entry at a time. Says how many there were.
+/// Settles everything in a queue, an entry at a time. Returns how many there were.
 fn work_off(site: &Site, name: Name) -> usize {
     let mut queue = Queue::open(site.data(), name).unwrap();
     let mut settled = 0;
@@ -78,7 +78,7 @@ fn consumers_can_finish_when_mail_has_filled_it_whatever_min_free_says() {
             site.stdout(&["queue", "remove", &id]);
         }
         let mut peer = Peer::greeted(address);
-        // The files of large mail that is done go a little later.
+        // The gate removes the files of settled large mail a little later.
         until("mail is taken again", || {
             let replies = offer(&mut peer, "<again@x>", size);
             replies.is_some_and(|replies| replies.iter().all(|reply| reply.starts_with("250")))

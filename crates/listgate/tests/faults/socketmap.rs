@@ -1,4 +1,4 @@
-//! Socketmap while the database is away, and while its callers send what never ends.
+//! Socketmap while the database is unavailable, and while its callers send requests that never end.
 
 use crate::support::socketmap::Socketmap;
 use crate::support::{PATIENCE, Site, free_address, socketmap, until};
@@ -24,7 +24,7 @@ fn a_database_that_cannot_be_read_is_a_doubt_and_never_a_no() {
     };
     let well = ["OK", "NOTFOUND", "OK", "OK", "NOTFOUND"];
     assert_eq!(ask(), well);
-    // Its tables are gone for now.
+    // The database is unusable while its tables have other names.
     let database = open(&site);
     let rename = |from: [&str; 2], to: [&str; 2]| {
         for (from, to) in from.into_iter().zip(to) {

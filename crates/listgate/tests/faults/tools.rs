@@ -1,4 +1,4 @@
-//! What the scenarios share besides the harness.
+//! Helpers that the scenarios share besides the harness.
 
 pub(crate) use crate::support::until;
 use crate::support::{PATIENCE, Peer, Server, Site};
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// What "at once" is on a busy machine: far less than any fault here lasts.
+/// The longest time that counts as "at once" on a busy machine: far less than any fault here lasts.
 pub(crate) const AT_ONCE: Duration = Duration::from_millis(700);
 
 /// Three endpoints of the list that every site has.
 pub(crate) const THREE: [&str; 3] =
     ["mylist@example.com", "mylist-owner@example.com", "mylist-request@example.com"];
 
-/// `listgate serve` with a configuration file, its log in a file.
+/// Starts `listgate serve` with a configuration file, and its log in a file.
 pub(crate) fn serve(site: &Site, toml: &str) -> Server {
     Server::start(command(site, site.command(), toml))
 }
 
-/// The same command, of a `base` that may be a tracer's.
+/// Returns the command that [`serve`] starts. `base` runs Listgate, possibly under a tracer.
 pub(crate) fn command(site: &Site, mut base: Command, toml: &str) -> Command {
     let config = site.data().join("listgate.toml");
     fs::write(&config, toml).unwrap();
@@ -33,12 +33,12 @@ fn log_path(site: &Site) -> PathBuf {
     site.data().join("log")
 }
 
-/// What the gates of this site have logged.
+/// Returns what the gates of this site have logged.
 pub(crate) fn log(site: &Site) -> String {
     fs::read_to_string(log_path(site)).unwrap()
 }
 
-/// The most memory that the process ever had, in octets.
+/// Returns the peak memory use of the process, in octets.
 pub(crate) fn peak_memory(server: &Server) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -52,20 +52,20 @@ pub(crate) fn open(site: &Site) -> Connection {
     connection
 }
 
-/// Takes the write lock, as another program might. Dropped, it is released.
+/// Takes the write lock, as another program might. Dropping the connection releases it.
 pub(crate) fn hold_write_lock(site: &Site) -> Connection {
     let connection = open(site);
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     connection
 }
 
-/// How many entries the message with this id has.
+/// Returns how many entries the message with this id has.
 pub(crate) fn entries(site: &Site, message_id: &str) -> u64 {
     let sql = "SELECT count(*) FROM entry e JOIN delivery d ON d.id = e.delivery WHERE d.message_id = ?1";
     open(site).query_row(sql, [message_id], |row| row.get(0)).unwrap()
 }
 
-/// The names in the spool directory, sorted.
+/// Returns the names in the spool directory, sorted.
 pub(crate) fn spooled(site: &Site) -> Vec<String> {
     let name = |file: std::io::Result<fs::DirEntry>| file.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<String> = fs::read_dir(site.data().join("spool")).unwrap().map(name).collect();
@@ -73,19 +73,19 @@ pub(crate) fn spooled(site: &Site) -> Vec<String> {
     names
 }
 
-/// A message of about `size` octets.
+/// Returns a message of about `size` octets.
 pub(crate) fn message(id: &str, size: usize) -> String {
     let line = format!("{id} says the same again and again\r\n");
     format!("Message-ID: {id}\r\nSubject: a test\r\n\r\n{}", line.repeat(size.div_ceil(line.len())))
 }
 
-/// That each reply begins so, and how many there are.
+/// Asserts that there are replies and that each begins with this code.
 #[track_caller]
 pub(crate) fn assert_all(replies: &[String], code: &str) {
     assert!(!replies.is_empty() && replies.iter().all(|reply| reply.starts_with(code)), "{replies:?}");
 }
 
-/// Says a command that has nothing to do with the fault, and wants its answer now.
+/// Sends a command that the fault does not affect, and asserts that it is answered at once.
 #[track_caller]
 pub(crate) fn answered_at_once(peer: &mut Peer, line: &str) {
     let asked = Instant::now();
@@ -98,8 +98,8 @@ pub(crate) fn answered_at_once(peer: &mut Peer, line: &str) {
 pub(crate) struct Tracer(Child);
 
 impl Tracer {
-    /// Attaches to every thread, so that what follows meets the fault. `only`: system calls on this
-    /// path alone.
+    /// Attaches to every thread of the gate, then returns: the fault hits all that follows. With `only`, it
+    /// hits just the system calls on that path.
     pub(crate) fn inject(server: &Server, fault: &str, only: Option<&Path>) -> Self {
         let mut strace = Command::new("strace");
         strace.args(["-o", "/dev/null", "-e", &format!("inject={fault}")]);
@@ -109,7 +109,7 @@ impl Tracer {
         Self::attach(server, strace)
     }
 
-    /// The same with other arguments.
+    /// Attaches an `strace` with other arguments to every thread of the gate.
     pub(crate) fn attach(server: &Server, mut strace: Command) -> Self {
         strace.args(["-f", "-qq", "-p", &server.child.id().to_string()]);
         let tracer = Self(strace.spawn().unwrap());
@@ -123,12 +123,12 @@ impl Tracer {
         tracer
     }
 
-    /// Waits for the end, after that of the gate.
+    /// Waits for the tracer to end, which it does after the gate.
     pub(crate) fn wait(mut self) {
         self.0.wait().unwrap();
     }
 
-    /// The fault is over.
+    /// Detaches the tracer, which ends the fault.
     pub(crate) fn detach(mut self) {
         assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
         self.0.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Mail that comes too often for the gate ever to be idle, and too little to fill its log.
+//! Mail that comes too often for the gate ever to be idle, but is too little to fill its log.
 
 use crate::support::{Peer, Site, tcp};
 use crate::tools::{assert_all, message, open, spooled};

@@ -1,7 +1,7 @@
 //! An Exim configured by pasting what `listgate mta exim` prints.
 //!
 //! Exim is the one that LISTGATE_EXIM names, or the system's, or else the one that xtask unpacks in
-//! `peers/exim` below the target folder that this test was built into.
+//! `peers/exim` below the target directory that this test was built into.
 
 use crate::mta::Smtp;
 use crate::support::{Site, free_address, tcp, until};
@@ -28,7 +28,7 @@ struct Exim {
 }
 
 impl Exim {
-    /// With no more in its configuration than it takes to run here, and the four pieces in their places.
+    /// Starts an Exim with the least configuration that it needs here, and the four pieces in their places.
     fn with(printed: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
@@ -74,12 +74,12 @@ impl Drop for Exim {
     }
 }
 
-/// What is printed, cut at its numbers.
+/// Splits the printed text at its numbers.
 fn pieces(printed: &str) -> [&str; 4] {
     let mut rest = printed;
     let mut cut = |number: u8| {
         let (piece, after) = rest.split_once(&format!("\n# {number}. ")).unwrap();
-        // The number was the comment's beginning.
+        // The rest of this line is the comment that began with the number.
         rest = after.split_once('\n').unwrap().1;
         piece
     };
@@ -100,7 +100,7 @@ fn lists_live_at_the_door() {
     smtp.say("RCPT TO:<new@example.com>", "550");
     smtp.say("RCPT TO:<postmaster@example.com>", "550");
     smtp.say("RCPT TO:<mylist@example.org>", "550 relay not permitted");
-    // Refused a moment ago, it is valid now: no no is remembered.
+    // Refused a moment ago, the address is valid now: Exim caches no refusal.
     site.create("new@example.com");
     smtp.say("RSET", "250");
     smtp.send(

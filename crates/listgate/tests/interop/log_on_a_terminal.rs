@@ -1,4 +1,4 @@
-//! The log on a terminal: a mail has a line for each recipient, and no line is wider than the terminal.
+//! The log on a terminal: each recipient of a mail has a line, and no line is wider than the terminal.
 
 use crate::support::{Peer, Site, queued_as, until};
 use crate::terminal::Terminal;

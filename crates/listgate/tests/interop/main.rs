@@ -1,4 +1,4 @@
-//! Other people's programs, for real. One scenario per file.
+//! Listgate with other people's programs. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod exim_pasted;

@@ -38,7 +38,7 @@ pub(crate) struct Postfix {
 }
 
 impl Postfix {
-    /// With mail to example.com going to `listgate` by LMTP.
+    /// Starts a Postfix that sends mail for example.com to `listgate` by LMTP.
     pub(crate) fn start(listgate: SocketAddr, more: &str) -> Self {
         Self::with(&format!(
             "mynetworks = 127.0.0.0/8\nrelay_domains = example.com\n\
@@ -46,7 +46,7 @@ impl Postfix {
         ))
     }
 
-    /// With no more in its main.cf than it takes to run here, and these lines.
+    /// Starts a Postfix with the least main.cf that it needs here, and these lines.
     pub(crate) fn with(lines: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -71,8 +71,8 @@ impl Postfix {
             log = dir.path().join("log").display(),
             dir = dir.path().display(),
         );
-        // Each process warns of a parameter that stands twice: postlogd too, to the socket that it reads,
-        // and where that is full already it waits for itself for ever.
+        // Each process warns about a parameter that is set twice. So does postlogd, to the socket that it reads
+        // itself; if the socket is full, postlogd waits for itself forever.
         let name = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
         let given: Vec<String> = lines.lines().map(name).collect();
         let ours = main.lines().filter(|line| !given.contains(&name(line)));
@@ -102,7 +102,7 @@ impl Postfix {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    /// The log once it has a line with every one of `words`; that line.
+    /// Waits until the log has a line with all of `words`, and returns that line.
     pub(crate) fn logged(&self, words: &[&str]) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -115,7 +115,7 @@ impl Postfix {
         }
     }
 
-    /// Whether no message is left in any of its queues.
+    /// Returns whether no message is left in any of its queues.
     pub(crate) fn is_empty(&self) -> bool {
         let queue = self.dir.path().join("queue");
         let has_file = |dir: &Path| {
@@ -141,7 +141,7 @@ impl Drop for Postfix {
     }
 }
 
-/// Somebody who mails by SMTP.
+/// An SMTP client.
 pub(crate) struct Smtp {
     stream: TcpStream,
     reader: BufReader<TcpStream>,

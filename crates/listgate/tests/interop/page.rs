@@ -1,20 +1,20 @@
-//! docs/tutorial.md as the steps of whoever follows it.
+//! docs/tutorial.md as the steps that its readers follow.
 
 use std::fs;
 use std::path::Path;
 
-/// What the page has its readers do first; it is not a step.
+/// The commands that readers run first; they are not a step.
 const BUILD: [&str; 2] = ["cargo build --release", "PATH=\"$PWD/target/release:$PATH\""];
 
-/// What they then do in each terminal.
+/// The command that readers then run in each terminal.
 pub(crate) const BEGIN: &str = "mkdir -p tutorial && cd tutorial";
 
 pub(crate) enum Step {
-    /// Saves a file.
+    /// Save a file.
     Save { name: String, text: String },
-    /// Runs a command, and is shown what it prints.
+    /// Run a command that prints what is shown.
     Run { command: String, shown: String },
-    /// Is shown what is printed where something was started last.
+    /// Wait until the program that was started last prints this.
     Later(String),
 }
 
@@ -22,8 +22,8 @@ pub(crate) fn page() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tutorial.md")).unwrap()
 }
 
-/// The page's indented blocks. One that begins with `#!` is the file that is named before it; `1$` stands
-/// before a command of the first terminal, and `$` before one of the build.
+/// Reads the steps from the page's indented blocks. A block that begins with `#!` is the file that the text
+/// before it names; `1$` precedes a command of the first terminal, and `$` one of the build.
 pub(crate) fn steps(page: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut build = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// Each block, without its indent, and the line of text before it.
+/// Returns each block, without its indent, and the line of text before it.
 fn blocks(page: &str) -> Vec<(String, String)> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut before = "";
@@ -73,7 +73,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// Commands, each with what is shown below it.
+/// Returns the commands of a block, each with what is shown below it.
 fn session(block: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in block.lines() {

@@ -1,5 +1,4 @@
-//! Much mail from a real Postfix: through limits, restarts and lost replies, each message arrives, and
-//! none twice.
+//! Much mail from a real Postfix: through limits, restarts and lost replies, each message arrives exactly once.
 
 use crate::mta::Postfix;
 use crate::support::{PATIENCE, Server, Site};
@@ -13,13 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// As many sessions as Postfix opens to one destination, and a retry every second.
+/// As many sessions as Postfix opens to one destination by default, and retries within two seconds.
 const BUSY: &str = "maximal_backoff_time = 2s\nlmtp_destination_concurrency_limit = 20\n";
 
-/// What Postfix says when it stays away from a destination.
+/// What Postfix logs when it stops sending to a destination for a time.
 const SUSPENDED: &str = "delivery temporarily suspended";
 
-/// Sends many messages with Message-IDs of their own, in as many sessions.
+/// Sends many messages, each with its own Message-ID and in a session of its own.
 fn source(postfix: &Postfix, messages: usize) {
     let sent = Command::new("smtp-source")
         .args(["-s", "10", "-m", &messages.to_string(), "-l", "2000", "-f", "anne@example.org"])
@@ -28,7 +27,7 @@ fn source(postfix: &Postfix, messages: usize) {
     assert!(sent.unwrap().success());
 }
 
-/// A gate with this configuration; `listen` may be the address of one that was there before.
+/// Starts a gate with this configuration; `listen` may be the address of an earlier gate.
 fn serve(site: &Site, toml: &str, listen: &str) -> Server {
     let config = site.data().join("gate.toml");
     fs::write(&config, format!("[storage]\nmin_free = \"0B\"\n{toml}")).unwrap();
@@ -38,7 +37,7 @@ fn serve(site: &Site, toml: &str, listen: &str) -> Server {
     Server::start(command)
 }
 
-/// Waits until all have arrived, and then until Postfix has none left; no Message-ID is there twice.
+/// Waits until all messages have arrived and Postfix has none left; no Message-ID may be there twice.
 fn all_arrive(site: &Site, postfix: &Postfix, messages: usize) {
     let until = Instant::now() + 2 * PATIENCE;
     while !postfix.is_empty() || site.json(&["queue", "ls", "in"]).len() < messages {
@@ -98,7 +97,7 @@ fn through_ten_restarts_each_message_arrives_once() {
         scope.spawn(|| source(&postfix, 1000));
         for restart in 0..10 {
             thread::sleep(Duration::from_millis(300));
-            // Some end in peace, some do not.
+            // Some gates shut down cleanly, others are killed.
             server.signal(if restart % 2 == 0 { "TERM" } else { "KILL" });
             server.wait();
             server = serve(&site, "", &address);
@@ -107,8 +106,8 @@ fn through_ten_restarts_each_message_arrives_once() {
     all_arrive(&site, &postfix, 1000);
 }
 
-/// Between Postfix and the gate: the first `cuts` replies after the data are not passed on, and the
-/// connection is cut instead.
+/// Starts a proxy between Postfix and the gate. It does not pass on the first `cuts` replies after the data,
+/// but cuts the connection instead.
 fn cutting_proxy(gate: SocketAddr, cuts: usize) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -154,7 +153,7 @@ fn of_200_lost_replies_none_makes_a_second_entry() {
     let site = Site::with_list();
     let server = serve(&site, "", "127.0.0.1:0");
     let (proxy, left) = cutting_proxy(server.address, CUTS);
-    // A lost connection is no reason to leave this destination alone.
+    // Lost connections must not make Postfix stop sending to this destination.
     let patient = format!("{BUSY}lmtp_destination_concurrency_failed_cohort_limit = 1000\n");
     let postfix = Postfix::start(proxy, &patient);
     source(&postfix, CUTS);

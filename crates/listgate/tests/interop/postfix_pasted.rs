@@ -9,13 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Whoever mails here is a stranger to it.
+/// Makes every client a stranger to Postfix.
 const STRANGERS: &str = "mynetworks = 192.0.2.1\n";
 
-/// A list, a gate with this configuration, and what was printed for it.
+/// Returns a site with a list, a gate with this configuration, and a Postfix with the lines printed for it.
 fn pasted(toml: &str) -> (Site, Gate, Postfix) {
     let site = Site::with_list();
-    // Postfix has a user of its own.
+    // Postfix runs as a user of its own, which needs access.
     fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
     let file = site.data().join("listgate.toml");
     let toml = toml.replace("DIR", site.data().to_str().unwrap());
@@ -26,7 +26,7 @@ fn pasted(toml: &str) -> (Site, Gate, Postfix) {
     (site, gate, postfix)
 }
 
-/// What must show, however Postfix learns of addresses.
+/// Checks what must be true however Postfix looks up addresses.
 fn lists_live_at_the_door(toml: &str) {
     let (site, gate, postfix) = pasted(toml);
     let mut smtp = postfix.smtp();
@@ -43,7 +43,7 @@ fn lists_live_at_the_door(toml: &str) {
     );
     until("the mail arrives", || site.json(&["queue", "ls", "--message-id", "<new@example.org>"]).len() == 3);
     gate.stop().unwrap();
-    // At the SMTP door the code is 450 or 451.
+    // Postfix itself replies with 450 or 451.
     let mut smtp = postfix.smtp();
     smtp.say("MAIL FROM:<anne@example.org>", "250");
     smtp.say("RCPT TO:<mylist-owner@example.com>", "45");
@@ -74,7 +74,7 @@ fn by_verification() {
     lists_live_at_the_door(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
 }
 
-/// The lines of docs/mta.md for a server that has other mail too.
+/// Uses the lines of docs/mta.md for a server that has other mail, too.
 #[test]
 #[ignore = "needs postfix"]
 fn other_mail_is_spared_where_the_domains_are_written_down() {
@@ -97,7 +97,7 @@ fn other_mail_is_spared_where_the_domains_are_written_down() {
     drop(site);
 }
 
-/// The lines of docs/mta.md for a domain that has mailboxes too.
+/// Uses the lines of docs/mta.md for a domain that has mailboxes, too.
 #[test]
 #[ignore = "needs postfix"]
 fn lists_live_beside_mailboxes() {
@@ -134,7 +134,7 @@ fn a_no_that_was_verified_is_forgotten_soon() {
     site.create("new@example.com");
     until("the list is valid at the door", || {
         sleep(Duration::from_secs(1));
-        // A no is a no until it is a yes; it is never a doubt.
+        // The reply stays 550 until it is 250; it is never a temporary failure.
         let reply = smtp.say("RCPT TO:<new@example.com>", "");
         assert!(["550", "250"].contains(&&reply[..3]), "{reply}");
         reply.starts_with("250")

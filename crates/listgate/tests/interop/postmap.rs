@@ -1,11 +1,11 @@
-//! Postfix's own means to look into a map, on ours.
+//! Postfix's own tool for looking up keys, on our maps.
 
 use crate::support::{Site, socketmap, tcp};
 use listgate::{Config, Gate};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-/// `postmap -q KEY` for one key, or for those on standard input where the key is `-`.
+/// Runs `postmap -q KEY` for one key, or for those on standard input if the key is `-`.
 fn postmap(gate: &Gate, map: &str, key: &str, keys: &str) -> Output {
     let table = format!("socketmap:inet:{}:{map}", socketmap(gate));
     let mut command = Command::new("/usr/sbin/postmap");
@@ -15,7 +15,7 @@ fn postmap(gate: &Gate, map: &str, key: &str, keys: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What it says, and whether it is yes (0) or no (1); it complains of nothing.
+/// Returns what it prints, and its exit code: 0 if the key is found, 1 if not. It must not warn of anything.
 fn query(gate: &Gate, map: &str, key: &str) -> (String, i32) {
     let Output { status, stdout, stderr } = postmap(gate, map, key, "");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));

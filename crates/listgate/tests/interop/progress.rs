@@ -1,4 +1,4 @@
-//! What `listgate work` draws on a terminal.
+//! The progress line that `listgate work` draws on a terminal.
 
 use crate::support::{Peer, Site, tcp, until};
 use crate::terminal::Terminal;
@@ -12,13 +12,13 @@ const IDLE: &str = "0 done, 0 put off, 0 shunted, 0 running, 0 a second";
 fn the_progress_is_drawn_when_it_changes_and_after_a_warning() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
-    // It removes its own entry, so that its verdict does not count, which is warned of.
+    // The handler removes its own entry, so `listgate work` warns that the verdict does not count.
     let handler = "listgate queue remove $LISTGATE_ID >&2";
     let line = format!("exec listgate --data-dir {} work in -- sh -c '{handler}'", site.data().display());
     let mut terminal = Terminal::start(site.data(), &line, &site.data().join("terminal"));
 
     until("it is drawn", || terminal.printed().contains(IDLE));
-    // Time for three more, if it were drawn all the time.
+    // Long enough for three more, if it were drawn all the time.
     sleep(Duration::from_millis(1600));
     assert_eq!(terminal.printed().matches(IDLE).count(), 1, "{}", terminal.printed());
 

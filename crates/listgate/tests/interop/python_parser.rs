@@ -1,5 +1,5 @@
-//! Python's email parser, which reads the message next at a Mailman site, finds in it what we say is
-//! there: one X-MailFrom, ours, as the last header, however the header was meant to be misread.
+//! Python's email parser, which is the next to read the message at a Mailman site, finds in it what we say is
+//! there: one X-MailFrom, ours, as the last header field, however the header was crafted to be misread.
 
 use crate::support::{Peer, Site, queued_as};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Python's smtplib.LMTP, over TCP and over a Unix socket. It reads one reply after the data, so it
+//! Python's smtplib.LMTP, over TCP and over a Unix socket. It reads only one reply after the data, so the test
 //! names one recipient at a time.
 
 use crate::support::Site;

@@ -1,4 +1,4 @@
-//! swaks, the postmaster's own test client.
+//! swaks, the test client that postmasters use.
 
 use crate::support::Site;
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
-//! A terminal to run commands in, which `script` makes, and comparing what is shown with what is printed.
+//! A terminal to run commands in, which `script` provides, and comparisons of what a page shows with what is
+//! printed.
 
 use crate::support::PATIENCE;
 use std::fs::{self, File};
@@ -7,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What runs in it is hung up on at the end.
+/// A terminal. Dropping it hangs up on what runs in it.
 pub(crate) struct Terminal {
     script: Child,
     output: PathBuf,
 }
 
 impl Terminal {
-    /// Runs a line of shell in `home`, with `listgate` on its PATH.
+    /// Runs a shell command line in `home`, with `listgate` on its PATH.
     pub(crate) fn start(home: &Path, line: &str, output: &Path) -> Self {
         let built = Path::new(env!("CARGO_BIN_EXE_listgate")).parent().unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
@@ -31,7 +32,7 @@ impl Terminal {
         Self { script, output: output.to_owned() }
     }
 
-    /// All that it printed, without colours.
+    /// Returns all that it printed, without escape sequences.
     pub(crate) fn printed(&self) -> String {
         let text = String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned();
         let mut parts = text.split("\x1b[");
@@ -41,12 +42,12 @@ impl Terminal {
         })
     }
 
-    /// Ctrl-C.
+    /// Presses Ctrl-C.
     pub(crate) fn interrupt(&mut self) {
         self.script.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
     }
 
-    /// Waits for the end and gives the exit code.
+    /// Waits for the end and returns the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -66,13 +67,13 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether all that was printed is what is shown: the same words, but for times; `...` stands for any, and at the
-/// beginning of a path for the folders before it.
+/// Returns whether all that was printed is what is shown: the same words, except for times. `...` stands for
+/// any words, and at the beginning of a path for the directories before it.
 pub(crate) fn agree(shown: &str, printed: &str) -> bool {
     same(&words(shown), &words(printed), true)
 }
 
-/// Whether what is shown is somewhere in what was printed.
+/// Returns whether what is shown appears somewhere in what was printed.
 pub(crate) fn has(printed: &str, shown: &str) -> bool {
     let (shown, printed) = (words(shown), words(printed));
     (0..=printed.len()).any(|start| same(&shown, &printed[start..], false))
@@ -82,7 +83,8 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// Whether the printed words are those that are shown, or begin so if they need not be the whole.
+/// Returns whether the printed words are those shown or, unless they must match as a `whole`, begin with those
+/// shown.
 fn same(shown: &[&str], printed: &[&str], whole: bool) -> bool {
     match (shown, printed) {
         ([], _) => printed.is_empty() || !whole,
@@ -96,7 +98,8 @@ fn same(shown: &[&str], printed: &[&str], whole: bool) -> bool {
     }
 }
 
-/// `2026-01-31T12:00:00Z`, `ms=180`, or an age such as `3s`, the last in brackets or not.
+/// Returns whether a word is a time, such as `2026-01-31T12:00:00Z`, `ms=180`, or an age such as `3s`, with or
+/// without a closing bracket.
 fn is_time(word: &str) -> bool {
     let word = word.strip_suffix(')').unwrap_or(word);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());

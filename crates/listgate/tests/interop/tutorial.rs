@@ -1,7 +1,7 @@
-//! docs/tutorial.md, run word for word: each command in its terminal and in its order, the handler as it
-//! is printed there, and what the page shows compared with what is printed here.
+//! docs/tutorial.md, run word for word: each command in its terminal and in its order, the handler exactly as
+//! printed there, and what the page shows compared with what is printed here.
 //!
-//! Only `page::BUILD` is not run: the program that was built is on the PATH. The ports are the page's, but
+//! Only `page::BUILD` is not run: the program that was built is on the PATH. The ports are the page's, except
 //! for that of Postfix.
 
 use crate::mta::Postfix;
@@ -21,12 +21,12 @@ use tempfile::TempDir;
 const GATE: &str = "127.0.0.1:8024";
 const MAIL_SERVER_PORT: &str = "2525";
 const MAIL_SERVER: &str = "aiosmtpd ";
-/// These go on until Ctrl-C.
+/// The commands that run until Ctrl-C.
 const LASTING: [&str; 3] = ["listgate serve", "listgate work", MAIL_SERVER];
-/// These say what has become of mail, which takes a moment.
+/// The commands that show what became of mail, which can take a moment.
 const LOOKS: [&str; 2] = ["listgate queue ls", "listgate queue status"];
 
-/// One at a time: the page has one port for the gate.
+/// Makes the tests run one at a time: the page has only one port for the gate.
 static PORT: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -40,7 +40,7 @@ fn word_for_word() {
     reader.leave();
 }
 
-/// The same with a Postfix that delivers to a mailbox in the place of aiosmtpd.
+/// The same, with a Postfix that delivers to a mailbox in place of aiosmtpd.
 #[test]
 #[ignore = "needs python3, postfix, script"]
 fn word_for_word_with_postfix_as_the_mail_server() {
@@ -79,7 +79,7 @@ fn the_handler_answers_nothing_automatic_and_finds_help_where_it_is() {
         ("<>", "Subject: help\n\n", 0),
         (ANNE, "Subject: help\nAuto-Submitted: auto-replied\n\n", 0),
         (ANNE, "Subject: help\nPrecedence: Bulk\n\n", 0),
-        // Nobody listens on port 1: it wanted to answer.
+        // Nothing listens on port 1: 75 means that the handler tried to answer.
         (ANNE, "Subject: HELP\nAuto-Submitted: no\n\n", 75),
         (ANNE, "Subject: hi\n\n\nhelp me\n", 75),
         (ANNE, "Content-Transfer-Encoding: base64\n\naGVscA==\n", 75),
@@ -92,7 +92,7 @@ fn the_handler_answers_nothing_automatic_and_finds_help_where_it_is() {
     }
 }
 
-/// The exit code of help.py for one mail.
+/// Runs help.py on one mail and returns its exit code.
 fn handler(home: &Path, sender: &str, message: &str) -> Option<i32> {
     let mut command = Command::new("./help.py");
     for (name, value) in
@@ -117,7 +117,7 @@ fn postfix(mailboxes: &Path) -> Postfix {
     ))
 }
 
-/// The mail between the lines that aiosmtpd puts around it is in the mailbox, from the null sender.
+/// Asserts that the mail, which aiosmtpd shows between two lines, is in the mailbox, from the null sender.
 fn assert_delivered(mailbox: &Path, shown: &str) {
     let mails = || fs::read_dir(mailbox).into_iter().flatten().map(|mail| mail.unwrap().path());
     until("the answer is delivered", || mails().count() == 1);
@@ -131,10 +131,10 @@ fn assert_delivered(mailbox: &Path, shown: &str) {
     }
 }
 
-/// Somebody who does what the page says, where the README was followed before.
+/// A reader who has followed the README and now does what the page says.
 struct Reader {
     dir: TempDir,
-    /// Those in which something runs; the last was started last.
+    /// The terminals in which something runs, in the order in which it was started.
     terminals: Vec<Terminal>,
 }
 
@@ -153,12 +153,12 @@ impl Reader {
         reader
     }
 
-    /// The clone of Listgate, as far as the page needs it.
+    /// Returns the path of the Listgate clone, or of what the page needs of it.
     fn checkout(&self) -> PathBuf {
         self.dir.path().join("listgate")
     }
 
-    /// The page's own directory.
+    /// Returns the page's own directory.
     fn home(&self) -> PathBuf {
         self.checkout().join("tutorial")
     }
@@ -168,7 +168,7 @@ impl Reader {
             Step::Save { name, text } => fs::write(self.home().join(name), text).unwrap(),
             Step::Run { command, shown } if LASTING.iter().any(|lasting| command.starts_with(lasting)) => {
                 let output = self.dir.path().join(format!("terminal-{}", self.terminals.len()));
-                // Or the shell, which is not an interactive one, would see Ctrl-C too.
+                // Without `exec`, the shell, which is not interactive, would get Ctrl-C, too.
                 let command = format!("{BEGIN} && exec {command}");
                 self.terminals.push(Terminal::start(&self.checkout(), &command, &output));
                 self.wait_for(shown);
@@ -196,7 +196,7 @@ impl Reader {
         terminal.printed()
     }
 
-    /// That the terminal in which something was started last prints this.
+    /// Waits until the terminal in which something was started last prints this.
     fn wait_for(&self, shown: &str) {
         let terminal = self.terminals.last().expect("something runs");
         let end = Instant::now() + PATIENCE;
@@ -206,7 +206,7 @@ impl Reader {
         }
     }
 
-    /// Ctrl-C everywhere.
+    /// Presses Ctrl-C in every terminal.
     fn leave(mut self) {
         for mut terminal in self.terminals.drain(..).rev() {
             terminal.interrupt();

@@ -1,4 +1,4 @@
-//! What is said on a terminal fits into its 80 columns.
+//! Messages on a terminal fit into its 80 columns.
 
 use crate::support::Site;
 use crate::terminal::Terminal;

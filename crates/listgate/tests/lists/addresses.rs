@@ -9,7 +9,7 @@ type Expected = (&'static str, &'static str, &'static str, &'static str);
 
 const NO: Expected = ("", "", "", "");
 
-/// Each address and what it is; [`NO`] for what is no endpoint.
+/// Each address and what it is; [`NO`] for one that is not an endpoint.
 const TABLE: &[(&str, Expected)] = &[
     // Each row of the table of sub-addresses.
     ("mylist@example.com", ("post", "mylist.example.com", "", "in")),
@@ -25,7 +25,7 @@ const TABLE: &[(&str, Expected)] = &[
     ("MyList@Example.COM", ("post", "mylist.example.com", "", "in")),
     ("MYLIST-JOIN@EXAMPLE.COM", ("join", "mylist.example.com", "", "command")),
     ("mylist-Owner@example.com", ("owner", "mylist.example.com", "", "in")),
-    // Quotes that quote nothing, and quotes that do.
+    // Quotes that are not needed, and quotes that are.
     (r#""mylist"@example.com"#, ("post", "mylist.example.com", "", "in")),
     (r#""my\list-join"@example.com"#, ("join", "mylist.example.com", "", "command")),
     (r#""mylist+x"@example.com"#, ("post", "mylist.example.com", "x", "in")),
@@ -59,7 +59,7 @@ const TABLE: &[(&str, Expected)] = &[
     ("test-join+x@example.com", ("post", "test-join.example.com", "x", "in")),
     ("+mylist@example.com", NO),
     ("+@example.com", NO),
-    // A list of the whole name before a sub-address.
+    // The whole name of a list takes precedence over a sub-address.
     ("test@example.com", ("post", "test.example.com", "", "in")),
     ("test-join@example.com", ("post", "test-join.example.com", "", "in")),
     ("test-join-join@example.com", ("join", "test-join.example.com", "", "command")),
@@ -86,7 +86,7 @@ const TABLE: &[(&str, Expected)] = &[
     ("new-name@example.com", ("post", "old-name.example.com", "", "in")),
     ("new-name-join@example.com", ("join", "old-name.example.com", "", "command")),
     ("old-name@example.com", NO),
-    // Postmasters, as `site.postmaster` has it.
+    // Postmasters, as set by `site.postmaster`.
     ("postmaster", ("owner", "mylist.example.com", "", "in")),
     ("POSTMASTER", ("owner", "mylist.example.com", "", "in")),
     ("postmaster@example.com", ("owner", "mylist.example.com", "", "in")),

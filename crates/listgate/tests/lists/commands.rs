@@ -1,9 +1,9 @@
-//! `listgate list` and `listgate domain`: what they say, and what they refuse.
+//! `listgate list` and `listgate domain`: what they print, and what they refuse.
 
 use crate::support::{Peer, Site, tcp};
 use std::process::Command;
 
-/// What a failing command says, with its exit code.
+/// Returns the exit code and the error message of a failing command.
 fn refused(site: &Site, args: &[&str]) -> (Option<i32>, String) {
     let output = site.listgate(args);
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -94,7 +94,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
     assert!(said.contains("`--listen 127.0.0.1:8024`"), "{said}");
     let said = String::from_utf8(site.listgate(&["serve", "-v"]).stderr).unwrap();
     assert!(said.contains("-V prints the version") && said.contains("'-v'"), "{said}");
-    // All or none.
+    // It creates all lists or none.
     assert_refused(&site, &["list", "create", "one@example.com", "mylist@example.com"], &["exists already"]);
     assert_eq!(site.json(&["list", "ls"]).len(), 2);
 }
@@ -112,7 +112,7 @@ fn a_look_at_data_that_is_not_there_creates_none() {
     assert!(!std::path::Path::new(elsewhere).exists());
 }
 
-/// In the wrong directory, a list would be created that no gate knows.
+/// In the wrong directory, it would create a list that no gate knows.
 #[test]
 fn a_new_data_directory_is_noted_when_a_list_or_domain_is_created() {
     for create in [&["list", "create", "mylist@example.com"][..], &["domain", "add", "example.com"]] {
@@ -146,7 +146,7 @@ fn what_is_there_already_is_not_said_to_be_added() {
     assert_eq!(site.json(&["domain", "ls"]).len(), 2);
 }
 
-/// Other list servers have these words.
+/// Other list servers use these words.
 #[test]
 fn add_and_delete_are_understood() {
     let site = Site::new();

@@ -79,7 +79,7 @@ fn socketmap_is_never_behind_while_lists_come_and_go_under_load() {
                     assert_eq!(postfix.ask("recipients", LIST), "OK OK");
                     assert_eq!(postfix.ask("recipients", "never@example.com"), "NOTFOUND ");
                     assert_eq!(postfix.ask("domains", "example.com"), "OK example.com");
-                    // It may be there or not; but an answer is a yes or a no.
+                    // The list may be there or not, but the answer is never a temporary failure.
                     let answer = postfix.ask("recipients", "comes-join@example.com");
                     assert!(["OK OK", "NOTFOUND "].contains(&answer.as_str()), "{answer}");
                     asked.fetch_add(4, Ordering::Relaxed);

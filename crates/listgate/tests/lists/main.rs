@@ -1,4 +1,4 @@
-//! Lists, domains and addresses as an operator meets them. One scenario per file.
+//! Lists, domains and addresses from an operator's point of view. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod addresses;

@@ -1,4 +1,4 @@
-//! Data of an older version is brought up to this one, with what is in it.
+//! Data of an older version is migrated to this one, with everything in it.
 
 use crate::support::Site;
 use rusqlite::Connection;
@@ -50,7 +50,7 @@ fn what_an_older_gate_serves_is_not_migrated_under_it() {
         assert!(names_it && said.contains("restart it"), "{said}");
         assert_eq!(old.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
     }
-    // A gate that is about to migrate holds the lock too, and is waited for.
+    // A gate that is about to migrate holds the lock, too, and the command waits for it.
     let starting = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(300));
         drop(lock);

@@ -1,4 +1,4 @@
-//! `listgate queue`: what is seen of the entries.
+//! `listgate queue`: what it shows of the entries.
 
 use crate::support::{Peer, Site, queued_as, tcp};
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn status_counts_by_age_and_list_within_80_columns() {
         ("a-list-with-quite-a-long-name@example.com", 0),
         ("mylist-join@example.com", 0),
     ] {
-        // So old it is for the command, which goes by the system's clock.
+        // The command uses the system's clock, so to it the entry has this age.
         let age = Duration::from_secs(minutes * 60);
         site.clock.set_back(age);
         peer.deliver("", &[to], "a: b\r\n\r\n");
@@ -73,7 +73,7 @@ fn an_entry_is_listed_found_shown_and_removed() {
     assert_eq!(site.json(&["queue", "ls", "--message-id", "x@y"]).len(), 1, "without brackets");
     assert_eq!(site.stdout(&["queue", "remove", id]), format!("removed {id}\n"));
     assert_eq!(site.json(&["queue", "ls"]).len(), 0);
-    // Its id is never another's.
+    // Its id is never given to another entry.
     let replies = peer.deliver("", &["mylist@example.com"], "a: b\r\n\r\n");
     assert_ne!(queued_as(&replies[0]), id);
 }

@@ -1,4 +1,4 @@
-//! A list that is paused, closed, or takes only small mail: at once, with the gate running.
+//! A list that is paused, closed, or takes only small mail: changes apply at once, while the gate runs.
 
 use crate::support::socketmap::Socketmap;
 use crate::support::{Peer, Site, queued_as, socketmap, tcp};
@@ -19,7 +19,7 @@ fn a_paused_list_puts_mail_off_and_a_closed_one_refuses_it() {
         site.stdout(&["list", command, LIST]);
         assert_eq!(rcpt(LIST), reply);
         assert_eq!(rcpt("mylist-join@example.com"), reply);
-        // Whoever was refused can ask why, and a bounce is of mail that was sent before.
+        // A sender who was refused can ask the owner why, and a bounce is about mail that was sent before.
         assert_eq!(rcpt("mylist-owner@example.com"), "250 2.1.5 Recipient ok");
         assert_eq!(rcpt("mylist-bounces+anne=example.com@example.com"), "250 2.1.5 Recipient ok");
         let checked = site.listgate(&["check", LIST]);
@@ -96,7 +96,7 @@ fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
 fn socketmap_says_what_rcpt_says_and_that_the_list_is_there() {
     let site = Site::with_list();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    // That a no comes after the data is between a mail server and us.
+    // Refusals after the data concern only the LMTP session.
     let gate = site.gate(Config { socketmap: listen, refuse_at: RefuseAt::Data, ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));
     assert_eq!(postfix.ask("recipients", "nobody@example.com"), "NOTFOUND ");
@@ -106,7 +106,7 @@ fn socketmap_says_what_rcpt_says_and_that_the_list_is_there() {
         assert_eq!(postfix.ask("recipients", LIST), answer);
         assert_eq!(postfix.ask("recipients", "mylist-leave@example.com"), answer);
         assert_eq!(postfix.ask("recipients", "mylist-owner@example.com"), "OK OK");
-        // What Postfix has taken before gets our own answer.
+        // Mail that Postfix took before gets the gate's own reply.
         assert!(postfix.ask("transport", LIST).starts_with("OK lmtp:"));
         site.stdout(&["list", "open", LIST]);
     }

@@ -1,4 +1,5 @@
-//! Mailman's database is away when the gate starts: mail is put off, and taken once it is back.
+//! Mailman's database is unavailable when the gate starts: mail is deferred, and taken once the database is
+//! back.
 
 use crate::site::Mailman;
 use crate::support::socketmap::Socketmap;
@@ -27,7 +28,7 @@ fn a_gate_starts_without_the_database_and_takes_mail_once_it_is_there() {
     }
 }
 
-/// Each address would wait a second and more for it, and Postfix ten minutes for all replies.
+/// Otherwise each address would wait for over a second, and Postfix waits only ten minutes for all replies.
 #[test]
 #[ignore = "needs mailman"]
 fn a_transaction_waits_once_for_a_locked_database_however_many_addresses_it_has() {
@@ -40,7 +41,7 @@ fn a_transaction_waits_once_for_a_locked_database_however_many_addresses_it_has(
     peer.begin("anne@example.org", &to.each_ref().map(String::as_str));
     let database = rusqlite::Connection::open(mailman.var().join("data/mailman.db")).unwrap();
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    // Until no yes of before holds without a question.
+    // By then the gate must ask again about every earlier positive answer.
     sleep(Duration::from_secs(1));
     let since = Instant::now();
     peer.send("Subject: test\r\n\r\nHello\r\n.\r\n");
@@ -76,7 +77,7 @@ fn socketmap_answers_for_mailmans_lists_and_puts_off_while_their_database_is_awa
     assert_eq!(postfix.ask("recipients", "new-join@example.com"), "OK OK");
     let aside = database.with_extension("aside");
     fs::rename(&database, &aside).unwrap();
-    // A yes of before may hold for minutes; what was not asked before is a doubt.
+    // An earlier positive answer may be valid for minutes; anything not asked before is a temporary failure.
     for (map, key) in [
         ("recipients", "nobody@example.com"),
         ("recipients", "test-owner@example.com"),

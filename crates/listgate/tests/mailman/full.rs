@@ -1,4 +1,4 @@
-//! Small disks: each recipient's copy has to fit, on whichever disk it comes to lie.
+//! Small disks: each recipient's copy has to fit, on whichever disk it ends up.
 
 use crate::site::Mailman;
 use crate::support::Peer;
@@ -8,7 +8,7 @@ use std::fs;
 const MIB: usize = 1 << 20;
 const CONFIG: &str = "[storage]\nmin_free = \"8MiB\"\n";
 
-/// A site with a list, and its queues.
+/// Creates a site with a list, and its queues.
 fn site() -> Mailman {
     let mailman = Mailman::new();
     mailman.create(&["test@example.com"]);

@@ -1,6 +1,6 @@
-//! `kill -9` at random moments under load, while Mailman's runners eat what is there.
+//! `kill -9` at random moments under load, while Mailman's runners process what is there.
 //!
-//! It says nothing about a power loss, which the page cache does not survive: `order` does.
+//! This says nothing about a power loss, which the page cache does not survive; `order` does.
 
 use crate::site::{Entry, Mailman};
 use crate::support::{PATIENCE, queued_as, until};
@@ -15,9 +15,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const SESSIONS: u64 = 4;
 /// A post and mail to the owners, which the `in` runner takes, and a command for the `command` runner.
 const TO: [&str; 3] = ["test@example.com", "test-owner@example.com", "test-request@example.com"];
-/// Runners that look again at once.
+/// Makes the runners look for more mail at once.
 const EAGER: &str = "[runner.in]\nsleep_time: 0.01s\n[runner.command]\nsleep_time: 0.01s\n";
-/// Whoever sends here is a member.
+/// Makes the sender a member, whose posts are accepted.
 const MEMBER: &str = r"
 from mailman.interfaces.listmanager import IListManager
 from mailman.interfaces.usermanager import IUserManager
@@ -30,7 +30,7 @@ test.max_message_size, test.administrivia = 0, False
 test.subscribe(*getUtility(IUserManager).make_user('anne@example.org').addresses)
 ";
 
-/// One in four is large, and goes to a spool file.
+/// Returns the body of the message with this number. One in four is large and goes to a spool file.
 fn body(number: u64) -> String {
     let lines = if number.is_multiple_of(4) { 1_500 + number % 997 } else { number % 97 };
     format!("the body of {number}, again and again\r\n").repeat(usize::try_from(lines).unwrap())
@@ -41,7 +41,7 @@ fn message(number: u64) -> String {
     format!("{header} {number}\r\nMessage-ID: <{number}@x>\r\n\r\n{}", body(number))
 }
 
-/// Which message came to which of the recipients.
+/// The number of a message, and the index of the recipient it came to.
 type Addressed = (u64, usize);
 
 /// A mail server whose gate may die at any moment.
@@ -66,7 +66,7 @@ impl MailServer {
         self.stream.write_all(words.as_bytes())
     }
 
-    /// The last line of the next reply, which has this code.
+    /// Returns the last line of the next reply, which must have this code.
     fn expect(&mut self, code: &str) -> io::Result<String> {
         loop {
             let line = self.lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
@@ -77,7 +77,7 @@ impl MailServer {
         }
     }
 
-    /// Delivers to all, and tells of each promise when it is read.
+    /// Delivers to all recipients, and reports each promise when it is read.
     fn send(&mut self, number: u64, promised: &Sender<Addressed>) -> io::Result<()> {
         let to = TO.map(|to| format!("RCPT TO:<{to}>\r\n")).concat();
         self.say(&format!("MAIL FROM:<anne@example.org>\r\n{to}DATA\r\n"))?;
@@ -93,7 +93,7 @@ impl MailServer {
     }
 }
 
-/// Delivers from all sides, and kills the gate after `life`. Gives the promises that were read.
+/// Delivers in several sessions and kills the gate after `life`. Returns the promises that were read.
 fn load(mailman: &Mailman, round: u64, life: Duration) -> Vec<Addressed> {
     let (promised, told) = mpsc::channel();
     let mut server = mailman.listgate();
@@ -114,7 +114,7 @@ fn load(mailman: &Mailman, round: u64, life: Duration) -> Vec<Addressed> {
     told.into_iter().collect()
 }
 
-/// How often each message was processed for each recipient.
+/// Returns how often each message was processed for each recipient.
 fn processed(mailman: &Mailman) -> HashMap<Addressed, u32> {
     let mut processed = HashMap::new();
     let accepted = mailman.entries("pipeline").into_iter().map(|entry| accepted(&entry));
@@ -125,7 +125,7 @@ fn processed(mailman: &Mailman) -> HashMap<Addressed, u32> {
     processed
 }
 
-/// A message as accepted by the `in` runner, which is whole.
+/// Returns which message the `in` runner accepted, and for whom, and asserts that it is whole.
 fn accepted(entry: &Entry) -> Addressed {
     let id = entry.header("Message-ID").unwrap();
     let number = id.trim_start_matches('<').trim_end_matches("@x>").parse().unwrap();
@@ -133,7 +133,7 @@ fn accepted(entry: &Entry) -> Addressed {
     (number, usize::from(entry.msgdata["to_owner"] == true))
 }
 
-/// Which message this answers.
+/// Returns the number of the message that this answers.
 fn echoed_number(entry: &Entry) -> u64 {
     let text = entry.message["_payload"].as_str().unwrap();
     let (_, rest) = text.split_once("\necho ").unwrap_or_else(|| panic!("{text}"));
@@ -152,7 +152,7 @@ fn what_was_promised_is_processed_once_whenever_listgate_is_killed() {
     for round in 1..=rounds {
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         promised.extend(load(&mailman, round, Duration::from_micros(u64::from(moment / 7 % 300_000))));
-        // What is unfinished is for the next gate, and what is finished is for the runners.
+        // Unfinished files are for the next gate, and finished ones for the runners.
         until("the runners have eaten", || {
             for (name, runner) in &mut runners {
                 assert!(runner.is_alive(), "the {name} runner died");
@@ -161,7 +161,7 @@ fn what_was_promised_is_processed_once_whenever_listgate_is_killed() {
             files.all(|file| file.ends_with(".listgate.tmp"))
         });
     }
-    // It removes what the last one left unfinished.
+    // A new gate removes what the last one left unfinished.
     drop(mailman.listgate());
     for queue in ["in", "command", "shunt", "bad"] {
         assert_eq!(mailman.files(queue), [""; 0], "{queue}");
@@ -170,7 +170,7 @@ fn what_was_promised_is_processed_once_whenever_listgate_is_killed() {
     for addressed in &promised {
         assert_eq!(processed.get(addressed), Some(&1), "{addressed:?} was promised");
     }
-    // A promise that nobody read may be kept, too.
+    // A promise that no mail server read may be kept, too.
     assert!(processed.values().all(|&times| times == 1), "{processed:?}");
     assert!(promised.len() as u64 > rounds * 6, "only {} promises: there was no load", promised.len());
 }

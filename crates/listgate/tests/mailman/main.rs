@@ -1,4 +1,4 @@
-//! In front of GNU Mailman, the real one. One scenario per file.
+//! Listgate in front of a real GNU Mailman. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod away;

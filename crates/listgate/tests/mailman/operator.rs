@@ -1,4 +1,4 @@
-//! What an operator of a Mailman site has from the command line.
+//! What the command line offers an operator of a Mailman site.
 
 use crate::site::Mailman;
 use crate::support::{PATIENCE, Peer, Server, queued_as};
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 const MESSAGE: &str = "From: anne@example.org\r\nMessage-ID: <a@example.org>\r\n\r\nHello\r\n";
 
-/// A site with a list, and a Postfix that knows it.
+/// Creates a site with a list, and a Postfix configuration that has it.
 fn site(more: &str) -> Mailman {
     let mailman = Mailman::with(more, None);
     mailman.create(&["test@example.com"]);
@@ -24,7 +24,7 @@ fn site(more: &str) -> Mailman {
     mailman
 }
 
-/// What Postfix's `postconf -x -h transport_maps` will say.
+/// Sets what Postfix's `postconf -x -h transport_maps` will print.
 fn postconf_says(mailman: &Mailman, said: &str) {
     let bin = mailman.var().join("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -44,7 +44,7 @@ fn listgate(mailman: &Mailman, args: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// What a command prints that has no error to tell.
+/// Returns what a command prints, which must not report an error.
 fn said(mailman: &Mailman, args: &[&str]) -> String {
     let (_, stdout, stderr) = listgate(mailman, args);
     assert_eq!(stderr, "");
@@ -56,7 +56,7 @@ fn json(mailman: &Mailman, args: &[&str]) -> Vec<Value> {
     said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What a command says that fails.
+/// Returns what a failing command reports.
 fn error(mailman: &Mailman, args: &[&str]) -> String {
     let (code, _, stderr) = listgate(mailman, args);
     assert_eq!(code, Some(1), "{stderr}");
@@ -65,7 +65,7 @@ fn error(mailman: &Mailman, args: &[&str]) -> String {
 
 #[track_caller]
 fn assert_says(said: &str, parts: &[&str]) {
-    // The lines may end anywhere.
+    // Lines may be wrapped anywhere.
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in parts {
         assert!(words.contains(part), "{part:?} is not in\n{said}");
@@ -148,12 +148,12 @@ fn what_is_mailmans_is_left_to_its_commands() {
     assert_says(&out, &[&listen, "site.owner = \"site-owner@example.com\"", "storage.backend = \"mailman\""]);
 }
 
-/// The exit code of `listgate doctor`, and its findings that are not ok.
+/// Returns the exit code of `listgate doctor`, and its findings that are not ok.
 fn doctor(mailman: &Mailman) -> (Option<i32>, Vec<Value>) {
     let (code, stdout, stderr) = listgate(mailman, &["doctor", "--json"]);
     assert_eq!(stderr, "");
     let findings = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    // How much room there is here, no test can know; nor is a postmaster to be had.
+    // No test can know the free space of this machine, and this site has no postmaster.
     let elsewhere = ["free space", "site.postmaster"];
     let troubles = findings.filter(|finding| {
         finding["verdict"] != "ok" && !elsewhere.contains(&finding["check"].as_str().unwrap())
@@ -161,7 +161,7 @@ fn doctor(mailman: &Mailman) -> (Option<i32>, Vec<Value>) {
     (code, troubles.collect())
 }
 
-/// That this is all that is wrong.
+/// Asserts that this is the only finding that is wrong.
 #[track_caller]
 fn assert_wrong(mailman: &Mailman, check: &str, found: &str, mend: &str) {
     let (code, troubles) = doctor(mailman);
@@ -275,7 +275,7 @@ fn doctor_understands_what_is_printed_for_postfix() {
     ] {
         fs::write(&config, toml).unwrap();
         let printed = said(&mailman, &[&with[..], &["mta", "postfix"]].concat());
-        // Postfix makes one line of it.
+        // Postfix joins the lines into one.
         let (_, value) = printed.split_once("\ntransport_maps = ").unwrap();
         let value: Vec<&str> = value.lines().collect();
         let lines = 1 + value[1..].iter().take_while(|line| line.starts_with(' ')).count();

@@ -1,6 +1,6 @@
-//! No 250 is written before what it promises is on stable storage: the order of system calls, by
-//! strace. For each promise the whole file was written under a name that no runner takes, then synced,
-//! then renamed, then its directory was synced; and then the 250 was written.
+//! No 250 is written before what it promises is on stable storage: strace shows the order of system calls. For
+//! each promise, the whole file was written under a name that no runner takes, then synced, then renamed, then
+//! its directory was synced, and only then the 250 was written.
 
 use crate::site::Mailman;
 use crate::support::calls::{CALLS, Call, calls};
@@ -10,20 +10,20 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-/// Says that an entry was promised, and how long its file is.
+/// A promised entry, and the size of its file.
 struct Promise {
     id: String,
     queue: String,
     size: u64,
 }
 
-/// The 250s of a trace whose order is as it has to be, or what is wrong.
+/// Returns the number of 250s in a trace if the order of its calls is right, or what is wrong.
 fn check(trace: &str, promises: &[Promise]) -> Result<usize, String> {
     let calls = calls(trace);
     for promise in promises {
         check_promise(&calls, promise).map_err(|why| format!("{}: {why}", promise.id))?;
     }
-    // What nobody read counts, too.
+    // Counts the 250s that no peer read, too.
     let text = b"250 2.0.0 Ok: queued as ";
     let said = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
     Ok(calls.iter().filter(|call| call.is_write()).map(said).sum())
@@ -57,7 +57,7 @@ fn check_promise(calls: &[Call], Promise { id, queue, size }: &Promise) -> Resul
     then("the 250", kept, &is_said).map(|_| ())
 }
 
-/// Several messages from one mail server, one in three of them large, to one recipient and to more.
+/// Delivers several messages in one session, one in three of them large, to one or more recipients.
 fn deliver(mut peer: Peer, session: usize) -> Vec<(String, &'static str)> {
     let recipients = [
         ("test@example.com", "in"),
@@ -83,7 +83,7 @@ fn every_250_follows_the_syncs_of_what_it_promises() {
     let mailman = Mailman::new();
     mailman.create(&["test@example.com"]);
     let trace = mailman.var().join("trace");
-    // The gate is our child and strace its own: a signal to the child is a signal to the gate.
+    // The gate is our child and strace is the gate's: a signal to the child is a signal to the gate.
     let gate = traced(&trace, &format!("{CALLS},?copy_file_range,?sendfile"), &["-D", "-s", "512"]);
     let server = Server::start(mailman.serve(gate));
     let sessions: Vec<_> = (0..4)
@@ -106,7 +106,7 @@ fn every_250_follows_the_syncs_of_what_it_promises() {
     see_what_is_missing(&trace, &promises, &mailman.var());
 }
 
-/// The checker sees what is missing from this very trace, too.
+/// Asserts that the checker notices what is missing from this very trace.
 fn see_what_is_missing(trace: &str, promises: &[Promise], var: &Path) {
     let queue = var.join("queue/in");
     let queue = queue.to_str().unwrap();

@@ -1,5 +1,4 @@
-//! Mailman's own LMTP runner, which ours is to take the place of: what it queues, and that the site of
-//! these tests works.
+//! Mailman's own LMTP runner, which ours is to replace: what it queues, and that the site of these tests works.
 
 use crate::site::Mailman;
 use crate::support::Peer;

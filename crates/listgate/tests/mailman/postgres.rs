@@ -1,4 +1,4 @@
-//! A PostgreSQL server of its own, reached by a Unix socket in its folder.
+//! A PostgreSQL server of its own, reached by a Unix socket in its directory.
 
 use crate::site::printed;
 use crate::support::PATIENCE;
@@ -16,7 +16,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// With an empty database `mailman`.
+    /// Starts a server with an empty database `mailman`.
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         // The server refuses to run as root.
@@ -35,12 +35,13 @@ impl Postgres {
         postgres
     }
 
-    /// As Mailman's configuration has it. Which driver SQLAlchemy takes unasked depends on its version.
+    /// Returns the URL for Mailman's configuration. It names the driver, as SQLAlchemy's default depends on its
+    /// version.
     pub(crate) fn url(&self) -> String {
         format!("postgresql+psycopg2://mailman@/mailman?host={}", self.dir.path().display())
     }
 
-    /// Waits until the server takes the command.
+    /// Creates the database, which it tries until the server takes the command.
     fn create_database(&self) {
         let until = Instant::now() + PATIENCE;
         let mut createdb = program("createdb", self.dir.path(), self.user);
@@ -54,13 +55,14 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Killed, it would leave its shared memory behind.
+        // A killed server would leave its shared memory behind.
         let _ = Command::new("kill").args(["-INT", &self.server.id().to_string()]).status();
         let _ = self.server.wait();
     }
 }
 
-/// A program of PostgreSQL's, in its folder. Debian keeps them in no PATH.
+/// Returns the command for one of PostgreSQL's programs, to be run in its directory. Debian does not put them on
+/// the PATH.
 fn program(name: &str, dir: &Path, user: Option<(u32, u32)>) -> Command {
     let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
     let path = versions.map(|version| version.path().join("bin").join(name)).find(|path| path.is_file());

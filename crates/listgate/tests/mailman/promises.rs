@@ -1,4 +1,4 @@
-//! Where a Mailman site gets less than docs/reliability.md promises of Listgate's own store.
+//! Where a Mailman site gets less than docs/reliability.md promises for Listgate's own store.
 
 use crate::site::Mailman;
 use crate::support::{Peer, queued_as};

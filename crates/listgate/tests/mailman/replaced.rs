@@ -1,4 +1,4 @@
-//! Queue directories and what Listgate keeps for itself, replaced while it runs.
+//! Queue directories and Listgate's own files, replaced while it runs.
 
 use crate::site::Mailman;
 use crate::support::{Peer, Server};

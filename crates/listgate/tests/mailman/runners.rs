@@ -1,10 +1,10 @@
-//! Mail that Listgate took, and what Mailman's own runners make of it, up to where it leaves for others.
+//! What Mailman's own runners do with mail that Listgate took, up to the point where it leaves the site.
 
 use crate::site::{Entry, Mailman};
 use crate::support::Peer;
 use std::collections::BTreeSet;
 
-/// Anne is a member, and Bart's mail is taken though he is none.
+/// Makes Anne a member, and Bart a nonmember whose mail is accepted.
 const PEOPLE: &str = r"
 from mailman.interfaces.action import Action
 from mailman.interfaces.listmanager import IListManager
@@ -28,7 +28,7 @@ for event in getUtility(IBounceProcessor).events:
     print(event.list_id, event.email, event.message_id, event.context.name)
 ";
 
-/// What is left of a message that did not get to Anne.
+/// The bounce of a message that did not reach Anne.
 const DSN: &str = "From: MAILER-DAEMON@mx.example.org\r\nTo: test-bounces+anne=example.org@example.com\r\n\
     Subject: Undelivered Mail Returned to Sender\r\nMessage-ID: <bounce@example.org>\r\nMIME-Version: 1.0\r\n\
     Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
@@ -44,7 +44,7 @@ fn site() -> Mailman {
     mailman
 }
 
-/// A message with this id, and with a From where there is somebody.
+/// Returns a message with this id, and with a From unless `from` is empty.
 fn message(id: &str, from: &str, subject: &str, body: &str) -> String {
     let from = if from.is_empty() { String::new() } else { format!("From: {from}\r\n") };
     let to = "To: test@example.com\r\n";
@@ -60,7 +60,7 @@ fn send(mailman: &Mailman, mail: &[(&str, &str, String)]) {
     }
 }
 
-/// The entry that this message became.
+/// Returns the entry that this message became.
 fn of<'a>(entries: &'a [Entry], id: &str) -> &'a Entry {
     let id = format!("<{id}@example.org>");
     let mut of = entries.iter().filter(|entry| entry.header("Message-ID") == Some(&id));
@@ -84,7 +84,7 @@ fn posts_are_accepted_and_reach_the_members() {
         &[
             ("anne@example.org", "test@example.com", post("member", "Anne <anne@example.org>")),
             ("bart@example.org", "test@example.com", post("accepted", "bart@example.org")),
-            // Known by the envelope alone.
+            // The sender is known from the envelope alone.
             ("anne@example.org", "test@example.com", post("envelope", "")),
             ("dirk@example.net", "test@example.com", post("stranger", "dirk@example.net")),
         ],
@@ -103,7 +103,7 @@ fn posts_are_accepted_and_reach_the_members() {
     }
 }
 
-/// Of one with other octets than ASCII Python makes an object, which the runners take for a text.
+/// Python parses such a Message-ID into an object, where the runners expect text.
 #[test]
 #[ignore = "needs mailman"]
 fn a_message_id_of_eight_bits_keeps_no_runner_from_its_work() {

@@ -1,5 +1,5 @@
-//! The same mail through Mailman's own LMTP runner and through Listgate: what they queue is equal, down
-//! to every attribute of the parsed message, but for what docs/mailman.md names.
+//! The same mail through Mailman's own LMTP runner and through Listgate: what they queue is equal, down to
+//! every attribute of the parsed message, except for what docs/mailman.md names.
 
 use crate::site::{Entry, Mailman};
 use crate::support::Peer;
@@ -14,7 +14,7 @@ fn plain(header: &str, body: &str) -> Vec<u8> {
     format!("From: anne@example.org\r\nTo: test@example.com\r\n{header}\r\n{body}").into_bytes()
 }
 
-/// To every kind of address.
+/// Returns mail to every kind of address.
 fn addressed() -> Vec<Case> {
     let subaddresses = [
         "",
@@ -36,18 +36,18 @@ fn addressed() -> Vec<Case> {
     to.chain(odd).map(|to| ("anne@example.org", to, message.clone())).collect()
 }
 
-/// Of every kind.
+/// Returns messages of every kind.
 fn messages() -> Vec<Vec<u8>> {
     let large = with("Subject: large\r\n", &("z".repeat(998) + "\r\n").repeat(5_000));
     [ordinary(), identified(), odd_octets(), vec![large]].concat()
 }
 
-/// With a Message-ID.
+/// Returns a message with a Message-ID.
 fn with(header: &str, body: &str) -> Vec<u8> {
     plain(&format!("Message-ID: <1@example.org>\r\n{header}"), body)
 }
 
-/// With many a header, and of many parts.
+/// Returns messages with many kinds of header fields and body parts.
 fn ordinary() -> Vec<Vec<u8>> {
     let parts = |end: &str| {
         format!(
@@ -94,7 +94,7 @@ fn ordinary() -> Vec<Vec<u8>> {
     ]
 }
 
-/// With Message-IDs of every kind, and little else.
+/// Returns messages with Message-IDs of every kind, and little else.
 fn identified() -> Vec<Vec<u8>> {
     vec![
         plain("Message-ID: [1@example.org]\r\n", "x\r\n"),
@@ -114,7 +114,7 @@ fn identified() -> Vec<Vec<u8>> {
     ]
 }
 
-/// With octets that no text has, in the body and in the header.
+/// Returns messages with octets that are not valid text, in the body and in the header.
 fn odd_octets() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for octets in [&b"\0"[..], b"a\nb\n", b"a\rb\r", b"\xff\xfe\x80", b"\n\r\n\n", b"\xe2\x82\xac"] {
@@ -130,7 +130,7 @@ fn odd_octets() -> Vec<Vec<u8>> {
     all
 }
 
-/// From senders in quotes, needed and not.
+/// Returns mail from senders in quotes, both needed and not.
 fn quoted() -> Vec<Case> {
     let senders = [
         r#""anne"@example.org"#,
@@ -154,7 +154,7 @@ fn cases() -> Vec<Case> {
     addressed().into_iter().chain(messages).chain(null).chain(quoted()).collect()
 }
 
-/// What became of each case: the code of its reply, and the entry that it made.
+/// Delivers each case, and returns the code of its reply and the entry that it became.
 fn deliver(mailman: &Mailman, cases: &[Case]) -> Vec<(String, Option<Entry>)> {
     let mut peer = Peer::greeted(mailman.lmtp);
     let replies: Vec<String> = cases
@@ -170,14 +170,14 @@ fn deliver(mailman: &Mailman, cases: &[Case]) -> Vec<(String, Option<Entry>)> {
             peer.send(octets(&stuffed[2..]));
             peer.send(if message.ends_with(b"\r\n") { ".\r\n" } else { "\r\n.\r\n" });
             let reply = peer.reply();
-            // Mailman's runner forgets to when something is wrong.
+            // Mailman's runner forgets to reset when something is wrong.
             peer.say("RSET");
             reply[..3].to_owned()
         })
         .collect();
     let mut entries: Vec<_> = QUEUES.map(|queue| mailman.entries(queue).into_iter()).into();
     let queue_of = |to: &str| match to.to_lowercase().as_str() {
-        // A list of that whole name.
+        // A list with that whole name.
         "test-join@example.com" => 0,
         to if to.contains("-bounces") => 2,
         to if to.contains("-confirm") || to.contains("-join") || to.contains("-leave") => 1,
@@ -194,7 +194,7 @@ fn deliver(mailman: &Mailman, cases: &[Case]) -> Vec<(String, Option<Entry>)> {
         .collect()
 }
 
-/// Text of which each character is an octet.
+/// Returns text in which each character is an octet.
 fn latin1(octets: &[u8]) -> String {
     octets.iter().copied().map(char::from).collect()
 }
@@ -203,7 +203,7 @@ fn octets(latin1: &str) -> Vec<u8> {
     latin1.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
 }
 
-/// Without what is another at each delivery, such as a Message-ID that the sender left out.
+/// Returns an entry without what differs at each delivery, such as a Message-ID that the sender left out.
 fn comparable(mut entry: Entry, sent_id: bool) -> Entry {
     entry.file.clear();
     assert!(entry.msgdata["received_time"].is_string(), "{:?}", entry.msgdata);

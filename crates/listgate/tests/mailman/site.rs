@@ -1,7 +1,7 @@
 //! A Mailman site of its own: mailman.cfg, database, queues, and Mailman's programs on them.
 //!
-//! Mailman is the one that xtask installs: in the folder that LISTGATE_MAILMAN names, or else in
-//! `peers/mailman` below the target folder that this test was built into.
+//! Mailman is the one that xtask installs: in the directory that LISTGATE_MAILMAN names, or else in
+//! `peers/mailman` below the target directory that this test was built into.
 
 use crate::postgres::Postgres;
 use crate::support::{PATIENCE, Server};
@@ -14,8 +14,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Says what files of a queue have in them, one JSON array `[file, message, msgdata]` for each, with
-/// every attribute of the message and its parts. JSON has text alone: octets are shown as ISO 8859-1.
+/// Prints the contents of a queue's files, one JSON array `[file, message, msgdata]` for each, with every
+/// attribute of the message and its parts. JSON has only text, so octets are shown as ISO 8859-1.
 const SHOW: &str = r#"
 import datetime, json, pickle, sys
 from email.message import Message
@@ -44,7 +44,7 @@ for name in sys.argv[1:]:
     print(json.dumps([name.rpartition('/')[2], plain(message), plain(msgdata)]))
 "#;
 
-/// Makes the lists that are named, and their domains.
+/// Creates the named lists, and their domains.
 const CREATE: &str = r#"
 import sys
 from mailman.app.lifecycle import create_list
@@ -59,7 +59,7 @@ for name in sys.argv[1:]:
     create_list(name, ['owner@example.org'])
 "#;
 
-/// What comes before a script that works with Mailman's own objects. `CFG` is its first argument.
+/// Precedes a script that works with Mailman's own objects. Its first argument is the path of mailman.cfg.
 const WITHIN: &str = r#"
 import sys
 from mailman.core.initialize import initialize
@@ -77,7 +77,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The first header field of this name, where it is no object of Python's.
+    /// Returns the first header field of this name, unless Python made it an object.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let headers = self.message["_headers"].as_array().unwrap();
         headers.iter().find(|header| header[0] == name)?[1].as_str()
@@ -86,14 +86,14 @@ impl Entry {
 
 pub(crate) struct Mailman {
     dir: TempDir,
-    /// Where Mailman's own LMTP runner listens when it runs.
+    /// The address at which Mailman's own LMTP runner listens when it runs.
     pub(crate) lmtp: SocketAddr,
-    /// The database, where it is not SQLite.
+    /// The database server, if the database is not SQLite.
     _postgres: Option<Postgres>,
 }
 
 impl Mailman {
-    /// A site on SQLite, without any list.
+    /// Creates a site on SQLite, without any list.
     pub(crate) fn new() -> Self {
         Self::with("", None)
     }
@@ -105,11 +105,11 @@ impl Mailman {
         Self::with(&database, Some(postgres))
     }
 
-    /// With more lines in its mailman.cfg.
+    /// Creates a site with more lines in its mailman.cfg.
     pub(crate) fn with(more: &str, postgres: Option<Postgres>) -> Self {
-        // As the kernel names it, since traces do.
+        // Uses the kernel's form of the path, as traces do.
         let dir = tempfile::tempdir_in(std::env::temp_dir().canonicalize().unwrap()).unwrap();
-        // Free at this moment; whoever listens there takes it soon.
+        // The port is free now, and is soon taken by the server that listens there.
         let lmtp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let site = Self { dir, lmtp, _postgres: postgres };
         fs::create_dir(site.var()).unwrap();
@@ -137,7 +137,8 @@ impl Mailman {
         self.var().join("queue").join(name)
     }
 
-    /// A program of the virtual environment, in the directory where `mailman start` puts them.
+    /// Returns the command for a program of the virtual environment, run in the directory where `mailman start`
+    /// runs them.
     pub(crate) fn program(&self, name: &str) -> Command {
         let venv = std::env::var_os("LISTGATE_MAILMAN").map(PathBuf::from).unwrap_or_else(|| {
             let test = std::env::current_exe().unwrap();
@@ -149,12 +150,12 @@ impl Mailman {
         command
     }
 
-    /// What `mailman ARGS` prints.
+    /// Returns what `mailman ARGS` prints.
     pub(crate) fn mailman(&self, args: &[&str]) -> String {
         printed(self.program("mailman").args(["--run-as-root", "-C"]).arg(self.cfg()).args(args))
     }
 
-    /// What a Python script prints that works with Mailman's objects, within a transaction.
+    /// Returns what a Python script prints that works with Mailman's objects, within a transaction.
     pub(crate) fn python(&self, script: &str, args: &[&str]) -> String {
         let script = script.lines().map(|line| format!("    {line}\n")).collect::<String>();
         let whole = format!("{WITHIN}\nwith transaction():\n{script}");
@@ -166,8 +167,8 @@ impl Mailman {
         self.python(CREATE, lists);
     }
 
-    /// The names of a queue's files, in the order in which Mailman takes them. Whatever is there is
-    /// named, since a runner dies of a name that it cannot read.
+    /// Returns the names of a queue's files, in the order in which Mailman takes them. All files are included,
+    /// since a runner dies of a name that it cannot read.
     pub(crate) fn files(&self, queue: &str) -> Vec<String> {
         let files = fs::read_dir(self.queue(queue)).into_iter().flatten();
         let mut names: Vec<String> =
@@ -176,10 +177,10 @@ impl Mailman {
         names
     }
 
-    /// What is in a queue, without taking it.
+    /// Returns the entries of a queue, without taking them.
     pub(crate) fn entries(&self, queue: &str) -> Vec<Entry> {
         let files: Vec<_> = self.files(queue).into_iter().map(|name| self.queue(queue).join(name)).collect();
-        // As many as fit on a command line.
+        // As many at a time as fit on a command line.
         let some = |files| printed(self.program("python").args(["-c", SHOW]).args::<_, &PathBuf>(files));
         let printed: String = files.chunks(500).map(some).collect();
         let entry = |line: &str| {
@@ -189,12 +190,12 @@ impl Mailman {
         printed.lines().map(entry).collect()
     }
 
-    /// The next message of a runner of Mailman's, such as `in`.
+    /// Makes one of Mailman's runners, such as `in`, process its next message.
     pub(crate) fn once(&self, runner: &str) {
         printed(self.runner(runner).arg("--once"));
     }
 
-    /// All messages that a runner has now. Nothing of them may be left, and nothing may go wrong.
+    /// Makes a runner process all messages that it has now. None of them may be left, and none may fail.
     pub(crate) fn work(&self, runner: &str) {
         let messages = self.files(runner).len();
         assert!(messages > 0, "{runner} has no work");
@@ -206,12 +207,12 @@ impl Mailman {
         }
     }
 
-    /// A runner of Mailman's that works until it is dropped.
+    /// Starts one of Mailman's runners, which works until it is dropped.
     pub(crate) fn start(&self, runner: &str) -> Runner {
         Runner { child: self.runner(runner).spawn().unwrap() }
     }
 
-    /// Mailman's own LMTP runner, when it listens.
+    /// Starts Mailman's own LMTP runner, and waits until it listens.
     pub(crate) fn start_lmtp(&self) -> Runner {
         let mut runner = self.start("lmtp");
         let until = Instant::now() + PATIENCE;
@@ -222,19 +223,19 @@ impl Mailman {
         runner
     }
 
-    /// `listgate serve` in Mailman's place, its log in a file.
+    /// Starts `listgate serve` in Mailman's place, with its log in a file.
     pub(crate) fn listgate(&self) -> Server {
         Server::start(self.serve(Command::new(env!("CARGO_BIN_EXE_listgate"))))
     }
 
-    /// The same, with a configuration file of Listgate's own too.
+    /// The same, with a configuration file of Listgate's own.
     pub(crate) fn listgate_with(&self, toml: &str) -> Server {
         let mut command = self.serve(Command::new(env!("CARGO_BIN_EXE_listgate")));
         command.arg("--config").arg(self.config(toml));
         Server::start(command)
     }
 
-    /// What `listgate doctor` says, with a configuration file of Listgate's own too.
+    /// Returns what `listgate doctor` prints with a configuration file of Listgate's own.
     pub(crate) fn doctor(&self, toml: &str) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_listgate"));
         command.args(["doctor", "--mailman"]).arg(self.cfg()).arg("--config").arg(self.config(toml));
@@ -247,12 +248,13 @@ impl Mailman {
         file
     }
 
-    /// What the gates have logged.
+    /// Returns what the gates have logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    /// The same command, of a `base` that may be a tracer's.
+    /// Returns the command that [`listgate`](Self::listgate) starts. `base` runs Listgate, possibly under a
+    /// tracer.
     pub(crate) fn serve(&self, mut base: Command) -> Command {
         let log = File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         base.args(["serve", "--mailman"]).arg(self.cfg()).current_dir(self.var()).stderr(log);
@@ -266,7 +268,7 @@ impl Mailman {
     }
 }
 
-/// A runner of Mailman's; it is stopped at the end.
+/// One of Mailman's runners, which is stopped when dropped.
 pub(crate) struct Runner {
     child: Child,
 }
@@ -284,7 +286,7 @@ impl Drop for Runner {
     }
 }
 
-/// What a command prints when it succeeds.
+/// Returns what a command prints, and asserts that it succeeds.
 pub(crate) fn printed(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let name = command.get_program().to_string_lossy().into_owned();

@@ -1,5 +1,5 @@
-//! `listgate backup`: a whole copy while mail comes and goes, and a gate on the copy. The doctor is
-//! asked in between.
+//! `listgate backup`: a complete copy while mail comes and goes, and a gate on the copy. The doctor is asked in
+//! between.
 
 use crate::support::{PATIENCE, Peer, Server, Site, queued_as, tcp};
 use rusqlite::Connection;
@@ -16,24 +16,24 @@ use std::time::{Duration, Instant};
 const SESSIONS: usize = 4;
 const BACKUPS: usize = 40;
 
-/// A message with this number; every third goes to a spool file.
+/// Returns the message with this number; every third goes to a spool file.
 fn message(number: usize) -> String {
     let size = if number.is_multiple_of(3) { 70_000 + number % 97 * 1000 } else { number % 9973 };
     let line = format!("the body of {number}, again and again\r\n");
     format!("Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\n{}", line.repeat(size / line.len()))
 }
 
-/// The same as it is stored.
+/// Returns the same message as it is stored.
 fn stored(number: usize) -> String {
     message(number).replacen("\r\n\r\n", "\r\nX-MailFrom: a@example.org\r\n\r\n", 1)
 }
 
-/// What the world knows of the entries.
+/// What the mail servers and the consumer know of the entries.
 #[derive(Default)]
 struct Known {
-    /// The number of each entry that was acknowledged, until its removal begins.
+    /// The message number of each entry that was acknowledged, until its removal begins.
     there: HashMap<String, usize>,
-    /// Those whose removal has ended.
+    /// The entries whose removal has ended.
     gone: HashSet<String>,
 }
 
@@ -55,7 +55,7 @@ fn deliver(address: SocketAddr, session: usize, known: &Mutex<Known>, done: &Ato
     }
 }
 
-/// Takes entries out as a consumer does.
+/// Removes entries as a consumer does.
 fn consume(site: &Site, known: &Mutex<Known>, done: &AtomicBool) {
     let connection = Connection::open(site.data().join("listgate.db")).unwrap();
     connection.busy_timeout(crate::support::PATIENCE).unwrap();
@@ -80,7 +80,7 @@ fn consume(site: &Site, known: &Mutex<Known>, done: &AtomicBool) {
     }
 }
 
-/// Ends the load, also when a test fails.
+/// Ends the load when dropped, so that it ends when a test fails, too.
 struct SetAtTheEnd<'a>(&'a AtomicBool);
 
 impl Drop for SetAtTheEnd<'_> {
@@ -89,7 +89,7 @@ impl Drop for SetAtTheEnd<'_> {
     }
 }
 
-/// That a copy is sound, with every body whole and no file too many. Gives its entries.
+/// Checks that a copy is sound, with every body whole and no extra file. Returns its entries.
 fn entries(copy: &Path) -> HashSet<String> {
     let mut names: Vec<PathBuf> = fs::read_dir(copy).unwrap().map(|file| file.unwrap().path()).collect();
     names.sort();
@@ -135,7 +135,7 @@ fn each_backup_under_load_has_what_was_acknowledged_and_no_body_less() {
         scope.spawn(|| consume(&site, &known, &done));
         let _done = SetAtTheEnd(&done);
         for round in 0..BACKUPS {
-            // However slow the machine is, there is load between two backups.
+            // However slow the machine is, there must be load between two backups.
             let until = Instant::now() + PATIENCE;
             while known.lock().unwrap().gone.len() < 2 * round + 2 {
                 assert!(Instant::now() < until, "nothing is removed");
@@ -212,12 +212,12 @@ fn a_gate_on_the_copy_has_the_lists_and_the_mail() {
     }
 }
 
-/// The first word of a line of `queue ls`.
+/// Returns the id, which is the first word of a line of `queue ls`.
 fn id(line: &str) -> String {
     line.split_whitespace().next().unwrap().to_owned()
 }
 
-/// What `listgate backup` says on its failure.
+/// Returns what a failing `listgate backup` reports.
 fn refused(site: &Site, args: &[&str]) -> String {
     let output = site.listgate(&[&["backup"], args].concat());
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));

@@ -13,7 +13,7 @@ fn bench(site: &Site, server: &str, args: &[&str]) -> Output {
     site.listgate(&[&["bench", "--server", server], args].concat())
 }
 
-/// The object of a run, and its exit code.
+/// Returns the JSON object that a run prints, and its exit code.
 fn measured(site: &Site, server: &Server, args: &[&str]) -> (Value, Option<i32>) {
     let output = bench(site, &server.address.to_string(), &[args, &["--json"]].concat());
     let said = String::from_utf8(output.stdout).unwrap();
@@ -28,7 +28,7 @@ fn fails(output: &Output, says: &str) {
     assert!(said.contains(says), "{said}");
 }
 
-/// How many entries differ in this field.
+/// Returns how many different values the entries have in this field.
 fn distinct(entries: &[Value], field: &str) -> usize {
     entries.iter().map(|entry| entry[field].to_string()).collect::<HashSet<_>>().len()
 }
@@ -142,7 +142,7 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
         }
     });
     let unwilling = bench(&site, &address, &["--to", LIST, "--sessions", "1"]);
-    // Were it asked only once, it would wait for ever.
+    // If `bench` connected only once, the thread would wait forever without this.
     drop(TcpStream::connect(&address));
     fails(&unwilling, &format!("{address} ended a session before it took any mail"));
     hangs_up.join().unwrap();
@@ -151,7 +151,7 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
     assert!(dead.stdout.is_empty(), "nothing was measured");
 }
 
-/// It had taken one more connection before nobody listened any more.
+/// The server takes one more connection, and then no process listens any more.
 #[test]
 fn a_server_that_is_going_is_asked_once_more_and_then_dead() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

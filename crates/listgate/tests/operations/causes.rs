@@ -1,10 +1,10 @@
-//! The line of an error has each of its causes, and has it once.
+//! The line of an error has each of its causes exactly once.
 
 use crate::support::Site;
 use std::fs;
 use std::net::TcpListener;
 
-/// What a start with a data directory of this name below `site`'s, at an address, prints as its error.
+/// Returns the error that a start prints with a data directory of this name below `site`'s and an address.
 fn error_of_a_start(site: &Site, data: &str, address: &str) -> String {
     let data = site.data().join(data);
     let output = site.listgate(&["serve", "--data-dir", data.to_str().unwrap(), "--listen", address]);

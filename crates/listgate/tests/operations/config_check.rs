@@ -1,17 +1,17 @@
-//! `listgate config check`
+//! `listgate config check`.
 
 use crate::support::Site;
 use std::fs;
 use std::process::Command;
 
-/// `listgate config check` with this file.
+/// Runs `listgate config check` on this file and returns what it prints.
 fn check(site: &Site, toml: &str) -> String {
     let file = site.data().join("listgate.toml");
     fs::write(&file, toml).unwrap();
     site.stdout(&["config", "check", "--config", file.to_str().unwrap()])
 }
 
-/// What `listgate config check` says of a file with a mistake.
+/// Returns what `listgate config check` reports of a file with a mistake.
 fn refused(site: &Site, toml: &str) -> String {
     let file = site.data().join("listgate.toml");
     fs::write(&file, toml).unwrap();
@@ -20,7 +20,7 @@ fn refused(site: &Site, toml: &str) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// The lines without their comments.
+/// Returns all lines but the first, without their comments.
 fn settings(said: &str) -> Vec<&str> {
     said.lines().filter_map(|line| line.split("  #").next()).map(str::trim_end).skip(1).collect()
 }
@@ -101,7 +101,7 @@ fn the_defaults_are_a_file_that_changes_nothing() {
         with_file.iter().filter(|line| !is_path(line)).collect::<Vec<_>>(),
         without.iter().filter(|line| !is_path(line)).collect::<Vec<_>>()
     );
-    // What stands behind a # is what the key could be.
+    // Each value behind a # must be a valid one for its key.
     let examples = defaults.replace("\n# ", "\n").replace("config = \"/etc", "# config = \"/etc");
     check(&site, &examples);
 }
@@ -211,7 +211,7 @@ fn a_value_of_the_wrong_type_is_answered_with_an_example() {
     }
 }
 
-/// Mailman's runner listens on all of them.
+/// Mailman's own runner listens on all of them, too.
 #[test]
 #[ignore = "needs mount"]
 fn a_mailman_site_is_expected_at_every_address_of_its_host() {
@@ -219,7 +219,7 @@ fn a_mailman_site_is_expected_at_every_address_of_its_host() {
     let (cfg, hosts) = (site.data().join("mailman.cfg"), site.data().join("hosts"));
     fs::write(&cfg, "[mta]\nlmtp_host: lists.test\nlmtp_port: 18024\n").unwrap();
     fs::write(&hosts, "127.0.0.1 lists.test\n127.0.0.2 lists.test\n192.0.2.1 lists.test\n").unwrap();
-    // With a file of hosts of its own; the last of them is not of this machine (RFC 5737).
+    // Uses a hosts file of its own, whose last address is not one of this machine (RFC 5737).
     let script = "mount --bind \"$1\" /etc/hosts && exec \"$2\" config check --mailman \"$3\"";
     let mut unshare = Command::new("unshare");
     unshare.args(["-m", "sh", "-c", script, "sh"]).arg(&hosts).arg(env!("CARGO_BIN_EXE_listgate")).arg(&cfg);

@@ -1,4 +1,4 @@
-//! Whoever may not use the data is told that, and as whom to ask.
+//! A user who may not use the data learns that, and as which user to run the command.
 
 use crate::support::Site;
 use std::fs::{self, Permissions};
@@ -13,7 +13,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// A Mailman site keeps nothing there.
+/// A Mailman site keeps nothing in Listgate's data directory.
 #[test]
 fn a_data_directory_that_is_not_used_is_not_named() {
     let site = Site::with_list();
@@ -28,8 +28,8 @@ fn a_data_directory_that_is_not_used_is_not_named() {
     assert!(said.is_none_or(|said| !said.contains("permission denied")));
 }
 
-/// What `listgate ARGS` prints in all, with no rights but those that the modes give. Root gives its own
-/// up with setpriv; `None` where that is not installed.
+/// Returns all that `listgate ARGS` prints with only the rights that file modes give. Root drops its own with
+/// setpriv; `None` if that is not installed.
 fn said(site: &Site, args: &[&str]) -> Option<String> {
     let listgate = env!("CARGO_BIN_EXE_listgate");
     let mut command = if rustix::process::geteuid().is_root() {
@@ -71,7 +71,7 @@ fn the_file_is_named_and_who_may_use_it() {
     }
 }
 
-/// As a socket of another user, which may be in use.
+/// As with a socket of another user, which may be in use.
 #[test]
 fn a_socket_that_may_not_be_connected_to_is_left_alone() {
     let site = Site::with_list();

@@ -1,4 +1,4 @@
-//! `listgate doctor`: silent about what is well, right about what is not, and no trouble to anybody.
+//! `listgate doctor` is silent about what is well, right about what is not, and disturbs nothing.
 
 use crate::support::{Peer, Server, Site, queued_as, tcp};
 use rusqlite::Connection;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// A site with nothing to note, and its configuration file.
+/// Returns a site with nothing to report, and its configuration file.
 fn sound() -> (Site, PathBuf) {
     let site = Site::with_list();
     fs::set_permissions(site.data(), Permissions::from_mode(0o700)).unwrap();
@@ -33,7 +33,7 @@ fn serve(site: &Site, config: &Path) -> Server {
     Server::start(command)
 }
 
-/// The exit code of `listgate doctor ARGS`, and what it finds.
+/// Returns the exit code of `listgate doctor ARGS`, and its findings.
 fn doctor(site: &Site, args: &[&str]) -> (Option<i32>, Vec<Value>) {
     let output = site.listgate(&[&["doctor", "--json"], args].concat());
     let said = String::from_utf8(output.stdout).unwrap();
@@ -41,12 +41,12 @@ fn doctor(site: &Site, args: &[&str]) -> (Option<i32>, Vec<Value>) {
     (output.status.code(), said.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// The findings that are not ok; how fast the disk is here, no test can know.
+/// Returns the findings that are not ok, except for the speed of the disk, which no test can know.
 fn troubles(findings: &[Value]) -> Vec<&Value> {
     findings.iter().filter(|finding| finding["verdict"] != "ok" && finding["check"] != "disk syncs").collect()
 }
 
-/// That one of the findings is this one, and that a mend is said where one is due.
+/// Asserts that this is one of the findings, and that it says how to fix the problem if there is one.
 #[track_caller]
 fn assert_finds(findings: &[Value], check: &str, verdict: &str, part: &str) {
     let finding = findings.iter().find(|finding| {
@@ -58,7 +58,7 @@ fn assert_finds(findings: &[Value], check: &str, verdict: &str, part: &str) {
     assert_eq!(finding["mend"].is_null(), verdict == "ok", "{finding}");
 }
 
-/// That the exit code is 1 because of this finding.
+/// Asserts that this is one of the findings, and that the exit code is 1.
 #[track_caller]
 fn assert_wrong(site: &Site, args: &[&str], check: &str, part: &str) {
     let (code, findings) = doctor(site, args);
@@ -70,7 +70,7 @@ fn database(site: &Site) -> Connection {
     Connection::open(site.data().join("listgate.db")).unwrap()
 }
 
-/// Delivers one small and one large message; gives their ids.
+/// Delivers one small and one large message, and returns their ids.
 fn deliver(site: &Site) -> [String; 2] {
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -83,7 +83,7 @@ fn deliver(site: &Site) -> [String; 2] {
     ids
 }
 
-/// Every file of the data directory with its size.
+/// Returns every file of the data directory with its size.
 fn files(site: &Site) -> Vec<(PathBuf, u64)> {
     let file = |file: std::io::Result<fs::DirEntry>| {
         let file = file.unwrap();
@@ -279,7 +279,7 @@ fn queues_that_nobody_reads_and_mail_from_the_future_are_told() {
     let fresh = deliver(&site);
     assert_finds(&doctor(&site, &args).1, "queues", "ok", ": 2");
     site.stdout(&["queue", "remove", &fresh[0], &fresh[1]]);
-    // The doctor goes by the system's clock.
+    // The doctor uses the system's clock.
     let age = Duration::from_secs(7500);
     site.clock.set_back(age);
     deliver(&site);

@@ -1,5 +1,5 @@
-//! What the documentation says of the code: keys of the configuration, metrics, and the files and
-//! tests that it names.
+//! What the documentation says about the code: the keys of the configuration, the metrics, and the files and tests
+//! that it names.
 
 use crate::support::Site;
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ fn each_walk_names_files_that_exist_and_none_twice() {
     }
 }
 
-/// All that is written in a folder.
+/// Returns the text of all files below a directory.
 fn sources(dir: &Path) -> String {
     let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
     files.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() }).collect()

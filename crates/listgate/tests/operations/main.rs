@@ -1,4 +1,4 @@
-//! A site looked at, backed up and restored. One scenario per file.
+//! Inspecting, backing up and restoring a site. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;

@@ -1,9 +1,9 @@
-//! `listgate mta`: what is printed for which settings. That it works is seen in `interop/`.
+//! `listgate mta`: what it prints for which settings. The tests in `interop/` show that it works.
 
 use crate::support::Site;
 use std::fs;
 
-/// What `listgate mta ARGS` prints with this configuration.
+/// Returns what `listgate mta ARGS` prints with this configuration.
 fn printed(site: &Site, toml: &str, args: &[&str]) -> String {
     let file = config(site, toml);
     let printed = site.stdout(&[&["--config", &file, "mta"], args].concat());
@@ -19,7 +19,7 @@ fn config(site: &Site, toml: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-/// That each of the lines is there, whole.
+/// Asserts that each of these lines is there, whole.
 #[track_caller]
 fn has(printed: &str, lines: &[&str]) {
     for line in lines {
@@ -27,7 +27,7 @@ fn has(printed: &str, lines: &[&str]) {
     }
 }
 
-/// What it says to stderr, and its exit code, when it prints nothing.
+/// Returns the error message and the exit code of a command that prints nothing else.
 fn refused(site: &Site, toml: &str, args: &[&str]) -> (String, Option<i32>) {
     let file = config(site, toml);
     let output = site.listgate(&[&["--config", &file, "mta"], args].concat());

@@ -1,4 +1,4 @@
-//! Other people's mail is nobody's to read.
+//! Other people's mail is not readable by other users.
 
 use crate::support::{Peer, Site, tcp};
 use std::os::unix::fs::PermissionsExt;
@@ -26,7 +26,7 @@ fn a_backup_is_as_closed_as_what_it_copies() {
     let large = format!("Subject: large\r\n\r\n{}", "in a spool file\r\n".repeat(5000));
     Peer::greeted(tcp(&gate)).deliver("a@example.org", &["mylist@example.com"], large);
     let copy = site.data().join("copy");
-    // It was there before, and open to all.
+    // The directory existed before, and was open to all.
     std::fs::create_dir(&copy).unwrap();
     site.stdout(&["backup", copy.to_str().unwrap()]);
     assert_eq!((mode(&copy.join("listgate.db")), mode(&copy.join("spool"))), (0o600, 0o700));

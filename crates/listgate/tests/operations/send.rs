@@ -1,4 +1,4 @@
-//! `listgate send` and `listgate bench` as their help has them.
+//! `listgate send` and `listgate bench` used as their help says.
 
 use crate::support::Site;
 use std::fs;

@@ -1,4 +1,4 @@
-//! An address that a gate cannot have is named with its key.
+//! The error about an address that a gate cannot listen on names its key.
 
 use crate::support::Site;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What whoever watches a gate is told: metrics, health, readiness, and a log without addresses.
+//! What anyone who monitors a gate learns: metrics, health, readiness, and a log without addresses.
 
 use crate::support::{Peer, Server, Site, ask, get, tcp};
 use listgate::Config;
@@ -55,7 +55,7 @@ fn health_and_readiness_are_told_and_nothing_else() {
     let site = Site::with_list();
     let gate = site.gate(Config { admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() });
     let admin = gate.admin().unwrap();
-    // One that says nothing keeps nobody else waiting.
+    // A silent client does not keep others waiting.
     let _silent = TcpStream::connect(admin).unwrap();
     assert!(get(admin, "/health").ends_with("\r\n\r\nalive\n"));
     assert!(get(admin, "/ready").ends_with("\r\n\r\nready\n"));

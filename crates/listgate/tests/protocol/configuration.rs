@@ -1,4 +1,4 @@
-//! What a configuration file may say, and what its mistakes are answered with.
+//! What a configuration file may contain, and how its mistakes are reported.
 
 use crate::support::Site;
 use listgate::{BareNewline, Config, Gate, RefuseAt};

@@ -1,4 +1,4 @@
-//! What an entry knows of its message beside the message.
+//! What an entry records about its message besides the message itself.
 
 use crate::support::{Peer, Site, queued_as, tcp};
 use serde_json::json;
@@ -37,7 +37,7 @@ fn an_entry_has_the_facts_that_tell_a_loop() {
     );
 }
 
-/// RFC 5322 section 4.5.8: such a field is obsolete and must be read.
+/// RFC 5322 section 4.5.8: such a field is obsolete and must be accepted.
 #[test]
 fn blanks_before_a_colon_hide_no_fact_and_leave_the_header_as_it_came() {
     let site = Site::with_list();

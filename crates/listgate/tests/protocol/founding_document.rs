@@ -26,7 +26,7 @@ impl Case<'_> {
         }
     }
 
-    /// Accepted into `queue`, as the one entry there; `msgdata` is the dump without the size.
+    /// Asserts that mail is accepted into `queue`, as the only entry; `msgdata` is the dump without the size.
     fn accepted(&mut self, from: &str, to: &str, message: &str, queue: &str, msgdata: &str) {
         let wire = message.replace('\n', "\r\n");
         let replies = self.peer.deliver(from, &[to], &wire);

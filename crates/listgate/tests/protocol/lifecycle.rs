@@ -1,4 +1,4 @@
-//! `listgate serve` from its first line to its last.
+//! `listgate serve` from its start to its end.
 
 use crate::support::{Peer, Server, Site};
 use std::fs;
@@ -61,10 +61,10 @@ fn sighup_applies_what_has_changed_to_new_connections() {
     let mut new = Peer::greeted(server.address);
     let refused = new.say("MAIL FROM:<> SIZE=5000");
     assert!(refused.starts_with("552 5.3.4"), "{refused}");
-    // A mistake changes nothing.
+    // A file with a mistake changes nothing.
     hang_up("[server]\nhostname = 1\n", &["the settings stay as they were: "]);
     assert!(greeting(server.address).starts_with("220 new.example.com "));
-    // What is no longer allowed ends with the next connection, and none that is open.
+    // The new `server.allow` applies to new connections, and ends none that is open.
     hang_up("server.allow = [\"192.0.2.1\"]\n", &["new connections use the new "]);
     assert!(greeting(server.address).starts_with("421 "));
     new.assert_usable();
@@ -121,7 +121,7 @@ fn several_listeners_at_once_and_a_stale_socket_is_replaced() {
         let greeting =
             format!("Listgate LMTP queue runner {}\r\n221 2.0.0 Bye\r\n", env!("CARGO_PKG_VERSION"));
         assert!(said.starts_with("220 ") && said.ends_with(&greeting), "{said}");
-        // The second round finds the socket of a gate that had no time to remove it.
+        // The second round finds the socket of a gate that was killed before it could remove it.
         server.signal("KILL");
         server.wait();
         assert!(socket.exists());

@@ -1,4 +1,4 @@
-//! LMTP as a mail server meets it. One scenario per file.
+//! LMTP from a mail server's point of view. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;

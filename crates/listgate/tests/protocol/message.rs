@@ -1,9 +1,9 @@
-//! What becomes of a message's octets on their way to the disk.
+//! What happens to a message's octets on their way to the disk.
 
 use crate::support::{Peer, Site, queued_as, tcp};
 use listgate::Config;
 
-/// Delivers `wire` (as sent, dots stuffed) and gives the entry's id.
+/// Delivers `wire` (as sent, with dots stuffed) and returns the entry's id.
 fn deliver(peer: &mut Peer, wire: &[u8]) -> String {
     peer.begin("anne@example.com", &["mylist@example.com"]);
     peer.send(wire);
@@ -41,7 +41,7 @@ fn octets_are_kept_and_only_the_header_is_added_to() {
     }
 }
 
-/// A handler would find nothing in LISTGATE_MESSAGE_ID.
+/// Otherwise a handler would find nothing in LISTGATE_MESSAGE_ID.
 #[test]
 fn an_empty_message_id_is_replaced_small_or_large() {
     let site = Site::with_list();

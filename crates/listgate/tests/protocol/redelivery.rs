@@ -18,7 +18,7 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
     let mut peer = Peer::greeted(tcp(&gate));
     let first = id(&mut peer, "anne@example.org", LIST, TRACED);
     assert_eq!(id(&mut peer, "anne@example.org", LIST, TRACED), first);
-    // Each of these is other mail.
+    // Each of these is different mail.
     let others = [
         id(&mut peer, "bart@example.org", LIST, TRACED),
         id(&mut peer, "anne@example.org", "mylist+detail@example.com", TRACED),
@@ -27,7 +27,7 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
     ];
     assert!(!others.contains(&first));
     assert_eq!(site.ids("in").len(), 1 + others.len());
-    // It is known again after a restart.
+    // The gate still knows it after a restart.
     gate.stop().unwrap();
     let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
     let lately = database.query_row("SELECT count(*) FROM seen_lately", [], |row| row.get(0));
@@ -97,7 +97,7 @@ fn in_one_transaction_only_the_new_recipients_are_queued() {
     let first = id(&mut peer, "", to[1], TRACED);
     let replies = peer.deliver("", &to, TRACED);
     assert_eq!((queued_as(&replies[0]), queued_as(&replies[1])), ("2-1", first.as_str()));
-    // All of it came before: there is no third message.
+    // All of it came before, so no third message is stored.
     let replies = peer.deliver("", &to, TRACED);
     assert_eq!((queued_as(&replies[0]), queued_as(&replies[1])), ("2-1", first.as_str()));
     assert_eq!(site.ids("in"), [first.as_str(), "2-1"]);
@@ -112,7 +112,7 @@ fn recipients_that_shared_an_entry_are_known_each_by_itself() {
     let replies = peer.deliver("", &[LIST, "MyList@alias.example"], TRACED);
     let first = queued_as(&replies[0]).to_owned();
     assert_eq!(queued_as(&replies[1]), first);
-    // The second reply was lost, and only its recipient is tried again.
+    // The second reply was lost, and only its recipient is retried.
     assert_eq!(id(&mut peer, "", "MyList@alias.example", TRACED), first);
     assert_eq!(site.ids("in"), [first.as_str()]);
 }

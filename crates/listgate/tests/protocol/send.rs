@@ -50,7 +50,7 @@ fn a_server_that_is_not_there_or_no_lmtp_is_named() {
     assert!(said.contains("that is a file: write it before --to"), "{said}");
 }
 
-/// Ctrl-Z and `fg`, while a reply is waited for.
+/// Ctrl-Z and `fg` while it waits for a reply.
 #[test]
 fn a_send_that_is_stopped_goes_on_where_it_was() {
     let site = Site::new();
@@ -67,7 +67,7 @@ fn a_send_that_is_stopped_goes_on_where_it_was() {
         let stopped = || std::fs::read_to_string(&state).unwrap().contains(") T ");
         until("it has heard the signal", || stopped() == (name == "-STOP"));
     };
-    // The first may come before it waits for the greeting.
+    // The first round may come before it waits for the greeting.
     for _ in 0..3 {
         signal("-STOP");
         signal("-CONT");

@@ -1,13 +1,13 @@
-//! Only CR LF `.` CR LF ends the data (RFC 5321 section 4.1.1.4), of a gate with a disk behind it.
+//! Only CR LF `.` CR LF ends the data (RFC 5321 section 4.1.1.4) of a gate with a disk behind it.
 //!
-//! A message that carries a false end, and commands behind it, is one message, kept to the octet, or
-//! one that is refused. The false ends are those that public write-ups and scanners name ("SMTP
-//! smuggling", CVE-2023-51764, -51765 and -51766), and other characters that somebody calls a newline.
+//! A message that contains a false end, followed by commands, is either one message, kept octet for octet, or
+//! refused. The false ends are those that public write-ups and scanners name ("SMTP smuggling", CVE-2023-51764,
+//! -51765 and -51766), and others made of characters that some software takes for a newline.
 
 use crate::support::{Peer, Site, queued_as, tcp};
 use listgate::{BareNewline, Config};
 
-/// With a CR or LF that is not part of a CR LF.
+/// False ends with a CR or LF that is not part of a CR LF.
 const BARE: &[&[u8]] = &[
     b"\n.\n",
     b"\n.\r",
@@ -38,7 +38,7 @@ const BARE: &[&[u8]] = &[
     b"\n\r\n.\r\r\n",
 ];
 
-/// Without one, so that it is taken whatever `bare_newline` says.
+/// False ends without one, which are taken whatever `bare_newline` says.
 const NOT_BARE: &[&[u8]] = &[
     b"\r\n\x00.\r\n",
     b"\r\n.\x00\r\n",
@@ -71,14 +71,14 @@ const NOT_BARE: &[&[u8]] = &[
     b"=0D=0A.=0D=0A",
 ];
 
-/// What would be another message.
+/// Commands and text that would become another message.
 const SMUGGLED: &[u8] = b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<mylist@example.com>\r\nDATA\r\n\
     Subject: smuggled\r\n\r\nsmuggled\r\n";
 
 const TO: [&str; 2] = ["mylist@example.com", "mylist-owner@example.com"];
 
-/// Sends one message with a false end in it, then the true end and a NOOP; gives the replies to the
-/// message. `packet`: octets written at a time.
+/// Sends one message with a false end in it, then the true end and a NOOP, and returns the replies to the
+/// message. Writes `packet` octets at a time.
 fn deliver(peer: &mut Peer, body: &[u8], packet: usize) -> Vec<String> {
     peer.begin("anne@example.com", &TO);
     let wire = [b"Message-ID: <a@b>\r\n\r\n", body, b"\r\n.\r\nNOOP\r\n"].concat();
@@ -90,14 +90,15 @@ fn deliver(peer: &mut Peer, body: &[u8], packet: usize) -> Vec<String> {
     replies
 }
 
-/// The first dot of each line that CR LF began is removed (RFC 5321 section 4.5.2), and no other.
+/// Returns the body without the first dot of each line that CR LF began (RFC 5321 section 4.5.2), and with all
+/// others.
 fn unstuffed(body: &[u8]) -> Vec<u8> {
     let is_stuffing = |at: usize| body[at] == b'.' && body[..at].ends_with(b"\r\n");
     (0..body.len()).filter(|at| !is_stuffing(*at)).map(|at| body[at]).collect()
 }
 
-/// Sends every false end, in one packet and octet by octet. Where it is taken the message is stored
-/// once, as it was sent; where it is refused there is a reply for each recipient and nothing stored.
+/// Sends every false end, in one packet and octet by octet. If it is taken, the message is stored once, as it
+/// was sent; if it is refused, there is a reply for each recipient and nothing is stored.
 fn nothing_is_smuggled(bare_newline: BareNewline) {
     let site = Site::with_list();
     let gate = site.gate(Config { bare_newline, ..site.config() });

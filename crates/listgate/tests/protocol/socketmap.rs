@@ -1,4 +1,5 @@
-//! Socketmap on the wire: what is asked in one go, in pieces, wrongly, too long, by too many, for too long.
+//! Socketmap on the wire: requests in one go, in pieces, malformed, too long, from too many clients, for too
+//! long.
 
 use crate::support::socketmap::{Socketmap, netstring};
 use crate::support::{Site, socketmap, until};
@@ -75,7 +76,7 @@ fn who_may_not_connect_gets_no_answer() {
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let gate = site.gate(Config { allow, socketmap: listen, ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));
-    // It may be gone before it is asked.
+    // The connection may be gone before the request is sent.
     let _ = postfix.0.write_all(netstring("domains example.com").as_bytes());
     assert_eq!(postfix.answer(), None);
     gate.stop().unwrap();
@@ -92,7 +93,7 @@ fn a_unix_socket_is_answered_on_and_gone_with_the_gate() {
     let mut answer = [0; 18];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(answer, netstring("OK example.com").as_bytes());
-    // Whoever is connected does not hold it up.
+    // An open connection does not delay the shutdown.
     gate.stop().unwrap();
     assert_eq!(stream.read(&mut answer).unwrap(), 0);
     assert!(!path.exists());

@@ -1,4 +1,4 @@
-//! What is put off comes back after a pause that doubles.
+//! Deferred entries come back after a pause that doubles.
 
 use crate::support::Site;
 use crate::{LONG, deliver, let_time_pass, open};

@@ -1,4 +1,4 @@
-//! A clock that was ahead is set right: nothing that it stamped lasts longer than it can.
+//! A clock that was ahead is set right: no lease or pause that it stamped lasts longer than it can.
 
 use crate::handler::work;
 use crate::support::{Site, get};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Leases two waiting entries and defers the second.
+/// Leases two waiting entries, defers the second, and returns the other lease.
 fn lease_one_and_put_one_off(queue: &mut Queue) -> Lease {
     let mut leases = queue.lease(2, LONG).unwrap();
     let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
@@ -75,7 +75,7 @@ fn in_order_no_list_stands_still_after_a_clock_that_was_ahead() {
     deliver(&site, &["a@example.com", "a@example.com", "b@example.com", "b@example.com"]);
     let mut queue = open(&site, Name::In).ordered();
     site.clock.advance(YEAR);
-    // One list's first entry stays leased, the other's is deferred.
+    // The first entry of one list stays leased, that of the other is deferred.
     let mut leases = queue.lease(10, LONG).unwrap();
     assert_eq!(ids(&leases), ["1-1", "3-1"]);
     let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
@@ -122,7 +122,7 @@ fn what_is_away_by_a_clock_that_was_ahead_is_counted_as_waiting() {
     assert!((9000..10_000).contains(&oldest), "{oldest}");
 }
 
-/// As NTP corrects it now and then.
+/// NTP makes such corrections now and then.
 #[test]
 fn a_clock_that_is_set_back_by_less_than_a_minute_ends_nothing() {
     let site = Site::with_list();
@@ -155,7 +155,7 @@ fn an_operator_sees_that_it_is_free_and_that_the_clock_was_ahead() {
     assert!(said.contains("entries leased or deferred by a clock that was ahead: 2"), "{said}");
 }
 
-/// A consumer may have gone without a word, on another machine or in a debugger.
+/// A consumer may have vanished without a trace, on another machine or in a debugger.
 #[test]
 fn an_operator_may_free_an_entry_from_a_lease() {
     let site = Site::with_list();

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 fn the_example_consumes_a_queue() {
     let site = Site::with_list();
     deliver(&site, &["mylist-request@example.com", "mylist-join@example.com", "mylist@example.com"]);
-    // Cargo builds the examples with all tests of a package; for this test alone it is to be told so.
+    // Cargo builds the examples along with all tests of a package, but not with this test alone.
     let test = std::env::current_exe().unwrap();
     let example = test.parent().unwrap().with_file_name("examples").join("consume");
     assert!(example.exists(), "not built: cargo build --package listgate --examples");

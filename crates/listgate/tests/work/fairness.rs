@@ -4,7 +4,7 @@ use crate::support::Site;
 use crate::{LONG, deliver, open};
 use listgate::queue::Name;
 
-/// However the places divide, no list is the one that goes without each time.
+/// However the four leases divide, no list goes without.
 #[test]
 fn many_at_a_time_go_to_all_lists_alike() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! Whoever comes too late changes nothing.
+//! A consumer that comes too late changes nothing.
 
 use crate::support::Site;
 use crate::{LONG, deliver, let_time_pass, open};

@@ -1,10 +1,10 @@
-//! `listgate work` as a process, and a look at what it started.
+//! `listgate work` as a process, and the processes that it started.
 
 use crate::support::{PATIENCE, Site, until};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
-/// `listgate work ARGUMENTS -- HANDLER` to its end.
+/// Runs `listgate work ARGUMENTS -- HANDLER` to its end.
 pub(crate) fn work(site: &Site, arguments: &[&str], handler: &[&str]) -> Output {
     command(site, arguments, handler).output().unwrap()
 }
@@ -15,7 +15,7 @@ fn command(site: &Site, arguments: &[&str], handler: &[&str]) -> Command {
     command
 }
 
-/// A `listgate work` that is killed at the end.
+/// A `listgate work` that is killed when dropped.
 pub(crate) struct Workers(Child);
 
 impl Workers {
@@ -23,12 +23,12 @@ impl Workers {
         Self(command(site, arguments, handler).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// One whose standard error [`said`](Self::said) gives.
+    /// Starts one whose standard error [`said`](Self::said) returns.
     pub(crate) fn start_heard(site: &Site, arguments: &[&str], handler: &[&str]) -> Self {
         Self(command(site, arguments, handler).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// What it wrote to standard error, once it has ended.
+    /// Returns what it wrote to standard error, once it has ended.
     pub(crate) fn said(&mut self) -> String {
         let stderr = self.0.stderr.take().expect("it was started to be heard, and is asked once");
         std::io::read_to_string(stderr).unwrap()
@@ -38,7 +38,7 @@ impl Workers {
         self.0.try_wait().unwrap().is_none()
     }
 
-    /// The commands that run, which are its children but for the one that watches.
+    /// Returns the running commands, which are its children except for the watcher.
     pub(crate) fn running(&self) -> Vec<u32> {
         let id = self.0.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
@@ -54,7 +54,7 @@ impl Workers {
         self.running()
     }
 
-    /// Octets of memory that are its own now.
+    /// Returns its resident memory, in octets.
     pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
@@ -71,7 +71,7 @@ impl Workers {
         self.0.wait().unwrap();
     }
 
-    /// Waits for the end and gives the exit code.
+    /// Waits for the end and returns the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         let end = Instant::now() + PATIENCE;
         while self.is_running() {
@@ -89,12 +89,12 @@ impl Drop for Workers {
     }
 }
 
-/// Waits until a process group is empty, but for those that are dead and not yet noticed.
+/// Waits until a process group is empty, except for dead processes that are not reaped yet.
 pub(crate) fn until_nobody_is_in(group: &str) {
     until("everybody in the process group has ended", || {
         let living = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
             let stat = std::fs::read_to_string(process.ok()?.path().join("stat")).ok()?;
-            // "PID (NAME) STATE PARENT GROUP …"; a name may have anything in it.
+            // "PID (NAME) STATE PARENT GROUP …"; NAME may contain anything.
             let words: Vec<String> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
             (words[2] == group && words[0] != "Z").then_some(())
         });

@@ -1,4 +1,4 @@
-//! What a command's end means for its entry, whatever the command does.
+//! What the end of a command means for its entry, whatever the command does.
 
 use crate::handler::{Workers, work};
 use crate::support::Site;
@@ -110,7 +110,7 @@ fn an_entry_that_kills_its_worker_each_time_is_shunted_in_the_end() {
 fn a_command_that_hangs_is_ended_with_its_children() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"; 2]);
-    // The second does not care about SIGTERM.
+    // The second ignores SIGTERM.
     let script = "[ $LISTGATE_ID = 2-1 ] && trap '' TERM; echo $$ > $0.$LISTGATE_ID; sleep 1000 & wait; wait";
     let place = site.data().join("pid");
     let arguments = ["in", "--drain", "--jobs", "2", "--timeout", "1s"];
@@ -176,7 +176,7 @@ fn a_command_that_cannot_be_run_costs_no_attempt() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let handler = site.data().join("handler");
-    // Another processor's: an ELF header of nothing known.
+    // A program for another processor: an ELF header with an unknown machine type.
     let foreign = [&b"\x7fELF\x02\x01\x01"[..], &[0; 9], &[2, 0, 0xff, 0xff], &[0; 44]].concat();
     for (octets, hint) in [
         (&b"#!/no/such/interpreter\n"[..], "the interpreter behind its #! is not there"),

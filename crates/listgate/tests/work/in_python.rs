@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-/// The program in the page.
+/// Returns the program in the page.
 fn program() -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/queue.md");
     let page = fs::read_to_string(page).unwrap();
@@ -21,7 +21,7 @@ fn program() -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The program at work on the queue `in`; killed at the end.
+/// The program, working on the queue `in`; killed when dropped.
 struct Consumer {
     process: Child,
     lines: Receiver<String>,
@@ -41,7 +41,7 @@ impl Consumer {
         Self { process, lines, folder }
     }
 
-    /// What it prints next.
+    /// Returns the next line that it prints.
     fn next(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("it says more")
     }
@@ -60,7 +60,7 @@ fn database(site: &Site) -> Connection {
     connection
 }
 
-/// Makes the handler of an entry wait until somebody reads what it saves.
+/// Makes the handler of an entry wait until the test reads what it saves.
 fn slow(site: &Site, id: &str) -> PathBuf {
     let folder = site.data().join("saved");
     fs::create_dir(&folder).unwrap();
@@ -150,7 +150,7 @@ fn leases_that_are_over_are_taken_up_and_a_lock_is_waited_for() {
     let day = 24 * 3600 * 1000;
     let database = database(&site);
     let sql = "UPDATE entry SET available_at = available_at + ?2 WHERE delivery = ?1";
-    // One has lapsed; the clock of the other was set back.
+    // One lease has lapsed; the clock that stamped the other was set back.
     for (delivery, shift) in [(1, -day), (2, day)] {
         database.execute(sql, [delivery, shift]).unwrap();
     }
@@ -158,7 +158,7 @@ fn leases_that_are_over_are_taken_up_and_a_lock_is_waited_for() {
 
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut consumer = Consumer::start(&site);
-    // Longer than Python waits by default.
+    // Longer than Python waits for a lock by default.
     thread::sleep(Duration::from_secs(6));
     assert!(consumer.process.try_wait().unwrap().is_none(), "it waits");
     database.execute_batch("ROLLBACK").unwrap();

@@ -1,11 +1,11 @@
-//! `listgate work` is asked to end, or killed: nothing runs on without it, and nothing is lost.
+//! `listgate work` is asked to end, or killed: no command runs on without it, and nothing is lost.
 
 use crate::handler::{Workers, until_nobody_is_in, work};
 use crate::support::{Site, until};
 use crate::{deliver, states};
 use std::path::Path;
 
-/// A command with a child of its own; both would go on for long.
+/// A command with a child of its own; both would run for a long time.
 const LONG: &str = "sleep 1000 & echo $$ > $0; wait";
 
 fn group(place: &Path) -> String {
@@ -27,7 +27,7 @@ fn killed_it_takes_its_commands_along_and_their_entries_come_back() {
         &arguments,
         &["sh", "-c", "echo $LISTGATE_ATTEMPT > $0", place.to_str().unwrap()],
     );
-    // Longer than the lease: it is extended while the command runs.
+    // Longer than the lease, which is extended while the command runs.
     std::thread::sleep(std::time::Duration::from_secs(4));
     assert_eq!(states(&site), ["1-1 leased 1: "]);
     killed.kill();
@@ -80,7 +80,7 @@ fn an_entry_that_goes_while_it_is_worked_ends_its_command() {
     assert_eq!(worker.wait(), Some(0));
 }
 
-/// As a terminal does that is closed.
+/// A terminal that is closed sends SIGHUP.
 #[test]
 fn sighup_finishes_what_runs() {
     let site = Site::with_list();

@@ -1,4 +1,4 @@
-//! Queues as those who work them meet them: leases, `listgate work`, its handlers. One scenario per file.
+//! Queues from a consumer's point of view: leases, `listgate work`, its handlers. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod back_off;
@@ -42,7 +42,7 @@ fn deliver(site: &Site, to: &[&str]) {
     gate.stop().unwrap();
 }
 
-/// A consumer of a queue, by the site's clock.
+/// Opens a consumer of a queue that uses the site's clock.
 fn open(site: &Site, name: Name) -> Queue {
     Queue::open_with_clock(site.data(), name, site.clock.handle()).unwrap()
 }
@@ -53,13 +53,13 @@ fn ids(leases: &[Lease]) -> Vec<String> {
 
 /// Advances the site's clock until every lease has lapsed and every deferred entry is due.
 ///
-/// Commands go by the system's clock. A test that is to run one then lets the site's clock begin [`A_WHILE`] behind,
-/// and has both at the same time here.
+/// Commands use the system's clock. A test that runs one afterwards starts with the site's clock [`A_WHILE`]
+/// behind; both then agree after this call.
 fn let_time_pass(site: &Site) {
     site.clock.advance(A_WHILE);
 }
 
-/// Each entry with its state, attempts and reason.
+/// Returns each entry with its state, attempts and reason.
 fn states(site: &Site) -> Vec<String> {
     let text = |entry: &serde_json::Value| {
         let word = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The message of a leased entry, small or large, and its end.
+//! The message of a leased entry, small or large, and its removal.
 
 use crate::support::{Peer, Site, tcp, until};
 use crate::{LONG, open};

@@ -1,4 +1,4 @@
-//! `listgate queue hold|release|retry`, and what the listings say of entries that do not wait.
+//! `listgate queue hold|release|retry`, and what the listings say of entries that are not waiting.
 
 use crate::support::Site;
 use crate::{A_WHILE, LONG, deliver, let_time_pass, open};
@@ -55,11 +55,11 @@ fn entries_are_held_released_and_retried() {
     assert!(said.contains("there is no entry 77-1"), "{said}");
 }
 
-/// As after a worker that was killed, and no other came.
+/// As after a worker was killed and no other came.
 #[test]
 fn a_lease_that_has_lapsed_keeps_no_operator_out() {
     let site = Site::with_list();
-    // The commands go by the system's clock.
+    // The commands use the system's clock.
     site.clock.set_back(A_WHILE);
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
@@ -73,11 +73,11 @@ fn a_lease_that_has_lapsed_keeps_no_operator_out() {
     assert_eq!(crate::states(&site), ["1-1 held 1: ", "2-1 waiting 0: "]);
 }
 
-/// What is due counts as waiting, also while no consumer looks.
+/// An entry that is due counts as waiting even while no consumer looks.
 #[test]
 fn what_nobody_comes_back_for_is_noticed() {
     let site = Site::with_list();
-    // So that it is the system's time at the end, which the doctor goes by.
+    // The site's clock has to agree with the system's at the end, as the doctor uses that.
     let age = Duration::from_secs(9000);
     site.clock.set_back(A_WHILE + age);
     deliver(&site, &["mylist@example.com"]);
@@ -104,7 +104,7 @@ fn what_nobody_comes_back_for_is_noticed() {
 #[test]
 fn listings_say_until_when_an_entry_is_away() {
     let site = Site::with_list();
-    // What has lapsed comes first: the listings go by the system's clock.
+    // The listings use the system's clock, so the part with lapsed entries comes first.
     site.clock.set_back(A_WHILE);
     deliver(&site, &["mylist@example.com"; 3]);
     let mut queue = open(&site, Name::In);
@@ -126,7 +126,7 @@ fn listings_say_until_when_an_entry_is_away() {
     let passed = begun.elapsed().unwrap();
     for (entry, after) in entries.iter().zip([2 * LONG, LONG]) {
         let until = humantime::parse_rfc3339(entry["available_at"].as_str().unwrap()).unwrap();
-        // It is told in whole milliseconds.
+        // The listing has whole milliseconds.
         assert!(until + Duration::from_millis(1) > begun + after && until <= begun + passed + after);
     }
     assert!(second.entry.state.until().is_some() && entries[2]["available_at"].is_null());

@@ -1,4 +1,4 @@
-//! On request one entry of a list at a time, in order.
+//! On request, one entry of each list at a time, in order.
 
 use crate::support::Site;
 use crate::{LONG, deliver, open};

@@ -1,5 +1,5 @@
-//! A second signal ends `listgate work` soon, also while another process holds the database's write lock, and what
-//! it says then is true.
+//! A second signal ends `listgate work` soon, even while another process holds the database's write lock, and
+//! what it reports then is true.
 
 use crate::handler::Workers;
 use crate::support::{Site, until};
@@ -15,12 +15,13 @@ fn hold_write_lock(site: &Site) -> Connection {
     holder
 }
 
-/// Long enough for a signal to be heard, or for a call to the database to begin.
+/// Waits long enough for a signal to be noticed, or for a call to the database to begin.
 fn pause() {
     thread::sleep(Duration::from_millis(300));
 }
 
-/// Sends signals, and gives what was said by the end, which is soon after the last of them.
+/// Sends signals and returns what was written to standard error by the end, which must come soon after the last
+/// signal.
 fn ended_by(signals: usize, worker: &mut Workers, code: i32) -> String {
     for _ in 1..signals {
         worker.signal("TERM");
@@ -33,7 +34,7 @@ fn ended_by(signals: usize, worker: &mut Workers, code: i32) -> String {
     worker.said()
 }
 
-/// The time until which an entry stays leased, as it was said.
+/// Returns the time until which an entry stays leased, as reported.
 fn said_until(said: &str, id: &str) -> SystemTime {
     let words = format!("{id} stays leased until ");
     let (_, rest) = said.split_once(&words).unwrap_or_else(|| panic!("{words:?} in {said}"));

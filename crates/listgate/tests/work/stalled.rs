@@ -1,4 +1,4 @@
-//! `listgate work` does not run for longer than its leases last, as when the machine sleeps.
+//! `listgate work` is stopped for longer than its leases last, as when the machine sleeps.
 
 use crate::handler::Workers;
 use crate::support::{Site, until};
@@ -16,7 +16,7 @@ fn it_does_not_begin_anew_what_it_runs() {
     let command = ["sh", "-c", script, begun.to_str().unwrap(), release.to_str().unwrap()];
     let mut worker = Workers::start(&site, &["in", "--lease", "1s", "--jobs", "4"], &command);
     worker.until_running(1);
-    // What it does first when it goes on is a matter of chance.
+    // What it does first when it continues is a matter of chance.
     for _ in 0..6 {
         worker.signal("STOP");
         thread::sleep(Duration::from_millis(1100));

@@ -1,4 +1,4 @@
-//! Where no gate runs, the write-ahead log of a consumer does not grow without end.
+//! Where no gate runs, a consumer does not let the write-ahead log grow without limit.
 
 use crate::support::Site;
 use crate::{LONG, open};

@@ -1,4 +1,4 @@
-//! A queue that is worked in the gate's own process, through its writer.
+//! A queue that is processed in the gate's own process, through its writer.
 
 use crate::support::{Peer, Site, tcp};
 use crate::{LONG, deliver, open};
@@ -9,7 +9,7 @@ use std::thread;
 
 const MESSAGES: usize = 600;
 
-/// Octets of the body of a message: one in twenty is large.
+/// Returns the body of a message; one in twenty is large.
 fn body(number: usize) -> String {
     "0123456789abcdef\r\n".repeat(if number.is_multiple_of(20) { 5_000 } else { 5 })
 }

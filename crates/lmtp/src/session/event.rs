@@ -1,4 +1,4 @@
-//! What a session says to its caller.
+//! The events that a session reports to its caller.
 
 use crate::command::Sender;
 use crate::mailbox::ForwardPath;
@@ -7,49 +7,49 @@ use crate::reply::Refusal;
 
 /// What a session asks or tells its caller.
 ///
-/// After `Mail` and `Recipient` the session waits for [`accept_mail`](crate::Session::accept_mail) or
-/// [`accept`](crate::Session::accept), or [`refuse`](crate::Session::refuse); after `Complete` for
-/// [`finish`](crate::Session::finish) or [`refuse_message`](crate::Session::refuse_message). An accepted
-/// `Mail` ends with exactly one of `Complete`, `Refused` of the message, `Abandoned`, `Close`.
+/// After `Mail` the session waits for [`accept_mail`](crate::Session::accept_mail) or
+/// [`refuse`](crate::Session::refuse); after `Recipient` for [`accept`](crate::Session::accept) or `refuse`;
+/// after `Complete` for [`finish`](crate::Session::finish) or [`refuse_message`](crate::Session::refuse_message).
+/// An accepted `Mail` ends with exactly one of `Complete`, `Refused` for the message, `Abandoned` and `Close`.
 ///
-/// A variant that is added later asks nothing: a caller may ignore events it does not know.
+/// Variants added later will need no answer: a caller may ignore events it does not know.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'i, R> {
-    /// A message is announced (RFC 5321 section 4.1.1.2). Asks.
+    /// The peer announces a message (RFC 5321 section 4.1.1.2). Needs an answer.
     Mail(Sender),
-    /// A recipient is named (RFC 5321 section 4.1.1.3). Asks.
+    /// The peer names a recipient (RFC 5321 section 4.1.1.3). Needs an answer.
     Recipient(ForwardPath),
-    /// Octets of the message, dots unstuffed, straight from the input.
+    /// Octets of the message, with dots unstuffed, borrowed from the input.
     Body(&'i [u8]),
-    /// The message is whole. Asks for one outcome for each accepted recipient (RFC 2033 section 4.2).
+    /// The message is whole. Needs one outcome for each accepted recipient (RFC 2033 section 4.2).
     Complete(PerRecipient<R>),
-    /// The message is too large, or refused for its newlines, and has not ended: drop what you have of
-    /// it. `Refused` follows at its end, when it is known for which of the two.
+    /// The message is too large or has bare newlines that are refused, and has not ended yet: discard what
+    /// has arrived of it. `Refused` follows at its end, when it is known which of the two reasons applies.
     Unwanted,
-    /// The session has refused something by itself, and its reply is in the output.
+    /// The session has refused something by itself, and the reply is in the output.
     Refused {
-        /// What it was.
+        /// What was refused.
         what: Refused,
-        /// What the peer is told.
+        /// The refusal sent to the peer.
         why: Refusal,
     },
-    /// There will be no message (RSET, LHLO): drop what you have.
+    /// The peer has given up the message (RSET, LHLO): discard what has arrived of it.
     Abandoned,
-    /// Write the output now, before more of the input is looked at (RFC 2920 section 3.2). Also after
-    /// the outcomes of a message.
+    /// Write the output now, before any more input is read (RFC 2920 section 3.2). This also follows the
+    /// outcomes of a message.
     Flush,
-    /// Write the output and close. Nothing follows.
+    /// Write the output and close the connection. No event follows.
     Close,
 }
 
-/// What a session refuses by itself, for its settings.
+/// What a session refuses by itself, because of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A MAIL that declares too large a message.
+    /// A MAIL that declares a message that is too large.
     Mail(Sender),
-    /// A recipient beyond those that a transaction may have.
+    /// A recipient beyond the limit of a transaction.
     Recipient(ForwardPath),
-    /// The message, for each accepted recipient: it is too large, or has bare newlines.
+    /// The message, for every accepted recipient: it is too large, or has bare newlines.
     Message,
 }

@@ -1,4 +1,4 @@
-//! One message while it arrives, and why it may be refused.
+//! One message while it arrives, and the reasons for which it may be refused.
 
 use super::settings::{BareNewline, Settings};
 use crate::data::{DataReader, Piece};
@@ -8,21 +8,21 @@ use crate::reply::Refusal;
 #[derive(Debug)]
 pub(super) struct Message {
     reader: DataReader,
-    /// Octets so far, dots unstuffed.
+    /// Octets so far, after dots are unstuffed.
     received: u64,
-    /// It is refused before its end: the rest is read and forgotten.
+    /// The message has been refused before its end; the rest is read and discarded.
     unwanted: bool,
 }
 
-/// What a piece of the input was.
+/// A part of the input.
 pub(super) enum Part<'i> {
-    /// Octets of a message that may be taken.
+    /// Octets of a message that has not been refused so far.
     Text(&'i [u8]),
-    /// The first octets with which the message cannot be taken.
+    /// The first octets that make the message unacceptable.
     FirstUnwanted,
     /// More octets of such a message.
     Unwanted,
-    /// The final dot, and why the message is refused, if it is.
+    /// The final dot, and the reason if the message is refused.
     End(Option<Refusal>),
 }
 
@@ -31,7 +31,7 @@ impl Message {
         Self { reader: DataReader::new(), received: 0, unwanted: false }
     }
 
-    /// The next part out of `input`, which loses it; `None` when `input` is used up.
+    /// Returns the next part of `input` and removes it, or `None` when `input` is used up.
     pub(super) fn next<'i>(&mut self, input: &mut &'i [u8], settings: &Settings) -> Option<Part<'i>> {
         Some(match self.reader.next(input)? {
             Piece::Text(text) => self.text(text, settings),
@@ -48,8 +48,8 @@ impl Message {
         if self.unwanted { Part::FirstUnwanted } else { Part::Text(text) }
     }
 
-    /// Why the message as far as it is known cannot be taken. Asked again at its end, so that the
-    /// reply to a message with both faults does not depend on the pieces it came in.
+    /// Returns why the message, as far as it has arrived, is refused. This is checked again at its end, so
+    /// that the reply to a message with both faults does not depend on the pieces in which it arrived.
     fn fault(&self, settings: &Settings) -> Option<Refusal> {
         if self.received > settings.limits.message_size {
             return Some(too_large());
@@ -59,7 +59,7 @@ impl Message {
     }
 }
 
-/// For MAIL, where the declared size is too large, and after the data, where the message was.
+/// Returns the refusal for a declared size that is too large, at MAIL, and for a message that is, after the data.
 pub(super) fn too_large() -> Refusal {
     Refusal::new(552, 3, 4, "Message too large")
 }

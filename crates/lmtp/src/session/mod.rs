@@ -1,4 +1,4 @@
-//! The server's half of a session (RFC 2033; RFC 5321 section 4.1).
+//! The server's side of a session (RFC 2033; RFC 5321 section 4.1).
 
 mod counts;
 mod event;
@@ -21,22 +21,20 @@ pub use settings::{BareNewline, Settings};
 use state::{State, Transaction};
 use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
 
-/// What came of looking at the input.
+/// The result of looking at the input.
 enum Step<'i, R> {
-    /// It is used up.
+    /// The input is used up.
     NeedInput,
-    /// Something was read, and the caller need not know: look again.
+    /// Something was read that does not concern the caller: continue.
     Again,
-    /// The caller is asked or told something.
+    /// There is an event for the caller.
     Emit(Event<'i, R>),
 }
 
-/// A server's session: octets in, events out, answers in, octets out. It reads no clock and does no
-/// I/O.
+/// A server's session: octets and answers in, events and replies out. It reads no clock and does no I/O.
 ///
-/// `R` is what the caller holds for an accepted recipient, `P` the proof that a 250 after the data
-/// needs. Its text follows `Ok: ` in the reply, so a proof says what became of the mail, such as
-/// `queued as 3f2a-1`.
+/// `R` is what the caller keeps for an accepted recipient, and `P` is the proof required for a 250 after the data.
+/// Its text follows `Ok: ` in the reply, so a proof states what became of the mail, such as `queued as 3f2a-1`.
 #[derive(Debug)]
 pub struct Session<R, P> {
     settings: Arc<Settings>,
@@ -44,13 +42,13 @@ pub struct Session<R, P> {
     lines: LineReader,
     replies: Replies,
     peer_name: String,
-    /// Numbers the transactions, so that outcomes cannot be those of another.
+    /// The number of the transaction, so that outcomes of another one are detected.
     transaction: u64,
-    /// The recipients of the last transaction, if it ended before [`Event::Complete`]; until the next MAIL
-    /// is accepted.
+    /// The recipients of the last transaction, if it ended before [`Event::Complete`]; kept until the next
+    /// MAIL is accepted.
     last_recipients: Vec<R>,
     counts: Counts,
-    /// When the present wait ends; `None` until the wait has been seen to begin.
+    /// When the current wait ends; `None` until a wait has started.
     wait_until: Option<Instant>,
     draining: bool,
     stopped: bool,
@@ -58,7 +56,7 @@ pub struct Session<R, P> {
 }
 
 impl<R, P: fmt::Display> Session<R, P> {
-    /// A session with its greeting waiting in [`output`](Self::output).
+    /// Returns a session whose greeting is ready in [`output`](Self::output).
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
             replies: Replies::greeting(&settings),
@@ -76,19 +74,19 @@ impl<R, P: fmt::Display> Session<R, P> {
         }
     }
 
-    /// The next event out of `input`, which loses what was read. `None`: `input` is used up; write the
-    /// output, then come back with more input, or with none when [`deadline`](Self::deadline) has
-    /// passed. No octet of `input` has to be kept: an unfinished line is remembered, up to its bound.
+    /// Returns the next event from `input`, and removes what was read from it. `None` means that `input` is used up:
+    /// write the output, then call again with more input, or with none when [`deadline`](Self::deadline) has passed.
+    /// The caller need not keep any octet of `input`: the session stores an incomplete line, up to the limit.
     ///
-    /// `now` never runs backwards. A wait for the peer begins with the call that gives `None`, so the
-    /// caller's own time is not the peer's; only the whole transaction's time runs on.
+    /// `now` must never run backwards. A wait for the peer starts with the call that returns `None`, so it
+    /// does not include time spent by the caller; only the time limit of the whole transaction does.
     ///
     /// # Panics
-    /// When the last event asked something and has not been answered.
+    /// If the last event needs an answer and has not had one.
     pub fn next<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Event<'i, R>> {
         assert!(!self.state.is_asking(), "an event that asks is answered before the next");
         loop {
-            // Before the next wait begins: the time it takes to write is not the peer's.
+            // Flush before the next wait starts, which must not include the time it takes to write.
             if self.replies.take_flush() {
                 return Some(Event::Flush);
             }
@@ -108,9 +106,9 @@ impl<R, P: fmt::Display> Session<R, P> {
         }
     }
 
-    /// When to call [`next`](Self::next) although nothing arrived: the session will end with 421 (RFC
-    /// 5321 section 4.5.3.2.7). To be asked after `next` gave `None`. `None` while the session waits
-    /// for its caller and not for its peer, and when it is over.
+    /// Returns when to call [`next`](Self::next) even if no input has arrived: the session then ends with 421
+    /// (RFC 5321 section 4.5.3.2.7). Call this after `next` has returned `None`. It returns `None` while the
+    /// session waits for its caller instead of its peer, and when it is over.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state.is_asking() || matches!(self.state, State::Closed) {
             return None;
@@ -119,30 +117,30 @@ impl<R, P: fmt::Display> Session<R, P> {
         [self.wait_until, transaction].into_iter().flatten().min()
     }
 
-    /// What is to be written: whole reply lines. The caller empties it.
+    /// Returns the buffer of whole reply lines to be written. The caller empties it.
     pub fn output(&mut self) -> &mut Vec<u8> {
         self.replies.lines()
     }
 
-    /// The name the peer gave with LHLO, printable and at most [`limits::COMMAND_LINE`] octets; empty
-    /// before. Nobody has checked it.
+    /// Returns the name that the peer gave with LHLO, printable and at most [`limits::COMMAND_LINE`] octets
+    /// long; empty before LHLO. The name is not verified.
     pub fn peer_name(&self) -> &str {
         &self.peer_name
     }
 
-    /// Whether the session waits for data, and not for a command: between the reply 354 and the final
-    /// dot.
+    /// Returns whether the session waits for data instead of a command: between the reply 354 and the final dot.
     pub fn in_data(&self) -> bool {
         matches!(self.state, State::Data(..))
     }
 
-    /// The recipients accepted in the open transaction. After [`Event::Abandoned`] and a refused message, those of
-    /// the transaction that ended, until the next MAIL is accepted. None after [`Event::Complete`], which gave them.
+    /// Returns the recipients accepted in the open transaction. After [`Event::Abandoned`] or a refused
+    /// message, these are the recipients of the transaction that ended, until the next MAIL is accepted.
+    /// After [`Event::Complete`], which contains them, there are none.
     pub fn recipients(&self) -> &[R] {
         self.state.transaction().map_or(&self.last_recipients, |open| &open.accepted)
     }
 
-    /// How many commands there were since the last whole message.
+    /// Returns the number of commands since the last whole message.
     pub fn commands(&self) -> u32 {
         self.counts.commands()
     }
@@ -153,16 +151,16 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.draining = true;
     }
 
-    /// Ends the session with 421 whatever is open. Call [`next`](Self::next) afterwards, with or without
-    /// input: none of it is looked at.
+    /// Ends the session with 421 even if a transaction is open. Call [`next`](Self::next) afterwards, with or
+    /// without input: it reads none.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// Answers [`Event::Mail`] with 250: a transaction is open.
+    /// Answers [`Event::Mail`] with 250, which opens a transaction.
     ///
     /// # Panics
-    /// When that is not what was asked.
+    /// If no such event awaits an answer.
     pub fn accept_mail(&mut self) {
         let State::AskedMail { until } = self.state else { panic!("accept_mail answers MAIL") };
         self.state = State::Envelope(Transaction { until, accepted: Vec::new() });
@@ -174,7 +172,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// Answers [`Event::Recipient`] with 250; `recipient` comes back in [`Event::Complete`].
     ///
     /// # Panics
-    /// When that is not what was asked.
+    /// If no such event awaits an answer.
     pub fn accept(&mut self, recipient: R) {
         let State::AskedRecipient(open) = &mut self.state else { panic!("accept answers RCPT") };
         open.accepted.push(recipient);
@@ -183,11 +181,11 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.replies.add(250, (1, 5), "Recipient ok");
     }
 
-    /// Answers [`Event::Mail`] or [`Event::Recipient`] with a refusal. It does not count as an error
-    /// of the peer, nor does what the peer pipelined behind a refused MAIL.
+    /// Answers [`Event::Mail`] or [`Event::Recipient`] with a refusal. This does not count as an error of the
+    /// peer, nor do commands that it pipelined after a refused MAIL.
     ///
     /// # Panics
-    /// When neither was asked.
+    /// If no such event awaits an answer.
     pub fn refuse(&mut self, why: &Refusal) {
         self.state = match &mut self.state {
             State::AskedMail { .. } => State::Idle { mail_failed: true },
@@ -197,11 +195,11 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.replies.refuse(why);
     }
 
-    /// Answers [`Event::Complete`]: one reply for each recipient, in order. The only writer of a 250
-    /// after the data, and it takes a proof for each.
+    /// Answers [`Event::Complete`] with one reply for each recipient, in order. Only this method writes a 250
+    /// after the data, and it needs a proof for each.
     ///
     /// # Panics
-    /// When that is not what was asked, or `outcomes` are those of another transaction.
+    /// If no such event awaits an answer, or `outcomes` belong to another transaction.
     pub fn finish(&mut self, outcomes: &PerRecipient<Result<P, Refusal>>) {
         let owed = self.owed();
         assert_eq!(self.transaction, outcomes.transaction(), "outcomes of another transaction");
@@ -213,19 +211,19 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// Answers [`Event::Complete`] with the same refusal for every recipient, one reply each.
     ///
     /// # Panics
-    /// When that is not what was asked.
+    /// If no such event awaits an answer.
     pub fn refuse_message(&mut self, why: &Refusal) {
         self.replies.refuse_each(self.owed(), why);
         self.state = State::Idle { mail_failed: false };
     }
 
-    /// How many outcomes the caller is asked for.
+    /// Returns how many outcomes the caller must supply.
     fn owed(&self) -> usize {
         let State::AskedOutcomes { owed } = self.state else { panic!("outcomes answer a whole message") };
         owed
     }
 
-    /// Ends the session for time or shutdown; begins the wait where none has begun.
+    /// Ends the session if its time is up or it is to shut down; otherwise starts a wait if none is running.
     fn end_if_due(&mut self, now: Instant) -> Option<Event<'static, R>> {
         if matches!(self.state, State::Closed) {
             return None;
@@ -236,7 +234,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         }
         let limits = &self.settings.limits;
         let timeout = if self.in_data() { limits.data_timeout } else { limits.command_timeout };
-        // A timeout that no clock can reach is none.
+        // A timeout that the clock cannot represent does not apply.
         self.wait_until = self.wait_until.or_else(|| now.checked_add(timeout));
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             return Some(self.close(&Refusal::new(421, 4, 2, "Timeout, closing")));
@@ -244,7 +242,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         None
     }
 
-    /// Says why, and ends the session.
+    /// Ends the session with the reply `why`.
     fn close(&mut self, why: &Refusal) -> Event<'static, R> {
         self.replies.refuse(why);
         self.closed()
@@ -252,12 +250,12 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     fn closed(&mut self) -> Event<'static, R> {
         self.leave_for(State::Closed);
-        // The caller writes the output before it closes; a flush of its own would say the same twice.
+        // The caller writes the output before it closes, so a separate flush is redundant.
         self.replies.take_flush();
         Event::Close
     }
 
-    /// Goes on to `next`; whether that ends an open transaction. Its recipients can still be asked for.
+    /// Changes the state to `next`. Returns whether that ended an open transaction, whose recipients are kept.
     fn leave_for(&mut self, next: State<R>) -> bool {
         let Some(open) = self.state.leave_for(next) else { return false };
         self.last_recipients = open.accepted;
@@ -270,14 +268,14 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.command(now, line.as_deref().ok())
     }
 
-    /// `None` for `line`: it was too long.
+    /// Runs a command; `line` is `None` if it was too long.
     fn command(&mut self, now: Instant, line: Option<&[u8]>) -> Step<'static, R> {
         let parsed = match line {
             Some(line) => command::parse(line),
             None => Err(Refusal::new(500, 5, 2, "Command line too long")),
         };
         let too_many = self.counts.command(&self.settings.limits);
-        // A peer that quits need not be told to go.
+        // A peer that sends QUIT leaves anyway.
         if too_many && parsed != Ok(Command::Quit) {
             let why = Refusal::new(421, 7, 0, "Too many commands without a message, closing");
             return Step::Emit(self.close(&why));
@@ -309,14 +307,14 @@ impl<R, P: fmt::Display> Session<R, P> {
         }
     }
 
-    /// Answers a command that is about no mail.
+    /// Answers a command that is not about mail.
     fn inform(&mut self, code: u16, enhanced: (u16, u16), text: &str) -> Step<'static, R> {
         self.counts.idle_command();
         self.replies.add_now(code, enhanced, text);
         Step::Again
     }
 
-    /// Refuses a command. What is the peer's own mistake counts, and too many end the session.
+    /// Refuses a command. The peer's own mistakes count, and too many of them end the session.
     fn refuse_and_count(&mut self, why: &Refusal) -> Step<'static, R> {
         self.replies.refuse_now(why);
         if self.counts.refused(why, &self.settings.limits) {
@@ -325,8 +323,8 @@ impl<R, P: fmt::Display> Session<R, P> {
         Step::Again
     }
 
-    /// Refuses RCPT or DATA outside a transaction. Behind a MAIL that failed it does not count: its sender
-    /// pipelined it, and could not know better.
+    /// Refuses RCPT or DATA outside a transaction. After a failed MAIL this does not count as an error: the
+    /// client pipelined the command before it could know.
     fn refuse_without_mail(&mut self, text: &'static str) -> Step<'static, R> {
         let why = Refusal::new(503, 5, 1, text);
         if let State::Greeting { mail_failed: true } | State::Idle { mail_failed: true } = self.state {
@@ -336,13 +334,13 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.refuse_and_count(&why)
     }
 
-    /// Refuses what the settings do not allow, and tells the caller.
+    /// Refuses something beyond the limits, and reports it to the caller.
     fn refuse_by_limit(&mut self, what: Refused, why: Refusal) -> Step<'static, R> {
         self.replies.refuse(&why);
         Step::Emit(Event::Refused { what, why })
     }
 
-    /// A second LHLO is also a RSET (RFC 5321 section 4.1.4).
+    /// Answers LHLO. A second LHLO also acts as RSET (RFC 5321 section 4.1.4).
     fn lhlo(&mut self, name: &str) -> Step<'static, R> {
         self.counts.idle_command();
         name.clone_into(&mut self.peer_name);
@@ -405,7 +403,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             return self.refuse_without_mail("Say MAIL and RCPT first");
         };
         if open.accepted.is_empty() {
-            // No mistake: a client that pipelines cannot know that all its recipients were refused.
+            // This is not a mistake: a client that pipelines cannot know that all its recipients were refused.
             self.replies.refuse_now(&Refusal::new(503, 5, 1, "No valid recipients"));
             return Step::Again;
         }
@@ -418,7 +416,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn next_data<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i, R> {
         let State::Data(open, message) = &mut self.state else { unreachable!("only data is read as data") };
         let Some(part) = message.next(input, &self.settings) else { return Step::NeedInput };
-        // The next wait begins when the caller comes back for more: its own time is not the peer's.
+        // The next wait starts when the caller comes back for more, so it does not include time spent by the caller.
         self.wait_until = None;
         match part {
             Part::Text(text) => Step::Emit(Event::Body(text)),

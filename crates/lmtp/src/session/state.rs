@@ -1,35 +1,35 @@
-//! Where a session is, and what is known there.
+//! The states of a session, and what is known in each.
 
 use super::message::Message;
 use std::time::Instant;
 
-/// Where a session is. Each state has what is valid in it.
+/// The state of a session, with the data that is valid in it.
 #[derive(Debug)]
 pub(super) enum State<R> {
-    /// LHLO has not been said.
+    /// The peer has not sent LHLO yet.
     Greeting {
         /// As in [`State::Idle`].
         mail_failed: bool,
     },
     /// Between transactions.
     Idle {
-        /// The last MAIL failed, so what was pipelined behind it fails too, and is not counted.
+        /// The last MAIL failed, so the commands pipelined after it fail too, but are not counted as errors.
         mail_failed: bool,
     },
-    /// The caller is asked about a MAIL.
+    /// The caller must answer a MAIL.
     AskedMail {
-        /// When the transaction ends at the latest; `None`, if no clock can reach that time.
+        /// When the transaction ends at the latest; `None` if the clock cannot represent that time.
         until: Option<Instant>,
     },
     /// MAIL was accepted; RCPT or DATA may follow.
     Envelope(Transaction<R>),
-    /// The caller is asked about a RCPT.
+    /// The caller must answer a RCPT.
     AskedRecipient(Transaction<R>),
     /// Between the reply 354 and the final dot.
     Data(Transaction<R>, Message),
-    /// The caller is asked what became of the message.
+    /// The caller must supply the outcomes of the message.
     AskedOutcomes {
-        /// For how many recipients.
+        /// The number of recipients.
         owed: usize,
     },
     /// The session is over.
@@ -37,12 +37,12 @@ pub(super) enum State<R> {
 }
 
 impl<R> State<R> {
-    /// Whether the session waits for its caller, and not for its peer.
+    /// Returns whether the session waits for its caller instead of its peer.
     pub(super) fn is_asking(&self) -> bool {
         matches!(self, Self::AskedMail { .. } | Self::AskedRecipient(_) | Self::AskedOutcomes { .. })
     }
 
-    /// The open transaction, if there is one that has not ended with its data.
+    /// Returns the open transaction, if there is one whose data has not ended.
     pub(super) fn transaction(&self) -> Option<&Transaction<R>> {
         match self {
             Self::Envelope(open) | Self::AskedRecipient(open) | Self::Data(open, _) => Some(open),
@@ -54,8 +54,8 @@ impl<R> State<R> {
         }
     }
 
-    /// Goes on to `next`, and gives the transaction that this ends, if one is open. Not for states that
-    /// only an answer ends.
+    /// Changes to `next`, and returns the transaction that this ends, if one is open. Must not be called in a
+    /// state that only an answer ends.
     pub(super) fn leave_for(&mut self, next: Self) -> Option<Transaction<R>> {
         match std::mem::replace(self, next) {
             Self::Envelope(open) | Self::Data(open, _) => Some(open),
@@ -71,14 +71,14 @@ impl<R> State<R> {
 /// An open transaction.
 #[derive(Debug)]
 pub(super) struct Transaction<R> {
-    /// When it ends at the latest; `None`, if no clock can reach that time.
+    /// When it ends at the latest; `None` if the clock cannot represent that time.
     pub(super) until: Option<Instant>,
     /// The accepted recipients, in order.
     pub(super) accepted: Vec<R>,
 }
 
 impl<R> Transaction<R> {
-    /// Takes it out of a state that the caller replaces at once.
+    /// Takes the transaction out of a state that the caller then replaces at once.
     pub(super) fn take(&mut self) -> Self {
         Self { until: self.until, accepted: std::mem::take(&mut self.accepted) }
     }

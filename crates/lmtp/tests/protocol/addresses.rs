@@ -1,4 +1,4 @@
-//! Which addresses are addresses (RFC 5321 sections 4.1.2 and 4.1.3).
+//! Which addresses are valid (RFC 5321 sections 4.1.2 and 4.1.3).
 
 use crate::util::{Seen, Server};
 use listgate_lmtp::{Mailbox, is_domain, is_domain_name, is_dot_string};

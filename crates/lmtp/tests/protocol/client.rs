@@ -1,4 +1,4 @@
-//! A client against servers that behave: with and without pipelining, and with every kind of no.
+//! A client against servers that behave correctly: with and without pipelining, and with every kind of refusal.
 
 use crate::util::{Peer, Server, codes, recipients, reply};
 use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath, encode_message};
@@ -6,7 +6,8 @@ use std::{panic::AssertUnwindSafe, panic::catch_unwind};
 
 const THREE: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
 
-/// A server that says `answers` to commands that begin so, and is content with all others.
+/// Returns a server that accepts every command, except that it gives the replies in `answers` to commands
+/// with these beginnings.
 fn server(pipelines: bool, answers: &'static [(&'static str, &'static str)]) -> impl FnMut(&str) -> String {
     let mut accepted = 0;
     move |command| {
@@ -122,7 +123,7 @@ fn a_refused_mail_decides_for_everyone() {
     }
 }
 
-/// A server that takes recipients for a transaction it has refused confuses nobody.
+/// A server that refuses MAIL and then accepts the recipients does not confuse the client.
 #[test]
 fn recipients_accepted_behind_a_refused_mail_stay_refused() {
     let mut peer = ready(true, &[("MAIL", "450 4.7.1 No"), ("DATA", "503 5.5.1 No")]);
@@ -200,7 +201,7 @@ fn a_session_can_be_refused() {
     }
 }
 
-/// The server ends the session at its nth reply, for every n there is.
+/// The server ends the session at its nth reply, for every possible n.
 #[test]
 fn a_421_at_any_point_ends_the_session_and_decides_nothing_twice() {
     for pipelines in [true, false] {

@@ -1,9 +1,9 @@
-//! A client against servers that do not speak LMTP: it says so, and claims nothing it was not told.
+//! A client against servers that do not speak LMTP: it reports that, and reports no outcome that it did not receive.
 
 use crate::util::{Peer, recipients};
 use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath};
 
-/// What the client says of `said`, its server's first words.
+/// Returns the client's event for `said`, the first octets that its server sends.
 fn first_words(said: &[u8]) -> Option<ClientEvent> {
     Client::new("a").next(&mut { said })
 }
@@ -53,8 +53,8 @@ fn a_reply_to_nothing_ends_the_session() {
     assert_eq!(peer.events.pop(), confused("250 2.0.0 one too many (to no command)"));
 }
 
-/// The events of one transaction with two recipients, whose replies are `replies`; the body is sent
-/// where it is asked for, before what stands behind the first `|`.
+/// Runs a transaction with two recipients and returns its events. `replies` are the server's; at each `|` the
+/// client sends the body if it has been asked to.
 fn transaction(replies: &str) -> Vec<ClientEvent> {
     let mut client = Client::new("a");
     let mut input = b"220 a\r\n250-b\r\n250 PIPELINING\r\n".as_slice();
@@ -74,7 +74,7 @@ fn transaction(replies: &str) -> Vec<ClientEvent> {
     events
 }
 
-/// Taken for a success, each of these would lose a message.
+/// Each of these codes would lose a message if it were taken for a success.
 #[test]
 fn a_code_that_does_not_fit_the_command_is_no_success() {
     let data = transaction("250 a\r\n250 b\r\n250 c\r\n250 d\r\n");
@@ -100,7 +100,7 @@ fn a_reply_before_the_message_was_sent_is_no_outcome() {
     assert_eq!(events[1], ClientEvent::Closed(Closed::Confused("250 e (to no command)".to_owned())));
 }
 
-/// One reply for two recipients: the second has no outcome, and none is made up.
+/// With one reply for two recipients, the second has no outcome, and the client does not make one up.
 #[test]
 fn a_missing_reply_is_waited_for() {
     let events = transaction("250 a\r\n250 b\r\n250 c\r\n354 d\r\n|250 e\r\n");

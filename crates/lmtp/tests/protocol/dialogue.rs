@@ -130,7 +130,7 @@ fn rset_and_a_second_lhlo_abandon_the_transaction() {
     }
 }
 
-/// RFC 2920 section 3.2 (4): the reply to a greeting is not held back, wherever it stands.
+/// RFC 2920 section 3.2 (4): the reply to a greeting is not held back, wherever the greeting comes.
 #[test]
 fn a_second_lhlo_is_answered_at_once() {
     let mut server = Server::greeted();
@@ -268,7 +268,7 @@ fn an_overlong_line_is_one_error_however_it_arrives() {
     }
 }
 
-/// A host name or a proof is not this crate's, and yet a reply stays one line.
+/// A host name or a proof comes from outside this crate, and a reply stays one line nevertheless.
 #[test]
 fn what_is_foreign_in_a_reply_cannot_break_it() {
     let mut server = Server::with(|settings| settings.hostname = "a\r\n250 b\u{e9}".to_owned());

@@ -1,4 +1,4 @@
-//! The table of rules in the crate's documentation names tests that exist.
+//! Checks that the tests named in the table of rules in the crate's documentation exist.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! Which errors count against a peer (DESIGN: 500, 501, 503 and 555, where they are its own mistake).
+//! Which errors count against a peer: 500, 501, 503 and 555, if they are its own mistake.
 
 use crate::util::Server;
 
@@ -10,7 +10,7 @@ fn server() -> Server {
     Server::greeted_with(|settings| settings.limits.errors = LIMIT)
 }
 
-/// Says `group` far more often than the limit, and the session stays.
+/// Sends `group` far more often than the limit, and checks that the session continues.
 fn does_not_count(group: &str) {
     let mut server = server();
     for _ in 0..4 * LIMIT {
@@ -113,7 +113,7 @@ fn other_refusals_do_not_count() {
 #[test]
 fn commands_without_a_message_end_the_session() {
     let mut server = Server::greeted_with(|settings| settings.limits.commands = 10);
-    // A message begins the count anew.
+    // A message resets the count.
     for _ in 0..3 {
         assert!(!server.say("NOOP\r\n".repeat(5).as_bytes()).contains("421"));
         server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n");
@@ -128,7 +128,7 @@ fn commands_without_a_message_end_the_session() {
 #[test]
 fn commands_about_no_mail_end_the_session_earlier() {
     let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
-    // Verifying addresses is about mail.
+    // Verifying addresses counts as being about mail.
     for _ in 0..20 {
         let replies = server.say(b"NOOP\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nRSET\r\n");
         assert!(!replies.contains("421"), "{replies}");
@@ -168,7 +168,7 @@ fn a_quit_is_answered_however_many_commands_there_were() {
 #[test]
 fn each_command_about_no_mail_counts() {
     for line in ["NOOP\r\n", "HELP\r\n", "VRFY x\r\n", "LHLO x\r\n"] {
-        // Its LHLO was the first.
+        // The LHLO of the greeting is the first of the ten.
         let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
         let replies = server.say(line.repeat(9).as_bytes());
         assert!(!replies.contains("421"), "{line:?}: {replies}");

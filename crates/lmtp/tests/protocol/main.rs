@@ -1,5 +1,5 @@
-//! What the protocol crate promises, one scenario per file. `util` drives a `Session` and a `Client`
-//! in memory: no socket, no clock, and pieces of whatever size a test wants.
+//! What the protocol crate promises, one scenario per file. `util` drives a `Session` and a `Client` in
+//! memory, without sockets or clocks and with pieces of any size.
 
 mod addresses;
 mod client;

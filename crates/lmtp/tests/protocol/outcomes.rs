@@ -85,7 +85,7 @@ fn too_many_recipients_are_452_and_the_others_are_served() {
     assert_eq!(told.collect::<Vec<_>>(), refused);
 }
 
-/// A session at [`Event::Complete`], and what it asked for.
+/// Returns a session at [`Event::Complete`], and the values of that event.
 fn at_complete(recipients: usize) -> (Session<(), String>, listgate_lmtp::PerRecipient<()>) {
     let mut session = Session::new(Arc::new(crate::util::settings()));
     let wire = format!("LHLO a\r\nMAIL FROM:<>\r\n{}DATA\r\n.\r\n", "RCPT TO:<a@b>\r\n".repeat(recipients));
@@ -100,7 +100,7 @@ fn at_complete(recipients: usize) -> (Session<(), String>, listgate_lmtp::PerRec
     }
 }
 
-/// What a caller cannot do by mistake without hearing of it at once.
+/// Mistakes of a caller are detected at once.
 #[test]
 fn wrong_answers_panic() {
     fn panics(name: &str, act: impl FnOnce()) {

@@ -1,4 +1,4 @@
-//! A client and a server of this crate against each other, with pieces of every size between them.
+//! A client and a server of this crate connected to each other, with pieces of every size between them.
 
 use crate::util::{Pair, SECOND, Server, codes};
 use listgate_lmtp::{ClientEvent, Closed};

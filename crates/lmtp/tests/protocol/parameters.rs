@@ -50,7 +50,7 @@ fn a_wrong_value_is_501() {
     }
 }
 
-/// Whoever announces DSN owes the notifications, so its parameters are unknown here.
+/// A server that announces DSN must send the notifications. We do not announce it, so its parameters are unknown.
 #[test]
 fn an_unknown_parameter_is_555() {
     let unknown = "555 5.5.4 Parameter not recognized or not implemented\r\n";

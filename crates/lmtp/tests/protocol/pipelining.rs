@@ -23,8 +23,8 @@ fn a_whole_session_in_one_packet_is_answered_in_order() {
     assert_eq!(in_one.replies_to_data, [(2, 2), (1, 1)]);
 }
 
-/// RFC 2920 section 3.2: replies to MAIL, RCPT and RSET may wait, others not. Those after the data do
-/// not wait either: until they arrive, a lost connection means that the message comes twice.
+/// RFC 2920 section 3.2: replies to MAIL, RCPT and RSET may wait, others may not. The replies after the data
+/// do not wait either: if the connection is lost before they arrive, the message is sent twice.
 #[test]
 fn replies_that_must_not_wait_are_flushed() {
     let mut server = Server::greeted();

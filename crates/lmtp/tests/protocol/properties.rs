@@ -1,4 +1,4 @@
-//! What holds for all inputs. `PROPTEST_CASES` says how many of them are tried.
+//! Properties that hold for all inputs. `PROPTEST_CASES` sets how many inputs are tried.
 
 use crate::util::{Pair, Seen, Server, codes, pieces, recipients, sender};
 use listgate_lmtp::{
@@ -8,7 +8,7 @@ use listgate_lmtp::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::{sync::Arc, time::Instant};
 
-/// A line that a session may well be sent, or something near it.
+/// Generates a line that a client may send, or something close to one.
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let usual = select(vec![
         "LHLO a",
@@ -48,7 +48,7 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
     (usual, end).prop_map(|(line, end)| [line, end].concat().into_bytes())
 }
 
-/// A transaction as it should be, so that the data is reached often.
+/// Generates a valid transaction, so that the data is reached often.
 fn transaction() -> impl Strategy<Value = Vec<u8>> {
     (vec(select(vec!["a", "no", "full"]), 0..5), octets(0..80)).prop_map(|(names, body)| {
         let rcpt: String = names.iter().map(|name| format!("RCPT TO:<{name}@b>\r\n")).collect();
@@ -57,7 +57,7 @@ fn transaction() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Octets that matter in data, far more often than chance would have them.
+/// Generates random octets, most of them with a meaning in data.
 fn octets(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()], len)
 }
@@ -70,7 +70,7 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Narrow bounds, so that they are met.
+/// Sets tight limits, so that they are reached.
 fn narrow(bare_newline: BareNewline) -> impl FnOnce(&mut Settings) {
     move |settings| {
         settings.bare_newline = bare_newline;
@@ -84,7 +84,8 @@ fn bare_newline() -> impl Strategy<Value = BareNewline> {
     prop_oneof![Just(BareNewline::Keep), Just(BareNewline::Reject)]
 }
 
-/// How much of a message came before it was refused depends on the pieces, and is dropped anyway.
+/// Returns the events without the bodies of refused messages: how much of one arrives before the refusal
+/// depends on the pieces, and is discarded anyway.
 fn without_refused_bodies(seen: &[Seen]) -> Vec<&Seen> {
     let refused = |at: usize| matches!(seen.get(at..at + 2), Some([Seen::Body(_), Seen::Unwanted]));
     (0..seen.len()).filter(|at| !refused(*at)).map(|at| &seen[at]).collect()
@@ -100,7 +101,7 @@ fn is_reply_line(line: &str) -> bool {
         && line.len() <= 512
 }
 
-/// RFC 2034 section 4: the classes agree.
+/// Returns whether the class of the enhanced code is that of the reply code (RFC 2034 section 4).
 fn classes_agree(line: &str) -> bool {
     match line[4..].split('.').collect::<Vec<_>>()[..] {
         [class, subject, _, ..] if subject.bytes().all(|octet| octet.is_ascii_digit()) => {
@@ -152,7 +153,7 @@ proptest! {
         prop_assert!(closed.is_none_or(|at| at + 1 == server.seen.len()), "nothing follows the end");
     }
 
-    /// A transaction that was announced ends once.
+    /// Each accepted transaction ends exactly once.
     #[test]
     fn an_accepted_mail_ends_once(wire in wire(), bare_newline in bare_newline()) {
         let mut server = Server::with(narrow(bare_newline));
@@ -204,7 +205,7 @@ proptest! {
     }
 }
 
-/// A local part or a domain that RFC 5321 section 4.1.2 allows.
+/// Generates a local part that RFC 5321 section 4.1.2 allows.
 fn local_part() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}){0,3}",
@@ -221,7 +222,7 @@ fn domain() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Text that is nearly an address.
+/// Generates text that is close to an address.
 fn nearly_an_address() -> impl Strategy<Value = String> {
     prop_oneof![
         ".{0,40}",
@@ -246,7 +247,7 @@ proptest! {
         prop_assert_eq!(mailbox.local().as_str(), &local);
         prop_assert_eq!(mailbox.domain().as_str(), &domain);
         let mut server = Server::greeted();
-        // Whether the server wants them is not the question.
+        // Whether the server accepts the addresses does not matter here.
         server.say(format!("MAIL FROM:<{text}>\r\nRSET\r\n").as_bytes());
         server.say(format!("MAIL FROM:<>\r\nRCPT TO:<@x.example:{mailbox}> \r\n").as_bytes());
         prop_assert!(server.seen.contains(&Seen::Mail(text.clone())), "{:?}", server.seen);
@@ -263,7 +264,7 @@ proptest! {
         }
     }
 
-    /// Through a client, which is how a reply is read.
+    /// Reads the reply with a client, as is done in practice.
     #[test]
     fn a_reply_reads_back_as_it_was_written(
         code in prop_oneof![200..300_u16, 400..421_u16, 422..600_u16],
@@ -343,7 +344,7 @@ proptest! {
     }
 }
 
-/// What a server may say, or something near it.
+/// Generates octets that a server may send, or something close to them.
 fn server_octets() -> impl Strategy<Value = Vec<u8>> {
     let line = select(vec![
         "250 Ok",
@@ -375,7 +376,7 @@ fn server_octets() -> impl Strategy<Value = Vec<u8>> {
     (greeting, vec(part, 0..30)).prop_map(|(head, parts)| [head.as_bytes(), &parts.concat()].concat())
 }
 
-/// A client that waits for what becomes of so many recipients.
+/// Returns a client that waits for the outcomes of `recipient_count` recipients.
 fn client_after_the_data(recipient_count: usize) -> Client {
     let mut client = Client::new("a");
     let mut input = b"220 a\r\n250 b\r\n".as_slice();
@@ -387,7 +388,7 @@ fn client_after_the_data(recipient_count: usize) -> Client {
     client
 }
 
-/// The one code that is left out above: it ends the session instead.
+/// The code that the property above leaves out, because it ends the session.
 #[test]
 fn a_421_reads_back_too() {
     let mut wire = Vec::new();

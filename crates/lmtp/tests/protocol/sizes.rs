@@ -1,4 +1,4 @@
-//! Messages that are too large, and messages with bare newlines: refused whole, one reply each.
+//! Messages that are too large or have bare newlines: each is refused as a whole, with one reply per recipient.
 
 use crate::util::{Seen, Server, play, sender};
 use listgate_lmtp::{BareNewline, Refused, Sender};
@@ -10,12 +10,12 @@ const ENVELOPE: &[u8] =
 const TOO_LARGE: &str = "552 5.3.4 Message too large";
 const BARE_NEWLINE: &str = "554 5.6.0 Bare CR or LF in the message";
 
-/// What is told of a message that is refused before its end.
+/// Returns the events for a message that is refused before its end.
 fn refused(why: &str) -> [Seen; 3] {
     [Seen::Unwanted, Seen::Refused(Refused::Message, why.to_owned()), Seen::Flush]
 }
 
-/// A message of so many octets, its last line end included.
+/// Returns a message of this many octets, including its last line end.
 fn message(octets: usize) -> Vec<u8> {
     [vec![b'x'; octets - 2], b"\r\n".to_vec()].concat()
 }
@@ -67,7 +67,7 @@ fn too_large_is_552_for_each_recipient_and_the_session_goes_on() {
     }
 }
 
-/// RFC 1870 section 3: the octets of the message, not those that transparency added.
+/// RFC 1870 section 3: SIZE counts the octets of the message, not those added for transparency.
 #[test]
 fn stuffed_dots_are_not_counted() {
     let lines = b"..xxxxxxx\r\n".repeat(100);
@@ -76,7 +76,7 @@ fn stuffed_dots_are_not_counted() {
     assert_eq!(server.bodies(), [b".xxxxxxx\r\n".repeat(100)]);
 }
 
-/// RFC 1870 section 6.3: what was declared does not say where the message ends, nor does it bind.
+/// RFC 1870 section 6.3: the declared size does not determine where the message ends, and is not binding.
 #[test]
 fn a_wrong_declaration_changes_nothing() {
     let mut server = Server::greeted();

@@ -1,10 +1,10 @@
-//! Only CR LF `.` CR LF ends the data (RFC 5321 section 4.1.1.4). Whatever else is taken for the end
-//! lets a message smuggle commands in behind it.
+//! Only CR LF `.` CR LF ends the data (RFC 5321 section 4.1.1.4). A server that accepts anything else as the
+//! end lets a message smuggle in commands.
 
 use crate::util::Server;
 use listgate_lmtp::BareNewline;
 
-/// None of these ends the data, whatever stands before and behind.
+/// None of these ends the data, whatever comes before and after.
 const NO_END: [&[u8]; 14] = [
     b"\n.\n",
     b"\n.\r\n",
@@ -42,7 +42,7 @@ fn no_variant_of_the_final_dot_ends_the_data() {
     }
 }
 
-/// The same with nothing before it: right behind the reply 354 a dot does end the data, in one way.
+/// The same at the start of the data: directly after the reply 354, a dot ends the data only in one form.
 #[test]
 fn at_the_very_beginning_only_dot_cr_lf_ends_the_data() {
     for end in [b".\n".as_slice(), b".\r", b".\r\r\n", b"\n.\n", b"\n.\r\n", b"\r.\r\n", b"\x00.\r\n"] {
@@ -58,7 +58,7 @@ fn at_the_very_beginning_only_dot_cr_lf_ends_the_data() {
     assert_eq!(server.say(b".\r\n"), "250 2.0.0 Ok: queued as id-1\r\n");
 }
 
-/// What the message says is kept to the octet, so that whoever reads it later sees what was sent.
+/// Every octet of the message is kept, so that any later reader sees what was sent.
 #[test]
 fn the_octets_of_a_variant_are_kept() {
     for (sent, kept) in [

@@ -1,4 +1,4 @@
-//! Timeouts (RFC 5321 section 4.5.3.2.7): 421, then the end. The time is an argument.
+//! Timeouts (RFC 5321 section 4.5.3.2.7): 421, then the end of the session. The time is an argument.
 
 use crate::util::{SECOND, Seen, Server, settings};
 use listgate_lmtp::{Event, Refusal, Session, Settings};
@@ -44,7 +44,7 @@ fn a_command_has_its_time() {
     assert_eq!(server.wait(300 * SECOND), "", "once");
 }
 
-/// A peer that sends an octet now and then does not hold a session for ever.
+/// A peer that sends an octet from time to time cannot keep a session open forever.
 #[test]
 fn an_octet_is_not_a_command() {
     let mut server = server();
@@ -107,7 +107,7 @@ fn the_transactions_time_ends_with_it() {
     }
 }
 
-/// A MAIL that was refused begins no transaction.
+/// A refused MAIL does not start a transaction.
 #[test]
 fn a_refused_mail_leaves_no_deadline_behind() {
     let mut server = server();
@@ -118,7 +118,7 @@ fn a_refused_mail_leaves_no_deadline_behind() {
     }
 }
 
-/// The caller's own time is not the peer's: no deadline runs while an answer is owed.
+/// No deadline runs while the caller owes an answer: its time is not charged to the peer.
 #[test]
 fn there_is_no_deadline_while_an_answer_is_owed() {
     let mut settings = settings();

@@ -1,4 +1,4 @@
-//! A server in memory, a client in memory, and what lies between them.
+//! A server and a client in memory, and the transport between them.
 
 use listgate_lmtp::{
     Client, ClientEvent, Event, ForwardPath, PerRecipient, Refusal, Refused, Reply, ReversePath, Session,
@@ -18,23 +18,23 @@ pub(crate) fn settings() -> Settings {
     settings
 }
 
-/// What a session told its caller, in a form that can be compared.
+/// What a session reported to its caller, in a form that can be compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Seen {
     Mail(String),
     Recipient(String),
-    /// Adjacent pieces are one.
+    /// Adjacent pieces, merged into one.
     Body(Vec<u8>),
     Complete(Vec<String>),
     Unwanted,
-    /// With its reply.
+    /// What was refused, and the reply.
     Refused(Refused, String),
     Abandoned,
     Flush,
     Close,
 }
 
-/// A session and a caller of it who goes by what an address begins with:
+/// A session with a caller that decides by the start of each address:
 ///
 /// - sender `no…`: refused; `broken…`: the whole transaction fails after the data;
 /// - recipient `no…`: refused; `full…`: accepted, and refused after the data.
@@ -42,12 +42,12 @@ pub(crate) struct Server {
     pub(crate) session: Session<String, String>,
     pub(crate) now: Instant,
     pub(crate) seen: Vec<Seen>,
-    /// What was written since it was last asked for.
+    /// What the session has written since the last call of `take_written`.
     written: Vec<u8>,
     broken: bool,
     queued: u32,
     accepted: usize,
-    /// For each message that ended: the recipients it had, and the replies it got.
+    /// For each message that ended, the number of its recipients and the number of replies.
     pub(crate) replies_to_data: Vec<(usize, usize)>,
 }
 
@@ -71,7 +71,7 @@ impl Server {
         }
     }
 
-    /// A server that has been greeted, its replies so far forgotten.
+    /// Returns a server after LHLO, without the replies so far.
     pub(crate) fn greeted() -> Self {
         Self::greeted_with(|_| {})
     }
@@ -83,13 +83,13 @@ impl Server {
         server
     }
 
-    /// One packet for the server; what it says back.
+    /// Sends one packet to the server and returns its replies.
     pub(crate) fn say(&mut self, octets: &[u8]) -> String {
         self.hear(octets);
         self.take_written()
     }
 
-    /// The same in pieces of `size` octets.
+    /// Sends octets in pieces of `size` and returns the replies.
     pub(crate) fn say_in_pieces(&mut self, octets: &[u8], size: usize) -> String {
         for piece in octets.chunks(size) {
             self.hear(piece);
@@ -97,7 +97,7 @@ impl Server {
         self.take_written()
     }
 
-    /// Time passes, nothing arrives; what the server says to that.
+    /// Lets time pass without input, and returns what the server writes.
     pub(crate) fn wait(&mut self, time: Duration) -> String {
         self.now += time;
         self.say(b"")
@@ -111,7 +111,7 @@ impl Server {
         self.seen.last() == Some(&Seen::Close)
     }
 
-    /// The messages that were taken or at least read to their end.
+    /// Returns the messages that were accepted, or at least read to their end.
     pub(crate) fn bodies(&self) -> Vec<&[u8]> {
         let mut bodies = Vec::new();
         for seen in &self.seen {
@@ -122,7 +122,7 @@ impl Server {
         bodies
     }
 
-    /// Reads one packet as a caller does, and answers what is asked.
+    /// Reads one packet as a caller does, and answers the events that need it.
     pub(crate) fn hear(&mut self, mut input: &[u8]) {
         while let Some(event) = self.session.next(self.now, &mut input) {
             match event {
@@ -218,8 +218,8 @@ impl Server {
     }
 }
 
-/// Plays a dialogue: what follows `C: ` is said, and what follows `S: ` must come back, no more and
-/// no less. `S: (closes)` is the end of the session.
+/// Plays a dialogue: text after `C: ` is sent, and exactly the text after `S: ` must come back. `S: (closes)`
+/// is the end of the session.
 pub(crate) fn play(server: &mut Server, script: &str) {
     let mut expected = Vec::new();
     let mut heard = server.take_written();
@@ -243,8 +243,8 @@ pub(crate) fn play(server: &mut Server, script: &str) {
     check(said, &heard, &expected);
 }
 
-/// What a client is told, and what it sends, against a server that answers by `answer`: it is given a
-/// command line, or `.` for the end of the data, and gives the replies.
+/// A client with what it reports and sends, against a server whose replies `answer` returns. Its argument is
+/// a command line, or `.` for the end of the data, or empty for the greeting.
 pub(crate) struct Peer<F> {
     pub(crate) client: Client,
     answer: F,
@@ -254,7 +254,7 @@ pub(crate) struct Peer<F> {
 }
 
 impl<F: FnMut(&str) -> String> Peer<F> {
-    /// The dialogue up to the point where the client waits for its caller.
+    /// Runs the dialogue up to the point where the client waits for its caller.
     pub(crate) fn new(mut answer: F) -> Self {
         let greeting = answer("");
         let mut peer = Self {
@@ -268,7 +268,7 @@ impl<F: FnMut(&str) -> String> Peer<F> {
         peer
     }
 
-    /// A transaction to its end, with `text` as the message where it is asked for.
+    /// Runs a whole transaction, with `text` as the message if the client is asked for it.
     pub(crate) fn send(&mut self, to: &[&str], text: &[u8]) {
         self.client.send(&sender("sender@example.org"), &recipients(to), Some(text.len() as u64));
         self.exchange(String::new());
@@ -279,7 +279,7 @@ impl<F: FnMut(&str) -> String> Peer<F> {
         }
     }
 
-    /// Carries octets to and fro until both are silent.
+    /// Passes octets back and forth until both sides are silent.
     pub(crate) fn exchange(&mut self, mut replies: String) {
         loop {
             let mut input = replies.as_bytes();
@@ -305,13 +305,13 @@ impl<F: FnMut(&str) -> String> Peer<F> {
         replies
     }
 
-    /// The code each recipient was told, `None` for no outcome. No recipient is told twice.
+    /// Returns the code of each recipient's outcome, `None` for no outcome. Checks that no recipient has two.
     pub(crate) fn codes(&self, recipients: usize) -> Vec<Option<u16>> {
         codes(&self.events, recipients)
     }
 }
 
-/// The code that each of so many recipients got as its outcome; nobody gets two.
+/// Returns the code of each recipient's outcome, and checks that none has two.
 pub(crate) fn codes(events: &[ClientEvent], recipients: usize) -> Vec<Option<u16>> {
     let mut codes = vec![None; recipients];
     for event in events {
@@ -336,12 +336,12 @@ pub(crate) fn recipients(addresses: &[&str]) -> Vec<ForwardPath> {
     addresses.iter().map(path).collect()
 }
 
-/// A client and a server, and between them pieces of given sizes, the same over and over.
+/// A client and a server that exchange octets in pieces of the given sizes, used in turn.
 pub(crate) struct Pair {
     pub(crate) client: Client,
     pub(crate) server: Server,
     pub(crate) piece_sizes: Vec<usize>,
-    /// Whether the client is kept from learning that the server pipelines.
+    /// Whether PIPELINING is hidden from the client.
     pub(crate) hide_pipelining: bool,
     pub(crate) events: Vec<ClientEvent>,
 }
@@ -357,7 +357,7 @@ impl Pair {
         }
     }
 
-    /// One message from here to there.
+    /// Sends one message from the client to the server.
     pub(crate) fn send(&mut self, from: &str, to: &[&str], text: &[u8]) {
         self.exchange();
         self.client.send(&sender(from), &recipients(to), None);
@@ -371,7 +371,7 @@ impl Pair {
         }
     }
 
-    /// Carries octets until both are silent.
+    /// Passes octets back and forth until both sides are silent.
     pub(crate) fn exchange(&mut self) {
         loop {
             self.server.hear(b"");
@@ -395,7 +395,7 @@ impl Pair {
     }
 }
 
-/// Cuts `octets` into pieces of the given sizes, the same over and over.
+/// Cuts `octets` into pieces of the given sizes, used in turn.
 pub(crate) fn pieces<'a>(octets: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     let mut rest = octets;
     let mut pieces = Vec::new();

@@ -1,4 +1,4 @@
-//! What operators see.
+//! The operators' view of the queues.
 
 use super::{Check, Mail, Rig, checks};
 use crate::backends::Wanted;

@@ -1,5 +1,6 @@
-//! A step is atomic on the backend that has files here: whatever ends the process or the power, a message has its
-//! entry or is kept, whole, and what was reported stays so.
+//! Tests that a step is atomic on the backend that stores files. Whenever the process is killed or the power fails,
+//! each message either still has its entry or is kept, and is complete, and everything that was reported remains
+//! true.
 
 use super::{Mail, Rig, rigs};
 use crate::backends::sqlite::DataDir;
@@ -13,17 +14,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::{env, fs};
 
-/// The directory that the walk is to be taken in, for a process of its own.
+/// The environment variable with the directory for the walk, when it runs in a process of its own.
 const DIR: &str = "LISTGATE_STEP_DIR";
 
-/// The test that a process of its own runs.
+/// The test that runs the walk, which a process of its own runs too.
 const WALK: &str =
     "backends::contract::crashes::a_message_small_or_large_is_kept_in_the_step_that_settles_its_entry";
 
-/// Octets of the messages. The last is a file.
+/// The sizes of the messages in octets. The last one is stored in a spool file.
 const SIZES: [usize; 2] = [100, 200_000];
 
-/// What the walk reports, in one write each.
+/// Reports the progress of the walk, each time in a single write.
 fn report(what: &str, octets: usize) {
     io::stderr().write_all(said(what, octets).as_bytes()).unwrap();
 }
@@ -32,7 +33,7 @@ fn said(what: &str, octets: usize) -> String {
     format!("{what} {octets}\n")
 }
 
-/// Stores a message, and handles its entry while another is stored; the message is kept.
+/// Stores a message, and settles its entry while another message is stored. The first message is kept.
 async fn walk(rig: &Rig, octets: usize) {
     rig.put(&Mail { octets, ..Mail::default() }).await;
     report("put", octets);
@@ -49,7 +50,7 @@ async fn walk(rig: &Rig, octets: usize) {
     if octets == SIZES[0] {
         return;
     }
-    // What is let go again is gone, and its file later.
+    // Once the reference is let go, the message is gone; its spool file is removed later.
     let step = Step::settling_nothing().with(Effect::LetGo(kept[0])).unwrap();
     report("letting go", octets);
     rig.step(step).await.unwrap();
@@ -74,12 +75,12 @@ fn a_message_small_or_large_is_kept_in_the_step_that_settles_its_entry() {
     check(&dir, &history).unwrap();
 }
 
-/// That what is in a directory is what may be, after all of this was reported.
+/// Checks that what is in a directory is consistent with everything that was reported.
 fn check(dir: &Path, reported: &str) -> Result<(), String> {
     if !dir.join("listgate.db").exists() {
         return if reported.is_empty() { Ok(()) } else { Err("there is no database".to_owned()) };
     }
-    // As the next start does it.
+    // Opens the directory as the next start would.
     let rig = rigs::sqlite_at(dir).map_err(|why| Chain(&why).to_string())?;
     let connection = DataDir::new(dir).open().map_err(|why| Chain(&why).to_string())?;
     let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
@@ -120,7 +121,7 @@ fn check_message(rig: &Rig, connection: &Connection, octets: usize, reported: &s
     }
 }
 
-/// The walk in a process of its own, under strace. What it reported is in the trace.
+/// Runs the walk in a process of its own, under strace. The trace contains what it reported.
 fn traced(dir: &Path, trace: &Path, options: &[&str]) -> ExitStatus {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-q", "-s", "1000000", "-o"]).arg(trace);
@@ -130,7 +131,7 @@ fn traced(dir: &Path, trace: &Path, options: &[&str]) -> ExitStatus {
     output.status
 }
 
-/// What was reported before a line of the trace.
+/// Returns what was reported before a line of the trace.
 fn reported(calls: &[Call], line: usize) -> String {
     let to_standard_error = |call: &&Call| call.name == "write" && call.ended <= line && call.result > 0;
     let words = calls.iter().filter(to_standard_error).map(|call| String::from_utf8_lossy(&call.data));
@@ -139,7 +140,7 @@ fn reported(calls: &[Call], line: usize) -> String {
     words.filter(|word| word.len() < 30 && known(word)).collect()
 }
 
-/// A directory as a trace names it.
+/// Creates a directory, with the same path that a trace shows for it.
 fn new_dir() -> tempfile::TempDir {
     tempfile::tempdir_in(env::temp_dir().canonicalize().unwrap()).unwrap()
 }
@@ -182,7 +183,7 @@ fn a_step_survives_a_power_loss_between_any_two_system_calls() {
         lines.dedup();
         for line in lines {
             disk.advance(line);
-            // All that may be lost is, and then some of it at random.
+            // First lose everything that may be lost, then a random part of it.
             for some in [false, true] {
                 let image = new_dir();
                 disk.leave(image.path(), some.then_some(&mut chance));
@@ -195,7 +196,7 @@ fn a_step_survives_a_power_loss_between_any_two_system_calls() {
     };
     let wrong = lost(&|_| false);
     assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
-    // The same eyes see what is lost when the log, or the directory of large bodies, is not synced.
+    // The same checks notice what is lost when syncs of the log, or of the directory of large bodies, are ignored.
     for name in ["listgate.db-wal", "spool"] {
         assert!(!lost(&|of| of == name).is_empty(), "nothing is lost without syncs of {name}");
     }

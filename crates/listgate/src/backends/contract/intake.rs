@@ -89,7 +89,7 @@ async fn what_was_addressed_before_a_change_of_lists_comes_back_whole(rig: Rig) 
     };
     assert_eq!((outdated.message.body.len(), outdated.to.len()), (size, 3));
     assert_eq!(rig.entries().await, 0);
-    // With other recipients it is another delivery, and may have another key or the same.
+    // With other recipients it is a different delivery, and may have the same key or another one.
     outdated.to =
         vec![Addressed { recipient: "a@example.com".to_owned(), endpoint: endpoint("a", Role::Post) }];
     outdated.as_of = Some(now);
@@ -115,7 +115,7 @@ async fn a_large_body_leaves_no_file_where_it_arrived(rig: Rig) {
     let delivery = rig.delivery(&Mail { octets: 200_000, ..Mail::default() }).await;
     let path = rig.files_in_spool().into_iter().find(|file| !before.contains(file)).unwrap();
     rig.backend.put(delivery).await.unwrap();
-    // Its own to keep there, and else gone.
+    // The backend may keep the file there as its own; otherwise the file must be gone.
     if !rig.keeps_spooled_files {
         assert!(fs::metadata(&path).is_err(), "{}", path.display());
     }

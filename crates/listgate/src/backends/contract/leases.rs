@@ -1,4 +1,4 @@
-//! Leases, and how they end.
+//! Leases, and the ways they end.
 
 use super::{Check, LONG, Mail, Rig, checks, model};
 use crate::backends::{LeaseRequest, LeaseStore, Leased};
@@ -78,7 +78,7 @@ async fn a_lease_that_lapsed_is_stale_once_another_has_the_entry(rig: Rig) {
     assert_eq!(rig.entries().await, 0);
 }
 
-/// What lapsed but was not leased again can still be settled: nobody else had it.
+/// An entry whose lease lapsed can still be settled if it was not leased again: no other consumer had it.
 async fn the_fence_is_checked_and_no_clock(rig: Rig) {
     rig.put(&Mail::default()).await;
     let lease = rig.lease_one().await;
@@ -102,7 +102,7 @@ async fn a_clock_that_jumps_holds_nothing_for_longer_than_it_can_last(rig: Rig) 
     rig.clock.advance(30 - YEAR);
     let lease = rig.lease(1).await.remove(0).id();
     assert!(matches!(rig.step(Step::settling(late, Verdict::Done)).await, Err(NotStepped::Stale)));
-    // A pause too.
+    // The same holds for a pause.
     rig.clock.advance(YEAR);
     let pause = Verdict::Retry { after: LONG, why: "later".to_owned() };
     rig.step(Step::settling(lease, pause)).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_clock_that_jumps_holds_nothing_for_longer_than_it_can_last(rig: Rig) 
     assert_eq!(rig.lease(1).await.len(), 1);
 }
 
-/// A queue as one consumer works it.
+/// A queue, as one consumer works it.
 struct Worked<'r> {
     store: &'r dyn LeaseStore,
     ordered: bool,
@@ -119,7 +119,7 @@ struct Worked<'r> {
 }
 
 impl Worked<'_> {
-    /// The list_ids of what is leased, without their domain.
+    /// Leases entries, and returns their list_ids without the domain.
     async fn lease(&mut self, max: usize) -> Vec<(String, LeaseId)> {
         let (queue, ordered, turn) = (Name::In, self.ordered, self.turn.clone());
         let request = LeaseRequest { queue, ordered, max, hold: Duration::from_secs(60), turn };

@@ -1,7 +1,8 @@
-//! The contract of a backend: one suite, run on each. What a trait says is tested here and nowhere else.
+//! The contract of a backend: one test suite, run on each of them. What a trait promises is tested here and nowhere
+//! else.
 //!
-//! A rig is a backend of its own with the means to use it. The suite asks nothing of how a backend does its work:
-//! depths may be as old as they may be, and every call may yield.
+//! A rig is a new backend with the means to use it. The suite assumes nothing about how a backend does its work: a
+//! depth may be as old as the caller allows, and every call may yield.
 
 mod browse;
 mod crashes;
@@ -32,7 +33,7 @@ use tempfile::TempDir;
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A clock that stands still but where a test moves it. In seconds since 2026.
+/// A clock that moves only when a test moves it, in seconds since the start of 2026.
 #[derive(Clone, Default)]
 struct TestClock(Arc<AtomicI64>);
 
@@ -54,27 +55,27 @@ impl TestClock {
 /// A backend, and what the suite needs to use it.
 struct Rig {
     backend: Arc<dyn Backend>,
-    /// `None` where others work its queues.
+    /// `None` if other programs work its queues.
     leases: Option<Arc<dyn LeaseStore>>,
-    /// As operators look at it; `None` where it has nothing for them.
+    /// The operators' view of the backend; `None` if it has none.
     browse: Option<Box<dyn BrowseStore>>,
     /// Creates a list and its domain.
     create: Box<dyn Fn(&str)>,
-    /// Whether mail that comes again is known again.
+    /// Whether the backend recognizes mail that is sent again.
     remembers: bool,
-    /// Whether a spooled file becomes the backend's own where it is.
+    /// Whether the backend keeps a spool file where it is, as its own.
     keeps_spooled_files: bool,
     clock: TestClock,
     spool: Spool,
     spool_dir: PathBuf,
-    /// Where it has what it has on the disk. Dropped last.
+    /// The directory of the backend's files. Dropped last.
     dir: Option<TempDir>,
 }
 
 /// One thing that a backend must do.
 type Check = fn(Rig) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// Makes a [`Check`] of an asynchronous function.
+/// Makes a [`Check`] from each asynchronous function.
 macro_rules! checks {
     ($($check:path),* $(,)?) => {
         &[$((stringify!($check), (|rig| Box::pin($check(rig))) as super::Check)),*]
@@ -82,7 +83,8 @@ macro_rules! checks {
 }
 use checks;
 
-/// Runs checks, each on a rig of its own. What fails names itself on standard error.
+/// Runs each check on a rig of its own. It prints each name to standard error, so that the last one names the check
+/// that failed.
 fn run(rig: fn() -> Rig, checks: &[&[(&str, Check)]]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (name, check) in checks.iter().copied().flatten() {
@@ -111,7 +113,7 @@ fn memory_keeps_the_contract() {
     run(rigs::memory, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL]);
 }
 
-/// A message to be put.
+/// A message to put.
 struct Mail<'m> {
     /// The local parts of lists at `example.com`, and the roles they are addressed in.
     to: &'m [(&'m str, Role)],
@@ -125,7 +127,7 @@ impl Default for Mail<'_> {
     }
 }
 
-/// One that no other delivery of this process has.
+/// Returns a key that no other delivery of this process has.
 fn key() -> DeliveryKey {
     static GIVEN: LazyLock<AtomicU64> = LazyLock::new(AtomicU64::default);
     DeliveryKey { gate: 1, n: GIVEN.fetch_add(1, Ordering::Relaxed) }
@@ -150,7 +152,7 @@ impl Rig {
         self.browse.as_deref().expect("this suite is for backends that operators look at")
     }
 
-    /// A delivery as the intake makes it.
+    /// Makes a delivery as the intake does.
     async fn delivery(&self, Mail { to, octets, text }: &Mail<'_>) -> Delivery {
         let style = self.backend.style();
         let mut incoming = Incoming::new(style, "<>".to_owned(), "host", None, self.spool.clone());
@@ -180,7 +182,7 @@ impl Rig {
         }
     }
 
-    /// Stores a message, and gives its octets as stored.
+    /// Stores a message, and returns the proofs and its size in octets as stored.
     async fn put(&self, mail: &Mail<'_>) -> (Vec<Queued>, u64) {
         let delivery = self.delivery(mail).await;
         let size = delivery.message.body.len();
@@ -191,7 +193,7 @@ impl Rig {
         fs::read_dir(&self.spool_dir).unwrap().map(|file| file.unwrap().path()).collect()
     }
 
-    /// Entries of all queues.
+    /// Counts the entries of all queues.
     async fn entries(&self) -> u64 {
         self.backend.backlog().await.unwrap().iter().map(|queue| queue.entries).sum()
     }
@@ -203,7 +205,7 @@ impl Rig {
         leases
     }
 
-    /// Leases the one entry that waits.
+    /// Leases the only entry that is waiting.
     async fn lease_one(&self) -> LeaseId {
         let leases = self.lease(2).await;
         assert_eq!(leases.len(), 1);

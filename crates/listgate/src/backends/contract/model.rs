@@ -1,4 +1,4 @@
-//! Leases and settles in any order, against a model of what they mean.
+//! Leases and settles entries in random order, and compares the results with a model.
 
 use super::{LONG, Mail, Rig};
 use crate::backends::{LeaseRequest, Leased};
@@ -7,7 +7,7 @@ use crate::limits;
 use crate::model::{Lease, LeaseId, Name, NotStepped, Role, Stale, Step, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Steps of the walk; `cargo xtask deep` takes more.
+/// Returns the number of actions in the walk; `cargo xtask deep` takes more.
 fn steps() -> u64 {
     std::env::var("LISTGATE_ROUNDS").map_or(400, |rounds| rounds.parse::<u64>().unwrap() * 40)
 }
@@ -17,7 +17,7 @@ const LISTS: [&str; 4] = ["l0", "l1", "l2", "l3"];
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum State {
     Waiting,
-    /// By the lease of this number.
+    /// Leased with the lease at this index.
     Leased(usize),
     Later,
     Shunted,
@@ -35,13 +35,13 @@ struct World {
     ordered: bool,
     turn: String,
     put: usize,
-    /// By the number of their delivery, which is the order of arrival.
+    /// The entries by the number of their delivery, which is the order of arrival.
     entries: BTreeMap<i64, Entry>,
-    /// Every lease that was ever given, and none is forgotten when it is settled.
+    /// Every lease that was ever granted, including those that are settled.
     leases: Vec<LeaseId>,
 }
 
-/// Numbers that look random and are the same each time (SplitMix64).
+/// A pseudo-random number generator that returns the same numbers on each run (SplitMix64).
 struct Chance(u64);
 
 impl Chance {
@@ -61,7 +61,7 @@ pub(super) async fn leases_and_settles_are_as_the_model_has_it(rig: Rig) {
     for step in 0..steps() {
         world.ordered = step / 50 % 2 == 1;
         match chance.below(14) {
-            // A lease may look at some of what is due alone, where there is more.
+            // With more entries due than this, a lease may look at only some of them.
             0..4 if world.entries.len() < limits::WOKEN_AT_ONCE => world.put(chance.below(LISTS.len())).await,
             4..8 => world.lease(1 + chance.below(5)).await,
             8 if !world.leases.is_empty() => world.extend(chance.below(world.leases.len())).await,
@@ -85,7 +85,7 @@ impl World {
         self.entries.insert(number, Entry { list, state: State::Waiting, attempts: 0 });
     }
 
-    /// What may be leased now.
+    /// Returns the entries that may be leased now.
     fn ready(&self) -> Vec<i64> {
         let busy = |list| {
             let away = |entry: &Entry| matches!(entry.state, State::Leased(_) | State::Later);
@@ -166,7 +166,7 @@ impl World {
                 entry.state = State::Waiting;
             }
         }
-        // What lapsed but was not leased again could still be settled: nobody else had it.
+        // An entry whose lease lapsed but that was not leased again could still be settled, so lease them all.
         let lapsed = self.entries.len();
         self.lease(lapsed.min(64)).await;
     }

@@ -34,7 +34,7 @@ async fn the_whole_name_wins_over_the_base_name(rig: Rig) {
     let asked = names("a-join", Some("a"));
     assert_eq!(found(&rig, &asked).await.as_deref(), Some("a@example.com"));
     (rig.create)("a-join@example.com");
-    // A yes may be a second old.
+    // A positive answer may be a second old.
     until(|| async { found(&rig, &asked).await.as_deref() == Some("a-join@example.com") }).await;
 }
 

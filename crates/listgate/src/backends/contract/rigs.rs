@@ -1,4 +1,4 @@
-//! The backends that the suite runs on, a new one for each check.
+//! The backends that the suite runs on. Each check gets a new one.
 
 use super::{Rig, TestClock};
 use crate::backends::mailman::{self, Mailman};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Waits until it is so.
+/// Waits until the condition holds.
 pub(super) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
     let end = Instant::now() + Duration::from_secs(30);
     while !so().await {
@@ -34,7 +34,7 @@ pub(super) fn sqlite() -> Rig {
     Rig { dir: Some(dir), ..rig }
 }
 
-/// On a directory that stays.
+/// Makes a rig in a directory that outlives it.
 pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, DataError> {
     let (data, clock) = (DataDir::new(dir), TestClock::default());
     let backend = open_sqlite(&data, clock.clock())?;
@@ -57,7 +57,7 @@ pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, DataError> {
     })
 }
 
-/// The queues are worked in another process than the gate's, as far as they can tell.
+/// Makes a rig whose consumer works the queues as if from another process than the gate's.
 pub(super) fn sqlite_consumer() -> Rig {
     let rig = sqlite();
     let data = DataDir::new(rig.dir.as_ref().unwrap().path());
@@ -89,7 +89,7 @@ pub(super) fn memory_with_trouble() -> (Rig, Arc<Memory>) {
     (rig, memory)
 }
 
-/// A site without Mailman's programs: its directories, and its database on SQLite.
+/// Makes a site without Mailman's programs: its directories, and its database in SQLite.
 pub(super) fn mailman() -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let cfg = dir.path().join("mailman.cfg");
@@ -117,7 +117,7 @@ pub(super) fn mailman() -> Rig {
     }
 }
 
-/// What a gate reads of Mailman's tables.
+/// The part of Mailman's tables that a gate reads.
 const TABLES: &str = "
     CREATE TABLE mailinglist (id INTEGER PRIMARY KEY, list_name VARCHAR, mail_host VARCHAR, list_id VARCHAR);
     CREATE TABLE domain (id INTEGER PRIMARY KEY, mail_host VARCHAR UNIQUE, alias_domain VARCHAR);";

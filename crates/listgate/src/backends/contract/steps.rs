@@ -1,4 +1,4 @@
-//! Steps, and what they keep.
+//! Steps, and the messages that they keep.
 
 use super::{Check, Mail, Rig, checks};
 use crate::model::{Effect, Expect, KeptId, LeaseId, MessageId, NotStepped, Role, Step, Stepped, Verdict};
@@ -18,7 +18,7 @@ fn message(lease: LeaseId) -> MessageId {
     MessageId(lease.entry.delivery)
 }
 
-/// Handles an entry, and keeps its message.
+/// Makes a step that settles an entry as done, and keeps its message.
 fn keeping(lease: LeaseId) -> Step {
     Step::settling(lease, Verdict::Done).with(Effect::Keep(message(lease))).unwrap()
 }

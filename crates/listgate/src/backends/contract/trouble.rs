@@ -1,4 +1,4 @@
-//! What a distant database does now and then, and what the intake makes of it.
+//! Failures of a remote database, and how the intake deals with them.
 
 use super::{Mail, Rig, rigs};
 use crate::backends::NotStored;

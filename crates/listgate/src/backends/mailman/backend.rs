@@ -36,13 +36,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::spawn_blocking;
 
-/// The gate that serves the site.
+/// Returns the gate that serves the site.
 pub(crate) fn holder(site: &Site) -> io::Result<Holder> {
     let own = site.own_dir();
     lock::examine(&own, &lock::path(&own))
 }
 
-/// Where large bodies are kept while they arrive.
+/// Returns the directory that holds large bodies while they arrive.
 pub(crate) fn spool(site: &Site) -> PathBuf {
     site.own_dir().join("spool")
 }
@@ -51,9 +51,9 @@ pub(crate) fn spool(site: &Site) -> PathBuf {
 pub(crate) struct Mailman {
     lists: Lists,
     writer: Arc<Writer>,
-    /// Bounds the deliveries that are written at the same time.
+    /// Limits how many deliveries are written at the same time.
     places: Arc<Semaphore>,
-    /// Where bodies arrive.
+    /// The directory for arriving bodies.
     spool: PathBuf,
     held: Arc<HeldFiles>,
     condemned: Condemned,
@@ -62,7 +62,7 @@ pub(crate) struct Mailman {
 }
 
 impl Mailman {
-    /// Locks the site against another gate, and removes what a dead one left unfinished. Queue files leave
+    /// Locks the site against other gates, and removes unfinished files of a gate that died. Queue files leave
     /// `min_free` octets of their file systems free.
     pub(crate) fn open(site: &Site, min_free: u64, metrics: &Arc<Metrics>) -> Result<Self, SiteError> {
         let own = site.own_dir();
@@ -94,7 +94,8 @@ impl Mailman {
         })
     }
 
-    /// Dropped at its await before it is published, the delivery is not stored; after that it is.
+    /// Writes a delivery. If this is dropped at its await before the delivery is published, the delivery is not
+    /// stored; after that it is.
     async fn write(&self, delivery: Delivery) -> Result<Vec<Queued>, StoreError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::closed())?;
         if self.condemned.is_set() {
@@ -122,7 +123,7 @@ impl Mailman {
         Ok(found?.map(Arc::new))
     }
 
-    /// Each file in the queues is looked at, which may take long: sessions go on meanwhile.
+    /// Looks at each file in the queues. This may take long, so it runs beside the sessions.
     async fn look_at_queues(&self) -> Result<Vec<QueueNow>, StoreError> {
         let queues = Arc::clone(&self.writer.queues);
         let look =
@@ -132,7 +133,7 @@ impl Mailman {
 }
 
 impl Registry for Mailman {
-    /// Nobody counts them.
+    /// Mailman does not count changes.
     fn changes(&self, _asked: Instant) -> answer::Answer<'_, Option<Changes>> {
         at_once(Ok(None))
     }
@@ -155,7 +156,7 @@ impl Registry for Mailman {
 }
 
 impl Backend for Mailman {
-    /// They are its runners' own.
+    /// Mailman's runners work the queues themselves.
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
         None
     }
@@ -179,7 +180,8 @@ impl IntakeStore for Mailman {
         Box::pin(async { Ok(self.write(delivery).await?) })
     }
 
-    /// Mailman's runners are always there, and their files are not counted at each RCPT.
+    /// Counts the files in the queues. `depth` counts none at RCPT, because Mailman's runners are always there to
+    /// empty the queues.
     fn backlog(&self) -> answer::Answer<'_, Vec<QueueNow>> {
         Box::pin(self.look_at_queues())
     }

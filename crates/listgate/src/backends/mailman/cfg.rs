@@ -1,5 +1,5 @@
-//! mailman.cfg, read as GNU Mailman 3.3.10 reads it: what Mailman passes by is passed by, and what
-//! would make it fail is an error that names file, section and key.
+//! Reads mailman.cfg as GNU Mailman 3.3.10 does: what Mailman ignores is ignored, and what would make it fail is an
+//! error that names file, section and key.
 
 mod database;
 mod error;
@@ -22,33 +22,33 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use surroundings::Surroundings;
 
-/// What a gate in front of Mailman has to know of its site.
+/// The facts that a gate in front of Mailman needs to know about its site.
 #[derive(Debug)]
 pub struct Site {
-    /// The file that was read; `None` when there is none, and Mailman has only its defaults.
+    /// The file that was read; `None` if there is none, so that Mailman uses only its defaults.
     pub(crate) cfg: Option<PathBuf>,
     pub(crate) database: Database,
     /// The directories of the queues, in the order of [`Name::ALL`].
     pub(crate) queues: [PathBuf; 3],
-    /// Where Mailman's runners put what they could not handle, and what they could not even read; `None`
-    /// when only Mailman's program knows.
+    /// The directory for files that Mailman's runners could not handle; `bad` is for those that they could not even
+    /// read. `None` if only Mailman's program knows it.
     pub(crate) shunt: Option<PathBuf>,
     pub(crate) bad: Option<PathBuf>,
     pub(crate) var_dir: PathBuf,
-    /// Where Mailman writes Postfix's transport map; `None` when only Mailman's program knows.
+    /// The path of Postfix's transport map, which Mailman writes; `None` if only Mailman's program knows it.
     pub(crate) transport_map: Option<PathBuf>,
-    /// Where Mailman's own LMTP runner would listen, and where Mailman tells Postfix that it does.
+    /// The host and port on which Mailman's own LMTP runner would listen, and which Mailman gives Postfix.
     pub(crate) lmtp: (String, u16),
     pub(crate) verp_delimiter: char,
     pub(crate) site_owner: String,
-    /// Whether Mailman's own LMTP runner is switched on.
+    /// Whether Mailman's own LMTP runner is enabled.
     pub(crate) lmtp_runner: bool,
 }
 
 impl Site {
-    /// Where LMTP is expected: all addresses of the host, as Mailman's runner listens on all of them. An
-    /// address that this machine does not have is left out, if there is another: `localhost` may be `::1` where
-    /// IPv6 is switched off.
+    /// Returns where LMTP is expected: at all addresses of the host, because Mailman's runner listens on all of
+    /// them. An address that this machine does not have is left out if there is another one: `localhost` may be
+    /// `::1` on a machine where IPv6 is disabled.
     ///
     /// # Errors
     /// The host has no address.
@@ -65,12 +65,12 @@ impl Site {
         Ok(if ours.is_empty() { found } else { ours })
     }
 
-    /// Where the gate keeps its lock and what is still arriving.
+    /// Returns the directory for the gate's lock and for bodies that are still arriving.
     pub(crate) fn own_dir(&self) -> PathBuf {
         self.var_dir.join("listgate")
     }
 
-    /// How Mailman's own LMTP runner is switched off.
+    /// Returns instructions for disabling Mailman's own LMTP runner.
     pub(crate) fn switch_off(&self) -> String {
         let cfg = self.cfg.as_deref().unwrap_or(Path::new("mailman.cfg"));
         format!("write the lines `[runner.lmtp]` and `start: no` into {}, and restart Mailman", cfg.display())
@@ -79,7 +79,7 @@ impl Site {
     /// Reads the file at `cfg`, or the one that Mailman would find.
     ///
     /// # Errors
-    /// Mailman would not start with it either, or its database is one that is not supported.
+    /// Mailman would not start with this file either, or it uses a database that Listgate does not support.
     pub(crate) fn read(cfg: Option<&Path>) -> Result<Self, CfgError> {
         Self::read_in(&Surroundings::now()?, cfg)
     }
@@ -109,14 +109,15 @@ impl Site {
     }
 }
 
-/// Whether this machine has the address. It tries another port, so the real one may be in use.
+/// Returns whether this machine has the address. It binds a free port, because the real one may be in use.
 fn is_of_this_machine(address: &SocketAddr) -> bool {
     let bound = TcpListener::bind((address.ip(), 0));
     !bound
         .is_err_and(|why| matches!(why.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported))
 }
 
-/// The directory of a queue. `mailman start` changes to `run_dir` before it starts the runners.
+/// Returns the directory of a queue. A relative path starts at `run_dir`, because `mailman start` changes to it
+/// before it starts the runners.
 fn queue(settings: &Settings, paths: &Paths, name: &str, run_dir: &str) -> Result<PathBuf, CfgError> {
     let section = format!("runner.{name}");
     let wrong = |why| settings.wrong(&section, "path", why);

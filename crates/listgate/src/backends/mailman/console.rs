@@ -1,5 +1,5 @@
-//! A Mailman site as the commands beside the gate see it. Mailman's runners may take any file at any
-//! moment: what is gone is passed over.
+//! A Mailman site, as the commands that run beside the gate see it. Mailman's runners may take any file at any
+//! time, so a file that is gone is skipped.
 
 use super::cfg::Site;
 use super::entry::{Entry as File, Message};
@@ -61,7 +61,7 @@ impl Console {
         Ok(())
     }
 
-    /// An entry and its message, as far as its file has it.
+    /// Returns an entry and its message, as far as its file contains them.
     fn find_entry(&self, id: &Id) -> Result<(Entry, Vec<u8>), EntryError> {
         let missing = || EntryError::Missing(id.clone());
         let Id::File(name) = id else { return Err(missing()) };
@@ -76,7 +76,7 @@ impl Console {
         Err(missing())
     }
 
-    /// The first that is not there ends it.
+    /// Removes entries in order; fails at the first one that does not exist.
     fn remove_files(&self, ids: &[Id]) -> Result<(), EntryError> {
         for id in ids {
             let name = id.to_string();
@@ -97,7 +97,7 @@ impl Console {
         Ok(pck::list(self.dir(queue)).during("read", self.dir(queue))?)
     }
 
-    /// `None` when a runner was faster.
+    /// Reads an entry; `None` if a runner took it first.
     fn read_file(&self, queue: Name, pck: &Pck) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         let dir = self.dir(queue);
         let octets = pck::read(dir, &pck.id).during("read an entry of", dir)?;
@@ -154,7 +154,7 @@ impl BrowseStore for Console {
         at_once(self.find_entry(id).map(|(entry, _)| entry))
     }
 
-    /// The whole file is read each time: what its message is takes reading all of it.
+    /// Reads the whole file each time, because the message cannot be extracted without the rest.
     fn read<'a>(&'a self, id: &'a Id, offset: u64, length: usize) -> Answer<'a, Vec<u8>, EntryError> {
         at_once(self.find_entry(id).map(|(_, message)| {
             let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(message.len());
@@ -175,7 +175,8 @@ impl BrowseStore for Console {
     }
 }
 
-/// What a file says of its entry, and the message. What cannot be read has its reason in place of it.
+/// Returns the entry that a file describes, and the message. For a file that cannot be read, the state has the
+/// reason.
 fn described(queue: Name, pck: &Pck, octets: &[u8]) -> (Entry, Vec<u8>) {
     let (message, metadata, state) = match File::read(octets) {
         Ok(File { message, metadata }) => (text_of(message), metadata, State::Waiting { reason: None }),
@@ -208,7 +209,7 @@ fn described(queue: Name, pck: &Pck, octets: &[u8]) -> (Entry, Vec<u8>) {
     (entry, message)
 }
 
-/// What the header says, read as it is when a message comes in.
+/// Returns the facts in a header, as they are read when a message arrives.
 fn facts_of(message: &[u8]) -> Facts {
     let mut edit = HeaderEdit::new(Style::Plain, String::new(), String::new(), None);
     let mut edited = Vec::new();
@@ -217,7 +218,7 @@ fn facts_of(message: &[u8]) -> Facts {
     edit.into_facts()
 }
 
-/// What X-MailFrom says; there is one in what came through a gate.
+/// Returns the value of X-MailFrom; every message that came through a gate has one.
 fn mail_from(message: &[u8]) -> Option<String> {
     let lines = message.split(|octet| *octet == b'\n').take_while(|line| !matches!(*line, b"" | b"\r"));
     let mut values = lines.filter_map(|line| {
@@ -238,7 +239,7 @@ fn text_of(message: Message) -> Vec<u8> {
     }
 }
 
-/// A queue as it is now.
+/// Returns the current state of a queue.
 pub(super) fn now(dir: &Path, queue: Name) -> Result<QueueNow, StoreError> {
     let files = pck::list(dir).during("read", dir)?;
     let oldest = files.iter().filter_map(|pck| pck.time).min();

@@ -1,27 +1,27 @@
-//! What an operator is shown of a queue file: the message, and the metadata.
+//! The operators' view of a queue file: the message and the metadata.
 
 use super::read_pickle::{Id, Node, Pickle, PickleError};
 use crate::limits;
 use crate::model::Msgdata;
 use serde_json::Value;
 
-/// What a queue file has.
+/// The contents of a queue file.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) message: Message,
     pub(crate) metadata: Msgdata,
 }
 
-/// A message as far as a queue file has it.
+/// A message, as far as a queue file contains it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// The octets, as they were stored.
+    /// The octets as they were stored.
     Octets(Vec<u8>),
-    /// An object of Mailman's in one part: its header and its body, as they were parsed.
+    /// One of Mailman's message objects, in one part: its header and its body, as they were parsed.
     OnePart(Vec<u8>),
-    /// An object of Mailman's in parts: its header, and how many parts it has.
+    /// One of Mailman's message objects, in several parts: its header, and how many parts it has.
     Parts { header: Vec<u8>, parts: usize },
-    /// Something else, by its class.
+    /// Something else: the name of its class.
     Other(String),
 }
 
@@ -50,7 +50,7 @@ fn message_of(pickle: &Pickle<'_>) -> Message {
     object(pickle, result).unwrap_or(Message::Other(class))
 }
 
-/// A message out of the attributes of an `email.message.Message`.
+/// Reads a message from the attributes of an `email.message.Message`.
 fn object(pickle: &Pickle<'_>, id: Id) -> Option<Message> {
     let Node::Object { state: Some(state), .. } = pickle.node(id) else { return None };
     let Node::List(headers) = pickle.node(pickle.get(*state, "_headers")?) else { return None };
@@ -66,7 +66,7 @@ fn object(pickle: &Pickle<'_>, id: Id) -> Option<Message> {
             _ => out.extend(format!("({})", pickle.class(value)?).bytes()),
         }
         out.extend(b"\r\n");
-        // Values that are named again and again are no message.
+        // A few values that are referenced over and over are not a message.
         if out.len() > 2 * pickle.len {
             return None;
         }
@@ -81,8 +81,8 @@ fn object(pickle: &Pickle<'_>, id: Id) -> Option<Message> {
     Some(Message::OnePart(out))
 }
 
-/// The octets that Python had before it made text of them: what is no UTF-8 stands as half of a
-/// surrogate pair, U+DC80 to U+DCFF.
+/// Returns the octets that Python decoded into text. Python writes an octet that is not UTF-8 as a lone surrogate,
+/// U+DC80 to U+DCFF.
 fn octets_of(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -109,15 +109,15 @@ fn metadata_of(pickle: &Pickle<'_>) -> Msgdata {
     }
 }
 
-/// Values on their way to JSON. A small file can name one value very often, so there is room for so many
-/// octets.
+/// Values that are being converted to JSON. A small file can refer to one value very often, so `room` limits the
+/// octets of the result.
 struct Shown<'p, 'f> {
     pickle: &'p Pickle<'f>,
     room: usize,
 }
 
 impl Shown<'_, '_> {
-    /// What JSON has no word for is named in brackets.
+    /// Converts a value to JSON. A value that JSON cannot represent is named in angle brackets.
     fn json(&mut self, id: Id, depth: usize) -> Value {
         let node = self.pickle.node(id);
         let size = match node {
@@ -174,7 +174,7 @@ impl Shown<'_, '_> {
     }
 }
 
-/// A `datetime` as RFC 3339 has it. Mailman's have no zone and are in UTC.
+/// Returns a `datetime` in the format of RFC 3339. Mailman's have no time zone and are in UTC.
 fn datetime(pickle: &Pickle<'_>, id: Id) -> Option<String> {
     if pickle.class(id)? != "datetime.datetime" {
         return None;
@@ -182,7 +182,7 @@ fn datetime(pickle: &Pickle<'_>, id: Id) -> Option<String> {
     let argument = *pickle.args(id).first()?;
     let octets = match pickle.node(argument) {
         Node::Octets(octets) => octets.to_vec(),
-        // Protocols 1 and 2 have no octets: `_codecs.encode("…", "latin1")`.
+        // Protocols 1 and 2 cannot write octets directly; they use `_codecs.encode("…", "latin1")`.
         _ => match pickle.node(*pickle.args(argument).first()?) {
             Node::Text(text) => {
                 let text = std::str::from_utf8(text).ok()?;

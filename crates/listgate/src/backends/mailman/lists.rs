@@ -1,4 +1,4 @@
-//! The one cache in front of Mailman's database: yeses, a second old at most.
+//! The only cache in front of Mailman's database: it keeps positive answers for a second.
 
 use super::database::{Database, Source, SourceError};
 use crate::error_chain::Chain;
@@ -23,19 +23,19 @@ impl Lists {
         Ok(Self { source: Source::open(database)?, answers: Answers::default() })
     }
 
-    /// The list that answers for `names`. A no is the database's own, to a question put after this one,
-    /// which was `asked` then: all commands of a packet have one moment, and all
-    /// recipients after the data.
+    /// Returns the list that answers for `names`. A negative answer always comes from a query that was sent after
+    /// this call. `asked` is the time of the caller's question: all commands of one packet share one instant, and
+    /// so do all recipients that are looked up after the data.
     pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, StoreError> {
         self.answers.find(names, asked, self.source.find(names)).await
     }
 
-    /// Whether mail to `domain` is the site's.
+    /// Returns whether mail to `domain` belongs to the site.
     pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         self.source.serves(domain).await
     }
 
-    /// The domains whose mail is the site's.
+    /// Returns the domains whose mail belongs to the site.
     pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
         self.source.domains().await
     }
@@ -47,38 +47,39 @@ impl Lists {
 
 type Answer = Result<Option<List>, StoreError>;
 
-/// What the source said, as far as it is remembered, and what it is being asked.
+/// The answers of the source that are remembered, and the queries that are running.
 #[derive(Default)]
 struct Answers {
     known: Mutex<HashMap<Names, Known>>,
-    /// One for all who ask about the same names; gone when the last of them has gone.
+    /// One for all callers that ask about the same names; removed with the last of them.
     flights: Mutex<HashMap<Names, Arc<Flight>>>,
-    /// When the latest question was put, if it was not answered.
+    /// When the latest query was sent and why it failed; `None` if it was answered.
     away: Mutex<Option<(Instant, StoreError)>>,
 }
 
-/// A yes, and when it was asked for.
+/// A positive answer, and when it was asked for.
 struct Known {
     asked: Instant,
     list: List,
 }
 
-/// The questions about some names, one after the other. They are numbered, since a clock cannot tell
-/// which of two things within one tick came first.
+/// The queries for the same names, one after the other. They are numbered, because a clock cannot tell which of two
+/// events within one tick came first.
 #[derive(Default)]
 struct Flight {
     begun: AtomicU64,
-    /// Held while the source is asked. Whoever is dropped meanwhile leaves it to the next.
+    /// Locked during a query. A caller that is dropped meanwhile leaves the query to the next one.
     last: tokio::sync::Mutex<Option<(u64, Answer)>>,
 }
 
 impl Answers {
-    /// `asking` begins when it is awaited, which may be never.
+    /// Answers from memory, or awaits `asking`, which starts only then and may never be awaited.
     async fn find(&self, names: &Names, asked: Instant, asking: impl Future<Output = Answer>) -> Answer {
         if let Some(list) = self.known(names, limits::YES_AGE) {
             return Ok(Some(list));
         }
-        // Each address of a transaction would wait as long, and its mail server not that long for all.
+        // If a query failed after `asked`, do not send another: each address of a transaction would wait for the
+        // timeout, and the mail server would not wait that long for all of them.
         let away = lock(&self.away).clone();
         if let Some((_, why)) = away.filter(|(since, _)| *since >= asked) {
             return self.known(names, limits::YES_AGE_AWAY).map(Some).ok_or(why);
@@ -87,11 +88,12 @@ impl Answers {
         let before = seat.flight.begun.load(Ordering::Relaxed);
         let mut last = seat.flight.last.lock().await;
         match &*last {
-            // Asked after we came, so it is an answer to us too, whatever it is.
+            // This query was sent after we came, so its answer is valid for us, whatever it is.
             Some((number, answer)) if *number > before => return answer.clone(),
             _ => {}
         }
-        // Asked before we came: a yes of the last second will do, a no will not.
+        // The last query was sent before we came: its positive answer will do if it is less than a second old, a
+        // negative one will not.
         if let Some(list) = self.known(names, limits::YES_AGE) {
             return Ok(Some(list));
         }
@@ -107,7 +109,8 @@ impl Answers {
         known.get(names).filter(|known| known.asked.elapsed() < age).map(|known| known.list.clone())
     }
 
-    /// Remembers a yes and forgets what became a no. While the source is away, a yes from before stands.
+    /// Remembers a positive answer, and forgets it when it has become negative. While the source is unavailable, an
+    /// earlier positive answer still counts.
     fn noted(&self, names: &Names, asked: Instant, answer: Answer) -> Answer {
         let away = answer.as_ref().err().map(|why| (asked, why.clone()));
         let was_away = std::mem::replace(&mut *lock(&self.away), away).is_some();
@@ -138,7 +141,8 @@ impl Answers {
     }
 }
 
-/// Forgets what is too old to be said again, and all of it where that is not enough: it is asked again.
+/// Makes room by forgetting answers that are too old to be used, or all of them if that is not enough. They can be
+/// queried again.
 fn make_room(known: &mut HashMap<Names, Known>) {
     if known.len() >= limits::KNOWN_YESES {
         known.retain(|_, known| known.asked.elapsed() < limits::YES_AGE);
@@ -148,7 +152,7 @@ fn make_room(known: &mut HashMap<Names, Known>) {
     }
 }
 
-/// A place in a flight.
+/// A caller's share in a flight.
 struct Seat<'a> {
     answers: &'a Answers,
     names: &'a Names,
@@ -165,14 +169,14 @@ impl<'a> Seat<'a> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut flights = lock(&self.answers.flights);
-        // The table's and ours; under its lock nobody takes another.
+        // Only the map and this caller have it, and no other caller can take it while the map is locked.
         if Arc::strong_count(&self.flight) == 2 {
             flights.remove(self.names);
         }
     }
 }
 
-/// A panic under one of these locks leaves nothing half done.
+/// Locks a mutex, even after a panic: a panic under one of these locks leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -187,7 +191,7 @@ mod tests {
     use tokio::task::{JoinHandle, LocalSet};
     use tokio::time::{advance, sleep};
 
-    /// A source that takes a tenth of a second, and counts.
+    /// A source that takes a tenth of a second for a query, and counts queries.
     #[derive(Clone, Default)]
     struct Site {
         answers: Rc<Answers>,
@@ -233,7 +237,7 @@ mod tests {
             self.answers.find(&names(whole), asked, asking).await.map(|list| list.is_some()).map_err(drop)
         }
 
-        /// Begins a question, as another session does.
+        /// Starts a lookup, as another session would.
         async fn begin(&self) -> JoinHandle<Result<bool, ()>> {
             let site = self.clone();
             let task = tokio::task::spawn_local(async move { site.find("test").await });

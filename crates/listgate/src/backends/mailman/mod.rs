@@ -1,4 +1,4 @@
-//! A GNU Mailman 3 site: its lists in Mailman's database, its queues in Mailman's directories.
+//! A GNU Mailman 3 site, with its lists in Mailman's database and its queues in Mailman's directories.
 
 mod backend;
 pub(crate) mod cfg;

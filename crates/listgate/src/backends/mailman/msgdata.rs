@@ -2,7 +2,7 @@
 
 use crate::model::{Endpoint, Msgdata, Role};
 
-/// The metadata of an entry but for its time, as Mailman's LMTP runner has it.
+/// Returns the metadata of an entry, except for its time, as Mailman's LMTP runner writes it.
 pub(crate) fn msgdata(endpoint: &Endpoint, original_size: u64, site_owner: &str) -> Msgdata {
     let mut msgdata = Msgdata::from([
         ("_parsemsg".to_owned(), false.into()),

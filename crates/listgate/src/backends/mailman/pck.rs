@@ -1,9 +1,9 @@
-//! Mailman's queue directories: how a file gets there so that it stays, and what is there.
+//! Mailman's queue directories: storing files in them durably, and listing what they contain.
 //!
-//! A file is written under a name that no runner takes, synced, renamed, and its directory synced: only
-//! then is there a [`Stored`] for it. A runner dies of a `.pck` whose name it cannot read, so names are
-//! made in one place. Mailman's runners take what ends in `.pck`, and at their start `.bak`; they write
-//! `.pck.tmp` themselves, which is why ours ends in something else.
+//! A file is written under a name that no runner takes, synced and renamed, and then its directory is synced. Only
+//! after that is there a [`Stored`] for it. A runner crashes on a `.pck` whose name it cannot read, so names are
+//! made in one place. Mailman's runners take files that end in `.pck`, and when they start those that end in
+//! `.bak`. They also write `.pck.tmp` files, so ours have a different suffix.
 
 use super::pickle::{self, Metadata, TooLong};
 use crate::backends::space::space_at;
@@ -23,19 +23,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Ends the name of a file of ours that is still written.
+/// The suffix of our files while they are being written.
 const UNFINISHED: &str = ".listgate.tmp";
 
 /// The queue directories of a site.
 #[derive(Debug)]
 pub(super) struct Queues {
     dirs: [Dir; Name::ALL.len()],
-    /// The latest time in a name, in microseconds since 1970. No two names of ours have the same: a
-    /// runner works by these times, and is slow where many are equal.
+    /// The latest time in a file name, in microseconds since 1970. Each of our names has a different time: a runner
+    /// orders files by it, and is slow when many times are equal.
     last: AtomicU64,
-    /// Octets that files leave free.
+    /// Octets that must stay free when files are written.
     min_free: u64,
-    /// Octets of the deliveries that are being written: what is free does not yet show them.
+    /// Octets of the deliveries that are being written, which the free space does not reflect yet.
     on_their_way: AtomicU64,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Queues {
 #[derive(Debug)]
 struct Dir {
     path: PathBuf,
-    /// Whom files of ours must be given to, so that Mailman's runners can read and unlink them.
+    /// The user and group that our files must be given to, so that Mailman's runners can read and remove them.
     owner: (Option<Uid>, Option<Gid>),
 }
 
@@ -56,44 +56,44 @@ pub(super) struct Mail<'a> {
     pub(super) to: &'a [Metadata<'a>],
 }
 
-/// The files of a delivery, written and not yet synced. Dropped, they are gone.
+/// The files of a delivery, written but not synced yet. Dropping this removes them.
 #[derive(Debug)]
 pub(super) struct Written(Vec<Unfinished>);
 
-/// The files of a delivery, whose octets are on stable storage and whose names no runner takes. Dropped,
-/// they are gone.
+/// The files of a delivery, with their octets on stable storage, under names that no runner takes. Dropping this
+/// removes them.
 #[derive(Debug)]
 pub(super) struct Synced(Vec<Unfinished>);
 
-/// The files of a delivery in their queues. Dropped, they are gone: only a synced directory keeps their
-/// names.
+/// The files of a delivery in their queues. Dropping this removes them: their names are not durable before the
+/// directory is synced.
 #[derive(Debug)]
 pub(super) struct Renamed(Vec<Unfinished>);
 
 #[derive(Debug)]
 struct Unfinished {
-    /// Until it is synced.
+    /// `None` once it is synced.
     file: Option<File>,
     id: String,
     queue: Name,
-    /// Removed when dropped: first the name that no runner takes, later the final one.
+    /// Removed when dropped. This is first the name that no runner takes, and later the final one.
     path: Remove,
 }
 
-/// The proof that a file is in its queue, by a name that survives a power loss.
+/// The proof that a file is in its queue, under a name that survives a power loss.
 #[derive(Debug)]
 pub(super) struct Stored {
     id: String,
 }
 
 impl Stored {
-    /// The file's name without `.pck`, as Mailman's own log has it.
+    /// Returns the file's name without `.pck`, as Mailman's own log writes it.
     pub(super) fn id(&self) -> &str {
         &self.id
     }
 }
 
-/// Octets that are being written; not any more when dropped.
+/// A reservation of octets that are being written. Dropping it ends the reservation.
 struct Room<'q> {
     on_their_way: &'q AtomicU64,
     octets: u64,
@@ -105,7 +105,7 @@ impl Drop for Room<'_> {
     }
 }
 
-/// Why a delivery is not written.
+/// The reason why a delivery was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PutError {
     #[error(transparent)]
@@ -114,7 +114,7 @@ pub(super) enum PutError {
     TooLong(#[from] TooLong),
 }
 
-/// Removes a file when dropped, unless told to keep it.
+/// The path of a file that is removed when this is dropped, unless the file is kept.
 #[derive(Debug)]
 struct Remove(Option<PathBuf>);
 
@@ -128,7 +128,8 @@ impl Drop for Remove {
     fn drop(&mut self) {
         if let Some(path) = &self.0
             && let Err(why) = fs::remove_file(path).during("remove", path)
-            // A runner took it: then it is delivered, and comes once more.
+            // A runner took the file: the message is delivered, and will be delivered again when the mail server
+            // retries.
             && why.source.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!("{}", Chain(&why));
@@ -137,7 +138,7 @@ impl Drop for Remove {
 }
 
 impl Queues {
-    /// Opens the directories, in the order of [`Name::ALL`], and removes what an earlier gate left
+    /// Opens the directories, in the order of [`Name::ALL`], and removes files that an earlier gate left
     /// unfinished. Only one gate may have them open.
     pub(super) fn open(dirs: [PathBuf; Name::ALL.len()], min_free: u64) -> Result<Self, StoreError> {
         let [one, two, three] = dirs.map(Dir::open);
@@ -149,13 +150,14 @@ impl Queues {
         &self.dirs[queue as usize].path
     }
 
-    /// What the file systems of the queues have, the least of them.
+    /// Returns the space of the queues' file systems: the smallest of each value.
     pub(super) fn space(&self) -> Result<Space, StoreError> {
         let [first, others @ ..] = &self.dirs;
         others.iter().try_fold(space(&first.path)?, |least, dir| Ok(least.least(space(&dir.path)?)))
     }
 
-    /// Room for the files of a delivery, which are as many whole messages, held until it is dropped.
+    /// Reserves room for the files of a delivery, each of which contains the whole message, until the result is
+    /// dropped.
     fn room_for(&self, mail: &Mail<'_>) -> Result<Room<'_>, StoreError> {
         let octets = mail.body.len().saturating_mul(mail.to.len() as u64);
         let wanted = self.on_their_way.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
@@ -199,8 +201,8 @@ impl Queues {
         Ok(Renamed(delivery.0))
     }
 
-    /// Syncs the directories that deliveries went into, each once for all of them: only then are their
-    /// names on stable storage. Of some whose directory was not synced, nothing stays.
+    /// Syncs each directory that deliveries went into, once for all of them. Only then are their names on stable
+    /// storage. A delivery with a file in a directory that failed to sync is removed entirely.
     pub(super) fn sync(&self, deliveries: Vec<Renamed>) -> Vec<Result<Vec<Stored>, StoreError>> {
         let touched = |queue: &Name| deliveries.iter().any(|delivery| delivery.is_in(*queue));
         let synced = |queue| sync_dir(self.dir(queue)).map_err(|why| (queue, why));
@@ -213,10 +215,11 @@ impl Queues {
         deliveries.into_iter().map(outcome).collect()
     }
 
-    /// Makes an empty file with Mailman's mode and owner. `seed` makes its digest another than others'.
+    /// Creates an empty file with Mailman's mode and owner. `seed` makes its digest different from those of other
+    /// files.
     fn create(&self, queue: Name, seed: &[u8]) -> Result<Unfinished, StoreError> {
         let micros = self.next_time();
-        // As Python writes `time.time()`: the shortest decimal that is the same number.
+        // As Python writes `time.time()`: the shortest decimal that denotes the same number.
         #[expect(clippy::cast_precision_loss, reason = "microseconds of this century have 51 bits")]
         let time = format!("{:?}", micros as f64 / 1e6);
         let digest = Sha1::new()
@@ -236,13 +239,13 @@ impl Queues {
             let given = rustix::fs::fchown(&file, user, group).map_err(io::Error::from);
             given.during("give to the queue's owner", path.path())?;
         }
-        // Whatever the umask took off.
+        // Restores the bits that the umask removed.
         let set = rustix::fs::fchmod(&file, Mode::from_raw_mode(0o660)).map_err(io::Error::from);
         set.during("set the mode of", path.path())?;
         Ok(Unfinished { file: Some(file), id, queue, path })
     }
 
-    /// The time now, or the next after the last one.
+    /// Returns the current time, or the microsecond after the last one if that is later.
     fn next_time(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
@@ -267,8 +270,8 @@ impl Dir {
     }
 }
 
-/// To whom a new file in `dir` must be given: only root can give to another user, and to a group of ours
-/// everyone can.
+/// Returns the user and group that a new file in `dir` must be given to. Only root can give a file to another user,
+/// but every user can give it to a group that they are in.
 fn owner(dir: &Path) -> io::Result<(Option<Uid>, Option<Gid>)> {
     const SETGID: u32 = 0o2000;
     let metadata = fs::metadata(dir)?;
@@ -282,8 +285,8 @@ fn owner(dir: &Path) -> io::Result<(Option<Uid>, Option<Gid>)> {
 }
 
 impl Written {
-    /// Deliveries are best synced side by side, each on a thread of its own: a file system's journal
-    /// takes the syncs that wait in one go.
+    /// Syncs the files. Deliveries are best synced in parallel, each on its own thread: a file system's journal
+    /// handles all waiting syncs at once.
     pub(super) fn sync(mut self) -> Result<Synced, StoreError> {
         self.0.iter_mut().try_for_each(Unfinished::sync)?;
         Ok(Synced(self.0))
@@ -300,7 +303,7 @@ impl Unfinished {
     fn write(&mut self, head: &[u8], body: &Body, end: &[u8]) -> Result<(), StoreError> {
         let file = self.file.as_mut().expect("it is open until it is synced");
         let mut write = || match body {
-            // One write for what is small.
+            // A small message takes a single write.
             Body::Memory(octets) => file.write_all(&[head, octets, end].concat()),
             Body::Spooled(spooled) => {
                 file.write_all(head)?;
@@ -320,14 +323,14 @@ impl Unfinished {
         synced.during("sync", self.path.path()).map_err(StoreError::sync)
     }
 
-    /// After the last sync: it stays.
+    /// Keeps the file in its queue, after the last sync.
     fn keep(mut self) -> Stored {
         self.path.0 = None;
         Stored { id: self.id }
     }
 }
 
-/// What the file system at `path` has.
+/// Returns the space of the file system at `path`.
 pub(super) fn space(path: &Path) -> Result<Space, StoreError> {
     Ok(space_at(path, 0).during("ask for the free space of", path)?)
 }
@@ -342,12 +345,12 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 pub(crate) struct Pck {
     /// Its name without `.pck`.
     pub(crate) id: String,
-    /// When it came; `None` when the name says no time, and then a runner dies of it.
+    /// When it arrived; `None` if its name contains no time, and then a runner crashes on it.
     pub(crate) time: Option<SystemTime>,
     pub(crate) size: u64,
 }
 
-/// What is in a queue directory, oldest first. Files that are taken meanwhile may be missing.
+/// Lists a queue directory, oldest file first. Files that are taken meanwhile may be missing.
 pub(crate) fn list(dir: &Path) -> io::Result<Vec<Pck>> {
     let mut all = Vec::new();
     for file in fs::read_dir(dir)? {
@@ -364,7 +367,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<Pck>> {
     Ok(all)
 }
 
-/// The octets of an entry; `None` when there is none.
+/// Returns the octets of an entry; `None` if there is none.
 pub(crate) fn read(dir: &Path, id: &str) -> io::Result<Option<Vec<u8>>> {
     let Some(path) = path_of(dir, id) else { return Ok(None) };
     match fs::read(path) {
@@ -373,7 +376,7 @@ pub(crate) fn read(dir: &Path, id: &str) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Removes an entry for good; `false` when there is none.
+/// Removes an entry for good; returns `false` if there is none.
 pub(crate) fn remove(dir: &Path, id: &str) -> io::Result<bool> {
     let Some(path) = path_of(dir, id) else { return Ok(false) };
     match fs::remove_file(path) {
@@ -386,12 +389,12 @@ pub(crate) fn remove(dir: &Path, id: &str) -> io::Result<bool> {
     }
 }
 
-/// Nothing outside the directory is an entry of it.
+/// Returns the path of an entry; `None` if the id leads outside the directory.
 fn path_of(dir: &Path, id: &str) -> Option<PathBuf> {
     (!id.contains(['/', '\0'])).then(|| dir.join(format!("{id}.pck")))
 }
 
-/// The time in a name that Mailman's runners can read.
+/// Returns the time in a name, if Mailman's runners can read that name.
 fn time_of(id: &str) -> Option<SystemTime> {
     let (time, digest) = id.split_once('+')?;
     if digest.is_empty() || !digest.bytes().all(|digit| digit.is_ascii_hexdigit()) {

@@ -1,14 +1,13 @@
-//! Writes what Mailman's runners unpickle from a queue file: a message, then its metadata.
+//! Writes the pickles that Mailman's runners read from a queue file: a message, then its metadata.
 //!
-//! The message is a program rather than an object: `email.message_from_bytes(octets, Message)` and two
-//! attributes. So Python's own parser, the one of that site, makes of the octets what Mailman's LMTP
-//! runner would have made of them, and nothing here parses MIME. Opcodes are of protocol 3 at most,
-//! which every Python 3 reads.
+//! The message is written as a program rather than an object: it calls `email.message_from_bytes(octets, Message)`
+//! and sets two attributes. So the site's own Python parses the octets, with the same result as in Mailman's LMTP
+//! runner, and nothing here parses MIME. The opcodes are from protocol 3 or older, which every Python 3 reads.
 
 use crate::model::Role;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Octets or text beyond what one opcode can announce.
+/// Octets or text that are too long for one opcode.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} octets are too many for one value of a pickle")]
 pub(super) struct TooLong(u64);
@@ -35,12 +34,11 @@ const NEWTRUE: u8 = 0x88;
 const NEWFALSE: u8 = 0x89;
 const LONG1: u8 = 0x8a;
 
-/// Where the memo has the message, and `setattr`.
+/// The memo slots of the message and of `setattr`.
 const MESSAGE: u8 = 0;
 const SETATTR: u8 = 1;
 
-/// What stands before the octets of a message: exactly `len` of them must follow, then
-/// [`message_tail`].
+/// Returns what comes before the octets of a message. Exactly `len` octets must follow, then [`message_tail`].
 pub(super) fn message_head(len: u64) -> Result<Vec<u8>, TooLong> {
     let mut out = Pickle::new();
     out.global("email", "message_from_bytes");
@@ -49,7 +47,7 @@ pub(super) fn message_head(len: u64) -> Result<Vec<u8>, TooLong> {
     Ok(out.0)
 }
 
-/// What stands behind the octets of a message: the attributes that Mailman's LMTP runner sets.
+/// Returns what comes after the octets of a message: the attributes that Mailman's LMTP runner sets.
 pub(super) fn message_tail(original_size: u64, mail_from: &str) -> Result<Vec<u8>, TooLong> {
     let mut out = Pickle(Vec::new());
     out.global("mailman.email.message", "Message");
@@ -65,19 +63,19 @@ pub(super) fn message_tail(original_size: u64, mail_from: &str) -> Result<Vec<u8
     Ok(out.0)
 }
 
-/// What Mailman's runners are told of a message besides the message.
+/// The metadata that Mailman's runners need besides the message.
 #[derive(Debug)]
 pub(super) struct Metadata<'a> {
     pub(super) list_id: &'a str,
     pub(super) original_size: u64,
     pub(super) received_at: SystemTime,
     pub(super) role: Role,
-    /// The envelope sender of what goes to a list's owners.
+    /// The envelope sender of mail to a list's owners.
     pub(super) site_owner: &'a str,
 }
 
 impl Metadata<'_> {
-    /// The dictionary, in the order in which Mailman fills it.
+    /// Returns the dictionary, with its keys in Mailman's order.
     pub(super) fn pickle(&self) -> Result<Vec<u8>, TooLong> {
         let mut out = Pickle::new();
         out.0.extend([EMPTY_DICT, MARK]);
@@ -109,7 +107,7 @@ impl Metadata<'_> {
     }
 }
 
-/// A pickle as it is written.
+/// A pickle that is being written.
 struct Pickle(Vec<u8>);
 
 impl Pickle {
@@ -123,7 +121,7 @@ impl Pickle {
     }
 
     fn len(&mut self, len: u64) -> Result<(), TooLong> {
-        // Python reads the four octets of a text's or of octets' length as unsigned.
+        // Python reads the length of text and of octets as an unsigned number of four octets.
         self.0.extend(u32::try_from(len).map_err(|_| TooLong(len))?.to_le_bytes());
         Ok(())
     }
@@ -148,7 +146,7 @@ impl Pickle {
                 self.0.extend(small.to_le_bytes());
             }
             Err(_) => {
-                // Nine octets, as the highest bit is the sign.
+                // The number takes nine octets, because the highest bit is the sign.
                 self.0.extend([LONG1, 9]);
                 self.0.extend(integer.to_le_bytes());
                 self.0.push(0);
@@ -156,9 +154,9 @@ impl Pickle {
         }
     }
 
-    /// A `datetime` without a zone, in UTC.
+    /// Writes a `datetime` without a time zone, in UTC.
     fn datetime(&mut self, time: SystemTime) {
-        /// The last second that a `datetime` can be.
+        /// The last second that a `datetime` can represent.
         const LAST: Duration = Duration::from_secs(253_402_300_799);
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
         let seconds = since_epoch.as_secs();
@@ -174,7 +172,7 @@ impl Pickle {
     }
 }
 
-/// Year, month and day of so many days after 1970-01-01.
+/// Returns the year, month and day that are so many days after 1970-01-01.
 fn date(mut days: u64) -> (u16, u8, u8) {
     let is_leap = |year: u16| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let mut year = 1970;

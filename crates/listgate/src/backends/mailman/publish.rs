@@ -1,7 +1,7 @@
-//! The last steps of a delivery into Mailman's queues, taken for all deliveries that wait: each file gets
-//! the name that runners take, each directory is synced once, and only then does anybody hear of it.
+//! The last part of storing deliveries in Mailman's queues, done for all waiting deliveries at once: each file gets
+//! the name that runners take, each directory is synced once, and only then are the results reported.
 //!
-//! The files themselves were synced before, side by side.
+//! The files themselves were already synced, in parallel.
 
 use super::pck::{Queues, Renamed, Synced};
 use crate::backends::condemned::Condemned;
@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 type Stores = Result<Vec<Queued>, StoreError>;
 
-/// Where the outcomes of a delivery go, and its place among those that are written.
+/// The channel for the result of a delivery, and the delivery's place among those being written.
 pub(super) struct Answer {
     sender: oneshot::Sender<Stores>,
     _place: OwnedSemaphorePermit,
@@ -32,7 +32,7 @@ impl Answer {
     }
 
     pub(super) fn send(self, outcomes: Stores) {
-        // If the receiver was dropped in the meantime, the mail is queued all the same.
+        // If the receiver has been dropped, the mail is still queued.
         let _ = self.sender.send(outcomes);
     }
 }
@@ -44,13 +44,13 @@ pub(super) struct Ready {
     pub(super) answer: Answer,
 }
 
-/// The one thread that makes files visible to runners.
+/// The only thread that makes files visible to runners.
 pub(super) struct Publisher {
     queues: Arc<Queues>,
     held: Arc<HeldFiles>,
     condemned: Condemned,
     metrics: Arc<Metrics>,
-    /// The names of the files of each.
+    /// The file names of each recent delivery.
     recent: RecentPuts<String>,
 }
 
@@ -64,7 +64,7 @@ impl Publisher {
         Self { queues, held, condemned, metrics, recent: RecentPuts::default() }
     }
 
-    /// Until the backend is dropped.
+    /// Publishes deliveries until the backend is dropped.
     pub(super) fn run(mut self, waiting: &mpsc::Receiver<Ready>) {
         loop {
             match waiting.recv_timeout(limits::IDLE) {
@@ -78,7 +78,7 @@ impl Publisher {
         }
     }
 
-    /// Whether what was just synced is where everybody looks for it.
+    /// Returns whether the files that were just synced are still at the paths where other programs look for them.
     fn files_are_ours(&self) -> bool {
         match self.held.check() {
             Ok(()) => true,
@@ -121,7 +121,7 @@ impl Publisher {
             {
                 self.condemned.set(why);
             }
-            // What is in the queues stays there, and nothing of it is promised.
+            // What is in the queues stays there, but none of it is confirmed.
             let stored = if are_ours { stored } else { stored.and(Err(StoreError::closed())) };
             answer.send(stored.map(|stored| {
                 let ids: Vec<String> = stored.iter().map(|stored| stored.id().to_owned()).collect();
@@ -135,7 +135,7 @@ impl Publisher {
         if let Some(ids) = self.recent.get(key) {
             return Published::Before(ids);
         }
-        // After a failed sync the next sync would report success.
+        // After a failed sync, the next one would falsely report success.
         if self.condemned.is_set() {
             return Published::Not(StoreError::closed());
         }
@@ -143,15 +143,15 @@ impl Publisher {
     }
 }
 
-/// What became of a delivery that was to be published.
+/// The outcome for a delivery that was to be published.
 enum Published {
     Now(Renamed),
-    /// It is a repetition, and these are the names of its files.
+    /// It is a repetition; these are the names of the files from the first time.
     Before(Vec<String>),
     Not(StoreError),
 }
 
-/// One proof for each endpoint.
+/// Returns one proof for each endpoint.
 fn promise(ids: Vec<String>) -> Vec<Queued> {
     ids.into_iter().map(|id| Queued::new(Id::File(id), Again::No)).collect()
 }

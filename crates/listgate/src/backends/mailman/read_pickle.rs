@@ -1,13 +1,13 @@
-//! Reads a queue file's two pickles, ours and Mailman's, and executes nothing of them.
+//! Reads the two pickles of a queue file, whether Listgate or Mailman wrote it, without executing any of it.
 //!
-//! A pickle is a program for a stack machine. This machine knows the opcodes that Mailman and Listgate
-//! write (protocols 1 to 5, as of Python 3); a call or an object is noted as what it is, and never made.
+//! A pickle is a program for a stack machine. This machine knows the opcodes that Mailman and Listgate write
+//! (protocols 1 to 5, as in Python 3). It records calls and objects, but never performs or creates them.
 
 use crate::limits;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Why a pickle cannot be read.
+/// The reason why a pickle cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum PickleError {
     #[error("opcode {opcode:#04x} at offset {offset} is none that Mailman writes")]
@@ -23,7 +23,7 @@ pub(crate) enum PickleError {
 }
 
 impl PickleError {
-    /// The same in a file with so many octets before what was read.
+    /// Returns the same error for a file with `before` octets in front of the pickle.
     pub(super) fn behind(self, before: usize) -> Self {
         match self {
             Self::Opcode { opcode, offset } => Self::Opcode { opcode, offset: offset + before },
@@ -35,10 +35,10 @@ impl PickleError {
     }
 }
 
-/// Which node of a [`Pickle`].
+/// The index of a node of a [`Pickle`].
 pub(super) type Id = usize;
 
-/// A value. Text is octets: Python writes half a surrogate pair for an octet that is no text.
+/// A value. Text is kept as octets, because Python writes a lone surrogate for an octet that is not text.
 #[derive(Debug)]
 pub(super) enum Node<'f> {
     None,
@@ -55,7 +55,7 @@ pub(super) enum Node<'f> {
         module: Cow<'f, str>,
         name: Cow<'f, str>,
     },
-    /// A call of `class`, or an object that Python would make with it; then its state was set.
+    /// A call of `class`, or an object that Python would create with it, and the state that was set afterwards.
     Object {
         class: Id,
         args: Id,
@@ -63,12 +63,12 @@ pub(super) enum Node<'f> {
     },
 }
 
-/// One pickle: its values, of which one is the result.
+/// One pickle: its values, one of which is the result.
 #[derive(Debug)]
 pub(super) struct Pickle<'f> {
     nodes: Vec<Node<'f>>,
     result: Id,
-    /// Octets of the file up to its end.
+    /// Its length in octets.
     pub(super) len: usize,
 }
 
@@ -95,14 +95,14 @@ impl<'f> Pickle<'f> {
         &self.nodes[id]
     }
 
-    /// The value of a key that is a text.
+    /// Returns the value of a key that is text.
     pub(super) fn get(&self, dict: Id, key: &str) -> Option<Id> {
         let Node::Dict(items) = self.node(dict) else { return None };
         let is_key = |id: Id| matches!(self.node(id), Node::Text(text) if *text == key.as_bytes());
         items.iter().rev().find(|(id, _)| is_key(*id)).map(|(_, value)| *value)
     }
 
-    /// `module.name` of a global, or of an object's class.
+    /// Returns the `module.name` of a global, or of an object's class.
     pub(super) fn class(&self, id: Id) -> Option<String> {
         let id = if let Node::Object { class, .. } = self.node(id) { *class } else { id };
         match self.node(id) {
@@ -111,7 +111,7 @@ impl<'f> Pickle<'f> {
         }
     }
 
-    /// What an object was made with.
+    /// Returns the arguments that an object was created with.
     pub(super) fn args(&self, id: Id) -> &[Id] {
         match self.node(id) {
             Node::Object { args, .. } => match self.node(*args) {
@@ -127,11 +127,11 @@ impl<'f> Pickle<'f> {
 struct Machine<'f> {
     file: &'f [u8],
     at: usize,
-    /// The present opcode and where it stands.
+    /// The current opcode and its offset.
     now: (u8, usize),
     nodes: Vec<Node<'f>>,
     stack: Vec<Id>,
-    /// How high the stack was at each mark.
+    /// The height of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
 }
@@ -151,7 +151,7 @@ impl<'f> Machine<'f> {
 
     fn step(&mut self, opcode: u8) -> Result<(), PickleError> {
         match opcode {
-            // PROTO, FRAME: what follows says by itself what it is.
+            // PROTO and FRAME are skipped: the opcodes that follow are self-describing.
             0x80 => self.take(1).map(drop),
             0x95 => self.take(8).map(drop),
             b'N' => self.push(Node::None),
@@ -197,7 +197,7 @@ impl<'f> Machine<'f> {
                 wanted.copy_from_slice(octets);
                 Node::Int(i128::from_le_bytes(all))
             }
-            // INT and LONG are lines of text; two of them are how protocol 1 says True and False.
+            // INT and LONG are lines of text; in protocol 1, two of these lines mean True and False.
             _ => match self.line()? {
                 "01" => Node::Bool(true),
                 "00" => Node::Bool(false),
@@ -224,7 +224,7 @@ impl<'f> Machine<'f> {
         })
     }
 
-    /// Puts what is on the stack into the list, set or dict below it.
+    /// Adds what is on top of the stack to the list, set or dict below it.
     fn add(&mut self, opcode: u8) -> Result<(), PickleError> {
         let items = match opcode {
             b'a' => self.pop_all(1)?,
@@ -243,7 +243,7 @@ impl<'f> Machine<'f> {
         Ok(())
     }
 
-    /// Notes the top of the stack for later, or puts on it what was noted.
+    /// Stores the top of the stack in the memo, or pushes a value from the memo.
     fn memo(&mut self, opcode: u8) -> Result<(), PickleError> {
         let key = match opcode {
             b'q' | b'h' => self.octet()?.into(),
@@ -300,7 +300,7 @@ impl<'f> Machine<'f> {
         Ok(())
     }
 
-    /// As in Python, what stands below a mark is out of reach.
+    /// Pops the top of the stack. As in Python, what is below a mark is out of reach.
     fn pop(&mut self) -> Result<Id, PickleError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let id = if self.stack.len() > floor { self.stack.pop() } else { None };
@@ -335,7 +335,7 @@ impl<'f> Machine<'f> {
         self.array::<1>().map(|[octet]| octet)
     }
 
-    /// A line of ASCII, as old protocols have them.
+    /// Reads a line of ASCII, which old protocols use.
     fn line(&mut self) -> Result<&'f str, PickleError> {
         let rest = &self.file[self.at..];
         let len = memchr::memchr(b'\n', rest).ok_or(PickleError::Short(self.at))?;

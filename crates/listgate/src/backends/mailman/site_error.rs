@@ -1,4 +1,4 @@
-//! Why a Mailman site cannot be served or looked at.
+//! Errors of a Mailman site that cannot be served or inspected.
 
 use super::cfg::CfgError;
 use super::database::SourceError;
@@ -6,7 +6,7 @@ use crate::backends::lock::LockError;
 use crate::file_error::FileError;
 use crate::model::StoreError;
 
-/// Why a Mailman site cannot be served.
+/// The reason why a Mailman site cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SiteError {
     #[error(transparent)]

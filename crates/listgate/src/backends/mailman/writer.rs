@@ -1,4 +1,4 @@
-//! The first steps of a delivery into Mailman's queues.
+//! The first part of storing a delivery in Mailman's queues.
 
 use super::pck::{Mail, PutError, Queues, Synced};
 use super::pickle::Metadata;
@@ -12,7 +12,7 @@ use crate::model::{Name, StoreError};
 use std::io;
 use std::sync::Arc;
 
-/// Writes deliveries, several side by side, and hands them on to be published.
+/// The writer of deliveries. It writes several in parallel, and hands them to the publisher.
 pub(super) struct Writer {
     pub(super) queues: Arc<Queues>,
     pub(super) site_owner: String,
@@ -34,7 +34,7 @@ impl Writer {
         }
     }
 
-    /// One file for each endpoint, synced.
+    /// Writes and syncs one file for each endpoint.
     fn synced(&self, delivery: &Delivery) -> Result<Synced, StoreError> {
         let Delivery { envelope, message, to, .. } = delivery;
         let mail_from = Style::Mailman.mail_from(&envelope.mail_from);

@@ -1,19 +1,19 @@
 -- Migration 1: domains, lists, and the queues.
 CREATE TABLE domain (
     name     TEXT PRIMARY KEY,               -- lower case
-    alias_of TEXT REFERENCES domain (name)   -- mail to this domain is mail to that one
+    alias_of TEXT REFERENCES domain (name)   -- mail to this domain goes to that one
 ) WITHOUT ROWID;
 
 CREATE TABLE list (
     domain     TEXT NOT NULL REFERENCES domain (name),
     local      TEXT NOT NULL,                -- lower case
-    list_id    TEXT NOT NULL UNIQUE,         -- a rename keeps it
+    list_id    TEXT NOT NULL UNIQUE,         -- not changed by a rename
     created_at INTEGER NOT NULL,             -- milliseconds since 1970, like all times here
     PRIMARY KEY (domain, local)
 ) WITHOUT ROWID;
 
--- Counts the changes of lists and domains, so that whoever remembers an answer can ask in one read
--- whether it still holds.
+-- Counts the changes to lists and domains, so that a process that remembers an answer can check with
+-- one read whether it is still valid.
 CREATE TABLE lists_version (n INTEGER NOT NULL);
 INSERT INTO lists_version VALUES (0);
 CREATE TRIGGER list_created AFTER INSERT ON list BEGIN UPDATE lists_version SET n = n + 1; END;
@@ -23,10 +23,10 @@ CREATE TRIGGER domain_added AFTER INSERT ON domain BEGIN UPDATE lists_version SE
 CREATE TRIGGER domain_changed AFTER UPDATE ON domain BEGIN UPDATE lists_version SET n = n + 1; END;
 CREATE TRIGGER domain_removed AFTER DELETE ON domain BEGIN UPDATE lists_version SET n = n + 1; END;
 
--- One message. Its body stands last and is never updated, so that no other column costs a read of
--- it.
+-- One message. Its body is the last column and is never updated, so that no other column requires
+-- reading it.
 CREATE TABLE delivery (
-    id            INTEGER PRIMARY KEY,       -- never another message's: see minted
+    id            INTEGER PRIMARY KEY,       -- never reused for another message: see minted
 
     received_at   INTEGER NOT NULL,
     mail_from     TEXT NOT NULL,             -- <> for the null sender
@@ -36,17 +36,17 @@ CREATE TABLE delivery (
     transport     TEXT NOT NULL,
     original_size INTEGER NOT NULL,          -- octets as received
     size          INTEGER NOT NULL,          -- octets as stored
-    spool         TEXT,                      -- the file in spool/ that has the body, if it is large
+    spool         TEXT,                      -- the file in spool/ with the body, if it is large
     body          BLOB
 );
 CREATE INDEX delivery_spool ON delivery (spool) WHERE spool IS NOT NULL;
 
--- Ids up to this one may have been given away. The gate takes them in blocks, which costs less than
--- writing down each one, so there are gaps after a restart.
+-- Ids up to this one may have been assigned. The gate takes them in blocks, which costs less than
+-- recording each one, so there are gaps after a restart.
 CREATE TABLE minted (up_to INTEGER NOT NULL);
 INSERT INTO minted VALUES (0);
 
--- One endpoint of a message. A consumer's hold is `leased_until`; `attempts` is its fence.
+-- One endpoint of a message. A consumer's lease lasts until `leased_until`; `attempts` is its fence.
 CREATE TABLE entry (
     delivery     INTEGER NOT NULL REFERENCES delivery (id),
     n            INTEGER NOT NULL,
@@ -65,14 +65,14 @@ CREATE TABLE entry (
 ) WITHOUT ROWID;
 CREATE INDEX entry_queue ON entry (queue, available_at);
 
--- Whoever removes the last entry removes the message.
+-- Removing the last entry of a message removes the message.
 CREATE TRIGGER entry_gone AFTER DELETE ON entry
 WHEN NOT EXISTS (SELECT 1 FROM entry WHERE delivery = old.delivery)
 BEGIN
     DELETE FROM delivery WHERE id = old.delivery;
 END;
 
--- A spool file is unlinked by the gate alone, after a synced commit has dropped its row.
+-- Only the gate unlinks a spool file, after a synced commit has dropped its row.
 CREATE TABLE discarded (spool TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TRIGGER delivery_gone AFTER DELETE ON delivery WHEN old.spool IS NOT NULL
 BEGIN

@@ -1,17 +1,17 @@
--- Migration 2: what a list takes, facts of a message, how full the queues are, and what came before.
+-- Migration 2: limits of a list, facts about a message, how full the queues are, and what came before.
 ALTER TABLE list ADD COLUMN state TEXT NOT NULL DEFAULT 'open';  -- open, paused, closed
-ALTER TABLE list ADD COLUMN max_size INTEGER;                    -- octets of a message; NULL: as the gate
+ALTER TABLE list ADD COLUMN max_size INTEGER;                    -- octets of a message; NULL: the gate's own maximum
 
--- Facts for whoever works the queue, so that it need not parse the message to see a loop. They stand
--- at the entry because the body is the last of its row.
+-- Facts for consumers of the queue, which then need not parse the message to detect a loop. They are in
+-- the entry because the body must remain the last column of its row.
 ALTER TABLE entry ADD COLUMN received_lines INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entry ADD COLUMN from_list INTEGER NOT NULL DEFAULT 0;  -- has this list's own List-Id or List-Post
 ALTER TABLE entry ADD COLUMN auto_submitted TEXT;
 ALTER TABLE entry ADD COLUMN precedence TEXT;
-ALTER TABLE entry ADD COLUMN repeats TEXT;                          -- id of the entry that it was before
+ALTER TABLE entry ADD COLUMN repeats TEXT;                          -- id of the entry of the same mail that came before
 
--- How full each queue is; a message counts in each of its entries. The gate alone inserts entries,
--- and adds once for a whole batch; whoever deletes one has it subtracted here.
+-- How full each queue is; a message counts in each of its entries. Only the gate inserts entries, and it
+-- updates the sizes once for a whole batch; deletions are subtracted by the trigger below.
 CREATE TABLE queue_size (
     queue   TEXT PRIMARY KEY,
     entries INTEGER NOT NULL,
@@ -30,9 +30,9 @@ BEGIN
     WHERE queue = old.queue;
 END;
 
--- What was taken in the last days, to know it again: a hash of the message's octets, its sender and
--- one recipient, and the id of the entry it became.
--- What came lately stands in seen_lately, without order; the gate puts it in order many at a time.
+-- The mail of recent days, to recognize it when it comes again: a hash of the message's octets, its
+-- sender and one recipient, and the id of the entry that was stored.
+-- The latest mail is in seen_lately, without order; the gate moves it to seen, many rows at a time.
 CREATE TABLE seen (
     fingerprint BLOB PRIMARY KEY,
     at          INTEGER NOT NULL,

@@ -1,13 +1,13 @@
--- Migration 5: steps, times that survive a clock that is set back, and another hash.
+-- Migration 5: steps, times that remain correct when the clock is set back, and another hash.
 
--- A message beyond its entries: one row for each post, held post or notice that refers to it.
+-- Keeps a message beyond its entries: one row for each post, held post or notice that refers to it.
 CREATE TABLE kept (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,  -- never another's
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused
     delivery INTEGER NOT NULL REFERENCES delivery (id)
 );
 CREATE INDEX kept_delivery ON kept (delivery);
 
--- A message goes with the last that refers to it.
+-- A message is removed with the last row that refers to it.
 DROP TRIGGER entry_gone;
 CREATE TRIGGER entry_gone AFTER DELETE ON entry
 WHEN NOT EXISTS (SELECT 1 FROM entry WHERE delivery = old.delivery)
@@ -22,11 +22,11 @@ BEGIN
     DELETE FROM delivery WHERE id = old.delivery;
 END;
 
--- A lease or a pause ends at available_at, and also when that is further away than `span` milliseconds, the longest
--- it can last: the clock was set back since.
+-- A lease or a pause ends at available_at. It also ends when that is further away than `span` milliseconds, the
+-- longest that it can last, because the clock was then set back.
 ALTER TABLE entry ADD COLUMN span INTEGER;
 CREATE INDEX entry_set_back ON entry (queue, available_at - span) WHERE state IN ('leased', 'later');
 
--- Fingerprints are BLAKE3 now, and were SHA-256: what was remembered is forgotten, once.
+-- Fingerprints now use BLAKE3 instead of SHA-256, so mail remembered until now is forgotten, once.
 DELETE FROM seen;
 DELETE FROM seen_lately;

@@ -1,6 +1,6 @@
--- Migration 6: what an operator removed may come again.
+-- Migration 6: mail whose entry an operator removed is queued if it comes again.
 
--- An entry that `queue remove` took away, for as long as its mail may be remembered.
+-- Entries removed by `queue remove`, for as long as their mail may be remembered.
 CREATE TABLE removed (
     delivery  INTEGER NOT NULL,
     n         INTEGER NOT NULL,

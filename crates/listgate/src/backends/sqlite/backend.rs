@@ -1,4 +1,4 @@
-//! The backend of a gate: its lookups, and the way to its writer.
+//! The embedded backend of a gate: its lookups, and the channel to its writer.
 
 use super::connection::{self, OpenError, Use};
 use super::data_dir::{DataDir, DataError, remove_orphans};
@@ -38,14 +38,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// The backend of a gate. Dropping it ends its writer, after what was handed to it is written.
+/// The embedded backend of a gate. Dropping it writes everything that was handed to its writer, then ends the
+/// writer.
 pub(crate) struct Sqlite {
     lookup: Mutex<(Connection, Known)>,
     data_dir: DataDir,
     held: Arc<HeldFiles>,
     condemned: Condemned,
     depths: Arc<Depths>,
-    /// Pages in the write-ahead log, as the writer knows.
+    /// Pages in the write-ahead log, as the writer knows them.
     wal_pages: Arc<AtomicU32>,
     metrics: Arc<Metrics>,
     space: LastSpace,
@@ -56,7 +57,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Locks the data directory, opens or creates the database, and recovers what a crash left.
+    /// Locks the data directory, opens or creates the database, and cleans up after a crash.
     pub(crate) fn open(
         data_dir: &DataDir,
         choices: Choices,
@@ -110,7 +111,7 @@ impl Sqlite {
         if self.condemned.is_set() {
             return Err(StoreError::closed());
         }
-        // A panic in another lookup leaves nothing half done: it was a read.
+        // A panic in another lookup leaves nothing half done, because lookups only read.
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         let (connection, known) = &mut *lookup;
         question(connection, known).map_err(failed(operation))
@@ -130,7 +131,8 @@ impl Sqlite {
         Ok(look().during("ask for the free space of", self.data_dir.path())?)
     }
 
-    /// Dropped at its await before the writer took it up, the delivery is not stored; after that it is.
+    /// Stores a delivery. If the future is dropped before the writer takes up the delivery, nothing is stored; after
+    /// that, the delivery is stored.
     async fn write(&self, delivery: Delivery) -> Result<Vec<Queued>, NotStored> {
         let closed = || NotStored::from(StoreError::closed());
         if self.condemned.is_set() {
@@ -142,8 +144,8 @@ impl Sqlite {
     }
 }
 
-/// What consumers in this process ask of the writer. Dropped at its await before the writer took it up, nothing
-/// happens; after that all of it does, and what was leased lapses.
+/// What consumers in this process ask of the writer. If a future is dropped before the writer takes up the request,
+/// nothing happens; after that, all of it happens, and leases that were taken lapse.
 impl Sqlite {
     async fn asked(&self, question: Question) -> Result<Reply, StoreError> {
         if self.condemned.is_set() {
@@ -227,8 +229,8 @@ impl LeaseStore for Sqlite {
     }
 }
 
-/// Lookups take microseconds, and readers of a write-ahead log wait for no writer, so they are made where they are
-/// asked.
+/// Lookups run on the thread that asks: they take microseconds, and readers of a write-ahead log do not wait for a
+/// writer.
 impl Registry for Sqlite {
     fn changes(&self, asked: Instant) -> Answer<'_, Option<Changes>> {
         let changes = self.ask("look whether lists have changed", |connection, known| {
@@ -284,7 +286,6 @@ impl IntakeStore for Sqlite {
         Box::pin(self.write(delivery))
     }
 
-    /// As of our last commit, or of the last half second while we had none.
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
         at_once(
             self.ask("look at the queues", |connection, _| {
@@ -311,7 +312,7 @@ impl Drop for Sqlite {
         self.writer.end();
         if self.condemned.is_set() {
             let (connection, _) = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
-            // The last to close would sync the log.
+            // The last connection to close would sync the log.
             if let Ok(other) = Connection::open_in_memory() {
                 std::mem::forget(std::mem::replace(connection, other));
             }

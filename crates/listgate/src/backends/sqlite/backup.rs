@@ -1,11 +1,11 @@
 //! A copy of a data directory, made while its gate runs.
 //!
-//! What belongs together is held together in two ways. A read transaction keeps the rows as they are
-//! at one moment. Hard links keep the spool files that these rows name: the gate unlinks a file only
-//! after a commit has dropped its row, and nothing can be committed while we hold the write lock. So
-//! under that lock the transaction begins and the links are made; all copying comes after it.
+//! Two things keep the copy consistent. A read transaction fixes the rows as they are at one moment. Hard links keep
+//! the spool files that these rows name: the gate unlinks a file only after a commit has dropped its row, and no
+//! process can commit while we hold the write lock. So the transaction begins and the links are made under that
+//! lock; all copying comes after it.
 //!
-//! The database gets its name last, so that a directory with a `listgate.db` is a whole copy.
+//! The database gets its name last, so a directory that contains a `listgate.db` is a complete copy.
 
 use super::data_dir::{DataDir, DataError};
 use crate::backends::held::HeldFiles;
@@ -21,17 +21,17 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a backup has.
+/// What a backup contains.
 #[derive(Default, Debug)]
 pub(crate) struct Copied {
     pub(crate) lists: u64,
     pub(crate) entries: u64,
     pub(crate) spool_files: u64,
-    /// Of the database and the spool files.
+    /// Octets of the database and the spool files.
     pub(crate) octets: u64,
 }
 
-/// Why there is no backup.
+/// Why a backup failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
     #[error("{} is not empty: name a directory that does not exist yet", path.display())]
@@ -57,11 +57,11 @@ pub(crate) enum BackupError {
     Replaced(#[from] StoreError),
 }
 
-/// Copies a data directory into `to`, which is empty or not there yet.
+/// Copies a data directory into `to`, which must be empty or not exist.
 pub(crate) fn backup(from: &DataDir, to: &Path) -> Result<Copied, BackupError> {
-    // Before anything is created, so that a misspelt data directory leaves nothing behind.
+    // Comes before anything is created, so that a misspelt data directory leaves nothing behind.
     let snapshot = from.open()?;
-    // Before the target is looked at, so that two backups do not find it empty.
+    // Comes before the target is examined, so that two backups cannot both find it empty.
     let links = Links::prepare(from)?;
     let held = from.held(None)?;
     let target = Target::prepare(to)?;
@@ -79,13 +79,13 @@ fn copy(
     target: &Target,
 ) -> Result<Copied, BackupError> {
     hold(from, &snapshot, links)?;
-    // Else the links could be to files of another directory than the rows that name them.
+    // Otherwise the links could be to files of another directory than that of the rows.
     held.check()?;
     target.create()?;
     let mut copied = target
         .copy_database(&snapshot)
         .map_err(|why| BackupError::Copy { path: target.dir.path().to_owned(), source: why.into() })?;
-    // While a transaction is open the gate cannot begin its log anew.
+    // The gate cannot restart its log while a read transaction is open.
     drop(snapshot);
     links.each(|link| {
         copied.octets += target.copy_spool_file(link)?;
@@ -96,7 +96,7 @@ fn copy(
     Ok(copied)
 }
 
-/// Begins the transaction of `snapshot` and links every file that its rows name, while nobody writes.
+/// Begins the transaction of `snapshot` and links every file that its rows name, while no other process writes.
 fn hold(from: &DataDir, snapshot: &Connection, links: &Links) -> Result<(), BackupError> {
     let lock = from.open()?;
     lock.execute_batch("BEGIN IMMEDIATE").map_err(DataError::database("stop the writing for a moment"))?;
@@ -111,20 +111,20 @@ fn hold(from: &DataDir, snapshot: &Connection, links: &Links) -> Result<(), Back
     Ok(())
 }
 
-/// Other people's mail is nobody's to read.
+/// Creates a file that only its owner can read, because it contains mail.
 fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// The directory of hard links, on the file system of the spool directory and of no interest to the
-/// gate. One backup has it at a time; the kernel releases the lock however the process ends.
+/// The directory of hard links. It is on the file system of the spool directory, and the gate ignores it. Only one
+/// backup holds it at a time; the kernel releases the lock however the process ends.
 struct Links {
     dir: PathBuf,
     _lock: File,
 }
 
 impl Links {
-    /// Links that a killed backup left are removed.
+    /// Creates and locks the directory, and removes links that a killed backup left behind.
     fn prepare(from: &DataDir) -> Result<Self, BackupError> {
         let dir = from.backup_links();
         if let Err(why) = DirBuilder::new().mode(0o700).create(&dir)
@@ -161,12 +161,12 @@ impl Links {
 
 impl Drop for Links {
     fn drop(&mut self) {
-        // What stays is removed by the next backup, and named by `doctor` until then.
+        // The next backup removes what stays, and `doctor` reports it until then.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// Where the copy goes.
+/// The directory that the copy goes to.
 struct Target {
     dir: DataDir,
     created: bool,
@@ -175,7 +175,7 @@ struct Target {
 impl Target {
     fn prepare(path: &Path) -> Result<Self, BackupError> {
         let dir = DataDir::new(path);
-        // It has everybody's mail.
+        // It will contain all mail, so only its owner may read it.
         let created = match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => true,
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => false,
@@ -187,12 +187,13 @@ impl Target {
         Ok(Self { dir, created })
     }
 
-    /// The name of the database until all else is there.
+    /// Returns the temporary path of the database, which is used until everything else is in place.
     fn partial(&self) -> PathBuf {
         self.dir.path().join("listgate.db.partial")
     }
 
-    /// As closed as what is copied, also in a directory that is not.
+    /// Creates the spool directory and the database with the same permissions as the originals, even in a directory
+    /// that is open to other users.
     fn create(&self) -> Result<(), DataError> {
         let (spool, database) = (self.dir.spool(), self.partial());
         DirBuilder::new().mode(0o700).create(&spool).during("create", &spool)?;
@@ -208,15 +209,15 @@ impl Target {
             ..Copied::default()
         };
         let mut copy = Connection::open(self.partial())?;
-        // All pages in one step: they are of one moment anyway, and nobody else knows the copy.
+        // All pages in one step: they are of the same moment anyway, and no other process uses the copy.
         Backup::new(snapshot, &mut copy)?.run_to_completion(c_int::MAX, limits::LOCK_RETRY, None)?;
-        // The gate goes on and gives ids; one that is restored gives others.
+        // The gate goes on assigning ids, and a restored gate must assign different ones.
         copy.execute("UPDATE minted SET up_to = up_to + ?1", [limits::IDS_AFTER_A_BACKUP])?;
         copy.close().map_err(|(_, why)| why)?;
         Ok(copied)
     }
 
-    /// Gives its octets.
+    /// Copies one spool file and returns its size in octets.
     fn copy_spool_file(&self, link: &Path) -> Result<u64, DataError> {
         let to = self.dir.spool().join(link.file_name().unwrap_or_default());
         let mut original = File::open(link).during("open", link)?;
@@ -226,7 +227,8 @@ impl Target {
         Ok(octets)
     }
 
-    /// Syncs what SQLite has not, and gives the database its name. Gives its octets.
+    /// Syncs what SQLite has not synced, and gives the database its name. Returns the size of the database in
+    /// octets.
     fn finish(&self) -> Result<u64, DataError> {
         for path in [self.dir.spool(), self.partial()] {
             File::open(&path).and_then(|file| file.sync_all()).during("sync", &path)?;
@@ -237,7 +239,6 @@ impl Target {
         Ok(fs::metadata(&database).during("look at", &database)?.len())
     }
 
-    /// Removes what was written.
     fn remove(&self) -> io::Result<()> {
         if self.created {
             return fs::remove_dir_all(self.dir.path());

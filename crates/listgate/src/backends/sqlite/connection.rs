@@ -1,4 +1,4 @@
-//! How the database file is opened, and the steps from an older schema to this one.
+//! How the database file is opened and migrated from an older schema.
 
 use super::errors::{failed, is_sync_failure};
 use crate::backends::lock;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Migration N stands at N - 1. `PRAGMA user_version` says how many a file has had.
+/// The migrations; migration N is at index N - 1. `PRAGMA user_version` is the number of migrations a file has had.
 pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
@@ -27,20 +27,20 @@ pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("0006.sql"),
 ];
 
-/// Octets of a page of the database.
+/// Octets in a page of the database.
 pub(crate) const PAGE_SIZE: u64 = 4096;
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Use {
-    /// The gate's writer: creates and migrates.
+    /// The gate's writer, which creates and migrates the database.
     Writer,
     /// The gate's lookups.
     Lookup,
-    /// A command beside the gate, or without one.
+    /// A command that runs beside the gate, or without one.
     Command,
-    /// Whoever works a queue. What it commits need not be synced: a power loss that undoes it leaves
-    /// the entry to be handled again.
+    /// A consumer of a queue. Its commits need not be synced: if a power loss undoes one, the entry is handled
+    /// again.
     Consumer,
 }
 
@@ -67,13 +67,13 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
-    /// The error of an operation that SQLite refused on the database at `path`.
+    /// Returns the error for an operation that SQLite refused on the database at `path`.
     pub(super) fn database(operation: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self + Copy {
         move |source| Self::Database { operation, path: path.to_owned(), source: source.into() }
     }
 }
 
-/// Opens the database file at `path`, creating and migrating it where that is needed.
+/// Opens the database file at `path`, and creates or migrates it if necessary.
 pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     let failed = |operation| OpenError::database(operation, path);
     let flags = match purpose {
@@ -105,8 +105,9 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// An older gate that is serving cannot store what a newer schema wants. One of our own may hold the lock
-/// and be about to migrate.
+/// Refuses to migrate while an older gate serves the database, because that gate could not store what the newer
+/// schema requires. The lock may also belong to a gate of this version that is about to migrate, so this first waits
+/// up to [`limits::START_OF_A_GATE`].
 fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let dir = path.parent().expect("the database has a directory");
     let failed = OpenError::database("read the schema of", path);
@@ -121,15 +122,15 @@ fn refuse_to_outrun(connection: &Connection, path: &Path) -> Result<(), OpenErro
     Ok(())
 }
 
-/// Brings everything that the log has to the disk anew: after a failed sync what we can read of it is not
-/// what the disk has, and nothing may be appended to it.
+/// Writes the whole log to the disk again. After a failed sync, what we can read of the log may differ from what is
+/// on the disk, and nothing may be appended to it.
 fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = OpenError::database("recover", path);
     if empty_log(connection).map_err(failed)? {
         return Ok(());
     }
     tracing::warn!("another process reads the database; its log is written anew, and emptied later");
-    // Nobody may append to it meanwhile, or begin it anew.
+    // Until this is done, no other process may append to the log or restart it.
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -138,8 +139,8 @@ fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     connection.execute_batch("ROLLBACK").map_err(failed)
 }
 
-/// Copies the log of the writer's connection into the database and cuts its file, if nobody reads or writes
-/// now. Says whether it was done.
+/// Copies the log of the writer's connection into the database and truncates its file, if no process is reading or
+/// writing. Returns whether it did.
 pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(Duration::ZERO)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
@@ -147,8 +148,8 @@ pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
     Ok(!busy?)
 }
 
-/// Writes the octets of a file over themselves, and syncs it: they are then what has to reach the disk,
-/// even if the kernel believed that they had.
+/// Overwrites a file with its own octets and syncs it. The kernel then has to write them to the disk even if it
+/// believed that it already had.
 fn rewrite(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut octets = vec![0; 1 << 20];
@@ -163,7 +164,7 @@ fn rewrite(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens the database file at `path` to look at it as it is: nothing is created, migrated or written.
+/// Opens the database file at `path` read-only: nothing is created, migrated or written.
 pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -191,28 +192,29 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-        // In a file that has pages already this would be a commit, for which every look would wait.
+        // In a file that already has pages, this would be a commit, and even a command that only reads would wait
+        // for the write lock.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     write_ahead(connection, patience)?;
     let synchronous = if purpose == Use::Consumer { "NORMAL" } else { "FULL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // Checkpoints are the writer's, which looks at their results; SQLite's own hide their errors.
+    // The writer makes the checkpoints and checks their results; SQLite's own checkpoints hide their errors.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Else a statement about a table with partial indexes is planned anew for each of its values.
+    // Otherwise SQLite plans a statement on a table with partial indexes again for each bound value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
 
-/// How long it waits for a lock.
+/// Makes a connection wait up to `patience` for a lock.
 fn be_patient(connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
     be_patient_while(connection, patience, Arc::new(AtomicBool::new(true)))
 }
 
-/// How long it waits for a lock, as long as `may_wait`.
+/// Makes a connection wait up to `patience` for a lock, but only while `may_wait` is true.
 pub(super) fn be_patient_while(
     connection: &mut Connection,
     patience: Duration,
@@ -227,13 +229,13 @@ pub(super) fn be_patient_while(
     }))
 }
 
-/// Turns the write-ahead log on. Where two create a file at once each could wait for the other, so
-/// SQLite refuses one of them without asking its busy handler.
+/// Turns the write-ahead log on. If two processes create a file at the same time, each could wait for the other, so
+/// SQLite refuses one of them without calling its busy handler.
 fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     let turn_on = || {
         let mut pragma = connection.prepare("PRAGMA journal_mode = WAL")?;
         let mut rows = pragma.query([])?;
-        // To the end, past the row that it gives: only there the change is committed, or fails.
+        // Read past the row that the statement returns: the change is committed, or fails, only at the end.
         while rows.next()?.is_some() {}
         Ok(())
     };
@@ -247,20 +249,20 @@ fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<
     }
 }
 
-/// Called while another process holds the lock: sleeps a little, and says whether to go on. By the
-/// clock, as a sleep this short takes half as long again.
+/// Sleeps briefly while another process holds the lock, and returns whether to go on waiting. It goes by the clock,
+/// because a sleep this short takes half as long again as requested.
 fn keep_waiting(since: Instant, patience: Duration) -> bool {
     thread::sleep(limits::LOCK_RETRY);
     since.elapsed() < patience
 }
 
-/// How many migrations a file has had.
+/// Returns how many migrations a file has had.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Gives how many migrations the file has had now: another process may have migrated since we looked, and
-/// further than we can.
+/// Migrates the file and returns how many migrations it has had. Another process may have migrated it since we
+/// looked, and further than this version can.
 fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let steps = || {
@@ -274,14 +276,14 @@ fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
         Ok(now)
     };
     steps().inspect_err(|_| {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = connection.execute_batch("ROLLBACK");
     })
 }
 
-/// Runs `work` in a transaction of its own that takes the write lock at its beginning; what `work`
-/// refuses to do leaves nothing behind. Where the disk is full, the log is copied into the database, so that it may
-/// start again from its beginning, and `work` is tried once more. For commands: the gate's writer orders its statements itself.
+/// Runs `work` in its own transaction, which takes the write lock at its beginning. If `work` refuses, nothing is
+/// changed. If the disk is full, the log is copied into the database so that it can restart from its beginning, and
+/// `work` is retried once. This is for commands and consumers; the gate's writer arranges its own statements.
 pub(crate) fn write<T, E: From<StoreError>>(
     connection: &mut Connection,
     operation: &'static str,
@@ -297,7 +299,7 @@ pub(crate) fn write<T, E: From<StoreError>>(
         done => done,
     };
     let done = done.map_err(failed_here)?;
-    // The log could take all that is left, and the database's file may have to grow when it is copied.
+    // The log could use up the rest of the disk, and the database file may have to grow when the log is copied.
     if is_scarce(connection)
         && let Err(why) = copy_log(connection)
         && is_sync_failure(&why)
@@ -312,21 +314,21 @@ fn copy_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
-/// Whether the disk has little space. One that cannot be asked is taken to have enough.
+/// Returns whether the disk has little free space. If that cannot be found out, it assumes that there is enough.
 fn is_scarce(connection: &Connection) -> bool {
     let dir = connection.path().and_then(|path| Path::new(path).parent());
     let space = dir.and_then(|dir| space_at(dir, 0).ok());
     space.is_some_and(|space| space.free < limits::AMPLE_SPACE)
 }
 
-/// The same, once. The inner result is that of `work`.
+/// Runs `work` in a transaction, without a retry. The inner result is that of `work`.
 fn write_once<T, E>(
     connection: &mut Connection,
     work: &mut impl FnMut(&Connection) -> rusqlite::Result<Result<T, E>>,
 ) -> rusqlite::Result<Result<T, E>> {
     let behavior = rusqlite::TransactionBehavior::Immediate;
     let transaction = connection.transaction_with_behavior(behavior)?;
-    // Dropped without a commit, the transaction is rolled back.
+    // If this returns without a commit, the transaction is dropped and rolled back.
     let done = work(&transaction)?;
     if done.is_ok() {
         transaction.commit()?;

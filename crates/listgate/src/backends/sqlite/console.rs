@@ -1,5 +1,5 @@
-//! A data directory as commands use it, beside the gate that serves it or without one. What they write is a short
-//! transaction of its own.
+//! A data directory as commands use it, whether or not a gate serves it. Each write is a short transaction of its
+//! own.
 
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
@@ -25,12 +25,12 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Of a data directory that exists: a misspelt one is not created.
+    /// Opens an existing data directory; a misspelt one is not created.
     pub(crate) fn open(data: &DataDir) -> Result<Self, DataError> {
         Ok(Self::new(data.open()?, data))
     }
 
-    /// Creates what is missing.
+    /// Opens a data directory and creates what is missing.
     pub(crate) fn open_or_create(data: &DataDir) -> Result<Self, DataError> {
         Ok(Self::new(data.open_or_create()?, data))
     }
@@ -39,7 +39,7 @@ impl Console {
         Self { connection: Mutex::new(connection), data: data.clone(), clock: Clock::default() }
     }
 
-    /// A transaction that a panic interrupted is rolled back.
+    /// Locks the connection. A transaction that a panic interrupted has been rolled back.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,7 +72,7 @@ impl Rooms for Console {
     }
 }
 
-/// The ids of entries that this backend can have.
+/// Converts ids to those of this backend. The id of a file is reported as missing.
 fn own(ids: &[Id]) -> Result<Vec<EntryId>, EntryError> {
     ids.iter().map(own_id).collect()
 }

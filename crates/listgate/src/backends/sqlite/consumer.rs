@@ -1,8 +1,8 @@
-//! A data directory as a consumer in another process than its gate has it open.
+//! The data directory as a consumer uses it in a process other than the gate's.
 //!
-//! It has a connection of its own, whose commits are not synced: the gate's next commit syncs them with its own,
-//! and a power loss before that leaves entries to be handled again. Each write is one short transaction under the
-//! lock that the gate waits for.
+//! The consumer has its own connection, whose commits are not synced: the gate's next commit syncs them too, and
+//! after a power loss before that, the entries are handled again. Each write is one short transaction under the
+//! write lock, which the gate may have to wait for.
 
 use super::connection::{be_patient_while, write};
 use super::data_dir::{DataDir, DataError};
@@ -27,7 +27,7 @@ pub(crate) struct Consumer {
     clock: Clock,
     held: HeldFiles,
     spool: PathBuf,
-    /// Whether a call may wait while another process has the write lock.
+    /// Whether a call may wait while another process holds the write lock.
     may_wait: Arc<AtomicBool>,
 }
 
@@ -35,7 +35,7 @@ struct Open {
     connection: Connection,
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicU32>,
-    /// A final error was met: nothing more is asked of SQLite.
+    /// Whether a final error has occurred; SQLite is not used any more after one.
     failed: bool,
 }
 
@@ -56,7 +56,7 @@ impl Consumer {
         Ok(Self { open, clock, held: data.held(None)?, spool: data.spool(), may_wait })
     }
 
-    /// A transaction that a panic interrupted is rolled back.
+    /// Locks the open database. A transaction that a panic interrupted has been rolled back.
     fn opened(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +65,7 @@ impl Consumer {
         let LeaseRequest { queue, ordered, max, hold, turn } = request;
         let max = max.min(limits::LEASED_AT_ONCE);
         let mut open = self.opened();
-        // In a directory that was replaced, new mail would never be seen here.
+        // If the directory was replaced, new mail would never be seen here.
         self.held.check().inspect_err(|why| open.failed |= why.is_final())?;
         let now = self.clock.milliseconds();
         let waits = |connection: &Connection| leasing::has_something(connection, queue, now);
@@ -77,7 +77,7 @@ impl Consumer {
         while leases.is_empty() && !round.ended {
             (leases, round) = open.write("lease entries", |connection| {
                 let mut round = round.clone();
-                // Of the time that it took to get the lock, nothing is missing.
+                // The hold begins now: the time spent waiting for the lock does not count.
                 let leases = leasing::lease(connection, &mut round, max, hold, self.clock.milliseconds())?;
                 Ok((leases, round))
             })?;
@@ -113,7 +113,8 @@ impl Consumer {
 }
 
 impl Open {
-    /// Where no gate does it, the log would grow with each commit. Only a failed sync is an error.
+    /// Copies the log into the database when it is long, because it would grow with each commit if no gate runs.
+    /// Only a failed sync is an error.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         if self.wal_pages.load(Ordering::Relaxed) < limits::CONSUMER_CHECKPOINT_PAGES {
             return Ok(());

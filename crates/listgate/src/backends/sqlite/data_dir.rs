@@ -1,4 +1,4 @@
-//! The data directory: where things are in it, and how it is made.
+//! The data directory: its layout, and how it is created.
 
 use super::connection::{self, OpenError, PAGE_SIZE, Use};
 use crate::backends::held::HeldFiles;
@@ -33,13 +33,13 @@ pub(crate) enum DataError {
 }
 
 impl DataError {
-    /// The error of an operation that SQLite refused.
+    /// Returns the error for an operation that SQLite refused.
     pub(crate) fn database(operation: &'static str) -> impl Fn(rusqlite::Error) -> Self + Copy {
         move |source| Self::Database { operation, source: source.into() }
     }
 }
 
-/// Where things are in a data directory.
+/// A data directory, and the paths in it.
 #[derive(Clone, Debug)]
 pub(crate) struct DataDir(PathBuf);
 
@@ -56,18 +56,18 @@ impl DataDir {
         self.0.join("spool")
     }
 
-    /// Where a backup holds the spool files that it copies.
+    /// Returns the directory in which a backup holds the spool files that it copies.
     pub(crate) fn backup_links(&self) -> PathBuf {
         self.0.join("backup-links")
     }
 
-    /// Opens the database for a command that adds to it, creating what is missing.
+    /// Opens the database for a command that adds to it, and creates what is missing.
     pub(crate) fn open_or_create(&self) -> Result<Connection, DataError> {
         self.create()?;
         Ok(connection::open(&self.database(), Use::Command)?)
     }
 
-    /// Opens the database for a command that looks at it: a misspelt directory is not created.
+    /// Opens the database for a command that needs an existing one: a misspelt directory is not created.
     pub(crate) fn open(&self) -> Result<Connection, DataError> {
         self.open_for(Use::Command)
     }
@@ -88,27 +88,27 @@ impl DataDir {
         self.0.join("listgate.db")
     }
 
-    /// The write-ahead log.
+    /// Returns the path of the write-ahead log.
     pub(crate) fn log(&self) -> PathBuf {
         self.0.join("listgate.db-wal")
     }
 
-    /// What there is room for, with so many free pages within the database file.
+    /// Returns how much space is left for mail, given the number of `unused` pages in the database file.
     pub(crate) fn space(&self, unused: u64) -> io::Result<Space> {
         space_at(&self.0, unused * PAGE_SIZE)
     }
 
-    /// The index of the write-ahead log.
+    /// Returns the path of the write-ahead log's index.
     pub(super) fn index(&self) -> PathBuf {
         self.0.join("listgate.db-shm")
     }
 
-    /// The gate of the directory.
+    /// Returns the gate that holds the directory.
     pub(crate) fn holder(&self) -> io::Result<Holder> {
         lock::examine(&self.0, &self.database())
     }
 
-    /// What is now found on the paths that a gate, with its lock, or a consumer goes on using.
+    /// Records the files at the paths that a gate (with its lock) or a consumer keeps using.
     pub(super) fn held(&self, lock: Option<&Lock>) -> Result<HeldFiles, DataError> {
         let own = [self.database(), self.log(), self.index(), self.spool()];
         let lock = lock.map(|lock| lock.path().to_owned());
@@ -118,11 +118,11 @@ impl DataDir {
     pub(super) fn create(&self) -> Result<(), DataError> {
         let spool = self.spool();
         create_dir(&self.0, 0o777).during("create the data directory", &self.0)?;
-        // Mail is private, so its files are closed to other users. The directory stays open to them: it may
-        // hold a socket for a mail server.
+        // Mail is private, so other users cannot read its files. The directory stays open to them, because it may
+        // contain a socket for a mail server.
         create_dir(&spool, 0o700).during("create", &spool)?;
         let database = self.database();
-        // Only a new one is opened: closing a file drops the locks that SQLite has on it.
+        // Only a new file is opened: closing an existing one drops the locks that SQLite has on it.
         match File::options().create_new(true).write(true).mode(0o600).open(&database) {
             Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
                 Err(FileError::new("create", &database, why).into())
@@ -131,7 +131,7 @@ impl DataDir {
         }
     }
 
-    /// What an earlier start made, and died before it was synced.
+    /// Syncs the directory and its parent, in case an earlier start created something and died before syncing it.
     pub(super) fn sync(&self) -> Result<(), DataError> {
         for dir in [self.path(), parent(self.path())] {
             File::open(dir).and_then(|dir| dir.sync_all()).during("sync", dir)?;
@@ -144,22 +144,22 @@ fn parent(dir: &Path) -> &Path {
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Creates a directory and those above it that are missing. A new name survives a power loss only when
-/// the directory that holds it is synced.
+/// Creates a directory and its missing parents. A new name survives a power loss only if the directory that contains
+/// it is synced.
 fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
     create_dir(parent(dir), 0o777)?;
     match DirBuilder::new().mode(mode).create(dir) {
-        // Another process was faster, and may die before its sync.
+        // Another process created it first, and may die before its sync.
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
         created => created?,
     }
     File::open(parent(dir))?.sync_all()
 }
 
-/// Removes spool files that no row names: what was arriving when the last gate ended.
+/// Removes spool files that no row names: mail that was arriving when the last gate ended.
 pub(super) fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), DataError> {
     let asked = DataError::database("look for spool files");
     let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(asked)?;

@@ -1,10 +1,10 @@
-//! What SQLite's errors mean.
+//! Classifies SQLite's errors.
 
 use crate::backends::sqlite_error::SqliteError;
 use crate::model::{StoreError, StoreErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
-/// The error of an operation that SQLite refused.
+/// Returns the error for an operation that SQLite refused.
 pub(super) fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + Copy {
     move |source| {
         let kind = match source.sqlite_error_code() {
@@ -16,7 +16,7 @@ pub(super) fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> Sto
     }
 }
 
-/// Whether SQLite says that a sync has failed.
+/// Returns whether SQLite reports a failed sync.
 pub(super) fn is_sync_failure(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))

@@ -1,5 +1,5 @@
-//! Questions about the health of an embedded backend. Each look is a read transaction of its own, and
-//! may be given a time, since a transaction keeps the log from being begun anew.
+//! Checks the health of an embedded backend. Each check is a read transaction of its own, and its time can be
+//! limited, because the log cannot restart during a transaction.
 
 use super::connection::{self, MIGRATIONS};
 use super::data_dir::{DataDir, DataError};
@@ -13,32 +13,32 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A database that is looked at.
+/// A database to be checked.
 pub(crate) struct Health {
     connection: Connection,
-    /// How long a look may take.
+    /// How long a check may take.
     patience: Option<Duration>,
 }
 
-/// What a look gives: `None` when it took too long.
+/// The result of a check; `None` if it took too long.
 pub(crate) type Look<T> = rusqlite::Result<Option<T>>;
 
-/// The file as such.
+/// Figures about the database file.
 pub(crate) struct Shape {
     pub(crate) schema: usize,
     pub(crate) pages: u64,
     pub(crate) free: u64,
 }
 
-/// The schema that this program knows.
+/// The schema version that this program knows.
 pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 
-/// A queue whose size is written down wrong.
+/// A queue whose recorded size is wrong.
 pub(crate) struct Miscount {
     pub(crate) queue: Name,
-    /// Entries and octets as written down.
+    /// Entries and octets as recorded.
     pub(crate) said: (i64, i64),
-    /// As counted.
+    /// Entries and octets as counted.
     pub(crate) found: (i64, i64),
 }
 
@@ -46,12 +46,12 @@ pub(crate) struct Miscount {
 pub(crate) struct Backlog {
     pub(crate) queue: Name,
     pub(crate) entries: u64,
-    /// When the first of them came, and the last.
+    /// When the first and the last of them came.
     pub(crate) oldest: SystemTime,
     pub(crate) newest: SystemTime,
-    /// The most times that anybody has taken one of them.
+    /// The most attempts that any of them has had.
     pub(crate) attempts: u32,
-    /// When the first lease or pause ends, or has ended, if there is one.
+    /// When the first lease or pause ends or has ended, if there is one.
     pub(crate) due: Option<SystemTime>,
 }
 
@@ -59,17 +59,17 @@ pub(crate) struct Backlog {
 #[derive(Default)]
 pub(crate) struct SpoolHealth {
     pub(crate) files: u64,
-    /// Entries, and messages that are kept without one, whose file is missing or of another size.
+    /// Entries and kept messages whose file is missing or has the wrong size.
     pub(crate) lost: Vec<String>,
     /// Files that no row names, and their octets.
     pub(crate) orphans: u64,
     pub(crate) orphan_octets: u64,
 }
 
-/// Rows in one go.
+/// Rows read at a time.
 const PAGE: usize = 500;
 
-/// Problems that are told.
+/// The most problems to report.
 const TOLD: u32 = 10;
 
 impl Health {
@@ -77,7 +77,7 @@ impl Health {
         Ok(Self { connection: connection::look(&data.database())?, patience })
     }
 
-    /// For the questions about lists, which have an index each.
+    /// Returns the connection, for queries about lists, each of which uses an index.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -101,14 +101,14 @@ impl Health {
         Ok(Shape { schema, pages: number("page_count")?, free: number("freelist_count")? })
     }
 
-    /// What SQLite's own check complains of; `thorough` compares the indexes with their tables too.
+    /// Returns what SQLite's own check reports; `thorough` also compares the indexes with their tables.
     pub(crate) fn damage(&mut self, thorough: bool) -> Look<Vec<String>> {
         let check = if thorough { "integrity_check" } else { "quick_check" };
         self.look(|connection| {
             let mut statement = connection.prepare(&format!("PRAGMA {check}({TOLD})"))?;
             let told = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>();
             match told {
-                // So damaged that the check itself gives up.
+                // The database is so damaged that the check itself fails.
                 Err(why) if why.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                     Ok(vec![why.to_string()])
                 }
@@ -117,20 +117,20 @@ impl Health {
         })
     }
 
-    /// How many rows name one that is not there.
+    /// Returns how many rows refer to a row that does not exist.
     pub(crate) fn dangling(&mut self) -> Look<u64> {
         self.look(|connection| {
             connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
         })
     }
 
-    /// Queues whose sizes are not what a count gives at the same moment.
+    /// Returns the queues whose recorded sizes differ from a count made at the same moment.
     pub(crate) fn miscounts(&mut self) -> Look<Vec<Miscount>> {
         let written = "SELECT queue, entries, octets FROM queue_size";
         let counted =
             "SELECT queue, count(*), sum(size) FROM entry JOIN delivery ON id = delivery GROUP BY queue";
         self.look(|connection| {
-            // Dropped, it ends.
+            // The transaction ends when this is dropped.
             let _moment = connection.unchecked_transaction()?;
             let (said, found) = (sizes(connection, written)?, sizes(connection, counted)?);
             let size = |sizes: &BTreeMap<_, _>, queue: &str| sizes.get(queue).copied().unwrap_or_default();
@@ -164,8 +164,8 @@ impl Health {
         })
     }
 
-    /// How many leases and pauses end impossibly late, because the clock was set back after they began.
-    /// `now` is in milliseconds since 1970.
+    /// Returns how many leases and pauses end impossibly late because the clock was set back after they began. `now`
+    /// is in milliseconds since 1970.
     pub(crate) fn set_back(&mut self, now: i64) -> Look<u64> {
         self.look(|connection| {
             let sql =
@@ -174,15 +174,15 @@ impl Health {
         })
     }
 
-    /// How many entries could not be handled.
+    /// Returns how many entries could not be handled.
     pub(crate) fn shunted(&mut self) -> Look<u64> {
         self.look(|connection| {
             connection.query_row("SELECT count(*) FROM entry WHERE state = 'shunted'", [], |row| row.get(0))
         })
     }
 
-    /// Compares rows with files. A file that no row names is no orphan while a message may be arriving
-    /// in it: since `arriving`.
+    /// Compares rows with files. A file that no row names is not an orphan if it was written since `arriving`,
+    /// because a message may still be arriving in it.
     pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, DataError> {
         let asked = DataError::database("look for spool files");
         let look = "look at";
@@ -226,7 +226,8 @@ impl Health {
                 if fs::metadata(spool.join(name)).is_ok_and(|file| file.len() == size) {
                     continue;
                 }
-                // Asked after the file, as they go before it: an entry that is still there has lost it.
+                // Queried after the file was checked: entries are removed before their file, so an entry that still
+                // exists has lost its file.
                 for n in entries.query_map([delivery], |row| row.get(0))? {
                     health.lost.push(EntryId { delivery, n: n? }.to_string());
                 }
@@ -243,8 +244,8 @@ fn sizes(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<String
     connection.prepare(sql)?.query_map([], read)?.collect()
 }
 
-/// Corrects sizes by what they were found to differ. Entries that have come or gone since then were
-/// counted as they did, so the difference still holds, and nobody has to wait for a count.
+/// Corrects the recorded sizes by the differences found. Entries that came or went since then were counted as usual,
+/// so the differences still hold, and no process has to wait for a count.
 pub(crate) fn correct(connection: &mut Connection, miscounts: &[Miscount]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for Miscount { queue, said, found } in miscounts {

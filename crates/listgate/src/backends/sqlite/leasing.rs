@@ -1,5 +1,4 @@
-//! Leases of the embedded backend's entries, within a transaction of the caller's: what a consumer holds, and how it
-//! is settled.
+//! Leases of the embedded backend's entries, and how they are settled. The caller provides the transaction.
 
 use super::queues::{COLUMNS, read_entry};
 use crate::limits;
@@ -7,8 +6,8 @@ use crate::model::{Due, EntryId, Lease, LeaseId, Name, Stale, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
-/// Whether anything in a queue waits, or would if it were looked at `now` (milliseconds since 1970). It needs no
-/// write lock, so an idle consumer does not delay the others.
+/// Returns whether any entry in a queue waits, or has a lease or pause that is over at `now` (milliseconds since
+/// 1970). This needs no write lock, so an idle consumer does not delay other processes.
 pub(super) fn has_something(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM entry INDEXED BY entry_waiting WHERE queue = ?1 AND state = 'waiting'";
     if connection.prepare_cached(sql)?.exists([queue.as_str()])? {
@@ -28,7 +27,7 @@ pub(super) fn has_something(connection: &Connection, queue: Name, now: i64) -> r
     Ok(false)
 }
 
-/// Leases up to `max` entries, of the next lists of a round.
+/// Leases up to `max` entries from the next lists of a round.
 pub(super) fn lease(
     connection: &Connection,
     round: &mut Round,
@@ -41,7 +40,7 @@ pub(super) fn lease(
     found.into_iter().map(|id| take(connection, id, hold, now)).collect()
 }
 
-/// Lets leases last for the time `hold` from now; one result for each.
+/// Extends leases to end `hold` from now, and returns one result for each.
 pub(super) fn extend(
     connection: &Connection,
     leases: &[LeaseId],
@@ -62,7 +61,7 @@ fn changed(rows: usize) -> Result<(), Stale> {
     if rows == 0 { Err(Stale) } else { Ok(()) }
 }
 
-/// Makes entries eligible again whose pause or lease has ended.
+/// Makes entries wait again whose lease or pause is over.
 fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE entry
                SET reason = CASE state WHEN 'leased' THEN 'its lease lapsed' ELSE reason END, state = 'waiting'
@@ -82,16 +81,16 @@ fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Once around the lists that have something waiting, in the order of their ids.
+/// One pass over the lists that have waiting entries, in the order of their ids.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
     pub(super) queue: Name,
     ordered: bool,
-    /// The list that had its turn before this round.
+    /// The list that had the last turn before this round.
     begun: String,
-    /// The list that had its turn last.
+    /// The list that had the last turn.
     pub(super) at: String,
-    /// Whether it is past the last list, and on from the first.
+    /// Whether the round has passed the last list and continued from the first.
     wrapped: bool,
     pub(super) ended: bool,
 }
@@ -101,8 +100,8 @@ impl Round {
         Self { queue, ordered, begun: begun.to_owned(), at: begun.to_owned(), wrapped: false, ended: false }
     }
 
-    /// Up to `max` entries, the first of each list, or the first few where there are fewer lists: none
-    /// gets two more than another.
+    /// Returns up to `max` entries: the first of each list, or the first few of each where there are fewer lists
+    /// than `max`. No list gets two more than another.
     fn entries(&mut self, connection: &Connection, max: usize) -> rusqlite::Result<Vec<EntryId>> {
         let lists = self.lists(connection, max)?;
         let mut first = connection.prepare_cached(
@@ -123,7 +122,7 @@ impl Round {
         Ok(found)
     }
 
-    /// The next lists that have something to lease: up to `max`, and of a bounded number of lists.
+    /// Returns the next lists that have something to lease: up to `max`, from a limited number of lists.
     fn lists(&mut self, connection: &Connection, max: usize) -> rusqlite::Result<Vec<String>> {
         let sql = "SELECT 1 FROM entry INDEXED BY entry_busy
                    WHERE queue = ?1 AND state IN ('leased', 'later') AND list_id = ?2";
@@ -141,7 +140,7 @@ impl Round {
         Ok(lists)
     }
 
-    /// The next list; `None` at the end of the round.
+    /// Returns the next list, or `None` at the end of the round.
     fn next(&mut self, connection: &Connection) -> rusqlite::Result<Option<String>> {
         let sql = "SELECT list_id FROM entry INDEXED BY entry_waiting
                    WHERE queue = ?1 AND state = 'waiting' AND list_id > ?2 ORDER BY list_id LIMIT 1";
@@ -165,7 +164,7 @@ impl Round {
     }
 }
 
-/// `now` is in milliseconds since 1970.
+/// Leases one entry. `now` is in milliseconds since 1970.
 fn take(connection: &Connection, id: EntryId, hold: Duration, now: i64) -> rusqlite::Result<Lease> {
     let until = Due::after(now, hold);
     let sql = "UPDATE entry
@@ -183,7 +182,7 @@ fn take(connection: &Connection, id: EntryId, hold: Duration, now: i64) -> rusql
     })
 }
 
-/// Settles one lease. It is stale if the entry now has another fence or state, or is gone.
+/// Settles one lease. The lease is stale if the entry now has another fence or state, or is gone.
 pub(super) fn settle(
     connection: &Connection,
     lease: LeaseId,
@@ -220,7 +219,7 @@ pub(super) fn settle(
     Ok(changed(rows))
 }
 
-/// The first octets of a reason, whole characters of them.
+/// Returns the first [`limits::REASON`] octets of a reason, or slightly fewer so as not to split a character.
 fn cut(why: &str) -> &str {
     let end = (0..=limits::REASON.min(why.len())).rev().find(|end| why.is_char_boundary(*end));
     &why[..end.unwrap_or(0)]

@@ -18,9 +18,9 @@ fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
     Ok(List { address, list_id: row.get(2)?, state, max_size: row.get(4)? })
 }
 
-/// The list that answers for `names`, by index: the whole name before the base name, an alias domain
-/// replaced by the one it stands for. Points alone are asked for: `IN` and `ORDER BY` would build a
-/// table for each question, at five times the cost.
+/// Returns the list that answers for `names`. An alias domain is replaced by its main domain, and the whole name is
+/// tried before the base name. The query consists only of index lookups of single values: `IN` and `ORDER BY` would
+/// build a table for each query, at five times the cost.
 pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
     let mut statement = connection.prepare_cached(
         "SELECT local, domain, list_id, state, max_size FROM list
@@ -32,24 +32,24 @@ pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<O
     statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()
 }
 
-/// How often lists and domains have changed: one row, however many there are.
+/// Returns how often lists and domains have changed. This reads one row, however many lists there are.
 pub(super) fn changes(connection: &Connection) -> rusqlite::Result<Changes> {
     let mut counted = connection.prepare_cached("SELECT n FROM lists_version")?;
     counted.query_row([], |row| row.get(0).map(Changes))
 }
 
-/// Answers that were given, and the count of changes they hold for. The count is read after each question
-/// was asked, once for all that were asked together, so no answer is older than its question.
+/// Answers given earlier, and the count of changes at which they are valid. The count is read after a question is
+/// asked, once for all questions asked before the read, so no answer is older than its question.
 #[derive(Default)]
 pub(super) struct Known {
     changes: Changes,
-    /// Before the count was read.
+    /// A time just before the count was read.
     read: Option<Instant>,
     answers: HashMap<Names, Option<Arc<List>>>,
 }
 
 impl Known {
-    /// The count at a moment not before `asked`.
+    /// Returns the count at a moment not before `asked`.
     pub(super) fn changes(&mut self, connection: &Connection, asked: Instant) -> rusqlite::Result<Changes> {
         if self.read.is_none_or(|read| read <= asked) {
             let now = Instant::now();
@@ -63,7 +63,7 @@ impl Known {
         Ok(self.changes)
     }
 
-    /// What [`find`] would have said at a moment not before `asked`.
+    /// Returns what [`find`] would have returned at a moment not before `asked`.
     pub(super) fn find(
         &mut self,
         connection: &Connection,
@@ -77,14 +77,14 @@ impl Known {
         if self.answers.len() >= limits::KNOWN_NAMES {
             self.answers.clear();
         }
-        // A change since the count was read makes this answer newer than the count, never older.
+        // If lists have changed since the count was read, this answer is newer than the count, never older.
         let answer = find(connection, names)?.map(Arc::new);
         self.answers.insert(names.clone(), answer.clone());
         Ok(answer)
     }
 }
 
-/// Whether mail to a domain is ours.
+/// Returns whether mail to a domain belongs to this site.
 pub(crate) fn serves(connection: &Connection, domain: &str) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached("SELECT 1 FROM domain WHERE name = ?1")?;
     statement.exists([domain])
@@ -98,8 +98,7 @@ fn refused<T>(why: ChangeError) -> rusqlite::Result<Result<T, ChangeError>> {
     Ok(Err(why))
 }
 
-/// Creates lists, all or none, and the domains they are in.
-/// `now` is in milliseconds since 1970.
+/// Creates lists, all or none, and their domains. `now` is in milliseconds since 1970.
 pub(crate) fn create(
     connection: &mut Connection,
     addresses: &[ListAddress],
@@ -134,7 +133,7 @@ pub(crate) fn create(
     })
 }
 
-/// Removes a list; its entries stay. Returns how many wait.
+/// Removes a list and returns how many entries it has; they stay.
 pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Result<u64, ChangeError> {
     write(connection, "remove the list", |connection| {
         let Some(list) = exact(connection, address)? else {
@@ -146,7 +145,7 @@ pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Resu
     })
 }
 
-/// Gives a list another address; its list_id stays.
+/// Gives a list another address; its list_id stays the same.
 pub(crate) fn rename(
     connection: &mut Connection,
     from: &ListAddress,
@@ -180,7 +179,7 @@ pub(crate) fn set_state(
     change(connection, address, "UPDATE list SET state = ?3 WHERE domain = ?1 AND local = ?2", state.as_str())
 }
 
-/// Sets the octets of a message that a list takes; `None`: as many as the gate.
+/// Sets the maximum size in octets of a message to a list; `None`: the gate's own maximum.
 pub(crate) fn set_max_size(
     connection: &mut Connection,
     address: &ListAddress,
@@ -203,7 +202,7 @@ fn change(
     })
 }
 
-/// The list of exactly this address.
+/// Returns the list with exactly this address.
 pub(crate) fn exact(connection: &Connection, address: &ListAddress) -> rusqlite::Result<Option<List>> {
     let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE domain = ?1 AND local = ?2";
     connection.prepare_cached(sql)?.query_row([&address.domain, &address.local], read_list).optional()
@@ -220,7 +219,7 @@ fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<St
     Ok(connection.prepare_cached(sql)?.query_row([domain], |row| row.get(0)).optional()?.flatten())
 }
 
-/// Every list, in the order of their addresses.
+/// Returns every list, ordered by address.
 pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
     let mut statement = connection
         .prepare("SELECT local, domain, list_id, state, max_size FROM list ORDER BY domain, local")?;
@@ -245,7 +244,7 @@ pub(crate) fn domains(connection: &Connection) -> rusqlite::Result<Vec<Domain>> 
     statement.query_map([], read)?.collect()
 }
 
-/// Adds a domain, or makes one without lists an alias of another. Returns whether that changed anything.
+/// Adds a domain, or makes a domain without lists an alias of another. Returns whether that changed anything.
 pub(crate) fn add_domain(
     connection: &mut Connection,
     name: &str,

@@ -1,4 +1,4 @@
-//! How far the write-ahead log may grow on a disk that has little room.
+//! How far the write-ahead log may grow on a disk with little free space.
 
 use super::connection::PAGE_SIZE;
 use super::data_dir::DataDir;
@@ -6,29 +6,29 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Octets of a page's header in the log.
+/// Octets of the header of each page in the log.
 const FRAME_HEADER: u64 = 24;
 
-/// What the database has, as a connection sees it.
+/// The sizes of the database and its log, as a connection sees them.
 #[derive(Clone, Copy)]
 pub(super) struct Pages {
-    /// All of them, also those that are in the log alone.
+    /// All pages of the database, including those that are only in the log.
     pub(super) all: u64,
-    /// Those of the log that its next commit stands behind.
+    /// Pages in the log before the point where the next commit is written.
     pub(super) in_log: u64,
 }
 
-/// How the log stands to the disk.
+/// How far the log may grow, and how far the database has to.
 #[derive(Clone, Copy)]
 pub(super) struct LogRoom {
-    /// Octets that the log may grow by before the file system is full, so that all of it can still be copied into the
-    /// database.
+    /// Octets that the log may grow by such that all of it can still be copied into the database before the file
+    /// system is full.
     pub(super) octets: u64,
-    /// Octets that the database's file grows by when the log is copied.
+    /// Octets that the database file grows by when the log is copied into it.
     pub(super) uncopied: u64,
 }
 
-/// `free` is what the file system has, in octets.
+/// Calculates the [`LogRoom`]. `free` is the free space of the file system in octets.
 pub(super) fn log_room(data: &DataDir, pages: Pages, free: u64) -> io::Result<LogRoom> {
     let (database, log) = (length(&data.database())?, length(&data.log())?);
     let rest_of_log = log.saturating_sub(pages.in_log * (PAGE_SIZE + FRAME_HEADER));

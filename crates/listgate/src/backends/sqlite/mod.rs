@@ -1,4 +1,4 @@
-//! The embedded backend: lists and queues in one SQLite file, large bodies in a directory beside it.
+//! The embedded backend: lists and queues in one SQLite file, and large bodies in a directory beside it.
 
 mod backend;
 pub(crate) mod backup;

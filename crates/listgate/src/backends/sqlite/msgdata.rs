@@ -1,11 +1,11 @@
-//! The metadata of an entry as it is written.
+//! The metadata of an entry, as it is stored.
 
 use crate::model::ListAddress;
 use crate::model::{Endpoint, Role};
 use serde::Serialize;
 use std::ops::Not;
 
-/// Mailman's keys, in their order.
+/// The metadata with Mailman's keys, in Mailman's order.
 #[derive(Serialize)]
 struct Msgdata<'e> {
     _parsemsg: bool,
@@ -22,7 +22,7 @@ struct Msgdata<'e> {
     version: u8,
 }
 
-/// As JSON. `owner` is the site's owner, `original_size` in octets as received.
+/// Returns the metadata as JSON. `owner` is the site's owner; `original_size` is in octets as received.
 pub(crate) fn json(endpoint: &Endpoint, original_size: u64, owner: &str) -> String {
     let Endpoint { list, role, .. } = endpoint;
     let (to_list, to_owner) = (*role == Role::Post, *role == Role::Owner);

@@ -1,4 +1,4 @@
-//! What the commands see of the embedded backend's queues.
+//! The embedded backend's queues, as commands see and change them.
 
 use super::connection::write;
 use super::errors::failed;
@@ -20,20 +20,20 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Entries read in one go: no read transaction is held while they are printed.
+/// Entries read at a time, so that no read transaction is open while they are printed.
 const PAGE: usize = 500;
 
 fn read_depth(row: &Row<'_>) -> rusqlite::Result<Depth> {
     Ok(Depth { entries: row.get(0)?, octets: row.get(1)? })
 }
 
-/// How full a queue is.
+/// Returns how full a queue is.
 pub(crate) fn depth(connection: &Connection, queue: Name) -> rusqlite::Result<Depth> {
     let sql = "SELECT entries, octets FROM queue_size WHERE queue = ?1";
     connection.prepare_cached(sql)?.query_row([queue.as_str()], read_depth)
 }
 
-/// How full each queue was when it was last looked at.
+/// How full each queue was when last read.
 #[derive(Default)]
 pub(super) struct Depths(Mutex<[Depth; Name::ALL.len()]>);
 
@@ -47,7 +47,7 @@ impl Depths {
         seen.iter().for_each(|(queue, depth)| depths[*queue as usize] = *depth);
     }
 
-    /// Looks now.
+    /// Reads the depths of all queues now.
     pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<()> {
         for queue in Name::ALL {
             self.set(&[(queue, depth(connection, queue)?)]);
@@ -56,8 +56,8 @@ impl Depths {
     }
 }
 
-/// The queues as they are: one row of each that has something, and two for each of its first lists,
-/// however many entries there are.
+/// Returns the current state of each queue. It reads one row for the size of a queue and two rows for each of its
+/// first lists, however many entries there are.
 pub(super) fn now(connection: &Connection, now: i64) -> rusqlite::Result<Vec<QueueNow>> {
     Name::ALL
         .into_iter()
@@ -71,8 +71,8 @@ pub(super) fn now(connection: &Connection, now: i64) -> rusqlite::Result<Vec<Que
         .collect()
 }
 
-/// When the first of the entries came that wait, or that would if a consumer looked. Each list is asked
-/// for its own first, of as many lists as can be asked while sessions wait.
+/// Returns when the oldest entry came that waits, or that would wait if a consumer looked now. Each list is asked
+/// for its own oldest entry, for as many lists as can be asked while sessions wait.
 fn next(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "WITH RECURSIVE
         lists (list_id) AS (
@@ -109,8 +109,8 @@ pub(super) const COLUMNS: &str =
     e.reason, e.attempts, e.msgdata, d.mail_from, d.message_id, d.peer, d.lhlo, d.transport, d.size,
     e.received_lines, e.from_list, e.auto_submitted, e.precedence, e.repeats, e.available_at, e.span";
 
-/// Reads [`COLUMNS`]. `now` is in milliseconds since 1970: a lease or a pause whose end is impossibly far away is
-/// shown as over, because the clock was set back.
+/// Reads [`COLUMNS`]. `now` is in milliseconds since 1970: a lease or pause that would end impossibly far in the
+/// future is shown as over, because the clock was set back.
 pub(super) fn read_entry(row: &Row<'_>, now: i64) -> rusqlite::Result<Entry> {
     let id = EntryId { delivery: row.get(0)?, n: row.get(1)? };
     let msgdata: String = row.get(10)?;
@@ -138,7 +138,7 @@ pub(super) fn read_entry(row: &Row<'_>, now: i64) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Reads what [`COLUMNS`] say of the state.
+/// Reads the state from [`COLUMNS`].
 fn read_state(row: &Row<'_>, now: i64) -> rusqlite::Result<State> {
     let until = || -> rusqlite::Result<SystemTime> {
         let due = due(row.get(22)?, row.get(23)?);
@@ -155,7 +155,7 @@ fn read_state(row: &Row<'_>, now: i64) -> rusqlite::Result<State> {
     })
 }
 
-/// Reads a name, of a state or a queue. One that does not exist is an error.
+/// Reads the name of a state or a queue. An unknown name is an error.
 pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T::Err: Into<Box<dyn Error + Send + Sync>>,
@@ -167,12 +167,12 @@ fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(column: usize) -> impl FnOnc
     move |why| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
 }
 
-/// When a lease or a pause ends. Where nothing is known of its span, it can last for any time.
+/// Returns when a lease or pause ends. If its span is not recorded, it may last for any time.
 fn due(at: i64, span: Option<i64>) -> Due {
     Due { at, span: span.unwrap_or(i64::MAX) }
 }
 
-/// Hands the entries that are wanted to `each`, oldest first, until it wants no more.
+/// Passes the wanted entries to `each`, oldest first, until it wants no more.
 pub(super) fn each_entry(
     connection: &Connection,
     wanted: &Wanted,
@@ -208,7 +208,7 @@ pub(crate) fn entry(connection: &Connection, id: EntryId, now: i64) -> rusqlite:
     connection.query_row(&sql, [id.delivery, id.n], |row| read_entry(row, now)).optional()
 }
 
-/// Up to `length` octets of a message as stored, from `offset`; `None` if the delivery does not exist.
+/// Returns up to `length` octets of a stored message, starting at `offset`; `None` if the delivery does not exist.
 pub(super) fn read(
     connection: &Connection,
     spool: &Path,
@@ -218,7 +218,7 @@ pub(super) fn read(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT spool, substr(body, ?2 + 1, ?3) FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
-    // More than any row has.
+    // No row is this long.
     let most = i64::from(i32::MAX);
     let within = |octets: u64| i64::try_from(octets).unwrap_or(most).min(most);
     let asked = params![message.0, within(offset), within(length as u64)];
@@ -241,7 +241,7 @@ fn read_file(path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// Removes entries, all or none, and notes that they were not handled, so that their mail is queued if it comes
+/// Removes entries, all or none, and records that they were not handled, so that their mail is queued if it comes
 /// again. `now` is in milliseconds since 1970.
 pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId], now: i64) -> Result<(), EntryError> {
     let Due { at: forget_at, span } = Due::after(now, limits::REMEMBERED);
@@ -255,15 +255,14 @@ pub(crate) fn remove(connection: &mut Connection, ids: &[EntryId], now: i64) -> 
             }
             note.execute([id.delivery, id.n, forget_at])?;
         }
-        // Also what was noted by a clock that was set back since.
+        // This also removes what was recorded by a clock that was set back since.
         let forget = "DELETE FROM removed WHERE forget_at <= ?1 OR forget_at > ?1 + ?2";
         connection.execute(forget, [now, span])?;
         Ok(Ok(()))
     })
 }
 
-/// Holds, releases or retries entries, all or none.
-/// `now` is in milliseconds since 1970.
+/// Holds, releases or retries entries, all or none. `now` is in milliseconds since 1970.
 pub(crate) fn change(
     connection: &mut Connection,
     ids: &[EntryId],
@@ -283,7 +282,7 @@ pub(crate) fn change(
     }
     write(connection, "change the entry", |connection| {
         for id in ids {
-            // A lease that has lapsed keeps nobody out: whoever had it finds another state, or fence.
+            // A lapsed lease does not prevent the change: its consumer will find another state or fence.
             let sql = "SELECT state, available_at, span FROM entry WHERE delivery = ?1 AND n = ?2";
             let read = |row: &Row<'_>| {
                 let lapsed = due(row.get(1)?, row.get(2)?).is_over(now);
@@ -305,7 +304,7 @@ pub(crate) fn change(
     })
 }
 
-/// The entries of a queue: what `queue status` counts.
+/// Passes every entry of a queue to `each`, for `queue status` to count.
 pub(super) fn each_arrival(
     connection: &Connection,
     queue: Name,

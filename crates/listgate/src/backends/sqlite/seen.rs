@@ -1,10 +1,10 @@
-//! What came in the last days, to know it when it comes again.
+//! Remembers the mail of recent days, to recognize it when it comes again.
 //!
-//! Fingerprints are random, so a table in their order would have another page written for each of
-//! them: a fifth of the whole rate. What came last is therefore appended to a table in the order of
-//! arrival, with a copy here to look it up in. From there it goes into the ordered table in runs, around
-//! and around the fingerprints' range: a run is a part of all that is held, so what goes to one page goes
-//! there together.
+//! Fingerprints are random, so a table ordered by them would need a different page written for each one, which costs
+//! a fifth of the total throughput. New fingerprints are therefore appended to a table in order of arrival, with a
+//! copy in memory for lookups. From there they move to the ordered table in runs, which cycle through the range of
+//! fingerprints. A run takes a contiguous share of all that are in memory, so fingerprints that belong on the same
+//! page are written together.
 
 use crate::limits;
 use crate::model::{Digest, Due, EntryId, Fingerprint};
@@ -12,16 +12,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// The entries that mail became when it first came, those of a message beside each other.
+/// The entries that were stored when mail first came; those of one message are adjacent.
 pub(super) type Known = BTreeMap<Fingerprint, EntryId>;
 
-/// What was taken by the last commit or before.
+/// The mail stored up to and including the last commit.
 pub(super) struct Seen {
-    /// Exactly what `seen_lately` has.
+    /// Exactly the contents of `seen_lately`.
     lately: Known,
-    /// Up to where what came lately was put in order last.
+    /// The last fingerprint of the last run.
     settled: Fingerprint,
-    /// Up to where old rows were looked for.
+    /// The last fingerprint of the last search for expired rows.
     swept: Fingerprint,
 }
 
@@ -30,7 +30,7 @@ const LAST: Fingerprint = Fingerprint([0xff; Fingerprint::LEN]);
 
 impl Seen {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        // All at once, as a tree is made faster of what can be sorted before.
+        // Collected first, because a tree is built faster from all of its items, which can then be sorted.
         let mut lately = Vec::new();
         let mut statement = connection.prepare("SELECT delivery, fingerprints FROM seen_lately")?;
         let mut rows = statement.query([])?;
@@ -40,7 +40,7 @@ impl Seen {
         Ok(Self { lately: lately.into_iter().collect(), settled: FIRST, swept: FIRST })
     }
 
-    /// Whether any mail with this message came.
+    /// Returns whether this message came before, to any recipient.
     pub(super) fn has(&self, connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
         let all = Fingerprint::all_of(digest);
         if self.lately.range(all.clone()).next().is_some() {
@@ -52,7 +52,7 @@ impl Seen {
             .exists([from.0, to.0])
     }
 
-    /// The entry that this mail was.
+    /// Returns the entry that was stored when this mail came before.
     pub(super) fn find(
         &self,
         connection: &Connection,
@@ -65,7 +65,7 @@ impl Seen {
         Ok(self.lately.get(&fingerprint).copied().max(in_order))
     }
 
-    /// When the mail came that became this entry, in milliseconds since 1970.
+    /// Returns when the mail of this entry came, in milliseconds since 1970.
     pub(super) fn came_at(
         &self,
         connection: &Connection,
@@ -81,28 +81,29 @@ impl Seen {
             .optional()
     }
 
-    /// Takes up what a commit has made true.
+    /// Adds the fingerprints of a commit.
     pub(super) fn extend(&mut self, committed: Known) {
         self.lately.extend(committed);
     }
 
-    /// Whether there is anything to [`settle`](Self::settle).
+    /// Returns whether there is anything to [`settle`](Self::settle).
     pub(super) fn has_some(&self) -> bool {
         !self.lately.is_empty()
     }
 
-    /// Whether it is time to [`settle`](Self::settle) although mail waits.
+    /// Returns whether it is time to [`settle`](Self::settle) even though mail waits.
     pub(super) fn is_full(&self) -> bool {
         self.lately.len() >= limits::SEEN_LATELY
     }
 
-    /// Moves some recent fingerprints to the ordered table, and removes some that have expired `now`
+    /// Moves some recent fingerprints to the ordered table, and removes some rows that have expired at `now`
     /// (milliseconds since 1970) or were stamped by a clock that was set back since.
     pub(super) fn settle(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let (from, to, moving) = self.next_run();
-        // More than are added, so that the table stays within what is remembered although mail never pauses.
+        // More rows are swept than are added, so that the table does not outgrow what is remembered even if mail
+        // never pauses.
         let end = self.sweep_to(connection, limits::SWEPT_AT_ONCE.max(4 * moving))?;
-        // What came at `at` is due at `at + REMEMBERED`.
+        // Mail that came at time `t` expires at `t + REMEMBERED`.
         let Due { at, span } = Due::after(0, limits::REMEMBERED);
         let (oldest, newest) = (now - at, now + (span - at));
         let swept = params![self.swept.0, end.0, oldest, newest];
@@ -127,8 +128,8 @@ impl Seen {
         Ok(())
     }
 
-    /// The range of fingerprints after those that were put in order last, and how many it has. A part of
-    /// all there are, so that they do not become more and more however many come between two runs.
+    /// Returns the range of the next run and the number of fingerprints in it. The number grows with the
+    /// fingerprints in memory, so that these stay limited however many come between two runs.
     fn next_run(&self) -> (Fingerprint, Fingerprint, usize) {
         let at_once = limits::SEEN_AT_ONCE.max(self.lately.len() / 4);
         let after = |from| self.lately.range((Bound::Excluded(from), Bound::Unbounded));
@@ -138,7 +139,8 @@ impl Seen {
         (from, to, moving)
     }
 
-    /// Where the next `rows` of the table end, which are searched for old ones; at its end, its beginning.
+    /// Returns where the next `rows` rows of the table end, which are searched for expired ones. After the end of
+    /// the table, the search starts again at its beginning.
     fn sweep_to(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<Fingerprint> {
         if self.swept == LAST {
             self.swept = FIRST;
@@ -151,8 +153,8 @@ impl Seen {
     }
 }
 
-/// Moves the deliveries whose first fingerprint is after `from` and not after `to` from `seen_lately` to
-/// `seen`, and gives them with the time they came at.
+/// Moves the deliveries whose first fingerprint is after `from` and not after `to` from `seen_lately` to `seen`, and
+/// returns their fingerprints and entries, with the times at which they came.
 fn put_in_order(
     connection: &Connection,
     from: Fingerprint,
@@ -170,7 +172,7 @@ fn put_in_order(
         moved.extend(entries.map(|(fingerprint, id)| (fingerprint, id, at)));
     }
     moved.sort_unstable();
-    // The later entry wins: the earlier one was removed. Either may be moved first.
+    // The later entry wins, because the earlier one was removed. Either may be moved first.
     let sql = "INSERT INTO seen (fingerprint, at, delivery, n) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (fingerprint) DO UPDATE SET at = excluded.at, delivery = excluded.delivery, n = excluded.n
                WHERE excluded.delivery > delivery";
@@ -181,7 +183,7 @@ fn put_in_order(
     Ok(moved)
 }
 
-/// Writes down which entries a delivery became, where none of them came before.
+/// Records the entries of a delivery whose mail did not come before.
 pub(super) fn remember(connection: &Connection, at: i64, new: &Known) -> rusqlite::Result<()> {
     let Some((first, id)) = new.first_key_value() else { return Ok(()) };
     let mut fingerprints = first.0[..Fingerprint::MESSAGE].to_vec();
@@ -196,7 +198,7 @@ pub(super) fn remember(connection: &Connection, at: i64, new: &Known) -> rusqlit
     Ok(())
 }
 
-/// What [`remember`] wrote.
+/// Parses what [`remember`] wrote.
 fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerprint, EntryId)> {
     const ENDPOINT: usize = Fingerprint::LEN - Fingerprint::MESSAGE;
     let (message, entries) = fingerprints.split_first_chunk().unwrap_or((&[0; Fingerprint::MESSAGE], &[]));
@@ -241,7 +243,7 @@ mod tests {
         (dir, connection, seen)
     }
 
-    /// A message becomes a delivery with these entries, none of which came before: its number.
+    /// Stores a message as a delivery with these entries, none of which came before.
     fn take(connection: &Connection, seen: &mut Seen, delivery: i64, entries: &[(i64, Fingerprint)]) {
         let ids = entries.iter().map(|(n, fingerprint)| (*fingerprint, EntryId { delivery, n: *n }));
         let new = ids.collect();
@@ -249,7 +251,7 @@ mod tests {
         seen.extend(new);
     }
 
-    /// When what came before `cutoff` is to be forgotten.
+    /// Returns a time at which everything that came before `cutoff` has expired.
     fn forgetting(cutoff: i64) -> i64 {
         Due::after(0, limits::REMEMBERED).at + cutoff - 1
     }
@@ -277,7 +279,7 @@ mod tests {
             assert_eq!((known(&seen), known(&Seen::read(&connection).unwrap())), (20_000, 20_000));
         }
         assert_eq!(seen.find(&connection, fingerprint(7)).unwrap(), Some(EntryId { delivery: 7, n: 1 }));
-        // Some at a time, and around again.
+        // Each call searches a part of the table; after its end, the search starts again.
         (0..12).for_each(|_| seen.settle(&connection, forgetting(1000)).unwrap());
         assert_eq!(known(&seen), 19_000);
         (0..12).for_each(|_| seen.settle(&connection, forgetting(20_000)).unwrap());
@@ -301,7 +303,7 @@ mod tests {
         let message = digest(1);
         let [a, b, c, d] = ["a.x", "b.x", "c.x", "d.x"].map(|list_id| to(&message, list_id));
         take(&connection, &mut seen, 1, &[(1, a), (2, b)]);
-        // Its first entry had come before.
+        // The first entry of this delivery had come before.
         take(&connection, &mut seen, 70_000, &[(2, c)]);
         for left in [3, 0] {
             let found = [a, b, c, d].map(|fingerprint| seen.find(&connection, fingerprint).unwrap());

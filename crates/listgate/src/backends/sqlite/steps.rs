@@ -1,4 +1,5 @@
-//! Steps within a transaction: each in a savepoint, so that one that fails harms nothing else of the commit.
+//! Takes steps within a transaction. Each step has a savepoint, so that a failed step affects nothing else in the
+//! commit.
 
 use super::errors::failed;
 use super::{leasing, lists};
@@ -6,10 +7,10 @@ use crate::limits;
 use crate::model::{Effect, Expect, KeptId, MessageId, NotStepped, Stale, Step, Stepped};
 use rusqlite::{Connection, ErrorCode, params};
 
-/// Takes a step, whole or not at all.
+/// Takes a step, completely or not at all.
 ///
 /// # Errors
-/// The transaction itself has failed. What is wrong with the step alone is in the inner result.
+/// The transaction itself has failed. A problem with only this step is in the inner result.
 pub(super) fn take(
     connection: &Connection,
     step: &Step,
@@ -48,7 +49,7 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
             }
         }
     }
-    // Last, so that a message that the step keeps is never without a reference.
+    // The lease is settled last, so that a message that the step keeps is never without a reference.
     if let Some((lease, verdict)) = step.settle()
         && leasing::settle(connection, *lease, verdict, now)? == Err(Stale)
     {
@@ -66,7 +67,7 @@ fn holds(connection: &Connection, expect: Expect) -> rusqlite::Result<bool> {
     }
 }
 
-/// Steps in parts that fit a commit each.
+/// Splits steps into parts that each fit in a commit.
 pub(super) fn chunks(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
     let mut left = steps;
     std::iter::from_fn(move || {

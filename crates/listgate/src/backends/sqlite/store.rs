@@ -1,4 +1,4 @@
-//! The rows of a delivery: its message, its entries, what is remembered of it.
+//! The rows of a delivery: its message, its entries, and what is remembered of it.
 
 use super::seen::{Known, Seen, remember};
 use super::{msgdata, queues};
@@ -13,7 +13,7 @@ use crate::model::{Addressed, Again, Depth, EntryId, Fingerprint, Name};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 
-/// What the operator chose of how mail is stored.
+/// The operator's choices about how mail is stored.
 pub(crate) struct Choices {
     pub(crate) redelivery: Redelivery,
     /// The envelope sender of mail to a list's owners.
@@ -25,7 +25,7 @@ pub(crate) struct Choices {
 #[derive(Clone, Copy)]
 pub(super) struct Ids {
     pub(super) next: i64,
-    /// The last one that the database knows to be taken.
+    /// The last id that the database records as taken.
     up_to: i64,
 }
 
@@ -35,7 +35,7 @@ impl Ids {
         Ok(Self { next: up_to + 1, up_to })
     }
 
-    /// The next id; a new block is taken in the transaction that uses its first.
+    /// Returns the next id. A new block is taken in the transaction that uses its first id.
     fn mint(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
         if self.next > self.up_to {
             self.up_to = self.next + limits::IDS_IN_A_BLOCK - 1;
@@ -46,38 +46,39 @@ impl Ids {
     }
 }
 
-/// The entry of one recipient.
+/// The entry stored for one recipient.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
     pub(super) id: EntryId,
     pub(super) again: Again,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 pub(super) struct StoredDelivery {
     /// One for each recipient.
     pub(super) stored: Vec<Stored>,
-    /// Whether its answer was lost, and these are the entries of then.
+    /// Whether the delivery was already stored, and only its answer was lost. These are then the entries stored at
+    /// that time.
     pub(super) is_repeated: bool,
 }
 
-/// What one transaction writes. Nothing of it holds before the commit: the ids are taken up then.
+/// What one transaction writes. None of it is valid before the commit; the writer takes over the ids only then.
 pub(super) struct Storing<'c> {
     pub(super) connection: &'c Connection,
     pub(super) choices: &'c Choices,
-    /// What came before this transaction, and in it.
+    /// The mail that came before this transaction; `new` has the mail that came in it.
     pub(super) seen: &'c Seen,
     pub(super) new: Known,
-    /// What was put before this transaction, and in it, by its keys.
+    /// The puts before this transaction, by key; `put` has those in it.
     pub(super) recent: &'c RecentPuts<Stored>,
     pub(super) put: RecentPuts<Stored>,
     pub(super) ids: Ids,
-    /// By how much each queue grows, by its place in [`Name::ALL`].
+    /// How much each queue grows, in the order of [`Name::ALL`].
     pub(super) growth: [Depth; Name::ALL.len()],
 }
 
 impl Storing<'_> {
-    /// Inserts a delivery and its entries, unless it is a repetition of one with the same key.
+    /// Inserts a delivery and its entries, unless a delivery with the same key was already put.
     pub(super) fn put(&mut self, delivery: &Delivery) -> rusqlite::Result<StoredDelivery> {
         let before = self.recent.get(delivery.key);
         if let Some(stored) = before.or_else(|| self.put.get(delivery.key)) {
@@ -88,11 +89,11 @@ impl Storing<'_> {
         Ok(StoredDelivery { stored, is_repeated: false })
     }
 
-    /// The same endpoint and detail twice is one entry.
+    /// Inserts a delivery's message and entries. Recipients with the same endpoint and detail share one entry.
     fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
-        // Most mail is new. One query finds that out for all of its recipients.
+        // Most mail is new. One query finds that out for all recipients.
         let comes_again = self.comes_again(delivery)?;
-        // Written with the first entry: a delivery that came before has none.
+        // The message is inserted with the first entry: a delivery that came before has none.
         let mut delivery_id = None;
         let mut n = 0;
         let mut new = Known::new();
@@ -135,13 +136,13 @@ impl Storing<'_> {
         Ok(all)
     }
 
-    /// Writes down by how much the queues have grown, and gives how full they are.
+    /// Records how much the queues have grown, and returns how full those queues are now.
     pub(super) fn count(&self) -> rusqlite::Result<Vec<(Name, Depth)>> {
         let mut grown = Vec::new();
         for (queue, growth) in
             Name::ALL.into_iter().zip(&self.growth).filter(|(_, growth)| growth.entries > 0)
         {
-            // For RETURNING, SQLite would make a table in memory each time, and a journal, of 64 KiB and more.
+            // With RETURNING, SQLite would create a table in memory and a journal each time, 64 KiB or more.
             let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1";
             let added = params![queue.as_str(), growth.entries, growth.octets];
             self.connection.prepare_cached(sql)?.execute(added)?;
@@ -150,12 +151,13 @@ impl Storing<'_> {
         Ok(grown)
     }
 
-    /// A message without a Received line may be sent twice on purpose, by a script for example.
+    /// Returns whether this delivery is suppressed if it came before. A message without a Received line is not,
+    /// because it may have been sent twice on purpose, for example by a script.
     fn suppresses(&self, delivery: &Delivery) -> bool {
         self.choices.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
     }
 
-    /// Whether the message came before, to any recipient.
+    /// Returns whether the message came before, to any recipient.
     fn comes_again(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
         let digest = &delivery.message.digest;
         Ok(self.choices.redelivery != Redelivery::Off
@@ -163,8 +165,8 @@ impl Storing<'_> {
                 || self.seen.has(self.connection, digest)?))
     }
 
-    /// The entry of an earlier copy of this mail, and whether it still waits or was handled. `None` if there was
-    /// no earlier copy, or an operator removed its entry or its list.
+    /// Returns the entry of an earlier copy of this mail, and whether it still waits or was handled. Returns `None`
+    /// if there was no earlier copy, or if an operator removed its entry or its list.
     fn came_before(
         &self,
         fingerprint: Fingerprint,

@@ -1,4 +1,5 @@
-//! What waits for the writer: deliveries to store, and what is asked of leases and steps. All of it is plain data.
+//! The work that waits for the writer: deliveries to store, and questions about leases and steps. All of it is plain
+//! data.
 
 use super::leasing::{self, Round};
 use super::steps;
@@ -12,27 +13,27 @@ use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// One thing that waits.
-#[expect(clippy::large_enum_variant, reason = "it is moved twice, and an allocation costs more")]
+/// One piece of work.
+#[expect(clippy::large_enum_variant, reason = "it is moved only twice, which costs less than an allocation")]
 pub(super) enum Work {
     Put(Put),
     Ask(Ask),
 }
 
-/// A delivery, and where its outcomes go.
+/// A delivery, and the channel for its outcome.
 pub(super) struct Put {
     pub(super) delivery: Delivery,
     pub(super) answer: oneshot::Sender<Result<Vec<Queued>, NotStored>>,
 }
 
-/// What a consumer asks, and where the reply goes.
+/// A consumer's question, and the channel for the reply.
 pub(super) struct Ask {
     pub(super) question: Question,
     pub(super) answer: oneshot::Sender<Result<Reply, StoreError>>,
 }
 
 pub(super) enum Question {
-    /// The next lists of the round, up to so many entries.
+    /// Leases up to `max` entries from the next lists of the round.
     Lease {
         round: Round,
         max: usize,
@@ -52,12 +53,12 @@ pub(super) enum Reply {
 }
 
 impl Put {
-    /// Whether the receiver of the answer was dropped.
+    /// Returns whether the receiver of the answer was dropped.
     pub(super) fn has_gone(&self) -> bool {
         self.answer.is_closed()
     }
 
-    /// Octets of its body that are held in memory.
+    /// Returns how many octets of the body are in memory.
     fn in_memory(&self) -> usize {
         match &self.delivery.message.body {
             Body::Memory(octets) => octets.len(),
@@ -67,7 +68,7 @@ impl Put {
 }
 
 impl Ask {
-    /// Does what is asked, within a transaction.
+    /// Does what the question asks, within a transaction.
     ///
     /// # Errors
     /// The transaction itself has failed.
@@ -88,7 +89,7 @@ impl Ask {
         }
     }
 
-    /// How many steps it counts as in a commit, and their octets.
+    /// Returns how many steps of a commit the question counts as, and their octets.
     fn share(&self) -> (usize, usize) {
         match &self.question {
             Question::Lease { max, .. } => (*max, max * limits::STEP_ROW),
@@ -98,7 +99,7 @@ impl Ask {
     }
 }
 
-/// One commit's worth.
+/// The work of one commit.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) puts: Vec<Put>,
@@ -111,8 +112,8 @@ impl Batch {
     }
 }
 
-/// Takes what waits until a commit has enough of it. Puts whose receiver was dropped are left out. A question that
-/// does not fit is `held_over`: it is the first of the next commit.
+/// Collects waiting work until it is enough for one commit. Puts whose receiver was dropped are left out. A question
+/// that does not fit goes to `held_over`, to be the first of the next commit.
 pub(super) fn gather(first: Work, waiting: &mpsc::Receiver<Work>, held_over: &mut Option<Ask>) -> Batch {
     let mut batch = Batch::default();
     let (mut octets, mut steps, mut step_octets) = (0, 0, 0);

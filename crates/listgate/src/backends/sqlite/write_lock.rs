@@ -1,4 +1,4 @@
-//! Whether the database can be written, and who keeps others from it.
+//! Whether the database can be written, and which process prevents it.
 
 use super::connection;
 use super::data_dir::DataDir;
@@ -9,14 +9,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// The octet of the log's index that SQLite locks for a write transaction (its WAL-index format, section 2.2).
+/// The octet of the log's index that SQLite locks for a write transaction (SQLite's WAL-index format, section 2.2).
 const WRITE_LOCK: u64 = 120;
 
-/// Who has the write lock.
+/// The state of the write lock.
 #[derive(Debug)]
 pub(crate) enum WriteLock {
     Free,
-    /// `None` where the system does not say who, as in another container.
+    /// Held by the given process; `None` if the system does not show it, for example because it runs in another
+    /// container.
     Held(Option<Process>),
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for Process {
 }
 
 impl WriteLock {
-    /// Waits for the write lock, and gives it back. Nothing is written.
+    /// Waits for the write lock and releases it. Nothing is written.
     ///
     /// # Errors
     /// The database cannot be opened for writing, or cannot be read.
@@ -50,7 +51,7 @@ impl WriteLock {
     }
 }
 
-/// Finds the holder in `/proc/locks` (proc_locks(5)). It does not open the index, because closing it would drop
+/// Finds the holder in `/proc/locks` (proc_locks(5)). This does not open the index, because closing it would drop
 /// this process's own locks.
 fn holder(index: &Path) -> Option<Process> {
     let inode = fs::metadata(index).ok()?.ino();
@@ -60,8 +61,8 @@ fn holder(index: &Path) -> Option<Process> {
     Some(Process { id, name: name.trim_end().to_owned() })
 }
 
-/// The process of a line such as `1: POSIX  ADVISORY  WRITE 4711 fe:00:5619929 120 120`, if that is the write
-/// lock on the file with this inode.
+/// Returns the process in a line such as `1: POSIX  ADVISORY  WRITE 4711 fe:00:5619929 120 120`, if the line is the
+/// write lock on the file with this inode.
 fn locker(line: &str, inode: u64) -> Option<u32> {
     let [_, "POSIX", _, "WRITE", id, file, first, last] = line.split_whitespace().collect::<Vec<_>>()[..]
     else {

@@ -1,7 +1,7 @@
-//! An event of the log as a terminal shows it: in several lines, where one would be too long to read.
+//! A format for log events on a terminal, using several lines where one would be too long to read.
 //!
-//! A mail has a line for each recipient. Elsewhere each event is one line, whatever its length, for the programs that
-//! read logs.
+//! A mail transaction gets one line for each recipient. When standard error is not a terminal, each event is one
+//! line, however long, for programs that read logs.
 
 use crate::cli::output::{flowed, printable};
 use std::fmt::{self, Debug};
@@ -13,17 +13,17 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Columns of the time and the level, such as `2026-01-31T12:00:00Z  INFO`.
+/// The width in columns of the time and the level, such as `2026-01-31T12:00:00Z  INFO`.
 const TIME_AND_LEVEL: usize = 26;
 
-/// Columns before each line but the first, and before what goes on of such a line.
+/// The indentation of each line after the first, and of the continuation of such a line.
 const INDENT: usize = 4;
 const DEEPER: usize = 8;
 
-/// The fields of a mail that come last, since few readers need them.
+/// The fields of a mail that are shown last, because few readers need them.
 const LAST: [&str; 2] = ["message_id", "peer"];
 
-/// Writes events for a terminal.
+/// The formatter for events on a terminal.
 pub(super) struct OnTerminal;
 
 impl<S, N> FormatEvent<S, N> for OnTerminal
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// The number of a colour (ECMA-48 section 8.3.117).
+/// Returns the number of a level's colour (ECMA-48 section 8.3.117).
 fn colour(level: Level) -> u8 {
     match level {
         Level::ERROR => 31,
@@ -61,21 +61,21 @@ fn colour(level: Level) -> u8 {
     }
 }
 
-/// Of the terminal at this moment; 80 where it does not say.
+/// Returns the current width of the terminal in columns, or 80 if it is unknown.
 fn columns() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stderr());
     size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
 }
 
-/// What an event says.
+/// The contents of an event.
 #[derive(Default)]
 struct Shown {
     message: String,
-    /// Each such as `size=61`.
+    /// The fields, each in the form `size=61`.
     fields: Vec<String>,
-    /// Those of a mail that come last.
+    /// The fields of a mail that are shown last.
     last: Vec<String>,
-    /// What became of each recipient of a mail.
+    /// The recipients of a mail, each with its outcome.
     recipients: Option<Vec<String>>,
 }
 
@@ -100,7 +100,7 @@ impl Visit for Shown {
 }
 
 impl Shown {
-    /// The text behind time and level, without its last line end.
+    /// Returns the text after the time and the level, without the final newline.
     fn in_columns(&self, columns: usize) -> String {
         let (fields, last) = (self.fields.join(" "), self.last.join(" "));
         let first = |text: &str| flowed(&printable(text), TIME_AND_LEVEL, INDENT, columns);
@@ -115,7 +115,8 @@ impl Shown {
     }
 }
 
-/// What `to` says of each recipient. Refusals have commas too, but no address behind one.
+/// Splits the `to` field into one string for each recipient. A refusal may contain commas too, but no address
+/// follows them.
 fn recipients(to: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for part in to.split(", ") {
@@ -130,7 +131,7 @@ fn recipients(to: &str) -> Vec<String> {
     all
 }
 
-/// Whether an address is here, or `and 5 more refused`.
+/// Returns whether `part` starts with an address, or reads like `and 5 more refused`.
 fn begins_a_recipient(part: &str) -> bool {
     match part.split_once(' ').unwrap_or((part, "")) {
         ("postmaster", _) => true,
@@ -139,7 +140,7 @@ fn begins_a_recipient(part: &str) -> bool {
     }
 }
 
-/// Whether the text ends within a quoted local part.
+/// Returns whether the text ends within a quoted local part.
 fn has_open_quotes(text: &str) -> bool {
     text.matches('"').count() % 2 == 1
 }

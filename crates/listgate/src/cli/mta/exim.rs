@@ -1,4 +1,4 @@
-//! Exim's side: a domain list, an ACL entry, a router and a transport.
+//! The Exim configuration: a domain list, an ACL entry, a router and a transport.
 
 use crate::cli::error::MtaError;
 use crate::config::{Config, RefuseAt};
@@ -45,7 +45,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
     let lmtp = lmtp(config)?;
     let host = match lmtp {
         SocketAddr::V4(address) => address.ip().to_string(),
-        // Colons separate hosts unless told so.
+        // A colon separates hosts unless another separator is chosen.
         SocketAddr::V6(address) => format!("\"<+ {}\"", address.ip()),
     };
     let vain = match config.refuse_at {
@@ -73,7 +73,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
     ))
 }
 
-/// The first TCP address: Exim can verify a recipient at no other.
+/// Returns the first TCP address: Exim can verify recipients only over TCP.
 fn lmtp(config: &Config) -> Result<SocketAddr, MtaError> {
     let tcp = |address: &ListenAddress| match address {
         ListenAddress::Tcp(address) => Some(here(*address)),

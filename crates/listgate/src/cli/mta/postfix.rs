@@ -1,12 +1,11 @@
-//! Postfix's side: lines for main.cf.
+//! The Postfix configuration: lines for main.cf.
 
 use crate::cli::error::{CliError, MtaError};
 use crate::config::{Config, RefuseAt};
 use crate::net::ListenAddress;
 use crate::socketmap::{below_the_queue, here, nexthop};
 
-/// What Postfix does unasked: sessions with one destination, recipients of one delivery, octets of a
-/// mailbox.
+/// Postfix's defaults: sessions with one destination, recipients of one delivery, octets of a mailbox.
 const SESSIONS: usize = 20;
 const RECIPIENTS: usize = 50;
 const MAILBOX: u64 = 51_200_000;
@@ -57,7 +56,7 @@ const NO_POSTMASTER: &str = "
 # set site.postmaster in Listgate's configuration, or name an alias here.
 ";
 
-/// The lines for main.cf. `domains` is asked only where they have to be written down.
+/// Returns the lines for main.cf. Calls `domains` only if the lines have to list the domains.
 pub(super) fn main_cf(
     config: &Config,
     domains: impl FnOnce() -> Result<Vec<String>, CliError>,

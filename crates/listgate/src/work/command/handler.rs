@@ -1,4 +1,4 @@
-//! One run of the command: its input, its time, its end, and what that means for the entry.
+//! One run of the command: its input, its time limit, how it ends, and what that means for the entry.
 
 use super::look::{CommandError, is_misconfigured};
 use super::reaper::Reaper;
@@ -24,7 +24,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-/// EX_DATAERR of sysexits.h: the input is wrong, and will be the next time.
+/// EX_DATAERR of sysexits.h: the input is wrong, and a retry will not help.
 const EX_DATAERR: i32 = 65;
 
 /// The command, and what each run of it needs.
@@ -40,16 +40,16 @@ pub(super) struct Handler {
 #[derive(Debug)]
 struct Report {
     end: End,
-    /// The last octets that it wrote to standard error.
+    /// The last octets that the command wrote to standard error.
     said: String,
 }
 
 #[derive(Debug)]
 enum End {
     Itself(ExitStatus),
-    /// It took longer than it may.
+    /// The command exceeded its time limit.
     TooLong,
-    /// It was told to end.
+    /// The worker stopped the command.
     Stopped,
 }
 
@@ -71,10 +71,10 @@ impl Processor for Handler {
 }
 
 impl Handler {
-    /// Runs the command for an entry to its end, at the latest when its time is over or `stopped` says so.
+    /// Runs the command for an entry until it ends, its time limit is reached, or `stopped` resolves.
     ///
     /// # Errors
-    /// It cannot be run.
+    /// The command cannot be run.
     async fn run(
         &self,
         entry: &Entry,
@@ -106,10 +106,10 @@ impl Handler {
             }
         };
         if ended.is_some() {
-            // Its own children too.
+            // Kill its children too.
             group.end(true);
         }
-        // What it left in the background may keep its standard error open for as long as it likes.
+        // A process that it left in the background may keep its standard error open indefinitely.
         let rest = async { while tail.read(&mut stderr).await {} };
         let _ = timeout(limits::LAST_WORDS, rest).await;
         self.reaper.ended(group.0);
@@ -136,14 +136,14 @@ impl Handler {
             .env("LISTGATE_MSGDATA", serde_json::to_string(&entry.msgdata)?)
             .stdin(Stdio::from(message))
             .stderr(Stdio::piped())
-            // Of its own, so that Ctrl-C reaches us alone, and so that all of it can be ended.
+            // In its own process group, so that Ctrl-C reaches only us and the whole group can be killed.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
     }
 }
 
-/// What every entry has that can be leased.
+/// Returns a fact that every leasable entry has.
 fn stored(fact: Option<&str>) -> &str {
     fact.expect("only entries of a Mailman site lack it, and those are not leased")
 }
@@ -166,7 +166,7 @@ async fn as_file(mut message: Body, size: u64) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file without a name, on a disk.
+/// Creates an unnamed temporary file on disk.
 fn temporary_file() -> io::Result<File> {
     let dir = env::temp_dir();
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
@@ -175,7 +175,7 @@ fn temporary_file() -> io::Result<File> {
     file.map(File::from).map_err(io::Error::other)
 }
 
-/// A command and its children, as far as they stay in its process group.
+/// A command's process group: the command, and its children unless they leave the group.
 #[derive(Clone, Copy)]
 struct Group(Pid);
 
@@ -185,19 +185,20 @@ impl Group {
         Self(pid.expect("a child that was not waited for has a process id"))
     }
 
-    /// Asks it to end, or ends it.
+    /// Asks the group to end, or kills it if `at_once` is set.
     fn end(self, at_once: bool) {
-        // It may have ended by itself.
+        // The group may have ended by itself.
         let _ = kill_process_group(self.0, if at_once { Signal::KILL } else { Signal::TERM });
     }
 }
 
-/// The last octets of what is read.
+/// A buffer that keeps the last octets that were read.
 #[derive(Default)]
 struct Tail(VecDeque<u8>);
 
 impl Tail {
-    /// Reads on. Whether there may be more. Dropped at its await, it has lost nothing.
+    /// Reads more, and returns whether there may be still more. Cancel-safe: no octets are lost if the future is
+    /// dropped.
     async fn read(&mut self, from: &mut Option<ChildStderr>) -> bool {
         let mut buffer = [0; 8192];
         let Some(from) = from else { return false };
@@ -216,7 +217,7 @@ impl Tail {
         self.0.drain(..surplus);
     }
 
-    /// Without a first line that has lost its beginning, where others follow.
+    /// Returns the text. If its first line has lost its beginning and other lines follow, that line is left out.
     fn into_text(self) -> String {
         let octets: Vec<u8> = self.0.into();
         let text = String::from_utf8_lossy(&octets);
@@ -229,14 +230,15 @@ impl Tail {
 }
 
 impl Report {
-    /// What a run means for its entry: 0 is done, 65 is not tried again, everything else is.
+    /// Returns what a run means for its entry: exit code 0 is done, 65 is shunted, and anything else failed and
+    /// is retried.
     fn outcome(self, lease: &Lease, limit: Duration) -> Outcome {
         let Self { end, said } = self;
         let with_said = |end: String| if said.is_empty() { end } else { format!("{end}: {said}") };
         let decided = |verdict| Outcome::Decided(Step::settling(lease.id(), verdict));
         let failed = |end| Outcome::Failed { why: with_said(end) };
         match end {
-            // That was no fault of its own.
+            // The command did not fail: the worker stopped it.
             End::Stopped => Outcome::Released,
             End::TooLong => failed(format!("it took longer than {}", humantime::format_duration(limit))),
             End::Itself(status) => match (status.code(), status.signal()) {

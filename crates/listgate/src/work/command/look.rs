@@ -1,4 +1,4 @@
-//! Why a command cannot be run, and what to do about it.
+//! Checks whether a command can be run, and names the fix if it cannot.
 
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Why a command cannot be run, whatever its entry is.
+/// The reason why a command cannot be run for any entry.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
     #[error("command {0} not found: give its path, or add its directory to PATH")]
@@ -23,7 +23,7 @@ pub(super) enum CommandError {
     NotRun { command: String, source: io::Error },
 }
 
-/// Looks for the command before an entry is leased for it.
+/// Checks that the command exists and is executable, before any entry is leased for it.
 pub(super) fn look_for(command: &OsStr) -> Result<(), CommandError> {
     let may_run = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
     let shown = || command.to_string_lossy().into_owned();
@@ -31,7 +31,7 @@ pub(super) fn look_for(command: &OsStr) -> Result<(), CommandError> {
     let is_there = if command.as_bytes().contains(&b'/') {
         may_run(path)
     } else {
-        // Where there is no PATH, the system has one of its own.
+        // Without PATH, the system uses a default of its own.
         env::var_os("PATH").is_none_or(|path| env::split_paths(&path).any(|dir| may_run(&dir.join(command))))
     };
     if is_there {
@@ -47,7 +47,7 @@ pub(super) fn look_for(command: &OsStr) -> Result<(), CommandError> {
     }
 }
 
-/// What to do about a command that is there and cannot be run.
+/// Returns how to fix a command that exists but cannot be run.
 fn fix(why: &io::Error) -> &'static str {
     match Errno::from_io_error(why) {
         Some(Errno::NOENT) => "the interpreter behind its #! is not there",
@@ -60,8 +60,8 @@ fn fix(why: &io::Error) -> &'static str {
     }
 }
 
-/// Whether no entry could be handled, whichever it is (execve(2)). A lack of memory or descriptors passes, and
-/// too much environment is of one entry.
+/// Returns whether the error (execve(2)) prevents the command from running for every entry. A lack of memory or
+/// descriptors passes, and an environment that is too large concerns a single entry.
 pub(super) fn is_misconfigured(why: &io::Error) -> bool {
     let of_the_command = [
         Errno::NOENT,

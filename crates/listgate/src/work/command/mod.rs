@@ -1,7 +1,8 @@
-//! `listgate work`: runs a command for each entry, which its exit code settles.
+//! `listgate work`: runs a command for each entry, and settles the entry by the command's exit code.
 //!
-//! One thread does it all but what the store does, since what takes time are other processes. An entry is leased
-//! when there is room to run a command for it, so that none lies idle here while another process could have it.
+//! One thread does everything except the store's work, because the time is spent in other processes. An entry is
+//! leased only when there is room to run a command for it, so that none waits here while another process could
+//! handle it.
 
 mod handler;
 mod look;
@@ -26,16 +27,17 @@ use tokio::sync::watch;
 pub(crate) struct CommandPlan {
     /// The command and its arguments.
     pub(crate) command: Vec<OsString>,
-    /// The data directory, wherever the command goes.
+    /// The data directory, as an absolute path: the command may change its working directory.
     pub(crate) data: PathBuf,
     /// The time that one run of the command may take.
     pub(crate) timeout: Duration,
 }
 
-/// Works a queue with a command until a signal ends it, or everything is done if the plan is to drain it.
+/// Works a queue with a command until a signal ends it or, if the plan is to drain the queue, no entry is left to
+/// lease.
 ///
 /// # Errors
-/// The command cannot be run, the store cannot be used any more, or a second signal ended it.
+/// The command cannot be run, the store can no longer be used, or a second signal ended the run.
 pub(crate) fn run(consumer: Consumer, plan: Plan, command: CommandPlan) -> Result<(), WorkError> {
     if let Some(name) = command.command.first() {
         look::look_for(name).map_err(|why| WorkError::Processor(why.into()))?;
@@ -54,8 +56,8 @@ pub(crate) fn run(consumer: Consumer, plan: Plan, command: CommandPlan) -> Resul
     })
 }
 
-/// Ctrl-C, SIGTERM, and SIGHUP where a terminal is closed: the first asks to finish what runs, the next to end
-/// it.
+/// The signals that ask the worker to end: Ctrl-C, SIGTERM, and SIGHUP from a closed terminal. The first asks it
+/// to finish the running commands, the next to end them.
 struct Asked {
     interrupt: Signal,
     terminate: Signal,
@@ -79,7 +81,7 @@ impl Asked {
         }
     }
 
-    /// Tells the worker of each signal, for as long as there is one.
+    /// Passes each signal on to the worker for as long as the worker exists.
     async fn tell(mut self, worker: watch::Sender<Stop>) {
         for stop in [Stop::Finish, Stop::AtOnce] {
             self.next().await;

@@ -1,7 +1,7 @@
-//! A process beside `listgate work` that ends its commands when it dies, however it dies.
+//! A helper process of `listgate work` that kills its commands when `work` dies, for whatever reason.
 //!
-//! It is told by a pipe which process groups there are. The pipe ends with the last process that could
-//! write to it, and `work` is the only one.
+//! `work` reports the process groups of its commands through a pipe. The pipe closes when the last process that
+//! can write to it ends, and `work` is the only one.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashSet;
@@ -10,10 +10,10 @@ use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// The name of the hidden subcommand that [`run`] is.
+/// The name of the hidden subcommand that calls [`run`].
 pub(crate) const SUBCOMMAND: &str = "work-reaper";
 
-/// The process, as `work` sees it. Dropped, it ends.
+/// A handle to the helper process, held by `work`. Dropping it ends the process.
 pub(super) struct Reaper {
     process: Child,
     pipe: Option<ChildStdin>,
@@ -23,22 +23,22 @@ impl Reaper {
     pub(super) fn start() -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // What ends us all in our own group, such as Ctrl-C, is not for it.
+        // In its own process group, it is not reached by signals to ours, such as Ctrl-C.
         let mut process = command.process_group(0).spawn()?;
         Ok(Self { pipe: process.stdin.take(), process })
     }
 
-    /// A process group is to be ended with us.
+    /// Registers a process group to be killed if this process dies.
     pub(super) fn began(&self, group: Pid) {
         self.tell(format!("+{}\n", group.as_raw_nonzero()));
     }
 
-    /// It has ended.
+    /// Unregisters a process group that has ended.
     pub(super) fn ended(&self, group: Pid) {
         self.tell(format!("-{}\n", group.as_raw_nonzero()));
     }
 
-    /// In one write, which a pipe keeps whole.
+    /// Sends a line in a single write, which a pipe does not split.
     fn tell(&self, line: String) {
         if let Some(mut pipe) = self.pipe.as_ref()
             && let Err(why) = pipe.write_all(line.as_bytes())
@@ -51,12 +51,12 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         self.pipe = None;
-        // It ends at the end of its input; if it is gone already, all the better.
+        // The process ends at the end of its input, or has ended already.
         let _ = self.process.wait();
     }
 }
 
-/// The process itself: waits for the end of its input, then ends what is left.
+/// Runs the helper process: waits for the end of its input, then kills the process groups that are left.
 pub(crate) fn run() -> io::Result<()> {
     let mut groups = HashSet::new();
     for line in io::stdin().lock().lines() {
@@ -69,7 +69,7 @@ pub(crate) fn run() -> io::Result<()> {
         }
     }
     for group in groups {
-        // It may have ended at this moment.
+        // The group may have just ended.
         let _ = kill_process_group(group, Signal::KILL);
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::backends::mailman::database::Database;
 
 const SQLITE_CLASS: &str = "mailman.database.sqlite.SQLiteDatabase";
 
-/// `run_dir` is where Mailman's runners work.
+/// Reads which database Mailman uses. `run_dir` is the working directory of Mailman's runners.
 pub(super) fn read(settings: &Settings, paths: &Paths, run_dir: &str) -> Result<Database, CfgError> {
     let wrong = |why: &str| settings.wrong("database", "url", why);
     let owner = settings.get("mailman", "site_owner");

@@ -1,9 +1,9 @@
-//! Why a site's configuration cannot be used.
+//! Errors of a site's configuration.
 
 use crate::file_error::FileError;
 use std::path::PathBuf;
 
-/// Why a site's configuration cannot be used.
+/// The reason why a site's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CfgError {
     #[error(transparent)]

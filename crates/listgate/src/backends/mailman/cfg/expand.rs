@@ -1,9 +1,9 @@
-//! `$name` in a value, and paths as Python makes them absolute.
+//! Expansion of `$name` in values, and absolute paths as Python makes them.
 
 use std::borrow::Cow;
 
-/// Replaces `$name` and `${name}` by what `known` says, and `$$` by `$`. What is not known stays as
-/// it is: Python's `Template.safe_substitute`.
+/// Replaces `$name` and `${name}` with the value that `known` returns, and `$$` with `$`. Unknown names stay as
+/// they are, as in Python's `Template.safe_substitute`.
 pub(super) fn expand<'a>(template: &str, known: impl Fn(&str) -> Option<Cow<'a, str>>) -> String {
     let mut expanded = String::new();
     let mut rest = template;
@@ -32,16 +32,17 @@ pub(super) fn expand<'a>(template: &str, known: impl Fn(&str) -> Option<Cow<'a, 
     expanded + rest
 }
 
-/// The name that `text` begins with; it may be empty.
+/// Returns the name that `text` begins with; it may be empty.
 fn identifier(text: &str) -> &str {
     let end = text.find(|c: char| !(c == '_' || c.is_ascii_alphanumeric())).unwrap_or(text.len());
     if text.starts_with(|c: char| c.is_ascii_digit()) { "" } else { &text[..end] }
 }
 
-/// Absolute and without `.`, `..` and doubled slashes, by the letters alone: `os.path.abspath`.
+/// Makes a path absolute and removes `.`, `..` and double slashes without looking at the file system, like
+/// `os.path.abspath`.
 pub(super) fn absolute(cwd: &str, path: &str) -> String {
     let whole = if path.starts_with('/') { path.to_owned() } else { format!("{cwd}/{path}") };
-    // POSIX leaves it to each system what two slashes at the beginning mean, so Python keeps them.
+    // POSIX lets each system define what two leading slashes mean, so Python keeps them.
     let root = if whole.starts_with("//") && !whole.starts_with("///") { "//" } else { "/" };
     let mut parts = Vec::new();
     for part in whole.split('/') {

@@ -6,10 +6,10 @@ use super::settings::Settings;
 use super::surroundings::{Surroundings, text};
 use std::borrow::Cow;
 
-/// Stands for what only Mailman's own program knows: the folder that it is in, or its templates.
+/// A placeholder for a path that only Mailman's own program knows: its own folder, or that of its templates.
 const NOT_OURS: &str = "\0";
 
-/// What may stand in any value of the layout, in Mailman's order.
+/// The keys that any value of the layout may refer to, in Mailman's order.
 const KEYS: [&str; 12] = [
     "archive_dir",
     "bin_dir",
@@ -25,7 +25,7 @@ const KEYS: [&str; 12] = [
     "pid_file",
 ];
 
-/// By their names in lower case.
+/// The directories and files of a layout, by their names in lower case.
 pub(super) struct Paths {
     section: String,
     known: Vec<(&'static str, String)>,
@@ -65,13 +65,13 @@ impl Paths {
         Ok(Self { section, known })
     }
 
-    /// A directory that we need.
+    /// Returns a directory that we need.
     pub(super) fn dir(&self, settings: &Settings, key: &str) -> Result<&str, CfgError> {
         let path = self.find(key).unwrap_or(NOT_OURS);
         ours(path).ok_or_else(|| settings.wrong(&self.section, key, ONLY_MAILMAN_KNOWS))
     }
 
-    /// `template` with `$VAR_DIR` and so on for the directories, and one name more.
+    /// Expands `template`: `$VAR_DIR` and the like to directories, and the variable called `name` to `value`.
     pub(super) fn expand(&self, template: &str, name: &str, value: &str) -> Option<String> {
         let expanded = expand(template, |asked| {
             if asked == name {
@@ -88,7 +88,7 @@ impl Paths {
     }
 }
 
-/// What to say when [`Paths::expand`] gives nothing.
+/// The message for when [`Paths::expand`] returns `None`.
 pub(super) const ONLY_MAILMAN_KNOWS: &str =
     "$argv and :source: are folders that only Mailman's own program knows; write the path itself";
 
@@ -96,7 +96,7 @@ fn ours(path: &str) -> Option<&str> {
     (!path.contains(NOT_OURS)).then_some(path)
 }
 
-/// Expands until no `$` is left, as Mailman does, or says where one stays.
+/// Expands values until no `$` is left, as Mailman does. Otherwise returns a key in which one remains.
 fn resolve(known: &mut [(&'static str, String)]) -> Result<(), &'static str> {
     let mut before = 0;
     loop {

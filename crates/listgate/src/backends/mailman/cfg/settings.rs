@@ -1,4 +1,5 @@
-//! What all the files together say: Mailman's defaults, the files that the site's own extends, and it.
+//! The settings of all files combined: Mailman's defaults, the files that the site's own file extends, and that
+//! file.
 
 use super::error::CfgError;
 use super::expand::absolute;
@@ -12,10 +13,11 @@ use std::rc::Rc;
 
 const SCHEMA: &str = include_str!("schema.cfg");
 const PACKAGED: &str = include_str!("packaged.cfg");
-/// Files that extend one another. Mailman goes on until Python's stack is full.
+/// The maximum number of files that extend one another. Mailman has no limit, and fails when Python's stack is
+/// full.
 const MAX_EXTENDED: usize = 100;
 
-/// A value, and the file that says so unless it is a default.
+/// A value and the file that sets it; `None` for a default.
 #[derive(Clone)]
 struct Setting {
     value: String,
@@ -28,12 +30,12 @@ pub(super) struct Settings {
     /// The site's own file.
     pub(super) cfg: Option<PathBuf>,
     sections: BTreeMap<String, Section>,
-    /// By its kind, such as `paths`: what a section of that kind has from the beginning.
+    /// The initial settings of a new section, by its kind, such as `paths`.
     masters: BTreeMap<String, Section>,
 }
 
 impl Settings {
-    /// The defaults, and what the file at `cfg` says instead. `cfg` is absolute.
+    /// Reads the defaults, and the file at `cfg` on top of them. `cfg` is absolute.
     pub(super) fn read(cfg: Option<PathBuf>) -> Result<Self, CfgError> {
         let mut settings = Self::defaults();
         settings.cfg.clone_from(&cfg);
@@ -69,7 +71,7 @@ impl Settings {
         settings
     }
 
-    /// The section of this name; a new one has what its kind has.
+    /// Returns the section of this name. A new one starts with the settings of its kind.
     fn section(&mut self, name: &str) -> &mut Section {
         let master = name.split_once('.').and_then(|(kind, _)| self.masters.get(kind));
         self.sections.entry(name.to_owned()).or_insert_with(|| master.cloned().unwrap_or_default())
@@ -77,7 +79,7 @@ impl Settings {
 
     fn lay_over(&mut self, path: &Rc<Path>, file: &File) -> Result<(), CfgError> {
         for (name, options) in file.sections() {
-            // Mailman passes by what looks like a part of its schema.
+            // Mailman ignores sections that look like part of its schema.
             if name == "meta" || [".template", ".optional", ".master"].iter().any(|end| name.ends_with(end)) {
                 continue;
             }
@@ -99,24 +101,24 @@ impl Settings {
         self.sections.contains_key(section)
     }
 
-    /// The value of a key that the schema has, of a section that is there.
+    /// Returns the value of a key that the schema has, in a section that exists.
     pub(super) fn get(&self, section: &str, key: &str) -> &str {
         let setting = self.sections.get(section).and_then(|section| section.get(key));
         &setting.expect("only keys of the schema are asked for").value
     }
 
-    /// That a value cannot be used. `why` ends with the mend.
+    /// Returns the error for a value that cannot be used. `why` ends with how to fix it.
     pub(super) fn wrong(&self, section: &str, key: &str, why: impl Into<String>) -> CfgError {
         let setting = self.sections.get(section).and_then(|section| section.get(key));
         let said = setting.and_then(|setting| setting.file.as_deref()).or(self.cfg.as_deref());
         let path = said.unwrap_or(Path::new("Mailman's defaults")).to_owned();
-        // A URL has a password in it, and errors go into logs.
+        // A URL may contain a password, and errors go to logs.
         let value = setting.filter(|_| key != "url").map(|setting| setting.value.as_str()).unwrap_or("...");
         CfgError::Value { path, why: format!("[{section}] {key}: {value}: {}", why.into()) }
     }
 }
 
-/// Keys that the schema does not have are passed by.
+/// Updates a section, and ignores keys that the schema does not have.
 fn update(section: &mut Section, path: &Rc<Path>, options: Options) {
     for (key, value) in options {
         if let Some(setting) = section.get_mut(&key) {
@@ -134,7 +136,7 @@ fn parse(path: &Path) -> Result<File, CfgError> {
     })
 }
 
-/// The file that this one extends. Its name is put behind this one's folder even if it is absolute.
+/// Returns the file that this one extends. Its name is appended to this file's folder even if it is absolute.
 fn extended(path: &Path, file: &File) -> Result<Option<PathBuf>, CfgError> {
     let meta = file.sections().find(|(name, _)| *name == "meta");
     let Some(name) = meta.and_then(|(_, options)| options.get("extends").cloned()) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! What besides mailman.cfg decides what Mailman reads in it.
+//! The surroundings of a process that determine, with mailman.cfg, what Mailman reads.
 
 use super::error::CfgError;
 use super::expand::absolute;
@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What besides the file decides what Mailman reads in it.
+/// The directories and environment variables that determine, with the file, what Mailman reads.
 pub(super) struct Surroundings {
     pub(super) cwd: String,
     pub(super) home: Option<OsString>,
@@ -18,7 +18,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Of this process.
+    /// Returns the surroundings of this process.
     pub(super) fn now() -> Result<Self, CfgError> {
         let cwd = env::current_dir().during("read", Path::new("."))?;
         Ok(Self {
@@ -29,7 +29,8 @@ impl Surroundings {
         })
     }
 
-    /// The site's file. Mailman follows the links of a file that it is given, not of one that it finds.
+    /// Finds the site's file. Mailman resolves symbolic links in the path of a file that it is given, but not of
+    /// one that it finds.
     pub(super) fn find(&self, given: Option<&Path>) -> Result<Option<PathBuf>, CfgError> {
         let told = self.config_file.as_deref().filter(|file| !file.is_empty()).map(Path::new);
         if let Some(path) = given.or(told) {
@@ -37,7 +38,7 @@ impl Surroundings {
             return Ok(Some(real.during("read", path)?));
         }
         let home = self.home.as_ref().map(|home| Path::new(home).join(".mailman.cfg"));
-        // Mailman goes on to ../etc beside its own program, which we do not know.
+        // Mailman then tries ../etc relative to its own program, and we do not know where that is.
         let places = [Some("mailman.cfg".into()), Some("var/etc/mailman.cfg".into()), home]
             .into_iter()
             .flatten()

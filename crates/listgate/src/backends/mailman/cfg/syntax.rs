@@ -1,29 +1,29 @@
-//! The syntax: that of Python's RawConfigParser(strict=False), which reads mailman.cfg.
+//! The syntax of mailman.cfg: that of Python's RawConfigParser(strict=False), which Mailman reads it with.
 
 use std::collections::BTreeMap;
 
-/// Keys and their values. Keys are in lower case.
+/// Keys in lower case, and their values.
 pub(super) type Options = BTreeMap<String, String>;
 
-/// A file as it is written. A section that is there twice is one.
+/// A parsed file. Sections of the same name are merged into one.
 #[derive(Default)]
 pub(super) struct File {
-    /// In the order of their first appearance.
+    /// The sections, in the order in which they first appear.
     sections: Vec<(String, Options)>,
-    /// `[DEFAULT]`: every section of this file that lacks a key has it from here.
+    /// `[DEFAULT]`: the values for keys that a section of this file lacks.
     defaults: Options,
 }
 
-/// A line that Python's parser refuses, and why.
+/// A line that Python's parser rejects, and why.
 #[derive(Debug, PartialEq)]
 pub(super) struct Refused {
     pub(super) line: usize,
     pub(super) why: &'static str,
 }
 
-/// What the next line may continue.
+/// The section and key that the next line may belong to.
 struct Place {
-    /// The section; `None` is `[DEFAULT]`.
+    /// `None` is `[DEFAULT]`.
     section: Option<usize>,
     key: Option<String>,
 }
@@ -33,7 +33,7 @@ impl File {
         let mut file = Self::default();
         let mut place: Option<Place> = None;
         let mut indent = 0;
-        // As Python reads a text file: CR LF and a lone CR end a line too.
+        // As when Python reads a text file, CR LF and a lone CR end a line too.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (line, number) in text.split('\n').zip(1..) {
             let refused = |why| Refused { line: number, why };
@@ -42,7 +42,7 @@ impl File {
                 continue;
             }
             if value.is_empty() {
-                // An empty line may be within a value; at its end it is cut off.
+                // An empty line may be inside a value; at its end, it is cut off.
                 file.append(place.as_ref(), "");
                 continue;
             }
@@ -68,7 +68,7 @@ impl File {
         Ok(file)
     }
 
-    /// The sections with their options.
+    /// Returns the sections with their options, defaults included.
     pub(super) fn sections(&self) -> impl Iterator<Item = (&str, Options)> {
         self.sections.iter().map(|(name, options)| {
             let mut all = self.defaults.clone();
@@ -80,7 +80,7 @@ impl File {
         })
     }
 
-    /// Adds a line to the value at `place`, if there is one.
+    /// Adds a line to the value at `place`, and returns whether there is one.
     fn append(&mut self, place: Option<&Place>, line: &str) -> bool {
         let Some(Place { section, key: Some(key) }) = place else { return false };
         let value = self.options(*section).entry(key.clone()).or_default();
@@ -108,13 +108,14 @@ impl File {
     }
 }
 
-/// `[name]`; Python takes the last bracket of the line, and whatever stands behind it.
+/// Returns the name in `[name]`. Like Python, it takes everything up to the last bracket of the line, and ignores
+/// the rest.
 fn header(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix('[')?.rsplit_once(']')?;
     (!name.is_empty()).then_some(name)
 }
 
-/// What Python's `str.strip` takes away.
+/// Returns whether Python's `str.strip` removes the character.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }

@@ -1,4 +1,4 @@
-//! Against Mailman itself where it is installed, and what it would not say so well.
+//! Tests against Mailman itself, where it is installed, and tests of errors that Listgate explains better.
 
 use super::surroundings::text;
 use super::*;
@@ -8,8 +8,8 @@ use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Says for each case what Mailman reads. Mailman gets the path of a file that it is given from a
-/// library that follows links; what it finds fault with only later is asked for here.
+/// A script that prints what Mailman reads in each case. It resolves the links in a given path, as a library does
+/// for Mailman, and evaluates the values whose errors Mailman notices only later.
 const SCRIPT: &str = r#"
 import json, os, sys
 from urllib.parse import urlparse
@@ -57,7 +57,7 @@ for case in json.load(sys.stdin):
         print(case['cfg'], repr(why), file=sys.stderr)
 "#;
 
-/// Texts of a mailman.cfg that Mailman reads.
+/// Versions of mailman.cfg that Mailman reads.
 const GOOD: [&str; 19] = [
     "",
     "[mailman]\nlayout: fhs\nsite_owner = anne@example.com\n[runner.lmtp]\nstart: no\n",
@@ -80,7 +80,7 @@ const GOOD: [&str; 19] = [
     "[runner.extra]\nstart: no\n[runner.lmtp]\nstart: 0\npath: x\n[antispam]\na: b\n[mta]\nlmtp_host:\n",
 ];
 
-/// Texts of a mailman.cfg that Mailman fails with, and what of it our error has to name.
+/// Versions of mailman.cfg that Mailman fails with, and the text that our error must contain.
 const BAD: [(&str, &str); 16] = [
     ("lmtp_port: 1\n", "line 1"),
     ("[mta]\n\nlmtp_port\n", "line 3"),
@@ -100,7 +100,7 @@ const BAD: [(&str, &str); 16] = [
     ("[database]\nurl: a.db\n", "[database] url"),
 ];
 
-/// A folder with a mailman.cfg.
+/// Creates a folder with a mailman.cfg.
 fn site(text: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("base")).unwrap();
@@ -112,7 +112,7 @@ fn site(text: &str) -> TempDir {
     dir
 }
 
-/// A place to read from, and the same for Python.
+/// The surroundings and the file to read in a test, for Listgate and for Python.
 struct Case {
     around: Surroundings,
     cfg: Option<PathBuf>,
@@ -159,7 +159,7 @@ fn values(site: &Site) -> Value {
     })
 }
 
-/// What Mailman reads in each case; null where it fails.
+/// Returns what Mailman reads in each case; null where it fails.
 fn mailman(cases: &[Case]) -> Vec<Value> {
     let input = tempfile::NamedTempFile::new().unwrap();
     fs::write(input.path(), Value::from_iter(cases.iter().map(Case::json)).to_string()).unwrap();
@@ -170,7 +170,8 @@ fn mailman(cases: &[Case]) -> Vec<Value> {
     output.stdout.split_inclusive(|c| *c == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-/// Where xtask installs Mailman: it says so, and a plain `cargo test` finds it beside its own folder.
+/// Returns where xtask installs Mailman. xtask passes the path in an environment variable; a plain `cargo test`
+/// finds it in the target folder.
 fn venv() -> PathBuf {
     env::var_os("LISTGATE_MAILMAN").map(PathBuf::from).unwrap_or_else(|| {
         let program = env::current_exe().unwrap();

@@ -1,10 +1,10 @@
-//! What a database of Mailman's says.
+//! Answers of Mailman's database.
 
 use crate::backends::sqlite_error::SqliteError;
 use crate::file_error::FileError;
 use std::sync::Arc;
 
-/// What kept a database from answering.
+/// The reason why a database did not answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     #[error("the server does not answer")]
@@ -45,5 +45,5 @@ impl From<tokio_postgres::Error> for NoAnswer {
     }
 }
 
-/// `list_name`, `mail_host` and `list_id` of a list.
+/// The `list_name`, `mail_host` and `list_id` of a list.
 pub(super) type Found = [String; 3];

@@ -1,5 +1,5 @@
-//! Mailman's database, asked read-only which list answers for a name now. That it is away is a
-//! doubt: the mail server tries again, and so does the next question.
+//! Mailman's database, queried read-only for the list that currently answers for a name. While it is unavailable,
+//! the answer is unknown: the mail server retries, and the next lookup queries it again.
 
 mod answer;
 mod postgres;
@@ -13,7 +13,7 @@ mod tests {
     use super::*;
     use crate::model::{ListState, Names};
 
-    /// What intake reads of Mailman's tables, as Mailman creates them in either database.
+    /// The part of Mailman's tables that the intake reads, as Mailman creates them in either database.
     pub(super) const TABLES: &str = "
         CREATE TABLE mailinglist (id INTEGER PRIMARY KEY, list_name VARCHAR, mail_host VARCHAR, list_id VARCHAR);
         CREATE UNIQUE INDEX ix_mailinglist_list_id ON mailinglist (list_id);
@@ -38,7 +38,7 @@ mod tests {
         source.find(&names(whole, base, domain)).await.unwrap().map(|list| list.list_id)
     }
 
-    /// Mailman's rules, in either database.
+    /// Checks Mailman's rules, with either database.
     pub(super) async fn finds_as_mailman_does(source: &Source) {
         let some = |id: &str| Some(id.to_owned());
         assert_eq!(id(source, "test", None, "x.example").await, some("test.x.example"));
@@ -59,7 +59,7 @@ mod tests {
         assert!(!source.serves("nowhere.example").await.unwrap());
         let domains = ["MiXed.example", "MiXedAlias.example", "a.example", "alias.example"];
         let mut all = source.domains().await.unwrap();
-        // Each database has an order of its own.
+        // Each database sorts differently.
         all.sort();
         assert_eq!(all, [&domains[..], &["twice.example", "x.example", "y.example"]].concat());
         assert_eq!(source.count_lists().await.unwrap(), 6);

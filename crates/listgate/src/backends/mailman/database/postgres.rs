@@ -1,5 +1,4 @@
-//! Mailman's PostgreSQL database: one connection, over which questions follow each other without
-//! waiting for answers.
+//! Mailman's PostgreSQL database: one connection with pipelined queries.
 
 use super::answer::{Found, NoAnswer};
 use crate::limits;
@@ -24,22 +23,22 @@ const DOMAINS: &str = "
     UNION SELECT alias_domain::text FROM domain WHERE alias_domain IS NOT NULL ORDER BY 1";
 const COUNT: &str = "SELECT count(*) FROM mailinglist";
 
-/// The server, connected to when it is asked.
+/// The server; a connection is made for the first query.
 pub(crate) struct Postgres {
     config: Config,
     link: Mutex<Link>,
 }
 
-/// Whether there is a connection.
+/// The state of the connection.
 enum Link {
-    /// Not yet, or no more.
+    /// Not connected yet, or no longer.
     None,
     Up(Arc<Session>),
-    /// An attempt failed at that time.
+    /// An attempt to connect failed at that time.
     Down(Instant, NoAnswer),
 }
 
-/// A connection and what was prepared on it.
+/// A connection, and the statements that are prepared on it.
 struct Session {
     client: Client,
     connection: AbortHandle,
@@ -53,11 +52,11 @@ impl Postgres {
     pub(super) fn open(url: &str) -> Result<Self, tokio_postgres::Error> {
         let mut config: Config = url.parse()?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            // Where libpq looks on Debian and Red Hat, and so Mailman.
+            // Where libpq, and therefore Mailman, looks on Debian and Red Hat.
             config.host_path("/var/run/postgresql");
         }
         config.application_name("listgate").connect_timeout(limits::SOURCE_PATIENCE);
-        // Before a firewall forgets the connection.
+        // Often enough that no firewall forgets the connection.
         config.keepalives_idle(Duration::from_secs(60));
         Ok(Self { config, link: Mutex::new(Link::None) })
     }
@@ -83,8 +82,8 @@ impl Postgres {
         u64::try_from(count).map_err(|_| NoAnswer::NoCount)
     }
 
-    /// After an error or a silence the connection is given up, and the next question makes another. What
-    /// was asked meanwhile fails too: it would wait in turn for what kept this one waiting.
+    /// Runs a query. After an error or a timeout it closes the connection, and the next query opens another.
+    /// Queries that were sent meanwhile fail too: otherwise each would wait in turn for whatever held up this one.
     async fn ask(
         &self,
         statement: impl Fn(&Session) -> &Statement,
@@ -92,7 +91,7 @@ impl Postgres {
     ) -> Result<Vec<Row>, NoAnswer> {
         let session = self.session().await?;
         let asked = session.client.query(statement(&session), params);
-        // The server itself gives a statement up sooner; this is for one that has vanished.
+        // The server cancels a statement sooner than this; the timeout is for a server that has vanished.
         let why = match time::timeout(2 * limits::SOURCE_PATIENCE, asked).await {
             Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(why)) => why.into(),
@@ -106,8 +105,8 @@ impl Postgres {
         Err(why)
     }
 
-    /// The connection, made by whoever comes first. Those who came while the attempt was made share it,
-    /// and its failure too.
+    /// Returns the connection, which the first caller makes. Callers that arrive during the attempt share its
+    /// result, even if it fails.
     async fn session(&self) -> Result<Arc<Session>, NoAnswer> {
         let arrived = Instant::now();
         let mut link = self.link.lock().await;
@@ -134,7 +133,7 @@ impl Postgres {
 impl Session {
     async fn begin(config: &Config) -> Result<Self, NoAnswer> {
         let (client, connection) = config.connect(NoTls).await?;
-        // It ends when the client is dropped; what it fails with, the questions fail with.
+        // The task ends when the client is dropped. If the connection fails, so do its queries.
         let connection = tokio::spawn(connection).abort_handle();
         let patience = limits::SOURCE_PATIENCE.as_millis();
         let settings =
@@ -142,7 +141,7 @@ impl Session {
         client.batch_execute(&settings).await?;
         let standby = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         if standby.try_get(0)? {
-            // Its no could be older than the question.
+            // A standby may lag behind, so its negative answer could be older than the query.
             return Err(NoAnswer::Standby);
         }
         let prepared = tokio::try_join!(
@@ -171,14 +170,14 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::task::JoinSet;
 
-    /// A server of our own, behind a Unix socket in a directory of its own.
+    /// A server that a test starts, with a Unix socket in a directory of its own.
     struct Server {
         dir: TempDir,
         postgres: Option<Child>,
     }
 
     impl Server {
-        /// With Mailman's tables.
+        /// Starts a server with Mailman's tables.
         async fn start() -> Self {
             let mut server = Self { dir: tempfile::tempdir().unwrap(), postgres: None };
             if rustix::process::geteuid().is_root() {
@@ -196,7 +195,7 @@ mod tests {
             self.dir.path().join("data")
         }
 
-        /// A program of PostgreSQL's, which refuses to run as root.
+        /// Returns the command for a program of PostgreSQL. Those refuse to run as root.
         fn command(&self, program: &str) -> Command {
             let versions = fs::read_dir("/usr/lib/postgresql").unwrap().map(|entry| entry.unwrap().path());
             let newest = versions.max().unwrap();
@@ -222,7 +221,7 @@ mod tests {
 
         fn stop(&mut self) {
             let Some(mut postgres) = self.postgres.take() else { return };
-            // What PostgreSQL calls an immediate shutdown.
+            // PostgreSQL calls this an immediate shutdown.
             rustix::process::kill_process(
                 rustix::process::Pid::from_child(&postgres),
                 rustix::process::Signal::QUIT,

@@ -1,4 +1,4 @@
-//! Mailman's tables of lists and domains, in whichever database.
+//! Mailman's tables of lists and domains, in either database.
 
 use super::answer::NoAnswer;
 use super::postgres::Postgres;
@@ -7,7 +7,7 @@ use crate::model::{List, ListAddress, ListState, Names, StoreError, StoreErrorKi
 use std::path::PathBuf;
 use std::{fmt, io};
 
-/// Where Mailman keeps its tables.
+/// The place where Mailman keeps its tables.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite(PathBuf),
@@ -24,7 +24,7 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Why a database can never be asked, whatever becomes of it.
+/// The reason why a database can never be queried, whatever its state.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
     #[error("cannot use the URL of Mailman's PostgreSQL database")]
@@ -45,7 +45,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Nothing is connected to or opened before the first question.
+    /// Prepares to query the database. It neither connects nor opens a file before the first query.
     pub(crate) fn open(database: &Database) -> Result<Self, SourceError> {
         match database {
             Database::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite).map_err(SourceError::Thread),
@@ -56,8 +56,8 @@ impl Source {
         }
     }
 
-    /// The list that answers for `names`: as Mailman compares, exactly, an alias domain replaced by
-    /// the first that has it, and the whole name before the base name.
+    /// Returns the list that answers for `names`. As in Mailman, names are compared exactly, an alias domain is
+    /// replaced by the first domain that has this alias, and the whole name comes before the base name.
     pub(crate) async fn find(&self, names: &Names) -> Result<Option<List>, StoreError> {
         let found = match self {
             Self::Sqlite(file) => file.find(names).await,
@@ -72,7 +72,7 @@ impl Source {
         }))
     }
 
-    /// Whether mail to `domain` is the site's.
+    /// Returns whether mail to `domain` belongs to the site.
     pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
         let served = match self {
             Self::Sqlite(file) => file.serves(domain).await,
@@ -81,7 +81,7 @@ impl Source {
         served.map_err(away(SERVES))
     }
 
-    /// The domains whose mail is the site's, in order.
+    /// Returns the domains whose mail belongs to the site, in order.
     pub(crate) async fn domains(&self) -> Result<Vec<String>, StoreError> {
         let domains = match self {
             Self::Sqlite(file) => file.domains().await,

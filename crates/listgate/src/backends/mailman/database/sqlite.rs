@@ -1,5 +1,5 @@
-//! Mailman's SQLite file. Its journal is of the kind in which a reader holds up a writer's commit, and
-//! a writer a reader: a question is one short statement, and the thread that asks has nothing else to do.
+//! Mailman's SQLite file. It has a rollback journal, with which a reader delays a writer's commit, and a writer
+//! delays readers. So each query is one short statement, and the thread that runs it does nothing else.
 
 use super::answer::{Found, NoAnswer};
 use crate::file_error::During;
@@ -14,8 +14,8 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time;
 
-/// By the index on `list_name` alone (the plus keeps SQLite from the one on `mail_host`, under which
-/// most sites have all their lists).
+/// Uses only the index on `list_name`. The plus keeps SQLite from using the one on `mail_host`, which has the same
+/// value for all lists of most sites.
 const FIND: &str = "
     SELECT list_name, mail_host, list_id FROM mailinglist
     WHERE list_name IN (?1, ?2)
@@ -28,12 +28,12 @@ const DOMAINS: &str = "
     UNION SELECT alias_domain FROM domain WHERE alias_domain IS NOT NULL ORDER BY 1";
 const COUNT: &str = "SELECT count(*) FROM mailinglist";
 
-/// The file, through the thread that reads it. Dropping it ends the thread.
+/// The file, read by a thread of its own. Dropping this ends the thread.
 pub(crate) struct Sqlite {
     questions: mpsc::Sender<Question>,
 }
 
-/// A question with the way back to whoever asked it.
+/// A query that sends its answer to the caller.
 type Question = Box<dyn FnOnce(&mut Reader) + Send>;
 
 impl Sqlite {
@@ -72,7 +72,8 @@ impl Sqlite {
         self.ask(|connection| connection.query_row(COUNT, [], |row| row.get(0))).await
     }
 
-    /// The patience begins here: however many wait for a locked file, none waits longer for the others.
+    /// Runs a query on the thread. Its timeout starts here, so that a query does not wait longer because others
+    /// also wait for a locked file.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -80,7 +81,7 @@ impl Sqlite {
         let until = Instant::now() + limits::SOURCE_PATIENCE;
         let (answer, answered) = oneshot::channel();
         let question: Question = Box::new(move |reader| {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             if !answer.is_closed() {
                 let _ = answer.send(reader.ask(until, question));
             }
@@ -89,12 +90,12 @@ impl Sqlite {
             self.questions.send(question).await.map_err(|_| NoAnswer::Ended)?;
             answered.await.map_err(|_| NoAnswer::Ended)?
         };
-        // A file system that hangs keeps no promise about patience.
+        // The timeout of the query has no effect on a file system that hangs.
         time::timeout(2 * limits::SOURCE_PATIENCE, asked).await.map_err(|_| NoAnswer::Hangs)?
     }
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Reader {
     path: PathBuf,
     open: Option<(FileId, Connection)>,
@@ -113,7 +114,8 @@ impl Reader {
         answer
     }
 
-    /// The connection to the file that has the name now: one that was restored from a backup is another.
+    /// Returns a connection to the file that is at the path now. A file that was restored from a backup is a
+    /// different one.
     fn connection(&mut self, until: Instant) -> Result<&Connection, NoAnswer> {
         let id = FileId::of(&self.path).during("look at", &self.path)?;
         let mut connection = match self.open.take() {
@@ -123,7 +125,7 @@ impl Reader {
                 Connection::open_with_flags(&self.path, flags)?
             }
         };
-        // SQLite's own handler sleeps longer the longer it waits: under a busy Mailman it misses every gap.
+        // SQLite's own handler sleeps longer the longer it waits, so that it misses every gap when Mailman is busy.
         connection.busy_handler(Some(move |_| {
             thread::sleep(limits::LOCK_RETRY);
             Instant::now() < until
@@ -132,7 +134,7 @@ impl Reader {
     }
 }
 
-/// SQLite's own words for a journal that it may not roll back would send an operator astray.
+/// Replaces SQLite's own message for a journal that it may not roll back, which would mislead an operator.
 fn explain(why: rusqlite::Error) -> NoAnswer {
     match why.sqlite_error().map(|error| error.extended_code) {
         Some(ffi::SQLITE_READONLY_ROLLBACK) => NoAnswer::CutShort,
@@ -264,7 +266,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let alive = dir.path().join("alive.db");
         let mailman = mailman(&alive);
-        // Its few pages of cache are spilt into the file before the commit, which never comes.
+        // With a cache of few pages, changes are written to the file before the commit, which never happens.
         mailman
             .execute_batch("PRAGMA cache_size = 2; BEGIN; UPDATE mailinglist SET list_name = 'gone'")
             .unwrap();
@@ -284,7 +286,7 @@ mod tests {
             (fs::read(&site.path).unwrap(), fs::read(&journal).unwrap()),
             "nothing was written"
         );
-        // Mailman comes, and rolls it back.
+        // Mailman opens the file and rolls the transaction back.
         let lists: u64 =
             Connection::open(&site.path).unwrap().query_row(COUNT, [], |row| row.get(0)).unwrap();
         assert_eq!(lists, 6);
@@ -303,7 +305,7 @@ mod tests {
         fs::remove_file(&site.path).unwrap();
         drop(mailman(&site.path));
         assert!(has(&site.source, "test").await.unwrap());
-        // Restored from a backup, under the old name.
+        // The file is restored from a backup, under the same name.
         let backup = site.path.with_extension("backup");
         mailman(&backup).execute_batch("DELETE FROM mailinglist WHERE id = 1").unwrap();
         fs::rename(&backup, &site.path).unwrap();

@@ -1,4 +1,4 @@
-//! Queue files written and read back.
+//! Tests that write queue files and read them back.
 
 mod python;
 
@@ -74,7 +74,7 @@ fn publish(queues: &Queues, written: pck::Written) -> Result<Vec<pck::Stored>, S
     queues.sync(vec![renamed]).pop().unwrap()
 }
 
-/// A message that is large enough for a spool file.
+/// Returns a message that is large enough for a spool file.
 fn spooled(dir: &Path) -> (Body, Vec<u8>) {
     let message = [&b"Message-ID: <a@b>\r\n\r\n"[..], &b"x".repeat(3 * limits::BODY_IN_MEMORY)].concat();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -208,7 +208,7 @@ fn of_deliveries_that_are_published_together_one_fails_alone() {
 fn files_belong_to_the_group_of_their_directory() {
     let site = Site::new();
     let dir = &site.dirs()[0];
-    // Root can choose; others see that nothing is asked of them that they cannot do.
+    // Only root can change the owner; for other users there is nothing to test.
     if std::os::unix::fs::chown(dir, Some(1234), Some(4321)).is_err() {
         return;
     }
@@ -230,7 +230,7 @@ fn a_spooled_body_is_copied_whole() {
     }
 }
 
-/// While others have all threads there are for it, and not on the sessions' own.
+/// The queues are read on a blocking thread, which is busy at first, and not on the sessions' thread.
 #[test]
 fn queues_are_looked_at_beside_the_sessions() {
     let dir = tempfile::tempdir().unwrap();
@@ -272,14 +272,14 @@ fn a_call_is_named_and_not_made() {
 
 #[test]
 fn a_value_that_is_named_over_and_over_is_shown_within_bounds() {
-    // Each list is twice in the next: 2^100 of the first.
+    // Each list contains the previous one twice, which makes 2^100 of the first.
     let mut file = b"N.}X\x01\0\0\0a]".to_vec();
     for _ in 0..100 {
         file.extend(b"q\x000]h\x00ah\x00a");
     }
     file.extend(b"s.");
     assert!(Entry::read(&file).unwrap().metadata["a"].to_string().len() < 1 << 20);
-    // A list that has itself.
+    // A list that contains itself.
     assert!(Entry::read(b"N.}X\x01\0\0\0a]q\x00h\x00as.").is_ok());
 }
 
@@ -289,7 +289,7 @@ fn good_file() -> Vec<u8> {
     fs::read(&site.files()[0]).unwrap()
 }
 
-/// Programs are made of these.
+/// The pieces that programs are generated from.
 const OPCODES: [&[u8]; 27] = [
     b"N",
     b"K\x01",

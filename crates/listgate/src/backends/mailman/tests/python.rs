@@ -1,5 +1,5 @@
-//! Python reads what we write, and we read what Python writes: a Python that has of Mailman only the class
-//! of its messages.
+//! Tests that Python reads what we write, and that we read what Python writes. Of Mailman, this Python has only the
+//! message class.
 
 use super::*;
 use proptest::strategy::ValueTree;
@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Runs Python with Mailman's module as far as pickles need it.
+/// Runs Python with as much of Mailman's module as the pickles need.
 fn python(script: &str, input: &[u8]) -> Vec<u8> {
     let stub = "
 import datetime, email, email.message, io, pickle, sys, types
@@ -69,7 +69,7 @@ fn python_unpickles_what_its_parser_makes_of_the_octets() {
         bodies.push((Body::Memory(edited.clone()), edited));
     }
     for (body, octets) in bodies {
-        // Python takes its time to start: all roles for one message, and one for each of the others.
+        // Python is slow to start, so one message is tested with all roles, and the others with one role each.
         let roles = if octets.starts_with(MESSAGES[0].split_at(6).0) { &ROLES[..] } else { &ROLES[..1] };
         let sizes = [5, 0, 1 << 31, u64::from(u32::MAX), 1 << 33, 1, 255];
         for (role, size) in roles.iter().copied().zip(sizes) {
@@ -116,7 +116,7 @@ assert metadata == dictionary and list(metadata) == list(dictionary), metadata
 #[ignore = "needs python3"]
 fn what_python_pickled_is_read_with_each_protocol_that_mailman_uses() {
     for message in MESSAGES {
-        // 5 is what is queued; 1 is what the metadata becomes when a runner died with the file.
+        // Mailman queues with protocol 5. It rewrites metadata with protocol 1 after a runner died with the file.
         let protocols = [(5, 1), (5, 5), (4, 4), (2, 2), (1, 1)];
         let protocols = if message == MESSAGES[0] { &protocols[..] } else { &protocols[..1] };
         for (protocol, later) in protocols {
@@ -156,7 +156,7 @@ sys.stdout.buffer.write(pickle.dumps(message, {protocol}) + pickle.dumps(metadat
     }
 }
 
-/// Header and body.
+/// Returns header and body.
 fn split(message: &[u8]) -> (&[u8], &[u8]) {
     for blank in [&b"\r\n\r\n"[..], b"\n\n"] {
         if let Some(at) = message.windows(blank.len()).position(|octets| octets == blank) {
@@ -166,10 +166,11 @@ fn split(message: &[u8]) -> (&[u8], &[u8]) {
     (message, b"")
 }
 
-/// What Mailman's LMTP runner does with a message that it takes, but for the documented difference: an
-/// X-MailFrom that came is removed. Of a header that ends in a `From ` line Python makes a body that begins
-/// with it, and loses the blank line between: ours keeps it, so these are not compared. Nor are ids folded
-/// behind the colon, where this Python is one that takes off such folds.
+/// A script that does what Mailman's LMTP runner does with a message that it accepts, with one documented
+/// difference: an X-MailFrom that the message already has is removed. If a header ends in a `From ` line, Python
+/// makes a body that begins with that line, and loses the blank line in between. Listgate keeps the blank line, so
+/// such messages are not compared. Neither are ids folded after the colon, if this version of Python removes such
+/// folds.
 const AS_MAILMAN: &str = r"
 import base64, hashlib, re
 takes_off_folds = email.message_from_bytes(b'A:\r\n b')['A'] == 'b'
@@ -231,7 +232,7 @@ fn the_edited_octets_are_the_message_that_mailman_would_queue() {
     assert!(compared > 1000, "most of what was made up has defects: {compared}");
 }
 
-/// Headers are made of these.
+/// The pieces that headers are generated from.
 const WORDS: [&[u8]; 26] = [
     b"Message-ID: <a@b>",
     b"message-id:",

@@ -1,22 +1,22 @@
-//! The one thread that writes: it takes what waits, writes it in one transaction, commits once and
-//! wakes everybody. There is no timer: while one commit is synced, the next batch gathers.
+//! The only thread that writes. It takes the waiting work, writes it in one transaction, commits once and answers
+//! every caller. There is no timer: while one commit is synced, the next batch gathers.
 //!
-//! Leases and steps of this process share the commits of arriving mail. Each step has a savepoint, so that one that
-//! fails harms nothing else; where they leave no space, the mail is stored without them.
+//! Leases and steps of this process share the commits of arriving mail. Each step has a savepoint, so that a failed
+//! step affects nothing else in the commit. If there is no space for the steps, the mail is stored without them.
 //!
-//! The order that the promise rests on, for each batch:
+//! The promise to the mail server depends on this order, for each batch:
 //!   1. spool files and their directory were synced before they got here;
 //!   2. BEGIN IMMEDIATE, the rows, COMMIT: SQLite appends them to the write-ahead log and syncs it;
-//!   3. the files that were written are still those that their paths name;
-//!   4. only then is a `Queued` made.
+//!   3. the files that were written are checked to be still those at their paths;
+//!   4. only then is a `Queued` created.
 //!
-//! A failed write is undone and answered with 451, and the next batch tries anew. Some failures come after
-//! the sync, as when the log's index cannot grow: until the next commit is written over it, the next start
-//! would find what was answered with 451, so its spool files stay as long.
+//! A failed write is undone and answered with 451, and the next batch is written as usual. Some failures come after
+//! the sync, for example when the log's index cannot grow. Until another commit overwrites such a batch in the log,
+//! the next start would find mail that was answered with 451, so its spool files are kept until then.
 //!
-//! After a failed sync nobody knows what the disk holds, and asking again may be answered with a lie (the
-//! kernel can mark pages clean that were never written): no further statement is made, the connection is
-//! not even closed, and the process ends. The next start writes everything anew.
+//! After a failed sync, what the disk holds is unknown, and a second sync may falsely report success (the kernel can
+//! mark pages as clean that were never written). So no further statement is executed, the connection is not even
+//! closed, and the process ends. The next start writes the whole log again.
 
 #[cfg(test)]
 mod tests;
@@ -49,10 +49,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use std::{fs, mem};
 
-/// What is done when the free space is looked at.
+/// The operation that errors name when the free space cannot be read.
 const ASK_SPACE: &str = "ask for the free space of";
 
-/// What the writer shares with the gate's other thread.
+/// What the writer shares with the rest of the gate.
 pub(super) struct Watched {
     pub(super) held: Arc<HeldFiles>,
     pub(super) condemned: Condemned,
@@ -65,16 +65,16 @@ pub(super) struct Writer {
     data: DataDir,
     held: Arc<HeldFiles>,
     condemned: Condemned,
-    /// Pages in the write-ahead log after the last commit, as SQLite tells its hook.
+    /// Pages in the write-ahead log after the last commit, as SQLite reports them to its hook.
     wal_pages: Arc<AtomicU32>,
     ids: Ids,
     choices: Choices,
     seen: Seen,
     recent: RecentPuts<Stored>,
     doubtful: Doubtful,
-    /// Whether the last commit found less than ample space.
+    /// Whether there was less than ample space at the last commit.
     is_scarce: bool,
-    /// When the spool files of mail that is done were last removed.
+    /// When the spool files of finished mail were last removed.
     removed: Instant,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
@@ -114,12 +114,12 @@ impl Writer {
         })
     }
 
-    /// Pages in the write-ahead log after the last commit, now and later.
+    /// Returns the number of pages in the write-ahead log, which is updated after each commit.
     pub(super) fn wal_pages(&self) -> Arc<AtomicU32> {
         Arc::clone(&self.wal_pages)
     }
 
-    /// Until the backend is dropped or the disk has failed.
+    /// Runs until the backend is dropped or condemned.
     pub(super) fn run(mut self, waiting: &mpsc::Receiver<Work>) {
         let mut held_over = None;
         loop {
@@ -132,7 +132,7 @@ impl Writer {
                     let batch = gather(first, waiting, &mut held_over);
                     self.write(batch);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES || self.is_short() {
-                        // While there is always mail, this is the only pause.
+                        // If mail never pauses, this is the only opportunity.
                         self.checkpoint();
                         if self.seen.is_full() {
                             self.settle_seen();
@@ -186,7 +186,7 @@ impl Writer {
                     let _ = put.answer.send(Ok(promise(put.delivery, stored)));
                 }
                 for (ask, reply) in batch.asks.into_iter().zip(replies) {
-                    // What was leased for somebody who has gone lapses.
+                    // If the consumer has gone, its leases lapse.
                     let _ = ask.answer.send(Ok(reply));
                 }
                 if has_written {
@@ -197,8 +197,8 @@ impl Writer {
         }
     }
 
-    /// Sees to it that the log has room for this mail, and for the steps of consumers beside it and behind it. Where
-    /// it has not, what it has is copied first.
+    /// Makes sure that the log has room for this mail, and for the steps of consumers beside and after it. If there
+    /// is too little room, the log is first copied into the database.
     ///
     /// # Errors
     /// There is no room for this mail.
@@ -215,7 +215,7 @@ impl Writer {
         Err(StoreError::database(StoreErrorKind::Full, "store the mail", why))
     }
 
-    /// How far the log may grow; `None` where there is ample space.
+    /// Returns how far the log may grow, or `None` if there is ample space.
     fn room(&self) -> Result<Option<LogRoom>, StoreError> {
         let in_log = self.wal_pages.load(Ordering::Relaxed).into();
         let free = self.data.space(0).during(ASK_SPACE, self.data.path())?.free;
@@ -239,8 +239,8 @@ impl Writer {
         Ok(room >= log_wanted(rows, unused))
     }
 
-    /// Whether the log is copied at once, since the database's file has to grow for it: consumers could fill the disk
-    /// with the log before, and then it could not be copied any more.
+    /// Returns whether the log must be copied at once because the database file has to grow for it. Otherwise
+    /// consumers could fill the disk with the log first, and it could no longer be copied.
     fn is_short(&self) -> bool {
         self.is_scarce && matches!(self.room(), Ok(Some(room)) if room.uncopied > 0)
     }
@@ -272,7 +272,7 @@ impl Writer {
         }
     }
 
-    /// Whether what was just synced is where everybody looks for it.
+    /// Returns whether the files just synced are still those at their paths.
     fn files_are_ours(&mut self) -> bool {
         let checked = self.held.check();
         if let Err(why) = checked {
@@ -282,10 +282,11 @@ impl Writer {
         true
     }
 
-    /// One transaction. Gives what became of each delivery, and the reply to each that asked.
+    /// Writes a batch in one transaction. Returns the outcome of each delivery and the reply to each question.
     fn commit(&mut self, batch: &mut Batch) -> rusqlite::Result<(Vec<StoredDelivery>, Vec<Reply>)> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        // The lock may have taken long, and who was told 451 in the meantime sends again.
+        // Waiting for the lock may have taken long. A mail server that was answered with 451 meanwhile sends its
+        // mail again.
         batch.puts.retain(|put| !put.has_gone());
         if !batch.puts.is_empty() {
             return_outdated(&mut batch.puts, lists::changes(&self.connection)?);
@@ -324,7 +325,7 @@ impl Writer {
             return;
         }
         tracing::error!("{}; {what_next}", Chain(why));
-        // An error may or may not have ended the transaction already.
+        // SQLite may already have ended the transaction because of the error.
         if !self.connection.is_autocommit()
             && let Err(source) = self.connection.execute_batch("ROLLBACK")
             && is_sync_failure(&source)
@@ -340,7 +341,7 @@ impl Writer {
         let result = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         });
-        // What consumers write while no mail comes delays nobody.
+        // A checkpoint of what consumers wrote while no mail came is not recorded, because it delays no mail.
         if is_ours {
             self.metrics.checkpointed(since);
         }
@@ -357,8 +358,9 @@ impl Writer {
         }
     }
 
-    /// A reader may have had the log grow. All of it is copied and will be written over, but its file would
-    /// keep the space. Where somebody reads it even now, another time will do.
+    /// Truncates the log file if it is large. A reader may have made the log grow. All of it is copied and will be
+    /// overwritten, but its file would keep its size. If a process is reading it now, a later checkpoint truncates
+    /// it.
     fn cut_log(&mut self) -> rusqlite::Result<()> {
         let octets = fs::metadata(self.data.log()).map_or(0, |log| log.len());
         if octets > limits::LARGE_LOG {
@@ -367,12 +369,12 @@ impl Writer {
         Ok(())
     }
 
-    /// What is done while no mail comes.
+    /// Does the work that is left to times when no mail comes.
     fn tidy(&mut self) {
         if !self.files_are_ours() {
             return;
         }
-        // Others may have committed.
+        // Other processes may have committed.
         self.checkpoint();
         self.remove_discarded();
         self.unless_condemned("look how full the queues are", |writer| {
@@ -386,18 +388,19 @@ impl Writer {
         self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
     }
 
-    /// So that the next start has nothing to read. What fails once would fail again, and may take its time.
+    /// Settles all remembered mail, so that the next start has nothing to read. This stops at the first failure,
+    /// because another attempt would fail too, and could take long.
     fn settle_all_seen(&mut self) {
         while self.seen.has_some() && self.settle_seen() {}
     }
 
-    /// Whether it was done.
+    /// Settles some remembered mail, and returns whether it succeeded.
     fn settle_seen(&mut self) -> bool {
         let now = self.choices.clock.milliseconds();
         self.unless_condemned("put in order what came", |writer| writer.seen.settle(&writer.connection, now))
     }
 
-    /// Whether it was done.
+    /// Runs `work` unless the backend is condemned, and returns whether it succeeded.
     fn unless_condemned(
         &mut self,
         operation: &'static str,
@@ -415,8 +418,8 @@ impl Writer {
         true
     }
 
-    /// Unlinks the files whose rows are gone. Our commit is synced, and with it every commit before
-    /// it, so no power loss can bring such a row back.
+    /// Unlinks the files whose rows are gone. Our commit is synced, and with it every earlier one, so no power loss
+    /// can bring such a row back.
     fn unlink_discarded(&self) -> rusqlite::Result<()> {
         let none = !self.connection.prepare_cached("SELECT 1 FROM discarded")?.exists([])?;
         if none {
@@ -439,7 +442,8 @@ impl Writer {
     }
 }
 
-/// Promises nothing of what was committed, and takes nothing of it away: its rows name its files.
+/// Answers a committed batch with errors, so that nothing is promised. Its spool files are kept, because its rows
+/// name them.
 fn leave(batch: Batch) {
     let why = StoreError::closed();
     for put in batch.puts {
@@ -453,18 +457,19 @@ fn leave(batch: Batch) {
     }
 }
 
-/// Takes out what was addressed when lists or domains were others, and gives it back. While the lock is
-/// held nobody changes them, so what is left is stored for the endpoints of the moment it is stored at.
+/// Removes from the batch the puts whose endpoints were looked up before lists or domains changed, and returns them
+/// to their callers. No process can change lists while the write lock is held, so the endpoints of the remaining
+/// puts are current when they are stored.
 fn return_outdated(batch: &mut Vec<Put>, now: Changes) {
     let is_outdated = |put: &mut Put| put.delivery.as_of.is_some_and(|as_of| as_of != now);
     for put in batch.extract_if(.., is_outdated) {
-        // Whoever has gone takes its mail along.
+        // If the receiver was dropped, the mail is dropped with it.
         let _ = put.answer.send(Err(NotStored::Changed(Box::new(put.delivery))));
     }
 }
 
-/// The spool files of mail that was put off although its commit may be on the disk. Dropped, they stay for
-/// the next start, which keeps those whose rows it finds.
+/// The spool files of mail that was deferred although its commit may be on the disk. If they are still here when
+/// this is dropped, they are left to the next start, which keeps those that a row names.
 #[derive(Default)]
 struct Doubtful(Vec<Spooled>);
 
@@ -475,7 +480,7 @@ impl Doubtful {
         }
     }
 
-    /// Another commit was written over theirs, and synced.
+    /// Removes the files, after another commit has overwritten theirs in the log and was synced.
     fn remove(&mut self) {
         self.0.clear();
     }
@@ -487,7 +492,7 @@ impl Drop for Doubtful {
     }
 }
 
-/// Whether a failed transaction cannot be on the disk: its last page, without which it does not count, was not
+/// Returns whether a failed transaction cannot be on the disk: its last page, without which it is not valid, was not
 /// written.
 fn is_undone(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
@@ -495,12 +500,12 @@ fn is_undone(error: &rusqlite::Error) -> bool {
     is_early || code == Some(ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether something was written for a delivery.
+/// Returns whether any row was written for a delivery.
 fn has_a_row(put: &StoredDelivery) -> bool {
     !put.is_repeated && put.stored.iter().any(|stored| stored.again.is_stored())
 }
 
-/// After the commit: the proof for each recipient, and the spool file belongs to its row.
+/// Creates the proofs for the recipients after the commit, and leaves the spool file to its row.
 fn promise(delivery: Delivery, put: StoredDelivery) -> Vec<Queued> {
     if has_a_row(&put)
         && let Body::Spooled(spooled) = delivery.message.body

@@ -1,4 +1,4 @@
-//! What one commit does when something of it fails.
+//! Tests of commits in which something fails.
 
 use super::*;
 use crate::backends::sqlite::leasing::Round;
@@ -90,7 +90,7 @@ impl Rig {
         self.writer.connection.pragma_update(None, "max_page_count", self.pages + more).unwrap();
     }
 
-    /// Writes puts and what is asked in one commit, and gives the replies.
+    /// Writes puts and questions in one commit, and returns the replies.
     fn write<const N: usize>(
         &mut self,
         puts: Vec<Put>,
@@ -106,7 +106,8 @@ impl Rig {
         replies.try_into().unwrap_or_else(|_| panic!("a reply to each"))
     }
 
-    /// Stores messages in a commit of their own, and leases their first entries.
+    /// Stores messages in a commit of their own, leases their entries, and returns the leases of their first
+    /// entries.
     fn lease(&mut self, count: usize) -> Vec<LeaseId> {
         let (puts, answers): (Vec<_>, Vec<_>) = (0..count).map(|_| put(10)).unzip();
         let [] = self.write(puts, []);
@@ -142,7 +143,7 @@ fn a_step_that_fails_harms_no_put_and_no_other_step_of_the_commit() {
     let stale = LeaseId { fence: leases[1].fence + 1, ..leases[1] };
     let steps = [
         done(0),
-        // Its reference breaks a constraint, after another was made.
+        // Its second reference breaks a constraint, after the first was made.
         done(1).with(Effect::Keep(MessageId(1))).unwrap().with(Effect::Keep(MessageId(99))).unwrap(),
         Step::settling(stale, Verdict::Done).with(Effect::Keep(MessageId(1))).unwrap(),
         done(2).expecting(Expect::Lists(Changes(-1))).unwrap(),
@@ -165,7 +166,7 @@ fn a_step_that_fails_harms_no_put_and_no_other_step_of_the_commit() {
 fn a_panic_in_a_decision_harms_no_put_and_leaves_the_entry_to_be_leased_again() {
     let mut rig = Rig::new();
     let [lease] = rig.lease(1)[..] else { panic!() };
-    // A decision is made where its consumer is, and only its result comes to the writer.
+    // A decision is made in the consumer's thread, and only its result reaches the writer.
     let decision = std::thread::spawn(|| -> Step { panic!("injected by a test") });
     let (beside, taken) = put(10);
     let [] = rig.write(vec![beside], []);
@@ -182,7 +183,7 @@ fn without_space_for_the_steps_the_mail_is_stored_all_the_same() {
     let leases = rig.lease(30);
     rig.allow_pages(0);
     let used: u32 = rig.writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    // Room for a message, but not for the log entries of thirty steps.
+    // There is room for a message, but not for the reasons of thirty steps.
     rig.allow_pages(used - rig.pages + 3);
     let why = "w".repeat(limits::REASON);
     let shunt = |lease: &LeaseId| Step::settling(*lease, Verdict::Shunt { why: why.clone() });
