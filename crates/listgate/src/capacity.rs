@@ -56,8 +56,8 @@ impl Capacity {
     ///
     /// # Errors
     /// The refusal to answer MAIL with.
-    pub(crate) fn reserve(&self, declared: Option<u64>, space: Space) -> Result<Reserved, Refusal> {
-        let mut room = Reserved { in_flight: Arc::clone(&self.in_flight), reserved: 0, arrived: 0 };
+    pub(crate) fn reserve(&self, declared: Option<u64>, space: Space) -> Result<Reservation, Refusal> {
+        let mut room = Reservation { in_flight: Arc::clone(&self.in_flight), reserved: 0, arrived: 0 };
         self.extend(&mut room, declared.unwrap_or(0), space)?;
         Ok(room)
     }
@@ -66,7 +66,7 @@ impl Capacity {
     ///
     /// # Errors
     /// The refusal that MAIL would have been answered with.
-    pub(crate) fn extend(&self, room: &mut Reserved, more: u64, space: Space) -> Result<(), Refusal> {
+    pub(crate) fn extend(&self, room: &mut Reservation, more: u64, space: Space) -> Result<(), Refusal> {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
         // The octets of this message that have arrived are on the disk, and no longer counted as free.
         let others = in_flight.saturating_sub(room.reserved);
@@ -164,13 +164,13 @@ impl Capacity {
 
 /// The room that a transaction has reserved.
 #[derive(Debug)]
-pub(crate) struct Reserved {
+pub(crate) struct Reservation {
     in_flight: Arc<AtomicU64>,
     reserved: u64,
     arrived: u64,
 }
 
-impl Reserved {
+impl Reservation {
     /// Notes that octets of the message have arrived. Returns how many more octets it needs than were reserved for
     /// it.
     pub(crate) fn arrived(&mut self, octets: u64) -> u64 {
@@ -184,7 +184,7 @@ impl Reserved {
     }
 }
 
-impl Drop for Reserved {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.release();
     }
@@ -200,7 +200,7 @@ mod tests {
         Space { free: octets, unused: 0, log: u64::MAX, inodes: None }
     }
 
-    fn arrive(capacity: &Capacity, room: &mut Reserved, octets: u64, space: Space) -> Result<(), Refusal> {
+    fn arrive(capacity: &Capacity, room: &mut Reservation, octets: u64, space: Space) -> Result<(), Refusal> {
         match room.arrived(octets) {
             0 => Ok(()),
             more => capacity.extend(room, more, space),

@@ -7,7 +7,7 @@ use crate::error_chain::Chain;
 use crate::limits;
 use crate::message::mailman_id;
 use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style};
-use crate::net::Peers;
+use crate::net::Networks;
 use crate::socketmap::{netstring, requests::Requests};
 use std::future::Future;
 use std::io::{self, Write};
@@ -226,7 +226,7 @@ pub fn configuration(input: &[u8]) {
         Ok(config) => {
             assert!(config.max_connections > 0 && config.max_recipients > 0);
             assert!(config.max_in_flight >= config.max_message_size);
-            let anew = Peers::new(&config.allow.words()).expect("words that it said itself");
+            let anew = Networks::new(&config.allow.words()).expect("words that it said itself");
             for address in ADDRESSES.map(|address| address.parse().expect("an address")) {
                 assert_eq!(config.allow.contains(address), anew.contains(address), "{address}");
             }

@@ -2,7 +2,7 @@
 //! recipient.
 
 use crate::backends::{Delivery, NotStored, Queued};
-use crate::capacity::Reserved;
+use crate::capacity::Reservation;
 use crate::limits;
 use crate::message::{Incoming, Message, Spool};
 use crate::model::{Addressed, Changes, Clock, DeliveryKey, Endpoint, Envelope, NotTaken, Space};
@@ -50,14 +50,14 @@ impl Recipient {
 
 impl Intake {
     /// Reserves room for a message of the declared size.
-    pub(crate) async fn admit(&self, sender: &Sender) -> Result<Reserved, Refusal> {
+    pub(crate) async fn admit(&self, sender: &Sender) -> Result<Reservation, Refusal> {
         let space = self.space().await?;
         self.services.capacity.reserve(sender.size, space)
     }
 
     /// Counts octets of a message that have arrived, which may be more than were declared. If the future is dropped
     /// at its await, it reserves no room for them.
-    pub(crate) async fn arrived(&self, room: &mut Reserved, octets: u64) -> Result<(), Refusal> {
+    pub(crate) async fn arrived(&self, room: &mut Reservation, octets: u64) -> Result<(), Refusal> {
         match room.arrived(octets) {
             0 => Ok(()),
             more => self.services.capacity.extend(room, more, self.space().await?),

@@ -52,5 +52,5 @@ pub use config::{BackendKind, Config, ConfigError, Conflict, RefuseAt, Reload, V
 pub use file_error::FileError;
 pub use listgate_lmtp::BareNewline;
 pub use model::{ListAddress, ListAddressError, Redelivery};
-pub use net::{AddressError, ListenAddress, Peers, PeersError};
+pub use net::{AddressError, ListenAddress, NetworkError, Networks};
 pub use serve::{Gate, GateError};

@@ -38,12 +38,12 @@ pub(crate) const RECEIVED_LINES: u32 = 100;
 
 /// Returns the number of commands without a message after which a session is slowed down: more than one transaction
 /// needs for the maximum number of recipients.
-pub(crate) fn talkative(recipients: usize) -> u32 {
+pub(crate) fn throttle_after(recipients: usize) -> u32 {
     u32::try_from(recipients).map_or(u32::MAX, |recipients| recipients.saturating_add(200).max(1200))
 }
 
 /// The pause before each further read from such a session.
-pub(crate) const TALKATIVE_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Concurrent connections to the admin listener, octets of a request to it, and the time for the whole exchange.
 pub(crate) const ADMIN_CONNECTIONS: usize = 8;

@@ -4,7 +4,7 @@
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::StoreError;
-use crate::net::{Accepted, Stage, Stream};
+use crate::net::{Accepted, ShutdownPhase, Stream};
 use crate::services::Services;
 use listgate_lmtp::Refusal;
 use std::io;
@@ -14,11 +14,11 @@ use tokio::sync::watch;
 
 /// Answers a request in a task of its own. The task runs on the gate's own thread, so an answer shows that the
 /// thread is not stuck.
-pub(crate) fn serve(accepted: Accepted, services: &Arc<Services>, stages: &watch::Receiver<Stage>) {
-    let (services, stages) = (Arc::clone(services), stages.clone());
+pub(crate) fn serve(accepted: Accepted, services: &Arc<Services>, phases: &watch::Receiver<ShutdownPhase>) {
+    let (services, phases) = (Arc::clone(services), phases.clone());
     tokio::spawn(async move {
         // A client that is slow, or has disconnected, gets no answer.
-        let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(accepted.stream, &services, &stages)).await;
+        let _ = tokio::time::timeout(limits::ADMIN_TIME, answer(accepted.stream, &services, &phases)).await;
         drop(accepted.place);
     });
 }
@@ -29,7 +29,11 @@ type Answer = (&'static str, &'static str, String);
 const PLAIN: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-async fn answer(mut stream: Stream, services: &Services, stages: &watch::Receiver<Stage>) -> io::Result<()> {
+async fn answer(
+    mut stream: Stream,
+    services: &Services,
+    phases: &watch::Receiver<ShutdownPhase>,
+) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
     let asked = loop {
         if stream.read_buf(&mut head).await? == 0 {
@@ -40,7 +44,7 @@ async fn answer(mut stream: Stream, services: &Services, stages: &watch::Receive
         }
     };
     let (with_body, (status, kind, body)) = match asked {
-        Ok(Asked { path, with_body }) => (with_body, respond(&path, services, stages).await),
+        Ok(Asked { path, with_body }) => (with_body, respond(&path, services, phases).await),
         Err(refusal) => (true, refusal),
     };
     let length = body.len();
@@ -81,12 +85,12 @@ fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
     }
 }
 
-async fn respond(path: &str, services: &Services, stages: &watch::Receiver<Stage>) -> Answer {
-    let stage = *stages.borrow();
+async fn respond(path: &str, services: &Services, phases: &watch::Receiver<ShutdownPhase>) -> Answer {
+    let stage = *phases.borrow();
     match path {
         "/metrics" => ("200 OK", METRICS, metrics(services).await),
         "/health" => ("200 OK", PLAIN, "alive\n".to_owned()),
-        "/ready" if stage != Stage::Open => {
+        "/ready" if stage != ShutdownPhase::Open => {
             ("503 Service Unavailable", PLAIN, "the gate is shutting down\n".to_owned())
         }
         "/ready" => match readiness(services).await {

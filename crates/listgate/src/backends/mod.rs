@@ -8,11 +8,10 @@ mod addresses;
 mod answer;
 mod backend;
 mod browse;
-mod condemned;
 #[cfg(test)]
 mod contract;
 mod delivery;
-mod hand_off;
+mod fail_stop;
 mod held;
 mod intake_store;
 mod lease_store;
@@ -27,6 +26,7 @@ mod registry;
 mod space;
 pub(crate) mod sqlite;
 mod sqlite_error;
+mod worker_thread;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use answer::Answer;

@@ -2,7 +2,7 @@
 
 use crate::file_error::FileError;
 use crate::model::ListAddressError;
-use crate::net::{AddressError, ListenAddress, PeersError};
+use crate::net::{AddressError, ListenAddress, NetworkError};
 use std::path::PathBuf;
 
 /// The reason why a configuration cannot be used.
@@ -141,7 +141,7 @@ pub enum ValueError {
     Address(#[from] AddressError),
     /// It is not a network.
     #[error(transparent)]
-    Network(#[from] PeersError),
+    Network(#[from] NetworkError),
     /// One of several values is wrong.
     #[error("{item}")]
     Item {

@@ -6,7 +6,7 @@ use super::backend::{BackendKind, Choice, FoundSite};
 use super::error::{ConfigError, ValueError};
 use super::kind::{self, RefuseAt, Written};
 use crate::model::{ListAddress, Redelivery};
-use crate::net::{ListenAddress, Peers};
+use crate::net::{ListenAddress, Networks};
 use listgate_lmtp::{BareNewline, Limits};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -96,7 +96,7 @@ keys! {
     /// By TCP; also "all", "192.0.2.0/24".
     ///
     /// The networks that may connect by TCP.
-    "server.allow" allow: Peers = Peers::default(), NETWORKS, Reload;
+    "server.allow" allow: Networks = Networks::default(), NETWORKS, Reload;
     /// By Unix sockets; default: every user.
     ///
     /// The users whose programs may connect by a Unix socket.

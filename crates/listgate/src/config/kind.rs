@@ -2,7 +2,7 @@
 
 use super::error::ValueError;
 use crate::model::{ListAddress, Redelivery};
-use crate::net::{ListenAddress, Peers};
+use crate::net::{ListenAddress, Networks};
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Mailbox, is_domain_name};
 use serde_json::{Value, json};
@@ -171,10 +171,10 @@ pub(super) const TCP_ADDRESS: Kind<Option<SocketAddr>> = Kind {
     accept: |_| Ok(()),
 };
 
-pub(super) const NETWORKS: Kind<Peers> = Kind {
+pub(super) const NETWORKS: Kind<Networks> = Kind {
     read: |written| {
         let texts = written.texts()?;
-        Peers::new(&texts).map_err(ValueError::Network)
+        Networks::new(&texts).map_err(ValueError::Network)
     },
     show: |peers| json!(peers.words()),
     accept: |_| Ok(()),

@@ -1,7 +1,7 @@
 //! Checks of the database, the spool directory, and their contents.
 
 use super::finding::{AS_THE_GATE, Extent, Finding, UNREAD, age, denied, some};
-use crate::backends::sqlite::health::{self, Health, Look, Miscount, SCHEMA, SpoolHealth};
+use crate::backends::sqlite::health::{self, Health, Miscount, Partial, SCHEMA, SpoolHealth};
 use crate::backends::sqlite::write_lock::WriteLock;
 use crate::backends::sqlite::{DataDir, DataError, lists};
 use crate::config::Config;
@@ -58,7 +58,7 @@ fn unfinished(check: &'static str) -> Finding {
 }
 
 /// Returns the finding for a look at the database, which may have been cut short or have failed.
-fn looked<T>(check: &'static str, look: Look<T>, judge: impl FnOnce(T) -> Finding) -> Finding {
+fn looked<T>(check: &'static str, look: Partial<T>, judge: impl FnOnce(T) -> Finding) -> Finding {
     match look {
         Ok(Some(found)) => judge(found),
         Ok(None) => unfinished(check),

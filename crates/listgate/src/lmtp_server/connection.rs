@@ -8,7 +8,7 @@ use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Envelope;
-use crate::net::{Stage, Stream, reached};
+use crate::net::{ShutdownPhase, Stream, reached};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
 use std::pin::{Pin, pin};
@@ -23,18 +23,23 @@ const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again
 
 /// Serves one connection until either side ends it. If the future is dropped, the transaction in flight is not
 /// answered, and its sender keeps the message.
-pub(super) async fn run(stream: Stream, peer: String, shared: &Shared, stages: watch::Receiver<Stage>) {
+pub(super) async fn run(
+    stream: Stream,
+    peer: String,
+    shared: &Shared,
+    phases: watch::Receiver<ShutdownPhase>,
+) {
     shared.services().metrics.session_begins();
     let session = Session::new(shared.settings.clone());
     let mut connection = Connection {
         stream,
         peer,
         shared,
-        stages,
+        phases,
         session,
         heard: Instant::now(),
         alarm: Box::pin(tokio::time::sleep(Duration::MAX)),
-        heeded: Stage::Open,
+        phase: ShutdownPhase::Open,
         transaction: None,
     };
     match connection.talk().await {
@@ -52,7 +57,7 @@ struct Connection<'s> {
     stream: Stream,
     peer: String,
     shared: &'s Shared,
-    stages: watch::Receiver<Stage>,
+    phases: watch::Receiver<ShutdownPhase>,
     session: Session<Recipient, Queued>,
     /// When the octets that are being handled arrived.
     heard: Instant,
@@ -60,7 +65,7 @@ struct Connection<'s> {
     /// move with every command, and hardly any is reached.
     alarm: Pin<Box<Sleep>>,
     /// The stage of the gate that the session knows of.
-    heeded: Stage,
+    phase: ShutdownPhase,
     transaction: Option<Transaction>,
 }
 
@@ -73,7 +78,7 @@ enum Next {
 
 impl Connection<'_> {
     async fn talk(&mut self) -> io::Result<()> {
-        let talkative = limits::talkative(self.shared.settings.limits.recipients);
+        let throttle_after = limits::throttle_after(self.shared.settings.limits.recipients);
         let mut buffer = Vec::with_capacity(limits::READ_BUFFER.0);
         loop {
             let mut input = buffer.as_slice();
@@ -84,9 +89,9 @@ impl Connection<'_> {
             }
             self.write().await?;
             // Pause between commands, but not within a message, which is what the session is for.
-            if self.session.commands() > talkative && !self.session.in_data() {
-                let ended = reached(&mut self.stages, Stage::Ended);
-                let _ = tokio::time::timeout(limits::TALKATIVE_PAUSE, ended).await;
+            if self.session.commands() > throttle_after && !self.session.in_data() {
+                let ended = reached(&mut self.phases, ShutdownPhase::Ended);
+                let _ = tokio::time::timeout(limits::THROTTLE_PAUSE, ended).await;
             } else if buffer.len() == buffer.capacity() {
                 // There is more to read, but let the other sessions run first.
                 tokio::task::yield_now().await;
@@ -100,7 +105,7 @@ impl Connection<'_> {
     /// Returns the session's next event from the input. The session is first given the gate's stage, so that it
     /// starts no transaction after a message that was stored while the gate was being stopped.
     fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i, Recipient>> {
-        self.heed_stage();
+        self.apply_phase();
         self.session.next(Instant::now(), input)
     }
 
@@ -254,7 +259,7 @@ impl Connection<'_> {
         tokio::select! {
             biased;
             delivered = guarded(deliver) => delivered.unwrap_or(Err(BUG)),
-            () = reached(&mut self.stages, Stage::Ended) => Err(SHUTTING_DOWN),
+            () = reached(&mut self.phases, ShutdownPhase::Ended) => Err(SHUTTING_DOWN),
         }
     }
 
@@ -269,7 +274,7 @@ impl Connection<'_> {
         let written = tokio::select! {
             biased;
             written = tokio::time::timeout(self.shared.services().write_timeout, self.stream.write_all(output)) => written,
-            () = reached(&mut self.stages, Stage::Ended) => return Err(io::Error::other("the grace time is over")),
+            () = reached(&mut self.phases, ShutdownPhase::Ended) => return Err(io::Error::other("the grace time is over")),
         };
         written
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its replies"))??;
@@ -278,15 +283,15 @@ impl Connection<'_> {
     }
 
     /// Tells the session the gate's stage. Returns whether the stage has changed.
-    fn heed_stage(&mut self) -> bool {
-        let stage = *self.stages.borrow_and_update();
+    fn apply_phase(&mut self) -> bool {
+        let stage = *self.phases.borrow_and_update();
         match stage {
-            Stage::Open => {}
+            ShutdownPhase::Open => {}
             // Between transactions the session ends now, without waiting for the peer.
-            Stage::Draining => self.session.drain(),
-            Stage::Ended => self.session.stop(),
+            ShutdownPhase::Draining => self.session.drain(),
+            ShutdownPhase::Ended => self.session.stop(),
         }
-        std::mem::replace(&mut self.heeded, stage) != stage
+        std::mem::replace(&mut self.phase, stage) != stage
     }
 
     /// Waits for octets, for the session's deadline, or for the gate's stage to change. Returns `false` if the
@@ -300,7 +305,7 @@ impl Connection<'_> {
             (_, false) if buffer.capacity() > 4 * small => *buffer = Vec::with_capacity(small),
             _ => {}
         }
-        if self.heed_stage() {
+        if self.apply_phase() {
             return Ok(true);
         }
         let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
@@ -317,7 +322,7 @@ impl Connection<'_> {
             }
             () = self.alarm.as_mut(), if deadline.is_some() => Ok(true),
             // The next call reads the new stage.
-            _ = self.stages.changed() => Ok(true),
+            _ = self.phases.changed() => Ok(true),
         }
     }
 }

@@ -7,7 +7,7 @@ mod transaction;
 
 pub(crate) use shared::Shared;
 
-use crate::net::{Accepted, Stage};
+use crate::net::{Accepted, ShutdownPhase};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) fn serve(
     Accepted { stream, caller, peer, place }: Accepted,
     shared: &Arc<Shared>,
-    stages: &watch::Receiver<Stage>,
+    phases: &watch::Receiver<ShutdownPhase>,
     alive: &mpsc::Sender<()>,
 ) {
     let present = match shared.services().admission.admit(caller) {
@@ -29,9 +29,9 @@ pub(crate) fn serve(
             return;
         }
     };
-    let (shared, stages, alive) = (Arc::clone(shared), stages.clone(), alive.clone());
+    let (shared, phases, alive) = (Arc::clone(shared), phases.clone(), alive.clone());
     tokio::spawn(async move {
-        connection::run(stream, peer, &shared, stages).await;
+        connection::run(stream, peer, &shared, phases).await;
         drop((place, present, alive));
     });
 }

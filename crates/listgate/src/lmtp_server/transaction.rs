@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use crate::backends::Queued;
-use crate::capacity::Reserved;
+use crate::capacity::Reservation;
 use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
@@ -17,7 +17,7 @@ pub(super) struct Transaction {
     pub(super) declared_size: Option<u64>,
     pub(super) message: Arriving,
     /// The room for the message, held until the outcome or until the message is dropped.
-    pub(super) room: Reserved,
+    pub(super) room: Reservation,
 }
 
 /// The facts about a transaction, collected from its start until it is logged.
@@ -53,7 +53,7 @@ pub(super) enum Ended<'d> {
 }
 
 impl Transaction {
-    pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reserved, now: SystemTime) -> Self {
+    pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reservation, now: SystemTime) -> Self {
         let record = Record {
             started: Instant::now(),
             received_at: now,

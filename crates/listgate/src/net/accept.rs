@@ -2,7 +2,7 @@
 
 use super::admission::Caller;
 use super::listener::Listener;
-use super::stage::{Stage, reached};
+use super::phase::{ShutdownPhase, reached};
 use super::stream::Stream;
 use crate::limits;
 use std::future::poll_fn;
@@ -27,8 +27,8 @@ pub(crate) struct Accepted {
 pub(crate) async fn accept(
     mut listeners: Vec<Listener>,
     places: usize,
-    mut stages: watch::Receiver<Stage>,
-    until: Stage,
+    mut phases: watch::Receiver<ShutdownPhase>,
+    until: ShutdownPhase,
     mut serve: impl FnMut(Accepted),
 ) {
     if listeners.is_empty() {
@@ -38,7 +38,7 @@ pub(crate) async fn accept(
     loop {
         let place = Arc::clone(&places).acquire_owned();
         let (place, accepted) = tokio::select! {
-            () = reached(&mut stages, until) => return,
+            () = reached(&mut phases, until) => return,
             accepted = async { (place.await, on_any(&mut listeners).await) } => accepted,
         };
         let place = place.expect("the semaphore is never closed");

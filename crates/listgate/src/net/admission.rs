@@ -1,6 +1,6 @@
 //! Who may connect, and with how many connections at a time.
 
-use super::peers::Peers;
+use super::networks::Networks;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -27,12 +27,12 @@ impl fmt::Display for Caller {
 /// The reason why a caller is turned away. Both reasons either pass or are an operator's mistake, so the reply is
 /// 421, never 5xx.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Turned {
+pub(crate) enum Rejected {
     Stranger,
     TooMany,
 }
 
-impl Turned {
+impl Rejected {
     /// Returns the reason in one word, for metrics and the log.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 pub(crate) struct AdmissionRules {
     /// The networks that may connect by TCP.
-    pub(crate) allow: Peers,
+    pub(crate) allow: Networks,
     /// The users that may connect by a Unix socket; `None`: all of them.
     pub(crate) allow_uids: Option<Vec<u32>>,
     /// How many connections one caller may have at a time.
@@ -89,28 +89,28 @@ impl Admission {
     }
 
     /// Admits a connection of a caller, which counts until the returned value is dropped.
-    pub(crate) fn admit(&self, caller: Caller) -> Result<Present, Turned> {
+    pub(crate) fn admit(&self, caller: Caller) -> Result<ConnectionPermit, Rejected> {
         if !self.knows(caller) {
-            return Err(Turned::Stranger);
+            return Err(Rejected::Stranger);
         }
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let count = present.entry(caller).or_default();
         if *count >= self.rules.most {
-            return Err(Turned::TooMany);
+            return Err(Rejected::TooMany);
         }
         *count += 1;
-        Ok(Present { present: Arc::clone(&self.present), caller })
+        Ok(ConnectionPermit { present: Arc::clone(&self.present), caller })
     }
 }
 
 /// One connection of a caller, which counts until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Present {
+pub(crate) struct ConnectionPermit {
     present: Arc<Mutex<HashMap<Caller, usize>>>,
     caller: Caller,
 }
 
-impl Drop for Present {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = present.get_mut(&self.caller) {

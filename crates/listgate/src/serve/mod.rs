@@ -16,7 +16,7 @@ use crate::lmtp_server;
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
-use crate::net::{ListenAddress, Listener, Stage, accept, reached};
+use crate::net::{ListenAddress, Listener, ShutdownPhase, accept, reached};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
 use running::{Parts, Running};
@@ -38,8 +38,8 @@ pub struct Gate {
     lists: u64,
     /// The settings and the backend, which the gate waits for when it ends; `None` afterwards.
     running: Option<watch::Sender<Arc<Running>>>,
-    stages: watch::Sender<Stage>,
-    condemned: watch::Receiver<bool>,
+    phases: watch::Sender<ShutdownPhase>,
+    fail_stop: watch::Receiver<bool>,
     leases: Option<Arc<dyn LeaseStore>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -72,7 +72,7 @@ impl Gate {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Self, GateError> {
-        let condemned = backend.given_up();
+        let fail_stop = backend.given_up();
         let leases = Arc::clone(&backend).leases();
         // All sessions share one thread, beside the writer's: on few cores, more threads only wake each other up.
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -86,18 +86,18 @@ impl Gate {
             bind(&runtime, &config.socketmap, "socketmap.listen", config.socket_mode)?;
         let admin: Vec<ListenAddress> = config.admin.map(ListenAddress::Tcp).into_iter().collect();
         let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", config.socket_mode)?;
-        let (stages, watched) = watch::channel(Stage::Open);
+        let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
         let running = Running::new(config, Parts { backend, spool, metrics, clock });
         let (running, now) = watch::channel(Arc::new(running));
-        let house = House {
+        let house = GateThread {
             listeners,
             socketmap,
             lmtp: addresses[0].clone(),
             admin,
             places,
-            stages: stages.clone(),
-            condemned: condemned.clone(),
+            phases: phases.clone(),
+            fail_stop: fail_stop.clone(),
             running: now,
         };
         let run = move || runtime.block_on(house.live(watched));
@@ -109,8 +109,8 @@ impl Gate {
             admin: admin_addresses.into_iter().find_map(|address| address.tcp()),
             lists,
             running: Some(running),
-            stages,
-            condemned,
+            phases,
+            fail_stop,
             leases,
             thread: Some(thread),
         })
@@ -159,7 +159,7 @@ impl Gate {
     /// Waits until a failure of the store has ended the gate; forever, while all is well.
     pub async fn failed(&self) {
         // An error means that the gate is gone, which is a failure unless it was stopped.
-        let _ = self.condemned.clone().wait_for(|condemned| *condemned).await;
+        let _ = self.fail_stop.clone().wait_for(|fail_stop| *fail_stop).await;
     }
 
     /// Stops the gate: no more connections are accepted, idle sessions get 421, and transactions in flight finish
@@ -169,17 +169,17 @@ impl Gate {
     /// The gate had already ended, because the disk failed a sync or its store panicked.
     pub fn stop(mut self) -> Result<(), GateError> {
         self.end();
-        if *self.condemned.borrow() {
+        if *self.fail_stop.borrow() {
             return Err(GateError::Failed);
         }
         Ok(())
     }
 
     fn end(&mut self) {
-        self.stages.send_if_modified(|stage| {
-            let open = *stage == Stage::Open;
+        self.phases.send_if_modified(|stage| {
+            let open = *stage == ShutdownPhase::Open;
             if open {
-                *stage = Stage::Draining;
+                *stage = ShutdownPhase::Draining;
             }
             open
         });
@@ -247,29 +247,29 @@ fn system(operation: &'static str) -> impl FnOnce(std::io::Error) -> GateError {
 }
 
 /// Everything that runs on the gate's thread.
-struct House {
+struct GateThread {
     listeners: Vec<Listener>,
     socketmap: Vec<Listener>,
     /// The address to which mail servers deliver.
     lmtp: ListenAddress,
     admin: Vec<Listener>,
     places: usize,
-    stages: watch::Sender<Stage>,
-    condemned: watch::Receiver<bool>,
+    phases: watch::Sender<ShutdownPhase>,
+    fail_stop: watch::Receiver<bool>,
     /// The settings and state for new connections.
     running: watch::Receiver<Arc<Running>>,
 }
 
-impl House {
+impl GateThread {
     /// Runs until the gate is stopped or its store fails, and then until the sessions have ended. The backend
     /// ends last: its writer finishes what it was given.
-    async fn live(mut self, mut stages: watch::Receiver<Stage>) {
+    async fn live(mut self, mut phases: watch::Receiver<ShutdownPhase>) {
         let (alive, mut all_gone) = mpsc::channel(1);
         let lmtp = {
-            let (running, stages) = (self.running.clone(), stages.clone());
-            move |accepted| lmtp_server::serve(accepted, &running.borrow().shared, &stages, &alive)
+            let (running, phases) = (self.running.clone(), phases.clone());
+            move |accepted| lmtp_server::serve(accepted, &running.borrow().shared, &phases, &alive)
         };
-        tokio::spawn(accept(self.listeners, self.places, stages.clone(), Stage::Draining, lmtp));
+        tokio::spawn(accept(self.listeners, self.places, phases.clone(), ShutdownPhase::Draining, lmtp));
         // The other listeners answer until the end: a mail server that gets no answer from a map defers mail for
         // longer, and a gate can still be monitored while it drains.
         let maps = {
@@ -277,22 +277,28 @@ impl House {
             move |accepted| socketmap::serve(accepted, &running.borrow().shared.intake.services, &nexthop)
         };
         let places = limits::SOCKETMAP_CONNECTIONS;
-        tokio::spawn(accept(self.socketmap, places, stages.clone(), Stage::Ended, maps));
+        tokio::spawn(accept(self.socketmap, places, phases.clone(), ShutdownPhase::Ended, maps));
         let admin = {
-            let (running, stages) = (self.running.clone(), stages.clone());
-            move |accepted| admin::serve(accepted, &running.borrow().shared.intake.services, &stages)
+            let (running, phases) = (self.running.clone(), phases.clone());
+            move |accepted| admin::serve(accepted, &running.borrow().shared.intake.services, &phases)
         };
-        tokio::spawn(accept(self.admin, limits::ADMIN_CONNECTIONS, stages.clone(), Stage::Ended, admin));
+        tokio::spawn(accept(
+            self.admin,
+            limits::ADMIN_CONNECTIONS,
+            phases.clone(),
+            ShutdownPhase::Ended,
+            admin,
+        ));
         tokio::select! {
-            () = reached(&mut stages, Stage::Draining) => {}
-            _ = self.condemned.wait_for(|condemned| *condemned) => {}
+            () = reached(&mut phases, ShutdownPhase::Draining) => {}
+            _ = self.fail_stop.wait_for(|fail_stop| *fail_stop) => {}
         }
-        self.stages.send_replace(Stage::Draining);
+        self.phases.send_replace(ShutdownPhase::Draining);
         let grace = self.running.borrow().config.shutdown_grace;
         // No session ever sends: the channel closes when the last session has dropped its sender.
         if tokio::time::timeout(grace, all_gone.recv()).await.is_err() {
             tracing::warn!("the grace time is over: what is in flight is given up, and its senders keep it");
-            self.stages.send_replace(Stage::Ended);
+            self.phases.send_replace(ShutdownPhase::Ended);
             // Give each session time to tell its peer.
             let _ = tokio::time::timeout(Duration::from_secs(1), all_gone.recv()).await;
         }

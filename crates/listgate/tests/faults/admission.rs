@@ -3,7 +3,7 @@
 
 use crate::support::{PATIENCE, Peer, Server, Site, free_address, get, queued_as, tcp};
 use crate::tools::{answered_at_once, log, serve, spooled, until};
-use listgate::{Config, ListenAddress, Peers};
+use listgate::{Config, ListenAddress, Networks};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -80,7 +80,7 @@ fn a_peer_with_too_many_connections_gets_421_and_the_others_of_it_go_on() {
 #[test]
 fn a_stranger_is_told_so_and_not_bounced() {
     let site = Site::with_list();
-    let gate = site.gate(Config { allow: Peers::new(&["192.0.2.0/24"]).unwrap(), ..site.config() });
+    let gate = site.gate(Config { allow: Networks::new(&["192.0.2.0/24"]).unwrap(), ..site.config() });
     assert_eq!(greeting(tcp(&gate)), "421 lists.example.com does not know you, closing (server.allow)\r\n");
 }
 

@@ -1,4 +1,4 @@
-//! Peers that fall silent, and one that never reads.
+//! Networks that fall silent, and one that never reads.
 
 use crate::support::{PATIENCE, Peer, Site};
 use crate::tools::{answered_at_once, serve};

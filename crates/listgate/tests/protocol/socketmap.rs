@@ -3,7 +3,7 @@
 
 use crate::support::socketmap::{Socketmap, netstring};
 use crate::support::{Site, socketmap, until};
-use listgate::{Config, Gate, ListenAddress, Peers};
+use listgate::{Config, Gate, ListenAddress, Networks};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -72,7 +72,7 @@ fn what_is_no_netstring_ends_its_connection_and_no_other() {
 #[test]
 fn who_may_not_connect_gets_no_answer() {
     let site = Site::with_list();
-    let allow = Peers::new(&["192.0.2.7"]).unwrap();
+    let allow = Networks::new(&["192.0.2.7"]).unwrap();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let gate = site.gate(Config { allow, socketmap: listen, ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));

@@ -11,9 +11,8 @@ use crate::backends::addresses::Rooms;
 use crate::backends::answer;
 use crate::backends::answer::at_once;
 use crate::backends::backend::Backend;
-use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
-use crate::backends::hand_off::HandOff;
+use crate::backends::fail_stop::FailStop;
 use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
 use crate::backends::lease_store::LeaseStore;
@@ -21,6 +20,7 @@ use crate::backends::lock::{self, Holder, Lock};
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
+use crate::backends::worker_thread::WorkerThread;
 use crate::error_chain::Chain;
 use crate::file_error::During;
 use crate::limits;
@@ -56,7 +56,7 @@ pub(crate) struct Mailman {
     /// The directory for arriving bodies.
     spool: PathBuf,
     held: Arc<HeldFiles>,
-    condemned: Condemned,
+    fail_stop: FailStop,
     metrics: Arc<Metrics>,
     space: LastSpace,
 }
@@ -76,11 +76,11 @@ impl Mailman {
         let queues = Arc::new(Queues::open(site.queues.clone(), min_free).map_err(SiteError::Queues)?);
         let paths = Name::ALL.into_iter().map(|queue| queues.dir(queue).to_owned());
         let held = Arc::new(HeldFiles::at(paths.chain([spool.clone(), lock.path().to_owned()]))?);
-        let condemned = Condemned::default();
+        let fail_stop = FailStop::default();
         let publisher =
-            Publisher::new(Arc::clone(&queues), Arc::clone(&held), condemned.clone(), Arc::clone(metrics));
+            Publisher::new(Arc::clone(&queues), Arc::clone(&held), fail_stop.clone(), Arc::clone(metrics));
         let publisher =
-            HandOff::start("publisher", condemned.clone(), move |waiting| publisher.run(&waiting));
+            WorkerThread::start("publisher", fail_stop.clone(), move |waiting| publisher.run(&waiting));
         let publisher = publisher.during("start the publisher for", &own)?;
         Ok(Self {
             lists: Lists::open(&site.database)?,
@@ -88,7 +88,7 @@ impl Mailman {
             places: Arc::new(Semaphore::new(limits::MAILMAN_WRITERS)),
             spool,
             held,
-            condemned,
+            fail_stop,
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
         })
@@ -98,7 +98,7 @@ impl Mailman {
     /// stored; after that it is.
     async fn write(&self, delivery: Delivery) -> Result<Vec<Queued>, StoreError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::closed())?;
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return Err(StoreError::closed());
         }
         let (answer, answered) = oneshot::channel();
@@ -109,7 +109,7 @@ impl Mailman {
         stored.inspect_err(|why| {
             self.metrics.failed(why);
             if why.is_final() {
-                self.condemned.set(why);
+                self.fail_stop.set(why);
             } else {
                 tracing::error!("{}; the mail server will try again", Chain(why));
             }
@@ -191,10 +191,10 @@ impl IntakeStore for Mailman {
     }
 
     fn give_up(&self, why: &StoreError) {
-        self.condemned.set(why);
+        self.fail_stop.set(why);
     }
 
     fn given_up(&self) -> watch::Receiver<bool> {
-        self.condemned.watch()
+        self.fail_stop.watch()
     }
 }

@@ -4,7 +4,7 @@
 //! The files themselves were already synced, in parallel.
 
 use super::pck::{Queues, Renamed, Synced};
-use crate::backends::condemned::Condemned;
+use crate::backends::fail_stop::FailStop;
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
 use crate::backends::recent_puts::RecentPuts;
@@ -48,7 +48,7 @@ pub(super) struct Ready {
 pub(super) struct Publisher {
     queues: Arc<Queues>,
     held: Arc<HeldFiles>,
-    condemned: Condemned,
+    fail_stop: FailStop,
     metrics: Arc<Metrics>,
     /// The file names of each recent delivery.
     recent: RecentPuts<String>,
@@ -58,10 +58,10 @@ impl Publisher {
     pub(super) fn new(
         queues: Arc<Queues>,
         held: Arc<HeldFiles>,
-        condemned: Condemned,
+        fail_stop: FailStop,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queues, held, condemned, metrics, recent: RecentPuts::default() }
+        Self { queues, held, fail_stop, metrics, recent: RecentPuts::default() }
     }
 
     /// Publishes deliveries until the backend is dropped.
@@ -83,7 +83,7 @@ impl Publisher {
         match self.held.check() {
             Ok(()) => true,
             Err(why) if why.is_final() => {
-                self.condemned.set(&why);
+                self.fail_stop.set(&why);
                 false
             }
             Err(why) => {
@@ -119,7 +119,7 @@ impl Publisher {
             if let Err(why) = &stored
                 && why.is_final()
             {
-                self.condemned.set(why);
+                self.fail_stop.set(why);
             }
             // What is in the queues stays there, but none of it is confirmed.
             let stored = if are_ours { stored } else { stored.and(Err(StoreError::closed())) };
@@ -136,7 +136,7 @@ impl Publisher {
             return Published::Before(ids);
         }
         // After a failed sync, the next one would falsely report success.
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return Published::Not(StoreError::closed());
         }
         self.queues.rename(files).map_or_else(Published::Not, Published::Now)

@@ -4,8 +4,8 @@ use super::pck::{Mail, PutError, Queues, Synced};
 use super::pickle::Metadata;
 use super::publish::{Answer, Ready};
 use crate::backends::delivery::Delivery;
-use crate::backends::hand_off::HandOff;
 use crate::backends::lock::Lock;
+use crate::backends::worker_thread::WorkerThread;
 use crate::file_error::FileError;
 use crate::message::Style;
 use crate::model::{Name, StoreError};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Writer {
     pub(super) queues: Arc<Queues>,
     pub(super) site_owner: String,
-    pub(super) publisher: HandOff<Ready>,
+    pub(super) publisher: WorkerThread<Ready>,
     /// Held until the last delivery is published.
     pub(super) _lock: Lock,
 }

@@ -14,9 +14,8 @@ use super::writer::{Watched, Writer};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
-use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
-use crate::backends::hand_off::HandOff;
+use crate::backends::fail_stop::FailStop;
 use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
@@ -24,6 +23,7 @@ use crate::backends::lock::Lock;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
+use crate::backends::worker_thread::WorkerThread;
 use crate::file_error::During;
 use crate::limits;
 use crate::message::Style;
@@ -44,14 +44,14 @@ pub(crate) struct Sqlite {
     lookup: Mutex<(Connection, Known)>,
     data_dir: DataDir,
     held: Arc<HeldFiles>,
-    condemned: Condemned,
+    fail_stop: FailStop,
     depths: Arc<Depths>,
     /// Pages in the write-ahead log, as the writer knows them.
     wal_pages: Arc<AtomicU32>,
     metrics: Arc<Metrics>,
     space: LastSpace,
     clock: Clock,
-    writer: HandOff<Work>,
+    writer: WorkerThread<Work>,
     /// Held for the life of the backend, and released last.
     _lock: Lock,
 }
@@ -73,26 +73,26 @@ impl Sqlite {
         remove_orphans(&connection, &data_dir.spool())?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
         let held = Arc::new(data_dir.held(Some(&lock))?);
-        let condemned = Condemned::default();
+        let fail_stop = FailStop::default();
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
         let clock = choices.clock.clone();
         let watched = Watched {
             held: Arc::clone(&held),
-            condemned: condemned.clone(),
+            fail_stop: fail_stop.clone(),
             depths: Arc::clone(&depths),
             metrics: Arc::clone(metrics),
         };
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
         let wal_pages = writer.wal_pages();
-        let writer = HandOff::start("writer", condemned.clone(), move |waiting| writer.run(&waiting));
+        let writer = WorkerThread::start("writer", fail_stop.clone(), move |waiting| writer.run(&waiting));
         let writer = writer.during("start the writer for", data_dir.path())?;
         Ok(Self {
             lookup: Mutex::new((lookup, Known::default())),
             data_dir: data_dir.clone(),
             held,
-            condemned,
+            fail_stop,
             depths,
             wal_pages,
             metrics: Arc::clone(metrics),
@@ -108,7 +108,7 @@ impl Sqlite {
         operation: &'static str,
         question: impl FnOnce(&Connection, &mut Known) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return Err(StoreError::closed());
         }
         // A panic in another lookup leaves nothing half done, because lookups only read.
@@ -135,7 +135,7 @@ impl Sqlite {
     /// that, the delivery is stored.
     async fn write(&self, delivery: Delivery) -> Result<Vec<Queued>, NotStored> {
         let closed = || NotStored::from(StoreError::closed());
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return Err(closed());
         }
         let (answer, answered) = oneshot::channel();
@@ -148,7 +148,7 @@ impl Sqlite {
 /// nothing happens; after that, all of it happens, and leases that were taken lapse.
 impl Sqlite {
     async fn asked(&self, question: Question) -> Result<Reply, StoreError> {
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return Err(StoreError::closed());
         }
         let (answer, answered) = oneshot::channel();
@@ -221,7 +221,7 @@ impl LeaseStore for Sqlite {
     }
 
     fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return at_once(Err(StoreError::closed()));
         }
         let lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,18 +299,18 @@ impl IntakeStore for Sqlite {
     }
 
     fn give_up(&self, why: &StoreError) {
-        self.condemned.set(why);
+        self.fail_stop.set(why);
     }
 
     fn given_up(&self) -> watch::Receiver<bool> {
-        self.condemned.watch()
+        self.fail_stop.watch()
     }
 }
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.writer.end();
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             let (connection, _) = self.lookup.get_mut().unwrap_or_else(PoisonError::into_inner);
             // The last connection to close would sync the log.
             if let Ok(other) = Connection::open_in_memory() {

@@ -21,7 +21,7 @@ pub(crate) struct Health {
 }
 
 /// The result of a check; `None` if it took too long.
-pub(crate) type Look<T> = rusqlite::Result<Option<T>>;
+pub(crate) type Partial<T> = rusqlite::Result<Option<T>>;
 
 /// Figures about the database file.
 pub(crate) struct Shape {
@@ -82,7 +82,7 @@ impl Health {
         &self.connection
     }
 
-    fn look<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Look<T> {
+    fn look<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Partial<T> {
         if let Some(patience) = self.patience {
             let begun = Instant::now();
             self.connection.progress_handler(10_000, Some(move || begun.elapsed() > patience))?;
@@ -102,7 +102,7 @@ impl Health {
     }
 
     /// Returns what SQLite's own check reports; `thorough` also compares the indexes with their tables.
-    pub(crate) fn damage(&mut self, thorough: bool) -> Look<Vec<String>> {
+    pub(crate) fn damage(&mut self, thorough: bool) -> Partial<Vec<String>> {
         let check = if thorough { "integrity_check" } else { "quick_check" };
         self.look(|connection| {
             let mut statement = connection.prepare(&format!("PRAGMA {check}({TOLD})"))?;
@@ -118,14 +118,14 @@ impl Health {
     }
 
     /// Returns how many rows refer to a row that does not exist.
-    pub(crate) fn dangling(&mut self) -> Look<u64> {
+    pub(crate) fn dangling(&mut self) -> Partial<u64> {
         self.look(|connection| {
             connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
         })
     }
 
     /// Returns the queues whose recorded sizes differ from a count made at the same moment.
-    pub(crate) fn miscounts(&mut self) -> Look<Vec<Miscount>> {
+    pub(crate) fn miscounts(&mut self) -> Partial<Vec<Miscount>> {
         let written = "SELECT queue, entries, octets FROM queue_size";
         let counted =
             "SELECT queue, count(*), sum(size) FROM entry JOIN delivery ON id = delivery GROUP BY queue";
@@ -143,7 +143,7 @@ impl Health {
         })
     }
 
-    pub(crate) fn backlogs(&mut self) -> Look<Vec<Backlog>> {
+    pub(crate) fn backlogs(&mut self) -> Partial<Vec<Backlog>> {
         self.look(|connection| {
             let mut statement = connection.prepare(
                 "SELECT queue, count(*), min(received_at), max(received_at), max(attempts),
@@ -166,7 +166,7 @@ impl Health {
 
     /// Returns how many leases and pauses end impossibly late because the clock was set back after they began. `now`
     /// is in milliseconds since 1970.
-    pub(crate) fn set_back(&mut self, now: i64) -> Look<u64> {
+    pub(crate) fn set_back(&mut self, now: i64) -> Partial<u64> {
         self.look(|connection| {
             let sql =
                 "SELECT count(*) FROM entry WHERE state IN ('leased', 'later') AND available_at - span > ?1";
@@ -175,7 +175,7 @@ impl Health {
     }
 
     /// Returns how many entries could not be handled.
-    pub(crate) fn shunted(&mut self) -> Look<u64> {
+    pub(crate) fn shunted(&mut self) -> Partial<u64> {
         self.look(|connection| {
             connection.query_row("SELECT count(*) FROM entry WHERE state = 'shunted'", [], |row| row.get(0))
         })

@@ -21,8 +21,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::backends::condemned::Condemned;
 use crate::backends::delivery::{Delivery, NotStored};
+use crate::backends::fail_stop::FailStop;
 use crate::backends::held::HeldFiles;
 use crate::backends::queued::Queued;
 use crate::backends::recent_puts::RecentPuts;
@@ -55,7 +55,7 @@ const ASK_SPACE: &str = "ask for the free space of";
 /// What the writer shares with the rest of the gate.
 pub(super) struct Watched {
     pub(super) held: Arc<HeldFiles>,
-    pub(super) condemned: Condemned,
+    pub(super) fail_stop: FailStop,
     pub(super) depths: Arc<Depths>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Writer {
     connection: Connection,
     data: DataDir,
     held: Arc<HeldFiles>,
-    condemned: Condemned,
+    fail_stop: FailStop,
     /// Pages in the write-ahead log after the last commit, as SQLite reports them to its hook.
     wal_pages: Arc<AtomicU32>,
     ids: Ids,
@@ -85,7 +85,7 @@ impl Writer {
         mut connection: Connection,
         data: DataDir,
         choices: Choices,
-        Watched { held, condemned, depths, metrics }: Watched,
+        Watched { held, fail_stop, depths, metrics }: Watched,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&wal_pages);
@@ -100,7 +100,7 @@ impl Writer {
             connection,
             data,
             held,
-            condemned,
+            fail_stop,
             wal_pages,
             ids,
             choices,
@@ -119,7 +119,7 @@ impl Writer {
         Arc::clone(&self.wal_pages)
     }
 
-    /// Runs until the backend is dropped or condemned.
+    /// Runs until the backend is dropped or fail_stop.
     pub(super) fn run(mut self, waiting: &mpsc::Receiver<Work>) {
         let mut held_over = None;
         loop {
@@ -145,17 +145,17 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Timeout) => self.tidy(),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
-            if self.condemned.is_set() {
+            if self.fail_stop.is_set() {
                 // Closing would sync the log again, and that sync would report success.
                 mem::forget(self.connection);
                 return;
             }
         }
         self.settle_all_seen();
-        if !self.condemned.is_set() {
+        if !self.fail_stop.is_set() {
             self.checkpoint();
         }
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             mem::forget(self.connection);
         }
     }
@@ -321,7 +321,7 @@ impl Writer {
     fn after_failure(&mut self, why: &StoreError, what_next: &str) {
         self.metrics.failed(why);
         if why.is_final() {
-            self.condemned.set(why);
+            self.fail_stop.set(why);
             return;
         }
         tracing::error!("{}; {what_next}", Chain(why));
@@ -330,7 +330,7 @@ impl Writer {
             && let Err(source) = self.connection.execute_batch("ROLLBACK")
             && is_sync_failure(&source)
         {
-            self.condemned.set(&failed("undo a failed write")(source));
+            self.fail_stop.set(&failed("undo a failed write")(source));
         }
     }
 
@@ -400,13 +400,13 @@ impl Writer {
         self.unless_condemned("put in order what came", |writer| writer.seen.settle(&writer.connection, now))
     }
 
-    /// Runs `work` unless the backend is condemned, and returns whether it succeeded.
+    /// Runs `work` unless the backend is fail_stop, and returns whether it succeeded.
     fn unless_condemned(
         &mut self,
         operation: &'static str,
         work: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
     ) -> bool {
-        if self.condemned.is_set() {
+        if self.fail_stop.is_set() {
             return false;
         }
         let done = work(self);

@@ -77,7 +77,7 @@ impl Rig {
         let (redelivery, owner, clock) = (crate::Redelivery::Off, String::new(), Clock::default());
         let watched = Watched {
             held: data.held(None).unwrap().into(),
-            condemned: Condemned::default(),
+            fail_stop: FailStop::default(),
             depths: Arc::default(),
             metrics: Arc::default(),
         };
@@ -171,7 +171,7 @@ fn a_panic_in_a_decision_harms_no_put_and_leaves_the_entry_to_be_leased_again() 
     let (beside, taken) = put(10);
     let [] = rig.write(vec![beside], []);
     assert!(decision.join().is_err());
-    assert!(ids(taken).is_ok() && !rig.writer.condemned.is_set());
+    assert!(ids(taken).is_ok() && !rig.writer.fail_stop.is_set());
     let release = Question::Step(vec![Step::settling(lease, Verdict::Release)]);
     let [reply] = rig.write(Vec::new(), [release]);
     assert!(stepped(&reply)[0].is_ok(), "its lease is what it was");
@@ -193,7 +193,7 @@ fn without_space_for_the_steps_the_mail_is_stored_all_the_same() {
     assert_eq!(ids(taken).unwrap().len(), 3);
     let why = reply.err().expect("there is no room for the steps");
     assert!(why.to_string().contains("store the mail") && !why.is_final(), "{why}");
-    assert!(!rig.writer.condemned.is_set());
+    assert!(!rig.writer.fail_stop.is_set());
     rig.allow_pages(10_000);
     let [reply] = rig.write(Vec::new(), [steps()]);
     assert!(stepped(&reply).iter().all(Result::is_ok), "nothing of them had happened");
@@ -215,7 +215,7 @@ fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
         let refusal = ids(refused).unwrap_err();
         assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
     }
-    assert!(!writer.condemned.is_set());
+    assert!(!writer.fail_stop.is_set());
     rig.allow_pages(100);
     let (again, taken) = put(60_000);
     let (gone, _) = put(10);

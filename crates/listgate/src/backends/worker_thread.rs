@@ -1,28 +1,28 @@
 //! A backend's own thread, and the channel to it.
 
-use crate::backends::condemned::Condemned;
+use crate::backends::fail_stop::FailStop;
 use crate::model::StoreError;
 use std::io;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 /// A channel to a thread that works on what it receives. Dropping it waits until all of that is done.
-pub(super) struct HandOff<T> {
+pub(super) struct WorkerThread<T> {
     sender: Option<mpsc::Sender<T>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<T: Send + 'static> HandOff<T> {
+impl<T: Send + 'static> WorkerThread<T> {
     /// Starts the thread, which runs `work` on what it receives. If it panics, nothing more can be stored, and the
-    /// backend is condemned.
+    /// backend is fail_stop.
     pub(super) fn start(
         name: &'static str,
-        condemned: Condemned,
+        fail_stop: FailStop,
         work: impl FnOnce(mpsc::Receiver<T>) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, waiting) = mpsc::channel();
         let run = move || {
-            let guard = CondemnedIfPanicking { thread: name, condemned };
+            let guard = CondemnedIfPanicking { thread: name, fail_stop };
             work(waiting);
             drop(guard);
         };
@@ -39,18 +39,18 @@ impl<T: Send + 'static> HandOff<T> {
 
 struct CondemnedIfPanicking {
     thread: &'static str,
-    condemned: Condemned,
+    fail_stop: FailStop,
 }
 
 impl Drop for CondemnedIfPanicking {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.condemned.set(&StoreError::panicked(self.thread));
+            self.fail_stop.set(&StoreError::panicked(self.thread));
         }
     }
 }
 
-impl<T> HandOff<T> {
+impl<T> WorkerThread<T> {
     /// Waits until everything sent is done and the thread has ended.
     pub(super) fn end(&mut self) {
         drop(self.sender.take());
@@ -62,7 +62,7 @@ impl<T> HandOff<T> {
     }
 }
 
-impl<T> Drop for HandOff<T> {
+impl<T> Drop for WorkerThread<T> {
     fn drop(&mut self) {
         self.end();
     }
@@ -74,15 +74,15 @@ mod tests {
 
     #[test]
     fn a_panic_ends_the_taking_of_mail() {
-        let condemned = Condemned::default();
+        let fail_stop = FailStop::default();
         let work = |waiting: mpsc::Receiver<u32>| assert_eq!(waiting.recv(), Ok(1), "injected by a test");
-        let well = HandOff::start("well", condemned.clone(), work).unwrap();
+        let well = WorkerThread::start("well", fail_stop.clone(), work).unwrap();
         well.send(1).unwrap();
         drop(well);
-        assert!(!condemned.is_set());
-        let ill = HandOff::start("ill", condemned.clone(), work).unwrap();
+        assert!(!fail_stop.is_set());
+        let ill = WorkerThread::start("ill", fail_stop.clone(), work).unwrap();
         ill.send(2).unwrap();
         drop(ill);
-        assert!(condemned.is_set());
+        assert!(fail_stop.is_set());
     }
 }

@@ -1,10 +1,10 @@
-//! The stages of a gate, from open to ended.
+//! The phases of a gate, from open to ended.
 
 use tokio::sync::watch;
 
 /// The stage that a gate is in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
-pub(crate) enum Stage {
+pub(crate) enum ShutdownPhase {
     /// Mail is accepted.
     Open,
     /// No new mail is accepted; transactions in flight finish.
@@ -14,7 +14,7 @@ pub(crate) enum Stage {
 }
 
 /// Waits until the gate has reached `stage`, or is gone.
-pub(crate) async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
+pub(crate) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, stage: ShutdownPhase) {
     // An error means that the gate is gone, which is past every stage.
-    let _ = stages.wait_for(|now| *now >= stage).await;
+    let _ = phases.wait_for(|now| *now >= stage).await;
 }

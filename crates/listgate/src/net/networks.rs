@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// A set of networks, given by name or by number.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Peers(Vec<IpNet>);
+pub struct Networks(Vec<IpNet>);
 
 /// The networks that the names stand for: this machine; networks that the internet does not route to (RFC 1918,
 /// RFC 4193, RFC 3927, RFC 4291); every address.
@@ -19,12 +19,12 @@ const NAMES: [(&str, &[&str]); 3] = [
     ("all", &["0.0.0.0/0", "::/0"]),
 ];
 
-impl Peers {
+impl Networks {
     /// Reads words such as `loopback`, `private`, `all`, `192.0.2.7` and `2001:db8::/32`.
     ///
     /// # Errors
     /// A word is neither a name nor a network.
-    pub fn new<S: AsRef<str>>(words: &[S]) -> Result<Self, PeersError> {
+    pub fn new<S: AsRef<str>>(words: &[S]) -> Result<Self, NetworkError> {
         let mut networks = Vec::new();
         for word in words {
             let word = word.as_ref();
@@ -38,7 +38,7 @@ impl Peers {
         Ok(Self(networks))
     }
 
-    /// Returns words from which [`Peers::new`] reads the same networks.
+    /// Returns words from which [`Networks::new`] reads the same networks.
     pub(crate) fn words(&self) -> Vec<String> {
         let mut rest = self.0.clone();
         let mut words = Vec::new();
@@ -59,21 +59,21 @@ impl Peers {
 }
 
 /// This machine and private networks, because a container listens on all its addresses.
-impl Default for Peers {
+impl Default for Networks {
     fn default() -> Self {
         Self::new(&["loopback", "private"]).expect("names that are known")
     }
 }
 
-fn network(word: &str) -> Result<IpNet, PeersError> {
+fn network(word: &str) -> Result<IpNet, NetworkError> {
     let one = word.parse::<IpAddr>().map(IpNet::from);
-    one.or_else(|_| word.parse()).map_err(|_| PeersError(word.to_owned()))
+    one.or_else(|_| word.parse()).map_err(|_| NetworkError(word.to_owned()))
 }
 
 /// A word that is neither a name nor a network.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0:?} is not a network: write loopback, private, all, 192.0.2.7 or 2001:db8::/32")]
-pub struct PeersError(String);
+pub struct NetworkError(String);
 
 #[cfg(test)]
 mod tests {
@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn names_addresses_and_networks_are_read() {
-        let contains = |peers: &Peers, address: &str| peers.contains(address.parse().unwrap());
-        let peers = Peers::default();
+        let contains = |peers: &Networks, address: &str| peers.contains(address.parse().unwrap());
+        let peers = Networks::default();
         for inside in ["127.0.0.1", "::1", "10.1.2.3", "172.17.0.2", "192.168.1.1", "fd00::1"] {
             assert!(contains(&peers, inside), "{inside}");
         }
@@ -90,13 +90,13 @@ mod tests {
             assert!(!contains(&peers, outside), "{outside}");
         }
         assert_eq!(peers.words(), ["loopback", "private"]);
-        let peers = Peers::new(&["192.0.2.7", "2001:db8::/32"]).unwrap();
+        let peers = Networks::new(&["192.0.2.7", "2001:db8::/32"]).unwrap();
         assert_eq!(peers.words(), ["192.0.2.7/32", "2001:db8::/32"]);
-        let twice = Peers::new(&["127.0.0.0/8", "127.0.0.0/8"]).unwrap();
+        let twice = Networks::new(&["127.0.0.0/8", "127.0.0.0/8"]).unwrap();
         assert_eq!(twice.words(), ["127.0.0.0/8", "127.0.0.0/8"], "that is not loopback: it has no ::1");
         assert!(contains(&peers, "192.0.2.7") && contains(&peers, "2001:db8::1"));
         assert!(!contains(&peers, "192.0.2.8") && !contains(&peers, "127.0.0.1"));
-        assert!(contains(&Peers::new(&["all"]).unwrap(), "192.0.2.1"));
-        assert!(Peers::new(&["privat"]).unwrap_err().to_string().contains("\"privat\" is not a network"));
+        assert!(contains(&Networks::new(&["all"]).unwrap(), "192.0.2.1"));
+        assert!(Networks::new(&["privat"]).unwrap_err().to_string().contains("\"privat\" is not a network"));
     }
 }

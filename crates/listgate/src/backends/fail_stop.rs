@@ -7,15 +7,15 @@ use tokio::sync::watch;
 /// A flag that is set when nothing more can be stored: a sync has failed, a thread has panicked, or the files were
 /// replaced. It is logged once and never reset.
 #[derive(Clone, Debug)]
-pub(crate) struct Condemned(watch::Sender<bool>);
+pub(crate) struct FailStop(watch::Sender<bool>);
 
-impl Default for Condemned {
+impl Default for FailStop {
     fn default() -> Self {
         Self(watch::Sender::new(false))
     }
 }
 
-impl Condemned {
+impl FailStop {
     pub(super) fn watch(&self) -> watch::Receiver<bool> {
         self.0.subscribe()
     }
@@ -25,7 +25,7 @@ impl Condemned {
     }
 
     pub(super) fn set(&self, why: &StoreError) {
-        let first = self.0.send_if_modified(|condemned| !std::mem::replace(condemned, true));
+        let first = self.0.send_if_modified(|fail_stop| !std::mem::replace(fail_stop, true));
         if first {
             let end = why.after_the_end();
             tracing::error!("{}: no more mail is taken, and Listgate ends{end}", Chain(why));
