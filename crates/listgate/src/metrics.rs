@@ -1,6 +1,6 @@
 //! Metrics for Prometheus. Dashboards and alerts depend on their names; docs/metrics.md lists them all.
 
-use crate::model::{Again, Endpoint, QueueNow, Space, StoreError};
+use crate::model::{Duplicate, Endpoint, QueueNow, Space, StoreError};
 use listgate_lmtp::Refusal;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -184,14 +184,14 @@ impl Metrics {
         self.octets.inc_by(octets);
     }
 
-    pub(crate) fn queued(&self, endpoint: &Endpoint, again: Again) {
+    pub(crate) fn queued(&self, endpoint: &Endpoint, duplicate: Duplicate) {
         let label = EndpointLabel { queue: endpoint.role.queue().as_str(), endpoint: endpoint.role.name() };
-        let action = match again {
-            Again::No => None,
-            Again::Marked => Some("marked"),
-            Again::Suppressed | Again::Handled => Some("suppressed"),
+        let action = match duplicate {
+            Duplicate::No => None,
+            Duplicate::Marked => Some("marked"),
+            Duplicate::Suppressed | Duplicate::Handled => Some("suppressed"),
         };
-        if again.is_stored() {
+        if duplicate.is_stored() {
             self.recipients.get_or_create(&label).inc();
         }
         if let Some(action) = action {

@@ -13,9 +13,9 @@ use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
-    Again, Changes, Clock, DeliveryKey, Depth, Due, Effect, Entry, EntryId, Expect, Fingerprint, Id, KeptId,
-    Lease, LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped, QueueNow,
-    Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
+    Changes, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry, EntryId, Expect, Fingerprint, Id,
+    KeptId, Lease, LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped,
+    QueueNow, Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -40,7 +40,7 @@ struct Tables {
     changes: i64,
     /// Messages by delivery number.
     messages: BTreeMap<i64, Vec<u8>>,
-    keys: HashMap<DeliveryKey, Vec<(EntryId, Again)>>,
+    keys: HashMap<DeliveryKey, Vec<(EntryId, Duplicate)>>,
     /// The entries that were stored when mail first came.
     seen: HashMap<[u8; Fingerprint::LEN], EntryId>,
     entries: BTreeMap<EntryId, Row>,
@@ -152,9 +152,9 @@ impl Tables {
 
     /// Stores one entry for each distinct endpoint. Mail with a Received line that came before gets its earlier
     /// entry instead.
-    fn insert(&mut self, delivery: &Delivery) -> Vec<(EntryId, Again)> {
+    fn insert(&mut self, delivery: &Delivery) -> Vec<(EntryId, Duplicate)> {
         self.last_message += 1;
-        let mut stored: Vec<(EntryId, Again)> = Vec::new();
+        let mut stored: Vec<(EntryId, Duplicate)> = Vec::new();
         let mut n = 0;
         for (at, addressed) in delivery.to.iter().enumerate() {
             let endpoint = &addressed.endpoint;
@@ -168,12 +168,12 @@ impl Tables {
                 && delivery.message.facts.received_lines() > 0
             {
                 let waits = self.entries.contains_key(first);
-                stored.push((*first, if waits { Again::Suppressed } else { Again::Handled }));
+                stored.push((*first, if waits { Duplicate::Suppressed } else { Duplicate::Handled }));
                 continue;
             }
             n += 1;
             let id = EntryId { delivery: self.last_message, n };
-            let again = if self.seen.contains_key(&fingerprint) { Again::Marked } else { Again::No };
+            let again = if self.seen.contains_key(&fingerprint) { Duplicate::Marked } else { Duplicate::No };
             self.seen.entry(fingerprint).or_insert(id);
             self.entries.insert(id, Row::new(id, delivery, at));
             stored.push((id, again));
@@ -355,7 +355,7 @@ impl Row {
     }
 }
 
-fn promise(stored: &[(EntryId, Again)]) -> Vec<Queued> {
+fn promise(stored: &[(EntryId, Duplicate)]) -> Vec<Queued> {
     stored.iter().map(|(id, again)| Queued::new(Id::Entry(*id), *again)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The proof that an entry is stored.
 
-use crate::model::{Again, Id};
+use crate::model::{Duplicate, Id};
 use std::fmt;
 
 /// The proof that an entry is on stable storage, which a 250 reply requires. Only a backend creates one, after its
@@ -8,13 +8,13 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) struct Queued {
     id: Id,
-    again: Again,
+    duplicate: Duplicate,
 }
 
 impl Queued {
     /// Private to the backends, so that no other code can promise what is not stored.
-    pub(super) fn new(id: Id, again: Again) -> Self {
-        Self { id, again }
+    pub(super) fn new(id: Id, duplicate: Duplicate) -> Self {
+        Self { id, duplicate }
     }
 
     /// Returns the id of the entry. If the mail came before and was not queued twice, this is the earlier entry.
@@ -23,8 +23,8 @@ impl Queued {
     }
 
     /// Returns whether the mail came before.
-    pub(crate) fn again(&self) -> Again {
-        self.again
+    pub(crate) fn duplicate(&self) -> Duplicate {
+        self.duplicate
     }
 
     /// Returns what the entries of one delivery have in common: the number before the dash.
@@ -39,9 +39,9 @@ impl Queued {
 /// The text in the reply to the recipient.
 impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.again {
-            Again::No | Again::Marked | Again::Suppressed => write!(f, "queued as {}", self.id),
-            Again::Handled => write!(f, "already handled as {}", self.id),
+        match self.duplicate {
+            Duplicate::No | Duplicate::Marked | Duplicate::Suppressed => write!(f, "queued as {}", self.id),
+            Duplicate::Handled => write!(f, "already handled as {}", self.id),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::capacity::Reservation;
 use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
-use crate::model::Again;
+use crate::model::Duplicate;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
 use std::time::{Instant, SystemTime};
 
@@ -133,7 +133,7 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
                 (None, _) => name(to),
                 (Some(Err(refusal)), _) => refused(to, refusal),
                 (Some(Ok(queued)), Ok(endpoint)) => {
-                    shared.services().metrics.queued(endpoint, queued.again());
+                    shared.services().metrics.queued(endpoint, queued.duplicate());
                     format!("{} {endpoint} {}{}", name(to), queued.id(), remark(queued))
                 }
                 (Some(Ok(_)), Err(_)) => unreachable!("only an endpoint has an entry"),
@@ -145,10 +145,10 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
 
 /// Returns what the log adds about an entry that arrived before.
 fn remark(queued: &Queued) -> &'static str {
-    match queued.again() {
-        Again::No => "",
-        Again::Marked => " (came before: queued again, and marked)",
-        Again::Suppressed => " (came before: not queued twice)",
-        Again::Handled => " (came before and was handled: not queued again)",
+    match queued.duplicate() {
+        Duplicate::No => "",
+        Duplicate::Marked => " (came before: queued again, and marked)",
+        Duplicate::Suppressed => " (came before: not queued twice)",
+        Duplicate::Handled => " (came before and was handled: not queued again)",
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use not_taken::NotTaken;
 pub(crate) use queue::{Depth, QueueNow};
 pub use queue::{Name, NameError};
 pub use redelivery::Redelivery;
-pub(crate) use redelivery::{Again, Digest, Fingerprint};
+pub(crate) use redelivery::{Digest, Duplicate, Fingerprint};
 pub(crate) use space::{Space, log_wanted};
 pub(crate) use step::{Effect, Expect, KeptId, MessageId, NotStepped, Step, Stepped};
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};

@@ -51,7 +51,7 @@ impl Fingerprint {
 
 /// The answer to whether mail to one recipient came before, and what was done with it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Again {
+pub(crate) enum Duplicate {
     /// It did not, as far as is known.
     No,
     /// It is queued, and its entry names the earlier one.
@@ -62,7 +62,7 @@ pub(crate) enum Again {
     Handled,
 }
 
-impl Again {
+impl Duplicate {
     /// Returns whether an entry was stored for it.
     pub(crate) fn is_stored(self) -> bool {
         match self {

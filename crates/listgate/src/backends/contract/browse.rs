@@ -2,7 +2,7 @@
 
 use super::{Check, Mail, Rig, checks};
 use crate::backends::Wanted;
-use crate::model::{Again, Entry, EntryError, EntryId, Id, Name, Role};
+use crate::model::{Duplicate, Entry, EntryError, EntryId, Id, Name, Role};
 use std::ops::ControlFlow;
 use std::slice;
 
@@ -80,12 +80,12 @@ async fn what_was_removed_may_come_again_once(rig: Rig) {
         let (first, _) = rig.put(&mail).await;
         rig.browse().remove(slice::from_ref(first[0].id())).await.unwrap();
         let (second, _) = rig.put(&mail).await;
-        assert_eq!(second[0].again(), Again::No);
+        assert_eq!(second[0].duplicate(), Duplicate::No);
         assert_ne!(second[0].id(), first[0].id());
         let (third, _) = rig.put(&mail).await;
         if rig.remembers {
             assert_eq!(second[1].id(), first[1].id(), "that one was not removed");
-            assert_eq!((third[0].again(), third[0].id()), (Again::Suppressed, second[0].id()));
+            assert_eq!((third[0].duplicate(), third[0].id()), (Duplicate::Suppressed, second[0].id()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Check, Mail, Rig, checks, endpoint};
 use crate::backends::NotStored;
-use crate::model::{Addressed, Again, Changes, Depth, Name, Role, Step, StoreError, Verdict};
+use crate::model::{Addressed, Changes, Depth, Duplicate, Name, Role, Step, StoreError, Verdict};
 use std::fs;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn each_recipient_has_a_proof_in_its_place(rig: Rig) {
     for octets in [100, 200_000] {
         let (queued, _) = rig.put(&Mail { to: THREE, octets, ..Mail::default() }).await;
         assert_eq!(queued.len(), 3);
-        assert!(queued.iter().all(|queued| queued.again() == Again::No));
+        assert!(queued.iter().all(|queued| queued.duplicate() == Duplicate::No));
         let mut ids: Vec<String> = queued.iter().map(|queued| queued.id().to_string()).collect();
         ids.dedup();
         assert_eq!(ids.len(), 3, "each endpoint has an entry of its own");
@@ -56,9 +56,9 @@ async fn what_comes_again_with_another_key_is_known_again(rig: Rig) {
     let (first, _) = rig.put(&mail).await;
     let (second, _) = rig.put(&mail).await;
     let (other, _) = rig.put(&Mail { text: "another", ..mail }).await;
-    assert!(other.iter().all(|queued| queued.again() == Again::No));
+    assert!(other.iter().all(|queued| queued.duplicate() == Duplicate::No));
     if rig.remembers {
-        assert!(second.iter().all(|queued| queued.again() == Again::Suppressed));
+        assert!(second.iter().all(|queued| queued.duplicate() == Duplicate::Suppressed));
         assert!(second.iter().zip(&first).all(|(second, first)| second.id() == first.id()));
         assert_eq!(rig.entries().await, 6);
     } else {
@@ -74,7 +74,7 @@ async fn what_was_handled_says_so_when_it_comes_again(rig: Rig) {
     let lease = rig.lease_one().await;
     rig.step(Step::settling(lease, Verdict::Done)).await.unwrap();
     let (second, _) = rig.put(&Mail::default()).await;
-    assert_eq!((second[0].again(), second[0].id()), (Again::Handled, first[0].id()));
+    assert_eq!((second[0].duplicate(), second[0].id()), (Duplicate::Handled, first[0].id()));
     assert_eq!(second[0].to_string(), format!("already handled as {}", first[0].id()));
     assert_eq!(rig.entries().await, 0);
 }

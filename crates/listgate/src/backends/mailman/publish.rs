@@ -11,7 +11,7 @@ use crate::backends::recent_puts::RecentPuts;
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::model::{Again, DeliveryKey, Id, StoreError};
+use crate::model::{DeliveryKey, Duplicate, Id, StoreError};
 use std::iter;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
@@ -153,5 +153,5 @@ enum Published {
 
 /// Returns one proof for each endpoint.
 fn promise(ids: Vec<String>) -> Vec<Queued> {
-    ids.into_iter().map(|id| Queued::new(Id::File(id), Again::No)).collect()
+    ids.into_iter().map(|id| Queued::new(Id::File(id), Duplicate::No)).collect()
 }

@@ -9,7 +9,7 @@ use crate::message::Body;
 use crate::model::Clock;
 use crate::model::Redelivery;
 use crate::model::milliseconds;
-use crate::model::{Addressed, Again, Depth, EntryId, Fingerprint, Name};
+use crate::model::{Addressed, Depth, Duplicate, EntryId, Fingerprint, Name};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 
@@ -50,7 +50,7 @@ impl Ids {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
     pub(super) id: EntryId,
-    pub(super) again: Again,
+    pub(super) duplicate: Duplicate,
 }
 
 /// The outcome of a delivery.
@@ -110,7 +110,7 @@ impl Storing<'_> {
             let first =
                 if comes_again { self.came_before(fingerprint, &endpoint.list.list_id)? } else { None };
             let stored = match first {
-                Some((id, again)) if self.suppresses(delivery) => Stored { id, again },
+                Some((id, duplicate)) if self.suppresses(delivery) => Stored { id, duplicate },
                 _ => {
                     let id = match delivery_id {
                         Some(id) => id,
@@ -123,7 +123,7 @@ impl Storing<'_> {
                         new.insert(fingerprint, id);
                     }
                     self.insert_entry(id, delivery, addressed, first.map(|(first, _)| first))?;
-                    Stored { id, again: if first.is_some() { Again::Marked } else { Again::No } }
+                    Stored { id, duplicate: if first.is_some() { Duplicate::Marked } else { Duplicate::No } }
                 }
             };
             stored_for.insert(key, stored);
@@ -171,21 +171,21 @@ impl Storing<'_> {
         &self,
         fingerprint: Fingerprint,
         list_id: &str,
-    ) -> rusqlite::Result<Option<(EntryId, Again)>> {
+    ) -> rusqlite::Result<Option<(EntryId, Duplicate)>> {
         if let Some(id) = self.new.get(&fingerprint) {
-            return Ok(Some((*id, Again::Suppressed)));
+            return Ok(Some((*id, Duplicate::Suppressed)));
         }
         let Some(id) = self.seen.find(self.connection, fingerprint)? else { return Ok(None) };
         let in_queue = "SELECT 1 FROM entry WHERE delivery = ?1 AND n = ?2";
         if self.connection.prepare_cached(in_queue)?.exists([id.delivery, id.n])? {
-            return Ok(Some((id, Again::Suppressed)));
+            return Ok(Some((id, Duplicate::Suppressed)));
         }
         let came_at = self.seen.came_at(self.connection, fingerprint, id)?;
         let removed = "SELECT 1 FROM removed WHERE delivery = ?1 AND n = ?2
                        UNION ALL SELECT 1 FROM list WHERE list_id = ?3 AND created_at > ?4";
         let removed =
             self.connection.prepare_cached(removed)?.exists(params![id.delivery, id.n, list_id, came_at])?;
-        Ok(if removed { None } else { Some((id, Again::Handled)) })
+        Ok(if removed { None } else { Some((id, Duplicate::Handled)) })
     }
 
     fn insert_message(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {

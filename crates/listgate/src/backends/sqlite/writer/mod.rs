@@ -502,7 +502,7 @@ fn is_undone(error: &rusqlite::Error) -> bool {
 
 /// Returns whether any row was written for a delivery.
 fn has_a_row(put: &StoredDelivery) -> bool {
-    !put.is_repeated && put.stored.iter().any(|stored| stored.again.is_stored())
+    !put.is_repeated && put.stored.iter().any(|stored| stored.duplicate.is_stored())
 }
 
 /// Creates the proofs for the recipients after the commit, and leaves the spool file to its row.
@@ -512,5 +512,5 @@ fn promise(delivery: Delivery, put: StoredDelivery) -> Vec<Queued> {
     {
         spooled.keep();
     }
-    put.stored.into_iter().map(|Stored { id, again }| Queued::new(Id::Entry(id), again)).collect()
+    put.stored.into_iter().map(|Stored { id, duplicate }| Queued::new(Id::Entry(id), duplicate)).collect()
 }
