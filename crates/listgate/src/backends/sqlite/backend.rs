@@ -144,8 +144,8 @@ impl Sqlite {
     }
 }
 
-/// What consumers in this process ask of the writer. If a future is dropped before the writer takes up the request,
-/// nothing happens; after that, all of it happens, and leases that were taken lapse.
+/// What consumers in this process ask of the writer. A request happens even if its future is dropped: leases that were
+/// taken then lapse.
 impl Sqlite {
     async fn asked(&self, question: Question) -> Result<Reply, StoreError> {
         if self.fail_stop.is_set() {
