@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Where the copy goes: a directory that does not exist yet, or is empty
+    /// The directory of the copy; it must be new or empty
     dir: PathBuf,
 }
 

@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The explanation of the figures, shown after the help.
 const MEANING: &str = "\
-Each message is different, and has a Message-ID. Its latency ends with the last reply to it. It begins \
-when the message is begun, or with --rate when it was due: where the server falls behind, what waits for \
-it counts too. Latencies and octets are of accepted messages. The exit code is 1 when a message was not \
-accepted for all its recipients.";
+Each message is different and has a Message-ID. Its latency is the time from its start to its last reply; \
+with --rate it starts when the message is due, so that waiting for a slow server counts too. Latencies and \
+octets count accepted messages only. The exit code is 1 if a message was not accepted for all its \
+recipients.";
 
 #[derive(clap::Args)]
 #[command(after_help = MEANING)]
@@ -28,49 +28,49 @@ pub(super) struct Args {
         value_name = "ADDR"
     )]
     server: Option<ListenAddress>,
-    /// A recipient of each message; may be repeated. One {} in it is a number from 1
+    /// A recipient of each message; may be repeated. {} in it stands for a number from 1
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
     to: Vec<String>,
-    /// Recipients of each message, where the address has {} in it
+    /// Recipients of each message, if the address has {} in it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     recipients: u64,
-    /// {} counts on from message to message, up to N and round again [default: starts anew]
+    /// Count {} on from message to message, up to N, then from 1 again [default: each message starts at 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     numbers: Option<u64>,
     /// The envelope sender
     #[arg(long, value_name = "ADDRESS", default_value = "bench@example.org", value_parser = send::sender)]
     from: ReversePath,
-    /// Sessions at the same time
+    /// Concurrent sessions
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     sessions: u16,
-    /// Messages in all
+    /// Total number of messages
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
-    /// For so long, instead of a number of messages: 10s, 5m
+    /// Run for this time instead of a number of messages: 10s, 5m
     #[arg(long, value_name = "TIME", conflicts_with = "messages", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
-    /// Octets of a message, header included; or shares of sizes: 95%:4KiB,5%:1MiB
+    /// Octets of a message with its header, or shares of sizes: 95%:4KiB,5%:1MiB
     #[arg(long, value_name = "SIZE", default_value = "4KiB")]
     size: Sizes,
-    /// Messages per second, due whether the server keeps up or not [default: as fast as it takes them]
+    /// Messages per second, whether or not the server keeps up [default: as fast as it accepts them]
     #[arg(long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
-    /// MAIL, RCPT and DATA together, as Postfix does, where the server announces it (the default)
+    /// Send MAIL, RCPT and DATA together, as Postfix does, if the server announces PIPELINING (the default)
     #[arg(long, overrides_with = "no_pipelining")]
     pipelining: bool,
-    /// One command at a time
+    /// Send one command at a time
     #[arg(long)]
     no_pipelining: bool,
-    /// All messages of a session over one connection (the default)
+    /// Send all messages of a session over one connection (the default)
     #[arg(long, overrides_with = "one_message_per_connection")]
     reuse: bool,
-    /// A connection for each message
+    /// Open a connection for each message
     #[arg(long)]
     one_message_per_connection: bool,
-    /// Also a server that is not on this machine
+    /// Allow a server that is not on this machine
     #[arg(long)]
     allow_remote: bool,
-    /// One JSON object; times in it are in microseconds
+    /// Print one JSON object; its latencies are in microseconds
     #[arg(long)]
     json: bool,
 }

@@ -11,13 +11,13 @@ use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
-    /// Say every value, and where it came from; a file with a mistake fails
+    /// Show each value and where it comes from; fails if the file has a mistake
     Check {
         /// One JSON object per key
         #[arg(long)]
         json: bool,
     },
-    /// Print every key with its default and what it is, as a file to begin with
+    /// Print every key with its default and a comment, as a file to start from
     Defaults,
 }
 

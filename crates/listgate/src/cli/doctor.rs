@@ -10,13 +10,13 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Where the gate listens, if `serve` was told so; may be repeated
+    /// The --listen of `serve`, if it had one; may be repeated
     #[arg(long, value_name = "ADDR")]
     listen: Vec<ListenAddress>,
-    /// Look at all of the database, however long that takes
+    /// Examine the whole database, however long that takes
     #[arg(long)]
     thorough: bool,
-    /// Correct the sizes of the queues where they are written down wrong
+    /// Correct the recorded sizes of the queues
     #[arg(long)]
     repair: bool,
     /// One JSON object per line

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
-    /// Create lists, all or none; their domains are added
+    /// Create lists, all or none, and add their domains
     #[command(alias = "add")]
     Create {
         /// Such as mylist@example.com
@@ -27,11 +27,11 @@ pub(super) enum Action {
         /// Such as mylist@example.com
         address: ListAddress,
     },
-    /// Give a list another address; its list_id stays
+    /// Give a list another address; its list_id does not change
     Rename {
-        /// The address it has
+        /// The present address
         address: ListAddress,
-        /// The address it gets
+        /// The new address
         to: ListAddress,
     },
     /// Take mail again, after `pause` or `close`
@@ -39,17 +39,17 @@ pub(super) enum Action {
         /// Such as mylist@example.com
         address: ListAddress,
     },
-    /// Put mail off with 450: it waits at the mail server; -owner and -bounces still work
+    /// Defer mail with 450, so that it waits at the mail server; -owner and -bounces still work
     Pause {
         /// Such as mylist@example.com
         address: ListAddress,
     },
-    /// Refuse mail with 550; what is queued stays; -owner and -bounces still work
+    /// Refuse mail with 550; queued mail stays; -owner and -bounces still work
     Close {
         /// Such as mylist@example.com
         address: ListAddress,
     },
-    /// Limit the size of a message, below what the gate takes
+    /// Limit the size of a message, below the limit of the gate
     Limit {
         /// Such as mylist@example.com
         address: ListAddress,

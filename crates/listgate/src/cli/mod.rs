@@ -29,10 +29,10 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-/// The gate between a mail server and mailing lists.
+/// Takes mail for mailing lists from a mail server.
 ///
-/// A mail server hands it mail by LMTP; Listgate decides for each recipient whether it is a live
-/// address of a list, and stores the message durably in the queue of whoever handles it.
+/// The mail server delivers by LMTP. For each recipient, Listgate checks that it is an address of a
+/// list, and stores the message durably in a queue for the programs that handle it.
 #[derive(Parser)]
 #[command(name = "listgate", version, max_term_width = 80)]
 struct Cli {
@@ -44,7 +44,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take mail by LMTP, until stopped by Ctrl-C or SIGTERM
+    /// Take mail by LMTP until Ctrl-C or SIGTERM
     Serve(serve::Args),
     /// Create, remove, rename and show mailing lists
     #[command(subcommand)]
@@ -52,9 +52,9 @@ enum Command {
     /// Add, remove and show domains and alias domains
     #[command(subcommand)]
     Domain(domain::Action),
-    /// Say what RCPT would answer to addresses, and why
+    /// Show what RCPT would answer to addresses, and why
     Check(check::Args),
-    /// Look into the queues, and hold, release, retry and remove their entries
+    /// Show the queues, and hold, release, retry and remove their entries
     #[command(subcommand)]
     Queue(queue::Action),
     Work(work::Args),
@@ -63,16 +63,16 @@ enum Command {
     Reaper,
     /// Send a message to an LMTP server
     Send(send::Args),
-    /// Print the mail server's side of these settings, ready to paste
+    /// Print the mail server's part of the configuration, ready to paste
     #[command(subcommand)]
     Mta(mta::Action),
-    /// Examine the site: what is well, what is not, and the mend
+    /// Examine the site, and say how to fix what is wrong
     Doctor(doctor::Args),
-    /// Copy the data directory while the gate runs, bodies included
+    /// Copy the data directory, with all mail, while the gate runs
     Backup(backup::Args),
-    /// Load an LMTP server on this machine, and measure it
+    /// Put load on an LMTP server on this machine, and measure it
     Bench(bench::Args),
-    /// Look at the configuration
+    /// Check the configuration, or print every key
     #[command(subcommand)]
     Config(config::Action),
 }

@@ -20,7 +20,7 @@ pub(super) enum Action {
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Where the gate listens, if `serve` was told so; may be repeated
+    /// The --listen of `serve`, if it had one; may be repeated
     #[arg(long, value_name = "ADDR")]
     listen: Vec<ListenAddress>,
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
-    /// How much waits in each queue, for how long, and for which lists
+    /// Show how much waits in each queue, for how long, and for which lists
     Status {
         /// One JSON object per queue
         #[arg(long)]
@@ -22,7 +22,7 @@ pub(super) enum Action {
     },
     /// List entries, oldest first
     Ls {
-        /// in, command or bounces; all of them when left out
+        /// in, command or bounces [default: all]
         queue: Option<Name>,
         /// Only entries of the message with this Message-ID, in brackets or not
         #[arg(long, value_name = "ID")]
@@ -41,13 +41,13 @@ pub(super) enum Action {
         /// The msgdata alone
         #[arg(long, conflicts_with = "json")]
         msgdata: bool,
-        /// Everything, as one JSON object; octets that are no UTF-8 become U+FFFD
+        /// Everything, as one JSON object; octets that are not UTF-8 become U+FFFD
         #[arg(long)]
         json: bool,
     },
     /// Keep entries from being leased until they are released, all or none
     Hold(Ids),
-    /// Let held entries wait again, all or none
+    /// Make held entries wait again, all or none
     Release(Ids),
     /// Make shunted or deferred entries eligible again and reset their attempts, all or none
     Retry {

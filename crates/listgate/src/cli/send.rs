@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// A recipient; may be repeated
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1.., value_parser = recipient)]
     to: Vec<ForwardPath>,
-    /// The envelope sender; left out, it is the null sender <>
+    /// The envelope sender; <> is the null sender
     #[arg(long, value_name = "ADDRESS", default_value = "<>", value_parser = sender)]
     from: ReversePath,
     #[arg(
@@ -27,7 +27,7 @@ pub(super) struct Args {
         value_name = "ADDR"
     )]
     server: Option<ListenAddress>,
-    /// The message; standard input when left out. Lines may end with LF
+    /// The message [default: standard input]. Lines may end with LF
     file: Option<PathBuf>,
 }
 

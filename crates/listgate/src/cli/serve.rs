@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[arg(
-        help = "Where to listen: 127.0.0.1:8024, [::1]:8024 or unix:/path; may be repeated",
+        help = "Listen on 127.0.0.1:8024, [::1]:8024 or unix:/path; may be repeated",
         long,
         value_name = "ADDR"
     )]
@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Not an option: it exists for the hint in its error.
     #[arg(long, hide = true, value_name = "PORT", value_parser = no_port)]
     port: Option<String>,
-    /// How the log on standard error is written
+    /// The format of the log on standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: LogFormat,
 }

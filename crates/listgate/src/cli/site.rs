@@ -14,13 +14,13 @@ use std::path::PathBuf;
 /// The options that every subcommand has.
 #[derive(clap::Args)]
 pub(super) struct Site {
-    /// Where lists and queues live [default: ./var]
+    /// The directory of lists and queues [default: storage.data_dir, or ./var]
     #[arg(long, value_name = "DIR", env = "LISTGATE_DATA_DIR", global = true)]
     pub(super) data_dir: Option<PathBuf>,
-    /// A configuration file (TOML); none is needed
+    /// The configuration file, in TOML; optional
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
-    /// The mailman.cfg of a GNU Mailman 3 site: its lists and queues are used
+    /// Use the lists and queues of the GNU Mailman 3 site with this mailman.cfg
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) mailman: Option<PathBuf>,
     #[arg(skip)]

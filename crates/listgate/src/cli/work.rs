@@ -16,39 +16,40 @@ use std::time::Duration;
 
 /// Run a command for each entry of a queue
 ///
-/// The message is the command's standard input. Exit code 0: the entry is done and removed. 65
-/// (EX_DATAERR): it is shunted with the last lines of standard error, until `listgate queue retry`.
-/// Everything else, 75 (EX_TEMPFAIL) as a rule: it is tried again after 10 s, 20 s, 40 s, ... 1 h.
+/// The command reads the message from its standard input. Exit code 0: the entry is done and
+/// removed. 65 (EX_DATAERR): it is shunted, with the last lines of standard error as the reason,
+/// until `listgate queue retry`. Any other code, usually 75 (EX_TEMPFAIL): it is retried after 10 s,
+/// 20 s, 40 s, ... 1 h.
 ///
-/// In the environment: LISTGATE_ID, LISTGATE_QUEUE, LISTGATE_LIST_ID, LISTGATE_LISTNAME,
+/// The environment has LISTGATE_ID, LISTGATE_QUEUE, LISTGATE_LIST_ID, LISTGATE_LISTNAME,
 /// LISTGATE_SUBADDRESS, LISTGATE_DETAIL, LISTGATE_MAIL_FROM, LISTGATE_RECIPIENT, LISTGATE_RECEIVED_AT,
 /// LISTGATE_MESSAGE_ID, LISTGATE_ATTEMPT, LISTGATE_MSGDATA as JSON, and LISTGATE_DATA_DIR.
 ///
-/// An entry is handled at least once, and by nobody else meanwhile. Ctrl-C finishes what runs; a second
-/// one ends it.
+/// Each entry is handled at least once, and by one process at a time. Ctrl-C lets running commands
+/// finish; a second Ctrl-C ends them.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// in, command or bounces
     queue: Name,
-    /// Commands that run at a time
+    /// How many commands run at a time
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: NonZeroUsize,
-    /// One entry of a list at a time, in the order of arrival
+    /// Handle one entry of a list at a time, in the order of arrival
     #[arg(long)]
     ordered: bool,
-    /// The time that one run may take; then it is ended, and tried again later
+    /// How long a command may run; then it is ended, and the entry is retried later
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
     timeout: Duration,
-    /// Failures after which an entry is shunted
+    /// Shunt an entry after this many failures
     #[arg(long, value_name = "N", default_value = "20")]
     max_attempts: NonZeroU32,
-    /// How long entries stay leased when this process dies
+    /// How long entries stay leased if this process dies
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     lease: Duration,
-    /// End when nothing waits any more; what is put off stays
+    /// Exit when nothing waits any more; deferred entries stay
     #[arg(long)]
     drain: bool,
-    /// How the log on standard error is written
+    /// The format of the log on standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: LogFormat,
     /// The command and its arguments
