@@ -153,7 +153,7 @@ impl Capacity {
             }
             Level::Full if before != Level::Full => {
                 tracing::error!(
-                    "the queue {queue} is full: {entries} entries, {octets}; its mail is put off"
+                    "the queue {queue} is full: {entries} entries, {octets}; its mail is deferred"
                 );
             }
             Level::Low if before == Level::Full => tracing::info!("the queue {queue} has room again"),

@@ -127,7 +127,7 @@ impl Metrics {
         let registry = &mut self.registry;
         let version = Info::new(Version { version: env!("CARGO_PKG_VERSION") });
         registry.register("build", "This program", version);
-        registry.register("sessions", "Sessions begun", self.sessions.clone());
+        registry.register("sessions", "Sessions started", self.sessions.clone());
         registry.register("open_sessions", "Sessions now", self.open_sessions.clone());
         registry.register("turned_away", "Connections turned away", self.turned_away.clone());
         registry.register("transactions", "Transactions by how they ended", self.transactions.clone());

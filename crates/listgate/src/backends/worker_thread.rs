@@ -57,7 +57,7 @@ impl<T> WorkerThread<T> {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("a thread of the store panicked; every mail it had not stored was put off");
+            tracing::error!("a thread of the store panicked; all mail that it had not stored was deferred");
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) enum BenchError {
     Unwilling(ListenAddress, #[source] Option<Ending>),
     #[error("{0}: {1}")]
     NoLmtp(ListenAddress, Closed),
-    #[error("{0} has not said anything for {time} s", time = limits::BENCH_SILENCE.as_secs())]
+    #[error("{0} has not answered for {time} s", time = limits::BENCH_SILENCE.as_secs())]
     Silent(ListenAddress),
     #[error("cannot wait for replies")]
     Wait(#[from] Errno),

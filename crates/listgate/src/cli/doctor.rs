@@ -63,7 +63,7 @@ fn print(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     };
     writeln!(out, "{verdict:<6}{check:<16}{}", wrapped(found, 22))?;
     if let Some(mend) = mend {
-        writeln!(out, "{:>22}{}", "mend: ", wrapped(mend, 22))?;
+        writeln!(out, "{:>22}{}", "fix: ", wrapped(mend, 22))?;
     }
     // A check may take a while, so each finding is shown at once.
     out.flush()

@@ -111,11 +111,11 @@ pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
     };
     if let Some(mail) = put_off {
         let mend = "make room, or set storage.min_free lower";
-        return Finding::wrong(check, format!("{mail} is put off with 452: {found}"), mend);
+        return Finding::wrong(check, format!("{mail} is deferred with 452: {found}"), mend);
     }
     if space.inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
         let mend = "remove files: messages need inodes";
-        return Finding::wrong(check, format!("all mail is put off with 452: {found}"), mend);
+        return Finding::wrong(check, format!("all mail is deferred with 452: {found}"), mend);
     }
     Finding::ok(check, found)
 }

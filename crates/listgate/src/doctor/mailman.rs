@@ -20,7 +20,7 @@ use std::process::Command;
 use std::time::SystemTime;
 use tokio::runtime::Builder;
 
-const SHUNTED: &str = "see why in Mailman's logs; once that is mended, `mailman unshunt`";
+const SHUNTED: &str = "see why in Mailman's logs; once that is fixed, `mailman unshunt`";
 const UNREADABLE: &str =
     "see why in Mailman's logs; no command brings them back, but each file has its message's octets";
 
@@ -88,7 +88,7 @@ fn lists(site: &Site) -> Finding {
             "`mailman create mylist@example.com`",
         ),
         Ok(count) => Finding::ok(check, format!("{count} in {name}")),
-        Err(why) => Finding::wrong(check, format!("all mail is put off with 451: {}", Chain(&*why)), mend),
+        Err(why) => Finding::wrong(check, format!("all mail is deferred with 451: {}", Chain(&*why)), mend),
     }
 }
 
@@ -172,7 +172,7 @@ fn postfix(site: &Site, config: &Config) -> Finding {
     let said = match Command::new("postconf").args(["-x", "-h", "transport_maps"]).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         Ok(output) => return unknown(format!("postconf failed: {}", output.status)),
-        Err(why) => return unknown(format!("it cannot be told where mail is sent: postconf: {why}")),
+        Err(why) => return unknown(format!("cannot find out where mail is sent: postconf: {why}")),
     };
     let map = site.transport_map.as_deref().filter(|map| said.contains(&*map.to_string_lossy()));
     let sent: BTreeSet<String> = match map.map(fs::read_to_string) {

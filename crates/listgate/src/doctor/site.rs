@@ -208,7 +208,8 @@ fn greeting(address: &ListenAddress) -> io::Result<String> {
     let read = BufReader::new((&mut stream).take(GREETING)).read_until(b'\n', &mut line);
     match read {
         Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
-            let why = "the connection is accepted and nothing is said; are all server.max_connections taken?";
+            let why =
+                "the connection is accepted, but nothing is answered; are all server.max_connections taken?";
             return Err(io::Error::new(io::ErrorKind::TimedOut, why));
         }
         other => other?,
@@ -278,7 +279,7 @@ fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
         ),
         Ok(SocketFile::NoSocket) => Finding::wrong(
             check,
-            format!("{} is there and is no socket", path.display()),
+            format!("{} is there and is not a socket", path.display()),
             format!("remove it, {or_another}"),
         ),
         Ok(SocketFile::Served) => Finding::wrong(

@@ -159,7 +159,7 @@ impl<'a> Store<'a> {
             rows => Finding::wrong(
                 check,
                 format!("{rows} rows name rows that are not there"),
-                "whoever writes to the database turns foreign keys on (docs/queue.md); restore a backup",
+                "each program that writes to the database must turn foreign keys on (docs/queue.md); restore a backup",
             ),
         })
     }
@@ -176,7 +176,7 @@ impl<'a> Store<'a> {
                 corrected.map_err(DataError::database("write the sizes of the queues"))
             });
             return match corrected {
-                Ok(()) => Finding::ok(check, format!("mended: {}", told(miscounts))),
+                Ok(()) => Finding::ok(check, format!("corrected: {}", told(miscounts))),
                 Err(why) => {
                     Finding::wrong(check, format!("cannot be corrected: {}", Chain(&why)), "try again")
                 }
@@ -235,13 +235,13 @@ impl<'a> Store<'a> {
                     age(oldest)
                 )
             } else if due > UNREAD {
-                format!("what was taken or put off has been due for {}", age(due))
+                format!("leased or deferred entries have been due for {}", age(due))
             } else {
                 continue;
             };
             findings.push(Finding::note(
                 check,
-                format!("nobody reads {}: {what}", backlog.queue),
+                format!("no consumer reads {}: {what}", backlog.queue),
                 "start the program that works this queue, or see what keeps it",
             ));
         }
@@ -330,7 +330,7 @@ fn foreign_schema(found: usize) -> Finding {
 fn told(miscounts: &[Miscount]) -> String {
     let tell = |Miscount { queue, said, found }: &Miscount| {
         format!(
-            "{queue} is said to have {} entries of {} octets, and has {} of {}",
+            "{queue} is recorded with {} entries of {} octets, and has {} of {}",
             said.0, said.1, found.0, found.1
         )
     };

@@ -19,7 +19,7 @@ pub(crate) enum BindError {
     Bind { address: ListenAddress, key: &'static str, source: io::Error },
     #[error("cannot listen on {address}: another process serves that socket: choose another {key}")]
     InUse { address: ListenAddress, key: &'static str },
-    #[error("cannot listen on {address}: what is there is no socket: remove it, or choose another {key}")]
+    #[error("cannot listen on {address}: what is there is not a socket: remove it, or choose another {key}")]
     NoSocket { address: ListenAddress, key: &'static str },
     #[error(
         "cannot listen on {address}: remove the socket there if no process serves it, or choose another {key}; \

@@ -77,7 +77,7 @@ impl Progress {
 
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} done, {} put off, {} shunted", self.done, self.put_off, self.shunted)
+        write!(f, "{} done, {} deferred, {} shunted", self.done, self.put_off, self.shunted)
     }
 }
 

@@ -402,7 +402,7 @@ fn still_leased(ended: &[Ended]) -> Vec<(crate::model::Id, SystemTime)> {
 fn log(entry: &Entry, verdict: &Verdict, took: Duration) {
     let (word, why) = match verdict {
         Verdict::Done => ("done", ""),
-        Verdict::Retry { why, .. } => ("put off", why.as_str()),
+        Verdict::Retry { why, .. } => ("deferred", why.as_str()),
         Verdict::Shunt { why } => ("shunted", why.as_str()),
         Verdict::Release => ("released", ""),
     };

@@ -92,7 +92,7 @@ fn room_within_the_database_is_for_small_messages_alone() {
     peer.say("RSET");
     let doctor = site.listgate(&["doctor", "--config", site.data().join("listgate.toml").to_str().unwrap()]);
     let doctor = String::from_utf8(doctor.stdout).unwrap();
-    assert!(doctor.contains("large mail is put off with 452"), "{doctor}");
+    assert!(doctor.contains("large mail is deferred with 452"), "{doctor}");
 }
 
 #[test]

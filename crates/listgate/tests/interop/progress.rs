@@ -5,7 +5,7 @@ use crate::terminal::Terminal;
 use std::thread::sleep;
 use std::time::Duration;
 
-const IDLE: &str = "0 done, 0 put off, 0 shunted, 0 running, 0 a second";
+const IDLE: &str = "0 done, 0 deferred, 0 shunted, 0 running, 0 a second";
 
 #[test]
 #[ignore = "needs script"]

@@ -203,7 +203,7 @@ fn doctor_names_what_is_wrong_and_its_mend() {
 
     let database = mailman.var().join("data/mailman.db");
     fs::rename(&database, database.with_extension("away")).unwrap();
-    assert_wrong(&mailman, "lists", "put off with 451", "start Mailman");
+    assert_wrong(&mailman, "lists", "deferred with 451", "start Mailman");
     fs::rename(database.with_extension("away"), &database).unwrap();
 
     let map = mailman.var().join("data/postfix_lmtp");
@@ -214,7 +214,7 @@ fn doctor_names_what_is_wrong_and_its_mend() {
     assert_eq!(code, Some(0));
     assert!(troubles.iter().any(|finding| finding["check"] == "Postfix"), "{troubles:?}");
     fs::remove_file(mailman.var().join("bin/postconf")).unwrap();
-    assert_says(&said(&mailman, &["doctor"]), &["note Postfix it cannot be told where mail is sent"]);
+    assert_says(&said(&mailman, &["doctor"]), &["note Postfix cannot find out where mail is sent"]);
 
     let cfg = fs::read_to_string(mailman.cfg()).unwrap();
     fs::write(mailman.cfg(), cfg.replace("start: no", "start: yes")).unwrap();

@@ -64,7 +64,7 @@ fn the_file_is_named_and_who_may_use_it() {
             assert!(said.contains(&named), "{args:?}: {said}");
         }
         if let Some(said) = said(&site, &["doctor"]) {
-            assert!(said.contains(&format!("permission denied mend: {MEND}")), "{said}");
+            assert!(said.contains(&format!("permission denied fix: {MEND}")), "{said}");
             assert!(!said.contains("make room") && !said.contains("backup"), "{said}");
         }
         chmod(&path, 0o700);

@@ -126,13 +126,9 @@ fn it_is_read_in_80_columns_and_says_how_much_is_wrong() {
     fs::write(&config, "[server]\nlisten = [\"127.0.0.1:0\"]\n[lmtp]\nrefuse_at = \"data\"\n").unwrap();
     let said = site.stdout(&["doctor", "--config", config.to_str().unwrap()]);
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
-    for part in [
-        "\nnote  site.owner ",
-        "\nnote  site.postmaster ",
-        "\nnote  lmtp.refuse_at ",
-        " mend: ",
-        " 0 wrong\n",
-    ] {
+    for part in
+        ["\nnote  site.owner ", "\nnote  site.postmaster ", "\nnote  lmtp.refuse_at ", " fix: ", " 0 wrong\n"]
+    {
         assert!(said.contains(part), "{part:?} is not in\n{said}");
     }
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -190,7 +186,7 @@ fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
     let listen = ["--config", config.to_str().unwrap(), "--listen", &taken];
     assert_wrong(&site, &listen, "address", "220 another program");
     let socket = format!("unix:{}", config.display());
-    assert_wrong(&site, &[&listen[..2], &["--listen", &socket]].concat(), "address", "is no socket");
+    assert_wrong(&site, &[&listen[..2], &["--listen", &socket]].concat(), "address", "is not a socket");
     let nowhere = "unix:/no-such-directory/sock";
     assert_wrong(
         &site,
@@ -220,7 +216,7 @@ fn a_gate_that_does_not_let_this_machine_in_is_noted() {
 fn too_little_space_is_wrong() {
     let (site, config) = sound();
     fs::write(&config, "[storage]\nmin_free = \"1024PiB\"\n").unwrap();
-    assert_wrong(&site, &["--config", config.to_str().unwrap()], "free space", "put off with 452");
+    assert_wrong(&site, &["--config", config.to_str().unwrap()], "free space", "deferred with 452");
 }
 
 #[test]
@@ -259,9 +255,9 @@ fn sizes_that_are_written_down_wrong_are_corrected_beside_a_gate() {
     let server = serve(&site, &config);
     database(&site).execute_batch("UPDATE queue_size SET entries = 7 WHERE queue = 'in'").unwrap();
     database(&site).execute_batch("DELETE FROM queue_size WHERE queue = 'bounces'").unwrap();
-    assert_wrong(&site, &args, "queue sizes", "in is said to have 7 entries");
+    assert_wrong(&site, &args, "queue sizes", "in is recorded with 7 entries");
     let (code, findings) = doctor(&site, &[&args[..], &["--repair"]].concat());
-    assert_finds(&findings, "queue sizes", "ok", "mended: in is said to have 7 entries");
+    assert_finds(&findings, "queue sizes", "ok", "corrected: in is recorded with 7 entries");
     assert_eq!(code, Some(0));
     let (code, findings) = doctor(&site, &args);
     assert_finds(&findings, "queue sizes", "ok", "what a count gives");
@@ -287,7 +283,7 @@ fn queues_that_nobody_reads_and_mail_from_the_future_are_told() {
         &doctor(&site, &args).1,
         "queues",
         "note",
-        "nobody reads in: 2 entries wait, the oldest for 2h 5m",
+        "no consumer reads in: 2 entries wait, the oldest for 2h 5m",
     );
     database(&site).execute_batch("UPDATE entry SET attempts = 1 WHERE n = 1").unwrap();
     assert_finds(&doctor(&site, &args).1, "queues", "ok", "");

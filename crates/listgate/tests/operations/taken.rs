@@ -19,7 +19,7 @@ fn the_key_of_an_address_that_is_taken_is_named() {
     let file = site.data().join("gate.toml");
     for (address, why) in [
         (taken, "another program has it"),
-        (format!("unix:{}", plain.display()), "what is there is no socket: remove it, or"),
+        (format!("unix:{}", plain.display()), "what is there is not a socket: remove it, or"),
         (format!("unix:{}", served.display()), "another process serves that socket"),
         (format!("unix:{}", other_kind.display()), "cannot be found out whether a process serves it"),
     ] {

@@ -131,7 +131,7 @@ fn queue(settings: &Settings, paths: &Paths, name: &str, run_dir: &str) -> Resul
 
 fn port(settings: &Settings) -> Result<u16, CfgError> {
     let port = settings.get("mta", "lmtp_port").parse();
-    port.map_err(|_| settings.wrong("mta", "lmtp_port", "is no port; write a number such as 8024"))
+    port.map_err(|_| settings.wrong("mta", "lmtp_port", "is not a port; write a number such as 8024"))
 }
 
 fn verp_delimiter(settings: &Settings) -> Result<char, CfgError> {

@@ -18,7 +18,7 @@ pub(crate) enum PickleError {
     Operand { opcode: u8, offset: usize },
     #[error("there are more values than a message of Mailman's has")]
     TooMany,
-    #[error("the text of opcode {opcode:#04x} at offset {offset} is no number")]
+    #[error("the text of opcode {opcode:#04x} at offset {offset} is not a number")]
     Number { opcode: u8, offset: usize },
 }
 

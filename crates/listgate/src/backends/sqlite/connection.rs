@@ -129,7 +129,7 @@ fn recover(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if empty_log(connection).map_err(failed)? {
         return Ok(());
     }
-    tracing::warn!("another process reads the database; its log is written anew, and emptied later");
+    tracing::warn!("another process reads the database, so its log is written again, and emptied later");
     // Until this is done, no other process may append to the log or restart it.
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     let mut log = path.as_os_str().to_owned();

@@ -43,7 +43,7 @@ impl Reaper {
         if let Some(mut pipe) = self.pipe.as_ref()
             && let Err(why) = pipe.write_all(line.as_bytes())
         {
-            tracing::warn!("nobody would end the commands if this process were killed: {why}");
+            tracing::warn!("no process would end the commands if this one were killed: {why}");
         }
     }
 }

@@ -234,7 +234,7 @@ fn an_error_names_file_section_and_key() {
     let dir = site("[meta]\nextends: base/one.cfg\n");
     fs::write(dir.path().join("two.cfg"), "[mta]\nlmtp_port: 65536\n").unwrap();
     let why = Case::given(&dir).read().unwrap_err().to_string();
-    assert!(why.contains("two.cfg: [mta] lmtp_port: 65536: is no port"), "{why}");
+    assert!(why.contains("two.cfg: [mta] lmtp_port: 65536: is not a port"), "{why}");
 }
 
 #[test]
