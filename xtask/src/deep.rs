@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fuzzer_that_found_something_is_quoted() {
+    fn the_finding_of_a_fuzzer_is_quoted() {
         let said = "#7\tNEW    cov: 3 ft: 3\n\nthread '<unnamed>' panicked at src/data.rs:9:5:\n  left: 1\n right: 2\n\
             ==7== ERROR: libFuzzer: deadly signal\n    #0 0x5 in main\n\
             artifact_prefix='a/'; Test unit written to a/crash-1\n";
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_have_names() {
+    fn parts_are_found_by_name() {
         assert_eq!(Part::named("mutants"), Some(Part::Mutants));
         assert_eq!(Part::named("down"), None);
     }

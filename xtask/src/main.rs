@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errands_and_their_options() {
+    fn errands_and_their_options_are_parsed() {
         let options = |install, no_skips| Ok(Errand::Test(test::Options { install, no_skips }));
         assert_eq!(parse(&["test"]), options(false, false));
         assert_eq!(parse(&["test", "--no-skips"]), options(false, true));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said() {
+    fn unknown_arguments_are_reported() {
         for (words, says) in [
             (&[][..], "no errand given"),
             (&["tset"], "no such errand: `tset`"),

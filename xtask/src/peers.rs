@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_is_found_or_the_reason_is_told() {
+    fn a_peer_is_found_or_the_reason_is_given() {
         assert_eq!(
             missing("needs nosuchpeer"),
             Some("needs nosuchpeer, of which xtask knows nothing".into())
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn every_peer_counts() {
+    fn one_missing_peer_of_several_is_reported() {
         let both = missing("needs sqlite3, nosuchpeer");
         assert!(both.is_some_and(|why| why.starts_with("needs ")));
     }
 
     #[test]
-    fn what_the_tests_install_is_in_the_table_and_can_be_installed() {
+    fn peers_of_the_tests_are_in_the_table_and_installable() {
         for name in OF_THE_TESTS {
             let peer = PEERS.iter().find(|peer| peer.name == *name);
             assert!(peer.is_some_and(|peer| !matches!(peer.source, System)), "{name}");

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_looked_for_in_the_path() {
+    fn programs_are_searched_for_in_the_path() {
         assert!(program("sh").is_some());
         assert!(program("no-such-program").is_none());
     }

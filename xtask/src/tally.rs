@@ -185,7 +185,7 @@ test result: FAILED. 0 passed; 1 failed; 3 ignored; 0 measured; 2 filtered out; 
     }
 
     #[test]
-    fn what_a_test_prints_is_not_counted() {
+    fn the_output_of_a_test_is_not_counted() {
         let tally = read("running late\n  test result: ok. 9 passed\ntest of patience ... ignored by all\n");
         assert_eq!((tally.passed, tally.failed, tally.reasons.len()), (0, 0, 0));
     }
@@ -199,13 +199,13 @@ test result: FAILED. 0 passed; 1 failed; 3 ignored; 0 measured; 2 filtered out; 
     }
 
     #[test]
-    fn what_a_dying_binary_ignored_is_still_skipped() {
+    fn tests_ignored_by_a_dying_binary_count_as_skipped() {
         let first = read("running 2 tests\ntest a ... ignored, needs exim4\n");
         assert_eq!(Summary::of(&first, &Tally::default()), Summary { passed: 0, failed: 1, skipped: 1 });
     }
 
     #[test]
-    fn good_is_what_ran_and_did_not_fail() {
+    fn a_run_is_good_if_something_ran_and_nothing_failed() {
         let summary = |passed, failed, skipped| Summary { passed, failed, skipped };
         assert!(summary(1, 0, 0).is_good(true));
         assert!(summary(1, 0, 1).is_good(false));

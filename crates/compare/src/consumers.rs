@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bound_of_all_commits_is_read() {
+    fn the_bound_of_the_slowest_commit_is_read() {
         let metrics = "listgate_commit_seconds_count 7\nlistgate_commit_seconds_bucket{le=\"0.1\"} 6\n\
                        listgate_commit_seconds_bucket{le=\"0.2\"} 7\nlistgate_commit_seconds_bucket{le=\"+Inf\"} 7\n";
         assert_eq!(bound(metrics), Some(0.2));

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_listgate_bench_says_is_read() {
+    fn the_output_of_listgate_bench_is_read() {
         let latency = r#"{"p50":100,"p90":150,"p99":2000,"p99.9":2500,"max":3000}"#;
         let json = format!(
             r#"{{"accepted":7,"messages_per_second":3.5,"octets_per_second":14336.0,"latency_us":{latency},

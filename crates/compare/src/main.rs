@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn benchmarks_and_their_options() {
+    fn benchmarks_and_their_options_are_parsed() {
         assert_eq!(parse(&["instructions"]), Ok(Benchmark::Instructions));
         assert_eq!(parse(&[]), Ok(Benchmark::Page(&bench::Plan::FULL)));
         assert_eq!(parse(&["--quick"]), Ok(Benchmark::Page(&bench::Plan::QUICK)));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_reported() {
+    fn unknown_arguments_are_reported() {
         for (words, says) in [
             (&["snik"][..], "no such benchmark: `snik`"),
             (&["sink", "--rounds"], "--rounds wants a number"),

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn complaints_come_first() {
+    fn warnings_are_preferred_to_other_log_lines() {
         let log = std::env::temp_dir().join(format!("listgate-compare-complaints-{}", std::process::id()));
         let fine = "listening\nINFO taken\n".repeat(9);
         std::fs::write(&log, format!("WARN no room\n{fine}")).expect("a temporary file");

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_its_way_is_counted_until_it_is_dropped() {
+    fn octets_in_flight_are_counted_until_they_are_dropped() {
         let capacity = capacity();
         let mut first = capacity.reserve(Some(300), SPACE).unwrap();
         assert_eq!(first.arrived(200), 0, "what was declared has its room");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_declared_is_refused_as_mail_would_have_been() {
+    fn undeclared_octets_are_refused_like_declared_ones() {
         let capacity = capacity();
         let mut room = capacity.reserve(Some(300), SPACE).unwrap();
         assert_eq!(arrive(&capacity, &mut room, 501, SPACE), Err(TOO_MUCH));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_free_within_the_database_is_room_for_small_messages_alone() {
+    fn free_space_within_the_database_is_for_small_messages_only() {
         let bounds = Bounds { min_free: 1000, max_in_flight: u64::MAX, max_entries: 10, max_octets: None };
         let capacity = Capacity::new(bounds);
         let space = Space { free: 1000, unused: 1 << 20, log: u64::MAX, inodes: None };

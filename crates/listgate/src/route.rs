@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_detail_goes_before_the_subaddress_is_looked_for() {
+    fn the_detail_is_removed_before_the_subaddress_is_parsed() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
             reading("List-Confirm+ToKen@x"),

@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(text in octets(), write_size in 1..9_usize, read_size in 1..9_usize) {
+        fn written_data_reads_back(text in octets(), write_size in 1..9_usize, read_size in 1..9_usize) {
             let mut writer = DataWriter::new();
             let mut wire = Vec::new();
             for chunk in text.chunks(write_size) {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_crlf_dot_crlf_ends_the_data_in_any_pieces() {
+    fn only_crlf_dot_crlf_ends_the_data_however_it_is_split() {
         type Message<'a> = (&'a [u8], bool);
         let cases: &[(&[u8], Option<Message<'_>>)] = &[
             (b".\r\n", Some((b"", false))),

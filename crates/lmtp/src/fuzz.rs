@@ -162,11 +162,11 @@ pub fn mailbox(input: &[u8]) {
 pub fn session(input: &[u8]) {
     let [choice, size, wire @ ..] = input else { return };
     let mut whole = Caller::new(*choice);
-    whole.hear(wire);
-    whole.hear(b"");
+    whole.receive(wire);
+    whole.receive(b"");
     let mut cut = Caller::new(*choice);
-    wire.chunks(usize::from(*size).max(1)).for_each(|piece| cut.hear(piece));
-    cut.hear(b"");
+    wire.chunks(usize::from(*size).max(1)).for_each(|piece| cut.receive(piece));
+    cut.receive(b"");
     assert_eq!(whole.written.escape_ascii().to_string(), cut.written.escape_ascii().to_string());
     assert_eq!(whole.without_refused_bodies(), cut.without_refused_bodies());
     replies(&whole.written);
@@ -229,7 +229,7 @@ impl Caller {
         }
     }
 
-    fn hear(&mut self, mut input: &[u8]) {
+    fn receive(&mut self, mut input: &[u8]) {
         while let Some(event) = self.session.next(self.now, &mut input) {
             assert_ne!(self.seen.last(), Some(&Seen::Close), "nothing follows the end");
             let seen = match event {
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn the_corpora_hold() {
+    fn the_corpora_pass() {
         replay("client", super::client);
         replay("command", super::command);
         replay("data", super::data);

@@ -101,33 +101,33 @@
 //! | RFC 2033 4.2: DATA without an accepted recipient gets 503 | `session::begin_data` | `dialogue::data_without_an_accepted_recipient_is_503` |
 //! | RFC 2033 4.2: one reply for each accepted recipient, in order | `session::finish`, `session::refuse_message`, [`PerRecipient`] | `outcomes::recipients_have_outcomes_of_their_own`, `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed` |
 //! | … also for a recipient named twice | `session::accept` | `outcomes::a_recipient_named_twice_gets_two_replies` |
-//! | … also for a refused message | `session::end_of_data` | `sizes::too_large_is_552_for_each_recipient_and_the_session_goes_on`, `sizes::a_bare_newline_can_be_refused_for_each_recipient` |
+//! | … also for a refused message | `session::end_of_data` | `sizes::too_large_is_552_for_each_recipient_and_the_session_continues`, `sizes::a_bare_newline_can_be_refused_for_each_recipient` |
 //! | … and a client assigns each reply to its recipient | `client::end_of_body` | `client::replies_after_the_data_may_have_many_lines` |
-//! | RFC 2033 4.2: a 250 takes responsibility | `session::finish` requires a proof | `outcomes::outcomes_of_an_earlier_transaction_are_not_taken` |
+//! | RFC 2033 4.2: a 250 takes responsibility | `session::finish` requires a proof | `outcomes::outcomes_of_an_earlier_transaction_are_not_accepted` |
 //! | RFC 5321 2.3.8: only CR LF ends a line | `line::LineReader` | `dialogue::only_cr_lf_ends_a_command` |
-//! | RFC 5321 3.8: an unknown command gets 500, and the session continues | `command::parse` | `dialogue::unknown_commands_are_500_and_known_ones_we_do_not_have_502` |
-//! | RFC 5321 3.8: 421 at shutdown | `session::drain`, `session::stop` | `shutdown::an_open_transaction_ends_first`, `shutdown::whatever_is_open_can_be_stopped` |
+//! | RFC 5321 3.8: an unknown command gets 500, and the session continues | `command::parse` | `dialogue::unknown_commands_are_500_and_unimplemented_ones_502` |
+//! | RFC 5321 3.8: 421 at shutdown | `session::drain`, `session::stop` | `shutdown::an_open_transaction_is_finished_first`, `shutdown::a_session_in_any_state_can_be_stopped` |
 //! | RFC 5321 4.1.1: the syntax of commands | `command::parse` | `dialogue::syntax_errors_are_501`, `parameters::an_unknown_parameter_is_555` |
 //! | RFC 5321 4.1.1.3, F.2: source routes are ignored | `mailbox::skip_source_route` | `addresses::source_routes_are_ignored` |
-//! | RFC 5321 4.1.1.4: only CR LF `.` CR LF ends the data | `data::DataReader` | `smuggling::no_variant_of_the_final_dot_ends_the_data`, `data::tests::only_crlf_dot_crlf_ends_the_data_in_any_pieces` |
+//! | RFC 5321 4.1.1.4: only CR LF `.` CR LF ends the data | `data::DataReader` | `smuggling::no_variant_of_the_final_dot_ends_the_data`, `data::tests::only_crlf_dot_crlf_ends_the_data_however_it_is_split` |
 //! | RFC 5321 4.1.1.5: RSET gets 250 | `session::rset` | `dialogue::rset_and_a_second_lhlo_abandon_the_transaction` |
-//! | RFC 5321 4.1.2, 4.1.3: the syntax of addresses | `mailbox::take_mailbox` | `addresses::what_is_no_address_is_501`, `properties::a_mailbox_reads_back_as_it_was_written` |
+//! | RFC 5321 4.1.2, 4.1.3: the syntax of addresses | `mailbox::take_mailbox` | `addresses::invalid_addresses_are_501`, `properties::a_mailbox_reads_back_as_it_was_written` |
 //! | RFC 5321 4.1.4: the order of commands; a second LHLO resets | `session::command` | `dialogue::out_of_order_is_503_and_keeps_the_state` |
 //! | RFC 5321 4.1.4: NOOP, HELP, VRFY, RSET need no greeting | `session::command` | `dialogue::some_commands_need_no_greeting` |
-//! | RFC 5321 4.2: one well-formed reply to each command | `reply::encode_line`, `reply::ReplyReader` | `dialogue::what_is_foreign_in_a_reply_cannot_break_it`, `properties::a_reply_reads_back_as_it_was_written` |
-//! | RFC 5321 4.5.1: `<Postmaster>` | `mailbox::take_forward_path` | `addresses::postmaster_needs_no_domain_and_no_case` |
-//! | RFC 5321 4.5.2: transparency of dots | `data::DataReader`, `data::DataWriter` | `data::tests::what_is_written_is_read`, `properties::a_message_arrives_as_it_was_sent` |
+//! | RFC 5321 4.2: one well-formed reply to each command | `reply::encode_line`, `reply::ReplyReader` | `dialogue::foreign_text_cannot_break_a_reply`, `properties::a_reply_reads_back_as_it_was_written` |
+//! | RFC 5321 4.5.1: `<Postmaster>` | `mailbox::take_forward_path` | `addresses::postmaster_needs_no_domain_and_ignores_case` |
+//! | RFC 5321 4.5.2: transparency of dots | `data::DataReader`, `data::DataWriter` | `data::tests::written_data_reads_back`, `properties::a_message_arrives_as_it_was_sent` |
 //! | RFC 5321 4.5.3.1.4: long command lines | `line::LineReader`, [`limits`] | `dialogue::an_overlong_line_is_one_error_however_it_arrives` |
 //! | RFC 5321 4.5.3.1.10: recipients beyond the limit get 452 | `session::rcpt` | `outcomes::too_many_recipients_are_452_and_the_others_are_served` |
-//! | RFC 5321 4.5.3.2: timeouts | `session::end_if_due` | `time::a_command_has_its_time`, `time::in_data_each_piece_begins_the_wait_anew` |
+//! | RFC 5321 4.5.3.2: timeouts | `session::end_if_due` | `time::a_command_has_a_timeout`, `time::in_data_each_piece_restarts_the_timeout` |
 //! | RFC 1870 3: the syntax of SIZE; stuffed dots are not counted | `command::declared_size`, `session::message::text` | `parameters::size_and_body_are_known`, `sizes::stuffed_dots_are_not_counted` |
 //! | RFC 1870 6.1: 552 at MAIL if the declared size is too large | `session::mail` | `sizes::a_declared_size_over_the_limit_is_552_at_mail` |
 //! | RFC 1870 6.3: SIZE does not determine where the message ends | `session::message::text` | `sizes::a_wrong_declaration_changes_nothing` |
 //! | RFC 2034 4: enhanced codes have the class of the reply code, and are absent from the greeting, the reply to LHLO and 354 | [`Refusal`], `reply::encode_line` | `properties::each_accepted_recipient_gets_one_reply_and_every_line_is_well_formed`, `dialogue::a_message_is_delivered_and_the_session_quits` |
-//! | RFC 2920 3.1: a client groups commands only if the server announces PIPELINING | `client::write_planned` | `client::commands_are_grouped_only_where_the_server_said_so` |
+//! | RFC 2920 3.1: a client groups commands only if the server announces PIPELINING | `client::write_planned` | `client::commands_are_grouped_only_if_the_server_offers_pipelining` |
 //! | RFC 2920 3.1: a MAIL may share a packet with a final dot | `data::DataReader` | `pipelining::a_whole_session_in_one_packet_is_answered_in_order` |
-//! | RFC 2920 3.2: replies in order, sent at once where they must not wait | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_pieces_of_the_input_do_not_matter` |
-//! | No RFC: too many errors, or too many commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::commands_about_no_mail_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
+//! | RFC 2920 3.2: replies in order, sent at once where they must not wait | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_splitting_of_the_input_does_not_matter` |
+//! | No RFC: too many errors, or too many commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::idle_commands_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
 //! | RFC 6152 2, 3: BODY is understood, and 8-bit data is kept unchanged | `command::check_body`, `data::DataReader` | `parameters::size_and_body_are_known`, `properties::a_message_arrives_as_it_was_sent` |
 #![forbid(unsafe_code)]
 

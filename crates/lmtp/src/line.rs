@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_bounded_by_its_octets_and_not_by_its_pieces() {
+    fn the_length_limit_counts_octets_however_a_line_is_split() {
         for piece in 1..12 {
             let mut lines = LineReader::new(5);
             let mut seen = Vec::new();

@@ -36,7 +36,7 @@ fn in_children(own: &str, one: &str, two: &str) -> Vec<String> {
 const NONE: [&str; 0] = [];
 
 #[test]
-fn what_is_above_may_name_what_is_below() {
+fn a_higher_module_may_name_a_lower_one() {
     let files = [
         ("lib.rs", "mod high; mod low; use high::f; pub use low::Low;"),
         ("high.rs", "use crate::low::Low; pub fn f() { super::low::g(); println!(\"{}\", crate::Low::N); }"),
@@ -112,7 +112,7 @@ fn a_path_in_a_macro_is_found() {
 }
 
 #[test]
-fn what_the_root_reexports_is_its_modules() {
+fn a_reexport_of_the_root_belongs_to_its_module() {
     assert_eq!(in_low("use crate::Exported;"), ["src/low.rs:1: crate::Exported: rule a"]);
     assert_eq!(in_low("fn f(_: super::Exported) {}"), ["src/low.rs:1: super::Exported: rule a"]);
 }
@@ -134,7 +134,7 @@ fn a_reexport_counts_for_both_ends() {
 }
 
 #[test]
-fn an_import_is_told_once() {
+fn an_import_is_reported_once() {
     let low = "use crate::high::{self, Thing};\nfn f(_: Thing) { high::make(); let high = 1; drop(high); }";
     assert_eq!(
         in_low(low),
@@ -179,7 +179,7 @@ fn a_cycle_may_be_long_and_deep() {
 }
 
 #[test]
-fn a_child_that_names_its_parents_own_is_found() {
+fn a_child_that_names_an_item_of_its_parent_is_found() {
     let own = "pub struct Own; pub fn f() {} macro_rules! m { () => {} }";
     for (one, path) in [
         ("use super::Own;", "super::Own"),
@@ -197,7 +197,7 @@ fn a_child_that_names_its_parents_own_is_found() {
 }
 
 #[test]
-fn a_grandchild_may_not_name_it_either() {
+fn a_grandchild_may_not_name_an_item_of_its_grandparent() {
     let files = [
         ("lib.rs", "mod a;"),
         ("a.rs", "mod b; pub struct Own;"),
@@ -211,7 +211,7 @@ fn a_grandchild_may_not_name_it_either() {
 }
 
 #[test]
-fn what_a_parent_reexports_is_its_childs() {
+fn a_reexport_of_a_parent_belongs_to_its_child() {
     let own = "pub(crate) use two::Two; use std::fs;";
     assert_eq!(in_children(own, "use super::{Two, fs};", "pub struct Two;"), NONE);
     assert_eq!(
@@ -268,7 +268,7 @@ fn the_list_has_every_module_and_nothing_else() {
 }
 
 #[test]
-fn what_tests_alone_compile_is_left_alone() {
+fn code_compiled_only_for_tests_is_ignored() {
     for code in [
         "#[cfg(test)] use crate::high::Thing;",
         "#[cfg(test)] mod tests { use crate::high::Thing; }",
@@ -295,19 +295,19 @@ fn what_tests_alone_compile_is_left_alone() {
 }
 
 #[test]
-fn other_crates_are_not_ours() {
+fn other_crates_are_ignored() {
     let low = "use ::high::Thing; use std::high::N; use serde::Serialize; fn f() { ::high::make(); tokio::high(); }";
     assert_eq!(in_low(low), NONE);
 }
 
 #[test]
-fn an_import_that_leads_to_itself_ends() {
+fn a_circular_import_terminates() {
     assert_eq!(in_low("use one::two; use two::one; fn f() { one::f(); } use super::low::g as g;"), NONE);
     assert_eq!(in_children("pub use one::*; pub use two::*;", "pub use super::two::*;", ""), NONE);
 }
 
 #[test]
-fn a_report_says_what_and_why() {
+fn a_report_names_the_violation_and_the_rule() {
     let violation = |order: &[&str], files: &[(&str, &str)]| {
         let sources = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         check(&sources, "lib.rs", order).iter().map(ToString::to_string).collect::<Vec<_>>()

@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_understood() {
+    fn sizes_are_parsed() {
         assert_eq!(octets("4KiB"), Ok(4096.0));
         assert_eq!(octets("1MiB"), Ok(1_048_576.0));
         assert!(octets("much").is_err());

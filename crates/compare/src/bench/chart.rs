@@ -188,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_not_written_over_each_other() {
+    fn names_do_not_overlap() {
         let names = spread(vec![(100.0, "a", "x"), (101.0, "b", "x"), (300.0, "c", "x")], 17.0, 300.0);
         assert_eq!(names.iter().map(|name| name.0).collect::<Vec<_>>(), [300.0, 101.0, 84.0]);
     }
 
     #[test]
-    fn a_bar_chart_tells_its_numbers() {
+    fn a_bar_chart_shows_its_numbers() {
         let svg = bars(
             "messages per second",
             &[("Listgate", 12000.0, "".into()), ("aiosmtpd", 90.0, "(133)".into())],

@@ -143,7 +143,7 @@ mod tests {
     use xtask::run;
 
     #[test]
-    fn what_people_wrote_stays() {
+    fn hand_written_text_is_kept() {
         let page = format!("# Title\n\n{BEGIN}\nold\n{END}\n\n## Mine\n");
         let new = replaced(&page, "new\n").expect("the marks are there");
         assert_eq!(new, format!("# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\n## Mine\n"));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_room_for_the_next_run() {
+    fn the_performance_page_has_its_marks() {
         let page =
             std::fs::read_to_string(run::root().join("docs/performance.md")).expect("the page is there");
         assert!(replaced(&page, "new").is_ok());
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_easily() {
+    fn numbers_are_formatted_for_reading() {
         assert_eq!(
             (count(1234567.4), count(999.6), count(12.34)),
             ("1,234,567".into(), "1,000".into(), "12.3".into())

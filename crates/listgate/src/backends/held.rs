@@ -95,14 +95,14 @@ mod tests {
     use super::*;
     use std::fs::File;
 
-    fn said(held: &HeldFiles) -> String {
+    fn error_text(held: &HeldFiles) -> String {
         let why = held.check().unwrap_err();
         assert!(why.is_final());
         why.to_string()
     }
 
     #[test]
-    fn a_file_is_the_same_until_its_path_names_another_or_none() {
+    fn a_file_that_was_moved_replaced_or_removed_is_a_final_error() {
         let dir = tempfile::tempdir().unwrap();
         let (path, moved) = (dir.path().join("a"), dir.path().join("b"));
         let file = File::create(&path).unwrap();
@@ -110,19 +110,19 @@ mod tests {
         held.check().unwrap();
         fs::rename(&path, &moved).unwrap();
         let place = moved.canonicalize().unwrap().display().to_string();
-        assert!(said(&held).ends_with(&format!(
+        assert!(error_text(&held).ends_with(&format!(
             "moved away or removed while it was in use; what was stored before is in {place}"
         )));
         fs::write(&path, "another").unwrap();
-        assert!(said(&held).contains(" was replaced by another while "));
+        assert!(error_text(&held).contains(" was replaced by another while "));
         fs::remove_file(&moved).unwrap();
-        assert!(said(&held).ends_with("the file with what was stored before was deleted"));
+        assert!(error_text(&held).ends_with("the file with what was stored before was deleted"));
         drop(file);
         assert!(HeldFiles::at([dir.path().join("none")]).is_err());
     }
 
     #[test]
-    fn a_path_that_cannot_be_looked_at_is_a_doubt_and_not_final() {
+    fn a_path_that_cannot_be_examined_is_a_temporary_failure() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x".repeat(200));
         fs::write(&path, "").unwrap();

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_are_forgotten_beyond_the_bound() {
+    fn the_oldest_puts_are_forgotten_beyond_the_bound() {
         let key = |n| DeliveryKey { gate: 1, n };
         let mut recent = RecentPuts::default();
         let last = limits::RECENT_PUTS as u64;

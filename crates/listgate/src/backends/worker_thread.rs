@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_ends_the_taking_of_mail() {
+    fn a_panic_stops_the_intake_of_mail() {
         let fail_stop = FailStop::default();
         let work = |waiting: mpsc::Receiver<u32>| assert_eq!(waiting.recv(), Ok(1), "injected by a test");
         let well = WorkerThread::start("well", fail_stop.clone(), work).unwrap();

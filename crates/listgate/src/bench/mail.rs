@@ -234,14 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn shares_come_out() {
+    fn sizes_occur_in_their_shares() {
         let mail = mail("95%:4KiB,5%:1MiB");
         let large = (0..100_000).filter(|&number| mail.letter_of(number) == 1).count();
         assert!((4_700..5_300).contains(&large), "{large}");
     }
 
     #[test]
-    fn a_text_that_does_not_give_sizes_is_refused_with_the_share_that_is_wrong() {
+    fn malformed_sizes_are_refused_naming_the_wrong_share() {
         for (text, says) in [
             ("many", "write a size such as 4KiB"),
             ("100B", "a message has 256 octets to 1 GiB"),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn numbered_recipients_go_round() {
+    fn numbered_recipients_are_used_in_rotation() {
         let to = |numbers| Recipients::new(&["l{}@x.example".to_owned()], 2, numbers).unwrap();
         let of = |to: &Recipients, number| to.of(number).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(of(&to(None), 5), ["l1@x.example", "l2@x.example"]);

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_bounds_what_is_due_and_not_what_is_late() {
+    fn a_duration_limits_due_messages_and_not_late_ones() {
         let start = Instant::now();
         let mut pace = Pace::new(Until::Elapsed(SECOND), Some(4.0), start);
         let late = start + 9 * SECOND;

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_says_it_all() {
+    fn the_json_report_is_complete() {
         let json = report().json();
         assert_eq!((json["accepted"].as_u64(), json["refused"].as_u64()), (Some(1001), Some(1)));
         assert_eq!(json["octets"], 4096 * 1000 + (1 << 20));

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_a_restart_keeps_its_value() {
+    fn settings_that_need_a_restart_keep_their_value() {
         let old = Config::default();
         let mut new = Config { max_recipients: 7, max_connections: 7, ..Config::default() };
         new.listen = vec!["127.0.0.1:24".parse().unwrap()];

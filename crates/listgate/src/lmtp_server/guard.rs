@@ -31,7 +31,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_panic_in_the_intake_is_a_451_for_each_recipient_and_the_session_goes_on() {
+    fn a_panic_in_the_intake_is_a_451_for_each_recipient_and_the_session_continues() {
         let dir = tempfile::tempdir().unwrap();
         let backend = Arc::new(Memory::default());
         backend.create("mylist@example.com");

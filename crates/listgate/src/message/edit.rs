@@ -519,7 +519,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_edit_equals_the_reference_in_any_pieces(message in message(), piece in 1..20_usize) {
+        fn the_edit_agrees_with_the_reference_for_any_split(message in message(), piece in 1..20_usize) {
             for style in [Style::Plain, Style::Mailman] {
                 let (out, _) = edited_in_pieces(style, &message, piece);
                 prop_assert_eq!(
@@ -556,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_id_with_nothing_in_it_is_removed_and_counts_as_none() {
+    fn an_empty_message_id_is_removed_and_counts_as_missing() {
         let ours = format!("Message-ID: <{:032}@host>\r\nX-MailFrom: {FROM}\r\n\r\n", 0);
         let given = format!("X-MailFrom: {FROM}\r\n\r\n");
         let blanks = " ".repeat(2 * limits::MESSAGE_ID_FIELD);
@@ -596,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn for_mailman_a_blank_before_the_colon_ends_the_header_as_it_does_for_its_runners() {
+    fn for_mailman_a_blank_before_the_colon_ends_the_header() {
         let (out, _) =
             edited_in_pieces(Style::Mailman, b"Message-ID: <a@b>\r\nSubject : x\r\nA: b\r\n\r\n", 7);
         let out = String::from_utf8(out).unwrap();
@@ -604,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_held_without_bound_ends_the_header() {
+    fn input_that_would_need_unbounded_memory_ends_the_header() {
         let name = "N".repeat(limits::HEADER_NAME + 1);
         let blanks = " ".repeat(limits::HEADER_NAME);
         for message in [
@@ -623,7 +623,7 @@ mod tests {
     }
 
     #[test]
-    fn a_received_line_comes_first_but_behind_a_leading_from_line() {
+    fn a_received_line_comes_first_but_after_a_leading_from_line() {
         for (message, expected) in [
             ("A: b\r\n\r\n", "R\r\nA: b\r\n"),
             ("From x\r\nA: b\r\n\r\n", "From x\r\nR\r\nA: b\r\n"),
@@ -641,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn mailman_gets_its_hashes_and_a_mended_id_in_place() {
+    fn mailman_gets_its_hashes_and_a_corrected_id_in_place() {
         let hashes = |hash: &str| {
             format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\nX-MailFrom: {FROM}\r\n")
         };

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_field_counts_on_one_line_and_within_its_bound() {
+    fn the_first_of_several_fields_counts_unfolded_and_within_its_limit() {
         let facts = of(&[
             ("Received", ": from a\r\n"),
             ("auto-submitted", ": auto-\r\n replied "),

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_id_of_ours_is_filled_in_wherever_it_stands() {
+    fn our_message_id_is_filled_in_at_any_position() {
         let memory = limits::BODY_IN_MEMORY;
         for style in [Style::Plain, Style::Mailman] {
             for octets in [10, memory - 200, memory - 80, memory - 40, memory, 3 * memory] {

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_in_square_brackets_is_mended_as_by_mailmans_expression() {
+    fn an_id_in_square_brackets_is_corrected_as_mailman_does() {
         for (value, expected) in [
             ("[a@b]", Some("<a@b>")),
             ("<[a@b]>", Some("<a@b>")),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_what_is_between_the_brackets_unless_blanks_are_about_them() {
+    fn a_hash_excludes_the_brackets_unless_blanks_surround_them() {
         // Computed by `add_message_hash` of Mailman 3.3.10.
         let (inside, whole) = ("2AZYWIZED4JE6LED7JXVQIMSAA437BO3", "QHNDQGY4MV5FBUCOGGE2JBZDPX7D6YLC");
         let of = |field: &str| MessageId::of_field(field.as_bytes()).hash();

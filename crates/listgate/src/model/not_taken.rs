@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_temporary_is_a_4xx_and_nothing_else_is() {
+    fn only_temporary_failures_are_4xx() {
         for why in [
             NotTaken::NoSuchList,
             NotTaken::NoPostmaster,

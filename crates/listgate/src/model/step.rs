@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_has_a_bound() {
+    fn the_size_of_a_step_is_bounded() {
         let mut step = Step::settling_nothing();
         for _ in 1..limits::STEP_ROWS {
             step = step.with(Effect::Keep(MessageId(1))).unwrap();

@@ -147,7 +147,7 @@ mod tests {
     use crate::error_chain::Chain;
 
     #[test]
-    fn each_kind_says_what_failed_and_only_the_last_are_final() {
+    fn each_kind_names_what_failed_and_only_the_last_are_final() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let path = Path::new("/data/x");
         for (error, says, label, is_final, code) in [

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_is_over_at_its_end_and_once_the_clock_is_set_back_behind_its_beginning() {
+    fn a_pause_ends_on_time_and_when_the_clock_is_set_back_before_its_start() {
         const MINUTE: i64 = 60_000;
         let due = Due::after(100 * MINUTE, Duration::from_secs(600));
         for (now, is_over) in [

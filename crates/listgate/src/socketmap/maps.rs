@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_is_reached_from_its_own_machine() {
+    fn the_transport_reaches_the_gate_from_its_own_machine() {
         for (listen, delivers) in [
             ("127.0.0.1:8024", "lmtp:inet:[127.0.0.1]:8024"),
             ("0.0.0.0:24", "lmtp:inet:[127.0.0.1]:24"),

@@ -67,21 +67,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_one_is_read_and_the_rest_is_left() {
+    fn a_complete_netstring_is_read_and_the_rest_is_left() {
         assert_eq!(read(b"5:hello,0:,", 5), Ok(Some((&b"hello"[..], &b"0:,"[..]))));
         assert_eq!(read(b"0:,", 5), Ok(Some((&b""[..], &b""[..]))));
         assert_eq!(write("hello"), "5:hello,");
     }
 
     #[test]
-    fn what_is_not_whole_may_become_so() {
+    fn an_incomplete_netstring_is_not_an_error() {
         for begun in ["", "5", "5:", "5:hell", "5:hello", "0", "0:"] {
             assert_eq!(read(begun.as_bytes(), 5), Ok(None), "{begun}");
         }
     }
 
     #[test]
-    fn what_cannot_become_one_is_told_at_once() {
+    fn a_malformed_netstring_is_reported_at_once() {
         for (begun, why) in [
             (":", Malformed::Length),
             ("x", Malformed::Length),

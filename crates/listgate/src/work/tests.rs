@@ -129,7 +129,7 @@ async fn queued(store: &Memory) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_are_processed_at_a_time_as_there_are_jobs() {
+async fn as_many_entries_are_processed_at_once_as_there_are_jobs() {
     let store = store(&["a"; 10]).await;
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let seen = Arc::clone(&most);
@@ -173,7 +173,7 @@ async fn lists_take_turns_and_in_order_one_entry_of_each_is_processed_at_a_time(
 
 /// This happens when the machine sleeps while a request for leases is under way.
 #[tokio::test(start_paused = true)]
-async fn what_is_leased_again_while_it_is_processed_here_goes_on_under_the_new_lease() {
+async fn an_entry_leased_again_during_processing_continues_under_the_new_lease() {
     let ahead = Arc::new(AtomicUsize::new(0));
     let store = store_ahead(&["a"], Arc::clone(&ahead)).await;
     let times = Arc::new(AtomicUsize::new(0));
@@ -192,7 +192,7 @@ async fn what_is_leased_again_while_it_is_processed_here_goes_on_under_the_new_l
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_is_tried_again_after_a_pause_and_shunted_in_the_end() {
+async fn a_failed_entry_is_retried_after_a_pause_and_finally_shunted() {
     let store = store(&["a"]).await;
     let began = Instant::now();
     let at = Arc::new(Mutex::new(Vec::new()));
@@ -213,7 +213,7 @@ async fn what_fails_is_tried_again_after_a_pause_and_shunted_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_decided_by_something_that_changed_is_decided_again() {
+async fn an_outdated_decision_is_made_again() {
     let store = store(&["a"]).await;
     let times = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&times);
@@ -227,7 +227,7 @@ async fn what_was_decided_by_something_that_changed_is_decided_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_away_is_asked_again() {
+async fn an_unavailable_store_is_asked_again() {
     let store = store(&["a", "b"]).await;
     store.expect([Trouble::Away, Trouble::Away, Trouble::Away]);
     let processor = double(move |lease, _body, _stopped| {
@@ -281,7 +281,7 @@ async fn asked(stop: Stop) -> (Arc<Memory>, Result<(), WorkError>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn asked_to_finish_it_begins_no_more() {
+async fn after_a_request_to_finish_no_entry_is_started() {
     let (store, ended) = asked(Stop::Finish).await;
     ended.unwrap();
     assert_eq!(waiting(&store).await.len(), 1, "the third was not begun");
@@ -289,7 +289,7 @@ async fn asked_to_finish_it_begins_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn asked_to_end_at_once_it_releases_what_it_has() {
+async fn a_request_to_end_at_once_releases_all_leases() {
     let (store, ended) = asked(Stop::AtOnce).await;
     assert_eq!(ended.unwrap_err().to_string(), "stopped at once; what ran waits again");
     let waiting = waiting(&store).await;
@@ -298,7 +298,7 @@ async fn asked_to_end_at_once_it_releases_what_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nothing_can_be_processed_it_ends_and_all_waits() {
+async fn a_broken_processor_ends_the_worker_and_all_entries_wait() {
     let store = store(&["a", "b"]).await;
     let processor = double(|_lease, _body, _stopped| Box::pin(async { Outcome::Broken("no engine".into()) }));
     let ended = drained(&store, plan(1), processor).await;
@@ -309,7 +309,7 @@ async fn where_nothing_can_be_processed_it_ends_and_all_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_processor_that_panics_has_failed() {
+async fn a_panic_of_the_processor_is_a_failure() {
     let store = store(&["a"]).await;
     let processor = double(|_lease, _body, _stopped| Box::pin(async { panic!("a bug") }));
     drained(&store, plan(1), processor).await.unwrap();

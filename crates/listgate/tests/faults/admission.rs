@@ -21,7 +21,7 @@ fn greeting(address: SocketAddr) -> String {
 }
 
 #[test]
-fn above_the_limit_of_connections_callers_wait_and_are_served_in_their_turn() {
+fn above_the_connection_limit_callers_wait_and_are_served_in_turn() {
     let site = Site::with_list();
     let gate = site.gate(Config { max_connections: 2, max_connections_per_peer: Some(10), ..site.config() });
     let (first, mut second) = (Peer::greeted(tcp(&gate)), Peer::greeted(tcp(&gate)));
@@ -36,7 +36,7 @@ fn above_the_limit_of_connections_callers_wait_and_are_served_in_their_turn() {
 }
 
 #[test]
-fn the_last_place_is_for_whoever_comes_first_on_any_address() {
+fn the_last_free_connection_goes_to_the_first_caller_on_any_address() {
     let site = Site::with_list();
     let listen = vec!["127.0.0.1:0".parse().unwrap(); 2];
     let gate = site.gate(Config { listen, max_connections: 1, ..site.config() });
@@ -59,7 +59,7 @@ fn the_last_place_is_for_whoever_comes_first_on_any_address() {
 }
 
 #[test]
-fn a_peer_with_too_many_connections_gets_421_and_the_others_of_it_go_on() {
+fn a_peer_with_too_many_connections_gets_421_and_its_others_continue() {
     let site = Site::with_list();
     let gate = site.gate(Config { max_connections_per_peer: Some(2), ..site.config() });
     let (mut first, second) = (Peer::greeted(tcp(&gate)), Peer::greeted(tcp(&gate)));
@@ -78,14 +78,14 @@ fn a_peer_with_too_many_connections_gets_421_and_the_others_of_it_go_on() {
 }
 
 #[test]
-fn a_stranger_is_told_so_and_not_bounced() {
+fn an_unknown_peer_gets_421_and_no_bounce() {
     let site = Site::with_list();
     let gate = site.gate(Config { allow: Networks::new(&["192.0.2.0/24"]).unwrap(), ..site.config() });
     assert_eq!(greeting(tcp(&gate)), "421 lists.example.com does not know you, closing (server.allow)\r\n");
 }
 
 #[test]
-fn a_unix_socket_has_its_mode_and_knows_who_calls() {
+fn a_unix_socket_has_its_mode_and_checks_the_callers_uid() {
     use std::os::unix::fs::PermissionsExt;
     let site = Site::with_list();
     let path = site.data().join("lmtp.sock");
@@ -108,7 +108,7 @@ fn a_unix_socket_has_its_mode_and_knows_who_calls() {
 }
 
 #[test]
-fn a_full_queue_puts_off_its_own_mail_and_no_other() {
+fn a_full_queue_defers_only_its_own_mail() {
     let site = Site::with_list();
     let server = serve(&site, "[queue]\nmax_entries = 5\n");
     let mut peer = Peer::greeted(server.address);
@@ -141,7 +141,7 @@ fn in_flight(admin: SocketAddr, octets: u64) {
 }
 
 #[test]
-fn too_much_mail_at_once_is_put_off_at_mail() {
+fn too_much_mail_at_once_is_deferred_at_mail() {
     let site = Site::with_list();
     let admin = Some("127.0.0.1:0".parse().unwrap());
     let config = Config { max_in_flight: 1 << 20, max_message_size: 1 << 20, admin, ..site.config() };
@@ -166,7 +166,7 @@ fn too_much_mail_at_once_is_put_off_at_mail() {
 }
 
 #[test]
-fn too_much_mail_that_was_not_declared_is_put_off_after_the_data() {
+fn too_much_undeclared_mail_is_deferred_after_the_data() {
     let site = Site::with_list();
     let admin = free_address();
     let limits = "[server]\nmax_in_flight = \"1MiB\"\n[lmtp]\nmax_message_size = \"1MiB\"\n";
@@ -191,7 +191,7 @@ fn too_much_mail_that_was_not_declared_is_put_off_after_the_data() {
 }
 
 #[test]
-fn a_message_is_heard_at_once_however_many_commands_came_before_it() {
+fn a_message_is_answered_at_once_however_many_commands_came_before_it() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -210,7 +210,7 @@ fn a_message_is_heard_at_once_however_many_commands_came_before_it() {
 }
 
 #[test]
-fn as_many_recipients_as_are_allowed_are_named_without_a_pause() {
+fn the_maximum_number_of_recipients_is_accepted_without_a_pause() {
     const MANY: usize = 20_000;
     let site = Site::with_list();
     let gate = site.gate(Config { max_recipients: MANY, ..site.config() });

@@ -162,7 +162,7 @@ fn synthetic(trace: &str, large: bool) -> Result<usize, String> {
 }
 
 #[test]
-fn the_checker_takes_the_right_order_and_no_other() {
+fn the_checker_accepts_only_the_right_order() {
     assert_eq!(synthetic(SMALL, false), Ok(1));
     assert_eq!(synthetic(&format!("{LARGE}{SMALL}"), true), Ok(1));
     let lines: Vec<&str> = SMALL.lines().collect();
@@ -187,7 +187,7 @@ fn the_checker_takes_the_right_order_and_no_other() {
 }
 
 #[test]
-fn a_call_is_read_whole_although_strace_interrupted_it_and_filled_its_line() {
+fn a_call_that_strace_interrupted_and_padded_is_read_whole() {
     let trace = "7 pwrite64(5</d/listgate.db-wal>, \"ab\" <unfinished ...>\n\
                  8 close(3)                                = 0\n\
                  7 <... pwrite64 resumed>, 2, 304912)          = 2\n";

@@ -78,7 +78,7 @@ struct Finished {
 }
 
 /// Checks that the gate's log reports a fault: by its path, or by what SQLite could not do.
-fn ensure_told(site: &Site, fault: &Fault, path: &Path) -> Result<(), String> {
+fn ensure_logged(site: &Site, fault: &Fault, path: &Path) -> Result<(), String> {
     let log = log(site);
     let words = if fault.file.starts_with("spool") { path.to_str().unwrap() } else { "cannot " };
     let tells = |line: &str| (line.contains("ERROR ") || line.contains("WARN ")) && line.contains(words);
@@ -94,7 +94,7 @@ fn fails(fault: &Fault) -> Result<(), String> {
     let Finished { trace, refused, afterwards, code } = &finished;
     let so_it_was = || format!("{refused:?}, {afterwards:?}, {code:?}: {}", log(&work.site));
     if trace.contains("(INJECTED)") {
-        ensure_told(&work.site, fault, &path)?;
+        ensure_logged(&work.site, fault, &path)?;
         let is_well = match fault.is_sync() {
             true => *code == Some(1) && log(&work.site).contains("no more mail is taken"),
             // A call that the plain gate makes as it ends may here belong to the last messages.

@@ -44,7 +44,7 @@ fn begin_with_room(peer: &mut Peer, message: &str) {
 
 #[test]
 #[ignore = "needs mount"]
-fn a_disk_with_less_than_min_free_puts_off_at_mail() {
+fn a_disk_with_less_than_min_free_defers_at_mail() {
     let site = Site::new();
     let _mount = Mount::on(site.data());
     site.create("mylist@example.com");
@@ -69,7 +69,7 @@ fn a_disk_with_less_than_min_free_puts_off_at_mail() {
 
 #[test]
 #[ignore = "needs mount"]
-fn room_within_the_database_is_for_small_messages_alone() {
+fn room_within_the_database_is_for_small_messages_only() {
     let site = Site::new();
     let _mount = Mount::on(site.data());
     site.create("mylist@example.com");
@@ -97,7 +97,7 @@ fn room_within_the_database_is_for_small_messages_alone() {
 
 #[test]
 #[ignore = "needs mount"]
-fn a_disk_that_fills_up_puts_off_each_recipient_until_there_is_room() {
+fn a_disk_that_fills_up_defers_each_recipient_until_there_is_room() {
     let site = Site::new();
     let _mount = Mount::on(site.data());
     site.create("mylist@example.com");

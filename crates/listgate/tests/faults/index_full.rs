@@ -26,7 +26,7 @@ fn large(id: &str) -> String {
 
 /// Starts a gate whose last commit failed in this way. Also returns a reader that keeps the log from
 /// restarting, and the id of the large message that was deferred.
-fn put_off(site: &Site) -> (Server, Peer, Connection, String) {
+fn start_and_defer(site: &Site) -> (Server, Peer, Connection, String) {
     let server = serve(site, CONFIG);
     let mut peer = Peer::greeted(server.address);
     let reader = Connection::open(site.data().join("listgate.db")).unwrap();
@@ -46,9 +46,9 @@ fn put_off(site: &Site) -> (Server, Peer, Connection, String) {
 
 #[test]
 #[ignore = "needs strace"]
-fn what_was_put_off_is_whole_if_the_next_start_finds_it() {
+fn deferred_mail_that_the_next_start_finds_is_complete() {
     let site = Site::with_list();
-    let (mut server, peer, reader, id) = put_off(&site);
+    let (mut server, peer, reader, id) = start_and_defer(&site);
     server.child.kill().unwrap();
     server.wait();
     drop((peer, reader));
@@ -63,9 +63,9 @@ fn what_was_put_off_is_whole_if_the_next_start_finds_it() {
 
 #[test]
 #[ignore = "needs strace"]
-fn its_file_goes_once_another_commit_is_written_over_it() {
+fn the_file_of_deferred_mail_is_removed_once_its_commit_is_overwritten() {
     let site = Site::with_list();
-    let (server, mut peer, reader, id) = put_off(&site);
+    let (server, mut peer, reader, id) = start_and_defer(&site);
     let files = spooled(&site).len();
     assert_all(&peer.deliver("a@example.org", &TO, message("<small@x>", 100)), "250");
     until("the file of what was put off is gone", || spooled(&site).len() == files - 1);

@@ -14,7 +14,7 @@ const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \
 const QUIET: Duration = Duration::from_millis(1200);
 
 /// Starts a gate that has taken mail and is idle.
-fn at_rest(site: &Site) -> Server {
+fn start_idle(site: &Site) -> Server {
     let server = serve(site, CONFIG);
     let mut peer = Peer::greeted(server.address);
     assert_all(&peer.deliver("a@example.org", &THREE, message("<small@x>", 100)), "250");
@@ -25,7 +25,7 @@ fn at_rest(site: &Site) -> Server {
 
 fn a_write_fault(error: &str, code: &str, reason: &str) {
     let site = Site::with_list();
-    let server = at_rest(&site);
+    let server = start_idle(&site);
     let (mut peer, mut other) = (Peer::greeted(server.address), Peer::greeted(server.address));
     let tracer = Tracer::inject(&server, &format!("pwrite64:error={error}"), None);
     for (id, size) in [("<lost@x>", 100), ("<lost@x>", 200_000)] {
@@ -49,20 +49,20 @@ fn a_write_fault(error: &str, code: &str, reason: &str) {
 
 #[test]
 #[ignore = "needs strace"]
-fn a_log_without_room_puts_off_and_recovers() {
+fn a_log_without_room_defers_mail_and_recovers() {
     a_write_fault("ENOSPC", "451 4.3.1", "disk is full");
 }
 
 #[test]
 #[ignore = "needs strace"]
-fn a_log_that_cannot_be_written_puts_off_and_recovers() {
+fn a_log_that_cannot_be_written_defers_mail_and_recovers() {
     a_write_fault("EIO", "451 4.3.0", "disk I/O error");
 }
 
 /// Delivers a message while syncs fail: all recipients are deferred, the gate ends, and the next one has all
 /// that was promised. With `only`, just the syncs of that path fail.
 fn a_sync_fault(site: &Site, size: usize, only: Option<&str>, reason: &str) {
-    let mut server = at_rest(site);
+    let mut server = start_idle(site);
     let (mut peer, mut other) = (Peer::greeted(server.address), Peer::greeted(server.address));
     let path = only.map(|name| site.data().join(name));
     // After an idle time SQLite restarts the log, with a sync of its own before any row is written.
@@ -136,7 +136,7 @@ fn a_failed_sync_of_the_spool_directory_is_final() {
 #[ignore = "needs strace"]
 fn a_failed_sync_of_a_checkpoint_is_final_and_loses_nothing() {
     let site = Site::with_list();
-    let mut server = at_rest(&site);
+    let mut server = start_idle(&site);
     let mut peer = Peer::greeted(server.address);
     let database = site.data().join("listgate.db");
     let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", Some(Path::new(&database)));
@@ -151,9 +151,9 @@ fn a_failed_sync_of_a_checkpoint_is_final_and_loses_nothing() {
 
 #[test]
 #[ignore = "needs strace"]
-fn a_checkpoint_that_cannot_be_written_is_tried_again() {
+fn a_checkpoint_that_cannot_be_written_is_retried() {
     let site = Site::with_list();
-    let server = at_rest(&site);
+    let server = start_idle(&site);
     let mut peer = Peer::greeted(server.address);
     let database = site.data().join("listgate.db");
     let tracer = Tracer::inject(&server, "pwrite64:error=ENOSPC", Some(Path::new(&database)));

@@ -54,7 +54,7 @@ fn load(mut server: Server, round: u64, life: Duration, ledger: &mut Ledger) {
 }
 
 #[test]
-fn what_was_promised_survives_a_kill_at_any_moment_once_and_whole() {
+fn promised_mail_survives_a_kill_at_any_moment_once_and_complete() {
     let rounds = env::var("LISTGATE_ROUNDS").map_or(50, |rounds| rounds.parse().unwrap());
     let site = Site::with_list();
     let connection = open(&site);

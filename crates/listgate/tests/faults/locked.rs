@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const CONFIG: &str = "[storage]\nmin_free = \"0B\"\n";
 
 #[test]
-fn a_delivery_waits_for_the_lock_and_nobody_else_does() {
+fn only_a_delivery_waits_for_the_lock() {
     let site = Site::with_list();
     let server = serve(&site, CONFIG);
     let mut other = Peer::greeted(server.address);
@@ -35,7 +35,7 @@ fn a_delivery_waits_for_the_lock_and_nobody_else_does() {
 }
 
 #[test]
-fn what_the_holder_of_the_lock_changes_holds_for_mail_that_waited() {
+fn changes_by_the_lock_holder_apply_to_mail_that_waited() {
     for (size, files) in [(100, 0), (200_000, 1)] {
         let site = Site::with_list();
         site.create("second@example.com");
@@ -57,7 +57,7 @@ fn what_the_holder_of_the_lock_changes_holds_for_mail_that_waited() {
 }
 
 #[test]
-fn a_look_waits_for_no_writer_and_writes_nothing() {
+fn reading_commands_wait_for_no_writer_and_write_nothing() {
     let site = Site::with_list();
     let log = site.data().join("listgate.db-wal");
     let before = fs::metadata(&log).unwrap().len();
@@ -70,7 +70,7 @@ fn a_look_waits_for_no_writer_and_writes_nothing() {
 }
 
 #[test]
-fn a_lock_held_for_too_long_puts_off_what_waits_in_row_and_in_spool() {
+fn a_lock_held_for_too_long_defers_small_and_large_mail_that_waits() {
     let site = Site::with_list();
     let server = serve(&site, CONFIG);
     let mut other = Peer::greeted(server.address);

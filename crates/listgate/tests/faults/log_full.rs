@@ -4,7 +4,7 @@ use crate::support::{Peer, Server, Site, queued_as};
 use std::fs::File;
 
 #[test]
-fn mail_is_taken_without_a_log() {
+fn mail_is_accepted_when_the_log_cannot_be_written() {
     let site = Site::with_list();
     let config = site.data().join("listgate.toml");
     std::fs::write(&config, "[storage]\nmin_free = \"0B\"\n").unwrap();

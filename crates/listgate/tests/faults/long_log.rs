@@ -26,7 +26,7 @@ fn copied(database: &Path) -> u64 {
 }
 
 #[test]
-fn what_consumers_write_while_no_mail_comes_is_copied_too() {
+fn writes_by_consumers_are_checkpointed_even_without_new_mail() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let database = site.data().join("listgate.db");
@@ -42,7 +42,7 @@ fn what_consumers_write_while_no_mail_comes_is_copied_too() {
 }
 
 #[test]
-fn a_log_that_a_reader_made_long_is_cut_once_it_has_gone() {
+fn a_log_made_long_by_a_reader_is_truncated_once_the_reader_ends() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let log = site.data().join("listgate.db-wal");

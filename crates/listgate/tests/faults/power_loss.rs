@@ -253,7 +253,7 @@ impl Expected<'_> {
 
 #[test]
 #[ignore = "needs strace"]
-fn what_was_promised_survives_a_power_loss_at_any_moment_once_and_whole() {
+fn promised_mail_survives_a_power_loss_at_any_moment_once_and_complete() {
     let images = env::var("LISTGATE_IMAGES").map_or(150, |images| images.parse().unwrap());
     let recording = record();
     let traces: Vec<String> =

@@ -9,7 +9,7 @@ use std::fs;
 
 #[test]
 #[ignore = "needs strace"]
-fn the_log_is_written_anew_and_synced_before_anything_is_appended() {
+fn the_log_is_rewritten_and_synced_before_anything_is_appended() {
     let site = Site::with_list();
     let mut killed = Server::start(command(&site, site.command(), ""));
     let mut peer = Peer::greeted(killed.address);

@@ -37,7 +37,7 @@ fn a_bare_newline_where_they_are_refused() {
 }
 
 #[test]
-fn what_a_session_refuses_by_its_limits_is_logged_and_counted() {
+fn refusals_by_session_limits_are_logged_and_counted() {
     let site = Site::with_list();
     let admin = free_address();
     let limits = "max_message_size = \"1000B\"\nmax_recipients = 2\nbare_newline = \"reject\"\n";

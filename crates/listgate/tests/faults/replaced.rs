@@ -89,7 +89,7 @@ fn remove_database(site: &Site) {
 
 /// Asserts that nothing is promised any more: each reply is 451 or 421, or the connection has ended.
 #[track_caller]
-fn assert_put_off(replies: &[String]) {
+fn assert_deferred(replies: &[String]) {
     assert!(!replies.is_empty());
     for reply in replies {
         assert!(reply.is_empty() || reply.starts_with("451") || reply.starts_with("421"), "{replies:?}");
@@ -126,13 +126,13 @@ fn while_a_message_arrives(size: usize, replace: impl FnOnce(&Site)) -> Moved {
     replace(&moved.site);
     peer.send(end);
     peer.send(".\r\n");
-    assert_put_off(&THREE.map(|_| peer.reply()));
+    assert_deferred(&THREE.map(|_| peer.reply()));
     drop(peer);
     moved
 }
 
 #[test]
-fn a_directory_replaced_by_a_backup_ends_the_gate_and_what_was_promised_is_in_the_old_one() {
+fn a_directory_replaced_by_a_backup_ends_the_gate_and_the_old_one_has_the_mail() {
     for size in [100, 200_000] {
         let mut old = PathBuf::new();
         let mut moved = while_a_message_arrives(size, |site| old = replace_by_a_backup(site));
@@ -170,7 +170,7 @@ fn a_database_that_is_removed_ends_the_gate() {
 }
 
 #[test]
-fn no_mail_is_begun_in_a_directory_that_was_replaced() {
+fn no_mail_is_accepted_in_a_replaced_directory() {
     for size in [100, 200_000] {
         let mut moved = Moved::new();
         let mut peer = Peer::greeted(moved.server.address);
@@ -178,7 +178,7 @@ fn no_mail_is_begun_in_a_directory_that_was_replaced() {
         remove_and_create(&moved.site);
         // The gate's last check of the free space may be this old.
         thread::sleep(Duration::from_millis(60));
-        assert_put_off(&try_to_deliver(&mut peer, size));
+        assert_deferred(&try_to_deliver(&mut peer, size));
         drop(peer);
         let database = moved.data().join("listgate.db");
         moved.ended(&database, " while it was in use");
@@ -186,7 +186,7 @@ fn no_mail_is_begun_in_a_directory_that_was_replaced() {
 }
 
 #[test]
-fn each_file_that_others_find_by_its_path_ends_an_idle_gate_when_it_is_replaced() {
+fn replacing_a_file_that_others_open_by_its_path_ends_an_idle_gate() {
     for name in ["listgate.db", "listgate.db-wal", "listgate.db-shm", "spool", "lock"] {
         let mut moved = Moved::new();
         let path = moved.data().join(name);
@@ -196,7 +196,7 @@ fn each_file_that_others_find_by_its_path_ends_an_idle_gate_when_it_is_replaced(
 }
 
 #[test]
-fn doctor_tells_a_gate_whose_directory_was_replaced_from_no_gate() {
+fn doctor_distinguishes_a_gate_whose_directory_was_replaced_from_no_gate() {
     let replacements: [fn(&Site); 3] =
         [|site| drop(replace_by_a_backup(site)), remove_and_create, remove_database];
     for replace in replacements {
@@ -222,14 +222,14 @@ fn doctor_tells_a_gate_whose_directory_was_replaced_from_no_gate() {
         assert!(gate.contains(&process), "{gate}");
         assert_eq!(output.status.code(), Some(1));
         peer.send("Subject: late\r\n\r\n.\r\n");
-        assert_put_off(&[peer.reply()]);
+        assert_deferred(&[peer.reply()]);
         drop(peer);
         assert_eq!(moved.server.wait(), Some(1));
     }
 }
 
 #[test]
-fn a_socket_that_another_gate_has_made_since_is_left_to_it() {
+fn a_socket_that_another_gate_has_created_since_is_left_alone() {
     let (first, second) = (Site::with_list(), Site::with_list());
     let socket = first.data().join("sock");
     let listen = format!("unix:{}", socket.display());
@@ -245,7 +245,7 @@ fn a_socket_that_another_gate_has_made_since_is_left_to_it() {
 }
 
 #[test]
-fn a_consumer_of_a_directory_that_was_replaced_ends_and_says_why() {
+fn a_consumer_of_a_replaced_directory_ends_and_reports_why() {
     let site = Site::new();
     run(&site, &["list", "create", "mylist@example.com"]);
     let mut command = site.command();

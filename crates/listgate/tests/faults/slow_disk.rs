@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 #[ignore = "needs strace"]
-fn a_sync_that_hangs_delays_the_mail_that_needs_it_and_no_other_reply() {
+fn a_hanging_sync_delays_only_the_mail_that_needs_it() {
     let site = Site::with_list();
     let server = serve(&site, "[storage]\nmin_free = \"0B\"\n");
     let address = server.address;

@@ -59,7 +59,7 @@ fn work_off(site: &Site, name: Name) -> usize {
 
 #[test]
 #[ignore = "needs mount"]
-fn consumers_can_finish_when_mail_has_filled_it_whatever_min_free_says() {
+fn consumers_can_finish_on_a_disk_full_of_mail_with_any_min_free() {
     for size in [100, 3_000, 60_000, 100_000] {
         let site = Site::new();
         let _mount = Mount::with(site.data(), 6);

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 
 #[test]
-fn a_database_that_cannot_be_read_is_a_doubt_and_never_a_no() {
+fn an_unreadable_database_is_a_temporary_failure_and_never_a_refusal() {
     let site = Site::with_list();
     let gate = site.gate(Config { socketmap: vec!["127.0.0.1:0".parse().unwrap()], ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));

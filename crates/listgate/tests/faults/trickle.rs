@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn the_files_of_mail_that_is_done_go_although_there_is_always_mail() {
+fn files_of_finished_mail_are_removed_while_mail_keeps_arriving() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));

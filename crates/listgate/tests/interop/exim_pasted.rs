@@ -89,7 +89,7 @@ fn pieces(printed: &str) -> [&str; 4] {
 
 #[test]
 #[ignore = "needs exim4"]
-fn lists_live_at_the_door() {
+fn recipients_are_checked_at_smtp_time() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let exim = Exim::with(&site.stdout(&["mta", "exim", "--listen", &tcp(&gate).to_string()]));
@@ -118,7 +118,7 @@ fn lists_live_at_the_door() {
 
 #[test]
 #[ignore = "needs exim4"]
-fn a_list_that_is_paused_puts_mail_off_at_the_door() {
+fn a_paused_list_defers_mail_at_smtp_time() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let exim = Exim::with(&site.stdout(&["mta", "exim", "--listen", &tcp(&gate).to_string()]));

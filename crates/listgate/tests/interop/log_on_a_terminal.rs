@@ -10,7 +10,7 @@ const REFUSAL: &str = "550 5.1.1 Requested action not taken: mailbox unavailable
 
 #[test]
 #[ignore = "needs script"]
-fn a_mail_is_read_in_80_columns_recipient_by_recipient() {
+fn the_log_of_a_mail_fits_80_columns_with_a_line_per_recipient() {
     for columns in [80, 60] {
         let site = Site::with_list();
         let output = site.data().join("terminal");

@@ -55,7 +55,7 @@ fn sent_bounced_and_sent(refuse_at: &str, refused_in_reply_to: &str) {
 
 #[test]
 #[ignore = "needs postfix"]
-fn an_unknown_address_is_refused_at_the_smtp_door_and_a_new_list_is_taken_at_once() {
+fn an_unknown_address_is_refused_at_smtp_time_and_a_new_list_works_at_once() {
     let site = Site::with_list();
     let server = site.serve(&[]);
     let verify = "smtpd_recipient_restrictions = reject_unverified_recipient, permit_mynetworks, reject\n\
@@ -72,7 +72,7 @@ fn an_unknown_address_is_refused_at_the_smtp_door_and_a_new_list_is_taken_at_onc
 
 #[test]
 #[ignore = "needs postfix"]
-fn mail_waits_in_postfix_while_the_gate_is_away() {
+fn mail_waits_in_postfix_while_the_gate_is_down() {
     let site = Site::with_list();
     let server = site.serve(&[]);
     let address = server.address;

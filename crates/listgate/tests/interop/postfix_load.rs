@@ -51,7 +51,7 @@ fn all_arrive(site: &Site, postfix: &Postfix, messages: usize) {
 
 #[test]
 #[ignore = "needs postfix"]
-fn at_the_limit_of_connections_postfix_waits_and_does_not_stay_away() {
+fn at_the_connection_limit_postfix_waits_and_does_not_suspend_delivery() {
     let site = Site::with_list();
     let server = serve(&site, "[server]\nmax_connections = 2\n", "127.0.0.1:0");
     let postfix = Postfix::start(server.address, BUSY);
@@ -148,7 +148,7 @@ fn pass_replies(mut server: TcpStream, mut client: TcpStream, left: &AtomicUsize
 
 #[test]
 #[ignore = "needs postfix"]
-fn of_200_lost_replies_none_makes_a_second_entry() {
+fn none_of_200_lost_replies_creates_a_second_entry() {
     const CUTS: usize = 200;
     let site = Site::with_list();
     let server = serve(&site, "", "127.0.0.1:0");

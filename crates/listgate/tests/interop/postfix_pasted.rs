@@ -27,7 +27,7 @@ fn pasted(toml: &str) -> (Site, Gate, Postfix) {
 }
 
 /// Checks what must be true however Postfix looks up addresses.
-fn lists_live_at_the_door(toml: &str) {
+fn recipients_are_checked_at_smtp_time(toml: &str) {
     let (site, gate, postfix) = pasted(toml);
     let mut smtp = postfix.smtp();
     smtp.say("MAIL FROM:<anne@example.org>", "250");
@@ -55,7 +55,7 @@ fn lists_live_at_the_door(toml: &str) {
 #[ignore = "needs postfix"]
 fn by_socketmap() {
     let (lmtp, socketmap) = (free_address(), free_address());
-    lists_live_at_the_door(&format!(
+    recipients_are_checked_at_smtp_time(&format!(
         "[server]\nlisten = [\"{lmtp}\"]\n[socketmap]\nlisten = [\"{socketmap}\"]\n"
     ));
 }
@@ -63,7 +63,7 @@ fn by_socketmap() {
 #[test]
 #[ignore = "needs postfix"]
 fn by_unix_sockets() {
-    lists_live_at_the_door(
+    recipients_are_checked_at_smtp_time(
         "[server]\nlisten = [\"unix:DIR/lmtp\"]\n[socketmap]\nlisten = [\"unix:DIR/socketmap\"]\n",
     );
 }
@@ -71,13 +71,13 @@ fn by_unix_sockets() {
 #[test]
 #[ignore = "needs postfix"]
 fn by_verification() {
-    lists_live_at_the_door(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
+    recipients_are_checked_at_smtp_time(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
 }
 
 /// Uses the lines of docs/mta.md for a server that has other mail, too.
 #[test]
 #[ignore = "needs postfix"]
-fn other_mail_is_spared_where_the_domains_are_written_down() {
+fn other_mail_is_unaffected_if_the_domains_are_listed() {
     let (site, gate, socketmap) = gate_with_socketmap();
     let lmtp = tcp(&gate);
     let postfix = Postfix::with(&format!(
@@ -100,7 +100,7 @@ fn other_mail_is_spared_where_the_domains_are_written_down() {
 /// Uses the lines of docs/mta.md for a domain that has mailboxes, too.
 #[test]
 #[ignore = "needs postfix"]
-fn lists_live_beside_mailboxes() {
+fn lists_and_mailboxes_can_share_a_domain() {
     let (site, gate, socketmap) = gate_with_socketmap();
     let postfix = Postfix::with(&format!(
         "{STRANGERS}mydestination = example.com\nlocal_transport = discard\n\
@@ -126,7 +126,7 @@ fn gate_with_socketmap() -> (Site, Gate, SocketAddr) {
 
 #[test]
 #[ignore = "needs postfix"]
-fn a_no_that_was_verified_is_forgotten_soon() {
+fn a_refusal_cached_by_verification_expires_soon() {
     let (site, gate, postfix) = pasted(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
     let mut smtp = postfix.smtp();
     smtp.say("MAIL FROM:<anne@example.org>", "250");

@@ -69,7 +69,7 @@ fn every_form_of_an_address_is_found_and_no_other() {
 
 #[test]
 #[ignore = "needs postfix"]
-fn a_yes_a_no_and_a_doubt_are_told_apart() {
+fn acceptance_refusal_and_temporary_failure_are_distinguished() {
     let site = Site::with_list();
     let gate = gate(&site);
     assert_eq!(query(&gate, "recipients", "mylist-join@example.com"), ("OK".to_owned(), 0));

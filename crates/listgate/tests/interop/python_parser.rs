@@ -16,7 +16,7 @@ assert "forged" not in "".join(str(value) for value in message.values()), messag
 
 #[test]
 #[ignore = "needs python3"]
-fn it_finds_one_x_mailfrom_last_in_the_header() {
+fn python_finds_one_x_mailfrom_last_in_the_header() {
     let site = Site::with_list();
     let server = site.serve(&[]);
     let mut peer = Peer::greeted(server.address);

@@ -66,7 +66,7 @@ fn word_for_word_with_postfix_as_the_mail_server() {
 
 #[test]
 #[ignore = "needs python3"]
-fn the_handler_answers_nothing_automatic_and_finds_help_where_it_is() {
+fn the_handler_ignores_automatic_mail_and_recognizes_help_requests() {
     let home = tempfile::tempdir().unwrap();
     for step in steps(&page().replace(MAIL_SERVER_PORT, "1")) {
         if let Step::Save { name, text } = step {

@@ -5,7 +5,7 @@ use crate::terminal::Terminal;
 
 #[test]
 #[ignore = "needs script"]
-fn errors_and_notes_are_read_in_80_columns() {
+fn errors_and_notes_fit_80_columns() {
     let site = Site::with_list();
     std::fs::write(site.data().join("gate.toml"), "[server]\nport = 24\n").unwrap();
     for (number, (command, said)) in [

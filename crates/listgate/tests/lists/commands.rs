@@ -34,7 +34,7 @@ fn lists_are_created_shown_renamed_and_removed() {
 }
 
 #[test]
-fn removing_a_list_says_how_many_entries_stay() {
+fn removing_a_list_reports_how_many_entries_stay() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     Peer::greeted(tcp(&gate)).deliver(
@@ -48,7 +48,7 @@ fn removing_a_list_says_how_many_entries_stay() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_the_mend() {
+fn impossible_changes_are_refused_with_the_fix() {
     let site = Site::with_list();
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
     site.create("a.b@example.com");
@@ -100,7 +100,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
 }
 
 #[test]
-fn a_look_at_data_that_is_not_there_creates_none() {
+fn reading_commands_create_no_data_directory() {
     let site = Site::new();
     let elsewhere = site.data().join("typo");
     let elsewhere = elsewhere.to_str().unwrap();
@@ -135,7 +135,7 @@ fn a_new_data_directory_is_noted_when_a_list_or_domain_is_created() {
 }
 
 #[test]
-fn what_is_there_already_is_not_said_to_be_added() {
+fn an_existing_domain_is_not_reported_as_added() {
     let site = Site::new();
     let add = |args: &[&str]| site.stdout(&[&["domain", "add"], args].concat());
     assert!(add(&["example.com"]).starts_with("added example.com\n"));
@@ -148,7 +148,7 @@ fn what_is_there_already_is_not_said_to_be_added() {
 
 /// Other list servers use these words.
 #[test]
-fn add_and_delete_are_understood() {
+fn add_and_delete_are_accepted_too() {
     let site = Site::new();
     site.stdout(&["list", "add", "mylist@example.com"]);
     site.stdout(&["list", "delete", "mylist@example.com"]);
@@ -157,7 +157,7 @@ fn add_and_delete_are_understood() {
 }
 
 #[test]
-fn a_sub_address_that_another_list_has_taken_is_shown_as_that() {
+fn a_subaddress_that_is_another_list_is_shown_as_such() {
     let site = Site::with_list();
     site.create("mylist-join@example.com");
     let shown = site.stdout(&["list", "show", "mylist@example.com"]);

@@ -30,7 +30,7 @@ fn a_list_answers_from_its_creation_to_its_removal() {
 }
 
 #[test]
-fn a_list_removed_between_rcpt_and_the_dot_is_a_550_for_its_recipient_alone() {
+fn a_list_removed_between_rcpt_and_the_dot_is_a_550_for_its_recipient_only() {
     let site = Site::with_list();
     site.create("second@example.com");
     let gate = site.gate(site.config());
@@ -65,7 +65,7 @@ fn the_same_endpoint_and_detail_twice_is_one_entry_and_two_replies() {
 }
 
 #[test]
-fn socketmap_is_never_behind_while_lists_come_and_go_under_load() {
+fn socketmap_answers_are_never_stale_while_lists_change_under_load() {
     let site = Site::with_list();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let gate = site.gate(Config { socketmap: listen, ..site.config() });

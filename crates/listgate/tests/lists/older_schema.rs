@@ -33,7 +33,7 @@ fn a_first_schema_is_migrated_with_its_lists_and_entries() {
 }
 
 #[test]
-fn what_an_older_gate_serves_is_not_migrated_under_it() {
+fn a_database_in_use_by_an_older_gate_is_not_migrated() {
     let site = Site::new();
     std::fs::create_dir_all(site.data()).unwrap();
     let old = Connection::open(site.data().join("listgate.db")).unwrap();

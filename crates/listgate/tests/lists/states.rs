@@ -9,7 +9,7 @@ const CLOSED: &str = "550 5.2.1 The list is closed and takes no more mail";
 const PAUSED: &str = "450 4.2.1 The list is paused, try again later";
 
 #[test]
-fn a_paused_list_puts_mail_off_and_a_closed_one_refuses_it() {
+fn a_paused_list_defers_mail_and_a_closed_one_refuses_it() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -44,7 +44,7 @@ fn a_list_closed_between_rcpt_and_the_dot_refuses_in_its_own_reply() {
 }
 
 #[test]
-fn a_lists_own_limit_is_kept_as_declared_and_as_sent() {
+fn a_lists_own_limit_applies_to_declared_and_actual_sizes() {
     const REFUSED: &str = "552 5.2.3 The list takes no message of more than 1024 octets";
     let site = Site::with_list();
     site.create("other@example.com");
@@ -66,7 +66,7 @@ fn a_lists_own_limit_is_kept_as_declared_and_as_sent() {
 }
 
 #[test]
-fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
+fn commands_report_the_state_of_a_list_and_refuse_invalid_changes() {
     let site = Site::with_list();
     assert_eq!(site.stdout(&["list", "pause", LIST]), "mylist@example.com is paused\n");
     assert_eq!(
@@ -93,7 +93,7 @@ fn the_commands_say_what_a_list_is_and_refuse_what_it_cannot_be() {
 }
 
 #[test]
-fn socketmap_says_what_rcpt_says_and_that_the_list_is_there() {
+fn socketmap_answers_as_rcpt_does_for_paused_and_closed_lists() {
     let site = Site::with_list();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     // Refusals after the data concern only the LMTP session.
@@ -114,7 +114,7 @@ fn socketmap_says_what_rcpt_says_and_that_the_list_is_there() {
 }
 
 #[test]
-fn check_says_of_a_full_queue_what_rcpt_says() {
+fn check_agrees_with_rcpt_about_a_full_queue() {
     let site = Site::with_list();
     let gate = site.gate(Config { max_entries: 1, ..site.config() });
     let file = site.data().join("gate.toml");
@@ -135,7 +135,7 @@ fn check_says_of_a_full_queue_what_rcpt_says() {
 }
 
 #[test]
-fn socketmap_puts_off_what_a_full_queue_puts_off() {
+fn socketmap_defers_mail_for_a_full_queue() {
     let site = Site::with_list();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let gate = site.gate(Config { socketmap: listen, max_entries: 1, ..site.config() });

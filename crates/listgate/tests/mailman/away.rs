@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 #[ignore = "needs mailman"]
-fn a_gate_starts_without_the_database_and_takes_mail_once_it_is_there() {
+fn a_gate_starts_without_the_database_and_accepts_mail_once_it_is_there() {
     let mailman = Mailman::new();
     mailman.create(&["test@example.com"]);
     let database = mailman.var().join("data/mailman.db");
@@ -57,7 +57,7 @@ fn a_transaction_waits_once_for_a_locked_database_however_many_addresses_it_has(
 
 #[test]
 #[ignore = "needs mailman"]
-fn socketmap_answers_for_mailmans_lists_and_puts_off_while_their_database_is_away() {
+fn socketmap_answers_for_mailmans_lists_and_defers_while_the_database_is_down() {
     let mailman = Mailman::new();
     mailman.create(&["test@example.com"]);
     let database = mailman.var().join("data/mailman.db");

@@ -28,7 +28,7 @@ fn small_queues(mailman: &Mailman) -> Mount {
 
 #[test]
 #[ignore = "needs mailman, mount"]
-fn copies_that_leave_less_than_min_free_are_put_off() {
+fn copies_that_leave_less_than_min_free_are_deferred() {
     let mailman = site();
     let _mount = small_queues(&mailman);
     let server = mailman.listgate_with(CONFIG);
@@ -53,7 +53,7 @@ fn copies_that_leave_less_than_min_free_are_put_off() {
 
 #[test]
 #[ignore = "needs mailman, mount"]
-fn what_is_free_is_the_least_of_what_queues_and_spool_have() {
+fn free_space_is_the_minimum_of_queues_and_spool() {
     let declared = |mailman: &Mailman| {
         let server = mailman.listgate_with(CONFIG);
         let mut peer = Peer::greeted(server.address);

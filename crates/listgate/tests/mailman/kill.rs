@@ -142,7 +142,7 @@ fn echoed_number(entry: &Entry) -> u64 {
 
 #[test]
 #[ignore = "needs mailman"]
-fn what_was_promised_is_processed_once_whenever_listgate_is_killed() {
+fn promised_mail_is_processed_once_whenever_listgate_is_killed() {
     let rounds = env::var("LISTGATE_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap());
     let mailman = Mailman::with(EAGER, None);
     mailman.create(&["test@example.com"]);

@@ -103,11 +103,11 @@ fn every_250_follows_the_syncs_of_what_it_promises() {
     let trace = finished(server, &trace);
     assert!(promises.len() > 40, "{}", promises.len());
     assert_eq!(check(&trace, &promises), Ok(promises.len()));
-    see_what_is_missing(&trace, &promises, &mailman.var());
+    assert_missing_calls_are_noticed(&trace, &promises, &mailman.var());
 }
 
 /// Asserts that the checker notices what is missing from this very trace.
-fn see_what_is_missing(trace: &str, promises: &[Promise], var: &Path) {
+fn assert_missing_calls_are_noticed(trace: &str, promises: &[Promise], var: &Path) {
     let queue = var.join("queue/in");
     let queue = queue.to_str().unwrap();
     for (what, call, path) in [
@@ -141,7 +141,7 @@ fn synthetic(lines: &[&str]) -> Result<usize, String> {
 }
 
 #[test]
-fn the_checker_takes_the_right_order_and_no_other() {
+fn the_checker_accepts_only_the_right_order() {
     assert_eq!(synthetic(&TRACE), Ok(1));
     for (what, order) in [
         ("no sync of the file", &[0, 1, 3, 4, 5, 6][..]),

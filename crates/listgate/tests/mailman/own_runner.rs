@@ -46,7 +46,7 @@ fn on_postgresql() {
 
 #[test]
 #[ignore = "needs mailman"]
-fn mailman_says_what_it_is() {
+fn mailman_has_the_tested_version() {
     let mailman = Mailman::new();
     assert!(
         mailman.mailman(&["version"]).starts_with("GNU Mailman 3.3.10"),

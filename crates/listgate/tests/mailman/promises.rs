@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[test]
 #[ignore = "needs mailman"]
-fn mail_that_comes_again_is_queued_again() {
+fn repeated_mail_is_queued_again() {
     let mailman = Mailman::new();
     mailman.create(&["test@example.com"]);
     let server = mailman.listgate();
@@ -21,7 +21,7 @@ fn mail_that_comes_again_is_queued_again() {
 
 #[test]
 #[ignore = "needs mailman"]
-fn a_list_takes_mail_once_it_is_created_and_for_a_second_at_most_once_it_is_removed() {
+fn a_new_list_takes_mail_at_once_and_a_removed_one_for_a_second_at_most() {
     let mailman = Mailman::new();
     mailman.create(&["other@example.com"]);
     let server = mailman.listgate();

@@ -106,7 +106,7 @@ fn posts_are_accepted_and_reach_the_members() {
 /// Python parses such a Message-ID into an object, where the runners expect text.
 #[test]
 #[ignore = "needs mailman"]
-fn a_message_id_of_eight_bits_keeps_no_runner_from_its_work() {
+fn an_eight_bit_message_id_stops_no_runner() {
     let mailman = site();
     let post = |from| message("\u{e4}", from, "a post", "Hello");
     send(

@@ -219,7 +219,7 @@ fn comparable(mut entry: Entry, sent_id: bool) -> Entry {
     entry
 }
 
-fn what_is_queued_is_equal_and_what_mailman_refuses_is_taken(mailman: &Mailman) {
+fn queued_files_are_equal_and_mail_that_mailman_refuses_is_accepted(mailman: &Mailman) {
     mailman.create(&["test@example.com", "test-join@example.com"]);
     let cases = cases();
     assert!(cases.len() >= 60, "{}", cases.len());
@@ -254,11 +254,11 @@ fn what_is_queued_is_equal_and_what_mailman_refuses_is_taken(mailman: &Mailman) 
 #[test]
 #[ignore = "needs mailman"]
 fn on_sqlite() {
-    what_is_queued_is_equal_and_what_mailman_refuses_is_taken(&Mailman::new());
+    queued_files_are_equal_and_mail_that_mailman_refuses_is_accepted(&Mailman::new());
 }
 
 #[test]
 #[ignore = "needs mailman, postgres"]
 fn on_postgresql() {
-    what_is_queued_is_equal_and_what_mailman_refuses_is_taken(&Mailman::on_postgres());
+    queued_files_are_equal_and_mail_that_mailman_refuses_is_accepted(&Mailman::on_postgres());
 }

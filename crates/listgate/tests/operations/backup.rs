@@ -121,7 +121,7 @@ fn entries(copy: &Path) -> HashSet<String> {
 }
 
 #[test]
-fn each_backup_under_load_has_what_was_acknowledged_and_no_body_less() {
+fn each_backup_under_load_has_all_acknowledged_mail_with_its_bodies() {
     let site = Site::with_list();
     let copies = tempfile::tempdir().unwrap();
     let gate = site.gate(site.config());
@@ -169,7 +169,7 @@ fn each_backup_under_load_has_what_was_acknowledged_and_no_body_less() {
 }
 
 #[test]
-fn its_moment_is_one_when_nobody_writes() {
+fn a_backup_waits_for_writers_to_finish() {
     let site = Site::with_list();
     let writer = Connection::open(site.data().join("listgate.db")).unwrap();
     writer.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -225,7 +225,7 @@ fn refused(site: &Site, args: &[&str]) -> String {
 }
 
 #[test]
-fn a_directory_that_is_not_empty_and_data_that_are_not_there_are_refused() {
+fn a_nonempty_target_and_missing_data_are_refused() {
     let site = Site::with_list();
     let full = tempfile::tempdir().unwrap();
     fs::write(full.path().join("mine"), "").unwrap();
@@ -243,7 +243,7 @@ fn a_directory_that_is_not_empty_and_data_that_are_not_there_are_refused() {
 }
 
 #[test]
-fn of_a_mailman_site_is_said_what_to_copy() {
+fn for_a_mailman_site_the_refusal_names_what_to_copy() {
     let site = Site::new();
     let cfg = site.data().join("mailman.cfg");
     fs::write(&cfg, "").unwrap();
@@ -254,7 +254,7 @@ fn of_a_mailman_site_is_said_what_to_copy() {
 }
 
 #[test]
-fn a_backup_that_fails_leaves_nothing_and_links_of_a_killed_one_are_removed() {
+fn a_failed_backup_leaves_nothing_and_links_of_a_killed_one_are_removed() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     Peer::greeted(tcp(&gate)).deliver("a@example.org", &["mylist@example.com"], message(3));

@@ -34,7 +34,7 @@ fn distinct(entries: &[Value], field: &str) -> usize {
 }
 
 #[test]
-fn every_message_counted_is_in_the_queue_and_none_is_like_another() {
+fn every_message_counted_is_in_the_queue_and_no_two_are_equal() {
     let site = Site::new();
     for number in 1..=3 {
         site.create(&format!("list{number}@example.com"));
@@ -72,7 +72,7 @@ fn a_refused_recipient_is_counted_and_is_exit_1() {
 }
 
 #[test]
-fn numbers_go_round_from_message_to_message() {
+fn recipient_numbers_rotate_from_message_to_message() {
     let site = Site::new();
     for number in 1..=5 {
         site.create(&format!("list{number}@example.com"));
@@ -112,7 +112,7 @@ fn each_message_may_have_a_connection_of_its_own() {
 }
 
 #[test]
-fn a_unix_socket_will_do() {
+fn a_unix_socket_is_accepted() {
     let site = Site::with_list();
     let listen = vec![format!("unix:{}", site.data().join("socket").display()).parse().unwrap()];
     let gate = site.gate(Config { listen, ..site.config() });
@@ -125,14 +125,14 @@ fn a_unix_socket_will_do() {
 }
 
 #[test]
-fn other_machines_are_spared() {
+fn other_machines_are_refused_without_an_option() {
     // An address for documentation (RFC 5737), which no machine has.
     let output = bench(&Site::new(), "192.0.2.1:24", &["--to", LIST]);
     fails(&output, "192.0.2.1:24 is not an address of this machine; --allow-remote");
 }
 
 #[test]
-fn a_server_that_is_dead_or_unwilling_is_named() {
+fn a_server_that_is_down_or_refuses_is_named() {
     let site = Site::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -153,7 +153,7 @@ fn a_server_that_is_dead_or_unwilling_is_named() {
 
 /// The server takes one more connection, and then no process listens any more.
 #[test]
-fn a_server_that_is_going_is_asked_once_more_and_then_dead() {
+fn a_server_that_shuts_down_is_retried_once_and_then_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let goes = std::thread::spawn(move || {
@@ -167,7 +167,7 @@ fn a_server_that_is_going_is_asked_once_more_and_then_dead() {
 }
 
 #[test]
-fn a_server_that_dies_ends_the_run_and_what_was_accepted_is_told() {
+fn a_server_that_dies_ends_the_run_and_accepted_mail_is_reported() {
     let site = Site::with_list();
     let mut server = site.serve(&[]);
     let mut command = site.command();
@@ -186,7 +186,7 @@ fn a_server_that_dies_ends_the_run_and_what_was_accepted_is_told() {
 }
 
 #[test]
-fn what_makes_no_sense_is_wrong_usage() {
+fn invalid_options_are_usage_errors() {
     let site = Site::new();
     for args in [
         &["--to", LIST, "--size", "1B"][..],

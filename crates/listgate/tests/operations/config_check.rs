@@ -26,7 +26,7 @@ fn settings(said: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_defaults_are_said_within_80_columns_and_nothing_is_created() {
+fn the_defaults_are_printed_in_80_columns_and_nothing_is_created() {
     let site = Site::new();
     let said = site.stdout(&["config", "check"]);
     for line in [
@@ -50,7 +50,7 @@ fn the_defaults_are_said_within_80_columns_and_nothing_is_created() {
 }
 
 #[test]
-fn each_value_of_a_file_has_its_line_and_what_is_said_is_a_file_that_says_the_same() {
+fn each_value_has_its_line_and_the_output_is_an_equivalent_file() {
     let site = Site::new();
     let said = check(
         &site,
@@ -89,7 +89,7 @@ fn as_json_each_key_is_an_object() {
 }
 
 #[test]
-fn the_defaults_are_a_file_that_changes_nothing() {
+fn the_printed_defaults_are_a_file_that_changes_nothing() {
     let site = Site::new();
     let defaults = site.stdout(&["config", "defaults"]);
     assert!(defaults.lines().all(|line| line.len() <= 80), "{defaults}");
@@ -107,7 +107,7 @@ fn the_defaults_are_a_file_that_changes_nothing() {
 }
 
 #[test]
-fn a_mistake_is_an_error_with_its_place() {
+fn a_mistake_is_an_error_with_its_position() {
     let site = Site::new();
     let file = site.data().join("listgate.toml");
     fs::write(&file, "[server]\nlisten = [\"127.0.0.1:24\"]\nmax_conections = 3\n").unwrap();
@@ -120,7 +120,7 @@ fn a_mistake_is_an_error_with_its_place() {
 }
 
 #[test]
-fn a_bound_that_would_stop_all_mail_is_refused() {
+fn a_limit_that_would_stop_all_mail_is_refused() {
     let site = Site::new();
     for (key, none, least) in [
         ("lmtp.max_message_size", "0", "at least \"1B\""),
@@ -137,7 +137,7 @@ fn a_bound_that_would_stop_all_mail_is_refused() {
 }
 
 #[test]
-fn an_address_is_listened_on_once() {
+fn a_repeated_listen_address_is_refused() {
     let site = Site::new();
     for (toml, parts) in [
         ("server.listen = []\n", &["server.listen = []", "\"127.0.0.1:8024\""][..]),
@@ -161,7 +161,7 @@ fn an_address_is_listened_on_once() {
 }
 
 #[test]
-fn the_owner_of_a_site_has_an_address() {
+fn a_site_owner_that_is_not_an_address_is_refused() {
     let site = Site::new();
     for wrong in ["", "anne", "Anne <a@b.c>"] {
         let said = refused(&site, &format!("site.owner = {wrong:?}\n"));
@@ -170,7 +170,7 @@ fn the_owner_of_a_site_has_an_address() {
 }
 
 #[test]
-fn what_a_mailman_site_chose_is_no_default() {
+fn settings_from_a_mailman_site_are_not_shown_as_defaults() {
     let site = Site::new();
     let cfg = site.data().join("mailman.cfg");
     fs::write(&cfg, "[mailman]\nsite_owner: owner@example.com\n").unwrap();

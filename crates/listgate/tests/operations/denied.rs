@@ -15,7 +15,7 @@ fn chmod(path: &Path, mode: u32) {
 
 /// A Mailman site keeps nothing in Listgate's data directory.
 #[test]
-fn a_data_directory_that_is_not_used_is_not_named() {
+fn an_unused_data_directory_is_not_named() {
     let site = Site::with_list();
     let elsewhere = tempfile::tempdir().unwrap();
     let cfg = elsewhere.path().join("mailman.cfg");
@@ -23,14 +23,14 @@ fn a_data_directory_that_is_not_used_is_not_named() {
     let site_of_mailman = format!("[mailman]\nlayout: local\n[paths.local]\nvar_dir: {}\n", var.display());
     fs::write(&cfg, site_of_mailman).unwrap();
     chmod(site.data(), 0o000);
-    let said = said(&site, &["serve", "--mailman", cfg.to_str().unwrap()]);
+    let said = output_of(&site, &["serve", "--mailman", cfg.to_str().unwrap()]);
     chmod(site.data(), 0o700);
     assert!(said.is_none_or(|said| !said.contains("permission denied")));
 }
 
 /// Returns all that `listgate ARGS` prints with only the rights that file modes give. Root drops its own with
 /// setpriv; `None` if that is not installed.
-fn said(site: &Site, args: &[&str]) -> Option<String> {
+fn output_of(site: &Site, args: &[&str]) -> Option<String> {
     let listgate = env!("CARGO_BIN_EXE_listgate");
     let mut command = if rustix::process::geteuid().is_root() {
         let mut setpriv = Command::new("setpriv");
@@ -46,7 +46,7 @@ fn said(site: &Site, args: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn the_file_is_named_and_who_may_use_it() {
+fn the_error_names_the_file_and_who_may_use_it() {
     let site = Site::with_list();
     let closed = [site.data().to_owned(), site.data().join("listgate.db")];
     for path in closed {
@@ -59,11 +59,11 @@ fn the_file_is_named_and_who_may_use_it() {
             &["work", "in", "--drain", "--", "true"],
             &["backup", "/no/such/directory"],
         ] {
-            let Some(said) = said(&site, args) else { continue };
+            let Some(said) = output_of(&site, args) else { continue };
             let named = format!("listgate: {}: permission denied: {MEND}", path.display());
             assert!(said.contains(&named), "{args:?}: {said}");
         }
-        if let Some(said) = said(&site, &["doctor"]) {
+        if let Some(said) = output_of(&site, &["doctor"]) {
             assert!(said.contains(&format!("permission denied fix: {MEND}")), "{said}");
             assert!(!said.contains("make room") && !said.contains("backup"), "{said}");
         }
@@ -73,12 +73,12 @@ fn the_file_is_named_and_who_may_use_it() {
 
 /// As with a socket of another user, which may be in use.
 #[test]
-fn a_socket_that_may_not_be_connected_to_is_left_alone() {
+fn a_socket_without_permission_to_connect_is_left_alone() {
     let site = Site::with_list();
     let socket = site.data().join("socket");
     let _served = UnixListener::bind(&socket).unwrap();
     chmod(&socket, 0o000);
-    let said = said(&site, &["serve", "--listen", &format!("unix:{}", socket.display())]);
+    let said = output_of(&site, &["serve", "--listen", &format!("unix:{}", socket.display())]);
     assert!(said.is_none_or(|said| {
         said.contains("it cannot be found out whether a process serves it: Permission denied")
     }));

@@ -95,7 +95,7 @@ fn files(site: &Site) -> Vec<(PathBuf, u64)> {
 }
 
 #[test]
-fn a_sound_site_is_sound_with_a_gate_and_without_and_stays_as_it_is() {
+fn a_sound_site_is_sound_with_or_without_a_gate_and_stays_unchanged() {
     let (site, config) = sound();
     let config_arg = config.to_str().unwrap();
     let before = files(&site);
@@ -120,7 +120,7 @@ fn a_sound_site_is_sound_with_a_gate_and_without_and_stays_as_it_is() {
 }
 
 #[test]
-fn it_is_read_in_80_columns_and_says_how_much_is_wrong() {
+fn the_output_fits_80_columns_and_counts_the_problems() {
     let site = Site::with_list();
     let config = site.data().join("listgate.toml");
     fs::write(&config, "[server]\nlisten = [\"127.0.0.1:0\"]\n[lmtp]\nrefuse_at = \"data\"\n").unwrap();
@@ -151,7 +151,7 @@ fn a_configuration_with_a_mistake_is_wrong_and_the_rest_is_examined() {
 }
 
 #[test]
-fn a_data_directory_that_is_not_there_is_wrong_and_is_not_created() {
+fn a_missing_data_directory_is_wrong_and_is_not_created() {
     let site = Site::new();
     let typo = site.data().join("typo");
     assert_wrong(&site, &["--data-dir", typo.to_str().unwrap()], "data directory", "typo");
@@ -162,7 +162,7 @@ fn a_data_directory_that_is_not_there_is_wrong_and_is_not_created() {
 }
 
 #[test]
-fn mail_that_everybody_can_read_and_files_of_another_user_are_noted() {
+fn world_readable_mail_and_files_of_another_user_are_noted() {
     let (site, config) = sound();
     let args = ["--config", config.to_str().unwrap()];
     fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
@@ -201,7 +201,7 @@ fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
 }
 
 #[test]
-fn a_gate_that_does_not_let_this_machine_in_is_noted() {
+fn a_gate_that_does_not_allow_this_machine_is_noted() {
     let (site, config) = sound();
     let said = fs::read_to_string(&config).unwrap();
     fs::write(&config, said.replace("[server]\n", "[server]\nallow = [\"192.0.2.1\"]\n")).unwrap();
@@ -248,7 +248,7 @@ fn messages_without_their_file_are_named_and_files_without_a_message_are_noted()
 }
 
 #[test]
-fn sizes_that_are_written_down_wrong_are_corrected_beside_a_gate() {
+fn wrong_queue_sizes_are_corrected_beside_a_running_gate() {
     let (site, config) = sound();
     let args = ["--config", config.to_str().unwrap()];
     deliver(&site);
@@ -269,7 +269,7 @@ fn sizes_that_are_written_down_wrong_are_corrected_beside_a_gate() {
 }
 
 #[test]
-fn queues_that_nobody_reads_and_mail_from_the_future_are_told() {
+fn queues_without_consumers_and_mail_from_the_future_are_reported() {
     let (site, config) = sound();
     let args = ["--config", config.to_str().unwrap()];
     let fresh = deliver(&site);
@@ -302,7 +302,7 @@ fn a_log_that_a_reader_keeps_large_is_noted() {
 }
 
 #[test]
-fn no_list_and_a_domain_without_one_are_noted() {
+fn a_site_or_domain_without_lists_is_noted() {
     let (site, config) = sound();
     site.stdout(&["domain", "add", "empty.example"]);
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
@@ -339,7 +339,7 @@ fn a_damaged_database_is_wrong() {
 }
 
 #[test]
-fn another_versions_database_is_told_and_left_alone() {
+fn a_database_of_another_version_is_reported_and_left_alone() {
     let site = Site::with_list();
     let args = ["--listen", "127.0.0.1:0"];
     for (schema, verdict, part) in [(1, "note", "an older Listgate"), (99, "wrong", "a newer Listgate")] {

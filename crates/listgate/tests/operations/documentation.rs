@@ -37,7 +37,7 @@ fn the_page_of_metrics_has_each_of_them_and_no_other() {
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
+fn every_named_test_exists() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(home.join("../../docs/reliability.md")).unwrap();
     let names: Vec<&str> = page.split('`').filter(|word| word.matches("::").count() == 2).collect();

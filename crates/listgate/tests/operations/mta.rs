@@ -36,7 +36,7 @@ fn refused(site: &Site, toml: &str, args: &[&str]) -> (String, Option<i32>) {
 }
 
 #[test]
-fn postfix_is_told_of_the_running_settings() {
+fn postfix_gets_the_settings_in_use() {
     let site = Site::new();
     let defaults = printed(&site, "[socketmap]\nlisten = [\"127.0.0.1:8026\"]\n", &["postfix"]);
     has(
@@ -72,7 +72,7 @@ fn postfix_is_told_of_the_running_settings() {
 }
 
 #[test]
-fn a_unix_socket_below_postfixs_queue_is_named_as_the_chroot_has_it() {
+fn a_socket_below_postfixs_queue_is_named_relative_to_the_chroot() {
     let site = Site::new();
     let within = printed(
         &site,
@@ -91,7 +91,7 @@ fn a_unix_socket_below_postfixs_queue_is_named_as_the_chroot_has_it() {
 }
 
 #[test]
-fn domains_are_written_down_where_nobody_can_be_asked() {
+fn domains_are_listed_if_there_is_no_socketmap() {
     let site = Site::with_list();
     site.create("list@example.org");
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
@@ -124,7 +124,7 @@ fn domains_are_written_down_where_nobody_can_be_asked() {
 }
 
 #[test]
-fn what_cannot_be_printed_is_told_with_the_mend() {
+fn settings_that_cannot_be_printed_are_refused_with_the_fix() {
     let site = Site::with_list();
     for (toml, args, says) in [
         ("server.listen = [\"127.0.0.1:0\"]", &["postfix"][..], "another port at each start"),

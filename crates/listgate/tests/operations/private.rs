@@ -9,7 +9,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn what_holds_mail_is_open_to_its_owner_alone() {
+fn files_with_mail_are_accessible_to_their_owner_only() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     Peer::greeted(tcp(&gate)).assert_usable();
@@ -20,7 +20,7 @@ fn what_holds_mail_is_open_to_its_owner_alone() {
 }
 
 #[test]
-fn a_backup_is_as_closed_as_what_it_copies() {
+fn a_backup_is_as_private_as_its_source() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let large = format!("Subject: large\r\n\r\n{}", "in a spool file\r\n".repeat(5000));

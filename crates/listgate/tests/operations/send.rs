@@ -4,7 +4,7 @@ use crate::support::Site;
 use std::fs;
 
 #[test]
-fn what_the_usage_of_send_shows_works() {
+fn the_usage_line_of_send_works() {
     let site = Site::with_list();
     let server = site.serve(&[]);
     let help = site.stdout(&["send", "--help"]);
@@ -20,7 +20,7 @@ fn what_the_usage_of_send_shows_works() {
 }
 
 #[test]
-fn the_server_is_that_of_the_configuration_unless_another_is_named() {
+fn the_configured_server_is_used_unless_another_is_named() {
     let site = Site::with_list();
     let server = site.serve(&[]);
     let file = site.data().join("gate.toml");

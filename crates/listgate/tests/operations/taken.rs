@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 #[test]
-fn the_key_of_an_address_that_is_taken_is_named() {
+fn the_key_of_an_address_in_use_is_named() {
     let site = Site::new();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = other.local_addr().unwrap().to_string();

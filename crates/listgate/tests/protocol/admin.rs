@@ -51,7 +51,7 @@ fn the_metrics_count_what_happened() {
 }
 
 #[test]
-fn health_and_readiness_are_told_and_nothing_else() {
+fn health_and_readiness_are_reported_and_nothing_else() {
     let site = Site::with_list();
     let gate = site.gate(Config { admin: Some("127.0.0.1:0".parse().unwrap()), ..site.config() });
     let admin = gate.admin().unwrap();

@@ -69,7 +69,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn nothing_need_be_said() {
+fn an_empty_configuration_has_the_defaults() {
     let config = read("").unwrap();
     assert_eq!(config.listen[0].to_string(), "127.0.0.1:8024");
     assert_eq!(config.max_message_size, 50 << 20);
@@ -77,7 +77,7 @@ fn nothing_need_be_said() {
 }
 
 #[test]
-fn a_mistake_is_named_with_its_place_and_the_fix() {
+fn a_mistake_is_reported_with_its_position_and_the_fix() {
     for (text, parts) in [
         (
             "[lmtp]\nmax_recipient = 3\n",
@@ -130,7 +130,7 @@ fn a_mistake_is_named_with_its_place_and_the_fix() {
 }
 
 #[test]
-fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
+fn for_a_key_in_the_wrong_table_the_right_one_is_named() {
     for (text, hint) in [
         ("[server]\nmax_message_size = \"1MiB\"\n", "max_message_size belongs in [lmtp]"),
         ("[lmtp]\nlisten = [\"127.0.0.1:24\"]\n", "listen belongs in [server] or [admin] or [socketmap]"),
@@ -143,7 +143,7 @@ fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
 }
 
 #[test]
-fn what_is_not_toml_gets_an_example_of_its_key() {
+fn text_that_is_not_toml_gets_an_example_of_its_key() {
     for (text, hint) in [
         ("[server]\nsocket_mode = 0660\n", "\nWrite for example: socket_mode = \"0666\""),
         ("[lmtp]\ncommand_timeout = 5m\n", "\nWrite for example: command_timeout = \"5m\""),
@@ -160,7 +160,7 @@ fn what_is_not_toml_gets_an_example_of_its_key() {
 }
 
 #[test]
-fn values_that_do_not_fit_together_say_what_to_change() {
+fn conflicting_values_are_refused_with_what_to_change() {
     let why = read("lmtp.max_message_size = \"2GiB\"\n").unwrap_err();
     assert!(why.contains("lmtp.max_message_size = 2GiB is more than server.max_in_flight = 1GiB"), "{why}");
     assert!(why.ends_with("set server.max_in_flight to 2GiB or more"), "{why}");
@@ -177,7 +177,7 @@ fn a_path_is_relative_to_the_file() {
 }
 
 #[test]
-fn a_configuration_that_a_program_made_is_checked_as_a_file_is() {
+fn a_configuration_made_by_a_program_is_checked_like_a_file() {
     let site = Site::new();
     let refused = |config: Config| match Gate::start(config) {
         Ok(_) => panic!("it was started"),

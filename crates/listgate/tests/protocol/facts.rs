@@ -4,7 +4,7 @@ use crate::support::{Peer, Site, queued_as, tcp};
 use serde_json::json;
 
 #[test]
-fn an_entry_has_the_facts_that_tell_a_loop() {
+fn an_entry_has_the_facts_that_reveal_a_loop() {
     let site = Site::with_list();
     site.create("other@example.com");
     let gate = site.gate(site.config());
@@ -39,7 +39,7 @@ fn an_entry_has_the_facts_that_tell_a_loop() {
 
 /// RFC 5322 section 4.5.8: such a field is obsolete and must be accepted.
 #[test]
-fn blanks_before_a_colon_hide_no_fact_and_leave_the_header_as_it_came() {
+fn blanks_before_a_colon_hide_no_fact_and_leave_the_header_unchanged() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -58,7 +58,7 @@ fn blanks_before_a_colon_hide_no_fact_and_leave_the_header_as_it_came() {
 }
 
 #[test]
-fn a_message_that_goes_in_circles_is_refused_for_each_recipient() {
+fn a_looping_message_is_refused_for_each_recipient() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));

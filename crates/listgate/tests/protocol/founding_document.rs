@@ -102,7 +102,7 @@ fn the_document(refuse_at: RefuseAt) {
 }
 
 #[test]
-fn refused_after_the_data_as_the_document_has_it() {
+fn refused_after_the_data_as_in_the_document() {
     the_document(RefuseAt::Data);
 }
 

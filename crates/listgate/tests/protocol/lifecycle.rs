@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 #[test]
-fn sighup_ends_nothing() {
+fn sighup_ends_no_session() {
     let site = Site::with_list();
     let mut command = site.command();
     command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
@@ -96,7 +96,7 @@ fn it_greets_by_its_name_and_stops_at_sigterm_with_421_for_the_idle() {
 }
 
 #[test]
-fn a_second_gate_on_the_same_data_says_who_holds_it() {
+fn a_second_gate_on_the_same_data_names_the_holder() {
     let site = Site::new();
     let server = site.serve(&[]);
     let second = site.listgate(&["serve", "--listen", "127.0.0.1:0"]);
@@ -129,7 +129,7 @@ fn several_listeners_at_once_and_a_stale_socket_is_replaced() {
 }
 
 #[test]
-fn it_says_where_it_is_and_what_to_do_next() {
+fn it_prints_its_address_and_what_to_do_next() {
     let site = Site::new();
     let mut command = site.command();
     command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -200,7 +200,7 @@ fn one_log_line_for_a_transaction_in_json_names_everything() {
 }
 
 #[test]
-fn without_an_address_nothing_is_made() {
+fn without_an_address_nothing_is_created() {
     let site = Site::new();
     let data = site.data().join("new");
     let config = listgate::Config { data_dir: data.clone(), listen: Vec::new(), ..site.config() };

@@ -12,7 +12,7 @@ fn deliver(peer: &mut Peer, wire: &[u8]) -> String {
 }
 
 #[test]
-fn octets_are_kept_and_only_the_header_is_added_to() {
+fn octets_are_kept_and_only_header_fields_are_added() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -94,7 +94,7 @@ fn a_missing_message_id_comes_from_the_content_small_or_large() {
 }
 
 #[test]
-fn a_large_body_is_stored_once_and_its_file_goes_with_its_last_entry() {
+fn a_large_body_is_stored_once_and_removed_with_its_last_entry() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -115,7 +115,7 @@ fn a_large_body_is_stored_once_and_its_file_goes_with_its_last_entry() {
 }
 
 #[test]
-fn a_message_that_is_not_finished_leaves_nothing() {
+fn an_unfinished_message_leaves_nothing() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -138,7 +138,7 @@ fn a_received_line_is_added_on_request() {
 }
 
 #[test]
-fn a_received_line_has_no_name_that_is_none() {
+fn a_received_line_contains_no_invalid_name() {
     let site = Site::with_list();
     let gate = site.gate(Config { add_received: true, ..site.config() });
     let mut peer = Peer::connect(tcp(&gate));

@@ -12,7 +12,7 @@ fn id(peer: &mut Peer, from: &str, to: &str, message: &str) -> String {
 }
 
 #[test]
-fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
+fn traced_mail_is_not_queued_twice_and_gets_the_first_id() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -39,7 +39,7 @@ fn what_has_a_trace_is_not_queued_twice_and_gets_the_first_id() {
 }
 
 #[test]
-fn what_was_handled_is_not_queued_again_and_the_reply_says_so() {
+fn handled_mail_is_not_queued_again_and_the_reply_reports_it() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -57,7 +57,7 @@ fn what_was_handled_is_not_queued_again_and_the_reply_says_so() {
 }
 
 #[test]
-fn what_an_operator_removed_is_queued_when_it_comes_again() {
+fn mail_removed_by_an_operator_is_queued_when_it_is_repeated() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -75,7 +75,7 @@ fn what_an_operator_removed_is_queued_when_it_comes_again() {
 }
 
 #[test]
-fn a_list_that_is_created_again_gets_what_the_one_before_it_had() {
+fn a_recreated_list_gets_mail_that_its_predecessor_had() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -104,7 +104,7 @@ fn in_one_transaction_only_the_new_recipients_are_queued() {
 }
 
 #[test]
-fn recipients_that_shared_an_entry_are_known_each_by_itself() {
+fn recipients_that_shared_an_entry_are_recognized_separately() {
     let site = Site::with_list();
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
     let gate = site.gate(site.config());
@@ -118,7 +118,7 @@ fn recipients_that_shared_an_entry_are_known_each_by_itself() {
 }
 
 #[test]
-fn a_large_one_leaves_no_second_file() {
+fn a_large_duplicate_leaves_no_second_file() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -130,7 +130,7 @@ fn a_large_one_leaves_no_second_file() {
 }
 
 #[test]
-fn what_has_no_trace_is_queued_and_names_the_first() {
+fn untraced_mail_is_queued_again_and_names_the_first() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -142,7 +142,7 @@ fn what_has_no_trace_is_queued_and_names_the_first() {
 }
 
 #[test]
-fn it_can_be_marked_always_or_not_be_remembered() {
+fn duplicates_can_be_queued_with_or_without_a_mark() {
     for (redelivery, marked) in [(Redelivery::Mark, true), (Redelivery::Off, false)] {
         let site = Site::with_list();
         let gate = site.gate(Config { redelivery, ..site.config() });
@@ -155,7 +155,7 @@ fn it_can_be_marked_always_or_not_be_remembered() {
 }
 
 #[test]
-fn the_log_says_what_was_not_queued_twice() {
+fn the_log_names_what_was_not_queued_twice() {
     let site = Site::with_list();
     let mut command = site.command();
     command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(std::process::Stdio::piped());

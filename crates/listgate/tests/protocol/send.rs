@@ -35,7 +35,7 @@ fn each_recipient_has_its_line_and_a_refusal_is_exit_1() {
 }
 
 #[test]
-fn a_server_that_is_not_there_or_no_lmtp_is_named() {
+fn a_server_that_is_down_or_does_not_speak_lmtp_is_named() {
     let site = Site::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let output = send(&site, &["--server", &port, "--to", "a@example.com"], b"");
@@ -52,7 +52,7 @@ fn a_server_that_is_not_there_or_no_lmtp_is_named() {
 
 /// Ctrl-Z and `fg` while it waits for a reply.
 #[test]
-fn a_send_that_is_stopped_goes_on_where_it_was() {
+fn a_stopped_send_continues_where_it_was() {
     let site = Site::new();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap().to_string();

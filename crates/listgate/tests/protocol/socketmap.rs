@@ -32,7 +32,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn what_is_no_question_is_told_and_the_connection_goes_on() {
+fn an_invalid_request_is_answered_and_the_connection_continues() {
     let site = Site::with_list();
     let gate = gate(&site);
     let mut postfix = Socketmap::connect(socketmap(&gate));
@@ -53,7 +53,7 @@ fn what_is_no_question_is_told_and_the_connection_goes_on() {
 }
 
 #[test]
-fn what_is_no_netstring_ends_its_connection_and_no_other() {
+fn a_malformed_netstring_ends_only_its_own_connection() {
     let site = Site::with_list();
     let gate = gate(&site);
     let mut other = Socketmap::connect(socketmap(&gate));
@@ -70,7 +70,7 @@ fn what_is_no_netstring_ends_its_connection_and_no_other() {
 }
 
 #[test]
-fn who_may_not_connect_gets_no_answer() {
+fn a_peer_that_may_not_connect_gets_no_answer() {
     let site = Site::with_list();
     let allow = Networks::new(&["192.0.2.7"]).unwrap();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
@@ -83,7 +83,7 @@ fn who_may_not_connect_gets_no_answer() {
 }
 
 #[test]
-fn a_unix_socket_is_answered_on_and_gone_with_the_gate() {
+fn a_unix_socket_is_served_and_removed_with_the_gate() {
     let site = Site::with_list();
     let path = site.data().join("socketmap");
     let listen = vec![ListenAddress::Unix(path.clone())];
@@ -100,7 +100,7 @@ fn a_unix_socket_is_answered_on_and_gone_with_the_gate() {
 }
 
 #[test]
-fn whoever_asks_once_and_closes_its_half_is_answered() {
+fn a_peer_that_closes_its_half_after_a_request_is_answered() {
     let site = Site::with_list();
     let gate = gate(&site);
     let mut postfix = Socketmap::connect(socketmap(&gate));
@@ -112,7 +112,7 @@ fn whoever_asks_once_and_closes_its_half_is_answered() {
 }
 
 #[test]
-fn above_the_most_connections_callers_wait_for_a_place() {
+fn above_the_connection_limit_callers_wait() {
     let site = Site::with_list();
     let address = crate::support::free_address();
     let config = site.data().join("gate.toml");

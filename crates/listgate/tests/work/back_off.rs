@@ -26,7 +26,7 @@ fn pauses_double_up_to_an_hour() {
 }
 
 #[test]
-fn a_pause_ends_by_itself_and_a_lease_too() {
+fn pauses_and_leases_end_by_themselves() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com", "mylist@example.com"]);
     let mut queue = open(&site, Name::In);
@@ -41,7 +41,7 @@ fn a_pause_ends_by_itself_and_a_lease_too() {
 }
 
 #[test]
-fn what_was_not_begun_is_as_if_it_had_not_been_leased() {
+fn a_released_entry_costs_no_attempt() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let mut queue = open(&site, Name::In);
@@ -51,7 +51,7 @@ fn what_was_not_begun_is_as_if_it_had_not_been_leased() {
 }
 
 #[test]
-fn a_reason_is_kept_up_to_its_bound() {
+fn a_reason_is_kept_up_to_its_limit() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let mut queue = open(&site, Name::In);

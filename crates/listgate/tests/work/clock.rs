@@ -9,7 +9,7 @@ use std::time::Duration;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Leases two waiting entries, defers the second, and returns the other lease.
-fn lease_one_and_put_one_off(queue: &mut Queue) -> Lease {
+fn lease_one_and_defer_one(queue: &mut Queue) -> Lease {
     let mut leases = queue.lease(2, LONG).unwrap();
     let off = Verdict::Retry { after: LONG, why: "not now".to_owned() };
     assert_eq!(queue.settle(&[(leases.pop().unwrap(), off)]).unwrap(), [Ok(())]);
@@ -35,7 +35,7 @@ fn a_lease_by_a_clock_that_was_ahead_is_free_once_the_clock_is_right() {
 }
 
 #[test]
-fn a_lease_by_a_clock_that_was_ahead_keeps_no_operator_out() {
+fn a_lease_by_a_clock_that_was_ahead_does_not_block_operators() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
@@ -68,7 +68,7 @@ fn a_pause_by_a_clock_that_was_ahead_is_over_once_the_clock_is_right() {
 }
 
 #[test]
-fn in_order_no_list_stands_still_after_a_clock_that_was_ahead() {
+fn in_order_mode_no_list_stalls_after_a_clock_that_was_ahead() {
     let site = Site::new();
     site.create("a@example.com");
     site.create("b@example.com");
@@ -90,19 +90,19 @@ fn in_order_no_list_stands_still_after_a_clock_that_was_ahead() {
 }
 
 #[test]
-fn listgate_work_takes_what_is_away_by_a_clock_that_was_ahead() {
+fn listgate_work_takes_entries_leased_or_deferred_by_a_clock_that_was_ahead() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
     site.clock.advance(YEAR);
-    lease_one_and_put_one_off(&mut queue);
+    lease_one_and_defer_one(&mut queue);
     assert_eq!(states(&site), ["1-1 leased 1: ", "2-1 later 1: not now"]);
     work(&site, &["in", "--drain"], &["true"]);
     assert_eq!(states(&site).len(), 0);
 }
 
 #[test]
-fn what_is_away_by_a_clock_that_was_ahead_is_counted_as_waiting() {
+fn entries_leased_or_deferred_by_a_clock_that_was_ahead_count_as_waiting() {
     let site = Site::with_list();
     let age = Duration::from_secs(9000);
     site.clock.set_back(age);
@@ -130,7 +130,7 @@ fn a_clock_that_is_set_back_by_less_than_a_minute_ends_nothing() {
     let (mut queue, mut other) = (open(&site, Name::In), open(&site, Name::In));
     let correction = Duration::from_secs(59);
     site.clock.advance(correction);
-    let lease = lease_one_and_put_one_off(&mut queue);
+    let lease = lease_one_and_defer_one(&mut queue);
     site.clock.set_back(correction);
     assert_eq!(other.lease(2, LONG).unwrap().len(), 0);
     let said = String::from_utf8(site.listgate(&["queue", "hold", "1-1"]).stderr).unwrap();
@@ -146,7 +146,7 @@ fn an_operator_sees_that_it_is_free_and_that_the_clock_was_ahead() {
     deliver(&site, &["mylist@example.com"; 2]);
     let mut queue = open(&site, Name::In);
     site.clock.advance(YEAR);
-    lease_one_and_put_one_off(&mut queue);
+    lease_one_and_defer_one(&mut queue);
     site.clock.set_back(YEAR);
     let shown = site.stdout(&["queue", "ls"]);
     assert!(shown.contains("(leased, lapsed)") && shown.contains("(later, due)"), "{shown}");

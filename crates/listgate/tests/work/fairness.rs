@@ -6,7 +6,7 @@ use listgate::queue::Name;
 
 /// However the four leases divide, no list goes without.
 #[test]
-fn many_at_a_time_go_to_all_lists_alike() {
+fn leases_of_several_entries_are_shared_evenly_among_lists() {
     let site = Site::new();
     for list in ["a", "b", "c"] {
         site.create(&format!("{list}@example.com"));

@@ -6,7 +6,7 @@ use listgate::queue::{Name, Stale, Verdict};
 use std::time::{Duration, SystemTime};
 
 #[test]
-fn a_lease_lasts_from_when_the_lock_is_had() {
+fn a_lease_starts_when_the_lock_is_acquired() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let mut queue = open(&site, Name::In);

@@ -23,13 +23,13 @@ impl Workers {
         Self(command(site, arguments, handler).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// Starts one whose standard error [`said`](Self::said) returns.
-    pub(crate) fn start_heard(site: &Site, arguments: &[&str], handler: &[&str]) -> Self {
+    /// Starts one whose standard error [`error_output`](Self::error_output) returns.
+    pub(crate) fn start_piped(site: &Site, arguments: &[&str], handler: &[&str]) -> Self {
         Self(command(site, arguments, handler).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Returns what it wrote to standard error, once it has ended.
-    pub(crate) fn said(&mut self) -> String {
+    pub(crate) fn error_output(&mut self) -> String {
         let stderr = self.0.stderr.take().expect("it was started to be heard, and is asked once");
         std::io::read_to_string(stderr).unwrap()
     }
@@ -90,7 +90,7 @@ impl Drop for Workers {
 }
 
 /// Waits until a process group is empty, except for dead processes that are not reaped yet.
-pub(crate) fn until_nobody_is_in(group: &str) {
+pub(crate) fn until_group_has_ended(group: &str) {
     until("everybody in the process group has ended", || {
         let living = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
             let stat = std::fs::read_to_string(process.ok()?.path().join("stat")).ok()?;

@@ -93,7 +93,7 @@ fn too_many_attempts_are_shunted() {
 }
 
 #[test]
-fn an_entry_that_kills_its_worker_each_time_is_shunted_in_the_end() {
+fn an_entry_that_kills_its_worker_each_time_is_finally_shunted() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     for _ in 0..2 {
@@ -118,7 +118,7 @@ fn a_command_that_hangs_is_ended_with_its_children() {
     assert_eq!(states(&site), ["1-1 later 1: it took longer than 1s", "2-1 later 1: it took longer than 1s"]);
     for id in ["1-1", "2-1"] {
         let group = fs::read_to_string(format!("{}.{id}", place.display())).unwrap();
-        crate::handler::until_nobody_is_in(group.trim());
+        crate::handler::until_group_has_ended(group.trim());
     }
 }
 
@@ -147,7 +147,7 @@ fn gigabytes_of_output_take_no_memory_and_input_need_not_be_read() {
 }
 
 #[test]
-fn a_command_that_is_not_there_is_missed_before_there_is_an_entry() {
+fn a_missing_command_is_reported_before_there_is_an_entry() {
     let site = Site::with_list();
     let directory = site.data().to_str().unwrap();
     let plain = site.data().join("plain");
@@ -204,7 +204,7 @@ fn assert_cannot_run(site: &Site, handler: &Path, hint: &str) {
 }
 
 #[test]
-fn what_is_left_in_the_background_is_not_waited_for() {
+fn background_processes_are_not_waited_for() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     work(
@@ -217,7 +217,7 @@ fn what_is_left_in_the_background_is_not_waited_for() {
 }
 
 #[test]
-fn a_mailman_site_is_worked_by_its_own_runners() {
+fn work_refuses_a_mailman_site() {
     let site = Site::new();
     let config = site.data().join("listgate.toml");
     fs::write(&config, "storage.backend = \"mailman\"\n").unwrap();

@@ -89,7 +89,7 @@ fn entries_are_done_and_the_lists_take_turns() {
 
 #[test]
 #[ignore = "needs python3"]
-fn a_failure_is_tried_again_and_what_came_through_the_list_is_shunted() {
+fn a_failure_is_retried_and_mail_from_the_list_itself_is_shunted() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
@@ -119,7 +119,7 @@ fn a_failure_is_tried_again_and_what_came_through_the_list_is_shunted() {
 
 #[test]
 #[ignore = "needs python3"]
-fn whoever_comes_too_late_changes_nothing() {
+fn a_late_consumer_changes_nothing() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let saved = slow(&site, "1-1");
@@ -142,7 +142,7 @@ fn whoever_comes_too_late_changes_nothing() {
 
 #[test]
 #[ignore = "needs python3"]
-fn leases_that_are_over_are_taken_up_and_a_lock_is_waited_for() {
+fn expired_leases_are_taken_over_and_a_lock_is_waited_for() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com", "mylist@example.com"]);
     let leases = open(&site, Name::In).lease(2, LONG).unwrap();

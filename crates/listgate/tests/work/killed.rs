@@ -1,6 +1,6 @@
 //! `listgate work` is asked to end, or killed: no command runs on without it, and nothing is lost.
 
-use crate::handler::{Workers, until_nobody_is_in, work};
+use crate::handler::{Workers, until_group_has_ended, work};
 use crate::support::{Site, until};
 use crate::{deliver, states};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn group(place: &Path) -> String {
 }
 
 #[test]
-fn killed_it_takes_its_commands_along_and_their_entries_come_back() {
+fn killing_the_worker_ends_its_commands_and_returns_their_entries() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let place = site.data().join("group");
@@ -31,7 +31,7 @@ fn killed_it_takes_its_commands_along_and_their_entries_come_back() {
     std::thread::sleep(std::time::Duration::from_secs(4));
     assert_eq!(states(&site), ["1-1 leased 1: "]);
     killed.kill();
-    until_nobody_is_in(&group);
+    until_group_has_ended(&group);
     until("the other has done it", || states(&site).is_empty());
     other.signal("TERM");
     assert_eq!(other.wait(), Some(0));
@@ -39,7 +39,7 @@ fn killed_it_takes_its_commands_along_and_their_entries_come_back() {
 }
 
 #[test]
-fn asked_to_end_it_finishes_what_runs_and_asked_twice_it_ends_that() {
+fn one_signal_lets_running_commands_finish_and_a_second_ends_them() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"; 2]);
     let release = site.data().join("go");
@@ -60,14 +60,14 @@ fn asked_to_end_it_finishes_what_runs_and_asked_twice_it_ends_that() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     worker.signal("INT");
     assert_eq!(worker.wait(), Some(1));
-    until_nobody_is_in(&group);
+    until_group_has_ended(&group);
     assert_eq!(states(&site), ["2-1 waiting 0: "], "that was no attempt");
     work(&site, &["in", "--drain"], &["true"]);
     assert_eq!(states(&site).len(), 0, "at once");
 }
 
 #[test]
-fn an_entry_that_goes_while_it_is_worked_ends_its_command() {
+fn removing_an_entry_ends_its_running_command() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let place = site.data().join("group");
@@ -75,14 +75,14 @@ fn an_entry_that_goes_while_it_is_worked_ends_its_command() {
         Workers::start(&site, &["in", "--lease", "1s"], &["sh", "-c", LONG, place.to_str().unwrap()]);
     let group = group(&place);
     site.stdout(&["queue", "remove", "1-1"]);
-    until_nobody_is_in(&group);
+    until_group_has_ended(&group);
     worker.signal("TERM");
     assert_eq!(worker.wait(), Some(0));
 }
 
 /// A terminal that is closed sends SIGHUP.
 #[test]
-fn sighup_finishes_what_runs() {
+fn sighup_lets_running_commands_finish() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let place = site.data().join("group");

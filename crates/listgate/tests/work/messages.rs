@@ -33,7 +33,7 @@ fn a_message_small_or_large_is_read_to_its_end_and_the_gate_removes_its_file() {
 }
 
 #[test]
-fn a_message_that_an_operator_removes_while_it_is_read_is_an_error_and_not_cut_short() {
+fn a_message_removed_while_it_is_read_is_an_error_and_not_truncated() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let large = format!("\r\n{}", "0123456789abcdef\r\n".repeat(100_000));
@@ -48,7 +48,7 @@ fn a_message_that_an_operator_removes_while_it_is_read_is_an_error_and_not_cut_s
 }
 
 #[test]
-fn an_entry_that_an_operator_removes_is_told() {
+fn an_entry_removed_by_an_operator_is_reported() {
     let site = Site::with_list();
     crate::deliver(&site, &["mylist@example.com"]);
     let mut queue = open(&site, Name::In);

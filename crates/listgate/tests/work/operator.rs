@@ -57,7 +57,7 @@ fn entries_are_held_released_and_retried() {
 
 /// As after a worker was killed and no other came.
 #[test]
-fn a_lease_that_has_lapsed_keeps_no_operator_out() {
+fn a_lapsed_lease_does_not_block_operators() {
     let site = Site::with_list();
     // The commands use the system's clock.
     site.clock.set_back(A_WHILE);
@@ -75,7 +75,7 @@ fn a_lease_that_has_lapsed_keeps_no_operator_out() {
 
 /// An entry that is due counts as waiting even while no consumer looks.
 #[test]
-fn what_nobody_comes_back_for_is_noticed() {
+fn an_entry_that_is_due_counts_as_waiting_without_a_consumer() {
     let site = Site::with_list();
     // The site's clock has to agree with the system's at the end, as the doctor uses that.
     let age = Duration::from_secs(9000);
@@ -103,7 +103,7 @@ fn what_nobody_comes_back_for_is_noticed() {
 }
 
 #[test]
-fn listings_say_until_when_an_entry_is_away() {
+fn listings_show_until_when_an_entry_is_leased_or_deferred() {
     let site = Site::with_list();
     // The listings use the system's clock, so the part with lapsed entries comes first.
     site.clock.set_back(A_WHILE);

@@ -5,7 +5,7 @@ use crate::{LONG, deliver, open};
 use listgate::queue::{Name, Verdict};
 
 #[test]
-fn more_busy_lists_than_are_looked_at_in_one_go_are_passed_over() {
+fn busy_lists_are_skipped_even_beyond_one_batch() {
     let site = Site::new();
     let addresses: Vec<String> = (0..300).map(|number| format!("l{number:03}@example.com")).collect();
     let mut create: Vec<&str> = vec!["list", "create"];
@@ -33,7 +33,7 @@ fn more_busy_lists_than_are_looked_at_in_one_go_are_passed_over() {
 }
 
 #[test]
-fn commands_of_one_list_follow_each_other_while_those_of_others_run() {
+fn commands_of_one_list_run_in_sequence_while_those_of_others_run() {
     let site = Site::new();
     let addresses = ["a@example.com", "b@example.com", "c@example.com"];
     addresses.iter().for_each(|address| site.create(address));

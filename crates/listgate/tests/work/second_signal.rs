@@ -31,11 +31,11 @@ fn ended_by(signals: usize, worker: &mut Workers, code: i32) -> String {
     worker.signal("TERM");
     assert_eq!(worker.wait(), Some(code));
     assert!(asked.elapsed() < Duration::from_millis(1800), "{:?}", asked.elapsed());
-    worker.said()
+    worker.error_output()
 }
 
 /// Returns the time until which an entry stays leased, as reported.
-fn said_until(said: &str, id: &str) -> SystemTime {
+fn reported_until(said: &str, id: &str) -> SystemTime {
     let words = format!("{id} stays leased until ");
     let (_, rest) = said.split_once(&words).unwrap_or_else(|| panic!("{words:?} in {said}"));
     humantime::parse_rfc3339(rest.split_whitespace().next().unwrap()).unwrap()
@@ -48,10 +48,10 @@ fn listed_until(site: &Site, at: usize) -> SystemTime {
 }
 
 #[test]
-fn what_ran_waits_again_where_the_database_can_be_written() {
+fn interrupted_entries_wait_again_if_the_database_can_be_written() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"; 2]);
-    let mut worker = Workers::start_heard(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
+    let mut worker = Workers::start_piped(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
     worker.until_running(2);
     let said = ended_by(2, &mut worker, 1);
     assert!(said.contains("stopped at once; what ran waits again"), "{said}");
@@ -59,28 +59,28 @@ fn what_ran_waits_again_where_the_database_can_be_written() {
 }
 
 #[test]
-fn what_runs_stays_leased_where_the_database_is_locked() {
+fn running_entries_stay_leased_if_the_database_is_locked() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"; 2]);
-    let mut worker = Workers::start_heard(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
+    let mut worker = Workers::start_piped(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
     worker.until_running(2);
     let lock = hold_write_lock(&site);
     let said = ended_by(2, &mut worker, 1);
     drop(lock);
     assert!(!said.contains("waits again"), "{said}");
     for (at, id) in ["1-1", "2-1"].into_iter().enumerate() {
-        let (said, listed) = (said_until(&said, id), listed_until(&site, at));
+        let (said, listed) = (reported_until(&said, id), listed_until(&site, at));
         assert!(said >= listed && said < listed + Duration::from_secs(2), "{said:?}, {listed:?}");
     }
 }
 
 #[test]
-fn what_is_done_stays_leased_where_it_cannot_be_settled() {
+fn finished_entries_stay_leased_if_they_cannot_be_settled() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let go = site.data().join("go");
     let script = "while [ ! -e $0 ]; do sleep 0.05; done";
-    let mut worker = Workers::start_heard(&site, &["in"], &["sh", "-c", script, go.to_str().unwrap()]);
+    let mut worker = Workers::start_piped(&site, &["in"], &["sh", "-c", script, go.to_str().unwrap()]);
     worker.until_running(1);
     let lock = hold_write_lock(&site);
     fs::write(go, "").unwrap();
@@ -89,28 +89,28 @@ fn what_is_done_stays_leased_where_it_cannot_be_settled() {
     let said = ended_by(2, &mut worker, 1);
     drop(lock);
     assert!(!said.contains("waits again"), "{said}");
-    assert!(said_until(&said, "1-1") >= listed_until(&site, 0));
+    assert!(reported_until(&said, "1-1") >= listed_until(&site, 0));
 }
 
 #[test]
-fn a_lease_that_is_being_extended_keeps_nobody_waiting() {
+fn extending_a_lease_does_not_delay_the_end() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
-    let mut worker = Workers::start_heard(&site, &["in", "--lease", "3s"], &["sleep", "60"]);
+    let mut worker = Workers::start_piped(&site, &["in", "--lease", "3s"], &["sleep", "60"]);
     worker.until_running(1);
     let lock = hold_write_lock(&site);
     thread::sleep(Duration::from_millis(1200));
     let said = ended_by(2, &mut worker, 1);
     drop(lock);
-    assert!(said_until(&said, "1-1") >= listed_until(&site, 0));
+    assert!(reported_until(&said, "1-1") >= listed_until(&site, 0));
 }
 
 #[test]
-fn where_nothing_runs_the_first_signal_ends_it() {
+fn the_first_signal_ends_an_idle_worker() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let lock = hold_write_lock(&site);
-    let mut worker = Workers::start_heard(&site, &["in"], &["true"]);
+    let mut worker = Workers::start_piped(&site, &["in"], &["true"]);
     thread::sleep(Duration::from_secs(1));
     let said = ended_by(1, &mut worker, 0);
     drop(lock);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn it_does_not_begin_anew_what_it_runs() {
+fn a_running_entry_is_not_started_again() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let (begun, release) = (site.data().join("begun"), site.data().join("go"));

@@ -96,7 +96,7 @@ fn bad() -> Vec<String> {
 }
 
 #[test]
-fn what_is_an_address_is_taken_as_it_is_written() {
+fn addresses_are_kept_as_written() {
     for address in good() {
         let mailbox: Mailbox = address.parse().unwrap_or_else(|why| panic!("{address}: {why}"));
         assert_eq!(mailbox.as_str(), address);
@@ -109,7 +109,7 @@ fn what_is_an_address_is_taken_as_it_is_written() {
 }
 
 #[test]
-fn what_is_no_address_is_501() {
+fn invalid_addresses_are_501() {
     for address in bad() {
         assert!(address.parse::<Mailbox>().is_err(), "{address:?}");
         let mut server = Server::greeted();
@@ -136,7 +136,7 @@ fn eight_bit_addresses_are_refused_with_the_reason() {
 }
 
 #[test]
-fn nobody_sends_but_does_not_receive() {
+fn the_null_path_may_send_but_not_receive() {
     let mut server = Server::greeted();
     assert_eq!(server.say(b"MAIL FROM:<>\r\n"), "250 2.1.0 Sender ok\r\n");
     assert_eq!(server.seen, [Seen::Mail("<>".to_owned())]);
@@ -145,7 +145,7 @@ fn nobody_sends_but_does_not_receive() {
 }
 
 #[test]
-fn postmaster_needs_no_domain_and_no_case() {
+fn postmaster_needs_no_domain_and_ignores_case() {
     for name in ["postmaster", "Postmaster", "POSTMASTER"] {
         let mut server = Server::greeted();
         let replies = server.say(format!("MAIL FROM:<>\r\nRCPT TO:<{name}>\r\n").as_bytes());
@@ -179,7 +179,7 @@ fn source_routes_are_ignored() {
 }
 
 #[test]
-fn quotes_are_kept_and_can_be_taken_off() {
+fn quotes_are_kept_and_can_be_removed() {
     let parse = |text: &str| text.parse::<Mailbox>().unwrap();
     let quoted = parse(r#""a \"b\" \\c"@example.com"#);
     assert!(quoted.local().is_quoted());
@@ -194,7 +194,7 @@ fn quotes_are_kept_and_can_be_taken_off() {
 }
 
 #[test]
-fn names_can_be_asked_about_alone() {
+fn names_can_be_checked_without_an_address() {
     assert!(is_dot_string("a.b") && !is_dot_string("a b") && !is_dot_string("") && !is_dot_string("a."));
     assert!(is_domain_name("example.com") && !is_domain_name("[192.0.2.1]") && !is_domain_name(""));
     assert!(!is_domain_name("example.com.") && !is_domain_name(&"a.".repeat(150)));
@@ -203,7 +203,7 @@ fn names_can_be_asked_about_alone() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_words() {
+fn errors_describe_what_is_wrong() {
     for (text, words) in [
         ("a..b@c", "a dot in the local part stands alone"),
         ("a@b c", "something follows the address"),

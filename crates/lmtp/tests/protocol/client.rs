@@ -62,7 +62,7 @@ fn a_message_goes_to_each_recipient() {
 }
 
 #[test]
-fn commands_are_grouped_only_where_the_server_said_so() {
+fn commands_are_grouped_only_if_the_server_offers_pipelining() {
     for (pipelines, expected) in [(true, 4), (false, 1)] {
         let mut peer = ready(pipelines, &[]);
         peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
@@ -109,7 +109,7 @@ fn a_message_that_the_caller_writes_is_answered_like_any_other() {
 }
 
 #[test]
-fn a_refused_mail_decides_for_everyone() {
+fn a_refused_mail_refuses_every_recipient() {
     for pipelines in [true, false] {
         let mut peer =
             ready(pipelines, &[("MAIL", "550 5.7.1 No"), ("RCPT", "503 5.5.1 No"), ("DATA", "503 5.5.1 No")]);
@@ -125,7 +125,7 @@ fn a_refused_mail_decides_for_everyone() {
 
 /// A server that refuses MAIL and then accepts the recipients does not confuse the client.
 #[test]
-fn recipients_accepted_behind_a_refused_mail_stay_refused() {
+fn recipients_accepted_after_a_refused_mail_stay_refused() {
     let mut peer = ready(true, &[("MAIL", "450 4.7.1 No"), ("DATA", "503 5.5.1 No")]);
     peer.send(&THREE, b"x");
     assert_eq!(peer.codes(3), [Some(450); 3]);
@@ -159,7 +159,7 @@ fn all_recipients_are_refused() {
 }
 
 #[test]
-fn refused_data_decides_for_the_accepted() {
+fn refused_data_refuses_the_accepted_recipients() {
     for pipelines in [true, false] {
         let mut peer = ready(pipelines, &[("RCPT TO:<a@", "550 5.1.1 No"), ("DATA", "451 4.3.0 Later")]);
         peer.send(&THREE, b"x");
@@ -203,7 +203,7 @@ fn a_session_can_be_refused() {
 
 /// The server ends the session at its nth reply, for every possible n.
 #[test]
-fn a_421_at_any_point_ends_the_session_and_decides_nothing_twice() {
+fn a_421_at_any_point_ends_the_session_without_repeating_an_outcome() {
     for pipelines in [true, false] {
         let mut ended = 0;
         for point in 0.. {

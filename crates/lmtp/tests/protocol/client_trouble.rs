@@ -13,7 +13,7 @@ fn confused(said: &str) -> Option<ClientEvent> {
 }
 
 #[test]
-fn what_is_no_reply_ends_the_session() {
+fn an_invalid_reply_ends_the_session() {
     for said in
         ["", "2", "22", "220hello", "220_hello", "abc hello", "199 x", "600 x", "22\u{e4} x", "HTTP/1.1 400"]
     {
@@ -28,7 +28,7 @@ fn what_is_no_reply_ends_the_session() {
 }
 
 #[test]
-fn replies_have_bounds() {
+fn the_size_of_a_reply_is_bounded() {
     let long = [b"220 ".as_slice(), &[b'x'; 1020], b"\r\n"].concat();
     assert_eq!(first_words(&long), None, "long, but a greeting");
     let too_long = [b"220 ".as_slice(), &[b'x'; 1021], b"\r\n"].concat();
@@ -45,7 +45,7 @@ fn replies_have_bounds() {
 }
 
 #[test]
-fn a_reply_to_nothing_ends_the_session() {
+fn an_unsolicited_reply_ends_the_session() {
     let mut peer =
         Peer::new(|command: &str| if command.is_empty() { "220 a\r\n" } else { "250 b\r\n" }.to_owned());
     assert_eq!(peer.events, [ClientEvent::Ready]);
@@ -76,7 +76,7 @@ fn transaction(replies: &str) -> Vec<ClientEvent> {
 
 /// Each of these codes would lose a message if it were taken for a success.
 #[test]
-fn a_code_that_does_not_fit_the_command_is_no_success() {
+fn a_code_that_does_not_fit_the_command_is_not_a_success() {
     let data = transaction("250 a\r\n250 b\r\n250 c\r\n250 d\r\n");
     assert_eq!(data, [ClientEvent::Closed(Closed::Confused("250 d (to Data)".to_owned()))]);
     let data = transaction("250 a\r\n250 b\r\n250 c\r\n334 d\r\n");
@@ -94,7 +94,7 @@ fn a_code_that_does_not_fit_the_command_is_no_success() {
 }
 
 #[test]
-fn a_reply_before_the_message_was_sent_is_no_outcome() {
+fn a_reply_before_the_message_was_sent_is_not_an_outcome() {
     let events = transaction("250 a\r\n250 b\r\n250 c\r\n354 d\r\n250 e\r\n");
     assert_eq!(events[0], ClientEvent::SendBody);
     assert_eq!(events[1], ClientEvent::Closed(Closed::Confused("250 e (to no command)".to_owned())));
@@ -102,7 +102,7 @@ fn a_reply_before_the_message_was_sent_is_no_outcome() {
 
 /// With one reply for two recipients, the second has no outcome, and the client does not make one up.
 #[test]
-fn a_missing_reply_is_waited_for() {
+fn the_client_waits_for_a_missing_reply() {
     let events = transaction("250 a\r\n250 b\r\n250 c\r\n354 d\r\n|250 e\r\n");
     assert_eq!(crate::util::codes(&events, 2), [Some(250), None]);
     assert!(!events.contains(&ClientEvent::Ready));

@@ -179,7 +179,7 @@ fn syntax_errors_are_501() {
 }
 
 #[test]
-fn unknown_commands_are_500_and_known_ones_we_do_not_have_502() {
+fn unknown_commands_are_500_and_unimplemented_ones_502() {
     let mut server = Server::greeted();
     play(
         &mut server,
@@ -240,7 +240,7 @@ fn only_cr_lf_ends_a_command() {
 }
 
 #[test]
-fn control_characters_are_no_part_of_a_command() {
+fn control_characters_in_a_command_are_refused() {
     for line in
         ["LHLO a\0b", "MAIL FROM:<a\0@example.org>", "MAIL FROM:<a@b\x01c>", "MAIL FROM:<\"a\x7f\"@b>"]
     {
@@ -270,7 +270,7 @@ fn an_overlong_line_is_one_error_however_it_arrives() {
 
 /// A host name or a proof comes from outside this crate, and a reply stays one line nevertheless.
 #[test]
-fn what_is_foreign_in_a_reply_cannot_break_it() {
+fn foreign_text_cannot_break_a_reply() {
     let mut server = Server::with(|settings| settings.hostname = "a\r\n250 b\u{e9}".to_owned());
     assert_eq!(server.say(b""), "220 a??250 b? Listgate\r\n");
     server.say(b"LHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");

@@ -56,18 +56,18 @@ fn a_mail_before_the_greeting_counts_each_time() {
 }
 
 #[test]
-fn refused_recipients_and_the_data_pipelined_behind_them_do_not_count() {
+fn refused_recipients_and_data_pipelined_after_them_do_not_count() {
     does_not_count("MAIL FROM:<a@b>\r\nRCPT TO:<no@b>\r\nRCPT TO:<no-more@b>\r\nDATA\r\nRSET\r\n");
 }
 
 #[test]
-fn what_is_pipelined_behind_a_refused_mail_does_not_count() {
+fn commands_pipelined_after_a_refused_mail_do_not_count() {
     does_not_count("MAIL FROM:<no@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
     does_not_count("MAIL FROM:<a@b> SIZE=9999\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
 }
 
 #[test]
-fn a_mail_that_is_a_mistake_counts_once_whatever_is_pipelined_behind_it() {
+fn a_malformed_mail_counts_once_whatever_is_pipelined_after_it() {
     let overlong = format!("MAIL FROM:<{}@b>", "a".repeat(5000));
     for mail in ["MAIL", "MAIL FROM:<a@b> FOO", "mail from:<a..b@c>", overlong.as_str()] {
         let mut server = server();
@@ -83,13 +83,13 @@ fn a_mail_that_is_a_mistake_counts_once_whatever_is_pipelined_behind_it() {
 }
 
 #[test]
-fn a_mistake_that_is_no_mail_excuses_nothing() {
+fn a_mistake_other_than_mail_excuses_nothing() {
     let mut server = server();
     assert!(server.say(b"NONSENSE\r\nDATA\r\nDATA\r\nDATA\r\nDATA\r\n").ends_with(LAST));
 }
 
 #[test]
-fn what_follows_a_reset_counts_again() {
+fn mistakes_after_a_reset_count_again() {
     for again in ["RSET", "LHLO a"] {
         let mut server = server();
         server.say(format!("MAIL FROM:<no@b>\r\n{again}\r\n").as_bytes());
@@ -126,7 +126,7 @@ fn commands_without_a_message_end_the_session() {
 }
 
 #[test]
-fn commands_about_no_mail_end_the_session_earlier() {
+fn idle_commands_end_the_session_earlier() {
     let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
     // Verifying addresses counts as being about mail.
     for _ in 0..20 {
@@ -139,7 +139,7 @@ fn commands_about_no_mail_end_the_session_earlier() {
 }
 
 #[test]
-fn what_is_about_mail_begins_the_row_anew() {
+fn a_command_about_mail_resets_the_count() {
     let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);
     server.say(b"MAIL FROM:<a@b>\r\n");
     let nine = "NOOP\r\n".repeat(9);
@@ -166,7 +166,7 @@ fn a_quit_is_answered_however_many_commands_there_were() {
 }
 
 #[test]
-fn each_command_about_no_mail_counts() {
+fn each_idle_command_counts() {
     for line in ["NOOP\r\n", "HELP\r\n", "VRFY x\r\n", "LHLO x\r\n"] {
         // The LHLO of the greeting is the first of the ten.
         let mut server = Server::greeted_with(|settings| settings.limits.idle_commands = 10);

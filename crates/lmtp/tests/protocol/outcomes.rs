@@ -124,7 +124,7 @@ fn wrong_answers_panic() {
 }
 
 #[test]
-fn outcomes_of_an_earlier_transaction_are_not_taken() {
+fn outcomes_of_an_earlier_transaction_are_not_accepted() {
     let (mut session, first) = at_complete(1);
     session.refuse_message(&Refusal::new(451, 3, 0, "Later"));
     let mut input = b"MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n.\r\n".as_slice();

@@ -31,7 +31,7 @@ fn two_messages_in_one_session() {
 }
 
 #[test]
-fn whatever_is_refused_the_session_goes_on() {
+fn the_session_continues_after_any_refusal() {
     for mut pair in pairs() {
         for (from, to, text, expected) in [
             ("no@b", "a@b", 10, 550),
@@ -50,7 +50,7 @@ fn whatever_is_refused_the_session_goes_on() {
 }
 
 #[test]
-fn a_server_that_goes_away_says_so() {
+fn a_server_that_shuts_down_announces_it() {
     for mut pair in pairs() {
         pair.exchange();
         pair.server.now += 1000 * SECOND;

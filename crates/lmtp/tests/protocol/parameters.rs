@@ -68,7 +68,7 @@ fn an_unknown_parameter_is_555() {
 }
 
 #[test]
-fn the_declared_size_is_handed_on() {
+fn the_declared_size_is_passed_on() {
     for (parameters, expected) in
         [("", None), (" SIZE=12", Some(12)), (" SIZE=18446744073709551616", Some(u64::MAX))]
     {

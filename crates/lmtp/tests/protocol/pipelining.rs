@@ -50,7 +50,7 @@ fn replies_that_must_not_wait_are_flushed() {
 }
 
 #[test]
-fn a_group_behind_a_refused_mail_is_answered_line_by_line() {
+fn a_group_after_a_refused_mail_is_answered_line_by_line() {
     let mut server = Server::greeted();
     let replies = server.say(b"MAIL FROM:<no@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nRSET\r\n");
     let expected = "550 5.7.1 Not from you\r\n503 5.5.1 Say MAIL first\r\n503 5.5.1 Say MAIL first\r\n\
@@ -59,7 +59,7 @@ fn a_group_behind_a_refused_mail_is_answered_line_by_line() {
 }
 
 #[test]
-fn nothing_behind_quit_is_looked_at() {
+fn nothing_after_quit_is_read() {
     let mut server = Server::greeted();
     assert_eq!(server.say(b"QUIT\r\nNOOP\r\nMAIL FROM:<a@b>\r\n"), "221 2.0.0 Bye\r\n");
     assert_eq!(server.seen, [Seen::Close]);

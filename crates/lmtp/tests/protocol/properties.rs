@@ -113,19 +113,19 @@ fn classes_agree(line: &str) -> bool {
 
 proptest! {
     #[test]
-    fn the_pieces_of_the_input_do_not_matter(
+    fn the_splitting_of_the_input_does_not_matter(
         wire in wire(),
         sizes in vec(1..20_usize, 1..6),
         bare_newline in bare_newline(),
     ) {
         let mut whole = Server::with(narrow(bare_newline));
-        whole.hear(&wire);
-        whole.hear(b"");
+        whole.receive(&wire);
+        whole.receive(b"");
         let mut cut = Server::with(narrow(bare_newline));
         for piece in pieces(&wire, &sizes) {
-            cut.hear(piece);
+            cut.receive(piece);
         }
-        cut.hear(b"");
+        cut.receive(b"");
         prop_assert_eq!(whole.take_written(), cut.take_written());
         prop_assert_eq!(without_refused_bodies(&whole.seen), without_refused_bodies(&cut.seen));
     }
@@ -138,7 +138,7 @@ proptest! {
     ) {
         let mut server = Server::with(narrow(bare_newline));
         for piece in pieces(&wire, &sizes) {
-            server.hear(piece);
+            server.receive(piece);
         }
         for (accepted, replies) in &server.replies_to_data {
             prop_assert!(*accepted > 0);
@@ -157,7 +157,7 @@ proptest! {
     #[test]
     fn an_accepted_mail_ends_once(wire in wire(), bare_newline in bare_newline()) {
         let mut server = Server::with(narrow(bare_newline));
-        server.hear(&wire);
+        server.receive(&wire);
         let mut open = false;
         for seen in &server.seen {
             match seen {
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_upsets_the_reader_of_mailboxes(text in nearly_an_address()) {
+    fn no_text_makes_the_mailbox_parser_panic(text in nearly_an_address()) {
         if let Ok(mailbox) = text.parse::<Mailbox>() {
             prop_assert_eq!(mailbox.as_str(), &text);
             prop_assert!(text.is_ascii());
@@ -313,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn no_octets_upset_a_client(wire in server_octets(), sizes in vec(1..40_usize, 1..5), recipient_count in 1..5_usize) {
+    fn no_octets_make_a_client_panic(wire in server_octets(), sizes in vec(1..40_usize, 1..5), recipient_count in 1..5_usize) {
         let mut client = Client::new("a");
         let to = recipients(&vec!["a@b"; recipient_count]);
         let mut transactions = vec![Vec::new()];

@@ -22,7 +22,7 @@ fn an_idle_session_ends_at_once() {
 }
 
 #[test]
-fn what_was_not_read_yet_is_not_begun() {
+fn unread_commands_are_not_started() {
     let mut server = Server::greeted();
     server.session.drain();
     assert_eq!(server.say(b"MAIL FROM:<a@b>\r\n"), BYE);
@@ -30,7 +30,7 @@ fn what_was_not_read_yet_is_not_begun() {
 }
 
 #[test]
-fn an_open_transaction_ends_first() {
+fn an_open_transaction_is_finished_first() {
     let mut server = Server::greeted();
     server.say(b"MAIL FROM:<a@b>\r\n");
     server.session.drain();
@@ -43,7 +43,7 @@ fn an_open_transaction_ends_first() {
 }
 
 #[test]
-fn whatever_is_open_can_be_stopped() {
+fn a_session_in_any_state_can_be_stopped() {
     for said in ["", "LHLO a\r\n", "MAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx"] {
         let mut server = Server::greeted();
         server.say(said.as_bytes());
@@ -66,7 +66,7 @@ fn a_message_refused_while_draining_gets_its_replies_too() {
 }
 
 #[test]
-fn a_transaction_that_is_given_up_ends_the_session() {
+fn an_abandoned_transaction_ends_the_session() {
     for (end, events) in [
         ("RSET", [Seen::Abandoned, Seen::Close].as_slice()),
         ("LHLO a", &[Seen::Abandoned, Seen::Flush, Seen::Close]),

@@ -56,7 +56,7 @@ fn the_limit_itself_is_not_too_large() {
 }
 
 #[test]
-fn too_large_is_552_for_each_recipient_and_the_session_goes_on() {
+fn too_large_is_552_for_each_recipient_and_the_session_continues() {
     for piece in [1, 1000, 5000] {
         let mut server = Server::greeted();
         let replies = deliver(&mut server, &message(1001), piece);
@@ -87,7 +87,7 @@ fn a_wrong_declaration_changes_nothing() {
 }
 
 #[test]
-fn an_empty_message_is_a_message() {
+fn an_empty_message_is_accepted() {
     let mut server = Server::greeted();
     assert_eq!(deliver(&mut server, b"", 1).matches("250 2.0.0 Ok").count(), 3);
     assert!(server.bodies().is_empty());

@@ -30,7 +30,7 @@ fn a_session_before_its_greeting_has_a_deadline_too() {
 }
 
 #[test]
-fn a_command_has_its_time() {
+fn a_command_has_a_timeout() {
     let mut server = server();
     let deadline = server.now + 300 * SECOND;
     assert_eq!(server.session.deadline(), Some(deadline));
@@ -46,7 +46,7 @@ fn a_command_has_its_time() {
 
 /// A peer that sends an octet from time to time cannot keep a session open forever.
 #[test]
-fn an_octet_is_not_a_command() {
+fn a_partial_command_does_not_restart_the_timeout() {
     let mut server = server();
     for _ in 0..9 {
         server.now += 30 * SECOND;
@@ -56,7 +56,7 @@ fn an_octet_is_not_a_command() {
 }
 
 #[test]
-fn in_data_each_piece_begins_the_wait_anew() {
+fn in_data_each_piece_restarts_the_timeout() {
     let mut server = server();
     server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
     for _ in 0..3 {
@@ -70,7 +70,7 @@ fn in_data_each_piece_begins_the_wait_anew() {
 }
 
 #[test]
-fn a_message_that_is_refused_has_no_more_time_than_another() {
+fn a_refused_message_has_no_more_time_than_another() {
     let mut server = server();
     server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
     server.say(&[b'x'; 2000]);
@@ -81,7 +81,7 @@ fn a_message_that_is_refused_has_no_more_time_than_another() {
 }
 
 #[test]
-fn a_transaction_has_its_time_however_busy_the_peer_is() {
+fn a_transaction_has_a_timeout_however_busy_the_peer_is() {
     let mut server = server();
     let begin = server.now;
     server.say(b"MAIL FROM:<a@b>\r\n");
@@ -96,7 +96,7 @@ fn a_transaction_has_its_time_however_busy_the_peer_is() {
 }
 
 #[test]
-fn the_transactions_time_ends_with_it() {
+fn the_transaction_timeout_ends_with_the_transaction() {
     for end in ["RSET\r\n", "LHLO a\r\n", "RCPT TO:<a@b>\r\nDATA\r\n.\r\n"] {
         let mut server = server();
         server.say(format!("MAIL FROM:<a@b>\r\n{end}").as_bytes());
@@ -120,7 +120,7 @@ fn a_refused_mail_leaves_no_deadline_behind() {
 
 /// No deadline runs while the caller owes an answer: its time is not charged to the peer.
 #[test]
-fn there_is_no_deadline_while_an_answer_is_owed() {
+fn no_deadline_applies_while_an_answer_is_owed() {
     let mut settings = settings();
     timeouts(&mut settings);
     let mut session: Session<(), String> = Session::new(Arc::new(settings));
@@ -149,7 +149,7 @@ fn there_is_no_deadline_while_an_answer_is_owed() {
 }
 
 #[test]
-fn a_timeout_beyond_all_time_is_none() {
+fn a_timeout_too_large_to_represent_sets_no_deadline() {
     let mut server = Server::with(|settings| {
         settings.limits.command_timeout = Duration::MAX;
         settings.limits.transaction_timeout = Duration::MAX;

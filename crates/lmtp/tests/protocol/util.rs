@@ -85,14 +85,14 @@ impl Server {
 
     /// Sends one packet to the server and returns its replies.
     pub(crate) fn say(&mut self, octets: &[u8]) -> String {
-        self.hear(octets);
+        self.receive(octets);
         self.take_written()
     }
 
     /// Sends octets in pieces of `size` and returns the replies.
     pub(crate) fn say_in_pieces(&mut self, octets: &[u8], size: usize) -> String {
         for piece in octets.chunks(size) {
-            self.hear(piece);
+            self.receive(piece);
         }
         self.take_written()
     }
@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// Reads one packet as a caller does, and answers the events that need it.
-    pub(crate) fn hear(&mut self, mut input: &[u8]) {
+    pub(crate) fn receive(&mut self, mut input: &[u8]) {
         while let Some(event) = self.session.next(self.now, &mut input) {
             match event {
                 Event::Mail(sender) => {
@@ -291,11 +291,11 @@ impl<F: FnMut(&str) -> String> Peer<F> {
                 return;
             }
             let out = String::from_utf8(out).expect("what the tests send is text");
-            replies = out.split_terminator("\r\n").map(|line| self.hear(line)).collect();
+            replies = out.split_terminator("\r\n").map(|line| self.receive_line(line)).collect();
         }
     }
 
-    fn hear(&mut self, line: &str) -> String {
+    fn receive_line(&mut self, line: &str) -> String {
         if self.in_data && line != "." {
             return String::new();
         }
@@ -374,7 +374,7 @@ impl Pair {
     /// Passes octets back and forth until both sides are silent.
     pub(crate) fn exchange(&mut self) {
         loop {
-            self.server.hear(b"");
+            self.server.receive(b"");
             let mut to_client = self.server.take_written();
             if self.hide_pipelining {
                 to_client = to_client.replace("250-PIPELINING\r\n", "");
@@ -389,7 +389,7 @@ impl Pair {
                 return;
             }
             for piece in pieces(&to_server, &self.piece_sizes) {
-                self.server.hear(piece);
+                self.server.receive(piece);
             }
         }
     }

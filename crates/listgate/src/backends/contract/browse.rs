@@ -10,7 +10,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     entries_are_listed_oldest_first_and_found,
     a_message_is_shown_as_stored,
     entries_are_removed_all_or_none,
-    what_was_removed_may_come_again_once,
+    removed_mail_may_be_delivered_again_once,
 ];
 
 async fn listed(rig: &Rig, wanted: Wanted) -> Vec<Entry> {
@@ -73,7 +73,7 @@ async fn entries_are_removed_all_or_none(rig: Rig) {
     assert!(matches!(rig.browse().entry(&entry.id).await, Err(EntryError::Missing(_))));
 }
 
-async fn what_was_removed_may_come_again_once(rig: Rig) {
+async fn removed_mail_may_be_delivered_again_once(rig: Rig) {
     let to = &[("a", Role::Post), ("a", Role::Request)];
     for octets in [100, 200_000] {
         let mail = Mail { to, octets, ..Mail::default() };

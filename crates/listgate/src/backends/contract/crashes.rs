@@ -26,10 +26,10 @@ const SIZES: [usize; 2] = [100, 200_000];
 
 /// Reports the progress of the walk, each time in a single write.
 fn report(what: &str, octets: usize) {
-    io::stderr().write_all(said(what, octets).as_bytes()).unwrap();
+    io::stderr().write_all(report_line(what, octets).as_bytes()).unwrap();
 }
 
-fn said(what: &str, octets: usize) -> String {
+fn report_line(what: &str, octets: usize) -> String {
     format!("{what} {octets}\n")
 }
 
@@ -70,8 +70,8 @@ fn a_message_small_or_large_is_kept_in_the_step_that_settles_its_entry() {
     (rig.create)("a@example.com");
     SIZES.iter().for_each(|octets| runtime.block_on(walk(&rig, *octets)));
     drop(rig);
-    let history = ["put", "kept"].map(|what| said(what, SIZES[0])).concat()
-        + &["put", "kept", "letting go", "let go"].map(|what| said(what, SIZES[1])).concat();
+    let history = ["put", "kept"].map(|what| report_line(what, SIZES[0])).concat()
+        + &["put", "kept", "letting go", "let go"].map(|what| report_line(what, SIZES[1])).concat();
     check(&dir, &history).unwrap();
 }
 
@@ -95,7 +95,7 @@ fn check(dir: &Path, reported: &str) -> Result<(), String> {
 }
 
 fn check_message(rig: &Rig, connection: &Connection, octets: usize, reported: &str) -> Result<(), String> {
-    let was = |what| reported.contains(&said(what, octets));
+    let was = |what| reported.contains(&report_line(what, octets));
     let sql = "SELECT id, size, (SELECT count(*) FROM entry WHERE delivery = delivery.id),
                       (SELECT count(*) FROM kept WHERE kept.delivery = delivery.id)
                FROM delivery WHERE message_id = ?1";

@@ -7,19 +7,19 @@ use std::fs;
 use std::time::Duration;
 
 pub(super) const ALL: &[(&str, Check)] = checks![
-    each_recipient_has_a_proof_in_its_place,
-    a_put_that_is_repeated_with_its_key_makes_no_second_entry,
-    what_comes_again_with_another_key_is_known_again,
-    what_was_handled_says_so_when_it_comes_again,
-    what_was_addressed_before_a_change_of_lists_comes_back_whole,
-    a_depth_is_no_older_than_it_may_be,
+    each_recipient_has_a_proof_at_its_position,
+    repeating_a_put_with_its_key_creates_no_second_entry,
+    mail_repeated_with_another_key_is_recognized,
+    repeated_mail_is_reported_as_already_handled,
+    mail_addressed_before_a_change_of_lists_is_returned_whole,
+    a_depth_is_not_older_than_allowed,
     a_large_body_leaves_no_file_where_it_arrived,
-    after_a_final_error_nothing_is_taken,
+    nothing_is_accepted_after_a_final_error,
 ];
 
 const THREE: &[(&str, Role)] = &[("a", Role::Post), ("a", Role::Owner), ("b", Role::Request)];
 
-async fn each_recipient_has_a_proof_in_its_place(rig: Rig) {
+async fn each_recipient_has_a_proof_at_its_position(rig: Rig) {
     for octets in [100, 200_000] {
         let (queued, _) = rig.put(&Mail { to: THREE, octets, ..Mail::default() }).await;
         assert_eq!(queued.len(), 3);
@@ -36,7 +36,7 @@ async fn each_recipient_has_a_proof_in_its_place(rig: Rig) {
     }
 }
 
-async fn a_put_that_is_repeated_with_its_key_makes_no_second_entry(rig: Rig) {
+async fn repeating_a_put_with_its_key_creates_no_second_entry(rig: Rig) {
     for octets in [100, 200_000] {
         let mail = Mail { to: THREE, octets, ..Mail::default() };
         let before = rig.entries().await;
@@ -51,7 +51,7 @@ async fn a_put_that_is_repeated_with_its_key_makes_no_second_entry(rig: Rig) {
     }
 }
 
-async fn what_comes_again_with_another_key_is_known_again(rig: Rig) {
+async fn mail_repeated_with_another_key_is_recognized(rig: Rig) {
     let mail = Mail { to: THREE, ..Mail::default() };
     let (first, _) = rig.put(&mail).await;
     let (second, _) = rig.put(&mail).await;
@@ -66,7 +66,7 @@ async fn what_comes_again_with_another_key_is_known_again(rig: Rig) {
     }
 }
 
-async fn what_was_handled_says_so_when_it_comes_again(rig: Rig) {
+async fn repeated_mail_is_reported_as_already_handled(rig: Rig) {
     if !rig.remembers {
         return;
     }
@@ -79,7 +79,7 @@ async fn what_was_handled_says_so_when_it_comes_again(rig: Rig) {
     assert_eq!(rig.entries().await, 0);
 }
 
-async fn what_was_addressed_before_a_change_of_lists_comes_back_whole(rig: Rig) {
+async fn mail_addressed_before_a_change_of_lists_is_returned_whole(rig: Rig) {
     let Some(now) = rig.backend.changes(std::time::Instant::now()).await.unwrap() else { return };
     let mut delivery = rig.delivery(&Mail { to: THREE, octets: 200_000, ..Mail::default() }).await;
     let size = delivery.message.body.len();
@@ -97,7 +97,7 @@ async fn what_was_addressed_before_a_change_of_lists_comes_back_whole(rig: Rig) 
     assert_eq!(rig.entries().await, 1);
 }
 
-async fn a_depth_is_no_older_than_it_may_be(rig: Rig) {
+async fn a_depth_is_not_older_than_allowed(rig: Rig) {
     let depth = |age| rig.backend.depth(Name::In, age);
     let before = depth(Duration::ZERO).await.unwrap();
     let (_, size) = rig.put(&Mail::default()).await;
@@ -123,7 +123,7 @@ async fn a_large_body_leaves_no_file_where_it_arrived(rig: Rig) {
     assert!(rig.files_in_spool().len() <= before.len() + 1, "what is not put is gone");
 }
 
-async fn after_a_final_error_nothing_is_taken(rig: Rig) {
+async fn nothing_is_accepted_after_a_final_error(rig: Rig) {
     let given_up = rig.backend.given_up();
     assert!(!*given_up.borrow());
     rig.backend.give_up(&StoreError::panicked("a test"));

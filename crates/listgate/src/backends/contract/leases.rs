@@ -8,17 +8,17 @@ use crate::model::{
 use std::time::Duration;
 
 pub(super) const ALL: &[(&str, Check)] = checks![
-    an_entry_is_leased_with_what_is_known_of_it,
+    a_lease_has_all_facts_about_its_entry,
     a_message_is_read_by_offset_and_length,
     a_lease_that_lapsed_is_stale_once_another_has_the_entry,
-    the_fence_is_checked_and_no_clock,
-    a_clock_that_jumps_holds_nothing_for_longer_than_it_can_last,
+    settling_checks_the_fence_and_not_the_clock,
+    a_clock_jump_delays_no_entry_for_longer_than_its_lease_or_pause,
     lists_take_turns,
-    in_order_a_list_waits_for_its_first_entry,
-    model::leases_and_settles_are_as_the_model_has_it,
+    in_order_mode_a_list_waits_for_its_first_entry,
+    model::leases_and_settles_agree_with_the_model,
 ];
 
-async fn an_entry_is_leased_with_what_is_known_of_it(rig: Rig) {
+async fn a_lease_has_all_facts_about_its_entry(rig: Rig) {
     let (queued, size) = rig.put(&Mail { to: &[("a", Role::Owner)], ..Mail::default() }).await;
     let lease = rig.lease(9).await.remove(0);
     let Lease { entry, .. } = &lease;
@@ -79,7 +79,7 @@ async fn a_lease_that_lapsed_is_stale_once_another_has_the_entry(rig: Rig) {
 }
 
 /// An entry whose lease lapsed can still be settled if it was not leased again: no other consumer had it.
-async fn the_fence_is_checked_and_no_clock(rig: Rig) {
+async fn settling_checks_the_fence_and_not_the_clock(rig: Rig) {
     rig.put(&Mail::default()).await;
     let lease = rig.lease_one().await;
     rig.clock.advance(1_000_000);
@@ -92,7 +92,7 @@ async fn the_fence_is_checked_and_no_clock(rig: Rig) {
     assert!(matches!(rig.step(Step::settling(gone, Verdict::Done)).await, Err(NotStepped::Stale)));
 }
 
-async fn a_clock_that_jumps_holds_nothing_for_longer_than_it_can_last(rig: Rig) {
+async fn a_clock_jump_delays_no_entry_for_longer_than_its_lease_or_pause(rig: Rig) {
     const YEAR: i64 = 365 * 24 * 3600;
     rig.put(&Mail::default()).await;
     rig.clock.advance(YEAR);
@@ -146,7 +146,7 @@ async fn lists_take_turns(rig: Rig) {
     assert_eq!(queue.lease(1).await[0].0, "d", "a list that comes late has its turn at once");
 }
 
-async fn in_order_a_list_waits_for_its_first_entry(rig: Rig) {
+async fn in_order_mode_a_list_waits_for_its_first_entry(rig: Rig) {
     for number in 0..2 {
         rig.put(&Mail { to: &[("a", Role::Post)], octets: 100 + number, text: "" }).await;
     }

@@ -94,22 +94,22 @@ fn run(rig: fn() -> Rig, checks: &[&[(&str, Check)]]) {
 }
 
 #[test]
-fn sqlite_keeps_the_contract() {
+fn sqlite_satisfies_the_contract() {
     run(rigs::sqlite, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL, browse::ALL]);
 }
 
 #[test]
-fn a_consumer_of_sqlite_beside_the_gate_keeps_the_contract() {
+fn a_consumer_of_sqlite_beside_the_gate_satisfies_the_contract() {
     run(rigs::sqlite_consumer, &[leases::ALL, steps::ALL]);
 }
 
 #[test]
-fn mailman_keeps_the_contract() {
+fn mailman_satisfies_the_contract() {
     run(rigs::mailman, &[registry::ALL, intake::ALL, browse::ALL]);
 }
 
 #[test]
-fn memory_keeps_the_contract() {
+fn memory_satisfies_the_contract() {
     run(rigs::memory, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL]);
 }
 

@@ -54,7 +54,7 @@ impl Chance {
     }
 }
 
-pub(super) async fn leases_and_settles_are_as_the_model_has_it(rig: Rig) {
+pub(super) async fn leases_and_settles_agree_with_the_model(rig: Rig) {
     let (turn, entries, leases) = (String::new(), BTreeMap::new(), Vec::new());
     let mut world = World { rig, ordered: false, turn, put: 0, entries, leases };
     let mut chance = Chance(1);

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 pub(super) const ALL: &[(&str, Check)] = checks![
     a_message_is_kept_beyond_its_entry_small_or_large,
-    a_message_goes_with_the_last_that_refers_to_it,
-    a_step_that_is_stale_changes_nothing,
-    a_step_that_expects_what_is_not_so_is_outdated_and_changes_nothing,
-    a_step_that_breaks_a_constraint_changes_nothing_and_harms_no_other,
-    an_expectation_that_holds_lets_the_step_happen,
+    a_message_is_removed_with_its_last_reference,
+    a_stale_step_changes_nothing,
+    a_step_with_a_wrong_expectation_is_outdated_and_changes_nothing,
+    a_step_that_breaks_a_constraint_changes_nothing_and_affects_no_other,
+    a_step_whose_expectation_holds_is_taken,
     many_steps_are_taken_in_turn,
 ];
 
@@ -44,7 +44,7 @@ async fn a_message_is_kept_beyond_its_entry_small_or_large(rig: Rig) {
     }
 }
 
-async fn a_message_goes_with_the_last_that_refers_to_it(rig: Rig) {
+async fn a_message_is_removed_with_its_last_reference(rig: Rig) {
     rig.put(&Mail { to: &[("a", Role::Post), ("b", Role::Post)], ..Mail::default() }).await;
     let leases: Vec<LeaseId> = rig.lease(2).await.iter().map(crate::model::Lease::id).collect();
     let twice = keeping(leases[0]).with(Effect::Keep(message(leases[0]))).unwrap();
@@ -62,7 +62,7 @@ async fn a_message_goes_with_the_last_that_refers_to_it(rig: Rig) {
     assert!(later[0] > kept[1], "a number is never another's");
 }
 
-async fn a_step_that_is_stale_changes_nothing(rig: Rig) {
+async fn a_stale_step_changes_nothing(rig: Rig) {
     rig.put(&Mail::default()).await;
     let late = rig.lease_one().await;
     rig.clock.advance(3601);
@@ -72,7 +72,7 @@ async fn a_step_that_is_stale_changes_nothing(rig: Rig) {
     assert_eq!(size(&rig, message(lease)).await, None, "the stale step kept nothing");
 }
 
-async fn a_step_that_expects_what_is_not_so_is_outdated_and_changes_nothing(rig: Rig) {
+async fn a_step_with_a_wrong_expectation_is_outdated_and_changes_nothing(rig: Rig) {
     rig.put(&Mail::default()).await;
     let lease = rig.lease_one().await;
     let now = rig.backend.changes(Instant::now()).await.unwrap().unwrap();
@@ -85,7 +85,7 @@ async fn a_step_that_expects_what_is_not_so_is_outdated_and_changes_nothing(rig:
     assert_eq!(size(&rig, message(lease)).await, None, "the outdated steps kept nothing");
 }
 
-async fn an_expectation_that_holds_lets_the_step_happen(rig: Rig) {
+async fn a_step_whose_expectation_holds_is_taken(rig: Rig) {
     rig.put(&Mail::default()).await;
     let lease = rig.lease_one().await;
     let now = rig.backend.changes(Instant::now()).await.unwrap().unwrap();
@@ -97,7 +97,7 @@ async fn an_expectation_that_holds_lets_the_step_happen(rig: Rig) {
     assert!(matches!(rig.step(step).await, Err(NotStepped::Outdated)), "it happened once");
 }
 
-async fn a_step_that_breaks_a_constraint_changes_nothing_and_harms_no_other(rig: Rig) {
+async fn a_step_that_breaks_a_constraint_changes_nothing_and_affects_no_other(rig: Rig) {
     for number in 0..3 {
         rig.put(&Mail { octets: number, ..Mail::default() }).await;
     }

@@ -12,7 +12,7 @@ fn run(check: impl AsyncFnOnce(Rig, Arc<Memory>)) {
 }
 
 #[test]
-fn a_put_whose_answer_was_lost_is_repeated_and_makes_no_second_entry() {
+fn a_put_repeated_after_a_lost_answer_creates_no_second_entry() {
     run(async |rig, memory| {
         let mail = Mail::default();
         let (first, mut second) = (rig.delivery(&mail).await, rig.delivery(&mail).await);
@@ -25,7 +25,7 @@ fn a_put_whose_answer_was_lost_is_repeated_and_makes_no_second_entry() {
 }
 
 #[test]
-fn a_database_that_is_away_stores_nothing_and_answers_the_next_time() {
+fn an_unavailable_database_stores_nothing_and_answers_the_next_time() {
     run(async |rig, memory| {
         memory.expect([Trouble::Away]);
         let delivery = rig.delivery(&Mail::default()).await;

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yes_holds_for_a_second_from_when_it_was_asked() {
+    fn a_found_list_is_remembered_for_a_second_from_the_query() {
         run(async |site| {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::HasNot);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_no_is_never_remembered() {
+    fn an_unknown_list_is_never_remembered() {
         run(async |site| {
             site.are(State::HasNot);
             assert_eq!(site.find("test").await, Ok(false));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn many_who_ask_at_once_are_answered_by_one_question() {
+    fn concurrent_lookups_share_one_query() {
         run(async |site| {
             let mut tasks = Vec::new();
             for _ in 0..50 {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_no_that_was_asked_for_earlier_is_no_answer() {
+    fn a_later_lookup_does_not_reuse_an_earlier_refusal() {
         run(async |site| {
             site.are(State::HasNot);
             let first = site.begin().await;
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_question_whose_asker_goes_is_answered() {
+    fn lookups_waiting_for_an_aborted_query_are_answered() {
         run(async |site| {
             let (first, second, third) = (site.begin().await, site.begin().await, site.begin().await);
             first.abort();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yes_is_older_only_while_the_source_is_away() {
+    fn a_found_list_is_remembered_longer_only_while_the_source_is_down() {
         run(async |site| {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::Away);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn in_one_transaction_a_source_that_is_away_is_asked_once() {
+    fn a_source_that_is_down_is_asked_once_per_transaction() {
         run(async |site| {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::Away);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_a_no_does_not_come_back_while_the_source_is_away() {
+    fn a_removed_list_does_not_come_back_while_the_source_is_down() {
         run(async |site| {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::HasNot);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_has_a_bound() {
+    fn the_number_of_remembered_lists_is_bounded() {
         let mut known = HashMap::new();
         let list: List = List {
             list_id: "l".into(),
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_may_ask() {
+    fn lookup_futures_are_send() {
         fn is_send<T: Send>(_: &T) {}
         let dir = tempfile::tempdir().unwrap();
         let lists = Lists::open(&Database::Sqlite(dir.path().join("mailman.db"))).unwrap();

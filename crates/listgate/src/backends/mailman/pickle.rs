@@ -197,14 +197,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_no_opcode_can_announce_is_an_error() {
+    fn a_length_too_large_for_any_opcode_is_an_error() {
         assert!(message_head(u64::from(u32::MAX)).is_ok());
         assert!(message_head(1 << 32).is_err());
     }
 
     proptest! {
         #[test]
-        fn a_date_is_the_one_that_rfc_3339_has(seconds in 0..253_402_300_800_u64) {
+        fn dates_agree_with_rfc_3339(seconds in 0..253_402_300_800_u64) {
             let (year, month, day) = date(seconds / 86_400);
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
             let text = humantime::format_rfc3339_seconds(time).to_string();

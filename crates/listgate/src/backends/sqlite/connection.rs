@@ -343,7 +343,7 @@ mod tests {
     use std::sync::Barrier;
 
     #[test]
-    fn a_schema_that_became_newer_while_the_lock_was_waited_for_is_left_alone() {
+    fn a_schema_upgraded_during_the_wait_for_the_lock_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let connection = open(&dir.path().join("listgate.db"), Use::Command).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_over_itself_is_what_it_was() {
+    fn rewriting_a_file_in_place_keeps_its_content() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let octets: Vec<u8> = (0..2_500_000_u32).map(|n| (n % 251) as u8).collect();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn many_may_create_a_database_at_once() {
+    fn a_database_may_be_created_by_many_at_once() {
         for _ in 0..20 {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("listgate.db");

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_is_known_before_and_after_it_is_put_in_order_and_until_it_is_old() {
+    fn mail_is_recognized_before_and_after_sorting_until_it_expires() {
         let (_dir, connection, mut seen) = opened();
         let known = |seen: &Seen| {
             let has = |n: &i64| seen.has(&connection, &digest(*n)).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_by_a_clock_that_was_set_back_since_is_forgotten() {
+    fn mail_recorded_by_a_clock_that_was_ahead_is_forgotten() {
         let (_dir, connection, mut seen) = opened();
         let a_year = 365 * 24 * 60 * 60 * 1000;
         take(&connection, &mut seen, 1, &[(1, fingerprint(1))]);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn each_endpoint_of_a_message_is_known_by_itself() {
+    fn each_endpoint_of_a_message_is_recognized_separately() {
         let (_dir, connection, mut seen) = opened();
         let message = digest(1);
         let [a, b, c, d] = ["a.x", "b.x", "c.x", "d.x"].map(|list_id| to(&message, list_id));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_stays_within_bounds_however_much_comes_between_two_runs() {
+    fn memory_stays_bounded_however_much_mail_comes_between_two_runs() {
         let (_dir, connection, mut seen) = opened();
         let between = 3 * limits::SEEN_AT_ONCE as i64;
         for cycle in 0..8 {
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_stays_within_what_is_remembered_although_mail_never_pauses() {
+    fn the_table_stays_bounded_although_mail_never_pauses() {
         let (_dir, connection, mut seen) = opened();
         let (remembered, between) = (20_000, 4_000);
         for n in 0..5 * remembered {

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_has_no_more_steps_than_it_may() {
+    fn the_number_of_steps_in_a_commit_is_bounded() {
         let (sender, waiting) = mpsc::channel();
         for steps in [30, 30, 10, 64] {
             sender.send(ask(steps)).unwrap();

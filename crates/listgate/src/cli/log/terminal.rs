@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_has_a_line_for_each_recipient_and_what_goes_on_is_indented() {
+    fn a_transaction_has_a_line_for_each_recipient_and_indents_continuations() {
         let shown = Shown {
             message: "transaction".to_owned(),
             fields: ["id=1", "from=anne@example.org", "size=61", "ms=3"].map(str::to_owned).to_vec(),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_no_mail_is_one_paragraph() {
+    fn an_event_without_recipients_is_one_paragraph() {
         let message = "a word ".repeat(20);
         let shown = Shown { message, fields: vec!["ms=3".to_owned()], ..Shown::default() };
         let text = shown.in_columns(60);

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_what_is_said_the_last_lines_are_kept() {
+    fn only_the_last_lines_of_the_output_are_kept() {
         let mut tail = Tail::default();
         tail.push(b"a word\n");
         tail.push(&b"x\n".repeat(10_000));

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_replaced_and_the_unknown_stays() {
+    fn known_names_are_replaced_and_unknown_ones_stay() {
         let known = |name: &str| (name == "dir").then_some(Cow::Borrowed("/d"));
         for (template, expanded) in [
             ("$dir/x", "/d/x"),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_made_absolute_by_their_letters() {
+    fn paths_are_made_absolute_lexically() {
         for (path, made) in [
             ("", "/w/d"),
             ("a/./b//c/", "/w/d/a/b/c"),

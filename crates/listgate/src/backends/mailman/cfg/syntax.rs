@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_begins_behind_the_first_delimiter() {
+    fn a_value_starts_after_the_first_delimiter() {
         for text in ["[a]\nk: v", "[a]\nk=v", "[a]\r\nk : v\r\n", "  [a] x\n  K = v", "[a]\nk: w\n[a]\nk: v"]
         {
             assert_eq!(value(text, "a", "k").as_deref(), Some("v"), "{text:?}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn section_names_have_a_case_and_may_have_defaults() {
+    fn section_names_are_case_sensitive_and_may_have_defaults() {
         assert_eq!(value("[A]\nk: v", "a", "k"), None);
         assert_eq!(value("[DEFAULT]\nk: v\n[a]\nl: w", "a", "k").as_deref(), Some("v"));
         assert_eq!(value("[a]\nk: w\n[DEFAULT]\nk: v", "a", "k").as_deref(), Some("w"));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_refuses_is_refused_with_its_line() {
+    fn text_that_python_refuses_is_refused_with_its_line() {
         for (text, line) in [("k: v", 1), ("# x\n\n[a]\nword", 4), ("[a]\n: v", 2), ("[]\n", 1)] {
             assert_eq!(File::parse(text).err().map(|refused| refused.line), Some(line), "{text:?}");
         }

@@ -181,7 +181,7 @@ fn venv() -> PathBuf {
 
 #[test]
 #[ignore = "needs mailman"]
-fn every_value_is_the_one_that_mailman_has() {
+fn every_value_equals_mailmans() {
     let dirs = GOOD.map(site);
     let mut cases: Vec<Case> = dirs.iter().map(Case::given).collect();
     cases.push(Case::found(dirs[1].path()));
@@ -214,7 +214,7 @@ fn every_value_is_the_one_that_mailman_has() {
 
 #[test]
 #[ignore = "needs mailman"]
-fn mailman_fails_too_where_we_do() {
+fn mailman_refuses_what_we_refuse() {
     let dirs: Vec<TempDir> = BAD.iter().map(|(text, _)| site(text)).chain([site("")]).collect();
     let cases: Vec<Case> = dirs.iter().map(Case::given).collect();
     let mut theirs = mailman(&cases);
@@ -238,7 +238,7 @@ fn an_error_names_file_section_and_key() {
 }
 
 #[test]
-fn what_only_mailman_can_use_is_told() {
+fn settings_that_only_mailman_can_use_are_reported() {
     for (text, names) in [
         (
             "[database]\nclass: mailman.database.mysql.MySQLDatabase\nurl: mysql+pymysql://a@b/c\n",
@@ -268,7 +268,7 @@ fn a_password_is_never_shown() {
 }
 
 #[test]
-fn a_driver_of_python_is_left_out() {
+fn the_python_driver_is_removed_from_a_url() {
     let class = "[database]\nclass: mailman.database.postgresql.PostgreSQLDatabase\n";
     for url in ["postgresql+psycopg2://mm@/mm?host=/run", "postgres://mm@/mm?host=/run"] {
         let site = Case::given(&site(&format!("{class}url: {url}\n"))).read().unwrap();
@@ -277,7 +277,7 @@ fn a_driver_of_python_is_left_out() {
 }
 
 #[test]
-fn a_file_that_was_named_has_to_be_there() {
+fn a_file_that_is_named_must_exist() {
     let dir = tempfile::tempdir().unwrap();
     let mut case = Case::found(dir.path());
     case.around.config_file = Some("nowhere.cfg".into());

@@ -285,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs postgres"]
-    async fn a_server_that_was_away_is_found_back_by_the_next_question() {
+    async fn the_next_query_reconnects_to_a_server_that_was_down() {
         let mut server = Server::start().await;
         let source = Arc::new(server.source());
         let mut many = JoinSet::new();
@@ -315,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs postgres"]
-    async fn a_locked_table_is_a_doubt_within_the_patience() {
+    async fn a_locked_table_is_a_temporary_failure_within_the_time_limit() {
         let server = Server::start().await;
         let (source, mailman) = (server.source(), server.client().await);
         assert!(has(&source, "test").await.unwrap());
@@ -333,7 +333,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs postgres"]
-    async fn a_server_in_recovery_is_away() {
+    async fn a_server_in_recovery_is_unavailable() {
         let mut server = Server::start().await;
         let source = server.source();
         assert!(has(&source, "test").await.unwrap());
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_silent_is_away_for_all_who_ask_at_once() {
+    async fn a_silent_server_is_unavailable_to_all_concurrent_queries() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = open(&format!("postgresql://mailman:secret@{}/mailman", listener.local_addr().unwrap()));
         let began = Instant::now();
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_nobody_can_use_is_told_at_the_start() {
+    fn an_unusable_url_is_reported_at_the_start() {
         for url in ["postgresql://host:port/mailman", "postgresql://host/mailman?unheard=of", "mailman"] {
             let refused = Source::open(&Database::Postgres(url.to_owned())).err().unwrap();
             let refused = Chain(&refused).to_string();

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_goes_by_the_index_on_the_name() {
+    fn a_lookup_uses_the_index_on_the_name() {
         let mailman = mailman(Path::new(":memory:"));
         let mut plan = mailman.prepare(&format!("EXPLAIN QUERY PLAN {FIND}")).unwrap();
         let steps = plan.query_map(params!["a", "b", "c"], |row| row.get::<_, String>(3)).unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_locked_file_is_a_doubt_within_the_patience_and_stalls_nobody_else() {
+    async fn a_locked_file_is_a_temporary_failure_and_does_not_delay_others() {
         let site = site();
         let mailman = mailman(&site.path);
         assert!(has(&site.source, "test").await.unwrap());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_short_lock_is_waited_for() {
+    async fn a_query_waits_for_a_short_lock() {
         let site = site();
         let mailman = mailman(&site.path);
         mailman.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_question_leaves_no_lock_behind() {
+    async fn a_query_leaves_no_lock_behind() {
         let site = site();
         let mailman = mailman(&site.path);
         mailman.busy_timeout(Duration::ZERO).unwrap();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_journal_that_only_mailman_may_roll_back_is_a_doubt() {
+    async fn a_journal_that_only_mailman_may_roll_back_is_a_temporary_failure() {
         let dir = tempfile::tempdir().unwrap();
         let alive = dir.path().join("alive.db");
         let mailman = mailman(&alive);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_missing_empty_or_another_is_no_lasting_trouble() {
+    async fn a_missing_empty_or_foreign_file_is_a_temporary_failure() {
         let site = site();
         assert!(has(&site.source, "test").await.is_err());
         assert!(!site.path.exists(), "it is not ours to create");

@@ -89,7 +89,7 @@ fn spooled(dir: &Path) -> (Body, Vec<u8>) {
 }
 
 #[test]
-fn each_recipient_has_a_file_in_its_queue_that_says_what_mailmans_would() {
+fn each_recipient_gets_a_file_with_the_content_that_mailman_would_write() {
     let site = Site::new();
     let queues = site.queues();
     let body = Body::Memory(b"A: b\r\n\r\n\xe4\0".to_vec());
@@ -117,7 +117,7 @@ fn each_recipient_has_a_file_in_its_queue_that_says_what_mailmans_would() {
 }
 
 #[test]
-fn the_list_of_a_queue_is_in_the_order_of_arrival_and_its_files_can_be_removed() {
+fn a_queue_is_listed_in_order_of_arrival_and_its_files_can_be_removed() {
     let site = Site::new();
     let queues = site.queues();
     let body = Body::Memory(Vec::new());
@@ -143,7 +143,7 @@ fn the_list_of_a_queue_is_in_the_order_of_arrival_and_its_files_can_be_removed()
 }
 
 #[test]
-fn what_was_not_committed_is_gone_and_others_unfinished_files_stay() {
+fn uncommitted_files_are_removed_and_those_of_others_stay() {
     let site = Site::new();
     let queues = site.queues();
     let body = Body::Memory(Vec::new());
@@ -163,7 +163,7 @@ fn what_was_not_committed_is_gone_and_others_unfinished_files_stay() {
 }
 
 #[test]
-fn a_delivery_that_fails_leaves_nothing_and_the_one_beside_it_is_kept() {
+fn a_failed_delivery_leaves_nothing_and_does_not_affect_another() {
     let site = Site::new();
     let queues = site.queues();
     let body = Body::Memory(Vec::new());
@@ -186,7 +186,7 @@ fn a_delivery_that_fails_leaves_nothing_and_the_one_beside_it_is_kept() {
 }
 
 #[test]
-fn of_deliveries_that_are_published_together_one_fails_alone() {
+fn one_of_several_deliveries_published_together_may_fail_alone() {
     let site = Site::new();
     let queues = site.queues();
     let body = Body::Memory(Vec::new());
@@ -232,7 +232,7 @@ fn a_spooled_body_is_copied_whole() {
 
 /// The queues are read on a blocking thread, which is busy at first, and not on the sessions' thread.
 #[test]
-fn queues_are_looked_at_beside_the_sessions() {
+fn queues_are_not_read_on_the_thread_of_the_sessions() {
     let dir = tempfile::tempdir().unwrap();
     let cfg = dir.path().join("mailman.cfg");
     fs::write(&cfg, format!("[paths.here]\nvar_dir: {}\n", dir.path().display())).unwrap();
@@ -253,7 +253,7 @@ fn queues_are_looked_at_beside_the_sessions() {
 }
 
 #[test]
-fn an_opcode_that_mailman_does_not_write_is_told_with_its_place() {
+fn an_opcode_that_mailman_does_not_write_is_reported_with_its_position() {
     assert_eq!(
         Entry::read(b"\x80\x03N.\x80\x03K\x01\x82\x01.").unwrap_err(),
         PickleError::Opcode { opcode: 0x82, offset: 8 }
@@ -264,14 +264,14 @@ fn an_opcode_that_mailman_does_not_write_is_told_with_its_place() {
 }
 
 #[test]
-fn a_call_is_named_and_not_made() {
+fn a_pickled_call_is_named_and_not_made() {
     let entry = Entry::read(b"\x80\x03cposix\nsystem\nX\x02\0\0\0ls\x85R.}X\x01\0\0\0acos\nx\n)Rs.").unwrap();
     assert_eq!(entry.message, Message::Other("posix.system".to_owned()));
     assert_eq!(entry.metadata["a"], "<os.x>");
 }
 
 #[test]
-fn a_value_that_is_named_over_and_over_is_shown_within_bounds() {
+fn a_value_referenced_many_times_is_shown_within_bounds() {
     // Each list contains the previous one twice, which makes 2^100 of the first.
     let mut file = b"N.}X\x01\0\0\0a]".to_vec();
     for _ in 0..100 {

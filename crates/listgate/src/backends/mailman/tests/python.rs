@@ -60,7 +60,7 @@ const MESSAGES: [&[u8]; 9] = [
 
 #[test]
 #[ignore = "needs python3"]
-fn python_unpickles_what_its_parser_makes_of_the_octets() {
+fn python_unpickles_the_message_that_its_parser_makes() {
     let spool = tempfile::tempdir().unwrap();
     let (large, large_octets) = spooled(spool.path());
     let mut bodies: Vec<(Body, Vec<u8>)> = vec![(large, large_octets)];
@@ -114,7 +114,7 @@ assert metadata == dictionary and list(metadata) == list(dictionary), metadata
 
 #[test]
 #[ignore = "needs python3"]
-fn what_python_pickled_is_read_with_each_protocol_that_mailman_uses() {
+fn pickles_of_each_protocol_that_mailman_uses_are_read() {
     for message in MESSAGES {
         // Mailman queues with protocol 5. It rewrites metadata with protocol 1 after a runner died with the file.
         let protocols = [(5, 1), (5, 5), (4, 4), (2, 2), (1, 1)];

@@ -136,7 +136,7 @@ fn stepped(reply: &Result<Reply, StoreError>) -> &[Result<Stepped, NotStepped>] 
 }
 
 #[test]
-fn a_step_that_fails_harms_no_put_and_no_other_step_of_the_commit() {
+fn a_failed_step_affects_no_put_and_no_other_step_of_the_commit() {
     let mut rig = Rig::new();
     let leases = rig.lease(4);
     let done = |at: usize| Step::settling(leases[at], Verdict::Done);
@@ -163,7 +163,7 @@ fn a_step_that_fails_harms_no_put_and_no_other_step_of_the_commit() {
 }
 
 #[test]
-fn a_panic_in_a_decision_harms_no_put_and_leaves_the_entry_to_be_leased_again() {
+fn a_panic_in_a_decision_affects_no_put_and_the_entry_is_leased_again() {
     let mut rig = Rig::new();
     let [lease] = rig.lease(1)[..] else { panic!() };
     // A decision is made in the consumer's thread, and only its result reaches the writer.
@@ -178,7 +178,7 @@ fn a_panic_in_a_decision_harms_no_put_and_leaves_the_entry_to_be_leased_again() 
 }
 
 #[test]
-fn without_space_for_the_steps_the_mail_is_stored_all_the_same() {
+fn mail_is_stored_even_without_space_for_the_steps() {
     let mut rig = Rig::new();
     let leases = rig.lease(30);
     rig.allow_pages(0);
@@ -200,7 +200,7 @@ fn without_space_for_the_steps_the_mail_is_stored_all_the_same() {
 }
 
 #[test]
-fn a_full_database_is_a_451_and_is_recovered_from_and_no_id_is_given_twice() {
+fn a_full_database_is_a_451_and_recovers_and_gives_no_id_twice() {
     let mut rig = Rig::new();
     rig.allow_pages(8);
     let writer = &mut rig.writer;
