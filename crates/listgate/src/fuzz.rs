@@ -142,7 +142,7 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
         id.iter_mut().filter(|octet| !octet.is_ascii()).for_each(|octet| *octet = b'?');
         let read = mailman_id::MessageId::of_field(id);
         let hash = read.hash();
-        *id = read.mended_field().unwrap_or_else(|| id.clone());
+        *id = read.corrected_field().unwrap_or_else(|| id.clone());
         fields.push(format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\n").into_bytes());
     }
     fields.push(format!("X-MailFrom: {FROM}\r\n").into_bytes());
@@ -226,9 +226,9 @@ pub fn configuration(input: &[u8]) {
         Ok(config) => {
             assert!(config.max_connections > 0 && config.max_recipients > 0);
             assert!(config.max_in_flight >= config.max_message_size);
-            let anew = Networks::new(&config.allow.words()).expect("words that it said itself");
+            let again = Networks::new(&config.allow.words()).expect("words that it said itself");
             for address in ADDRESSES.map(|address| address.parse().expect("an address")) {
-                assert_eq!(config.allow.contains(address), anew.contains(address), "{address}");
+                assert_eq!(config.allow.contains(address), again.contains(address), "{address}");
             }
             assert!(listgate_lmtp::is_domain_name(&config.hostname), "{:?}", config.hostname);
             for address in config.listen.into_iter().chain(config.socketmap) {

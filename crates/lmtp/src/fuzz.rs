@@ -30,8 +30,8 @@ pub fn command(line: &[u8]) {
     assert_eq!(parsed, command::parse(&lower), "nor does the case of a verb");
     match &parsed {
         Ok(command) => {
-            let anew = written(command);
-            assert_eq!(command::parse(anew.as_bytes()), parsed, "{anew:?}");
+            let again = written(command);
+            assert_eq!(command::parse(again.as_bytes()), parsed, "{again:?}");
             assert_eq!(command::is_mail(line), matches!(command, Command::Mail(_)));
         }
         Err(refusal) => {
@@ -85,10 +85,10 @@ pub fn data(input: &[u8]) {
     let (message, bare_newline, rest) = reference(&wire);
     assert_eq!(read(&wire, size), Some((message.clone(), bare_newline, rest)));
     let mut writer = DataWriter::new();
-    let mut anew = Vec::new();
-    message.chunks(size).for_each(|piece| writer.write(piece, &mut anew));
-    writer.end(&mut anew);
-    assert_eq!(read(&anew, size), Some((message, bare_newline, Vec::new())));
+    let mut again = Vec::new();
+    message.chunks(size).for_each(|piece| writer.write(piece, &mut again));
+    writer.end(&mut again);
+    assert_eq!(read(&again, size), Some((message, bare_newline, Vec::new())));
 }
 
 /// Reads `wire` in pieces of `size` octets. Returns the message, whether it had bare newlines, and what
@@ -129,8 +129,8 @@ fn reference(wire: &[u8]) -> (Vec<u8>, bool, Vec<u8>) {
 pub fn mailbox(input: &[u8]) {
     for path in [input.to_vec(), [b"<", input, b">"].concat()] {
         if let Ok(path) = take_forward_path(&mut path.as_slice()) {
-            let anew = format!("<{path}> ORCPT=x");
-            let mut rest = anew.as_bytes();
+            let again = format!("<{path}> ORCPT=x");
+            let mut rest = again.as_bytes();
             assert_eq!((take_forward_path(&mut rest), rest), (Ok(path), b" ORCPT=x".as_slice()));
         }
         if let Ok(ReversePath::Mailbox(mailbox)) = take_reverse_path(&mut path.as_slice()) {
@@ -150,11 +150,11 @@ pub fn mailbox(input: &[u8]) {
     assert_ne!(is_dot_string(local.as_str()), local.is_quoted());
     assert_ne!(is_domain_name(domain.as_str()), domain.is_literal());
     let quoted = local.unquoted().replace('\\', "\\\\").replace('"', "\\\"");
-    let Ok(anew) = format!("\"{quoted}\"@{}", domain.as_str()).parse::<Mailbox>() else {
+    let Ok(again) = format!("\"{quoted}\"@{}", domain.as_str()).parse::<Mailbox>() else {
         assert!(quoted.len() + 2 > limits::LOCAL_PART, "only its quotes can make it too long");
         return;
     };
-    assert_eq!(anew.local().unquoted(), local.unquoted());
+    assert_eq!(again.local().unquoted(), local.unquoted());
 }
 
 /// Checks that a session's replies and events do not depend on the pieces its input arrives in. The first
@@ -343,9 +343,9 @@ pub fn client(input: &[u8]) {
                 assert!(!std::mem::replace(&mut told[*recipient], true), "an outcome is told once");
                 let mut written = Vec::new();
                 reply.encode(&mut written);
-                let mut anew = Vec::new();
-                replies(&written).iter().for_each(|reply| reply.encode(&mut anew));
-                assert_eq!(written, anew);
+                let mut again = Vec::new();
+                replies(&written).iter().for_each(|reply| reply.encode(&mut again));
+                assert_eq!(written, again);
             }
             ClientEvent::Ready => {
                 assert!(told.iter().all(|told| *told) || event == &events[0], "each has an outcome");

@@ -114,7 +114,7 @@ pub enum ReversePath {
 }
 
 impl fmt::Display for ReversePath {
-    /// Writes the address without angle brackets, or `<>` if there is no sender.
+    /// Writes the address without angle brackets, or `<>` for the null sender.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("<>"),

@@ -55,15 +55,15 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
 }
 
 fn print(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
-    let Finding { check, verdict, found, mend } = finding;
+    let Finding { check, verdict, found, fix } = finding;
     let verdict = match verdict {
         Verdict::Ok => "ok",
         Verdict::Note => "note",
         Verdict::Wrong => "WRONG",
     };
     writeln!(out, "{verdict:<6}{check:<16}{}", wrapped(found, 22))?;
-    if let Some(mend) = mend {
-        writeln!(out, "{:>22}{}", "fix: ", wrapped(mend, 22))?;
+    if let Some(fix) = fix {
+        writeln!(out, "{:>22}{}", "fix: ", wrapped(fix, 22))?;
     }
     // A check may take a while, so each finding is shown at once.
     out.flush()

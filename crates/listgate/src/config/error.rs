@@ -33,7 +33,7 @@ pub enum ConfigError {
         name: String,
     },
     /// The file has a table or a key that does not exist.
-    #[error("{}, line {line}: there is no {name}{hint}", path.display())]
+    #[error("{}, line {line}: unknown {name}{hint}", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,

@@ -110,12 +110,12 @@ pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
         None
     };
     if let Some(mail) = put_off {
-        let mend = "make room, or set storage.min_free lower";
-        return Finding::wrong(check, format!("{mail} is deferred with 452: {found}"), mend);
+        let fix = "make room, or set storage.min_free lower";
+        return Finding::wrong(check, format!("{mail} is deferred with 452: {found}"), fix);
     }
     if space.inodes.is_some_and(|inodes| inodes < limits::MIN_INODES) {
-        let mend = "remove files: messages need inodes";
-        return Finding::wrong(check, format!("all mail is deferred with 452: {found}"), mend);
+        let fix = "remove files: messages need inodes";
+        return Finding::wrong(check, format!("all mail is deferred with 452: {found}"), fix);
     }
     Finding::ok(check, found)
 }
@@ -144,11 +144,11 @@ pub(super) fn syncs(data: &DataDir) -> Finding {
         Ok(latencies) => latencies,
         Err(why) => {
             let found = format!("cannot write and sync {}: {why}", scratch.0.display());
-            let mend = match why.kind() {
+            let fix = match why.kind() {
                 io::ErrorKind::PermissionDenied => AS_THE_GATE,
                 _ => "make room; if there is some, see the system's log",
             };
-            return Finding::wrong(check, found, mend);
+            return Finding::wrong(check, found, fix);
         }
     };
     let rate = |at: usize| in_two_digits(BATCHES[at] as f64 / latencies[at].median.as_secs_f64());

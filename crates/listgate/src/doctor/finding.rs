@@ -25,20 +25,21 @@ pub(crate) struct Finding {
     pub(crate) check: &'static str,
     pub(crate) verdict: Verdict,
     pub(crate) found: String,
-    pub(crate) mend: Option<String>,
+    #[serde(rename = "mend")]
+    pub(crate) fix: Option<String>,
 }
 
 impl Finding {
     pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, found: found.into(), mend: None }
+        Self { check, verdict: Verdict::Ok, found: found.into(), fix: None }
     }
 
-    pub(super) fn note(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Note, found: found.into(), mend: Some(mend.into()) }
+    pub(super) fn note(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Note, found: found.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn wrong(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Wrong, found: found.into(), mend: Some(mend.into()) }
+    pub(super) fn wrong(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Wrong, found: found.into(), fix: Some(fix.into()) }
     }
 }
 

@@ -75,7 +75,7 @@ fn own_dir(site: &Site) -> Finding {
 
 fn lists(site: &Site) -> Finding {
     let check = "lists";
-    let (name, mend) = match &site.database {
+    let (name, fix) = match &site.database {
         Database::Sqlite(path) => {
             (path.to_string_lossy(), "start Mailman, which makes its database, or correct [database] url")
         }
@@ -88,7 +88,7 @@ fn lists(site: &Site) -> Finding {
             "`mailman create mylist@example.com`",
         ),
         Ok(count) => Finding::ok(check, format!("{count} in {name}")),
-        Err(why) => Finding::wrong(check, format!("all mail is deferred with 451: {}", Chain(&*why)), mend),
+        Err(why) => Finding::wrong(check, format!("all mail is deferred with 451: {}", Chain(&*why)), fix),
     }
 }
 
@@ -105,8 +105,8 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
         Name::Bounces => "queue bounces",
     };
     if fs::metadata(dir).is_err_and(|why| why.kind() == io::ErrorKind::NotFound) {
-        let mend = "Mailman makes its queues when it starts: start it once";
-        return vec![Finding::wrong(check, format!("there is no directory {}", dir.display()), mend)];
+        let fix = "Mailman makes its queues when it starts: start it once";
+        return vec![Finding::wrong(check, format!("there is no directory {}", dir.display()), fix)];
     }
     let what = match disk::writable(check, dir) {
         Ok((_, what)) => what,
@@ -127,8 +127,8 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
         Some(oldest) => format!("{what}: {} files, the oldest waits for {}", waiting.len(), age(oldest)),
     };
     findings.push(if oldest.is_some_and(|oldest| oldest > UNREAD) {
-        let mend = "see whether Mailman's runner of this queue works: `mailman status`, and Mailman's logs";
-        Finding::note(check, found, mend)
+        let fix = "see whether Mailman's runner of this queue works: `mailman status`, and Mailman's logs";
+        Finding::note(check, found, fix)
     } else {
         Finding::ok(check, found)
     });
@@ -145,7 +145,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
 }
 
 /// Checks for files that Mailman's runners took out of their queues and did not deliver.
-fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, mend: &'static str) -> Option<Finding> {
+fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, fix: &'static str) -> Option<Finding> {
     let dir = dir.filter(|dir| dir.exists())?;
     let files: io::Result<Vec<_>> = fs::read_dir(dir).and_then(Iterator::collect);
     let is_one = |file: &&fs::DirEntry| file.file_name().as_encoded_bytes().ends_with(end.as_bytes());
@@ -153,10 +153,10 @@ fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, mend: &'static 
     let dir = dir.display();
     Some(match count {
         Ok(0) => Finding::ok(check, format!("{dir}: nothing was put aside")),
-        Ok(count) => Finding::note(check, format!("{dir}: {count} files, which no runner handles"), mend),
+        Ok(count) => Finding::note(check, format!("{dir}: {count} files, which no runner handles"), fix),
         Err(why) => {
-            let mend = "run this as the user that the gate runs as, or as root";
-            Finding::note(check, format!("cannot read {dir}: {why}"), mend)
+            let fix = "run this as the user that the gate runs as, or as root";
+            Finding::note(check, format!("cannot read {dir}: {why}"), fix)
         }
     })
 }

@@ -294,7 +294,7 @@ impl<'a> Store<'a> {
         if !empty.is_empty() {
             findings.push(Finding::note(
                 "domains",
-                format!("no list is in {}", some(&empty)),
+                format!("without lists: {}", some(&empty)),
                 "`listgate list create` makes one, `listgate domain remove` removes a domain",
             ));
         }
@@ -309,7 +309,7 @@ impl<'a> Store<'a> {
             Ok(Some(_)) => Some(Finding::ok(check, format!("the owners of {postmaster}"))),
             Ok(None) => Some(Finding::wrong(
                 check,
-                format!("there is no list {postmaster}, so mail to postmaster is refused"),
+                format!("the list {postmaster} does not exist, so mail to postmaster is refused"),
                 format!("`listgate list create {postmaster}`, or name another list"),
             )),
             Err(why) => Some(unreadable(check, &why)),

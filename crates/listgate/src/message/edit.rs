@@ -404,7 +404,7 @@ impl HeaderEdit {
         }
         let field = std::mem::take(&mut self.id_field);
         let id = MailmanId::of_field(&field);
-        self.write(&id.mended_field().unwrap_or_else(|| field.clone()), out);
+        self.write(&id.corrected_field().unwrap_or_else(|| field.clone()), out);
         self.id_hash = Some(id.hash());
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct MessageId<'f> {
     /// The name, up to the colon.
     name: &'f [u8],
     value: Vec<u8>,
-    mended: bool,
+    corrected: bool,
 }
 
 impl<'f> MessageId<'f> {
@@ -28,13 +28,13 @@ impl<'f> MessageId<'f> {
         let begin = rest.iter().position(|octet| !b" \t".contains(octet)).unwrap_or(rest.len());
         let end = rest.iter().rposition(|octet| !b"\r\n".contains(octet)).map_or(begin, |last| last + 1);
         let value = &rest[begin..end.max(begin)];
-        let mended = mend(value);
-        Self { name, mended: mended.is_some(), value: mended.unwrap_or_else(|| value.to_owned()) }
+        let corrected = correct(value);
+        Self { name, corrected: corrected.is_some(), value: corrected.unwrap_or_else(|| value.to_owned()) }
     }
 
     /// Returns the field to write in place of the one that was read, if Mailman changes it.
-    pub(crate) fn mended_field(&self) -> Option<Vec<u8>> {
-        self.mended.then(|| [self.name, b": ", &self.value, b"\r\n"].concat())
+    pub(crate) fn corrected_field(&self) -> Option<Vec<u8>> {
+        self.corrected.then(|| [self.name, b": ", &self.value, b"\r\n"].concat())
     }
 
     pub(crate) fn hash(&self) -> String {
@@ -44,7 +44,7 @@ impl<'f> MessageId<'f> {
 
 /// Returns the value with `^<?\[(.*)\]>?` replaced by `<\1>`, if it matches: an address literal is not an id, but
 /// some mail programs send one.
-fn mend(value: &[u8]) -> Option<Vec<u8>> {
+fn correct(value: &[u8]) -> Option<Vec<u8>> {
     let inner = value.strip_prefix(b"<").unwrap_or(value).strip_prefix(b"[")?;
     // In Python, a dot matches everything except LF.
     let line = inner.iter().position(|&octet| octet == b'\n').unwrap_or(inner.len());
@@ -101,8 +101,8 @@ mod tests {
             ("[a", None),
             ("", None),
         ] {
-            let mended = mend(value.as_bytes()).map(|mended| String::from_utf8(mended).unwrap());
-            assert_eq!(mended.as_deref(), expected, "{value:?}");
+            let corrected = correct(value.as_bytes()).map(|corrected| String::from_utf8(corrected).unwrap());
+            assert_eq!(corrected.as_deref(), expected, "{value:?}");
         }
     }
 

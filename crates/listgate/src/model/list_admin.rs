@@ -7,7 +7,7 @@ use std::time::SystemTime;
 /// The reason why an operator's change to lists or domains was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    #[error("there is no list {0}; `listgate list ls` lists them")]
+    #[error("the list {0} does not exist; `listgate list ls` shows all lists")]
     NoList(ListAddress),
     #[error("the list {0} exists already")]
     Exists(ListAddress),
@@ -17,9 +17,9 @@ pub(crate) enum ChangeError {
     ListIdTaken { address: ListAddress, list_id: String, other: ListAddress },
     #[error("{} is an alias domain: name the list {}@{main}, which answers in both", address.domain, address.local)]
     InAliasDomain { address: ListAddress, main: String },
-    #[error("there is no domain {0}; `listgate domain ls` lists them")]
+    #[error("the domain {0} does not exist; `listgate domain ls` shows all domains")]
     NoDomain(String),
-    #[error("there is no domain {0}: add it first, `listgate domain add {0}`")]
+    #[error("the domain {0} does not exist: add it first, with `listgate domain add {0}`")]
     NoMainDomain(String),
     #[error("{0} cannot be an alias of itself")]
     AliasOfItself(String),

@@ -90,11 +90,11 @@ fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &NotTake
             let names = route::read(mailbox, rules).names;
             match names.base {
                 Some(base) => format!(
-                    "there is no list {}@{domain}, nor {base}@{domain}",
+                    "neither {}@{domain} nor {base}@{domain} is a list",
                     names.whole,
                     domain = names.domain
                 ),
-                None => format!("there is no list {}@{}", names.whole, names.domain),
+                None => format!("{}@{} is not a list", names.whole, names.domain),
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::backends::Console;
 /// configuration of a mail server.
 ///
 /// # Errors
-/// There is no domain, or the backend could not be asked.
+/// The site has no domains, or the backend does not answer.
 pub(crate) async fn mail_domains(console: &dyn Console) -> Result<Vec<String>, OperationError> {
     let mut domains = console.domains().await?;
     // Leave out whatever a mail server could read in its configuration as something else.

@@ -22,6 +22,6 @@ pub(crate) enum OperationError {
          without it"
     )]
     Unreachable { address: ListAddress, delimiter: char },
-    #[error("there is no domain yet: create a list first")]
+    #[error("the site has no domain yet: create a list first")]
     NoDomain,
 }

@@ -35,7 +35,7 @@ pub(crate) async fn create<'a>(
 /// Changes the address of a list; its list_id stays.
 ///
 /// # Errors
-/// There is no such list, or the new name is taken, or could never be reached.
+/// The list does not exist, the new name is taken, or no address could ever reach it.
 pub(crate) async fn rename(
     admin: &dyn ListAdmin,
     config: &Config,
@@ -59,7 +59,7 @@ pub(crate) enum Limited {
 /// Sets the size in octets of the largest message that a list accepts; `None`: the gate's limit.
 ///
 /// # Errors
-/// There is no such list.
+/// The list does not exist.
 pub(crate) async fn limit(
     admin: &dyn ListAdmin,
     config: &Config,
@@ -86,7 +86,7 @@ pub(crate) struct ListView {
 /// Returns a list as an operator sees it.
 ///
 /// # Errors
-/// There is no such list.
+/// The list does not exist.
 pub(crate) async fn view(admin: &dyn ListAdmin, address: &ListAddress) -> Result<ListView, OperationError> {
     let found = admin.list(address).await?;
     let (list, facts) = found.ok_or_else(|| ChangeError::NoList(address.clone()))?;

@@ -313,7 +313,7 @@ impl<P: Processor> Worker<P> {
         }
     }
 
-    /// Waits for the store's answer, and acts on requests to end in the meantime. Once the time `patience` has
+    /// Waits for the store's answer, and acts on requests to end while it waits. Once the time `patience` has
     /// come, the store stops waiting for processes that have it locked: the call then fails and has changed
     /// nothing.
     async fn answer<T>(&mut self, mut answer: Answer<'_, T>) -> Result<T, StoreError> {

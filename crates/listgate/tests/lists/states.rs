@@ -85,7 +85,7 @@ fn commands_report_the_state_of_a_list_and_refuse_invalid_changes() {
     let missing = site.listgate(&["list", "close", "nolist@example.com"]);
     assert_eq!(missing.status.code(), Some(1));
     let said = String::from_utf8(missing.stderr).unwrap();
-    assert!(said.contains("there is no list nolist@example.com"), "{said}");
+    assert!(said.contains("the list nolist@example.com does not exist"), "{said}");
     assert_eq!(site.listgate(&["list", "limit", LIST, "much"]).status.code(), Some(2));
     let none = site.listgate(&["list", "limit", LIST, "0B"]);
     assert_eq!(none.status.code(), Some(2));

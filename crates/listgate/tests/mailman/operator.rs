@@ -93,7 +93,7 @@ fn addresses_are_explained() {
     assert_contains(&out, &["250 2.1.5", "join of test.example.com", "queue command", "subaddress : join"]);
     let (code, out, _) = listgate(&mailman, &["check", "nobody@example.com"]);
     assert_eq!(code, Some(1));
-    assert_contains(&out, &["550", "there is no list nobody@example.com"]);
+    assert_contains(&out, &["550", "nobody@example.com is not a list"]);
     let [answer] = &json(&mailman, &["check", "test-owner@example.com"])[..] else { panic!() };
     assert_eq!((&answer["role"], &answer["queue"]), (&"owner".into(), &"in".into()));
     assert_eq!(answer["msgdata"]["envsender"], "site-owner@example.com");

@@ -147,7 +147,7 @@ fn a_configuration_with_a_mistake_is_wrong_and_the_rest_is_examined() {
     assert_eq!(code, Some(1));
     fs::write(&config, "[site]\npostmaster = \"nolist@example.com\"\n").unwrap();
     let args = ["--config", config.to_str().unwrap(), "--listen", "127.0.0.1:0"];
-    assert_wrong(&site, &args, "site.postmaster", "no list nolist@example.com");
+    assert_wrong(&site, &args, "site.postmaster", "the list nolist@example.com does not exist");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_site_or_domain_without_lists_is_noted() {
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
     let args = ["--config", config.to_str().unwrap()];
     let (_, findings) = doctor(&site, &args);
-    assert_finds(&findings, "domains", "note", "no list is in empty.example");
+    assert_finds(&findings, "domains", "note", "without lists: empty.example");
     assert_eq!(
         findings.iter().filter(|finding| finding["found"].as_str().unwrap().contains("alias")).count(),
         0

@@ -81,9 +81,9 @@ fn a_mistake_is_reported_with_its_position_and_the_fix() {
     for (text, parts) in [
         (
             "[lmtp]\nmax_recipient = 3\n",
-            &["listgate.toml, line 2", "no key lmtp.max_recipient", "did you mean max_recipients?"][..],
+            &["listgate.toml, line 2", "unknown key lmtp.max_recipient", "did you mean max_recipients?"][..],
         ),
-        ("[lmpt]\n", &["line 1: there is no table [lmpt]; did you mean [lmtp]?"]),
+        ("[lmpt]\n", &["line 1: unknown table [lmpt]; did you mean [lmtp]?"]),
         (
             "[lmtp]\nrefuse_at = \"later\"\n",
             &["line 2: lmtp.refuse_at = \"later\": write \"rcpt\" or \"data\""],

@@ -325,8 +325,8 @@ mod tests {
         let why = Chain(&one.unwrap_err()).to_string();
         assert!(why.contains("statement timeout") && other.is_err(), "{why}");
         assert!(began.elapsed() < 2 * limits::SOURCE_PATIENCE, "{:?}", began.elapsed());
-        let anew = Chain(&has(&source, "test").await.unwrap_err()).to_string();
-        assert!(anew.contains("statement timeout"), "{anew}");
+        let again = Chain(&has(&source, "test").await.unwrap_err()).to_string();
+        assert!(again.contains("statement timeout"), "{again}");
         mailman.batch_execute("COMMIT").await.unwrap();
         assert!(has(&source, "test").await.unwrap());
     }

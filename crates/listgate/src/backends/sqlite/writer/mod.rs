@@ -1,8 +1,9 @@
 //! The only thread that writes. It takes the waiting work, writes it in one transaction, commits once and answers
-//! every caller. There is no timer: while one commit is synced, the next batch gathers.
+//! every caller. No timer delays a commit: the work that arrives while one commit is
+//! synced is the next batch.
 //!
 //! Leases and steps of this process share the commits of arriving mail. Each step has a savepoint, so that a failed
-//! step affects nothing else in the commit. If there is no space for the steps, the mail is stored without them.
+//! step affects nothing else in the commit. If the disk has no room for the steps, the mail is stored without them.
 //!
 //! The promise to the mail server depends on this order, for each batch:
 //!   1. spool files and their directory were synced before they got here;
@@ -182,7 +183,7 @@ impl Writer {
                 }
                 let has_written = stored.iter().any(has_a_row);
                 for (put, stored) in batch.puts.into_iter().zip(stored) {
-                    // If the receiver was dropped in the meantime, the mail is queued all the same.
+                    // The mail stays queued even if the session no longer waits for the answer.
                     let _ = put.answer.send(Ok(promise(put.delivery, stored)));
                 }
                 for (ask, reply) in batch.asks.into_iter().zip(replies) {
