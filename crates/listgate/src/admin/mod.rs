@@ -86,11 +86,11 @@ fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
 }
 
 async fn respond(path: &str, services: &Services, phases: &watch::Receiver<ShutdownPhase>) -> Answer {
-    let stage = *phases.borrow();
+    let phase = *phases.borrow();
     match path {
         "/metrics" => ("200 OK", METRICS, metrics(services).await),
         "/health" => ("200 OK", PLAIN, "alive\n".to_owned()),
-        "/ready" if stage != ShutdownPhase::Open => {
+        "/ready" if phase != ShutdownPhase::Open => {
             ("503 Service Unavailable", PLAIN, "the gate is shutting down\n".to_owned())
         }
         "/ready" => match readiness(services).await {

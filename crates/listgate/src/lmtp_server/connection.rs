@@ -64,7 +64,7 @@ struct Connection<'s> {
     /// A timer that fires at the session's deadline or earlier; if it fires early, it is set again. Deadlines
     /// move with every command, and hardly any is reached.
     alarm: Pin<Box<Sleep>>,
-    /// The stage of the gate that the session knows of.
+    /// The phase of the gate that the session knows of.
     phase: ShutdownPhase,
     transaction: Option<Transaction>,
 }
@@ -102,7 +102,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Returns the session's next event from the input. The session is first given the gate's stage, so that it
+    /// Returns the session's next event from the input. The session is first given the gate's phase, so that it
     /// starts no transaction after a message that was stored while the gate was being stopped.
     fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i, Recipient>> {
         self.apply_phase();
@@ -282,19 +282,19 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Tells the session the gate's stage. Returns whether the stage has changed.
+    /// Tells the session the gate's phase. Returns whether the phase has changed.
     fn apply_phase(&mut self) -> bool {
-        let stage = *self.phases.borrow_and_update();
-        match stage {
+        let phase = *self.phases.borrow_and_update();
+        match phase {
             ShutdownPhase::Open => {}
             // Between transactions the session ends now, without waiting for the peer.
             ShutdownPhase::Draining => self.session.drain(),
             ShutdownPhase::Ended => self.session.stop(),
         }
-        std::mem::replace(&mut self.phase, stage) != stage
+        std::mem::replace(&mut self.phase, phase) != phase
     }
 
-    /// Waits for octets, for the session's deadline, or for the gate's stage to change. Returns `false` if the
+    /// Waits for octets, for the session's deadline, or for the gate's phase to change. Returns `false` if the
     /// peer has closed the connection.
     async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         let (small, large) = limits::READ_BUFFER;
@@ -321,7 +321,7 @@ impl Connection<'_> {
                 Ok(read? > 0)
             }
             () = self.alarm.as_mut(), if deadline.is_some() => Ok(true),
-            // The next call reads the new stage.
+            // The next call reads the new phase.
             _ = self.phases.changed() => Ok(true),
         }
     }

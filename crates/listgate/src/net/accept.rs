@@ -21,7 +21,7 @@ pub(crate) struct Accepted {
     pub(crate) place: OwnedSemaphorePermit,
 }
 
-/// Accepts connections on all listeners until the gate has reached the stage `until`, and hands each to `serve`.
+/// Accepts connections on all listeners until the gate has reached the phase `until`, and hands each to `serve`.
 /// At most `places` of them are open at a time. While all places are taken, no connection is accepted, and
 /// callers wait in the kernel's queue: a mail server that is refused does not retry for minutes.
 pub(crate) async fn accept(

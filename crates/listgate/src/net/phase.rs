@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// The stage that a gate is in.
+/// The phase that a gate is in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 pub(crate) enum ShutdownPhase {
     /// Mail is accepted.
@@ -13,8 +13,8 @@ pub(crate) enum ShutdownPhase {
     Ended,
 }
 
-/// Waits until the gate has reached `stage`, or is gone.
-pub(crate) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, stage: ShutdownPhase) {
-    // An error means that the gate is gone, which is past every stage.
-    let _ = phases.wait_for(|now| *now >= stage).await;
+/// Waits until the gate has reached `phase`, or is gone.
+pub(crate) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, phase: ShutdownPhase) {
+    // An error means that the gate is gone, which is past every phase.
+    let _ = phases.wait_for(|now| *now >= phase).await;
 }

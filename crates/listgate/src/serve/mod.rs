@@ -90,7 +90,7 @@ impl Gate {
         let places = config.max_connections;
         let running = Running::new(config, Parts { backend, spool, metrics, clock });
         let (running, now) = watch::channel(Arc::new(running));
-        let house = GateThread {
+        let on_thread = GateThread {
             listeners,
             socketmap,
             lmtp: addresses[0].clone(),
@@ -100,7 +100,7 @@ impl Gate {
             fail_stop: fail_stop.clone(),
             running: now,
         };
-        let run = move || runtime.block_on(house.live(watched));
+        let run = move || runtime.block_on(on_thread.run(watched));
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run);
         let thread = thread.map_err(system("start the gate's thread"))?;
         Ok(Self {
@@ -176,10 +176,10 @@ impl Gate {
     }
 
     fn end(&mut self) {
-        self.phases.send_if_modified(|stage| {
-            let open = *stage == ShutdownPhase::Open;
+        self.phases.send_if_modified(|phase| {
+            let open = *phase == ShutdownPhase::Open;
             if open {
-                *stage = ShutdownPhase::Draining;
+                *phase = ShutdownPhase::Draining;
             }
             open
         });
@@ -263,7 +263,7 @@ struct GateThread {
 impl GateThread {
     /// Runs until the gate is stopped or its store fails, and then until the sessions have ended. The backend
     /// ends last: its writer finishes what it was given.
-    async fn live(mut self, mut phases: watch::Receiver<ShutdownPhase>) {
+    async fn run(mut self, mut phases: watch::Receiver<ShutdownPhase>) {
         let (alive, mut all_gone) = mpsc::channel(1);
         let lmtp = {
             let (running, phases) = (self.running.clone(), phases.clone());
