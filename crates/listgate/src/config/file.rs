@@ -143,10 +143,11 @@ impl<'f> File<'f> {
         let before = &self.text[..place.start];
         let start_of_line = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text[start_of_line..].lines().next()?;
-        let is_twice = why.message().contains("duplicate key");
-        if is_twice {
-            let first = before.lines().position(|earlier| same_start(earlier, line))?;
-            return Some(format!("\nIt is in line {} already: keep one of the two", first + 1));
+        if why.message().contains("duplicate key") {
+            return Some(format!(
+                "\nIt is in line {} already: keep one of the two",
+                first_line(before, line)?
+            ));
         }
         let (key, _) = line.split_once('=')?;
         let table = before.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
@@ -154,6 +155,16 @@ impl<'f> File<'f> {
         let known = keys().find(|known| known.name == full)?;
         Some(format!("\nWrite for example: {} = {}", known.parts().1, known.example()))
     }
+}
+
+/// Returns the number, from 1, of the line before `line` that begins the same table, or sets the same key of its table.
+fn first_line(before: &str, line: &str) -> Option<usize> {
+    let lines: Vec<&str> = before.lines().collect();
+    let is_header = |line: &str| line.trim_start().starts_with('[');
+    let of_table = lines.iter().rposition(|earlier| is_header(earlier)).map_or(0, |header| header + 1);
+    let from = if is_header(line) { 0 } else { of_table };
+    let first = lines[from..].iter().position(|earlier| same_start(earlier, line))?;
+    Some(from + first + 1)
 }
 
 /// Returns whether two lines begin a table, or set a key, of the same name.

@@ -153,6 +153,11 @@ fn text_that_is_not_toml_gets_an_example_of_its_key() {
             "[lmtp]\nadd_received = true\nadd_received = false\n",
             "\nIt is in line 2 already: keep one of the two",
         ),
+        // Another table may have a key of the same name.
+        (
+            "[admin]\nlisten = \"[::1]:1\"\n[server]\nlisten = [\"[::1]:2\"]\nlisten = [\"[::1]:3\"]\n",
+            "\nIt is in line 4 already: keep one of the two",
+        ),
     ] {
         let why = read(text).unwrap_err();
         assert!(why.contains("listgate.toml: ") && why.ends_with(hint), "{hint:?} does not end: {why}");
