@@ -125,7 +125,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The release build of `listgate`.
+/// `listgate` as the packages have it: built with the profile `dist`.
 #[derive(Clone)]
 pub(crate) struct Gate {
     program: PathBuf,
@@ -133,14 +133,14 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn build() -> Outcome<Self> {
-        run::succeed(&mut cargo(&["build", "--release", "--package", "listgate"]))?;
-        Ok(Self { program: run::target()?.join("release/listgate") })
+        run::succeed(&mut cargo(&["build", "--profile", "dist", "--package", "listgate"]))?;
+        Ok(Self { program: run::target()?.join("dist/listgate") })
     }
 
-    /// Builds an example of the library in release mode and returns its path.
+    /// Builds an example of the library with the same profile and returns its path.
     pub(crate) fn example(name: &str) -> Outcome<PathBuf> {
-        run::succeed(&mut cargo(&["build", "--release", "--package", "listgate", "--example", name]))?;
-        Ok(run::target()?.join("release/examples").join(name))
+        run::succeed(&mut cargo(&["build", "--profile", "dist", "--package", "listgate", "--example", name]))?;
+        Ok(run::target()?.join("dist/examples").join(name))
     }
 
     /// Returns a `listgate` command that needs no data directory.
