@@ -167,7 +167,7 @@ pub(crate) const SHOWN_DEPTH: usize = 16;
 pub(crate) const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Queries that may wait for the thread that reads Mailman's SQLite file.
-pub(crate) const WAITING_QUESTIONS: usize = 1024;
+pub(crate) const WAITING_QUERIES: usize = 1024;
 
 /// How old a positive answer of Mailman's database may be, counted from the query; and how old while the database
 /// is unavailable: long enough for a restart or a failover, short enough that few lists are removed meanwhile.

@@ -100,11 +100,11 @@ impl Memory {
         self.tables.lock().expect("no test panics within the tables")
     }
 
-    /// Yields, meets the next trouble if there is one, and runs `ask`. If that fails, nothing changes.
-    fn ask<'a, T: Send + 'a, E: From<StoreError> + Send + 'a>(
+    /// Yields, meets the next trouble if there is one, and runs `work`. If that fails, nothing changes.
+    fn run<'a, T: Send + 'a, E: From<StoreError> + Send + 'a>(
         &'a self,
         operation: &'static str,
-        ask: impl FnOnce(&mut Tables) -> Result<T, E> + Send + 'a,
+        work: impl FnOnce(&mut Tables) -> Result<T, E> + Send + 'a,
     ) -> Answer<'a, T, E> {
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -119,7 +119,7 @@ impl Memory {
             }
             let mut tables = self.tables();
             let before = tables.clone();
-            let answer = ask(&mut tables);
+            let answer = work(&mut tables);
             if answer.is_err() {
                 *tables = before;
             }
@@ -368,19 +368,19 @@ fn octets(body: Body) -> Result<Vec<u8>, StoreError> {
 
 impl Registry for Memory {
     fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
-        self.ask("look whether lists have changed", |tables| Ok(Some(Changes(tables.changes))))
+        self.run("look whether lists have changed", |tables| Ok(Some(Changes(tables.changes))))
     }
 
     fn find<'a>(&'a self, names: &'a Names, _asked: Instant) -> Answer<'a, Option<Arc<List>>> {
-        self.ask("look up the list", |tables| Ok(tables.find(names)))
+        self.run("look up the list", |tables| Ok(tables.find(names)))
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
-        self.ask("look up the domain", move |tables| Ok(tables.lists.keys().any(|(name, _)| name == domain)))
+        self.run("look up the domain", move |tables| Ok(tables.lists.keys().any(|(name, _)| name == domain)))
     }
 
     fn domains(&self) -> Answer<'_, Vec<String>> {
-        self.ask("look up the domains", |tables| {
+        self.run("look up the domains", |tables| {
             let mut domains: Vec<String> = tables.lists.keys().map(|(domain, _)| domain.clone()).collect();
             domains.dedup();
             Ok(domains)
@@ -388,17 +388,17 @@ impl Registry for Memory {
     }
 
     fn count_lists(&self) -> Answer<'_, u64> {
-        self.ask("count the lists", |tables| Ok(tables.lists.len() as u64))
+        self.run("count the lists", |tables| Ok(tables.lists.len() as u64))
     }
 }
 
 impl Rooms for Memory {
     fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth> {
-        self.ask("look how full the queue is", move |tables| Ok(tables.depth_within(queue, age)))
+        self.run("look how full the queue is", move |tables| Ok(tables.depth_within(queue, age)))
     }
 
     fn space(&self) -> Answer<'_, Space> {
-        self.ask("ask for the free space", |_| {
+        self.run("ask for the free space", |_| {
             Ok(Space { free: 1 << 40, unused: 0, log: u64::MAX, inodes: None })
         })
     }
@@ -406,11 +406,11 @@ impl Rooms for Memory {
 
 impl IntakeStore for Memory {
     fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
-        self.ask("store the mail", |tables| tables.put(delivery))
+        self.run("store the mail", |tables| tables.put(delivery))
     }
 
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
-        self.ask("look at the queues", |tables| {
+        self.run("look at the queues", |tables| {
             let now = |queue: Name| {
                 let Depth { entries, octets } = tables.depth(queue);
                 QueueNow { name: queue.as_str(), entries, octets, oldest: 0 }
@@ -435,12 +435,12 @@ impl IntakeStore for Memory {
 impl LeaseStore for Memory {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         let now = self.clock.milliseconds();
-        self.ask("lease entries", move |tables| Ok(tables.lease(&request, now)))
+        self.run("lease entries", move |tables| Ok(tables.lease(&request, now)))
     }
 
     fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
         let due = Due::after(self.clock.milliseconds(), hold);
-        self.ask("extend leases", move |tables| {
+        self.run("extend leases", move |tables| {
             let extend = |lease| tables.leased(lease).map(|row| row.lease_until(due));
             Ok(leases.into_iter().map(extend).collect())
         })
@@ -448,11 +448,11 @@ impl LeaseStore for Memory {
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         let now = self.clock.milliseconds();
-        self.ask("take steps", move |tables| Ok(steps.iter().map(|step| tables.take(step, now)).collect()))
+        self.run("take steps", move |tables| Ok(steps.iter().map(|step| tables.take(step, now)).collect()))
     }
 
     fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        self.ask("read the message", move |tables| {
+        self.run("read the message", move |tables| {
             let Some(octets) = tables.messages.get(&message.0) else { return Ok(None) };
             let begin = octets.len().min(usize::try_from(offset).expect("a test's offset fits"));
             let end = octets.len().min(begin.saturating_add(length));

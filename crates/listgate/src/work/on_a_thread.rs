@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 pub(super) struct OnAThread<S>(pub(super) Arc<S>);
 
 impl<S: LeaseStore + 'static> OnAThread<S> {
-    fn ask<T: Send + 'static>(
+    fn run<T: Send + 'static>(
         &self,
         call: impl FnOnce(&S) -> Answer<'_, T> + Send + 'static,
     ) -> Answer<'_, T> {
@@ -22,19 +22,19 @@ impl<S: LeaseStore + 'static> OnAThread<S> {
 
 impl<S: LeaseStore + 'static> LeaseStore for OnAThread<S> {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
-        self.ask(|store| store.lease(request))
+        self.run(|store| store.lease(request))
     }
 
     fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
-        self.ask(move |store| store.extend(leases, hold))
+        self.run(move |store| store.extend(leases, hold))
     }
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
-        self.ask(|store| store.step(steps))
+        self.run(|store| store.step(steps))
     }
 
     fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        self.ask(move |store| store.read(message, offset, length))
+        self.run(move |store| store.read(message, offset, length))
     }
 
     fn stop_waiting_for_locks(&self) {

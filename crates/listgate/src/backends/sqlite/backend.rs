@@ -9,7 +9,7 @@ use super::log_room::{Pages, log_room};
 use super::queues::{self, Depths};
 use super::steps::chunks as step_chunks;
 use super::store::Choices;
-use super::work::{Ask, Put, Question, Reply, Work};
+use super::work::{PendingDelivery, PendingRequest, Reply, Request, Work};
 use super::writer::{Watched, Writer};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
@@ -103,10 +103,10 @@ impl Sqlite {
         })
     }
 
-    fn ask<T>(
+    fn query<T>(
         &self,
         operation: &'static str,
-        question: impl FnOnce(&Connection, &mut Known) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection, &mut Known) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.fail_stop.is_set() {
             return Err(StoreError::closed());
@@ -114,12 +114,12 @@ impl Sqlite {
         // A panic in another lookup leaves nothing half done, because lookups only read.
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         let (connection, known) = &mut *lookup;
-        question(connection, known).map_err(failed(operation))
+        query(connection, known).map_err(failed(operation))
     }
 
     fn look_at_space(&self) -> Result<Space, StoreError> {
         self.held.check()?;
-        let (unused, all) = self.ask("count the free pages", |connection, _| {
+        let (unused, all) = self.query("count the free pages", |connection, _| {
             let count = |name| connection.pragma_query_value(None, name, |row| row.get(0));
             Ok((count("freelist_count")?, count("page_count")?))
         })?;
@@ -139,20 +139,22 @@ impl Sqlite {
             return Err(closed());
         }
         let (answer, answered) = oneshot::channel();
-        self.writer.send(Work::Put(Put { delivery, answer })).map_err(|_| closed())?;
+        self.writer.send(Work::Delivery(PendingDelivery { delivery, answer })).map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 
-/// What consumers in this process ask of the writer. A request happens even if its future is dropped: leases that were
-/// taken then lapse.
+/// Requests that consumers in this process send to the writer. A request is carried out even if its future is
+/// dropped: leases that were taken then lapse.
 impl Sqlite {
-    async fn asked(&self, question: Question) -> Result<Reply, StoreError> {
+    async fn request(&self, request: Request) -> Result<Reply, StoreError> {
         if self.fail_stop.is_set() {
             return Err(StoreError::closed());
         }
         let (answer, answered) = oneshot::channel();
-        self.writer.send(Work::Ask(Ask { question, answer })).map_err(|_| StoreError::closed())?;
+        self.writer
+            .send(Work::Request(PendingRequest { request, answer }))
+            .map_err(|_| StoreError::closed())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
     }
 
@@ -161,14 +163,14 @@ impl Sqlite {
         let max = max.min(limits::LEASED_AT_ONCE);
         let now = self.clock.milliseconds();
         let waits =
-            self.ask("look what waits", |connection, _| leasing::has_something(connection, queue, now));
+            self.query("look what waits", |connection, _| leasing::has_something(connection, queue, now));
         if max == 0 || !waits? {
             return Ok(Leased { leases: Vec::new(), turn });
         }
         let mut round = Round::new(queue, ordered, &turn);
         loop {
             let Reply::Leased { leases, round: next } =
-                self.asked(Question::Lease { round, max, hold }).await?
+                self.request(Request::Lease { round, max, hold }).await?
             else {
                 unreachable!("a lease was asked for")
             };
@@ -187,7 +189,7 @@ impl Sqlite {
         let mut all = Vec::new();
         for some in leases.chunks(limits::SETTLED_AT_ONCE) {
             let leases = some.to_vec();
-            let Reply::Extended(extended) = self.asked(Question::Extend { leases, hold }).await? else {
+            let Reply::Extended(extended) = self.request(Request::Extend { leases, hold }).await? else {
                 unreachable!("more time was asked for")
             };
             all.extend(extended);
@@ -198,7 +200,7 @@ impl Sqlite {
     async fn take_all(&self, steps: Vec<Step>) -> Result<Vec<Result<Stepped, NotStepped>>, StoreError> {
         let mut all = Vec::new();
         for some in step_chunks(&steps) {
-            let Reply::Stepped(stepped) = self.asked(Question::Step(some.to_vec())).await? else {
+            let Reply::Stepped(stepped) = self.request(Request::Step(some.to_vec())).await? else {
                 unreachable!("steps were asked for")
             };
             all.extend(stepped);
@@ -233,7 +235,7 @@ impl LeaseStore for Sqlite {
 /// writer.
 impl Registry for Sqlite {
     fn changes(&self, asked: Instant) -> Answer<'_, Option<Changes>> {
-        let changes = self.ask("look whether lists have changed", |connection, known| {
+        let changes = self.query("look whether lists have changed", |connection, known| {
             known.changes(connection, asked).map(Some)
         });
         at_once(changes)
@@ -241,23 +243,23 @@ impl Registry for Sqlite {
 
     fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> Answer<'a, Option<Arc<List>>> {
         let since = Instant::now();
-        let found = self.ask("look up the list", |connection, known| known.find(connection, names, asked));
+        let found = self.query("look up the list", |connection, known| known.find(connection, names, asked));
         self.metrics.looked_up(since);
         at_once(found)
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
-        at_once(self.ask("look up the domain", |connection, _| lists::serves(connection, domain)))
+        at_once(self.query("look up the domain", |connection, _| lists::serves(connection, domain)))
     }
 
     fn domains(&self) -> Answer<'_, Vec<String>> {
-        at_once(self.ask("look up the domains", |connection, _| {
+        at_once(self.query("look up the domains", |connection, _| {
             Ok(lists::domains(connection)?.into_iter().map(|domain| domain.name).collect())
         }))
     }
 
     fn count_lists(&self) -> Answer<'_, u64> {
-        at_once(self.ask("count the lists", |connection, _| lists::count(connection)))
+        at_once(self.query("count the lists", |connection, _| lists::count(connection)))
     }
 }
 
@@ -270,7 +272,8 @@ impl Backend for Sqlite {
 impl Rooms for Sqlite {
     fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth> {
         if age < limits::DEPTH_AGE {
-            let read = self.ask("look how full the queues are", |connection, _| self.depths.read(connection));
+            let read =
+                self.query("look how full the queues are", |connection, _| self.depths.read(connection));
             return at_once(read.map(|()| self.depths.get(queue)));
         }
         at_once(Ok(self.depths.get(queue)))
@@ -288,7 +291,7 @@ impl IntakeStore for Sqlite {
 
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
         at_once(
-            self.ask("look at the queues", |connection, _| {
+            self.query("look at the queues", |connection, _| {
                 queues::now(connection, self.clock.milliseconds())
             }),
         )

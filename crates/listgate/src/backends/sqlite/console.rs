@@ -44,12 +44,12 @@ impl Console {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask<'a, T: Send + 'a>(
+    fn query<'a, T: Send + 'a>(
         &'a self,
         operation: &'static str,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Answer<'a, T> {
-        at_once(question(&self.connection()).map_err(failed(operation)))
+        at_once(query(&self.connection()).map_err(failed(operation)))
     }
 
     fn look_at_space(&self) -> Result<Space, StoreError> {
@@ -86,25 +86,25 @@ fn own_id(id: &Id) -> Result<EntryId, EntryError> {
 
 impl Registry for Console {
     fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
-        self.ask("look whether lists have changed", |connection| lists::changes(connection).map(Some))
+        self.query("look whether lists have changed", |connection| lists::changes(connection).map(Some))
     }
 
     fn find<'a>(&'a self, names: &'a Names, _asked: Instant) -> Answer<'a, Option<Arc<List>>> {
-        self.ask("look up the list", |connection| Ok(lists::find(connection, names)?.map(Arc::new)))
+        self.query("look up the list", |connection| Ok(lists::find(connection, names)?.map(Arc::new)))
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
-        self.ask("look up the domain", |connection| lists::serves(connection, domain))
+        self.query("look up the domain", |connection| lists::serves(connection, domain))
     }
 
     fn domains(&self) -> Answer<'_, Vec<String>> {
-        self.ask("look up the domains", |connection| {
+        self.query("look up the domains", |connection| {
             Ok(lists::domains(connection)?.into_iter().map(|domain| domain.name).collect())
         })
     }
 
     fn count_lists(&self) -> Answer<'_, u64> {
-        self.ask("count the lists", lists::count)
+        self.query("count the lists", lists::count)
     }
 }
 
@@ -134,7 +134,7 @@ impl ListAdmin for Console {
     }
 
     fn list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, Option<(List, ListFacts)>> {
-        self.ask("look up the list", |connection| {
+        self.query("look up the list", |connection| {
             let Some(list) = lists::exact(connection, address)? else { return Ok(None) };
             let facts = lists::facts(connection, &list)?;
             Ok(Some((list, facts)))
@@ -142,7 +142,7 @@ impl ListAdmin for Console {
     }
 
     fn lists(&self) -> Answer<'_, Vec<List>> {
-        self.ask("read the lists", lists::all)
+        self.query("read the lists", lists::all)
     }
 
     fn add_domain<'a>(&'a self, name: &'a str, alias_of: Option<&'a str>) -> Answer<'a, bool, ChangeError> {
@@ -154,7 +154,7 @@ impl ListAdmin for Console {
     }
 
     fn list_domains(&self) -> Answer<'_, Vec<Domain>> {
-        self.ask("read the domains", lists::domains)
+        self.query("read the domains", lists::domains)
     }
 }
 
@@ -168,7 +168,7 @@ impl BrowseStore for Console {
         queue: Name,
         each: &'a mut (dyn FnMut(Arrival<'_>) + Send),
     ) -> Answer<'a, ()> {
-        self.ask("read the queue", |connection| queues::each_arrival(connection, queue, each))
+        self.query("read the queue", |connection| queues::each_arrival(connection, queue, each))
     }
 
     fn entry<'a>(&'a self, id: &'a Id) -> Answer<'a, Entry, EntryError> {

@@ -69,7 +69,7 @@ impl Consumer {
         self.held.check().inspect_err(|why| open.failed |= why.is_final())?;
         let now = self.clock.milliseconds();
         let waits = |connection: &Connection| leasing::has_something(connection, queue, now);
-        if max == 0 || !open.ask("look what waits", waits)? {
+        if max == 0 || !open.query("look what waits", waits)? {
             return Ok(Leased { leases: Vec::new(), turn });
         }
         let mut round = Round::new(queue, ordered, &turn);
@@ -122,7 +122,7 @@ impl Open {
         self.wal_pages.store(0, Ordering::Relaxed);
         let checkpoint =
             |connection: &Connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        match self.ask("checkpoint", checkpoint) {
+        match self.query("checkpoint", checkpoint) {
             Err(why) if !self.failed => {
                 tracing::warn!("{}; it is tried again later", Chain(&why));
                 Ok(())
@@ -131,15 +131,15 @@ impl Open {
         }
     }
 
-    fn ask<T>(
+    fn query<T>(
         &mut self,
         operation: &'static str,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.failed {
             return Err(StoreError::closed());
         }
-        question(&self.connection).map_err(|source| {
+        query(&self.connection).map_err(|source| {
             self.failed = is_sync_failure(&source);
             failed(operation)(source)
         })

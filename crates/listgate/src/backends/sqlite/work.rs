@@ -1,4 +1,4 @@
-//! The work that waits for the writer: deliveries to store, and questions about leases and steps. All of it is plain
+//! The work that waits for the writer: deliveries to store, and requests for leases and steps. All of it is plain
 //! data.
 
 use super::leasing::{self, Round};
@@ -16,23 +16,23 @@ use tokio::sync::oneshot;
 /// One piece of work.
 #[expect(clippy::large_enum_variant, reason = "it is moved only twice, which costs less than an allocation")]
 pub(super) enum Work {
-    Put(Put),
-    Ask(Ask),
+    Delivery(PendingDelivery),
+    Request(PendingRequest),
 }
 
 /// A delivery, and the channel for its outcome.
-pub(super) struct Put {
+pub(super) struct PendingDelivery {
     pub(super) delivery: Delivery,
     pub(super) answer: oneshot::Sender<Result<Vec<Queued>, NotStored>>,
 }
 
-/// A consumer's question, and the channel for the reply.
-pub(super) struct Ask {
-    pub(super) question: Question,
+/// A consumer's request, and the channel for the reply.
+pub(super) struct PendingRequest {
+    pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Result<Reply, StoreError>>,
 }
 
-pub(super) enum Question {
+pub(super) enum Request {
     /// Leases up to `max` entries from the next lists of the round.
     Lease {
         round: Round,
@@ -52,9 +52,9 @@ pub(super) enum Reply {
     Stepped(Vec<Result<Stepped, NotStepped>>),
 }
 
-impl Put {
+impl PendingDelivery {
     /// Returns whether the receiver of the answer was dropped.
-    pub(super) fn has_gone(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         self.answer.is_closed()
     }
 
@@ -67,34 +67,34 @@ impl Put {
     }
 }
 
-impl Ask {
-    /// Does what the question asks, within a transaction.
+impl PendingRequest {
+    /// Carries out the request, within a transaction.
     ///
     /// # Errors
     /// The transaction itself has failed.
     pub(super) fn run(&self, connection: &Connection, now: i64) -> rusqlite::Result<Reply> {
-        match &self.question {
-            Question::Lease { round, max, hold } => {
+        match &self.request {
+            Request::Lease { round, max, hold } => {
                 let mut round = round.clone();
                 let leases = leasing::lease(connection, &mut round, *max, *hold, now)?;
                 Ok(Reply::Leased { leases, round })
             }
-            Question::Extend { leases, hold } => {
+            Request::Extend { leases, hold } => {
                 leasing::extend(connection, leases, *hold, now).map(Reply::Extended)
             }
-            Question::Step(steps) => {
+            Request::Step(steps) => {
                 let taken = steps.iter().map(|step| steps::take(connection, step, now));
                 taken.collect::<rusqlite::Result<_>>().map(Reply::Stepped)
             }
         }
     }
 
-    /// Returns how many steps of a commit the question counts as, and their octets.
+    /// Returns how many steps of a commit the request counts as, and their octets.
     fn share(&self) -> (usize, usize) {
-        match &self.question {
-            Question::Lease { max, .. } => (*max, max * limits::STEP_ROW),
-            Question::Extend { leases, .. } => (leases.len(), leases.len() * limits::STEP_ROW),
-            Question::Step(steps) => (steps.len(), steps.iter().map(Step::octets).sum()),
+        match &self.request {
+            Request::Lease { max, .. } => (*max, max * limits::STEP_ROW),
+            Request::Extend { leases, .. } => (leases.len(), leases.len() * limits::STEP_ROW),
+            Request::Step(steps) => (steps.len(), steps.iter().map(Step::octets).sum()),
         }
     }
 }
@@ -102,42 +102,46 @@ impl Ask {
 /// The work of one commit.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) puts: Vec<Put>,
-    pub(super) asks: Vec<Ask>,
+    pub(super) deliveries: Vec<PendingDelivery>,
+    pub(super) requests: Vec<PendingRequest>,
 }
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.asks.is_empty()
+        self.deliveries.is_empty() && self.requests.is_empty()
     }
 }
 
-/// Collects waiting work until it is enough for one commit. Puts whose receiver was dropped are left out. A question
-/// that does not fit goes to `held_over`, to be the first of the next commit.
-pub(super) fn gather(first: Work, waiting: &mpsc::Receiver<Work>, held_over: &mut Option<Ask>) -> Batch {
+/// Collects waiting work until it is enough for one commit. Deliveries whose receiver was dropped are left out. A
+/// request that does not fit goes to `held_over`, to be the first of the next commit.
+pub(super) fn collect_batch(
+    first: Work,
+    waiting: &mpsc::Receiver<Work>,
+    held_over: &mut Option<PendingRequest>,
+) -> Batch {
     let mut batch = Batch::default();
     let (mut octets, mut steps, mut step_octets) = (0, 0, 0);
     let mut next = Some(first);
     while let Some(work) = next {
         match work {
-            Work::Put(put) if put.has_gone() => {}
-            Work::Put(put) => {
-                octets += put.in_memory();
-                batch.puts.push(put);
+            Work::Delivery(pending) if pending.is_cancelled() => {}
+            Work::Delivery(pending) => {
+                octets += pending.in_memory();
+                batch.deliveries.push(pending);
             }
-            Work::Ask(ask) => {
-                let (some, of_these) = ask.share();
+            Work::Request(pending) => {
+                let (some, of_these) = pending.share();
                 let fits = steps + some <= limits::COMMIT_STEPS
                     && step_octets + of_these <= limits::COMMIT_STEP_OCTETS;
-                if !fits && !batch.asks.is_empty() {
-                    *held_over = Some(ask);
+                if !fits && !batch.requests.is_empty() {
+                    *held_over = Some(pending);
                     return batch;
                 }
                 (steps, step_octets) = (steps + some, step_octets + of_these);
-                batch.asks.push(ask);
+                batch.requests.push(pending);
             }
         }
-        let full = octets >= limits::BATCH_BODIES || batch.puts.len() >= limits::BATCH_DELIVERIES;
+        let full = octets >= limits::BATCH_BODIES || batch.deliveries.len() >= limits::BATCH_DELIVERIES;
         next = if full { None } else { waiting.try_recv().ok() };
     }
     batch
@@ -148,23 +152,26 @@ mod tests {
     use super::*;
     use crate::model::{EntryId, Verdict};
 
-    fn ask(steps: usize) -> Work {
+    fn request(steps: usize) -> Work {
         let lease = LeaseId { entry: EntryId { delivery: 1, n: 1 }, fence: 1 };
         let step = Step::settling(lease, Verdict::Done);
-        Work::Ask(Ask { question: Question::Step(vec![step; steps]), answer: oneshot::channel().0 })
+        Work::Request(PendingRequest {
+            request: Request::Step(vec![step; steps]),
+            answer: oneshot::channel().0,
+        })
     }
 
     #[test]
     fn the_number_of_steps_in_a_commit_is_bounded() {
         let (sender, waiting) = mpsc::channel();
         for steps in [30, 30, 10, 64] {
-            sender.send(ask(steps)).unwrap();
+            sender.send(request(steps)).unwrap();
         }
         let mut held_over = None;
         let mut sizes = Vec::new();
-        while let Some(first) = held_over.take().map(Work::Ask).or_else(|| waiting.try_recv().ok()) {
-            let batch = gather(first, &waiting, &mut held_over);
-            sizes.push(batch.asks.iter().map(|ask| ask.share().0).sum::<usize>());
+        while let Some(first) = held_over.take().map(Work::Request).or_else(|| waiting.try_recv().ok()) {
+            let batch = collect_batch(first, &waiting, &mut held_over);
+            sizes.push(batch.requests.iter().map(|pending| pending.share().0).sum::<usize>());
         }
         assert_eq!(sizes, [60, 10, 64]);
     }

@@ -62,37 +62,37 @@ impl Postgres {
     }
 
     pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, NoAnswer> {
-        let rows = self.ask(|it| &it.find, &[&names.whole, &names.base, &names.domain]).await?;
+        let rows = self.query(|it| &it.find, &[&names.whole, &names.base, &names.domain]).await?;
         let read = |row: &Row| Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?]);
         rows.first().map(read).transpose()
     }
 
     pub(super) async fn serves(&self, domain: &str) -> Result<bool, NoAnswer> {
-        Ok(!self.ask(|it| &it.serves, &[&domain]).await?.is_empty())
+        Ok(!self.query(|it| &it.serves, &[&domain]).await?.is_empty())
     }
 
     pub(super) async fn domains(&self) -> Result<Vec<String>, NoAnswer> {
-        let rows = self.ask(|it| &it.domains, &[]).await?;
+        let rows = self.query(|it| &it.domains, &[]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     pub(super) async fn count_lists(&self) -> Result<u64, NoAnswer> {
-        let rows = self.ask(|it| &it.count, &[]).await?;
+        let rows = self.query(|it| &it.count, &[]).await?;
         let count: i64 = rows.first().ok_or(NoAnswer::NoCount)?.try_get(0)?;
         u64::try_from(count).map_err(|_| NoAnswer::NoCount)
     }
 
     /// Runs a query. After an error or a timeout it closes the connection, and the next query opens another.
     /// Queries that were sent meanwhile fail too: otherwise each would wait in turn for whatever held up this one.
-    async fn ask(
+    async fn query(
         &self,
         statement: impl Fn(&Session) -> &Statement,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, NoAnswer> {
         let session = self.session().await?;
-        let asked = session.client.query(statement(&session), params);
+        let query = session.client.query(statement(&session), params);
         // The server cancels a statement sooner than this; the timeout is for a server that has vanished.
-        let why = match time::timeout(2 * limits::SOURCE_PATIENCE, asked).await {
+        let why = match time::timeout(2 * limits::SOURCE_PATIENCE, query).await {
             Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(why)) => why.into(),
             Err(_) => NoAnswer::Silent,

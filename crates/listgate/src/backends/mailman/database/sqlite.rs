@@ -30,68 +30,70 @@ const COUNT: &str = "SELECT count(*) FROM mailinglist";
 
 /// The file, read by a thread of its own. Dropping this ends the thread.
 pub(crate) struct Sqlite {
-    questions: mpsc::Sender<Question>,
+    queries: mpsc::Sender<Query>,
 }
 
 /// A query that sends its answer to the caller.
-type Question = Box<dyn FnOnce(&mut Reader) + Send>;
+type Query = Box<dyn FnOnce(&mut Reader) + Send>;
 
 impl Sqlite {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let (questions, mut waiting) = mpsc::channel::<Question>(limits::WAITING_QUESTIONS);
+        let (queries, mut waiting) = mpsc::channel::<Query>(limits::WAITING_QUERIES);
         let mut reader = Reader { path: path.to_owned(), open: None };
         thread::Builder::new().name("lists".to_owned()).spawn(move || {
-            while let Some(question) = waiting.blocking_recv() {
-                question(&mut reader);
+            while let Some(query) = waiting.blocking_recv() {
+                query(&mut reader);
             }
         })?;
-        Ok(Self { questions })
+        Ok(Self { queries })
     }
 
     pub(super) async fn find(&self, names: &Names) -> Result<Option<Found>, NoAnswer> {
         let names = names.clone();
-        self.ask(move |connection| {
+        self.query(move |connection| {
             let mut statement = connection.prepare_cached(FIND)?;
-            let asked = params![names.whole, names.base, names.domain];
-            statement.query_row(asked, |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()
+            let values = params![names.whole, names.base, names.domain];
+            statement.query_row(values, |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()
         })
         .await
     }
 
     pub(super) async fn serves(&self, domain: &str) -> Result<bool, NoAnswer> {
         let domain = domain.to_owned();
-        self.ask(move |connection| connection.prepare_cached(SERVES)?.exists([domain])).await
+        self.query(move |connection| connection.prepare_cached(SERVES)?.exists([domain])).await
     }
 
     pub(super) async fn domains(&self) -> Result<Vec<String>, NoAnswer> {
-        self.ask(|connection| connection.prepare_cached(DOMAINS)?.query_map([], |row| row.get(0))?.collect())
-            .await
+        self.query(|connection| {
+            connection.prepare_cached(DOMAINS)?.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
     }
 
     pub(super) async fn count_lists(&self) -> Result<u64, NoAnswer> {
-        self.ask(|connection| connection.query_row(COUNT, [], |row| row.get(0))).await
+        self.query(|connection| connection.query_row(COUNT, [], |row| row.get(0))).await
     }
 
     /// Runs a query on the thread. Its timeout starts here, so that a query does not wait longer because others
     /// also wait for a locked file.
-    async fn ask<T: Send + 'static>(
+    async fn query<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, NoAnswer> {
         let until = Instant::now() + limits::SOURCE_PATIENCE;
         let (answer, answered) = oneshot::channel();
-        let question: Question = Box::new(move |reader| {
+        let query: Query = Box::new(move |reader| {
             // The caller may be gone.
             if !answer.is_closed() {
-                let _ = answer.send(reader.ask(until, question));
+                let _ = answer.send(reader.query(until, query));
             }
         });
-        let asked = async {
-            self.questions.send(question).await.map_err(|_| NoAnswer::Ended)?;
+        let queried = async {
+            self.queries.send(query).await.map_err(|_| NoAnswer::Ended)?;
             answered.await.map_err(|_| NoAnswer::Ended)?
         };
         // The timeout of the query has no effect on a file system that hangs.
-        time::timeout(2 * limits::SOURCE_PATIENCE, asked).await.map_err(|_| NoAnswer::Hangs)?
+        time::timeout(2 * limits::SOURCE_PATIENCE, queried).await.map_err(|_| NoAnswer::Hangs)?
     }
 }
 
@@ -102,12 +104,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn ask<T>(
+    fn query<T>(
         &mut self,
         until: Instant,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, NoAnswer> {
-        let answer = self.connection(until).and_then(|connection| question(connection).map_err(explain));
+        let answer = self.connection(until).and_then(|connection| query(connection).map_err(explain));
         if answer.is_err() {
             self.open = None;
         }

@@ -36,7 +36,7 @@ use crate::backends::sqlite::queues::Depths;
 use crate::backends::sqlite::seen::{Known, Seen};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Stored, StoredDelivery, Storing};
-use crate::backends::sqlite::work::{Batch, Put, Reply, Work, gather};
+use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Work, collect_batch};
 use crate::error_chain::Chain;
 use crate::file_error::During;
 use crate::limits;
@@ -125,12 +125,12 @@ impl Writer {
         let mut held_over = None;
         loop {
             let first = match held_over.take() {
-                Some(ask) => Ok(Work::Ask(ask)),
+                Some(pending) => Ok(Work::Request(pending)),
                 None => waiting.recv_timeout(limits::IDLE),
             };
             match first {
                 Ok(first) => {
-                    let batch = gather(first, waiting, &mut held_over);
+                    let batch = collect_batch(first, waiting, &mut held_over);
                     self.write(batch);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES || self.is_short() {
                         // If mail never pauses, this is the only opportunity.
@@ -165,10 +165,10 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        if let Err(why) = self.make_room(&batch.puts) {
+        if let Err(why) = self.make_room(&batch.deliveries) {
             self.after_failure(&why, "the mail server will try again");
-            for put in mem::take(&mut batch.puts) {
-                let _ = put.answer.send(Err(why.clone().into()));
+            for pending in mem::take(&mut batch.deliveries) {
+                let _ = pending.answer.send(Err(why.clone().into()));
             }
             if batch.is_empty() {
                 return;
@@ -178,17 +178,17 @@ impl Writer {
         match self.commit(&mut batch) {
             Ok(_) if !self.files_are_ours() => leave(batch),
             Ok((stored, replies)) => {
-                if !batch.puts.is_empty() {
-                    self.metrics.committed(batch.puts.len(), since);
+                if !batch.deliveries.is_empty() {
+                    self.metrics.committed(batch.deliveries.len(), since);
                 }
                 let has_written = stored.iter().any(has_a_row);
-                for (put, stored) in batch.puts.into_iter().zip(stored) {
+                for (pending, stored) in batch.deliveries.into_iter().zip(stored) {
                     // The mail stays queued even if the session no longer waits for the answer.
-                    let _ = put.answer.send(Ok(promise(put.delivery, stored)));
+                    let _ = pending.answer.send(Ok(promise(pending.delivery, stored)));
                 }
-                for (ask, reply) in batch.asks.into_iter().zip(replies) {
+                for (pending, reply) in batch.requests.into_iter().zip(replies) {
                     // If the consumer has gone, its leases lapse.
-                    let _ = ask.answer.send(Ok(reply));
+                    let _ = pending.answer.send(Ok(reply));
                 }
                 if has_written {
                     self.doubtful.remove();
@@ -203,13 +203,13 @@ impl Writer {
     ///
     /// # Errors
     /// There is no room for this mail.
-    fn make_room(&mut self, puts: &[Put]) -> Result<(), StoreError> {
+    fn make_room(&mut self, deliveries: &[PendingDelivery]) -> Result<(), StoreError> {
         self.is_scarce = self.room()?.is_some();
-        if !self.is_scarce || self.has_room(puts)? {
+        if !self.is_scarce || self.has_room(deliveries)? {
             return Ok(());
         }
         self.checkpoint();
-        if puts.is_empty() || self.has_room(puts)? {
+        if deliveries.is_empty() || self.has_room(deliveries)? {
             return Ok(());
         }
         let why = "the disk is full but for what consumers need to finish";
@@ -227,15 +227,16 @@ impl Writer {
         Ok(Some(log_room(&self.data, pages, free).during(ASK_SPACE, self.data.path())?))
     }
 
-    fn has_room(&self, puts: &[Put]) -> Result<bool, StoreError> {
+    fn has_room(&self, deliveries: &[PendingDelivery]) -> Result<bool, StoreError> {
         let Some(LogRoom { octets: room, .. }) = self.room()? else { return Ok(true) };
-        if puts.is_empty() {
+        if deliveries.is_empty() {
             return Ok(room >= limits::SETTLING_RESERVE);
         }
         let of_one = |Delivery { message, to, .. }: &Delivery| {
             message.body.in_row() + limits::RECIPIENT_ROWS * to.len() as u64
         };
-        let rows: u64 = puts.iter().map(|put| limits::MESSAGE_PAGES + of_one(&put.delivery)).sum();
+        let rows: u64 =
+            deliveries.iter().map(|pending| limits::MESSAGE_PAGES + of_one(&pending.delivery)).sum();
         let unused = self.count("freelist_count")? * PAGE_SIZE;
         Ok(room >= log_wanted(rows, unused))
     }
@@ -254,21 +255,21 @@ impl Writer {
     fn not_written(&mut self, batch: Batch, source: rusqlite::Error) {
         let is_undone = is_undone(&source);
         let is_full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
-        let (puts, asks) = (batch.puts, batch.asks);
-        let why = failed(if puts.is_empty() { "take steps" } else { "store the mail" })(source);
-        let is_mixed = !puts.is_empty() && !asks.is_empty();
-        for ask in asks {
-            let _ = ask.answer.send(Err(why.clone()));
+        let (deliveries, requests) = (batch.deliveries, batch.requests);
+        let why = failed(if deliveries.is_empty() { "take steps" } else { "store the mail" })(source);
+        let is_mixed = !deliveries.is_empty() && !requests.is_empty();
+        for pending in requests {
+            let _ = pending.answer.send(Err(why.clone()));
         }
         if is_full && is_mixed {
             self.after_failure(&why, "the mail is stored without the steps beside it");
-            return self.write(Batch { puts, asks: Vec::new() });
+            return self.write(Batch { deliveries, requests: Vec::new() });
         }
         self.after_failure(&why, "the mail server will try again");
-        for put in puts {
-            let _ = put.answer.send(Err(why.clone().into()));
+        for pending in deliveries {
+            let _ = pending.answer.send(Err(why.clone().into()));
             if !is_undone {
-                self.doubtful.add(put.delivery.message.body);
+                self.doubtful.add(pending.delivery.message.body);
             }
         }
     }
@@ -283,14 +284,14 @@ impl Writer {
         true
     }
 
-    /// Writes a batch in one transaction. Returns the outcome of each delivery and the reply to each question.
+    /// Writes a batch in one transaction. Returns the outcome of each delivery and the reply to each request.
     fn commit(&mut self, batch: &mut Batch) -> rusqlite::Result<(Vec<StoredDelivery>, Vec<Reply>)> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // Waiting for the lock may have taken long. A mail server that was answered with 451 meanwhile sends its
         // mail again.
-        batch.puts.retain(|put| !put.has_gone());
-        if !batch.puts.is_empty() {
-            return_outdated(&mut batch.puts, lists::changes(&self.connection)?);
+        batch.deliveries.retain(|pending| !pending.is_cancelled());
+        if !batch.deliveries.is_empty() {
+            return_outdated(&mut batch.deliveries, lists::changes(&self.connection)?);
         }
         let mut storing = Storing {
             connection: &self.connection,
@@ -302,18 +303,24 @@ impl Writer {
             ids: self.ids,
             growth: Default::default(),
         };
-        let stored: Vec<StoredDelivery> =
-            batch.puts.iter().map(|put| storing.put(&put.delivery)).collect::<Result<_, _>>()?;
+        let stored: Vec<StoredDelivery> = batch
+            .deliveries
+            .iter()
+            .map(|pending| storing.put(&pending.delivery))
+            .collect::<Result<_, _>>()?;
         let grown = storing.count()?;
         let Storing { ids, new, .. } = storing;
         let now = self.choices.clock.milliseconds();
-        let replies =
-            batch.asks.iter().map(|ask| ask.run(&self.connection, now)).collect::<Result<_, _>>()?;
+        let replies = batch
+            .requests
+            .iter()
+            .map(|pending| pending.run(&self.connection, now))
+            .collect::<Result<_, _>>()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.ids = ids;
         self.seen.extend(new);
-        for (put, StoredDelivery { stored, .. }) in batch.puts.iter().zip(&stored) {
-            self.recent.note(put.delivery.key, stored.iter().copied());
+        for (pending, StoredDelivery { stored, .. }) in batch.deliveries.iter().zip(&stored) {
+            self.recent.note(pending.delivery.key, stored.iter().copied());
         }
         self.depths.set(&grown);
         Ok((stored, replies))
@@ -447,25 +454,26 @@ impl Writer {
 /// name them.
 fn leave(batch: Batch) {
     let why = StoreError::closed();
-    for put in batch.puts {
-        if let Body::Spooled(spooled) = put.delivery.message.body {
+    for pending in batch.deliveries {
+        if let Body::Spooled(spooled) = pending.delivery.message.body {
             spooled.keep();
         }
-        let _ = put.answer.send(Err(why.clone().into()));
+        let _ = pending.answer.send(Err(why.clone().into()));
     }
-    for ask in batch.asks {
-        let _ = ask.answer.send(Err(why.clone()));
+    for pending in batch.requests {
+        let _ = pending.answer.send(Err(why.clone()));
     }
 }
 
-/// Removes from the batch the puts whose endpoints were looked up before lists or domains changed, and returns them
-/// to their callers. No process can change lists while the write lock is held, so the endpoints of the remaining
-/// puts are current when they are stored.
-fn return_outdated(batch: &mut Vec<Put>, now: Changes) {
-    let is_outdated = |put: &mut Put| put.delivery.as_of.is_some_and(|as_of| as_of != now);
-    for put in batch.extract_if(.., is_outdated) {
+/// Removes from the batch the deliveries whose endpoints were looked up before lists or domains changed, and returns
+/// them to their callers. No process can change lists while the write lock is held, so the endpoints of the
+/// remaining deliveries are current when they are stored.
+fn return_outdated(batch: &mut Vec<PendingDelivery>, now: Changes) {
+    let is_outdated =
+        |pending: &mut PendingDelivery| pending.delivery.as_of.is_some_and(|as_of| as_of != now);
+    for pending in batch.extract_if(.., is_outdated) {
         // If the receiver was dropped, the mail is dropped with it.
-        let _ = put.answer.send(Err(NotStored::Changed(Box::new(put.delivery))));
+        let _ = pending.answer.send(Err(NotStored::Changed(Box::new(pending.delivery))));
     }
 }
 

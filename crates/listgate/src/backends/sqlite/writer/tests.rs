@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backends::sqlite::leasing::Round;
-use crate::backends::sqlite::work::{Ask, Question};
+use crate::backends::sqlite::work::{PendingRequest, Request};
 use crate::backends::sqlite::{DataDir, lists};
 use crate::limits;
 use crate::message::Message;
@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 
-fn put(size: usize) -> (Put, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
+fn delivery(size: usize) -> (PendingDelivery, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
     let list = Arc::new(crate::model::List {
         list_id: "a.b".to_owned(),
         address: "a@b".parse().unwrap(),
@@ -43,7 +43,10 @@ fn put(size: usize) -> (Put, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) 
     let (answer, answered) = oneshot::channel();
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = DeliveryKey { gate: 0, n: KEYS.fetch_add(1, Ordering::Relaxed) };
-    (Put { delivery: Delivery { key, envelope, message, to: to.into(), as_of: None }, answer }, answered)
+    (
+        PendingDelivery { delivery: Delivery { key, envelope, message, to: to.into(), as_of: None }, answer },
+        answered,
+    )
 }
 
 fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Vec<String>, Refusal> {
@@ -54,8 +57,8 @@ fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Ve
     Ok(queued.iter().map(|queued| queued.id().to_string()).collect())
 }
 
-fn puts(puts: impl Into<Vec<Put>>) -> Batch {
-    Batch { puts: puts.into(), asks: Vec::new() }
+fn batch_of(deliveries: impl Into<Vec<PendingDelivery>>) -> Batch {
+    Batch { deliveries: deliveries.into(), requests: Vec::new() }
 }
 
 /// A writer on a new database with the list `a@b`.
@@ -90,18 +93,18 @@ impl Rig {
         self.writer.connection.pragma_update(None, "max_page_count", self.pages + more).unwrap();
     }
 
-    /// Writes puts and questions in one commit, and returns the replies.
+    /// Writes deliveries and requests in one commit, and returns the replies.
     fn write<const N: usize>(
         &mut self,
-        puts: Vec<Put>,
-        questions: [Question; N],
+        deliveries: Vec<PendingDelivery>,
+        requests: [Request; N],
     ) -> [Result<Reply, StoreError>; N] {
-        let asks = questions.map(|question| {
+        let requests = requests.map(|request| {
             let (answer, answered) = oneshot::channel();
-            (Ask { question, answer }, answered)
+            (PendingRequest { request, answer }, answered)
         });
-        let (asks, answers): (Vec<_>, Vec<_>) = asks.into_iter().unzip();
-        self.writer.write(Batch { puts, asks });
+        let (requests, answers): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        self.writer.write(Batch { deliveries, requests });
         let replies: Vec<_> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
         replies.try_into().unwrap_or_else(|_| panic!("a reply to each"))
     }
@@ -109,10 +112,10 @@ impl Rig {
     /// Stores messages in a commit of their own, leases their entries, and returns the leases of their first
     /// entries.
     fn lease(&mut self, count: usize) -> Vec<LeaseId> {
-        let (puts, answers): (Vec<_>, Vec<_>) = (0..count).map(|_| put(10)).unzip();
-        let [] = self.write(puts, []);
+        let (deliveries, answers): (Vec<_>, Vec<_>) = (0..count).map(|_| delivery(10)).unzip();
+        let [] = self.write(deliveries, []);
         answers.into_iter().for_each(|answer| drop(ids(answer).unwrap()));
-        let lease = Question::Lease {
+        let lease = Request::Lease {
             round: Round::new(crate::model::Name::In, false, ""),
             max: 2 * count,
             hold: Duration::from_secs(60),
@@ -136,7 +139,7 @@ fn stepped(reply: &Result<Reply, StoreError>) -> &[Result<Stepped, NotStepped>] 
 }
 
 #[test]
-fn a_failed_step_affects_no_put_and_no_other_step_of_the_commit() {
+fn a_failed_step_affects_no_delivery_and_no_other_step_of_the_commit() {
     let mut rig = Rig::new();
     let leases = rig.lease(4);
     let done = |at: usize| Step::settling(leases[at], Verdict::Done);
@@ -150,9 +153,9 @@ fn a_failed_step_affects_no_put_and_no_other_step_of_the_commit() {
         done(3),
     ];
     let before = rig.entries();
-    let (first, first_taken) = put(10);
-    let (second, second_taken) = put(10);
-    let [reply] = rig.write(vec![first, second], [Question::Step(steps.to_vec())]);
+    let (first, first_taken) = delivery(10);
+    let (second, second_taken) = delivery(10);
+    let [reply] = rig.write(vec![first, second], [Request::Step(steps.to_vec())]);
     assert_eq!(ids(first_taken).unwrap().len() + ids(second_taken).unwrap().len(), 6);
     let [Ok(_), Err(broken), Err(stale), Err(outdated), Ok(_)] = stepped(&reply) else { panic!() };
     assert!(matches!(broken, NotStepped::Store(why) if !why.is_final()), "{broken:?}");
@@ -163,16 +166,16 @@ fn a_failed_step_affects_no_put_and_no_other_step_of_the_commit() {
 }
 
 #[test]
-fn a_panic_in_a_decision_affects_no_put_and_the_entry_is_leased_again() {
+fn a_panic_in_a_decision_affects_no_delivery_and_the_entry_is_leased_again() {
     let mut rig = Rig::new();
     let [lease] = rig.lease(1)[..] else { panic!() };
     // A decision is made in the consumer's thread, and only its result reaches the writer.
     let decision = std::thread::spawn(|| -> Step { panic!("injected by a test") });
-    let (beside, taken) = put(10);
+    let (beside, taken) = delivery(10);
     let [] = rig.write(vec![beside], []);
     assert!(decision.join().is_err());
     assert!(ids(taken).is_ok() && !rig.writer.fail_stop.is_set());
-    let release = Question::Step(vec![Step::settling(lease, Verdict::Release)]);
+    let release = Request::Step(vec![Step::settling(lease, Verdict::Release)]);
     let [reply] = rig.write(Vec::new(), [release]);
     assert!(stepped(&reply)[0].is_ok(), "its lease is what it was");
 }
@@ -187,8 +190,8 @@ fn mail_is_stored_even_without_space_for_the_steps() {
     rig.allow_pages(used - rig.pages + 3);
     let why = "w".repeat(limits::REASON);
     let shunt = |lease: &LeaseId| Step::settling(*lease, Verdict::Shunt { why: why.clone() });
-    let steps = || Question::Step(leases.iter().map(shunt).collect());
-    let (beside, taken) = put(10);
+    let steps = || Request::Step(leases.iter().map(shunt).collect());
+    let (beside, taken) = delivery(10);
     let [reply] = rig.write(vec![beside], [steps()]);
     assert_eq!(ids(taken).unwrap().len(), 3);
     let why = reply.err().expect("there is no room for the steps");
@@ -205,22 +208,22 @@ fn a_full_database_is_a_451_and_recovers_and_gives_no_id_twice() {
     rig.allow_pages(8);
     let writer = &mut rig.writer;
 
-    let (small, taken) = put(10);
-    writer.write(puts([small]));
+    let (small, taken) = delivery(10);
+    writer.write(batch_of([small]));
     assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
-    let (large, put_off) = put(60_000);
-    let (beside, put_off_too) = put(10);
-    writer.write(puts([beside, large]));
-    for refused in [put_off, put_off_too] {
+    let (large, refused_large) = delivery(60_000);
+    let (beside, refused_small) = delivery(10);
+    writer.write(batch_of([beside, large]));
+    for refused in [refused_large, refused_small] {
         let refusal = ids(refused).unwrap_err();
         assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
     }
     assert!(!writer.fail_stop.is_set());
     rig.allow_pages(100);
-    let (again, taken) = put(60_000);
-    let (gone, _) = put(10);
-    rig.writer.write(puts([gone, again]));
-    assert_eq!(ids(taken).unwrap()[0], "2-1", "a put whose receiver was dropped is not stored");
+    let (again, taken) = delivery(60_000);
+    let (gone, _) = delivery(10);
+    rig.writer.write(batch_of([gone, again]));
+    assert_eq!(ids(taken).unwrap()[0], "2-1", "a delivery whose receiver was dropped is not stored");
 
     let ids = Ids::read(&rig.data.open().unwrap()).unwrap();
     assert!(ids.next > 2);
