@@ -106,11 +106,11 @@ pub(crate) const REMEMBERED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
 /// Records of remembered mail that are held in memory before some of them are moved to the ordered table, and the
 /// approximate minimum that is then moved: a quarter of those held, if that is more.
-pub(crate) const SEEN_LATELY: usize = 32_768;
-pub(crate) const SEEN_AT_ONCE: usize = 8_192;
+pub(crate) const RECENT_FINGERPRINTS: usize = 32_768;
+pub(crate) const FINGERPRINTS_MOVED: usize = 8_192;
 
 /// The minimum number of records of remembered mail that are searched at a time for expired ones.
-pub(crate) const SWEPT_AT_ONCE: usize = 2000;
+pub(crate) const FINGERPRINTS_SWEPT: usize = 2000;
 
 /// Delivery ids that the writer takes from the database at a time.
 pub(crate) const IDS_IN_A_BLOCK: i64 = 1000;
@@ -253,7 +253,7 @@ const _: () = {
     assert!(BODY_IN_MEMORY <= BATCH_BODIES, "a body in memory fits a commit");
     assert!(RECENT_PUTS >= BATCH_DELIVERIES, "a commit does not forget the keys of its own puts");
     assert!(IDS_IN_A_BLOCK < IDS_AFTER_A_BACKUP, "the gate that was copied goes on with a block or more");
-    assert!(SEEN_AT_ONCE <= SEEN_LATELY, "what is put in order at once is in memory");
+    assert!(FINGERPRINTS_MOVED <= RECENT_FINGERPRINTS, "what is put in order at once is in memory");
     let normal_log = 4096 * CONSUMER_CHECKPOINT_PAGES as u64;
     assert!(normal_log < LARGE_LOG, "a log that a consumer lets grow is not cut");
 };

@@ -14,7 +14,7 @@ pub(super) struct WorkerThread<T> {
 
 impl<T: Send + 'static> WorkerThread<T> {
     /// Starts the thread, which runs `work` on what it receives. If it panics, nothing more can be stored, and the
-    /// backend is fail_stop.
+    /// backend has failed.
     pub(super) fn start(
         name: &'static str,
         fail_stop: FailStop,
@@ -80,9 +80,9 @@ mod tests {
         well.send(1).unwrap();
         drop(well);
         assert!(!fail_stop.is_set());
-        let ill = WorkerThread::start("ill", fail_stop.clone(), work).unwrap();
-        ill.send(2).unwrap();
-        drop(ill);
+        let failing = WorkerThread::start("failing", fail_stop.clone(), work).unwrap();
+        failing.send(2).unwrap();
+        drop(failing);
         assert!(fail_stop.is_set());
     }
 }

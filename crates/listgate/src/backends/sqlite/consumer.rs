@@ -46,9 +46,9 @@ impl Consumer {
         be_patient_while(&mut connection, limits::COMMAND_LOCK_WAIT, Arc::clone(&may_wait))
             .map_err(DataError::database("configure"))?;
         let wal_pages = Arc::new(AtomicU32::new(0));
-        let told = Arc::clone(&wal_pages);
+        let shared = Arc::clone(&wal_pages);
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
-            told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            shared.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(DataError::database("watch the log"))?;

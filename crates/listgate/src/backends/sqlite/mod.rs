@@ -13,7 +13,7 @@ pub(crate) mod lists;
 mod log_room;
 mod msgdata;
 mod queues;
-mod seen;
+mod redelivery_index;
 mod steps;
 mod store;
 mod work;

@@ -1,6 +1,6 @@
 //! The rows of a delivery: its message, its entries, and what is remembered of it.
 
-use super::seen::{Known, Seen, remember};
+use super::redelivery_index::{EntriesByFingerprint, RedeliveryIndex, record};
 use super::{msgdata, queues};
 use crate::backends::delivery::Delivery;
 use crate::backends::recent_puts::RecentPuts;
@@ -67,8 +67,8 @@ pub(super) struct Storing<'c> {
     pub(super) connection: &'c Connection,
     pub(super) choices: &'c Choices,
     /// The mail that came before this transaction; `new` has the mail that came in it.
-    pub(super) seen: &'c Seen,
-    pub(super) new: Known,
+    pub(super) redeliveries: &'c RedeliveryIndex,
+    pub(super) new: EntriesByFingerprint,
     /// The puts before this transaction, by key; `put` has those in it.
     pub(super) recent: &'c RecentPuts<Stored>,
     pub(super) put: RecentPuts<Stored>,
@@ -92,11 +92,11 @@ impl Storing<'_> {
     /// Inserts a delivery's message and entries. Recipients with the same endpoint and detail share one entry.
     fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
         // Most mail is new. One query finds that out for all recipients.
-        let comes_again = self.comes_again(delivery)?;
+        let is_repeat = self.is_repeat(delivery)?;
         // The message is inserted with the first entry: a delivery that came before has none.
         let mut delivery_id = None;
         let mut n = 0;
-        let mut new = Known::new();
+        let mut new = EntriesByFingerprint::new();
         let mut stored_for = HashMap::new();
         let mut all = Vec::new();
         for addressed in &delivery.to {
@@ -108,7 +108,7 @@ impl Storing<'_> {
             }
             let fingerprint = Fingerprint::new(&delivery.message.digest, endpoint);
             let first =
-                if comes_again { self.came_before(fingerprint, &endpoint.list.list_id)? } else { None };
+                if is_repeat { self.find_earlier_copy(fingerprint, &endpoint.list.list_id)? } else { None };
             let stored = match first {
                 Some((id, duplicate)) if self.suppresses(delivery) => Stored { id, duplicate },
                 _ => {
@@ -130,7 +130,7 @@ impl Storing<'_> {
             all.push(stored);
         }
         if self.choices.redelivery != Redelivery::Off {
-            remember(self.connection, milliseconds(delivery.envelope.received_at), &new)?;
+            record(self.connection, milliseconds(delivery.envelope.received_at), &new)?;
             self.new.append(&mut new);
         }
         Ok(all)
@@ -158,16 +158,16 @@ impl Storing<'_> {
     }
 
     /// Returns whether the message came before, to any recipient.
-    fn comes_again(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
+    fn is_repeat(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
         let digest = &delivery.message.digest;
         Ok(self.choices.redelivery != Redelivery::Off
             && (self.new.range(Fingerprint::all_of(digest)).next().is_some()
-                || self.seen.has(self.connection, digest)?))
+                || self.redeliveries.has(self.connection, digest)?))
     }
 
     /// Returns the entry of an earlier copy of this mail, and whether it still waits or was handled. Returns `None`
     /// if there was no earlier copy, or if an operator removed its entry or its list.
-    fn came_before(
+    fn find_earlier_copy(
         &self,
         fingerprint: Fingerprint,
         list_id: &str,
@@ -175,16 +175,20 @@ impl Storing<'_> {
         if let Some(id) = self.new.get(&fingerprint) {
             return Ok(Some((*id, Duplicate::Suppressed)));
         }
-        let Some(id) = self.seen.find(self.connection, fingerprint)? else { return Ok(None) };
+        let Some(id) = self.redeliveries.find(self.connection, fingerprint)? else { return Ok(None) };
         let in_queue = "SELECT 1 FROM entry WHERE delivery = ?1 AND n = ?2";
         if self.connection.prepare_cached(in_queue)?.exists([id.delivery, id.n])? {
             return Ok(Some((id, Duplicate::Suppressed)));
         }
-        let came_at = self.seen.came_at(self.connection, fingerprint, id)?;
+        let received_at = self.redeliveries.received_at(self.connection, fingerprint, id)?;
         let removed = "SELECT 1 FROM removed WHERE delivery = ?1 AND n = ?2
                        UNION ALL SELECT 1 FROM list WHERE list_id = ?3 AND created_at > ?4";
-        let removed =
-            self.connection.prepare_cached(removed)?.exists(params![id.delivery, id.n, list_id, came_at])?;
+        let removed = self.connection.prepare_cached(removed)?.exists(params![
+            id.delivery,
+            id.n,
+            list_id,
+            received_at
+        ])?;
         Ok(if removed { None } else { Some((id, Duplicate::Handled)) })
     }
 

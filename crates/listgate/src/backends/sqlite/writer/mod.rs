@@ -33,7 +33,7 @@ use crate::backends::sqlite::errors::{failed, is_sync_failure};
 use crate::backends::sqlite::lists;
 use crate::backends::sqlite::log_room::{LogRoom, Pages, log_room};
 use crate::backends::sqlite::queues::Depths;
-use crate::backends::sqlite::seen::{Known, Seen};
+use crate::backends::sqlite::redelivery_index::{EntriesByFingerprint, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Stored, StoredDelivery, Storing};
 use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Work, collect_batch};
@@ -70,9 +70,9 @@ pub(super) struct Writer {
     wal_pages: Arc<AtomicU32>,
     ids: Ids,
     choices: Choices,
-    seen: Seen,
+    redeliveries: RedeliveryIndex,
     recent: RecentPuts<Stored>,
-    doubtful: Doubtful,
+    uncertain: UncertainFiles,
     /// Whether there was less than ample space at the last commit.
     is_scarce: bool,
     /// When the spool files of finished mail were last removed.
@@ -89,14 +89,14 @@ impl Writer {
         Watched { held, fail_stop, depths, metrics }: Watched,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
-        let told = Arc::clone(&wal_pages);
+        let shared = Arc::clone(&wal_pages);
         connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
-            told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            shared.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
         let ids = Ids::read(&connection)?;
-        let seen = Seen::read(&connection)?;
-        let (doubtful, removed) = (Doubtful::default(), Instant::now());
+        let redeliveries = RedeliveryIndex::read(&connection)?;
+        let (uncertain, removed) = (UncertainFiles::default(), Instant::now());
         Ok(Self {
             connection,
             data,
@@ -105,9 +105,9 @@ impl Writer {
             wal_pages,
             ids,
             choices,
-            seen,
+            redeliveries,
             recent: RecentPuts::default(),
-            doubtful,
+            uncertain,
             is_scarce: false,
             removed,
             depths,
@@ -120,7 +120,7 @@ impl Writer {
         Arc::clone(&self.wal_pages)
     }
 
-    /// Runs until the backend is dropped or fail_stop.
+    /// Runs until the backend is dropped or has failed.
     pub(super) fn run(mut self, waiting: &mpsc::Receiver<Work>) {
         let mut held_over = None;
         loop {
@@ -135,8 +135,8 @@ impl Writer {
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES || self.is_short() {
                         // If mail never pauses, this is the only opportunity.
                         self.checkpoint();
-                        if self.seen.is_full() {
-                            self.settle_seen();
+                        if self.redeliveries.is_full() {
+                            self.move_fingerprints();
                         }
                     }
                     if self.removed.elapsed() >= limits::IDLE {
@@ -152,7 +152,7 @@ impl Writer {
                 return;
             }
         }
-        self.settle_all_seen();
+        self.move_all_fingerprints();
         if !self.fail_stop.is_set() {
             self.checkpoint();
         }
@@ -176,7 +176,7 @@ impl Writer {
         }
         let since = Instant::now();
         match self.commit(&mut batch) {
-            Ok(_) if !self.files_are_ours() => leave(batch),
+            Ok(_) if !self.files_are_ours() => abandon(batch),
             Ok((stored, replies)) => {
                 if !batch.deliveries.is_empty() {
                     self.metrics.committed(batch.deliveries.len(), since);
@@ -191,7 +191,7 @@ impl Writer {
                     let _ = pending.answer.send(Ok(reply));
                 }
                 if has_written {
-                    self.doubtful.remove();
+                    self.uncertain.remove();
                 }
             }
             Err(why) => self.not_written(batch, why),
@@ -269,7 +269,7 @@ impl Writer {
         for pending in deliveries {
             let _ = pending.answer.send(Err(why.clone().into()));
             if !is_undone {
-                self.doubtful.add(pending.delivery.message.body);
+                self.uncertain.add(pending.delivery.message.body);
             }
         }
     }
@@ -296,8 +296,8 @@ impl Writer {
         let mut storing = Storing {
             connection: &self.connection,
             choices: &self.choices,
-            seen: &self.seen,
-            new: Known::new(),
+            redeliveries: &self.redeliveries,
+            new: EntriesByFingerprint::new(),
             recent: &self.recent,
             put: RecentPuts::default(),
             ids: self.ids,
@@ -318,7 +318,7 @@ impl Writer {
             .collect::<Result<_, _>>()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.ids = ids;
-        self.seen.extend(new);
+        self.redeliveries.extend(new);
         for (pending, StoredDelivery { stored, .. }) in batch.deliveries.iter().zip(&stored) {
             self.recent.note(pending.delivery.key, stored.iter().copied());
         }
@@ -356,7 +356,7 @@ impl Writer {
         match result {
             Ok((false, log, copied)) if log == copied => {
                 self.wal_pages.store(0, Ordering::Relaxed);
-                self.unless_condemned("cut the log", Self::cut_log);
+                self.unless_stopped("cut the log", Self::cut_log);
             }
             Ok((_, log, copied)) => tracing::debug!("the log is held: {copied} of {log} pages copied"),
             Err(source) => {
@@ -385,31 +385,31 @@ impl Writer {
         // Other processes may have committed.
         self.checkpoint();
         self.remove_discarded();
-        self.unless_condemned("look how full the queues are", |writer| {
-            writer.depths.read(&writer.connection)
-        });
-        self.settle_seen();
+        self.unless_stopped("look how full the queues are", |writer| writer.depths.read(&writer.connection));
+        self.move_fingerprints();
     }
 
     fn remove_discarded(&mut self) {
         self.removed = Instant::now();
-        self.unless_condemned("remove spool files", |writer| writer.unlink_discarded());
+        self.unless_stopped("remove spool files", |writer| writer.unlink_discarded());
     }
 
-    /// Settles all remembered mail, so that the next start has nothing to read. This stops at the first failure,
-    /// because another attempt would fail too, and could take long.
-    fn settle_all_seen(&mut self) {
-        while self.seen.has_some() && self.settle_seen() {}
+    /// Moves all recent fingerprints to the ordered table, so that the next start has nothing to read. This stops at
+    /// the first failure, because another attempt would fail too, and could take long.
+    fn move_all_fingerprints(&mut self) {
+        while self.redeliveries.has_recent() && self.move_fingerprints() {}
     }
 
-    /// Settles some remembered mail, and returns whether it succeeded.
-    fn settle_seen(&mut self) -> bool {
+    /// Moves some recent fingerprints, and returns whether that succeeded.
+    fn move_fingerprints(&mut self) -> bool {
         let now = self.choices.clock.milliseconds();
-        self.unless_condemned("put in order what came", |writer| writer.seen.settle(&writer.connection, now))
+        self.unless_stopped("sort the records of recent mail", |writer| {
+            writer.redeliveries.move_run(&writer.connection, now)
+        })
     }
 
-    /// Runs `work` unless the backend is fail_stop, and returns whether it succeeded.
-    fn unless_condemned(
+    /// Runs `work` unless the backend has failed, and returns whether it succeeded.
+    fn unless_stopped(
         &mut self,
         operation: &'static str,
         work: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
@@ -452,7 +452,7 @@ impl Writer {
 
 /// Answers a committed batch with errors, so that nothing is promised. Its spool files are kept, because its rows
 /// name them.
-fn leave(batch: Batch) {
+fn abandon(batch: Batch) {
     let why = StoreError::closed();
     for pending in batch.deliveries {
         if let Body::Spooled(spooled) = pending.delivery.message.body {
@@ -480,9 +480,9 @@ fn return_outdated(batch: &mut Vec<PendingDelivery>, now: Changes) {
 /// The spool files of mail that was deferred although its commit may be on the disk. If they are still here when
 /// this is dropped, they are left to the next start, which keeps those that a row names.
 #[derive(Default)]
-struct Doubtful(Vec<Spooled>);
+struct UncertainFiles(Vec<Spooled>);
 
-impl Doubtful {
+impl UncertainFiles {
     fn add(&mut self, body: Body) {
         if let Body::Spooled(spooled) = body {
             self.0.push(spooled);
@@ -495,7 +495,7 @@ impl Doubtful {
     }
 }
 
-impl Drop for Doubtful {
+impl Drop for UncertainFiles {
     fn drop(&mut self) {
         self.0.drain(..).for_each(Spooled::keep);
     }

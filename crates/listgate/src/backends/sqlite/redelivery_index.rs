@@ -1,4 +1,4 @@
-//! Remembers the mail of recent days, to recognize it when it comes again.
+//! Remembers the mail of recent days, to recognize it when it is sent again.
 //!
 //! Fingerprints are random, so a table ordered by them would need a different page written for each one, which costs
 //! a fifth of the total throughput. New fingerprints are therefore appended to a table in order of arrival, with a
@@ -13,37 +13,37 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// The entries that were stored when mail first came; those of one message are adjacent.
-pub(super) type Known = BTreeMap<Fingerprint, EntryId>;
+pub(super) type EntriesByFingerprint = BTreeMap<Fingerprint, EntryId>;
 
 /// The mail stored up to and including the last commit.
-pub(super) struct Seen {
+pub(super) struct RedeliveryIndex {
     /// Exactly the contents of `seen_lately`.
-    lately: Known,
+    recent: EntriesByFingerprint,
     /// The last fingerprint of the last run.
-    settled: Fingerprint,
+    last_moved: Fingerprint,
     /// The last fingerprint of the last search for expired rows.
-    swept: Fingerprint,
+    last_swept: Fingerprint,
 }
 
 const FIRST: Fingerprint = Fingerprint([0; Fingerprint::LEN]);
 const LAST: Fingerprint = Fingerprint([0xff; Fingerprint::LEN]);
 
-impl Seen {
+impl RedeliveryIndex {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         // Collected first, because a tree is built faster from all of its items, which can then be sorted.
-        let mut lately = Vec::new();
+        let mut recent = Vec::new();
         let mut statement = connection.prepare("SELECT delivery, fingerprints FROM seen_lately")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            lately.extend(entries(row.get(0)?, row.get_ref(1)?.as_blob()?));
+            recent.extend(entries(row.get(0)?, row.get_ref(1)?.as_blob()?));
         }
-        Ok(Self { lately: lately.into_iter().collect(), settled: FIRST, swept: FIRST })
+        Ok(Self { recent: recent.into_iter().collect(), last_moved: FIRST, last_swept: FIRST })
     }
 
     /// Returns whether this message came before, to any recipient.
     pub(super) fn has(&self, connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
         let all = Fingerprint::all_of(digest);
-        if self.lately.range(all.clone()).next().is_some() {
+        if self.recent.range(all.clone()).next().is_some() {
             return Ok(true);
         }
         let (from, to) = all.into_inner();
@@ -58,15 +58,16 @@ impl Seen {
         connection: &Connection,
         fingerprint: Fingerprint,
     ) -> rusqlite::Result<Option<EntryId>> {
-        let mut seen = connection.prepare_cached("SELECT delivery, n FROM seen WHERE fingerprint = ?1")?;
+        let mut statement =
+            connection.prepare_cached("SELECT delivery, n FROM seen WHERE fingerprint = ?1")?;
         let read = |row: &rusqlite::Row<'_>| Ok(EntryId { delivery: row.get(0)?, n: row.get(1)? });
-        let in_order = seen.query_row([fingerprint.0], read).optional()?;
+        let in_order = statement.query_row([fingerprint.0], read).optional()?;
         // The later entry wins: mail is queued again only after its earlier entry was removed.
-        Ok(self.lately.get(&fingerprint).copied().max(in_order))
+        Ok(self.recent.get(&fingerprint).copied().max(in_order))
     }
 
     /// Returns when the mail of this entry came, in milliseconds since 1970.
-    pub(super) fn came_at(
+    pub(super) fn received_at(
         &self,
         connection: &Connection,
         fingerprint: Fingerprint,
@@ -82,31 +83,31 @@ impl Seen {
     }
 
     /// Adds the fingerprints of a commit.
-    pub(super) fn extend(&mut self, committed: Known) {
-        self.lately.extend(committed);
+    pub(super) fn extend(&mut self, committed: EntriesByFingerprint) {
+        self.recent.extend(committed);
     }
 
-    /// Returns whether there is anything to [`settle`](Self::settle).
-    pub(super) fn has_some(&self) -> bool {
-        !self.lately.is_empty()
+    /// Returns whether [`move_run`](Self::move_run) has anything to move.
+    pub(super) fn has_recent(&self) -> bool {
+        !self.recent.is_empty()
     }
 
-    /// Returns whether it is time to [`settle`](Self::settle) even though mail waits.
+    /// Returns whether it is time for a [`move_run`](Self::move_run) even though mail waits.
     pub(super) fn is_full(&self) -> bool {
-        self.lately.len() >= limits::SEEN_LATELY
+        self.recent.len() >= limits::RECENT_FINGERPRINTS
     }
 
     /// Moves some recent fingerprints to the ordered table, and removes some rows that have expired at `now`
     /// (milliseconds since 1970) or were stamped by a clock that was set back since.
-    pub(super) fn settle(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    pub(super) fn move_run(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let (from, to, moving) = self.next_run();
         // More rows are swept than are added, so that the table does not outgrow what is remembered even if mail
         // never pauses.
-        let end = self.sweep_to(connection, limits::SWEPT_AT_ONCE.max(4 * moving))?;
+        let end = self.sweep_to(connection, limits::FINGERPRINTS_SWEPT.max(4 * moving))?;
         // Mail that came at time `t` expires at `t + REMEMBERED`.
         let Due { at, span } = Due::after(0, limits::REMEMBERED);
         let (oldest, newest) = (now - at, now + (span - at));
-        let swept = params![self.swept.0, end.0, oldest, newest];
+        let swept = params![self.last_swept.0, end.0, oldest, newest];
         let old = "SELECT 1 FROM seen WHERE fingerprint > ?1 AND fingerprint <= ?2 AND (at <= ?3 OR at > ?4)";
         if moving > 0 || connection.prepare_cached(old)?.exists(swept)? {
             connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -116,24 +117,24 @@ impl Seen {
                      WHERE fingerprint > ?1 AND fingerprint <= ?2 AND (at <= ?3 OR at > ?4)",
                 )?
                 .execute(swept)?;
-            let moved = put_in_order(connection, from, to)?;
+            let moved = move_to_table(connection, from, to)?;
             connection.execute_batch("COMMIT")?;
             for (fingerprint, id, _) in moved {
-                if self.lately.get(&fingerprint) == Some(&id) {
-                    self.lately.remove(&fingerprint);
+                if self.recent.get(&fingerprint) == Some(&id) {
+                    self.recent.remove(&fingerprint);
                 }
             }
         }
-        (self.settled, self.swept) = (to, end);
+        (self.last_moved, self.last_swept) = (to, end);
         Ok(())
     }
 
     /// Returns the range of the next run and the number of fingerprints in it. The number grows with the
     /// fingerprints in memory, so that these stay limited however many come between two runs.
     fn next_run(&self) -> (Fingerprint, Fingerprint, usize) {
-        let at_once = limits::SEEN_AT_ONCE.max(self.lately.len() / 4);
-        let after = |from| self.lately.range((Bound::Excluded(from), Bound::Unbounded));
-        let from = if after(self.settled).next().is_some() { self.settled } else { FIRST };
+        let at_once = limits::FINGERPRINTS_MOVED.max(self.recent.len() / 4);
+        let after = |from| self.recent.range((Bound::Excluded(from), Bound::Unbounded));
+        let from = if after(self.last_moved).next().is_some() { self.last_moved } else { FIRST };
         let moving = after(from).take(at_once).count();
         let to = after(from).nth(at_once - 1).map_or(LAST, |(fingerprint, _)| *fingerprint);
         (from, to, moving)
@@ -142,20 +143,20 @@ impl Seen {
     /// Returns where the next `rows` rows of the table end, which are searched for expired ones. After the end of
     /// the table, the search starts again at its beginning.
     fn sweep_to(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<Fingerprint> {
-        if self.swept == LAST {
-            self.swept = FIRST;
+        if self.last_swept == LAST {
+            self.last_swept = FIRST;
         }
         let sql =
             "SELECT fingerprint FROM seen WHERE fingerprint > ?1 ORDER BY fingerprint LIMIT 1 OFFSET ?2";
         let mut statement = connection.prepare_cached(sql)?;
-        let end = statement.query_row(params![self.swept.0, rows], |row| row.get(0)).optional()?;
+        let end = statement.query_row(params![self.last_swept.0, rows], |row| row.get(0)).optional()?;
         Ok(end.map_or(LAST, Fingerprint))
     }
 }
 
 /// Moves the deliveries whose first fingerprint is after `from` and not after `to` from `seen_lately` to `seen`, and
 /// returns their fingerprints and entries, with the times at which they came.
-fn put_in_order(
+fn move_to_table(
     connection: &Connection,
     from: Fingerprint,
     to: Fingerprint,
@@ -184,7 +185,7 @@ fn put_in_order(
 }
 
 /// Records the entries of a delivery whose mail did not come before.
-pub(super) fn remember(connection: &Connection, at: i64, new: &Known) -> rusqlite::Result<()> {
+pub(super) fn record(connection: &Connection, at: i64, new: &EntriesByFingerprint) -> rusqlite::Result<()> {
     let Some((first, id)) = new.first_key_value() else { return Ok(()) };
     let mut fingerprints = first.0[..Fingerprint::MESSAGE].to_vec();
     for (fingerprint, id) in new {
@@ -198,7 +199,7 @@ pub(super) fn remember(connection: &Connection, at: i64, new: &Known) -> rusqlit
     Ok(())
 }
 
-/// Parses what [`remember`] wrote.
+/// Parses what [`record`] wrote.
 fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerprint, EntryId)> {
     const ENDPOINT: usize = Fingerprint::LEN - Fingerprint::MESSAGE;
     let (message, entries) = fingerprints.split_first_chunk().unwrap_or((&[0; Fingerprint::MESSAGE], &[]));
@@ -235,24 +236,29 @@ mod tests {
         to(&digest(n), "a.x")
     }
 
-    fn opened() -> (tempfile::TempDir, Connection, Seen) {
+    fn open() -> (tempfile::TempDir, Connection, RedeliveryIndex) {
         let dir = tempfile::tempdir().unwrap();
         let connection = DataDir::new(dir.path()).open_or_create().unwrap();
         connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
-        let seen = Seen::read(&connection).unwrap();
-        (dir, connection, seen)
+        let redeliveries = RedeliveryIndex::read(&connection).unwrap();
+        (dir, connection, redeliveries)
     }
 
     /// Stores a message as a delivery with these entries, none of which came before.
-    fn take(connection: &Connection, seen: &mut Seen, delivery: i64, entries: &[(i64, Fingerprint)]) {
+    fn store(
+        connection: &Connection,
+        redeliveries: &mut RedeliveryIndex,
+        delivery: i64,
+        entries: &[(i64, Fingerprint)],
+    ) {
         let ids = entries.iter().map(|(n, fingerprint)| (*fingerprint, EntryId { delivery, n: *n }));
         let new = ids.collect();
-        remember(connection, delivery, &new).unwrap();
-        seen.extend(new);
+        record(connection, delivery, &new).unwrap();
+        redeliveries.extend(new);
     }
 
     /// Returns a time at which everything that came before `cutoff` has expired.
-    fn forgetting(cutoff: i64) -> i64 {
+    fn expiry_of(cutoff: i64) -> i64 {
         Due::after(0, limits::REMEMBERED).at + cutoff - 1
     }
 
@@ -262,86 +268,92 @@ mod tests {
 
     #[test]
     fn mail_is_recognized_before_and_after_sorting_until_it_expires() {
-        let (_dir, connection, mut seen) = opened();
-        let known = |seen: &Seen| {
-            let has = |n: &i64| seen.has(&connection, &digest(*n)).unwrap();
-            let found = |n: &i64| seen.find(&connection, fingerprint(*n)).unwrap().is_some();
+        let (_dir, connection, mut redeliveries) = open();
+        let known = |redeliveries: &RedeliveryIndex| {
+            let has = |n: &i64| redeliveries.has(&connection, &digest(*n)).unwrap();
+            let found = |n: &i64| redeliveries.find(&connection, fingerprint(*n)).unwrap().is_some();
             assert!((0..21_000).all(|n| has(&n) == found(&n)));
             (0..21_000).filter(found).count()
         };
-        (0..20_000).for_each(|n| take(&connection, &mut seen, n, &[(1, fingerprint(n))]));
-        assert_eq!(known(&seen), 20_000);
-        assert_eq!(known(&Seen::read(&connection).unwrap()), 20_000, "as much after a start");
-        let at_once = limits::SEEN_AT_ONCE;
+        (0..20_000).for_each(|n| store(&connection, &mut redeliveries, n, &[(1, fingerprint(n))]));
+        assert_eq!(known(&redeliveries), 20_000);
+        assert_eq!(known(&RedeliveryIndex::read(&connection).unwrap()), 20_000, "as much after a start");
+        let at_once = limits::FINGERPRINTS_MOVED;
         for left in [20_000 - at_once, 20_000 - 2 * at_once, 0] {
-            seen.settle(&connection, forgetting(0)).unwrap();
-            assert_eq!((seen.lately.len(), rows(&connection, "seen_lately")), (left, left));
-            assert_eq!((known(&seen), known(&Seen::read(&connection).unwrap())), (20_000, 20_000));
+            redeliveries.move_run(&connection, expiry_of(0)).unwrap();
+            assert_eq!((redeliveries.recent.len(), rows(&connection, "seen_lately")), (left, left));
+            assert_eq!(
+                (known(&redeliveries), known(&RedeliveryIndex::read(&connection).unwrap())),
+                (20_000, 20_000)
+            );
         }
-        assert_eq!(seen.find(&connection, fingerprint(7)).unwrap(), Some(EntryId { delivery: 7, n: 1 }));
+        assert_eq!(
+            redeliveries.find(&connection, fingerprint(7)).unwrap(),
+            Some(EntryId { delivery: 7, n: 1 })
+        );
         // Each call searches a part of the table; after its end, the search starts again.
-        (0..12).for_each(|_| seen.settle(&connection, forgetting(1000)).unwrap());
-        assert_eq!(known(&seen), 19_000);
-        (0..12).for_each(|_| seen.settle(&connection, forgetting(20_000)).unwrap());
-        assert_eq!(known(&seen), 0);
+        (0..12).for_each(|_| redeliveries.move_run(&connection, expiry_of(1000)).unwrap());
+        assert_eq!(known(&redeliveries), 19_000);
+        (0..12).for_each(|_| redeliveries.move_run(&connection, expiry_of(20_000)).unwrap());
+        assert_eq!(known(&redeliveries), 0);
     }
 
     #[test]
     fn mail_recorded_by_a_clock_that_was_ahead_is_forgotten() {
-        let (_dir, connection, mut seen) = opened();
+        let (_dir, connection, mut redeliveries) = open();
         let a_year = 365 * 24 * 60 * 60 * 1000;
-        take(&connection, &mut seen, 1, &[(1, fingerprint(1))]);
-        take(&connection, &mut seen, a_year, &[(1, fingerprint(2))]);
-        (0..3).for_each(|_| seen.settle(&connection, 1000).unwrap());
-        let known = [1, 2].map(|n| seen.find(&connection, fingerprint(n)).unwrap().is_some());
+        store(&connection, &mut redeliveries, 1, &[(1, fingerprint(1))]);
+        store(&connection, &mut redeliveries, a_year, &[(1, fingerprint(2))]);
+        (0..3).for_each(|_| redeliveries.move_run(&connection, 1000).unwrap());
+        let known = [1, 2].map(|n| redeliveries.find(&connection, fingerprint(n)).unwrap().is_some());
         assert_eq!(known, [true, false]);
     }
 
     #[test]
     fn each_endpoint_of_a_message_is_recognized_separately() {
-        let (_dir, connection, mut seen) = opened();
+        let (_dir, connection, mut redeliveries) = open();
         let message = digest(1);
         let [a, b, c, d] = ["a.x", "b.x", "c.x", "d.x"].map(|list_id| to(&message, list_id));
-        take(&connection, &mut seen, 1, &[(1, a), (2, b)]);
+        store(&connection, &mut redeliveries, 1, &[(1, a), (2, b)]);
         // The first entry of this delivery had come before.
-        take(&connection, &mut seen, 70_000, &[(2, c)]);
+        store(&connection, &mut redeliveries, 70_000, &[(2, c)]);
         for left in [3, 0] {
-            let found = [a, b, c, d].map(|fingerprint| seen.find(&connection, fingerprint).unwrap());
+            let found = [a, b, c, d].map(|fingerprint| redeliveries.find(&connection, fingerprint).unwrap());
             let id = |delivery, n| Some(EntryId { delivery, n });
             assert_eq!(found, [id(1, 1), id(1, 2), id(70_000, 2), None]);
-            assert!(seen.has(&connection, &message).unwrap());
-            assert!(!seen.has(&connection, &digest(2)).unwrap());
-            assert_eq!(seen.lately.len(), left);
-            assert_eq!(Seen::read(&connection).unwrap().lately, seen.lately);
-            seen.settle(&connection, forgetting(0)).unwrap();
+            assert!(redeliveries.has(&connection, &message).unwrap());
+            assert!(!redeliveries.has(&connection, &digest(2)).unwrap());
+            assert_eq!(redeliveries.recent.len(), left);
+            assert_eq!(RedeliveryIndex::read(&connection).unwrap().recent, redeliveries.recent);
+            redeliveries.move_run(&connection, expiry_of(0)).unwrap();
         }
         assert_eq!((rows(&connection, "seen"), rows(&connection, "seen_lately")), (3, 0));
     }
 
     #[test]
     fn memory_stays_bounded_however_much_mail_comes_between_two_runs() {
-        let (_dir, connection, mut seen) = opened();
-        let between = 3 * limits::SEEN_AT_ONCE as i64;
+        let (_dir, connection, mut redeliveries) = open();
+        let between = 3 * limits::FINGERPRINTS_MOVED as i64;
         for cycle in 0..8 {
             let many = (0..between).map(|n| (n + 1, to(&digest(cycle * between + n), "a.x")));
             connection.execute_batch("BEGIN").unwrap();
-            many.for_each(|entry| take(&connection, &mut seen, cycle * between + entry.0, &[entry]));
+            many.for_each(|entry| store(&connection, &mut redeliveries, cycle * between + entry.0, &[entry]));
             connection.execute_batch("COMMIT").unwrap();
-            seen.settle(&connection, forgetting(0)).unwrap();
-            assert_eq!(seen.lately.len(), rows(&connection, "seen_lately"));
+            redeliveries.move_run(&connection, expiry_of(0)).unwrap();
+            assert_eq!(redeliveries.recent.len(), rows(&connection, "seen_lately"));
         }
         let most = usize::try_from(4 * between).unwrap();
-        assert!(seen.lately.len() < most, "{}", seen.lately.len());
+        assert!(redeliveries.recent.len() < most, "{}", redeliveries.recent.len());
     }
 
     #[test]
     fn the_table_stays_bounded_although_mail_never_pauses() {
-        let (_dir, connection, mut seen) = opened();
+        let (_dir, connection, mut redeliveries) = open();
         let (remembered, between) = (20_000, 4_000);
         for n in 0..5 * remembered {
-            take(&connection, &mut seen, n, &[(1, fingerprint(n))]);
+            store(&connection, &mut redeliveries, n, &[(1, fingerprint(n))]);
             if n % between == 0 {
-                seen.settle(&connection, forgetting(n - remembered)).unwrap();
+                redeliveries.move_run(&connection, expiry_of(n - remembered)).unwrap();
             }
         }
         let most = usize::try_from(remembered + remembered / 2).unwrap();
