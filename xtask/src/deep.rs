@@ -93,8 +93,8 @@ fn fuzz_one(target: &str) -> Outcome {
     let seconds = std::env::var(variable).unwrap_or_else(|_| seconds.to_string());
     let found = run::target()?.join("fuzz").join(target);
     let log = found.with_extension("log");
-    let told = |error| format!("cannot write to {}: {error}", found.display());
-    fs::create_dir_all(&found).map_err(told)?;
+    let failed = |error| format!("cannot write to {}: {error}", found.display());
+    fs::create_dir_all(&found).map_err(failed)?;
     let mut fuzzer = cargo_fuzz(&["run", target]);
     fuzzer.arg(&found).arg(Path::new("fuzz/corpus").join(target)).args([
         "--",
@@ -104,18 +104,18 @@ fn fuzz_one(target: &str) -> Outcome {
         "-print_final_stats=1",
         &format!("-max_total_time={seconds}"),
     ]);
-    let outcome = run::succeed(fuzzer.stderr(fs::File::create(&log).map_err(told)?));
-    let said = fs::read_to_string(&log).map_err(told)?;
+    let outcome = run::succeed(fuzzer.stderr(fs::File::create(&log).map_err(failed)?));
+    let output = fs::read_to_string(&log).map_err(failed)?;
     let is_result = |line: &&str| line.contains("\tDONE ") || line.contains("number_of_executed_units");
-    said.lines().filter(is_result).for_each(|line| println!("{line}"));
-    outcome.map_err(|why| format!("{why}\n{}\nall of it: {}", failure(&said), log.display()))
+    output.lines().filter(is_result).for_each(|line| println!("{line}"));
+    outcome.map_err(|why| format!("{why}\n{}\nall of it: {}", failure(&output), log.display()))
 }
 
 /// Extracts from the output of a fuzzer which assertion failed, and for which input.
-fn failure(said: &str) -> String {
+fn failure(output: &str) -> String {
     let words = ["panicked at", "ERROR: ", "Test unit written to", "left:", "right:"];
-    let tells = |line: &&str| words.iter().any(|word| line.contains(word));
-    said.lines().filter(tells).collect::<Vec<_>>().join("\n")
+    let is_relevant = |line: &&str| words.iter().any(|word| line.contains(word));
+    output.lines().filter(is_relevant).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a cargo-fuzz command. It needs a nightly compiler, and only rustup knows where one is.
@@ -170,12 +170,12 @@ mod tests {
 
     #[test]
     fn the_finding_of_a_fuzzer_is_quoted() {
-        let said = "#7\tNEW    cov: 3 ft: 3\n\nthread '<unnamed>' panicked at src/data.rs:9:5:\n  left: 1\n right: 2\n\
+        let output = "#7\tNEW    cov: 3 ft: 3\n\nthread '<unnamed>' panicked at src/data.rs:9:5:\n  left: 1\n right: 2\n\
             ==7== ERROR: libFuzzer: deadly signal\n    #0 0x5 in main\n\
             artifact_prefix='a/'; Test unit written to a/crash-1\n";
-        let told = failure(said);
-        assert_eq!(told.lines().count(), 5, "{told}");
-        assert!(told.ends_with("Test unit written to a/crash-1"));
+        let report = failure(output);
+        assert_eq!(report.lines().count(), 5, "{report}");
+        assert!(report.ends_with("Test unit written to a/crash-1"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) fn install() {
         return;
     }
     println!("::: unpack {PACKAGE}");
-    if !run::told(unpack()) {
+    if !run::report(unpack()) {
         println!("could not unpack {PACKAGE}: what needs it is skipped");
     }
     println!();

@@ -27,7 +27,8 @@ pub(crate) fn program() -> Option<PathBuf> {
 /// Python, so they do not run after the target folder has been moved.
 pub(crate) fn is_whole() -> bool {
     let Ok(bin) = folder().map(|folder| folder.join("bin")) else { return false };
-    run::output(command(bin.join("mailman")).arg("--version")).is_ok_and(|said| said.starts_with(VERSION))
+    run::output(command(bin.join("mailman")).arg("--version"))
+        .is_ok_and(|version| version.starts_with(VERSION))
         && run::output(command(bin.join("python")).args(["-c", "import psycopg2"])).is_ok()
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn install() {
         return;
     }
     println!("::: install {}", REQUIREMENTS.join(", "));
-    if !run::told(make()) {
+    if !run::report(make()) {
         println!("could not install Mailman: what needs it is skipped");
     }
     println!();

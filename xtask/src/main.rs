@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         }
         Ok(Errand::Test(options)) => test::run(options),
         Ok(Errand::Deep(part)) => deep::run(part),
-        Ok(Errand::Bench(words)) => run::told(bench::run(words)),
+        Ok(Errand::Bench(words)) => run::report(bench::run(words)),
         Err(reason) => {
             eprint!("xtask: {reason}\n\n{USAGE}");
             return ExitCode::from(2);

@@ -4,7 +4,7 @@
 
 use crate::exim;
 use crate::mailman;
-use crate::run::{self, Outcome, command, told};
+use crate::run::{self, Outcome, command, report};
 use crate::system::{self, is_root};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -107,12 +107,12 @@ fn install_packages(missing: &[&str]) {
         return;
     }
     println!("::: install {}", missing.join(", "));
-    told(system::apt_get(&["update"]));
+    report(system::apt_get(&["update"]));
     for package in missing {
         if *package == "postfix" {
-            told(keep_postfix_local());
+            report(keep_postfix_local());
         }
-        if !told(system::install_package(package)) {
+        if !report(system::install_package(package)) {
             println!("could not install {package}: what needs it is skipped");
         }
     }
@@ -122,12 +122,12 @@ fn install_packages(missing: &[&str]) {
 /// Preconfigures Postfix for local mail. Otherwise Debian's package starts it as an Internet site that
 /// accepts connections from anywhere.
 fn keep_postfix_local() -> Outcome {
-    let told = |error| format!("cannot run debconf-set-selections: {error}");
-    let mut child = command("debconf-set-selections").stdin(Stdio::piped()).spawn().map_err(told)?;
+    let failed = |error| format!("cannot run debconf-set-selections: {error}");
+    let mut child = command("debconf-set-selections").stdin(Stdio::piped()).spawn().map_err(failed)?;
     if let Some(mut answers) = child.stdin.take() {
-        answers.write_all(b"postfix postfix/main_mailer_type select Local only\n").map_err(told)?;
+        answers.write_all(b"postfix postfix/main_mailer_type select Local only\n").map_err(failed)?;
     }
-    child.wait().map(drop).map_err(told)
+    child.wait().map(drop).map_err(failed)
 }
 
 fn none(_: &Path) -> Option<&'static str> {

@@ -19,8 +19,7 @@ pub fn root() -> PathBuf {
 /// Returns cargo's target folder: the one that this program, or its test, was built into, however it was
 /// configured. Cargo marks it with a file.
 pub fn target() -> Outcome<PathBuf> {
-    let exe =
-        std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
+    let exe = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target folder", exe.display()))
 }
@@ -70,7 +69,7 @@ pub fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&s
     let program = name_of(command);
     let mut child =
         command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or("a pipe was asked for and not made")?);
+    let mut lines = BufReader::new(child.stdout.take().ok_or("the pipe for stdout was not created")?);
     let mut line = Vec::new();
     // Whether the output is still read (`| head`) does not matter: the tests run to their end.
     while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
@@ -86,7 +85,7 @@ pub fn stream(command: &mut Command, mut on: impl Write, mut read: impl FnMut(&s
 }
 
 /// Prints the error to stderr, if there is one, and returns whether there was none.
-pub fn told(outcome: Outcome) -> bool {
+pub fn report(outcome: Outcome) -> bool {
     if let Err(reason) = &outcome {
         eprintln!("error: {reason}");
     }

@@ -1,7 +1,7 @@
 //! The steps of an errand.
 
 use std::time::Instant;
-use xtask::run::{Outcome, told};
+use xtask::run::{Outcome, report};
 
 /// The steps of an errand. If one fails, the next still runs.
 #[derive(Default)]
@@ -14,7 +14,7 @@ impl Steps {
     pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
         println!("::: {name}");
         let start = Instant::now();
-        let done = told(step());
+        let done = report(step());
         println!(
             "::: {name}: {} ({:.1} s)\n",
             if done { "ok" } else { "FAILED" },

@@ -43,16 +43,16 @@ impl Normal {
     pub(crate) fn rounds<D>(
         &self,
         target: f64,
-        disturb: impl Fn() -> Outcome<D>,
-        calm: impl Fn(D) -> Outcome,
+        start_disturbance: impl Fn() -> Outcome<D>,
+        end_disturbance: impl Fn(D) -> Outcome,
     ) -> Outcome {
         self.rate()?;
         let mut ratios = Vec::new();
         for round in 1..=ROUNDS {
             let alone = self.rate()?;
-            let disturbance = disturb()?;
+            let disturbance = start_disturbance()?;
             let beside = self.rate()?;
-            calm(disturbance)?;
+            end_disturbance(disturbance)?;
             let ratio = beside / alone;
             ratios.push(ratio);
             println!("  round {round}: alone {alone:>6.0}, beside them {beside:>6.0}, ratio {ratio:.2}");

@@ -54,8 +54,8 @@ impl Load {
         if let Some(rate) = self.rate {
             bench.args(["--rate", &format!("{rate:.3}")]);
         }
-        let said = run::output(&mut bench)?;
-        Measured::read(&said).ok_or_else(|| format!("listgate bench said {said:?}"))
+        let output = run::output(&mut bench)?;
+        Measured::read(&output).ok_or_else(|| format!("listgate bench printed {output:?}"))
     }
 }
 

@@ -62,7 +62,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if run::told(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if run::report(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn parse(words: &[&str]) -> Result<Benchmark, String> {

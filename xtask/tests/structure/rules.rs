@@ -86,14 +86,14 @@ fn news(tree: &Tree, from: Id, named: &Named) -> BTreeSet<Fact> {
     }
     let first = named.segments.first();
     for import in &tree.modules[from].named {
-        let said_already = match &import.role {
+        let is_known = match &import.role {
             Role::Import(bound) => Some(bound) == first && !std::ptr::eq(import, named),
             Role::Glob => !matches!(named.role, Role::Glob) && !is_anchored(named),
             Role::Mention(_) => false,
         };
-        if said_already {
-            let said = self::facts(tree, from, import);
-            facts.retain(|fact| !said.contains(fact));
+        if is_known {
+            let known = self::facts(tree, from, import);
+            facts.retain(|fact| !known.contains(fact));
         }
     }
     facts

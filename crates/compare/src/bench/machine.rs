@@ -7,7 +7,7 @@ use xtask::run::{self, Outcome, command};
 
 /// Returns a table that describes the machine, without what cannot be determined.
 pub(super) fn describe(folder: &Path, sync: &Synced) -> String {
-    let mut lines = vec![("Measured", said("date", &["-u", "+%Y-%m-%d"]))];
+    let mut lines = vec![("Measured", output_of("date", &["-u", "+%Y-%m-%d"]))];
     lines.push((
         "Processor",
         field("/proc/cpuinfo", "model name").map(|model| {
@@ -16,20 +16,22 @@ pub(super) fn describe(folder: &Path, sync: &Synced) -> String {
         }),
     ));
     lines.push(("Memory", memory()));
-    lines.push(("Kernel", said("uname", &["-sr"])));
-    lines
-        .push(("File system", said("findmnt", &["-n", "-o", "FSTYPE", "-T", &folder.display().to_string()])));
+    lines.push(("Kernel", output_of("uname", &["-sr"])));
+    lines.push((
+        "File system",
+        output_of("findmnt", &["-n", "-o", "FSTYPE", "-T", &folder.display().to_string()]),
+    ));
     lines.push((
         "A write of 4 KiB and its sync",
         Some(format!("p50 {}, p99 {}, longest {}", millis(sync.p50), millis(sync.p99), millis(sync.max))),
     ));
-    lines.push(("Compiler", said("rustc", &["--version"])));
+    lines.push(("Compiler", output_of("rustc", &["--version"])));
     let line = |(what, is): (&str, Option<String>)| Some(format!("| {what} | {} |\n", is?));
     let lines: String = lines.into_iter().filter_map(line).collect();
     format!("| | |\n|---|---|\n{lines}")
 }
 
-fn said(program: &str, arguments: &[&str]) -> Option<String> {
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let output: Outcome<String> = run::output(command(program).args(arguments));
     output.ok().map(|text| text.trim().to_owned())
 }

@@ -32,7 +32,7 @@ pub(super) fn section(bench: &mut Bench) -> Outcome<Section> {
     for _ in 0..bench.plan.rounds {
         let (alone, _) = probed(bench, &alone, &other)?;
         let (mixed, sync) = probed(bench, &mixture, &server)?;
-        let small = *mixed.of_sizes.first().ok_or("listgate bench told of no sizes")?;
+        let small = *mixed.of_sizes.first().ok_or("listgate bench reported no sizes")?;
         rounds.push((alone.latency, small, sync));
     }
     Ok(Section { title: "Mixed sizes".to_owned(), text: text(rate, &rounds), targets: targets(&rounds) })

@@ -76,15 +76,15 @@ pub(super) fn compose(machine: &str, sections: &[Section]) -> String {
 
 /// Puts the measured part into the page, which is created if it does not exist.
 pub(super) fn write(path: &Path, measured: &str) -> Outcome {
-    let told = |error| format!("{}: {error}", path.display());
+    let failed = |error| format!("{}: {error}", path.display());
     let old = match std::fs::read_to_string(path) {
         Ok(old) => old,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             NEW.replace("MARKS", &format!("{BEGIN}\n{END}"))
         }
-        Err(error) => return Err(told(error)),
+        Err(error) => return Err(failed(error)),
     };
-    std::fs::write(path, replaced(&old, measured)?).map_err(told)
+    std::fs::write(path, replaced(&old, measured)?).map_err(failed)
 }
 
 fn replaced(old: &str, measured: &str) -> Outcome<String> {
