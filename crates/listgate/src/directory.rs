@@ -34,9 +34,9 @@ impl Directory {
         &self,
         path: &ForwardPath,
         size: Option<u64>,
-        asked: Instant,
+        asked_at: Instant,
     ) -> Result<Endpoint, NotTaken> {
-        let endpoint = self.accepts(path, size, asked).await?;
+        let endpoint = self.accepts(path, size, asked_at).await?;
         self.has_room(endpoint.role.queue()).await.map(|()| endpoint)
     }
 
@@ -48,23 +48,23 @@ impl Directory {
         &self,
         path: &ForwardPath,
         size: Option<u64>,
-        asked: Instant,
+        asked_at: Instant,
     ) -> Result<Endpoint, NotTaken> {
-        let endpoint = self.find(path, asked).await?;
+        let endpoint = self.find(path, asked_at).await?;
         endpoint.takes(size).map(|()| endpoint)
     }
 
     /// Returns the endpoint of an address, whether or not its list takes mail now. A negative answer is never older
-    /// than `asked`.
+    /// than `asked_at`.
     ///
     /// # Errors
     /// The address has no endpoint, or the backend could not be queried.
-    pub(crate) async fn find(&self, path: &ForwardPath, asked: Instant) -> Result<Endpoint, NotTaken> {
+    pub(crate) async fn find(&self, path: &ForwardPath, asked_at: Instant) -> Result<Endpoint, NotTaken> {
         match path {
-            ForwardPath::Postmaster => self.postmaster(asked).await,
+            ForwardPath::Postmaster => self.postmaster(asked_at).await,
             ForwardPath::Mailbox(mailbox) => {
                 let reading = route::read(mailbox, &self.rules);
-                if let Some(list) = self.store.find(&reading.names, asked).await? {
+                if let Some(list) = self.store.find(&reading.names, asked_at).await? {
                     let by_whole_name = list.address.local == reading.names.whole;
                     let role = if by_whole_name { Role::Post } else { reading.role };
                     return Ok(Endpoint { list, role, detail: reading.detail });
@@ -76,16 +76,16 @@ impl Directory {
                 if self.rules.postmaster.is_some() && !self.store.serves(domain).await? {
                     return Err(NotTaken::NoSuchList);
                 }
-                self.postmaster(asked).await
+                self.postmaster(asked_at).await
             }
         }
     }
 
     /// Returns the owners of the list that is configured for the postmasters.
-    async fn postmaster(&self, asked: Instant) -> Result<Endpoint, NotTaken> {
+    async fn postmaster(&self, asked_at: Instant) -> Result<Endpoint, NotTaken> {
         let ListAddress { local, domain } = self.rules.postmaster.clone().ok_or(NotTaken::NoPostmaster)?;
         let names = Names { whole: local, base: None, domain };
-        let list = self.store.find(&names, asked).await?.ok_or(NotTaken::NoPostmaster)?;
+        let list = self.store.find(&names, asked_at).await?.ok_or(NotTaken::NoPostmaster)?;
         Ok(Endpoint { list, role: Role::Owner, detail: None })
     }
 
@@ -97,13 +97,13 @@ impl Directory {
         Ok(self.store.serves(domain).await?)
     }
 
-    /// Returns how often lists and domains had changed at a moment not before `asked`; `None` if changes are not
+    /// Returns how often lists and domains had changed at a moment not before `asked_at`; `None` if changes are not
     /// counted.
     ///
     /// # Errors
     /// The backend could not be queried.
-    pub(crate) async fn changes(&self, asked: Instant) -> Result<Option<Changes>, StoreError> {
-        self.store.changes(asked).await
+    pub(crate) async fn changes(&self, asked_at: Instant) -> Result<Option<Changes>, StoreError> {
+        self.store.changes(asked_at).await
     }
 
     /// Returns whether the refusal is the reply to RCPT, rather than the recipient's reply after the data. A

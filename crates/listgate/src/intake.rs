@@ -73,11 +73,11 @@ impl Intake {
         &self,
         path: ForwardPath,
         size: Option<u64>,
-        asked: Instant,
+        asked_at: Instant,
     ) -> Result<Recipient, Refusal> {
         let Services { directory, .. } = &*self.services;
-        let as_of = directory.changes(asked).await.map_err(|why| self.services.unavailable(&why))?;
-        match self.services.noted(directory.takes(&path, size, asked).await) {
+        let as_of = directory.changes(asked_at).await.map_err(|why| self.services.unavailable(&why))?;
+        match self.services.noted(directory.takes(&path, size, asked_at).await) {
             Err(why) if directory.is_refused_at_rcpt(&why) => Err(why.refusal()),
             endpoint => Ok(Recipient { path, endpoint, as_of, outcome: None }),
         }
@@ -142,9 +142,9 @@ impl Intake {
 
     /// Looks up every recipient again, for a message of `size` octets.
     async fn look_up(&self, size: u64, to: &mut PerRecipient<Recipient>) {
-        let asked = Instant::now();
+        let asked_at = Instant::now();
         for recipient in to {
-            let endpoint = self.services.directory.accepts(&recipient.path, Some(size), asked).await;
+            let endpoint = self.services.directory.accepts(&recipient.path, Some(size), asked_at).await;
             recipient.endpoint = self.services.noted(endpoint);
         }
     }

@@ -367,11 +367,11 @@ fn octets(body: Body) -> Result<Vec<u8>, StoreError> {
 }
 
 impl Registry for Memory {
-    fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
+    fn changes(&self, _asked_at: Instant) -> Answer<'_, Option<Changes>> {
         self.run("look whether lists have changed", |tables| Ok(Some(Changes(tables.changes))))
     }
 
-    fn find<'a>(&'a self, names: &'a Names, _asked: Instant) -> Answer<'a, Option<Arc<List>>> {
+    fn find<'a>(&'a self, names: &'a Names, _asked_at: Instant) -> Answer<'a, Option<Arc<List>>> {
         self.run("look up the list", |tables| Ok(tables.find(names)))
     }
 

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 /// Lists and domains, as looked up for arriving mail.
 pub(crate) trait Registry: Send + Sync {
-    /// Returns how often lists and domains had changed at a moment not before `asked`, or `None` if the backend does
+    /// Returns how often lists and domains had changed at a moment not before `asked_at`, or `None` if the backend does
     /// not count changes.
-    fn changes(&self, asked: Instant) -> Answer<'_, Option<Changes>>;
+    fn changes(&self, asked_at: Instant) -> Answer<'_, Option<Changes>>;
 
     /// Returns the list that answers for `names`. An alias domain is replaced by its main domain, and the whole name
-    /// is tried before the base name. A negative answer is never older than `asked`.
-    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> Answer<'a, Option<Arc<List>>>;
+    /// is tried before the base name. A negative answer is never older than `asked_at`.
+    fn find<'a>(&'a self, names: &'a Names, asked_at: Instant) -> Answer<'a, Option<Arc<List>>>;
 
     /// Returns whether mail to `domain` belongs to this site; this includes alias domains.
     fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool>;

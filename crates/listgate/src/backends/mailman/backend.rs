@@ -116,9 +116,9 @@ impl Mailman {
         })
     }
 
-    async fn look_up(&self, names: &Names, asked: Instant) -> Result<Option<Arc<List>>, StoreError> {
+    async fn look_up(&self, names: &Names, asked_at: Instant) -> Result<Option<Arc<List>>, StoreError> {
         let since = Instant::now();
-        let found = self.lists.find(names, asked.into()).await;
+        let found = self.lists.find(names, asked_at.into()).await;
         self.metrics.looked_up(since);
         Ok(found?.map(Arc::new))
     }
@@ -134,12 +134,12 @@ impl Mailman {
 
 impl Registry for Mailman {
     /// Mailman does not count changes.
-    fn changes(&self, _asked: Instant) -> answer::Answer<'_, Option<Changes>> {
+    fn changes(&self, _asked_at: Instant) -> answer::Answer<'_, Option<Changes>> {
         at_once(Ok(None))
     }
 
-    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> answer::Answer<'a, Option<Arc<List>>> {
-        Box::pin(self.look_up(names, asked))
+    fn find<'a>(&'a self, names: &'a Names, asked_at: Instant) -> answer::Answer<'a, Option<Arc<List>>> {
+        Box::pin(self.look_up(names, asked_at))
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> answer::Answer<'a, bool> {

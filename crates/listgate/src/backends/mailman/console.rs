@@ -106,12 +106,12 @@ impl Console {
 }
 
 impl Registry for Console {
-    fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
+    fn changes(&self, _asked_at: Instant) -> Answer<'_, Option<Changes>> {
         at_once(Ok(None))
     }
 
-    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> Answer<'a, Option<Arc<List>>> {
-        Box::pin(async move { Ok(self.lists.find(names, asked.into()).await?.map(Arc::new)) })
+    fn find<'a>(&'a self, names: &'a Names, asked_at: Instant) -> Answer<'a, Option<Arc<List>>> {
+        Box::pin(async move { Ok(self.lists.find(names, asked_at.into()).await?.map(Arc::new)) })
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {

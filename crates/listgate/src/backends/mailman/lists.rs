@@ -24,10 +24,10 @@ impl Lists {
     }
 
     /// Returns the list that answers for `names`. A negative answer always comes from a query that was sent after
-    /// this call. `asked` is the time of the caller's question: all commands of one packet share one instant, and
+    /// this call. `asked_at` is the time of the caller's question: all commands of one packet share one instant, and
     /// so do all recipients that are looked up after the data.
-    pub(crate) async fn find(&self, names: &Names, asked: Instant) -> Result<Option<List>, StoreError> {
-        self.answers.find(names, asked, self.source.find(names)).await
+    pub(crate) async fn find(&self, names: &Names, asked_at: Instant) -> Result<Option<List>, StoreError> {
+        self.answers.find(names, asked_at, self.source.find(names)).await
     }
 
     /// Returns whether mail to `domain` belongs to the site.
@@ -59,7 +59,7 @@ struct Answers {
 
 /// A positive answer, and when it was asked for.
 struct Known {
-    asked: Instant,
+    asked_at: Instant,
     list: List,
 }
 
@@ -74,19 +74,19 @@ struct Flight {
 
 impl Answers {
     /// Answers from memory, or awaits `asking`, which starts only then and may never be awaited.
-    async fn find(&self, names: &Names, asked: Instant, asking: impl Future<Output = Answer>) -> Answer {
+    async fn find(&self, names: &Names, asked_at: Instant, asking: impl Future<Output = Answer>) -> Answer {
         if let Some(list) = self.known(names, limits::YES_AGE) {
             return Ok(Some(list));
         }
-        // If a query failed after `asked`, do not send another: each address of a transaction would wait for the
+        // If a query failed after `asked_at`, do not send another: each address of a transaction would wait for the
         // timeout, and the mail server would not wait that long for all of them.
         let away = lock(&self.away).clone();
-        if let Some((_, why)) = away.filter(|(since, _)| *since >= asked) {
+        if let Some((_, why)) = away.filter(|(since, _)| *since >= asked_at) {
             return self.known(names, limits::YES_AGE_AWAY).map(Some).ok_or(why);
         }
-        let seat = Seat::take(self, names);
-        let before = seat.flight.begun.load(Ordering::Relaxed);
-        let mut last = seat.flight.last.lock().await;
+        let guard = FlightGuard::take(self, names);
+        let before = guard.flight.begun.load(Ordering::Relaxed);
+        let mut last = guard.flight.last.lock().await;
         match &*last {
             // This query was sent after we came, so its answer is valid for us, whatever it is.
             Some((number, answer)) if *number > before => return answer.clone(),
@@ -97,7 +97,7 @@ impl Answers {
         if let Some(list) = self.known(names, limits::YES_AGE) {
             return Ok(Some(list));
         }
-        let number = seat.flight.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = guard.flight.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let put = Instant::now();
         let answer = self.noted(names, put, asking.await);
         *last = Some((number, answer.clone()));
@@ -106,13 +106,13 @@ impl Answers {
 
     fn known(&self, names: &Names, age: Duration) -> Option<List> {
         let known = lock(&self.known);
-        known.get(names).filter(|known| known.asked.elapsed() < age).map(|known| known.list.clone())
+        known.get(names).filter(|known| known.asked_at.elapsed() < age).map(|known| known.list.clone())
     }
 
     /// Remembers a positive answer, and forgets it when it has become negative. While the source is unavailable, an
     /// earlier positive answer still counts.
-    fn noted(&self, names: &Names, asked: Instant, answer: Answer) -> Answer {
-        let away = answer.as_ref().err().map(|why| (asked, why.clone()));
+    fn noted(&self, names: &Names, asked_at: Instant, answer: Answer) -> Answer {
+        let away = answer.as_ref().err().map(|why| (asked_at, why.clone()));
         let was_away = std::mem::replace(&mut *lock(&self.away), away).is_some();
         if was_away && answer.is_ok() {
             tracing::info!("Mailman's database answers again");
@@ -121,7 +121,7 @@ impl Answers {
             Ok(Some(list)) => {
                 let mut known = lock(&self.known);
                 make_room(&mut known);
-                known.insert(names.clone(), Known { asked, list: list.clone() });
+                known.insert(names.clone(), Known { asked_at, list: list.clone() });
                 Ok(Some(list))
             }
             Ok(None) => {
@@ -145,28 +145,28 @@ impl Answers {
 /// queried again.
 fn make_room(known: &mut HashMap<Names, Known>) {
     if known.len() >= limits::KNOWN_YESES {
-        known.retain(|_, known| known.asked.elapsed() < limits::YES_AGE);
+        known.retain(|_, known| known.asked_at.elapsed() < limits::YES_AGE);
     }
     if known.len() >= limits::KNOWN_YESES {
         known.clear();
     }
 }
 
-/// A caller's share in a flight.
-struct Seat<'a> {
+/// A caller's reference to a flight.
+struct FlightGuard<'a> {
     answers: &'a Answers,
     names: &'a Names,
     flight: Arc<Flight>,
 }
 
-impl<'a> Seat<'a> {
+impl<'a> FlightGuard<'a> {
     fn take(answers: &'a Answers, names: &'a Names) -> Self {
         let flight = Arc::clone(lock(&answers.flights).entry(names.clone()).or_default());
         Self { answers, names, flight }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for FlightGuard<'_> {
     fn drop(&mut self) {
         let mut flights = lock(&self.answers.flights);
         // Only the map and this caller have it, and no other caller can take it while the map is locked.
@@ -196,7 +196,7 @@ mod tests {
     struct Site {
         answers: Rc<Answers>,
         state: Rc<Cell<State>>,
-        asked: Rc<Cell<u32>>,
+        queries: Rc<Cell<u32>>,
     }
 
     #[derive(Clone, Copy, PartialEq, Default)]
@@ -213,12 +213,12 @@ mod tests {
 
     impl Site {
         async fn find(&self, whole: &str) -> Result<bool, ()> {
-            self.find_asked(whole, Instant::now()).await
+            self.find_at(whole, Instant::now()).await
         }
 
-        async fn find_asked(&self, whole: &str, asked: Instant) -> Result<bool, ()> {
+        async fn find_at(&self, whole: &str, asked_at: Instant) -> Result<bool, ()> {
             let asking = async {
-                self.asked.set(self.asked.get() + 1);
+                self.queries.set(self.queries.get() + 1);
                 let state = self.state.get();
                 sleep(Duration::from_millis(100)).await;
                 let address = "test@x.example".parse().unwrap();
@@ -234,7 +234,7 @@ mod tests {
                     State::Away => Err(StoreError::database(StoreErrorKind::Database, "ask", "for a test")),
                 }
             };
-            self.answers.find(&names(whole), asked, asking).await.map(|list| list.is_some()).map_err(drop)
+            self.answers.find(&names(whole), asked_at, asking).await.map(|list| list.is_some()).map_err(drop)
         }
 
         /// Starts a lookup, as another session would.
@@ -265,9 +265,9 @@ mod tests {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::HasNot);
             advance(Duration::from_millis(899)).await;
-            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 1));
+            assert_eq!((site.find("test").await, site.queries.get()), (Ok(true), 1));
             advance(Duration::from_millis(1)).await;
-            assert_eq!((site.find("test").await, site.asked.get()), (Ok(false), 2));
+            assert_eq!((site.find("test").await, site.queries.get()), (Ok(false), 2));
         });
     }
 
@@ -277,7 +277,7 @@ mod tests {
             site.are(State::HasNot);
             assert_eq!(site.find("test").await, Ok(false));
             site.are(State::Has);
-            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 2));
+            assert_eq!((site.find("test").await, site.queries.get()), (Ok(true), 2));
         });
     }
 
@@ -291,7 +291,7 @@ mod tests {
             for task in tasks {
                 assert_eq!(task.await.unwrap(), Ok(true));
             }
-            assert_eq!(site.asked.get(), 1);
+            assert_eq!(site.queries.get(), 1);
         });
     }
 
@@ -306,7 +306,7 @@ mod tests {
             for task in later {
                 assert_eq!(task.await.unwrap(), Ok(true));
             }
-            assert_eq!(site.asked.get(), 2, "one question for all who came after the first was asked");
+            assert_eq!(site.queries.get(), 2, "one query for all calls after the first began");
         });
     }
 
@@ -316,7 +316,7 @@ mod tests {
             let (first, second, third) = (site.begin().await, site.begin().await, site.begin().await);
             first.abort();
             assert_eq!((second.await.unwrap(), third.await.unwrap()), (Ok(true), Ok(true)));
-            assert_eq!(site.asked.get(), 2);
+            assert_eq!(site.queries.get(), 2);
             advance(limits::YES_AGE).await;
             let alone = site.begin().await;
             alone.abort();
@@ -330,9 +330,13 @@ mod tests {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::Away);
             advance(Duration::from_secs(4 * 60)).await;
-            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 2));
+            assert_eq!((site.find("test").await, site.queries.get()), (Ok(true), 2));
             assert_eq!(site.find("unknown").await, Err(()));
-            assert_eq!((site.find("test").await, site.asked.get()), (Ok(true), 4), "asked again each time");
+            assert_eq!(
+                (site.find("test").await, site.queries.get()),
+                (Ok(true), 4),
+                "queried again each time"
+            );
             advance(Duration::from_secs(60)).await;
             assert_eq!(site.find("test").await, Err(()), "for five minutes");
         });
@@ -344,15 +348,19 @@ mod tests {
             assert_eq!(site.find("test").await, Ok(true));
             site.are(State::Away);
             advance(limits::YES_AGE).await;
-            let asked = Instant::now();
+            let asked_at = Instant::now();
             for (name, answer) in [("unknown", Err(())), ("other", Err(())), ("test", Ok(true))] {
-                assert_eq!(site.find_asked(name, asked).await, answer, "{name}");
+                assert_eq!(site.find_at(name, asked_at).await, answer, "{name}");
             }
-            assert_eq!(site.asked.get(), 2);
-            assert_eq!((site.find("other").await, site.asked.get()), (Err(()), 3), "in the next again");
+            assert_eq!(site.queries.get(), 2);
+            assert_eq!(
+                (site.find("other").await, site.queries.get()),
+                (Err(()), 3),
+                "again in the next transaction"
+            );
             site.are(State::Has);
-            assert_eq!((site.find("other").await, site.asked.get()), (Ok(true), 4));
-            assert_eq!(site.find_asked("unknown", asked).await, Ok(true), "it is back");
+            assert_eq!((site.find("other").await, site.queries.get()), (Ok(true), 4));
+            assert_eq!(site.find_at("unknown", asked_at).await, Ok(true), "it is back");
         });
     }
 
@@ -379,7 +387,7 @@ mod tests {
         };
         for n in 0..3 * limits::KNOWN_YESES {
             make_room(&mut known);
-            known.insert(names(&n.to_string()), Known { asked: Instant::now(), list: list.clone() });
+            known.insert(names(&n.to_string()), Known { asked_at: Instant::now(), list: list.clone() });
             assert!(known.len() <= limits::KNOWN_YESES);
         }
     }

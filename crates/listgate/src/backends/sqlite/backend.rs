@@ -234,16 +234,17 @@ impl LeaseStore for Sqlite {
 /// Lookups run on the thread that asks: they take microseconds, and readers of a write-ahead log do not wait for a
 /// writer.
 impl Registry for Sqlite {
-    fn changes(&self, asked: Instant) -> Answer<'_, Option<Changes>> {
+    fn changes(&self, asked_at: Instant) -> Answer<'_, Option<Changes>> {
         let changes = self.query("look whether lists have changed", |connection, known| {
-            known.changes(connection, asked).map(Some)
+            known.changes(connection, asked_at).map(Some)
         });
         at_once(changes)
     }
 
-    fn find<'a>(&'a self, names: &'a Names, asked: Instant) -> Answer<'a, Option<Arc<List>>> {
+    fn find<'a>(&'a self, names: &'a Names, asked_at: Instant) -> Answer<'a, Option<Arc<List>>> {
         let since = Instant::now();
-        let found = self.query("look up the list", |connection, known| known.find(connection, names, asked));
+        let found =
+            self.query("look up the list", |connection, known| known.find(connection, names, asked_at));
         self.metrics.looked_up(since);
         at_once(found)
     }

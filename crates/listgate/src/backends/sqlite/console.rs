@@ -85,11 +85,11 @@ fn own_id(id: &Id) -> Result<EntryId, EntryError> {
 }
 
 impl Registry for Console {
-    fn changes(&self, _asked: Instant) -> Answer<'_, Option<Changes>> {
+    fn changes(&self, _asked_at: Instant) -> Answer<'_, Option<Changes>> {
         self.query("look whether lists have changed", |connection| lists::changes(connection).map(Some))
     }
 
-    fn find<'a>(&'a self, names: &'a Names, _asked: Instant) -> Answer<'a, Option<Arc<List>>> {
+    fn find<'a>(&'a self, names: &'a Names, _asked_at: Instant) -> Answer<'a, Option<Arc<List>>> {
         self.query("look up the list", |connection| Ok(lists::find(connection, names)?.map(Arc::new)))
     }
 

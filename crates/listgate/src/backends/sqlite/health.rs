@@ -37,7 +37,7 @@ pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 pub(crate) struct Miscount {
     pub(crate) queue: Name,
     /// Entries and octets as recorded.
-    pub(crate) said: (i64, i64),
+    pub(crate) recorded: (i64, i64),
     /// Entries and octets as counted.
     pub(crate) found: (i64, i64),
 }
@@ -70,7 +70,7 @@ pub(crate) struct SpoolHealth {
 const PAGE: usize = 500;
 
 /// The most problems to report.
-const TOLD: u32 = 10;
+const REPORTED: u32 = 10;
 
 impl Health {
     pub(crate) fn open(data: &DataDir, patience: Option<Duration>) -> rusqlite::Result<Self> {
@@ -105,14 +105,15 @@ impl Health {
     pub(crate) fn damage(&mut self, thorough: bool) -> Partial<Vec<String>> {
         let check = if thorough { "integrity_check" } else { "quick_check" };
         self.look(|connection| {
-            let mut statement = connection.prepare(&format!("PRAGMA {check}({TOLD})"))?;
-            let told = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>();
-            match told {
+            let mut statement = connection.prepare(&format!("PRAGMA {check}({REPORTED})"))?;
+            let reported =
+                statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>();
+            match reported {
                 // The database is so damaged that the check itself fails.
                 Err(why) if why.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                     Ok(vec![why.to_string()])
                 }
-                told => Ok(told?.into_iter().filter(|told| told != "ok").collect()),
+                reported => Ok(reported?.into_iter().filter(|reported| reported != "ok").collect()),
             }
         })
     }
@@ -132,14 +133,14 @@ impl Health {
         self.look(|connection| {
             // The transaction ends when this is dropped.
             let _moment = connection.unchecked_transaction()?;
-            let (said, found) = (sizes(connection, written)?, sizes(connection, counted)?);
+            let (recorded, found) = (sizes(connection, written)?, sizes(connection, counted)?);
             let size = |sizes: &BTreeMap<_, _>, queue: &str| sizes.get(queue).copied().unwrap_or_default();
             let compared = Name::ALL.into_iter().map(|queue| Miscount {
                 queue,
-                said: size(&said, queue.as_str()),
+                recorded: size(&recorded, queue.as_str()),
                 found: size(&found, queue.as_str()),
             });
-            Ok(compared.filter(|queue| queue.said != queue.found).collect())
+            Ok(compared.filter(|queue| queue.recorded != queue.found).collect())
         })
     }
 
@@ -248,11 +249,11 @@ fn sizes(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<String
 /// so the differences still hold, and no process has to wait for a count.
 pub(crate) fn correct(connection: &mut Connection, miscounts: &[Miscount]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for Miscount { queue, said, found } in miscounts {
+    for Miscount { queue, recorded, found } in miscounts {
         transaction.execute(
             "INSERT INTO queue_size VALUES (?1, ?2, ?3)
              ON CONFLICT (queue) DO UPDATE SET entries = entries + ?2, octets = octets + ?3",
-            params![queue.as_str(), found.0 - said.0, found.1 - said.1],
+            params![queue.as_str(), found.0 - recorded.0, found.1 - recorded.1],
         )?;
     }
     transaction.commit()

@@ -49,9 +49,13 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Returns the count at a moment not before `asked`.
-    pub(super) fn changes(&mut self, connection: &Connection, asked: Instant) -> rusqlite::Result<Changes> {
-        if self.read.is_none_or(|read| read <= asked) {
+    /// Returns the count at a moment not before `asked_at`.
+    pub(super) fn changes(
+        &mut self,
+        connection: &Connection,
+        asked_at: Instant,
+    ) -> rusqlite::Result<Changes> {
+        if self.read.is_none_or(|read| read <= asked_at) {
             let now = Instant::now();
             let changes = changes(connection)?;
             if self.changes != changes {
@@ -63,14 +67,14 @@ impl Known {
         Ok(self.changes)
     }
 
-    /// Returns what [`find`] would have returned at a moment not before `asked`.
+    /// Returns what [`find`] would have returned at a moment not before `asked_at`.
     pub(super) fn find(
         &mut self,
         connection: &Connection,
         names: &Names,
-        asked: Instant,
+        asked_at: Instant,
     ) -> rusqlite::Result<Option<Arc<List>>> {
-        self.changes(connection, asked)?;
+        self.changes(connection, asked_at)?;
         if let Some(answer) = self.answers.get(names) {
             return Ok(answer.clone());
         }

@@ -41,16 +41,16 @@ impl Paths {
             );
             return Err(settings.wrong("mailman", "layout", why));
         }
-        let said = |key: &str| settings.get(&section, key).to_owned();
-        let var_dir = around.var_dir.clone().unwrap_or_else(|| said("var_dir"));
-        let templates = Some(said("template_dir")).filter(|dir| dir != ":source:");
+        let value = |key: &str| settings.get(&section, key).to_owned();
+        let var_dir = around.var_dir.clone().unwrap_or_else(|| value("var_dir"));
+        let templates = Some(value("template_dir")).filter(|dir| dir != ":source:");
         let mut known = vec![
             ("cwd", around.cwd.clone()),
             ("argv", NOT_OURS.to_owned()),
             ("var_dir", var_dir),
             ("template_dir", templates.unwrap_or(NOT_OURS.to_owned())),
         ];
-        known.extend(KEYS.map(|key| (key, said(key))));
+        known.extend(KEYS.map(|key| (key, value(key))));
         if let Some(cfg) = &settings.cfg {
             known.push(("cfg_file", text(cfg)?));
         }

@@ -110,8 +110,8 @@ impl Settings {
     /// Returns the error for a value that cannot be used. `why` ends with how to fix it.
     pub(super) fn wrong(&self, section: &str, key: &str, why: impl Into<String>) -> CfgError {
         let setting = self.sections.get(section).and_then(|section| section.get(key));
-        let said = setting.and_then(|setting| setting.file.as_deref()).or(self.cfg.as_deref());
-        let path = said.unwrap_or(Path::new("Mailman's defaults")).to_owned();
+        let file = setting.and_then(|setting| setting.file.as_deref()).or(self.cfg.as_deref());
+        let path = file.unwrap_or(Path::new("Mailman's defaults")).to_owned();
         // A URL may contain a password, and errors go to logs.
         let value = setting.filter(|_| key != "url").map(|setting| setting.value.as_str()).unwrap_or("...");
         CfgError::Value { path, why: format!("[{section}] {key}: {value}: {}", why.into()) }

@@ -32,8 +32,8 @@ impl Surroundings {
     /// Finds the site's file. Mailman resolves symbolic links in the path of a file that it is given, but not of
     /// one that it finds.
     pub(super) fn find(&self, given: Option<&Path>) -> Result<Option<PathBuf>, CfgError> {
-        let told = self.config_file.as_deref().filter(|file| !file.is_empty()).map(Path::new);
-        if let Some(path) = given.or(told) {
+        let from_environment = self.config_file.as_deref().filter(|file| !file.is_empty()).map(Path::new);
+        if let Some(path) = given.or(from_environment) {
             let real = Path::new(&self.cwd).join(path).canonicalize();
             return Ok(Some(real.during("read", path)?));
         }

@@ -55,7 +55,7 @@ impl File {
                 place = Some(Place { section: file.open(name), key: None });
                 continue;
             }
-            let place = place.as_mut().ok_or_else(|| refused("stands before the first [section]"))?;
+            let place = place.as_mut().ok_or_else(|| refused("is before the first [section]"))?;
             let (key, value) =
                 value.split_once(['=', ':']).ok_or_else(|| refused("is neither [section] nor key: value"))?;
             let key = key.trim_matches(is_space).to_lowercase();

@@ -199,11 +199,11 @@ fn every_value_equals_mailmans() {
     link.cfg = Some("base/var/etc/mailman.cfg".into());
     cases.push(link);
     for (file, var_dir) in [("two.cfg", "/elsewhere"), ("", "$cwd/else"), ("mailman.cfg", "")] {
-        let mut told = Case::found(folder.path());
+        let mut by_environment = Case::found(folder.path());
         let file = if file.is_empty() { file.into() } else { folder.path().join(file) };
-        told.around.config_file = Some(file.into());
-        told.around.var_dir = Some(var_dir.to_owned());
-        cases.push(told);
+        by_environment.around.config_file = Some(file.into());
+        by_environment.around.var_dir = Some(var_dir.to_owned());
+        cases.push(by_environment);
     }
     for (case, theirs) in cases.iter().zip(mailman(&cases)) {
         let text = case.cfg.as_ref().map(|cfg| fs::read_to_string(Path::new(&case.around.cwd).join(cfg)));
