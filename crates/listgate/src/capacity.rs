@@ -109,7 +109,7 @@ impl Capacity {
     /// The queue is full.
     pub(crate) fn admits(&self, queue: Name, depth: Depth, space: Space) -> Result<(), NotTaken> {
         let level = self.level(depth, space);
-        self.tell(queue, level, depth);
+        self.log_level(queue, level, depth);
         if level == Level::Full { Err(NotTaken::QueueFull(queue)) } else { Ok(()) }
     }
 
@@ -140,7 +140,7 @@ impl Capacity {
         if entries > octets { entries } else { octets }
     }
 
-    fn tell(&self, queue: Name, level: Level, depth: Depth) {
+    fn log_level(&self, queue: Name, level: Level, depth: Depth) {
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut levels[queue as usize], level);
         let Depth { entries, octets } = depth;

@@ -50,7 +50,7 @@ pub(crate) fn edited_in_pieces(style: Style, message: &[u8], size: usize) -> (Ve
         for (at, text) in blanks.fill("0".repeat(ID_DIGITS)).1 {
             let blank = usize::try_from(at).expect("an index into the message");
             let blank = &mut out[blank..][..text.len()];
-            assert!(blank.iter().all(|&octet| octet == b'0'), "zeros are where they are said to be");
+            assert!(blank.iter().all(|&octet| octet == b'0'), "zeros are where they are message to be");
             blank.copy_from_slice(text.as_bytes());
         }
     }
@@ -171,7 +171,7 @@ pub fn socketmap(input: &[u8]) {
     for request in requests {
         assert!(request.len() <= limits::SOCKETMAP_REQUEST);
         let framed = [format!("{}:", request.len()).as_bytes(), &request, b","].concat();
-        rest = rest.strip_prefix(framed.as_slice()).expect("a request is what was said");
+        rest = rest.strip_prefix(framed.as_slice()).expect("a request is what was message");
     }
     assert_eq!(error.is_some(), netstring::read(rest, limits::SOCKETMAP_REQUEST).is_err());
 }
@@ -226,7 +226,7 @@ pub fn configuration(input: &[u8]) {
         Ok(config) => {
             assert!(config.max_connections > 0 && config.max_recipients > 0);
             assert!(config.max_in_flight >= config.max_message_size);
-            let again = Networks::new(&config.allow.words()).expect("words that it said itself");
+            let again = Networks::new(&config.allow.words()).expect("words that it printed itself");
             for address in ADDRESSES.map(|address| address.parse().expect("an address")) {
                 assert_eq!(config.allow.contains(address), again.contains(address), "{address}");
             }
@@ -240,20 +240,22 @@ pub fn configuration(input: &[u8]) {
             if why.is_of_mailman() {
                 return;
             }
-            let said = Chain(&why).to_string();
-            assert!(said.contains(&path), "{said}");
+            let message = Chain(&why).to_string();
+            assert!(message.contains(&path), "{message}");
             match why {
-                ConfigError::Read { .. } => assert!(std::str::from_utf8(input).is_err(), "{said}"),
-                ConfigError::Syntax { why, .. } => assert!(why.to_string().contains(" at line "), "{said}"),
+                ConfigError::Read { .. } => assert!(std::str::from_utf8(input).is_err(), "{message}"),
+                ConfigError::Syntax { why, .. } => {
+                    assert!(why.to_string().contains(" at line "), "{message}")
+                }
                 ConfigError::NotATable { name, .. } => {
-                    assert!(keys().any(|key| key.parts().0 == name), "{said}");
+                    assert!(keys().any(|key| key.parts().0 == name), "{message}");
                 }
                 ConfigError::Unknown { .. } | ConfigError::Value { .. } => {
-                    assert!(said.contains(", line "), "{said}")
+                    assert!(message.contains(", line "), "{message}")
                 }
                 ConfigError::File { .. } => {}
                 ConfigError::Field { .. } | ConfigError::Conflict(_) | ConfigError::Mailman(_) => {
-                    unreachable!("a file is named: {said}")
+                    unreachable!("a file is named: {message}")
                 }
             }
         }

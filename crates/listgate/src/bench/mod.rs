@@ -14,7 +14,7 @@ use listgate_lmtp::{ClientEvent, Closed, Reply};
 use mail::Mail;
 pub(crate) use pace::Until;
 use pace::{Due, Pace};
-use report::Fate;
+use report::MessageOutcome;
 pub(crate) use report::Report;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
@@ -94,12 +94,13 @@ pub(crate) fn run(plan: &Plan, progress: impl FnMut(u64, Duration)) -> (Report, 
         idle: VecDeque::new(),
         pace: Pace::new(plan.until, plan.rate, now),
         started: None,
-        heard: now,
+        last_received: now,
         report,
         buffer: vec![0; 16 << 10],
     };
     let done = run.go(progress);
-    run.report.elapsed = run.started.map_or(Duration::ZERO, |started| run.heard.duration_since(started));
+    run.report.elapsed =
+        run.started.map_or(Duration::ZERO, |started| run.last_received.duration_since(started));
     (run.report, done)
 }
 
@@ -109,7 +110,7 @@ struct Slot {
     session: Option<Session>,
     message: Option<Message>,
     /// Whether its last session ended without taking any mail.
-    fruitless: bool,
+    took_no_mail: bool,
 }
 
 /// A message that was started and is not finished.
@@ -131,7 +132,7 @@ struct Run<'p> {
     pace: Pace,
     started: Option<Instant>,
     /// When the server last sent something.
-    heard: Instant,
+    last_received: Instant,
     report: Report,
     buffer: Vec<u8>,
 }
@@ -142,7 +143,7 @@ impl Run<'_> {
             if self.plan.reuse { self.open(index)? } else { self.idle.push_back(index) }
         }
         let mut events = Vec::with_capacity(self.slots.len());
-        let mut told = Instant::now();
+        let mut last_progress = Instant::now();
         loop {
             let next = self.begin_due()?;
             if next == Due::Over && self.slots.iter().all(|slot| slot.message.is_none()) {
@@ -156,11 +157,11 @@ impl Run<'_> {
                 self.begin_due()?;
             }
             let now = Instant::now();
-            if now - told >= TICK {
-                told = now;
+            if now - last_progress >= TICK {
+                last_progress = now;
                 progress(self.pace.begun(), self.started.map_or(Duration::ZERO, |started| now - started));
                 let waits = self.started.is_none() || self.slots.iter().any(|slot| slot.message.is_some());
-                if waits && now - self.heard >= limits::BENCH_SILENCE {
+                if waits && now - self.last_received >= limits::BENCH_SILENCE {
                     return Err(BenchError::Silent(self.plan.server.clone()));
                 }
             }
@@ -260,7 +261,7 @@ impl Run<'_> {
                 Ok(None) => return self.flush(index),
                 Err(why) => return self.lost(index, Some(why.into())),
             };
-            self.heard = Instant::now();
+            self.last_received = Instant::now();
             let buffer = std::mem::take(&mut self.buffer);
             let answered = self.answer(index, &buffer[..read]);
             self.buffer = buffer;
@@ -272,10 +273,10 @@ impl Run<'_> {
         }
     }
 
-    fn answer(&mut self, index: usize, mut said: &[u8]) -> Result<(), BenchError> {
+    fn answer(&mut self, index: usize, mut octets: &[u8]) -> Result<(), BenchError> {
         loop {
             let Slot { session: Some(session), message, .. } = &mut self.slots[index] else { return Ok(()) };
-            let Some(event) = session.client.next(&mut said) else { return Ok(()) };
+            let Some(event) = session.client.next(&mut octets) else { return Ok(()) };
             match event {
                 ClientEvent::Ready => self.ready(index),
                 ClientEvent::SendBody => {
@@ -321,12 +322,16 @@ impl Run<'_> {
     fn over(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let Some(message) = slot.message.take() else { return };
-        slot.fruitless = false;
+        slot.took_no_mail = false;
         if let Some(session) = &mut slot.session {
             session.messages += 1;
         }
-        let fate = if message.refused { Fate::Refused } else { Fate::Accepted(self.heard - message.since) };
-        self.report.message(message.letter, fate);
+        let outcome = if message.refused {
+            MessageOutcome::Refused
+        } else {
+            MessageOutcome::Accepted(self.last_received - message.since)
+        };
+        self.report.message(message.letter, outcome);
     }
 
     /// Handles a session that has ended after QUIT.
@@ -342,15 +347,16 @@ impl Run<'_> {
         let Some(session) = slot.session.take() else { return Ok(()) };
         match slot.message.take() {
             Some(message) => {
-                let fate = if message.refused { Fate::Refused } else { Fate::Unanswered };
-                self.report.message(message.letter, fate);
+                let outcome =
+                    if message.refused { MessageOutcome::Refused } else { MessageOutcome::Unanswered };
+                self.report.message(message.letter, outcome);
             }
             // Some servers close the connection without a reply to QUIT.
             None if !self.plan.reuse => {}
-            None if session.messages == 0 && slot.fruitless => {
+            None if session.messages == 0 && slot.took_no_mail => {
                 return Err(BenchError::Unwilling(self.plan.server.clone(), why));
             }
-            None => slot.fruitless = session.messages == 0,
+            None => slot.took_no_mail = session.messages == 0,
         }
         if self.plan.reuse {
             return self.open(index);

@@ -30,7 +30,7 @@ pub(crate) struct Report {
 
 /// The outcome of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fate {
+pub(super) enum MessageOutcome {
     /// Accepted for all its recipients, after this time.
     Accepted(Duration),
     Refused,
@@ -51,14 +51,14 @@ impl Report {
     }
 
     /// Counts a message whose size is at the index `size`.
-    pub(super) fn message(&mut self, size: usize, fate: Fate) {
-        match fate {
-            Fate::Accepted(after) => {
+    pub(super) fn message(&mut self, size: usize, outcome: MessageOutcome) {
+        match outcome {
+            MessageOutcome::Accepted(after) => {
                 let micros = u64::try_from(after.as_micros()).unwrap_or(LONGEST);
                 self.sizes[size].latency.saturating_record(micros);
             }
-            Fate::Refused => self.refused += 1,
-            Fate::Unanswered => self.unanswered += 1,
+            MessageOutcome::Refused => self.refused += 1,
+            MessageOutcome::Unanswered => self.unanswered += 1,
         }
     }
 
@@ -172,10 +172,10 @@ mod tests {
     fn report() -> Report {
         let mut report = Report::new([4096, 1 << 20].into_iter());
         for micros in 1..=1000 {
-            report.message(0, Fate::Accepted(Duration::from_micros(micros)));
+            report.message(0, MessageOutcome::Accepted(Duration::from_micros(micros)));
         }
-        report.message(1, Fate::Accepted(Duration::from_millis(250)));
-        report.message(1, Fate::Refused);
+        report.message(1, MessageOutcome::Accepted(Duration::from_millis(250)));
+        report.message(1, MessageOutcome::Refused);
         report.reply(250);
         report.reply(452);
         report.elapsed = Duration::from_secs(2);
@@ -194,11 +194,11 @@ mod tests {
 
     #[test]
     fn a_report_fits_80_columns() {
-        let said = report().to_string();
-        assert!(said.contains("500 messages/s") || said.contains("501 messages/s"), "{said}");
-        assert!(said.contains("replies  1 times 250, 1 times 452"), "{said}");
-        assert!(said.contains("4.0 KiB  p50 0.50 ms"), "{said}");
-        assert!(said.lines().all(|line| line.len() <= 80), "{said}");
+        let text = report().to_string();
+        assert!(text.contains("500 messages/s") || text.contains("501 messages/s"), "{text}");
+        assert!(text.contains("replies  1 times 250, 1 times 452"), "{text}");
+        assert!(text.contains("4.0 KiB  p50 0.50 ms"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         assert!(!report().all_accepted());
     }
 }

@@ -1,7 +1,7 @@
 //! `listgate domain`
 
 use super::error::CliError;
-use super::site::{Site, tell_new_directory, try_wait};
+use super::site::{Site, note_new_directory, try_wait};
 use crate::operations::{self, Lists};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
                 (None, true) => writeln!(out, "added {domain}")?,
                 (None, false) => writeln!(out, "{domain} exists already")?,
             }
-            tell_new_directory(&mut out, created.as_ref())?;
+            note_new_directory(&mut out, created.as_ref())?;
         }
         Action::Remove { domain } => {
             try_wait(admin.remove_domain(&domain))?;

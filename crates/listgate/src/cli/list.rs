@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::output::{age, fitted, rfc3339};
-use super::site::{Site, tell_new_directory, try_wait};
+use super::site::{Site, note_new_directory, try_wait};
 use crate::backends::ListAdmin;
 use crate::model::{List, ListAddress, ListFacts, ListState};
 use crate::operations::{self, Created, Limited, ListView, Lists, SubAddress};
@@ -81,9 +81,9 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     match action {
         Action::Create { addresses } => {
             for list in try_wait(operations::create(admin, config, &addresses))? {
-                tell_created(&mut out, &list)?;
+                report_created(&mut out, &list)?;
             }
-            tell_new_directory(&mut out, created.as_ref())?;
+            note_new_directory(&mut out, created.as_ref())?;
         }
         Action::Remove { address } => {
             let waiting = try_wait(admin.remove_list(&address))?;
@@ -98,7 +98,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
         Action::Close { address } => set_state(&mut out, admin, &address, ListState::Closed)?,
         Action::Limit { address, size: SizeLimit(size) } => {
             let limited = try_wait(operations::limit(admin, config, &address, size))?;
-            tell_limit(&mut out, site, &address, &limited)?;
+            report_limit(&mut out, site, &address, &limited)?;
         }
         Action::Show { address, json } => {
             show(&mut out, &try_wait(operations::view(admin, &address))?, json)?;
@@ -108,7 +108,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell_created(out: &mut (impl Write + IsTerminal), created: &Created<'_>) -> io::Result<()> {
+fn report_created(out: &mut (impl Write + IsTerminal), created: &Created<'_>) -> io::Result<()> {
     let Created { address, shadows } = created;
     writeln!(out, "created {address} (list_id {})", address.list_id())?;
     if let Some(SubAddress { suffix, list }) = shadows {
@@ -175,7 +175,12 @@ fn set_state(
     Ok(())
 }
 
-fn tell_limit(out: &mut impl Write, site: &Site, address: &ListAddress, limited: &Limited) -> io::Result<()> {
+fn report_limit(
+    out: &mut impl Write,
+    site: &Site,
+    address: &ListAddress,
+    limited: &Limited,
+) -> io::Result<()> {
     match limited {
         Limited::ByTheGate => writeln!(out, "{address} takes what the gate takes"),
         Limited::To(limit) => writeln!(out, "{address} takes messages of up to {limit} octets"),

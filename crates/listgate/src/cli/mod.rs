@@ -89,13 +89,13 @@ fn hint(why: &clap::Error) -> Option<&'static str> {
 
 /// Prints the help, or the error in the arguments. clap does not wrap it, and omits the causes of a value's error.
 fn misused(why: &clap::Error) -> ExitCode {
-    let said = why.to_string();
+    let text = why.to_string();
     let whole = match why.source() {
-        Some(error) => said.replacen(&format!("': {error}"), &format!("': {}", Chain(error)), 1),
-        None => said.clone(),
+        Some(error) => text.replacen(&format!("': {error}"), &format!("': {}", Chain(error)), 1),
+        None => text.clone(),
     };
     let (fits, hint) = (fitted(&whole, &io::stderr()), hint(why));
-    if !why.use_stderr() || (fits == said && hint.is_none()) {
+    if !why.use_stderr() || (fits == text && hint.is_none()) {
         why.exit();
     }
     eprint!("{fits}{}", hint.unwrap_or_default());

@@ -94,26 +94,26 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
         }
         Action::Hold(Ids { ids }) => {
             try_wait(console.change(&ids, Change::Hold))?;
-            tell(&mut out, "held", &ids)?;
+            report(&mut out, "held", &ids)?;
         }
         Action::Release(Ids { ids }) => {
             try_wait(console.change(&ids, Change::Release))?;
-            tell(&mut out, "released", &ids)?;
+            report(&mut out, "released", &ids)?;
         }
         Action::Retry { ids: Ids { ids }, leased } => {
             try_wait(console.change(&ids, Change::Retry { leased }))?;
-            tell(&mut out, "to be retried", &ids)?;
+            report(&mut out, "to be retried", &ids)?;
         }
         Action::Remove(Ids { ids }) => {
             try_wait(console.remove(&ids))?;
-            tell(&mut out, "removed", &ids)?;
+            report(&mut out, "removed", &ids)?;
         }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(out: &mut impl Write, what: &str, ids: &[Id]) -> io::Result<()> {
+fn report(out: &mut impl Write, what: &str, ids: &[Id]) -> io::Result<()> {
     ids.iter().try_for_each(|id| writeln!(out, "{what} {id}"))
 }
 

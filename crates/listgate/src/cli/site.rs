@@ -94,7 +94,7 @@ impl Site {
 }
 
 /// Prints a note if the data directory is new, since another one may have been intended.
-pub(super) fn tell_new_directory(
+pub(super) fn note_new_directory(
     out: &mut (impl Write + IsTerminal),
     created: Option<&NewDirectory>,
 ) -> io::Result<()> {

@@ -102,14 +102,14 @@ pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
     let free = ByteSize(space.free);
     let found = format!("{free}{of_pages}{of_inodes}; storage.min_free is {}", ByteSize(min_free));
     let least = min_free.max(limits::SETTLING_RESERVE);
-    let put_off = if space.octets() < least || !space.has_log_room() {
+    let deferred = if space.octets() < least || !space.has_log_room() {
         Some("all mail")
     } else if space.free < least {
         Some("large mail")
     } else {
         None
     };
-    if let Some(mail) = put_off {
+    if let Some(mail) = deferred {
         let fix = "make room, or set storage.min_free lower";
         return Finding::wrong(check, format!("{mail} is deferred with 452: {found}"), fix);
     }

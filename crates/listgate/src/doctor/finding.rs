@@ -56,7 +56,7 @@ pub(crate) struct Extent {
 pub(super) const UNREAD: Duration = Duration::from_secs(3600);
 
 /// The number of names that a list of names shows.
-pub(super) const TOLD: usize = 5;
+pub(super) const NAMED: usize = 5;
 
 /// The advice if permission is denied.
 pub(crate) const AS_THE_GATE: &str = "run this as the user that the gate runs as, or as root";
@@ -75,9 +75,9 @@ pub(super) fn age(oldest: Duration) -> impl fmt::Display {
 
 /// Formats the first few names, and how many more there are.
 pub(super) fn some(names: &[String]) -> String {
-    let told = names[..names.len().min(TOLD)].join(" ");
-    match names.len().saturating_sub(TOLD) {
-        0 => told,
-        more => format!("{told} and {more} more"),
+    let first = names[..names.len().min(NAMED)].join(" ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }

@@ -27,26 +27,26 @@ const UNREADABLE: &str =
 pub(super) fn examine<E>(
     site: &Site,
     config: &Config,
-    mut tell: impl FnMut(Finding) -> Result<(), E>,
+    mut report: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<(), E> {
-    tell(read(site))?;
-    tell(runner(site))?;
-    site::listening(config, &site.own_dir(), mailman::holder(site), &mut tell)?;
-    tell(own_dir(site))?;
-    tell(lists(site))?;
+    report(read(site))?;
+    report(runner(site))?;
+    site::listening(config, &site.own_dir(), mailman::holder(site), &mut report)?;
+    report(own_dir(site))?;
+    report(lists(site))?;
     for (queue, dir) in Name::ALL.into_iter().zip(&site.queues) {
-        self::queue(queue, dir).into_iter().try_for_each(&mut tell)?;
+        self::queue(queue, dir).into_iter().try_for_each(&mut report)?;
     }
     let shunt = put_aside("queue shunt", site.shunt.as_deref(), ".pck", SHUNTED);
     let bad = put_aside("queue bad", site.bad.as_deref(), ".psv", UNREADABLE);
-    shunt.into_iter().chain(bad).try_for_each(&mut tell)?;
+    shunt.into_iter().chain(bad).try_for_each(&mut report)?;
     let own = [site.own_dir(), site.var_dir.clone()].into_iter().find(|dir| dir.exists());
     let dirs = site.queues.iter().filter(|dir| dir.exists()).chain(&own);
     if let Some(space) = dirs.map(|dir| space_at(dir, 0)).reduce(|one, other| Ok(one?.least(other?))) {
-        tell(disk::space(space, config.min_free))?;
+        report(disk::space(space, config.min_free))?;
     }
-    tell(store::clock())?;
-    tell(postfix(site, config))
+    report(store::clock())?;
+    report(postfix(site, config))
 }
 
 fn read(site: &Site) -> Finding {
@@ -169,18 +169,18 @@ fn postfix(site: &Site, config: &Config) -> Finding {
     let unknown = |found: String| {
         Finding::note(check, found, format!("see that the mail server sends the lists' mail to {ours}"))
     };
-    let said = match Command::new("postconf").args(["-x", "-h", "transport_maps"]).output() {
+    let maps = match Command::new("postconf").args(["-x", "-h", "transport_maps"]).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         Ok(output) => return unknown(format!("postconf failed: {}", output.status)),
         Err(why) => return unknown(format!("cannot find out where mail is sent: postconf: {why}")),
     };
-    let map = site.transport_map.as_deref().filter(|map| said.contains(&*map.to_string_lossy()));
+    let map = site.transport_map.as_deref().filter(|map| maps.contains(&*map.to_string_lossy()));
     let sent: BTreeSet<String> = match map.map(fs::read_to_string) {
         Some(Ok(text)) => destinations(&text),
-        Some(Err(why)) => return unknown(format!("a map of transport_maps = {said} cannot be read: {why}")),
-        None => match words(&said).find(|word| asks(word, &config.socketmap)) {
+        Some(Err(why)) => return unknown(format!("a map of transport_maps = {maps} cannot be read: {why}")),
+        None => match words(&maps).find(|word| asks(word, &config.socketmap)) {
             Some(asked) => return Finding::ok(check, format!("transport_maps asks the gate by {asked}")),
-            None => written_down(&said, listen),
+            None => written_down(&maps, listen),
         },
     };
     let name = map.map_or_else(|| "transport_maps".into(), Path::to_string_lossy);
@@ -191,7 +191,7 @@ fn postfix(site: &Site, config: &Config) -> Finding {
             "set [mta] lmtp_host and lmtp_port to where the gate listens, then `mailman aliases`",
         ),
         None if sent.is_empty() && map.is_some() => unknown(format!("{name} names no list")),
-        None if sent.is_empty() => unknown(format!("no map of this site is in transport_maps = {said:?}")),
+        None if sent.is_empty() => unknown(format!("no map of this site is in transport_maps = {maps:?}")),
         None => Finding::ok(check, format!("{name} sends mail to {}", Vec::from_iter(sent).join(" "))),
     }
 }
@@ -205,15 +205,15 @@ fn destinations(map: &str) -> BTreeSet<String> {
 
 /// Splits transport_maps into the words that may be destinations. Its value is one line, such as
 /// `inline:{ { x.example = lmtp:... } ... }, hash:...`.
-fn words(said: &str) -> impl Iterator<Item = &str> {
-    said.split([' ', '\t', '\n', ',', '{', '}', '=']).filter(|word| !word.is_empty())
+fn words(maps: &str) -> impl Iterator<Item = &str> {
+    maps.split([' ', '\t', '\n', ',', '{', '}', '=']).filter(|word| !word.is_empty())
 }
 
 /// Returns the destinations in transport_maps itself that reach the gate, since those of other domains may be
 /// elsewhere. Returns all of them if none reaches the gate.
-fn written_down(said: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
+fn written_down(maps: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
     let all: BTreeSet<String> =
-        words(said).filter(|word| word.starts_with("lmtp:")).map(str::to_owned).collect();
+        words(maps).filter(|word| word.starts_with("lmtp:")).map(str::to_owned).collect();
     let ours = all.iter().filter(|place| listen.iter().any(|address| reaches(place, address)));
     let ours: BTreeSet<String> = ours.cloned().collect();
     if ours.is_empty() { all } else { ours }

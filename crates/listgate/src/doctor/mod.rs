@@ -13,24 +13,24 @@ pub(crate) use finding::{AS_THE_GATE, Extent, Finding, Verdict, denied};
 use crate::config::{BackendKind, Config, ConfigError};
 use std::path::Path;
 
-/// Examines a site and passes each finding to `tell` as soon as it is known. If `readable` is an error, `config`
+/// Examines a site and passes each finding to `report` as soon as it is known. If `readable` is an error, `config`
 /// lacks the settings of the file.
 pub(crate) fn examine<E>(
     file: Option<&Path>,
     config: &Config,
     readable: Result<(), ConfigError>,
     extent: Extent,
-    mut tell: impl FnMut(Finding) -> Result<(), E>,
+    mut report: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<(), E> {
     let site_is_known = !matches!(&readable, Err(why) if why.is_of_mailman());
-    tell(site::configuration(file, readable))?;
+    report(site::configuration(file, readable))?;
     if !site_is_known {
         return Ok(());
     }
-    site::settings(config).into_iter().try_for_each(&mut tell)?;
+    site::settings(config).into_iter().try_for_each(&mut report)?;
     match &config.backend {
-        BackendKind::Sqlite => own(config, &DataDir::new(&config.data_dir), extent, &mut tell),
-        BackendKind::Mailman(site) => mailman::examine(site, config, &mut tell),
+        BackendKind::Sqlite => own(config, &DataDir::new(&config.data_dir), extent, &mut report),
+        BackendKind::Mailman(site) => mailman::examine(site, config, &mut report),
     }
 }
 
@@ -39,31 +39,31 @@ fn own<E>(
     config: &Config,
     data: &DataDir,
     extent: Extent,
-    mut tell: impl FnMut(Finding) -> Result<(), E>,
+    mut report: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<(), E> {
-    let running = site::listening(config, data.path(), data.holder(), &mut tell)?;
+    let running = site::listening(config, data.path(), data.holder(), &mut report)?;
     if !data.path().is_dir() {
-        return tell(Finding::wrong(
+        return report(Finding::wrong(
             "data directory",
             format!("there is no directory {}", data.path().display()),
             "name another --data-dir, or begin with `listgate serve` or `listgate list create`",
         ));
     }
-    disk::directory(data).into_iter().try_for_each(&mut tell)?;
-    tell(disk::space(disk::with_free_pages(data), config.min_free))?;
-    tell(store::clock())?;
+    disk::directory(data).into_iter().try_for_each(&mut report)?;
+    report(disk::space(disk::with_free_pages(data), config.min_free))?;
+    report(store::clock())?;
     // A database that this user may not look at may exist.
     if matches!(data.database().try_exists(), Ok(false)) {
-        return tell(Finding::note(
+        return report(Finding::note(
             "database",
             format!("there is none in {}", data.path().display()),
             "begin with `listgate serve` or `listgate list create`, or name another --data-dir",
         ));
     }
     // This check writes a file, so it runs only where there is a site.
-    tell(disk::syncs(data))?;
+    report(disk::syncs(data))?;
     match store::Store::open(data, config, running, extent) {
-        Ok(mut store) => store.examine(tell),
-        Err(finding) => tell(finding),
+        Ok(mut store) => store.examine(report),
+        Err(finding) => report(finding),
     }
 }

@@ -157,9 +157,9 @@ fn asked(address: &ListenAddress) -> io::Result<String> {
     let mut answer = || {
         stream.write_all(netstring::write("domains ").as_bytes())?;
         stream.end_of_requests()?;
-        let mut said = Vec::new();
-        (&mut stream).take(ANSWER).read_to_end(&mut said)?;
-        Ok(String::from_utf8_lossy(&said).into_owned())
+        let mut answer = Vec::new();
+        (&mut stream).take(ANSWER).read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     };
     // Which of these errors occurs depends on how far the query got before the gate closed the connection.
     let closed = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::NotConnected];
@@ -177,11 +177,11 @@ pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
         (0, _) => Finding::ok(check, format!("{address} is another port at each start; it was not asked")),
         (_, false) => free_port(check, key, address),
         (_, true) => match readiness(address) {
-            Ok(said) if said.starts_with("HTTP/1.1 200") => {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
                 Finding::ok(check, format!("{address} says: ready"))
             }
-            Ok(said) => {
-                let why = said.lines().last().unwrap_or_default();
+            Ok(answer) => {
+                let why = answer.lines().last().unwrap_or_default();
                 let found = format!("{address} does not say that the gate is ready: {why}");
                 Finding::wrong(check, found, "see the other findings, and the gate's log")
             }
@@ -196,9 +196,9 @@ pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
 fn readiness(address: SocketAddr) -> io::Result<String> {
     let mut stream = connect(&ListenAddress::Tcp(address), PATIENCE)?;
     stream.write_all(b"GET /ready HTTP/1.1\r\nHost: listgate\r\n\r\n")?;
-    let mut said = String::new();
-    stream.take(ANSWER).read_to_string(&mut said)?;
-    Ok(said)
+    let mut answer = String::new();
+    stream.take(ANSWER).read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// Returns the first line that the server at `address` sends.
@@ -305,17 +305,17 @@ pub(super) fn listening<E>(
     config: &Config,
     dir: &Path,
     holder: io::Result<Holder>,
-    mut tell: impl FnMut(Finding) -> Result<(), E>,
+    mut report: impl FnMut(Finding) -> Result<(), E>,
 ) -> Result<bool, E> {
     let running = matches!(&holder, Ok(Holder::Serving(_)));
     // A gate whose directory was replaced is stopping: it does not answer, but still occupies its addresses.
     let is_ending = matches!(&holder, Ok(Holder::Replaced(_)));
-    tell(gate(dir, holder))?;
+    report(gate(dir, holder))?;
     if is_ending {
         return Ok(false);
     }
-    config.listen.iter().map(|listen| address(listen, running)).try_for_each(&mut tell)?;
-    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut tell)?;
-    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut tell)?;
+    config.listen.iter().map(|listen| address(listen, running)).try_for_each(&mut report)?;
+    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut report)?;
+    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut report)?;
     Ok(running)
 }

@@ -78,29 +78,29 @@ impl<'a> Store<'a> {
         Ok(Self { data, config, running, extent, health })
     }
 
-    pub(super) fn examine<E>(&mut self, mut tell: impl FnMut(Finding) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn examine<E>(&mut self, mut report: impl FnMut(Finding) -> Result<(), E>) -> Result<(), E> {
         let shape = match self.health.shape() {
             Ok(shape) => shape,
-            Err(why) => return tell(unopened(self.data, &why)),
+            Err(why) => return report(unopened(self.data, &why)),
         };
         if shape.schema != SCHEMA {
-            return tell(foreign_schema(shape.schema));
+            return report(foreign_schema(shape.schema));
         }
-        tell(Finding::ok(
+        report(Finding::ok(
             "database",
             format!(
                 "schema {SCHEMA}; {} pages, of which {} are free for mail to come",
                 shape.pages, shape.free
             ),
         ))?;
-        tell(self.write_lock())?;
-        tell(self.log())?;
-        tell(self.damage())?;
-        tell(self.dangling())?;
-        tell(self.sizes())?;
-        tell(self.spool())?;
-        self.queues().into_iter().try_for_each(&mut tell)?;
-        self.lists().into_iter().try_for_each(&mut tell)
+        report(self.write_lock())?;
+        report(self.log())?;
+        report(self.damage())?;
+        report(self.dangling())?;
+        report(self.sizes())?;
+        report(self.spool())?;
+        self.queues().into_iter().try_for_each(&mut report)?;
+        self.lists().into_iter().try_for_each(&mut report)
     }
 
     /// Checks the write lock, without which no mail is stored.
@@ -176,7 +176,7 @@ impl<'a> Store<'a> {
                 corrected.map_err(DataError::database("write the sizes of the queues"))
             });
             return match corrected {
-                Ok(()) => Finding::ok(check, format!("corrected: {}", told(miscounts))),
+                Ok(()) => Finding::ok(check, format!("corrected: {}", described(miscounts))),
                 Err(why) => {
                     Finding::wrong(check, format!("cannot be corrected: {}", Chain(&why)), "try again")
                 }
@@ -184,7 +184,7 @@ impl<'a> Store<'a> {
         }
         looked(check, look, |miscounts| match &miscounts[..] {
             [] => Finding::ok(check, "what is written down is what a count gives"),
-            wrong => Finding::wrong(check, told(wrong), "`listgate doctor --repair`"),
+            wrong => Finding::wrong(check, described(wrong), "`listgate doctor --repair`"),
         })
     }
 
@@ -327,27 +327,27 @@ fn foreign_schema(found: usize) -> Finding {
     Finding::note(check, found, "the next start of `listgate serve` brings it up to date; ask again then")
 }
 
-fn told(miscounts: &[Miscount]) -> String {
-    let tell = |Miscount { queue, said, found }: &Miscount| {
+fn described(miscounts: &[Miscount]) -> String {
+    let describe = |Miscount { queue, recorded, found }: &Miscount| {
         format!(
             "{queue} is recorded with {} entries of {} octets, and has {} of {}",
-            said.0, said.1, found.0, found.1
+            recorded.0, recorded.1, found.0, found.1
         )
     };
-    miscounts.iter().map(tell).collect::<Vec<_>>().join("; ")
+    miscounts.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
 
 /// Checks the clock, which ages, ids and Date lines depend on.
 pub(super) fn clock() -> Finding {
     let now = SystemTime::now();
-    let said = humantime::format_rfc3339_seconds(now).to_string();
+    let time = humantime::format_rfc3339_seconds(now).to_string();
     // The beginning of 2025.
     if now < UNIX_EPOCH + Duration::from_secs(1_735_689_600) {
         return Finding::wrong(
             "clock",
-            format!("it says {said}"),
+            format!("it says {time}"),
             "set the clock, and keep it right with NTP",
         );
     }
-    Finding::ok("clock", said)
+    Finding::ok("clock", time)
 }

@@ -37,7 +37,7 @@ pub(super) async fn run(
         shared,
         phases,
         session,
-        heard: Instant::now(),
+        last_received: Instant::now(),
         alarm: Box::pin(tokio::time::sleep(Duration::MAX)),
         phase: ShutdownPhase::Open,
         transaction: None,
@@ -60,7 +60,7 @@ struct Connection<'s> {
     phases: watch::Receiver<ShutdownPhase>,
     session: Session<Recipient, Queued>,
     /// When the octets that are being handled arrived.
-    heard: Instant,
+    last_received: Instant,
     /// A timer that fires at the session's deadline or earlier; if it fires early, it is set again. Deadlines
     /// move with every command, and hardly any is reached.
     alarm: Pin<Box<Sleep>>,
@@ -173,7 +173,7 @@ impl Connection<'_> {
     async fn recipient(&mut self, path: ForwardPath) {
         let intake = &self.shared.intake;
         let size = self.transaction().declared_size;
-        let decided = guarded(pin!(intake.recipient(path.clone(), size, self.heard))).await;
+        let decided = guarded(pin!(intake.recipient(path.clone(), size, self.last_received))).await;
         match decided.unwrap_or(Err(BUG)) {
             Ok(recipient) => self.session.accept(recipient),
             Err(refusal) => {
@@ -317,7 +317,7 @@ impl Connection<'_> {
         tokio::select! {
             biased;
             read = self.stream.read_buf(buffer) => {
-                self.heard = Instant::now();
+                self.last_received = Instant::now();
                 Ok(read? > 0)
             }
             () = self.alarm.as_mut(), if deadline.is_some() => Ok(true),

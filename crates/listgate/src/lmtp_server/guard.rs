@@ -54,13 +54,13 @@ mod tests {
         backend.expect([Trouble::Panics]);
         stream.write_all(b"Message-ID: <panic@x>\r\n\r\n.\r\n").unwrap();
         stream.write_all(format!("{envelope}Message-ID: <calm@x>\r\n\r\n.\r\nQUIT\r\n").as_bytes()).unwrap();
-        let mut said = String::new();
-        reader.read_to_string(&mut said).unwrap();
+        let mut replies = String::new();
+        reader.read_to_string(&mut replies).unwrap();
         let after_data =
-            said.lines().filter(|line| line.starts_with("451 4.3.0") || line.contains("queued as"));
+            replies.lines().filter(|line| line.starts_with("451 4.3.0") || line.contains("queued as"));
         let codes: Vec<&str> = after_data.map(|line| &line[..3]).collect();
-        assert_eq!(codes, ["451", "451", "451", "250", "250", "250"], "{said}");
-        assert!(said.ends_with("221 2.0.0 Bye\r\n"), "{said}");
+        assert_eq!(codes, ["451", "451", "451", "250", "250", "250"], "{replies}");
+        assert!(replies.ends_with("221 2.0.0 Bye\r\n"), "{replies}");
         gate.stop().unwrap();
     }
 }

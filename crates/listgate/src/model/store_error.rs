@@ -150,7 +150,7 @@ mod tests {
     fn each_kind_names_what_failed_and_only_the_last_are_final() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let path = Path::new("/data/x");
-        for (error, says, label, is_final, code) in [
+        for (error, text, label, is_final, code) in [
             (StoreError::database(Kind::Database, "ask", "no"), "cannot ask: no", "database", false, "4.3.0"),
             (StoreError::database(Kind::Full, "ask", "no"), "cannot ask: no", "database", false, "4.3.1"),
             (
@@ -177,8 +177,8 @@ mod tests {
             (StoreError::panicked("writer"), "the thread `writer` panicked", "closed", true, "4.3.0"),
             (StoreError::closed(), "the store is closed", "closed", false, "4.3.0"),
         ] {
-            let said = Chain(&error).to_string();
-            assert!(said.starts_with(says), "{said}");
+            let message = Chain(&error).to_string();
+            assert!(message.starts_with(text), "{message}");
             assert_eq!((error.label(), error.is_final()), (label, is_final), "{error}");
             assert!(error.refusal().to_string().starts_with(&format!("451 {code} ")), "{error}");
         }

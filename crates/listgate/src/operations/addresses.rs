@@ -45,8 +45,8 @@ pub(crate) async fn check(config: &Config, console: &Arc<dyn Console>, address: 
             _ => {}
         }
     }
-    let said = String::from_utf8_lossy(session.output()).trim_end().to_owned();
-    let reply = said.lines().last().unwrap_or_default().to_owned();
+    let output = String::from_utf8_lossy(session.output()).trim_end().to_owned();
+    let reply = output.lines().last().unwrap_or_default().to_owned();
     let why = decided.as_ref().map_or_else(
         || "the address is malformed".to_owned(),
         |(path, routed)| explain(&directory.rules, path, routed.as_ref()),

@@ -28,7 +28,7 @@ pub(super) struct Progress {
     /// Where the progress is drawn; `None`: nowhere.
     line: Option<ProgressLine>,
     done: u64,
-    put_off: u64,
+    deferred: u64,
     shunted: u64,
     /// When the rate was last measured, and how many entries had ended by then.
     measured: (Instant, u64),
@@ -38,13 +38,13 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(line: Option<ProgressLine>) -> Self {
-        Self { line, done: 0, put_off: 0, shunted: 0, measured: (Instant::now(), 0), drawn: String::new() }
+        Self { line, done: 0, deferred: 0, shunted: 0, measured: (Instant::now(), 0), drawn: String::new() }
     }
 
     pub(super) fn count(&mut self, verdict: &Verdict) {
         match verdict {
             Verdict::Done => self.done += 1,
-            Verdict::Retry { .. } => self.put_off += 1,
+            Verdict::Retry { .. } => self.deferred += 1,
             Verdict::Shunt { .. } => self.shunted += 1,
             Verdict::Release => {}
         }
@@ -58,7 +58,7 @@ impl Progress {
         if since < limits::PROGRESS {
             return;
         }
-        let ended = self.done + self.put_off + self.shunted;
+        let ended = self.done + self.deferred + self.shunted;
         let rate = (ended - ended_then) as f64 / since.as_secs_f64();
         self.measured = (Instant::now(), ended);
         let text = format!("{self}, {running} running, {rate:.0} a second");
@@ -77,7 +77,7 @@ impl Progress {
 
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} done, {} deferred, {} shunted", self.done, self.put_off, self.shunted)
+        write!(f, "{} done, {} deferred, {} shunted", self.done, self.deferred, self.shunted)
     }
 }
 

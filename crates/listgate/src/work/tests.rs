@@ -107,8 +107,8 @@ fn plan(jobs: usize) -> Plan {
 
 /// Runs a worker that is not asked to end.
 async fn drained(store: &Arc<Memory>, plan: Plan, processor: impl Processor) -> Result<(), WorkError> {
-    let (_tell, asked) = watch::channel(Stop::default());
-    Worker::new(store.clone(), processor, plan, asked).run().await
+    let (_sender, requested) = watch::channel(Stop::default());
+    Worker::new(store.clone(), processor, plan, requested).run().await
 }
 
 /// Leases what waits, as the next consumer would.
@@ -201,11 +201,11 @@ async fn a_failed_entry_is_retried_after_a_pause_and_finally_shunted() {
         seen.lock().unwrap().push(began.elapsed().as_secs());
         Box::pin(async { Outcome::Failed { why: "broken".to_owned() } })
     });
-    let (tell, asked) = watch::channel(Stop::default());
-    let worker = Worker::new(store.clone(), processor, Plan { drain: false, ..plan(1) }, asked).run();
+    let (sender, requested) = watch::channel(Stop::default());
+    let worker = Worker::new(store.clone(), processor, Plan { drain: false, ..plan(1) }, requested).run();
     let end = async {
         sleep(Duration::from_secs(120)).await;
-        tell.send_replace(Stop::Finish);
+        sender.send_replace(Stop::Finish);
     };
     assert!(tokio::join!(worker, end).0.is_ok());
     assert_eq!(*at.lock().unwrap(), [0, 10, 30]);
@@ -259,7 +259,7 @@ async fn a_lease_lasts_as_long_as_its_entry_is_processed() {
 }
 
 /// Processes two entries of three, each for 20 seconds, and asks the worker to end after five.
-async fn asked(stop: Stop) -> (Arc<Memory>, Result<(), WorkError>) {
+async fn run_with_stop(stop: Stop) -> (Arc<Memory>, Result<(), WorkError>) {
     let store = store(&["a", "b", "c"]).await;
     let processor = double(move |lease, _body, stopped| {
         let outcome = done(lease);
@@ -270,11 +270,11 @@ async fn asked(stop: Stop) -> (Arc<Memory>, Result<(), WorkError>) {
             }
         })
     });
-    let (tell, asked) = watch::channel(Stop::default());
-    let worker = Worker::new(store.clone(), processor, plan(2), asked).run();
+    let (sender, requested) = watch::channel(Stop::default());
+    let worker = Worker::new(store.clone(), processor, plan(2), requested).run();
     let end = async {
         sleep(Duration::from_secs(5)).await;
-        tell.send_replace(stop);
+        sender.send_replace(stop);
     };
     let (ended, ()) = tokio::join!(worker, end);
     (store, ended)
@@ -282,7 +282,7 @@ async fn asked(stop: Stop) -> (Arc<Memory>, Result<(), WorkError>) {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_request_to_finish_no_entry_is_started() {
-    let (store, ended) = asked(Stop::Finish).await;
+    let (store, ended) = run_with_stop(Stop::Finish).await;
     ended.unwrap();
     assert_eq!(waiting(&store).await.len(), 1, "the third was not begun");
     assert_eq!(queued(&store).await, 1);
@@ -290,7 +290,7 @@ async fn after_a_request_to_finish_no_entry_is_started() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_to_end_at_once_releases_all_leases() {
-    let (store, ended) = asked(Stop::AtOnce).await;
+    let (store, ended) = run_with_stop(Stop::AtOnce).await;
     assert_eq!(ended.unwrap_err().to_string(), "stopped at once; what ran waits again");
     let waiting = waiting(&store).await;
     assert_eq!(waiting.len(), 3);

@@ -50,8 +50,8 @@ pub(super) struct Worker<P> {
     processor: Arc<P>,
     plan: Plan,
     /// How soon the worker is asked to end.
-    asked: watch::Receiver<Stop>,
-    /// The value of `asked` that the worker last acted on.
+    requested: watch::Receiver<Stop>,
+    /// The value of `requested` that the worker last acted on.
     stop: Stop,
     /// The list whose turn was last.
     turn: String,
@@ -70,17 +70,17 @@ pub(super) struct Worker<P> {
 }
 
 impl<P: Processor> Worker<P> {
-    /// Creates a worker that ends when `asked` says so.
+    /// Creates a worker that ends when `requested` says so.
     pub(super) fn new(
         store: Arc<dyn LeaseStore>,
         processor: P,
         plan: Plan,
-        asked: watch::Receiver<Stop>,
+        requested: watch::Receiver<Stop>,
     ) -> Self {
         Self {
             store,
             processor: Arc::new(processor),
-            asked,
+            requested,
             stop: Stop::default(),
             turn: String::new(),
             tasks: JoinSet::new(),
@@ -113,7 +113,7 @@ impl<P: Processor> Worker<P> {
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = sleep(limits::POLL) => {}
                 _ = extend.tick() => self.extend().await?,
-                Ok(()) = self.asked.changed() => self.heed(),
+                Ok(()) = self.requested.changed() => self.act_on_stop_request(),
             }
             // Several may have ended: settle them together.
             while let Some(ended) = self.tasks.try_join_next_with_id() {
@@ -324,7 +324,7 @@ impl<P: Processor> Worker<P> {
             let patience = self.patience;
             tokio::select! {
                 answer = &mut answer => return answer,
-                Ok(()) = self.asked.changed() => self.heed(),
+                Ok(()) = self.requested.changed() => self.act_on_stop_request(),
                 () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
                     self.patience = None;
                     self.store.stop_waiting_for_locks();
@@ -334,8 +334,8 @@ impl<P: Processor> Worker<P> {
     }
 
     /// Acts on the latest request to end.
-    fn heed(&mut self) {
-        self.stop = *self.asked.borrow_and_update();
+    fn act_on_stop_request(&mut self) {
+        self.stop = *self.requested.borrow_and_update();
         match self.stop {
             Stop::Never => {}
             Stop::Finish => {

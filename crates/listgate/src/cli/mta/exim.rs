@@ -48,7 +48,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
         // A colon separates hosts unless another separator is chosen.
         SocketAddr::V6(address) => format!("\"<+ {}\"", address.ip()),
     };
-    let vain = match config.refuse_at {
+    let no_effect = match config.refuse_at {
         RefuseAt::Rcpt => "",
         RefuseAt::Data => "# In vain as long as lmtp.refuse_at is \"data\": each address is taken then.\n",
     };
@@ -59,7 +59,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
     Ok(format!(
         "{HEAD}domainlist listgate_domains = {domains}\n\
          # What is too large for Listgate is refused at the door.\nmessage_size_limit = {size}\n\
-         {ACL}{vain}  accept\n    domains = +listgate_domains\n    endpass\n    \
+         {ACL}{no_effect}  accept\n    domains = +listgate_domains\n    endpass\n    \
          verify = recipient/callout=30s,no_cache\n\
          {ROUTER}listgate:\n  driver = manualroute\n  domains = +listgate_domains\n  \
          transport = listgate\n  route_list = * {host}\n  self = send\n\

@@ -100,13 +100,13 @@ fn written_down(config: &Config, lmtp: &ListenAddress, domains: &[String]) -> St
     let each = |value: &str| -> String {
         domains.iter().map(|domain| format!("\n    {{ {domain} = {value} }}")).collect()
     };
-    let vain = match config.refuse_at {
+    let no_effect = match config.refuse_at {
         RefuseAt::Rcpt => "",
         RefuseAt::Data => "# In vain as long as lmtp.refuse_at is \"data\": each address is taken then.\n",
     };
     format!(
         "{WRITTEN_DOWN}relay_domains = {}\n# Mail to them goes to Listgate by LMTP.\n\
-         transport_maps = inline:{{{}\n    }}\n{VERIFIED}{vain}\
+         transport_maps = inline:{{{}\n    }}\n{VERIFIED}{no_effect}\
          smtpd_recipient_restrictions = check_recipient_access inline:{{{}\n    }}\n{REMEMBERED}",
         domains.join("\n    "),
         each(&nexthop(lmtp)),

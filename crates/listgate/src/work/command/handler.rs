@@ -41,7 +41,7 @@ pub(super) struct Handler {
 struct Report {
     end: End,
     /// The last octets that the command wrote to standard error.
-    said: String,
+    output: String,
 }
 
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Handler {
         let rest = async { while tail.read(&mut stderr).await {} };
         let _ = timeout(limits::LAST_WORDS, rest).await;
         self.reaper.ended(group.0);
-        Ok(Report { end: ended.unwrap_or(End::Itself(status)), said: tail.into_text() })
+        Ok(Report { end: ended.unwrap_or(End::Itself(status)), output: tail.into_text() })
     }
 
     fn spawn(&self, entry: &Entry, message: File) -> io::Result<Child> {
@@ -233,10 +233,10 @@ impl Report {
     /// Returns what a run means for its entry: exit code 0 is done, 65 is shunted, and anything else failed and
     /// is retried.
     fn outcome(self, lease: &Lease, limit: Duration) -> Outcome {
-        let Self { end, said } = self;
-        let with_said = |end: String| if said.is_empty() { end } else { format!("{end}: {said}") };
+        let Self { end, output } = self;
+        let with_output = |end: String| if output.is_empty() { end } else { format!("{end}: {output}") };
         let decided = |verdict| Outcome::Decided(Step::settling(lease.id(), verdict));
-        let failed = |end| Outcome::Failed { why: with_said(end) };
+        let failed = |end| Outcome::Failed { why: with_output(end) };
         match end {
             // The command did not fail: the worker stopped it.
             End::Stopped => Outcome::Released,
@@ -244,7 +244,7 @@ impl Report {
             End::Itself(status) => match (status.code(), status.signal()) {
                 (Some(0), _) => decided(Verdict::Done),
                 (Some(EX_DATAERR), _) => {
-                    decided(Verdict::Shunt { why: with_said(format!("exit code {EX_DATAERR}")) })
+                    decided(Verdict::Shunt { why: with_output(format!("exit code {EX_DATAERR}")) })
                 }
                 (Some(code), _) => failed(format!("exit code {code}")),
                 (None, Some(signal)) => failed(format!("signal {signal}")),

@@ -46,25 +46,25 @@ pub(crate) fn run(consumer: Consumer, plan: Plan, command: CommandPlan) -> Resul
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(failed("start"))?;
     runtime.block_on(async {
-        let asked = Asked::listen().map_err(failed("hear signals"))?;
+        let signals = StopSignals::listen().map_err(failed("listen for signals"))?;
         let reaper = Reaper::start().map_err(failed("start a process that watches over the others"))?;
         let CommandPlan { command, data, timeout } = command;
         let handler = Handler { command, timeout, data, reaper };
-        let (tell, stop) = watch::channel(Stop::default());
-        tokio::spawn(asked.tell(tell));
+        let (sender, stop) = watch::channel(Stop::default());
+        tokio::spawn(signals.forward_to(sender));
         Worker::new(Arc::new(OnAThread(Arc::new(consumer))), handler, plan, stop).run().await
     })
 }
 
 /// The signals that ask the worker to end: Ctrl-C, SIGTERM, and SIGHUP from a closed terminal. The first asks it
 /// to finish the running commands, the next to end them.
-struct Asked {
+struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
-impl Asked {
+impl StopSignals {
     fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -82,7 +82,7 @@ impl Asked {
     }
 
     /// Passes each signal on to the worker for as long as the worker exists.
-    async fn tell(mut self, worker: watch::Sender<Stop>) {
+    async fn forward_to(mut self, worker: watch::Sender<Stop>) {
         for stop in [Stop::Finish, Stop::AtOnce] {
             self.next().await;
             worker.send_replace(stop);

@@ -30,16 +30,16 @@ impl Reaper {
 
     /// Registers a process group to be killed if this process dies.
     pub(super) fn began(&self, group: Pid) {
-        self.tell(format!("+{}\n", group.as_raw_nonzero()));
+        self.send(format!("+{}\n", group.as_raw_nonzero()));
     }
 
     /// Unregisters a process group that has ended.
     pub(super) fn ended(&self, group: Pid) {
-        self.tell(format!("-{}\n", group.as_raw_nonzero()));
+        self.send(format!("-{}\n", group.as_raw_nonzero()));
     }
 
     /// Sends a line in a single write, which a pipe does not split.
-    fn tell(&self, line: String) {
+    fn send(&self, line: String) {
         if let Some(mut pipe) = self.pipe.as_ref()
             && let Err(why) = pipe.write_all(line.as_bytes())
         {
