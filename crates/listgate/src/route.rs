@@ -1,7 +1,7 @@
 //! Parses a mailbox into the names of the list it may belong to, a role and a detail. Does no I/O.
 
 use crate::model::{ListAddress, Names, Role};
-use listgate_lmtp::{Mailbox, is_dot_string};
+use listgate_lmtp::{Mailbox, needs_no_quotes};
 
 /// The rules by which a site reads addresses.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
     let local = mailbox.local();
     let unquoted = local.unquoted();
     // Quotes that are needed are part of the name, and no list has such a name.
-    let text = if is_dot_string(&unquoted) { unquoted } else { local.as_str().to_owned() };
+    let text = if needs_no_quotes(&unquoted) { unquoted } else { local.as_str().to_owned() };
     let (name, detail) = match text.split_once(rules.verp_delimiter) {
         Some((name, detail)) => (name, Some(detail.to_owned())),
         None => (text.as_str(), None),
@@ -64,5 +64,18 @@ mod tests {
         assert_eq!(reading("a-join-join@x"), ("a-join-join".into(), some("a-join"), Role::Join, None));
         assert_eq!(reading(r#""list"@x"#), ("list".into(), None, Role::Post, None));
         assert_eq!(reading(r#""li st"@x"#), (r#""li st""#.into(), None, Role::Post, None));
+    }
+
+    /// Postfix quotes a local part with two dots in a row, and Exim does not.
+    #[test]
+    fn a_bounce_of_an_address_with_two_dots_has_its_detail() {
+        for address in [
+            r#""ant-bounces+foo..bar=docomo.example"@example.com"#,
+            "ant-bounces+foo..bar=docomo.example@example.com",
+        ] {
+            let detail = Some("foo..bar=docomo.example".to_owned());
+            let expected = ("ant-bounces".to_owned(), Some("ant".to_owned()), Role::Bounces, detail);
+            assert_eq!(reading(address), expected, "{address}");
+        }
     }
 }

@@ -9,8 +9,8 @@ use crate::data::{DataReader, DataWriter, Piece};
 use crate::limits::{self, Limits};
 use crate::line::LineReader;
 use crate::mailbox::{
-    ForwardPath, Mailbox, ReversePath, is_domain, is_domain_name, is_dot_string, take_forward_path,
-    take_reverse_path,
+    ForwardPath, Mailbox, ReversePath, is_domain, is_domain_name, is_dot_string, needs_no_quotes,
+    take_forward_path, take_reverse_path,
 };
 use crate::per_recipient::PerRecipient;
 use crate::reply::{Refusal, Reply, ReplyReader};
@@ -138,16 +138,17 @@ pub fn mailbox(input: &[u8]) {
         }
     }
     let Ok(text) = std::str::from_utf8(input) else { return };
-    if is_dot_string(text) && text.len() <= limits::LOCAL_PART {
+    if needs_no_quotes(text) && text.len() <= limits::LOCAL_PART {
         assert!(format!("{text}@a").parse::<Mailbox>().is_ok(), "{text:?} is a local part");
     }
+    assert!(needs_no_quotes(text) || !is_dot_string(text), "{text:?} needs no quotes");
     assert_eq!(is_domain(text), format!("a@{text}").parse::<Mailbox>().is_ok(), "{text:?}");
     assert!(is_domain(text) || !is_domain_name(text), "{text:?} is a domain");
     let Ok(mailbox) = text.parse::<Mailbox>() else { return };
     let (local, domain) = (mailbox.local(), mailbox.domain());
     assert_eq!(mailbox.as_str(), text);
     assert_eq!(format!("{}@{}", local.as_str(), domain.as_str()), text);
-    assert_ne!(is_dot_string(local.as_str()), local.is_quoted());
+    assert_ne!(needs_no_quotes(local.as_str()), local.is_quoted());
     assert_ne!(is_domain_name(domain.as_str()), domain.is_literal());
     let quoted = local.unquoted().replace('\\', "\\\\").replace('"', "\\\"");
     let Ok(again) = format!("\"{quoted}\"@{}", domain.as_str()).parse::<Mailbox>() else {

@@ -112,6 +112,7 @@
 //! | RFC 5321 4.1.1.4: only CR LF `.` CR LF ends the data | `data::DataReader` | `smuggling::no_variant_of_the_final_dot_ends_the_data`, `data::tests::only_crlf_dot_crlf_ends_the_data_however_it_is_split` |
 //! | RFC 5321 4.1.1.5: RSET gets 250 | `session::rset` | `dialogue::rset_and_a_second_lhlo_abandon_the_transaction` |
 //! | RFC 5321 4.1.2, 4.1.3: the syntax of addresses | `mailbox::take_mailbox` | `addresses::invalid_addresses_are_501`, `properties::a_mailbox_reads_back_as_it_was_written` |
+//! | No RFC: dots anywhere in a local part, as people use them | [`needs_no_quotes`] | `addresses::dots_may_be_anywhere`, `properties::a_mailbox_reads_back_as_it_was_written` |
 //! | RFC 5321 4.1.4: the order of commands; a second LHLO resets | `session::command` | `dialogue::out_of_order_is_503_and_keeps_the_state` |
 //! | RFC 5321 4.1.4: NOOP, HELP, VRFY, RSET need no greeting | `session::command` | `dialogue::some_commands_need_no_greeting` |
 //! | RFC 5321 4.2: one well-formed reply to each command | `reply::encode_line`, `reply::ReplyReader` | `dialogue::foreign_text_cannot_break_a_reply`, `properties::a_reply_reads_back_as_it_was_written` |
@@ -150,7 +151,7 @@ pub use data::encode_message;
 pub use limits::Limits;
 pub use mailbox::{
     Domain, ForwardPath, InvalidAddress, LocalPart, Mailbox, ReversePath, is_domain, is_domain_name,
-    is_dot_string,
+    is_dot_string, needs_no_quotes,
 };
 pub use per_recipient::PerRecipient;
 pub use reply::{Refusal, Reply};

@@ -1,5 +1,5 @@
-//! Addresses in the syntax of RFC 5321 section 4.1.2. Quoting is kept and nothing is case-folded: the code
-//! that routes the mail decides which addresses are equal.
+//! Addresses in the syntax of RFC 5321 section 4.1.2, with dots in local parts as people use them. Quoting is
+//! kept and nothing is case-folded: the code that routes the mail decides which addresses are equal.
 
 use crate::limits;
 use std::{fmt, net::Ipv4Addr, net::Ipv6Addr, str::FromStr};
@@ -47,7 +47,8 @@ impl FromStr for Mailbox {
 
     /// Parses `local@domain` without angle brackets; the whole text must be the address (RFC 5321
     /// sections 4.1.2 and 4.1.3). Local parts may be longer than the RFC's 64 octets, up to
-    /// [`limits::LOCAL_PART`], and host names may contain underscores.
+    /// [`limits::LOCAL_PART`], and may have dots anywhere without quotes ([`needs_no_quotes`]). Host names may
+    /// contain underscores.
     ///
     /// # Errors
     /// Returns what is wrong, worded for the sender.
@@ -216,7 +217,7 @@ fn take_mailbox(rest: &mut &[u8]) -> Result<Mailbox, InvalidAddress> {
 fn take_local_part<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
     let len = match rest.first() {
         Some(b'"') => quoted_string_len(rest)?,
-        _ => dot_string_len(rest)?,
+        _ => unquoted_len(rest)?,
     };
     if len > limits::LOCAL_PART {
         return Err(InvalidAddress("the local part is too long"));
@@ -240,14 +241,14 @@ fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     Err(InvalidAddress("the quoted local part does not end"))
 }
 
-/// Returns the length of the dot-string at the front of `text`: atoms with single dots between them.
-fn dot_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
+/// Returns the length of the unquoted local part at the front of `text`: atoms and dots, see [`needs_no_quotes`].
+fn unquoted_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     let len = text.iter().take_while(|&&octet| is_atext(octet) || octet == b'.').count();
     match text.get(len) {
         Some(128..) => Err(NOT_ASCII),
         _ if len == 0 => Err(InvalidAddress("the local part is missing")),
-        _ if text[..len].split(|&octet| octet == b'.').any(<[u8]>::is_empty) => {
-            Err(InvalidAddress("a dot in the local part stands alone"))
+        _ if text[..len].iter().all(|&octet| octet == b'.') => {
+            Err(InvalidAddress("the local part has only dots"))
         }
         _ => Ok(len),
     }
@@ -255,9 +256,19 @@ fn dot_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
 
 const NOT_ASCII: InvalidAddress = InvalidAddress("only ASCII addresses are taken (no SMTPUTF8)");
 
-/// Returns whether `text` can be a local part without quotes (RFC 5321, Dot-string).
+/// Returns whether `text` can be a local part without quotes as people use them: a dot may be at either end, or
+/// next to another dot, as in `foo..bar`. Text of dots alone needs quotes, because `.` and `..` name directories.
+/// The length is not checked.
+///
+/// RFC 5321 allows less ([`is_dot_string`]): some mail servers quote `foo..bar`, and others do not.
+pub fn needs_no_quotes(text: &str) -> bool {
+    unquoted_len(text.as_bytes()) == Ok(text.len())
+}
+
+/// Returns whether `text` can be a local part without quotes in the strict sense of RFC 5321 section 4.1.2
+/// (Dot-string): atoms with single dots between them. The length is not checked.
 pub fn is_dot_string(text: &str) -> bool {
-    dot_string_len(text.as_bytes()) == Ok(text.len())
+    needs_no_quotes(text) && !text.split('.').any(str::is_empty)
 }
 
 fn is_atext(octet: u8) -> bool {

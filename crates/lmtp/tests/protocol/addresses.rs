@@ -1,7 +1,7 @@
 //! Which addresses are valid (RFC 5321 sections 4.1.2 and 4.1.3).
 
 use crate::util::{Seen, Server};
-use listgate_lmtp::{Mailbox, is_domain, is_domain_name, is_dot_string};
+use listgate_lmtp::{Mailbox, is_domain, is_domain_name, is_dot_string, needs_no_quotes};
 
 fn good() -> Vec<String> {
     let long_name = [&"a".repeat(63), &"b".repeat(63), &"c".repeat(63), "d".repeat(63).as_str()].join(".");
@@ -12,6 +12,12 @@ fn good() -> Vec<String> {
         "list+detail@example.com",
         "list-bounces+ann=example.org@example.com",
         "first.last@example.com",
+        "foo..bar@docomo.example",
+        ".foo@docomo.example",
+        "foo.@docomo.example",
+        "..foo...bar..@docomo.example",
+        r#""foo..bar"@docomo.example"#,
+        r#""..."@docomo.example"#,
         "!#$%&'*+-/=?^_`{|}~@example.com",
         r#""my list"@example.com"#,
         r#""a@b"@example.com"#,
@@ -41,9 +47,11 @@ fn bad() -> Vec<String> {
         "@",
         "a@",
         "@b",
-        ".a@b",
-        "a.@b",
-        "a..b@c",
+        ".@b",
+        "..@b",
+        "...@b",
+        r#""a".@b"#,
+        r#".."a"@b"#,
         "a b@c",
         "a@b c",
         "a@b@c",
@@ -202,10 +210,27 @@ fn names_can_be_checked_without_an_address() {
     assert!(!is_domain("") && !is_domain("[192.0.2.1]a") && !is_domain("a(") && !is_domain("[192.0.2]"));
 }
 
+/// Such addresses are in daily use, and mail servers write them with and without quotes.
+#[test]
+fn dots_may_be_anywhere() {
+    for text in ["foo..bar", ".foo", "foo.", "..foo", "a..b..c"] {
+        assert!(needs_no_quotes(text) && !is_dot_string(text), "{text}");
+        for written in [text.to_owned(), format!("\"{text}\"")] {
+            let mailbox: Mailbox = format!("{written}@docomo.example").parse().unwrap();
+            assert_eq!(mailbox.local().as_str(), written);
+            assert_eq!(mailbox.local().unquoted(), text);
+        }
+    }
+    assert!(needs_no_quotes("a.b") && is_dot_string("a.b"));
+    for text in [".", "..", "a b", "", "a@b", "a\"b"] {
+        assert!(!needs_no_quotes(text) && !is_dot_string(text), "{text:?}");
+    }
+}
+
 #[test]
 fn errors_describe_what_is_wrong() {
     for (text, words) in [
-        ("a..b@c", "a dot in the local part stands alone"),
+        ("..@c", "the local part has only dots"),
         ("a@b c", "something follows the address"),
         ("a@", "the domain is missing"),
         ("\"a\\", "the quoted local part does not end"),

@@ -69,7 +69,7 @@ fn commands_pipelined_after_a_refused_mail_do_not_count() {
 #[test]
 fn a_malformed_mail_counts_once_whatever_is_pipelined_after_it() {
     let overlong = format!("MAIL FROM:<{}@b>", "a".repeat(5000));
-    for mail in ["MAIL", "MAIL FROM:<a@b> FOO", "mail from:<a..b@c>", overlong.as_str()] {
+    for mail in ["MAIL", "MAIL FROM:<a@b> FOO", "mail from:<a b@c>", overlong.as_str()] {
         let mut server = server();
         let group = format!("{mail}\r\n{}DATA\r\n", "RCPT TO:<a@b>\r\n".repeat(20));
         for _ in 1..LIMIT {

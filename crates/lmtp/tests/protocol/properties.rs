@@ -205,10 +205,11 @@ proptest! {
     }
 }
 
-/// Generates a local part that RFC 5321 section 4.1.2 allows.
+/// Generates a valid local part: as RFC 5321 section 4.1.2 allows, or with dots anywhere.
 fn local_part() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}){0,3}",
+        "\\.{0,2}[a-z]{1,5}(\\.{1,3}[a-z]{1,5}){0,3}\\.{0,2}",
         "\"([ !#-\\[\\]-~]|\\\\[ -~]){0,30}\"",
     ]
 }
