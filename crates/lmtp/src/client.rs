@@ -5,6 +5,7 @@ use crate::limits;
 use crate::line::LineReader;
 use crate::mailbox::{ForwardPath, ReversePath};
 use crate::reply::{Reply, ReplyReader, readable};
+use memchr::memmem;
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
@@ -23,7 +24,8 @@ pub enum ClientEvent {
     Outcome {
         /// The place of the recipient, counted from 0.
         recipient: usize,
-        /// The reply that decided the outcome: to MAIL, to its RCPT, to DATA, or after the data.
+        /// The reply that decided the outcome: to MAIL, to its RCPT, to DATA, or after the data. Or 553 5.6.7 from
+        /// the client itself, if an address needs SMTPUTF8 and the server does not announce it.
         reply: Reply,
     },
     /// The session is over. What became of recipients without an outcome is unknown, and the message may be
@@ -54,6 +56,34 @@ impl fmt::Display for Closed {
     }
 }
 
+/// What a client knows of a message before it sends it, for the parameters of MAIL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Declared {
+    /// The size in octets, if known, for servers that announce SIZE (RFC 1870).
+    pub size: Option<u64>,
+    /// The header has UTF-8, for servers that announce SMTPUTF8 (RFC 6531). UTF-8 in addresses need not be declared.
+    pub utf8_header: bool,
+}
+
+impl Declared {
+    /// Returns the facts of a whole message: its size, and whether its header has UTF-8. A header with other octets
+    /// that are not ASCII is not UTF-8, and SMTPUTF8 would not make it valid.
+    ///
+    /// ```
+    /// use listgate_lmtp::Declared;
+    /// let declared = Declared::of("Subject: Grüße\r\n\r\nHello.\r\n".as_bytes());
+    /// assert_eq!(declared, Declared { size: Some(28), utf8_header: true });
+    /// assert!(!Declared::of("Subject: hello\r\n\r\nGrüße\r\n".as_bytes()).utf8_header);
+    /// ```
+    pub fn of(message: &[u8]) -> Self {
+        let begins_with_body = message.starts_with(b"\r\n");
+        let end = if begins_with_body { Some(0) } else { memmem::find(message, b"\r\n\r\n") };
+        let header = &message[..end.unwrap_or(message.len())];
+        let utf8_header = !header.is_ascii() && std::str::from_utf8(header).is_ok();
+        Self { size: Some(message.len() as u64), utf8_header }
+    }
+}
+
 /// What the next reply is an answer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -76,6 +106,7 @@ pub struct Client {
     may_pipeline: bool,
     pipelining: bool,
     size: bool,
+    smtputf8: bool,
     /// Commands written, in the order in which their replies will arrive.
     awaited: VecDeque<Step>,
     /// Commands not yet written, each with its end in `planned`.
@@ -103,6 +134,7 @@ impl Client {
             may_pipeline: true,
             pipelining: false,
             size: false,
+            smtputf8: false,
             awaited: VecDeque::from([Step::Greeting]),
             unsent: VecDeque::new(),
             planned: Vec::new(),
@@ -149,27 +181,57 @@ impl Client {
         &mut self.out
     }
 
-    /// Starts a transaction; `size` is the message's size in octets, if known, for servers that announce SIZE
-    /// (RFC 1870). An outcome follows for each of `to`, and [`ClientEvent::SendBody`] if the server accepts
-    /// any of them.
+    /// Starts a transaction with a message of which `declared` is known. An outcome follows for each of `to`, and
+    /// [`ClientEvent::SendBody`] if the server accepts any of them.
+    ///
+    /// If an address has UTF-8, or the header has, MAIL says SMTPUTF8. If the server does not announce it, a
+    /// recipient with UTF-8 is not sent and has the outcome 553 5.6.7; if the sender has UTF-8, this is the outcome of
+    /// every recipient, and nothing is sent (RFC 6531 section 3.2). A UTF-8 header alone is sent without it.
     ///
     /// # Panics
     /// If the session is not [`ClientEvent::Ready`], or `to` is empty.
-    pub fn send(&mut self, from: &ReversePath, to: &[ForwardPath], size: Option<u64>) {
+    pub fn send(&mut self, from: &ReversePath, to: &[ForwardPath], declared: Declared) {
         assert!(self.is_ready(), "a transaction begins when the server is ready");
         assert!(!to.is_empty(), "a transaction has recipients");
-        let size = size.filter(|_| self.size).map_or(String::new(), |octets| format!(" SIZE={octets}"));
+        self.accepted.clear();
+        let sendable = |path: &ForwardPath| self.smtputf8 || (from.is_ascii() && path.is_ascii());
+        self.undecided = (0..to.len()).filter(|&place| sendable(&to[place])).collect();
+        self.refuse_unsendable(from, to);
+        if self.undecided.is_empty() {
+            self.events.push_back(ClientEvent::Ready);
+            return;
+        }
+        self.plan_transaction(from, to, declared);
+        self.write_planned();
+    }
+
+    /// Decides the outcomes of the recipients that cannot be sent without SMTPUTF8: all of `to` that are not undecided.
+    fn refuse_unsendable(&mut self, from: &ReversePath, to: &[ForwardPath]) {
+        let whose = if from.is_ascii() { "the recipient's" } else { "the sender's" };
+        let text = format!("5.6.7 Not sent: {whose} address needs SMTPUTF8, which the server does not offer");
+        let reply = Reply { code: 553, lines: vec![text] };
+        let unsendable: Vec<_> = (0..to.len()).filter(|place| !self.undecided.contains(place)).collect();
+        self.decide(unsendable, &reply);
+    }
+
+    /// Plans the commands of a transaction with the undecided of `to`.
+    fn plan_transaction(&mut self, from: &ReversePath, to: &[ForwardPath], declared: Declared) {
+        let size = declared.size.filter(|_| self.size);
+        let size = size.map_or(String::new(), |octets| format!(" SIZE={octets}"));
+        let has_utf8 = declared.utf8_header || !from.is_ascii() || !to.iter().all(ForwardPath::is_ascii);
+        let utf8 = if self.smtputf8 && has_utf8 { " SMTPUTF8" } else { "" };
         match from {
-            ReversePath::Null => self.plan(Step::Mail, format_args!("MAIL FROM:<>{size}")),
-            ReversePath::Mailbox(from) => self.plan(Step::Mail, format_args!("MAIL FROM:<{from}>{size}")),
+            ReversePath::Null => self.plan(Step::Mail, format_args!("MAIL FROM:<>{size}{utf8}")),
+            ReversePath::Mailbox(from) => {
+                self.plan(Step::Mail, format_args!("MAIL FROM:<{from}>{size}{utf8}"));
+            }
         }
         for (place, recipient) in to.iter().enumerate() {
-            self.plan(Step::Rcpt(place), format_args!("RCPT TO:<{recipient}>"));
+            if self.undecided.contains(&place) {
+                self.plan(Step::Rcpt(place), format_args!("RCPT TO:<{recipient}>"));
+            }
         }
         self.plan(Step::Data, format_args!("DATA"));
-        self.undecided = (0..to.len()).collect();
-        self.accepted.clear();
-        self.write_planned();
     }
 
     /// Writes a part of the message, cut anywhere, with dots stuffed (RFC 5321 section 4.5.2).
@@ -296,6 +358,7 @@ impl Client {
         };
         self.pipelining = self.may_pipeline && announced("PIPELINING");
         self.size = announced("SIZE");
+        self.smtputf8 = announced("SMTPUTF8");
     }
 
     /// Records that a recipient was refused, unless the refusal of MAIL has already decided its outcome.

@@ -1,6 +1,6 @@
 //! Strict parsing of one command line (RFC 5321 section 4.1.1, RFC 2033 section 4).
 
-use crate::mailbox::{ForwardPath, ReversePath, take_forward_path, take_reverse_path};
+use crate::mailbox::{ForwardPath, ReversePath, checked_text, take_forward_path, take_reverse_path};
 use crate::reply::Refusal;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -24,12 +24,15 @@ pub struct Sender {
     pub path: ReversePath,
     /// The declared size in octets (RFC 1870): a hint, not a promise.
     pub size: Option<u64>,
+    /// The message may have UTF-8 in its addresses and its header (RFC 6531 section 3.4). Mail servers leave this
+    /// out at times, so addresses with UTF-8 are accepted either way.
+    pub smtputf8: bool,
 }
 
 impl Sender {
     /// Returns the arguments of a MAIL without parameters.
     pub fn new(path: ReversePath) -> Self {
-        Self { path, size: None }
+        Self { path, size: None, smtputf8: false }
     }
 }
 
@@ -53,7 +56,11 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
         b"NOOP" => Ok(Command::Noop),
         b"HELP" => Ok(Command::Help),
         b"VRFY" if argument.is_empty() => Err(syntax("Syntax: VRFY string")),
-        b"VRFY" => Ok(Command::Vrfy),
+        // A client may add SMTPUTF8 (RFC 6531 section 3.7.4.2). Every string has the same answer.
+        b"VRFY" => match checked_text(argument) {
+            Ok(_) => Ok(Command::Vrfy),
+            Err(why) => Err(syntax("").with_text(format!("Malformed string: {why}"))),
+        },
         b"HELO" | b"EHLO" => Err(Refusal::to_greeting(500, "This is LMTP: say LHLO (RFC 2033)")),
         b"EXPN" | b"STARTTLS" | b"AUTH" | b"BDAT" | b"TURN" | b"ETRN" => {
             Err(Refusal::new(502, 5, 1, "Command not implemented"))
@@ -90,31 +97,33 @@ fn alone<'l>(argument: &[u8], command: Command<'l>, usage: &'static str) -> Resu
     if argument.is_empty() { Ok(command) } else { Err(syntax(usage)) }
 }
 
-/// Parses LHLO. The name is only recorded in the trace and never trusted, so any printable word is accepted.
+/// Parses LHLO. The name is only recorded in the trace and never trusted, so any printable word is accepted, in
+/// UTF-8 too, although RFC 6531 section 3.7.1 asks clients for A-labels.
 fn lhlo(argument: &[u8]) -> Result<Command<'_>, Refusal> {
+    let invisible = |c: char| c.is_control() || c.is_whitespace();
     match std::str::from_utf8(argument) {
-        Ok(name) if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic()) => {
-            Ok(Command::Lhlo(name))
-        }
+        Ok(name) if !name.is_empty() && !name.contains(invisible) => Ok(Command::Lhlo(name)),
         _ => Err(Refusal::to_greeting(501, "Syntax: LHLO hostname")),
     }
 }
 
 fn mail(argument: &[u8]) -> Result<Command<'_>, Refusal> {
-    const USAGE: Refusal = syntax("Syntax: MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME]");
+    const USAGE: Refusal =
+        syntax("Syntax: MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME] [SMTPUTF8]");
     let mut rest = strip_keyword(argument, b"FROM:").ok_or(USAGE)?;
     let path = take_reverse_path(&mut rest)
         .map_err(|why| Refusal::new(501, 1, 7, "").with_text(format!("Malformed sender address: {why}")))?;
-    let (mut size, mut body) = (None, None);
+    let (mut size, mut body, mut smtputf8) = (None, None, None);
     for (keyword, value) in parameters(rest).ok_or(USAGE)? {
         match keyword.to_ascii_uppercase().as_slice() {
             b"SIZE" if size.is_none() => size = Some(declared_size(value).ok_or(BAD_SIZE)?),
             b"BODY" if body.is_none() => body = Some(check_body(value)?),
-            b"SIZE" | b"BODY" => return Err(syntax("A parameter is given twice")),
+            b"SMTPUTF8" if smtputf8.is_none() => smtputf8 = Some(no_value(value)?),
+            b"SIZE" | b"BODY" | b"SMTPUTF8" => return Err(syntax("A parameter is given twice")),
             _ => return Err(UNKNOWN_PARAMETER),
         }
     }
-    Ok(Command::Mail(Sender { path, size }))
+    Ok(Command::Mail(Sender { path, size, smtputf8: smtputf8.is_some() }))
 }
 
 fn rcpt(argument: &[u8]) -> Result<Command<'_>, Refusal> {
@@ -178,4 +187,9 @@ fn check_body(value: Option<&[u8]>) -> Result<(), Refusal> {
         }
         _ => Err(syntax("BODY is 7BIT or 8BITMIME")),
     }
+}
+
+/// Checks that SMTPUTF8 has no value (RFC 6531 section 3.4).
+fn no_value(value: Option<&[u8]>) -> Result<(), Refusal> {
+    if value.is_none() { Ok(()) } else { Err(syntax("SMTPUTF8 has no value")) }
 }

@@ -3,7 +3,7 @@
 //!
 //! Where octets arrive in pieces, the first octet of the input (in [`session`] the second) is the size of a piece.
 
-use crate::client::{Client, ClientEvent};
+use crate::client::{Client, ClientEvent, Declared};
 use crate::command::{self, Command};
 use crate::data::{DataReader, DataWriter, Piece};
 use crate::limits::{self, Limits};
@@ -53,7 +53,8 @@ fn written(command: &Command<'_>) -> String {
                 ReversePath::Mailbox(mailbox) => mailbox.to_string(),
             };
             let size = sender.size.map_or(String::new(), |size| format!(" SIZE={size}"));
-            format!("MAIL FROM:<{path}>{size}")
+            let utf8 = if sender.smtputf8 { " SMTPUTF8" } else { "" };
+            format!("MAIL FROM:<{path}>{size}{utf8}")
         }
         Command::Rcpt(path) => format!("RCPT TO:<{path}>"),
         Command::Data => "DATA".to_owned(),
@@ -368,7 +369,9 @@ fn converse<'w>(pieces: impl Iterator<Item = &'w [u8]>) -> (Vec<ClientEvent>, Ve
     for mut piece in pieces {
         while let Some(event) = client.next(&mut piece) {
             match event {
-                ClientEvent::Ready => client.send(&ReversePath::Null, &to, Some(2)),
+                ClientEvent::Ready => {
+                    client.send(&ReversePath::Null, &to, Declared { size: Some(2), utf8_header: true })
+                }
                 ClientEvent::SendBody => {
                     client.body(b"x");
                     client.end_of_body();

@@ -58,14 +58,14 @@
 //! # A client
 //!
 //! ```
-//! use listgate_lmtp::{Client, ClientEvent, ForwardPath, ReversePath};
+//! use listgate_lmtp::{Client, ClientEvent, Declared, ForwardPath, ReversePath};
 //!
 //! let list = ForwardPath::Mailbox("list@example.com".parse()?);
 //! let mut client = Client::new("mail.example.org");
 //! let mut input = b"220 lists.example.com\r\n250-lists.example.com\r\n250 PIPELINING\r\n".as_slice();
 //! assert_eq!(client.next(&mut input), Some(ClientEvent::Ready));
 //!
-//! client.send(&ReversePath::Null, &[list], None);
+//! client.send(&ReversePath::Null, &[list], Declared::default());
 //! let commands = "LHLO mail.example.org\r\nMAIL FROM:<>\r\nRCPT TO:<list@example.com>\r\nDATA\r\n";
 //! assert_eq!(std::mem::take(client.output()), commands.as_bytes());
 //!
@@ -87,8 +87,9 @@
 //!
 //! - I/O, clocks, async and unsafe code: the caller owns the socket and passes in the time.
 //! - Delivery status notifications (RFC 3461): a server that announces them must send them. Their parameters get 555.
-//! - SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), AUTH: not announced. Their
-//!   commands get 502, their parameters 555, and non-ASCII addresses 501.
+//! - CHUNKING and BINARYMIME (RFC 3030): Postfix and Exim use DATA if CHUNKING is not announced. AUTH, and STARTTLS
+//!   (RFC 3207). None of them is announced; their commands get 502, and their parameters 555.
+//! - IDNA and Unicode normalization: addresses keep their text. The caller decides which are equal.
 //! - Trace fields: the caller knows the peer, and whether the message may be changed.
 //!
 //! # Where each rule is enforced and tested
@@ -129,6 +130,9 @@
 //! | RFC 2920 3.1: a MAIL may share a packet with a final dot | `data::DataReader` | `pipelining::a_whole_session_in_one_packet_is_answered_in_order` |
 //! | RFC 2920 3.2: replies in order, sent at once where they must not wait | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_splitting_of_the_input_does_not_matter` |
 //! | No RFC: too many errors, or too many commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::idle_commands_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
+//! | RFC 6531 3.2: SMTPUTF8 is announced, and a client sends UTF-8 in addresses only to servers that announce it | `session::replies`, `client::send` | `smtputf8::it_is_announced`, `smtputf8::a_client_says_it_where_it_is_needed_and_offered`, `smtputf8::a_client_does_not_send_what_the_server_does_not_take` |
+//! | RFC 6531 3.3: UTF-8 in addresses, in source routes, and as the argument of LHLO and VRFY | `mailbox::checked_text`, `command::parse` | `addresses::addresses_are_kept_as_written`, `smtputf8::utf8_is_accepted_in_every_place`, `addresses::invalid_utf8_is_refused_with_the_reason` |
+//! | RFC 6531 3.4: the syntax of SMTPUTF8 | `command::mail` | `smtputf8::the_parameter_has_no_value_and_is_passed_on` |
 //! | RFC 6152 2, 3: BODY is understood, and 8-bit data is kept unchanged | `command::check_body`, `data::DataReader` | `parameters::size_and_body_are_known`, `properties::a_message_arrives_as_it_was_sent` |
 #![forbid(unsafe_code)]
 
@@ -145,7 +149,7 @@ mod per_recipient;
 mod reply;
 mod session;
 
-pub use client::{Client, ClientEvent, Closed};
+pub use client::{Client, ClientEvent, Closed, Declared};
 pub use command::Sender;
 pub use data::encode_message;
 pub use limits::Limits;

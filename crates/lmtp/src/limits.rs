@@ -11,10 +11,12 @@ pub const COMMAND_LINE: usize = 4096;
 /// `mylist-confirm+TOKEN` and `mylist-bounces+user=example.org` are often longer in practice.
 pub const LOCAL_PART: usize = 1024;
 
-/// The maximum length of a domain in octets (RFC 5321 section 4.5.3.1.2).
+/// The maximum length of a domain in octets, as it is written: in UTF-8 if it has U-labels (RFC 5321
+/// section 4.5.3.1.2).
 pub const DOMAIN: usize = 255;
 
-/// The maximum length of one label of a domain in octets (RFC 1035 section 2.3.4).
+/// The maximum length of one ASCII label of a domain in octets (RFC 1035 section 2.3.4). A U-label of more octets
+/// of UTF-8 may be a valid A-label, so it is bounded by [`DOMAIN`] alone.
 pub const LABEL: usize = 63;
 
 /// The maximum length of a reply's text in octets, so that code, enhanced code and text fit the 512 octets of
@@ -30,7 +32,7 @@ pub const REPLY_LINES: usize = 100;
 
 const _: () = {
     let address = LOCAL_PART + "@".len() + DOMAIN;
-    let around = "MAIL FROM:<> SIZE=18446744073709551615 BODY=8BITMIME".len();
+    let around = "MAIL FROM:<> SIZE=18446744073709551615 BODY=8BITMIME SMTPUTF8".len();
     assert!(address + around <= COMMAND_LINE, "a MAIL with the longest address fits its line");
     assert!(LABEL <= DOMAIN);
     let reply = "550 5.999.999 ".len() + REPLY_TEXT;

@@ -1,5 +1,6 @@
-//! Addresses in the syntax of RFC 5321 section 4.1.2, with dots in local parts as people use them. Quoting is
-//! kept and nothing is case-folded: the code that routes the mail decides which addresses are equal.
+//! Addresses in the syntax of RFC 5321 section 4.1.2 and RFC 6531 section 3.3 (UTF-8), with dots in local parts as
+//! people use them. Text is kept as it was written: nothing is unquoted, case-folded, normalized or mapped to
+//! A-labels. The code that routes the mail decides which addresses are equal.
 
 use crate::limits;
 use std::{fmt, net::Ipv4Addr, net::Ipv6Addr, str::FromStr};
@@ -34,6 +35,11 @@ impl Mailbox {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Returns whether the address can be sent without SMTPUTF8 (RFC 6531 section 3.2).
+    pub fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
+    }
 }
 
 impl fmt::Display for Mailbox {
@@ -48,7 +54,8 @@ impl FromStr for Mailbox {
     /// Parses `local@domain` without angle brackets; the whole text must be the address (RFC 5321
     /// sections 4.1.2 and 4.1.3). Local parts may be longer than the RFC's 64 octets, up to
     /// [`limits::LOCAL_PART`], and may have dots anywhere without quotes ([`needs_no_quotes`]). Host names may
-    /// contain underscores.
+    /// contain underscores. UTF-8 may be anywhere except in quoted pairs and address literals (RFC 6531
+    /// section 3.3), but no C1 control characters (U+0080 to U+009F).
     ///
     /// # Errors
     /// Returns what is wrong, worded for the sender.
@@ -114,6 +121,16 @@ pub enum ReversePath {
     Mailbox(Mailbox),
 }
 
+impl ReversePath {
+    /// Returns whether the path can be sent without SMTPUTF8 (RFC 6531 section 3.2).
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Mailbox(mailbox) => mailbox.is_ascii(),
+        }
+    }
+}
+
 impl fmt::Display for ReversePath {
     /// Writes the address without angle brackets, or `<>` for the null sender.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,6 +148,16 @@ pub enum ForwardPath {
     Postmaster,
     /// `<local@domain>`
     Mailbox(Mailbox),
+}
+
+impl ForwardPath {
+    /// Returns whether the path can be sent without SMTPUTF8 (RFC 6531 section 3.2).
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Postmaster => true,
+            Self::Mailbox(mailbox) => mailbox.is_ascii(),
+        }
+    }
 }
 
 impl fmt::Display for ForwardPath {
@@ -222,19 +249,21 @@ fn take_local_part<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
     if len > limits::LOCAL_PART {
         return Err(InvalidAddress("the local part is too long"));
     }
-    Ok(split_ascii(rest, len))
+    split_text(rest, len)
 }
 
 fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     let mut at = 1;
     while let Some(&octet) = text.get(at) {
-        at += match octet {
-            b'"' => return Ok(at + 1),
-            b'\\' if matches!(text.get(at + 1), Some(b' '..=b'~')) => 2,
+        at += match (octet, text.get(at + 1)) {
+            (b'"', _) => return Ok(at + 1),
+            (b'\\', Some(b' '..=b'~')) => 2,
+            (b'\\', Some(128..)) => {
+                return Err(InvalidAddress("a backslash before a character that is not ASCII"));
+            }
             // This includes a backslash that quotes nothing: the octet after it, which is not printable, is
             // the error.
-            b' '..=b'~' => 1,
-            128.. => return Err(NOT_ASCII),
+            (b' '..=b'~' | 128.., _) => 1,
             _ => return Err(InvalidAddress("a control character in the local part")),
         };
     }
@@ -242,19 +271,17 @@ fn quoted_string_len(text: &[u8]) -> Result<usize, InvalidAddress> {
 }
 
 /// Returns the length of the unquoted local part at the front of `text`: atoms and dots, see [`needs_no_quotes`].
+/// Octets that are not ASCII count as parts of atoms (RFC 6531 section 3.3), without a check of UTF-8.
 fn unquoted_len(text: &[u8]) -> Result<usize, InvalidAddress> {
     let len = text.iter().take_while(|&&octet| is_atext(octet) || octet == b'.').count();
-    match text.get(len) {
-        Some(128..) => Err(NOT_ASCII),
-        _ if len == 0 => Err(InvalidAddress("the local part is missing")),
-        _ if text[..len].iter().all(|&octet| octet == b'.') => {
-            Err(InvalidAddress("the local part has only dots"))
-        }
-        _ => Ok(len),
+    if len == 0 {
+        return Err(InvalidAddress("the local part is missing"));
     }
+    if text[..len].iter().all(|&octet| octet == b'.') {
+        return Err(InvalidAddress("the local part has only dots"));
+    }
+    Ok(len)
 }
-
-const NOT_ASCII: InvalidAddress = InvalidAddress("only ASCII addresses are taken (no SMTPUTF8)");
 
 /// Returns whether `text` can be a local part without quotes as people use them: a dot may be at either end, or
 /// next to another dot, as in `foo..bar`. Text of dots alone needs quotes, because `.` and `..` name directories.
@@ -262,17 +289,17 @@ const NOT_ASCII: InvalidAddress = InvalidAddress("only ASCII addresses are taken
 ///
 /// RFC 5321 allows less ([`is_dot_string`]): some mail servers quote `foo..bar`, and others do not.
 pub fn needs_no_quotes(text: &str) -> bool {
-    unquoted_len(text.as_bytes()) == Ok(text.len())
+    unquoted_len(text.as_bytes()) == Ok(text.len()) && checked_text(text.as_bytes()).is_ok()
 }
 
 /// Returns whether `text` can be a local part without quotes in the strict sense of RFC 5321 section 4.1.2
-/// (Dot-string): atoms with single dots between them. The length is not checked.
+/// (Dot-string) and RFC 6531 section 3.3 (UTF-8): atoms with single dots between them. The length is not checked.
 pub fn is_dot_string(text: &str) -> bool {
     needs_no_quotes(text) && !text.split('.').any(str::is_empty)
 }
 
 fn is_atext(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+    octet.is_ascii_alphanumeric() || octet >= 128 || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
 }
 
 fn take_domain<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
@@ -283,23 +310,27 @@ fn take_domain<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {
     if len > limits::DOMAIN {
         return Err(InvalidAddress("the domain is too long"));
     }
-    Ok(split_ascii(rest, len))
+    split_text(rest, len)
 }
 
-/// Returns the length of the domain name at the front of `text`. Underscores are accepted although host names
-/// have none, because mail servers pass them on.
+/// Returns the length of the domain name at the front of `text`, without a check of UTF-8. Underscores are
+/// accepted although host names have none, because mail servers pass them on. U-labels (RFC 6531 section 3.3) may
+/// be longer than [`limits::LABEL`]: that limit is for the A-label, which may be shorter than its UTF-8.
 fn domain_name_len(text: &[u8]) -> Result<usize, InvalidAddress> {
-    let in_label = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+    let in_label =
+        |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_' || octet >= 128;
     let len = text.iter().take_while(|&&octet| in_label(octet) || octet == b'.').count();
-    let good = |label: &[u8]| {
-        (1..=limits::LABEL).contains(&label.len()) && label[0] != b'-' && label[label.len() - 1] != b'-'
+    let good = |label: &[u8]| match label {
+        [] | [b'-', ..] | [.., b'-'] => false,
+        _ => label.len() <= limits::LABEL || !label.is_ascii(),
     };
-    match text.get(len) {
-        Some(128..) => Err(NOT_ASCII),
-        _ if len == 0 => Err(InvalidAddress("the domain is missing")),
-        _ if text[..len].split(|&octet| octet == b'.').all(good) => Ok(len),
-        _ => Err(InvalidAddress("malformed domain")),
+    if len == 0 {
+        return Err(InvalidAddress("the domain is missing"));
     }
+    if !text[..len].split(|&octet| octet == b'.').all(good) {
+        return Err(InvalidAddress("malformed domain"));
+    }
+    Ok(len)
 }
 
 /// Returns whether `text` is a domain name or an address literal.
@@ -308,9 +339,11 @@ pub fn is_domain(text: &str) -> bool {
     take_domain(&mut rest).is_ok() && rest.is_empty()
 }
 
-/// Returns whether `text` is a domain name (not an address literal).
+/// Returns whether `text` is a domain name (not an address literal), with A-labels or U-labels as written. Whether
+/// a U-label is valid in the sense of IDNA is not checked.
 pub fn is_domain_name(text: &str) -> bool {
-    text.len() <= limits::DOMAIN && domain_name_len(text.as_bytes()) == Ok(text.len())
+    let name = text.as_bytes();
+    name.len() <= limits::DOMAIN && domain_name_len(name) == Ok(name.len()) && checked_text(name).is_ok()
 }
 
 fn address_literal_len(text: &[u8]) -> Result<usize, InvalidAddress> {
@@ -335,8 +368,20 @@ fn is_general_literal(tag: &str, content: &str) -> bool {
         && content.bytes().all(|octet| matches!(octet, 33..=90 | 94..=126))
 }
 
-fn split_ascii<'a>(rest: &mut &'a [u8], len: usize) -> &'a str {
+/// Splits off the first `len` octets of `rest`, which end before an ASCII octet or at the end.
+fn split_text<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a str, InvalidAddress> {
     let (text, after) = rest.split_at(len);
+    let text = checked_text(text)?;
     *rest = after;
-    std::str::from_utf8(text).expect("only ASCII octets were counted")
+    Ok(text)
+}
+
+/// Returns `octets` as text, if it is UTF-8 without C1 control characters, which terminals obey. ASCII is checked
+/// elsewhere.
+pub(crate) fn checked_text(octets: &[u8]) -> Result<&str, InvalidAddress> {
+    let text = std::str::from_utf8(octets).map_err(|_| InvalidAddress("it is not valid UTF-8"))?;
+    if !text.is_ascii() && text.contains(|c| matches!(c, '\u{80}'..='\u{9f}')) {
+        return Err(InvalidAddress("a control character (U+0080 to U+009F)"));
+    }
+    Ok(text)
 }

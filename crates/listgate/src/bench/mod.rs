@@ -10,7 +10,7 @@ mod session;
 
 use crate::limits;
 use crate::net::ListenAddress;
-use listgate_lmtp::{ClientEvent, Closed, Reply};
+use listgate_lmtp::{ClientEvent, Closed, Declared, Reply};
 use mail::Mail;
 pub(crate) use pace::Until;
 use pace::{Due, Pace};
@@ -219,7 +219,8 @@ impl Run<'_> {
         message.sent = true;
         let mail = &self.plan.mail;
         let size = mail.letters[message.letter].size as u64;
-        session.client.send(&mail.from, &mail.to.of(message.number), Some(size));
+        let declared = Declared { size: Some(size), utf8_header: false };
+        session.client.send(&mail.from, &mail.to.of(message.number), declared);
     }
 
     fn flush(&mut self, index: usize) -> Result<(), BenchError> {

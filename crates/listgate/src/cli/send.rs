@@ -4,7 +4,9 @@ use super::error::{CliError, SendError};
 use super::site::Site;
 use crate::file_error::During;
 use crate::net::{ListenAddress, connect};
-use listgate_lmtp::{Client, ClientEvent, Closed, ForwardPath, InvalidAddress, Mailbox, ReversePath};
+use listgate_lmtp::{
+    Client, ClientEvent, Closed, Declared, ForwardPath, InvalidAddress, Mailbox, ReversePath,
+};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -87,7 +89,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
                 ClientEvent::Ready if sent => client.quit(),
                 ClientEvent::Ready => {
                     sent = true;
-                    client.send(&args.from, &args.to, Some(message.len() as u64));
+                    client.send(&args.from, &args.to, Declared::of(&message));
                 }
                 ClientEvent::SendBody => {
                     client.body(&message);

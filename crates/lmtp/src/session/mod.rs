@@ -123,7 +123,7 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     /// Returns the name that the peer gave with LHLO, printable and at most [`limits::COMMAND_LINE`] octets
-    /// long; empty before LHLO. The name is not verified.
+    /// long; empty before LHLO. The name is not verified, and may have UTF-8.
     pub fn peer_name(&self) -> &str {
         &self.peer_name
     }

@@ -1,7 +1,7 @@
 //! A client against servers that behave correctly: with and without pipelining, and with every kind of refusal.
 
 use crate::util::{Peer, Server, codes, recipients, reply};
-use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath, encode_message};
+use listgate_lmtp::{Client, ClientEvent, Closed, Declared, ReversePath, encode_message};
 use std::{panic::AssertUnwindSafe, panic::catch_unwind};
 
 const THREE: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
@@ -65,7 +65,7 @@ fn a_message_goes_to_each_recipient() {
 fn commands_are_grouped_only_if_the_server_offers_pipelining() {
     for (pipelines, expected) in [(true, 4), (false, 1)] {
         let mut peer = ready(pipelines, &[]);
-        peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
+        peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), Declared::default());
         let out = String::from_utf8(std::mem::take(peer.client.output())).unwrap();
         assert!(out.starts_with("MAIL FROM:<>\r\n"), "{out}");
         assert_eq!(out.lines().count(), expected);
@@ -78,7 +78,7 @@ fn a_client_may_do_without_pipelining() {
     let mut input = b"220 hello\r\n250-hello\r\n250-PIPELINING\r\n250 SIZE 5\r\n".as_slice();
     assert_eq!(client.next(&mut input), Some(ClientEvent::Ready));
     client.output().clear();
-    client.send(&ReversePath::Null, &recipients(&["a@b"]), Some(3));
+    client.send(&ReversePath::Null, &recipients(&["a@b"]), Declared { size: Some(3), utf8_header: false });
     for (command, reply) in
         [("MAIL FROM:<> SIZE=3", "250 Ok"), ("RCPT TO:<a@b>", "250 Ok"), ("DATA", "354 Ok")]
     {
@@ -91,7 +91,7 @@ fn a_client_may_do_without_pipelining() {
 #[test]
 fn a_message_that_the_caller_writes_is_answered_like_any_other() {
     let mut peer = ready(true, &[]);
-    peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
+    peer.client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), Declared::default());
     peer.client.output().clear();
     let mut input = b"250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Ok\r\n".as_slice();
     assert_eq!(peer.client.next(&mut input), Some(ClientEvent::SendBody));
@@ -241,7 +241,7 @@ fn a_421_at_any_point_ends_the_session_without_repeating_an_outcome() {
 #[test]
 fn a_421_within_the_data_leaves_the_caller_free_to_finish() {
     let mut peer = ready(true, &[]);
-    peer.client.send(&ReversePath::Null, &recipients(&["a@b"]), None);
+    peer.client.send(&ReversePath::Null, &recipients(&["a@b"]), Declared::default());
     peer.exchange(String::new());
     assert_eq!(peer.events.last(), Some(&ClientEvent::SendBody));
     let mut input = b"421 4.4.2 Timeout\r\n250 2.0.0 Ok\r\n".as_slice();
@@ -258,17 +258,17 @@ fn calls_at_the_wrong_time_panic() {
         assert!(catch_unwind(AssertUnwindSafe(act)).is_err());
     }
     let to = recipients(&["a@b"]);
-    panics(|| Client::new("a").send(&ReversePath::Null, &to, None));
+    panics(|| Client::new("a").send(&ReversePath::Null, &to, Declared::default()));
     panics(|| Client::new("a").body(b"x"));
     panics(|| Client::new("a").end_of_body());
     panics(|| Client::new("a").quit());
-    panics(|| ready(true, &[]).client.send(&ReversePath::Null, &[], None));
+    panics(|| ready(true, &[]).client.send(&ReversePath::Null, &[], Declared::default()));
 }
 
 #[test]
 fn postmaster_is_written_without_a_domain() {
     let mut peer = ready(true, &[]);
-    peer.client.send(&ReversePath::Null, &[listgate_lmtp::ForwardPath::Postmaster], None);
+    peer.client.send(&ReversePath::Null, &[listgate_lmtp::ForwardPath::Postmaster], Declared::default());
     let out = String::from_utf8(std::mem::take(peer.client.output())).unwrap();
     assert_eq!(out, "MAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n");
     let mut server = Server::greeted();

@@ -1,7 +1,7 @@
 //! A client against servers that do not speak LMTP: it reports that, and reports no outcome that it did not receive.
 
 use crate::util::{Peer, recipients};
-use listgate_lmtp::{Client, ClientEvent, Closed, ReversePath};
+use listgate_lmtp::{Client, ClientEvent, Closed, Declared, ReversePath};
 
 /// Returns the client's event for `said`, the first octets that its server sends.
 fn first_words(said: &[u8]) -> Option<ClientEvent> {
@@ -59,7 +59,7 @@ fn transaction(replies: &str) -> Vec<ClientEvent> {
     let mut client = Client::new("a");
     let mut input = b"220 a\r\n250-b\r\n250 PIPELINING\r\n".as_slice();
     assert_eq!(client.next(&mut input), Some(ClientEvent::Ready));
-    client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), None);
+    client.send(&ReversePath::Null, &recipients(&["a@b", "c@d"]), Declared::default());
     let mut events = Vec::new();
     for (at, part) in replies.split('|').enumerate() {
         if at > 0 && events.last() == Some(&ClientEvent::SendBody) {

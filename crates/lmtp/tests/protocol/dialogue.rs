@@ -14,6 +14,7 @@ fn a_message_is_delivered_and_the_session_quits() {
          S: 250-PIPELINING
          S: 250-ENHANCEDSTATUSCODES
          S: 250-8BITMIME
+         S: 250-SMTPUTF8
          S: 250 SIZE 1000
          C: MAIL FROM:<ann@example.org>
          S: 250 2.1.0 Sender ok
@@ -144,7 +145,9 @@ fn syntax_errors_are_501() {
     for line in [
         "LHLO",
         "LHLO two words",
-        "LHLO h\u{e4}",
+        "LHLO h\u{85}",
+        "LHLO h\u{a0}h",
+        "VRFY h\u{85}",
         "VRFY",
         "DATA now",
         "RSET now",

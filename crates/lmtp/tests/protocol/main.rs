@@ -14,6 +14,7 @@ mod pipelining;
 mod properties;
 mod shutdown;
 mod sizes;
+mod smtputf8;
 mod smuggling;
 mod time;
 mod util;

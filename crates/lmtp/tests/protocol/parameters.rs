@@ -15,6 +15,8 @@ fn size_and_body_are_known() {
         " BODY=7BIT",
         " BODY=8BITMIME",
         " SIZE=1 BODY=7bit",
+        " SMTPUTF8",
+        " BODY=8BITMIME smtputf8 SIZE=1",
         " BODY=7BIT  SIZE=1",
     ] {
         assert_eq!(reply_to_mail(parameters), "250 2.1.0 Sender ok\r\n", "{parameters}");
@@ -36,6 +38,9 @@ fn a_wrong_value_is_501() {
         " BODY=BINARYMIME",
         " SIZE=1 SIZE=1",
         " BODY=7BIT BODY=7BIT",
+        " SMTPUTF8 SMTPUTF8",
+        " SMTPUTF8=",
+        " SMTPUTF8=yes",
         " SIZE=1=2",
         " X=1=2",
         " =",
@@ -54,7 +59,7 @@ fn a_wrong_value_is_501() {
 #[test]
 fn an_unknown_parameter_is_555() {
     let unknown = "555 5.5.4 Parameter not recognized or not implemented\r\n";
-    for parameters in [" RET=HDRS", " ENVID=x", " SMTPUTF8", " AUTH=<>", " SIZE=1 FOO=bar", " FOO BODY=7BIT"]
+    for parameters in [" RET=HDRS", " ENVID=x", " SMTPUTF8X", " AUTH=<>", " SIZE=1 FOO=bar", " FOO BODY=7BIT"]
     {
         assert_eq!(reply_to_mail(parameters), unknown, "{parameters}");
     }

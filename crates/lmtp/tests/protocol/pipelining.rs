@@ -9,7 +9,7 @@ fn a_whole_session_in_one_packet_is_answered_in_order() {
         RCPT TO:<no@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\none\r\n.\r\n\
         MAIL FROM:<bob@example.org>\r\nRCPT TO:<full@example.com>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n";
     let expected = "220 lists.example.com Listgate\r\n250-lists.example.com\r\n250-PIPELINING\r\n\
-        250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SIZE 1000\r\n250 2.1.0 Sender ok\r\n\
+        250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 1000\r\n250 2.1.0 Sender ok\r\n\
         250 2.1.5 Recipient ok\r\n550 5.1.1 No such list\r\n250 2.1.5 Recipient ok\r\n\
         354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 Ok: queued as id-1\r\n\
         250 2.0.0 Ok: queued as id-2\r\n250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n\

@@ -1,8 +1,8 @@
 //! A server and a client in memory, and the transport between them.
 
 use listgate_lmtp::{
-    Client, ClientEvent, Event, ForwardPath, PerRecipient, Refusal, Refused, Reply, ReversePath, Session,
-    Settings,
+    Client, ClientEvent, Declared, Event, ForwardPath, PerRecipient, Refusal, Refused, Reply, ReversePath,
+    Session, Settings,
 };
 use std::{
     sync::Arc,
@@ -270,7 +270,7 @@ impl<F: FnMut(&str) -> String> Peer<F> {
 
     /// Runs a whole transaction, with `text` as the message if the client is asked for it.
     pub(crate) fn send(&mut self, to: &[&str], text: &[u8]) {
-        self.client.send(&sender("sender@example.org"), &recipients(to), Some(text.len() as u64));
+        self.client.send(&sender("sender@example.org"), &recipients(to), Declared::of(text));
         self.exchange(String::new());
         if self.events.last() == Some(&ClientEvent::SendBody) {
             self.client.body(text);
@@ -360,7 +360,7 @@ impl Pair {
     /// Sends one message from the client to the server.
     pub(crate) fn send(&mut self, from: &str, to: &[&str], text: &[u8]) {
         self.exchange();
-        self.client.send(&sender(from), &recipients(to), None);
+        self.client.send(&sender(from), &recipients(to), Declared::default());
         self.exchange();
         if self.events.last() == Some(&ClientEvent::SendBody) {
             for piece in pieces(text, &self.piece_sizes) {
