@@ -14,6 +14,10 @@ pub(crate) enum Command<'l> {
     Vrfy,
     Help,
     Quit,
+    /// STARTTLS; `alone` is false if it has a parameter.
+    StartTls {
+        alone: bool,
+    },
 }
 
 /// The arguments of MAIL.
@@ -62,7 +66,8 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
             Err(why) => Err(syntax("").with_text(format!("Malformed string: {why}"))),
         },
         b"HELO" | b"EHLO" => Err(Refusal::to_greeting(500, "This is LMTP: say LHLO (RFC 2033)")),
-        b"EXPN" | b"STARTTLS" | b"AUTH" | b"BDAT" | b"TURN" | b"ETRN" => {
+        b"STARTTLS" => Ok(Command::StartTls { alone: argument.is_empty() }),
+        b"EXPN" | b"AUTH" | b"BDAT" | b"TURN" | b"ETRN" => {
             Err(Refusal::new(502, 5, 1, "Command not implemented"))
         }
         b"" => Err(Refusal::new(500, 5, 2, "Empty command")),

@@ -63,6 +63,7 @@ fn written(command: &Command<'_>) -> String {
         Command::Vrfy => "VRFY x".to_owned(),
         Command::Help => "HELP".to_owned(),
         Command::Quit => "QUIT".to_owned(),
+        Command::StartTls { alone } => if *alone { "STARTTLS" } else { "STARTTLS x" }.to_owned(),
     }
 }
 
@@ -167,7 +168,13 @@ pub fn session(input: &[u8]) {
     whole.receive(wire);
     whole.receive(b"");
     let mut cut = Caller::new(*choice);
-    wire.chunks(usize::from(*size).max(1)).for_each(|piece| cut.receive(piece));
+    for piece in wire.chunks(usize::from(*size).max(1)) {
+        cut.receive(piece);
+        if cut.seen.contains(&Seen::StartTls) {
+            // The handshake reads what follows, and fails.
+            break;
+        }
+    }
     cut.receive(b"");
     assert_eq!(whole.written.escape_ascii().to_string(), cut.written.escape_ascii().to_string());
     assert_eq!(whole.without_refused_bodies(), cut.without_refused_bodies());
@@ -184,6 +191,7 @@ enum Seen {
     Unwanted,
     Refused(Refused, Refusal),
     Abandoned,
+    StartTls,
     Flush,
     Close,
 }
@@ -219,8 +227,14 @@ impl Caller {
             limits: if choice & 2 == 0 { narrow } else { Limits::default() },
             ..Settings::new("a")
         };
+        let mut session = Session::new(Arc::new(settings));
+        match choice & 12 {
+            4 => session.offer_starttls(),
+            12 => session.require_tls(),
+            _ => {}
+        }
         Self {
-            session: Session::new(Arc::new(settings)),
+            session,
             now: Instant::now(),
             seen: Vec::new(),
             written: Vec::new(),
@@ -257,6 +271,12 @@ impl Caller {
                     assert!(std::mem::take(&mut self.open), "only what is open is abandoned");
                     assert!(!self.unwanted, "what is unwanted is refused at its end");
                     Seen::Abandoned
+                }
+                Event::StartTls => {
+                    assert!(!self.open && input.is_empty(), "nothing is kept");
+                    self.written.append(self.session.output());
+                    self.session.encrypted(Ok(()));
+                    Seen::StartTls
                 }
                 Event::Flush => Seen::Flush,
                 Event::Close => Seen::Close,

@@ -87,8 +87,9 @@
 //!
 //! - I/O, clocks, async and unsafe code: the caller owns the socket and passes in the time.
 //! - Delivery status notifications (RFC 3461): a server that announces them must send them. Their parameters get 555.
-//! - CHUNKING and BINARYMIME (RFC 3030): Postfix and Exim use DATA if CHUNKING is not announced. AUTH, and STARTTLS
-//!   (RFC 3207). None of them is announced; their commands get 502, and their parameters 555.
+//! - CHUNKING and BINARYMIME (RFC 3030), and AUTH: not announced; their commands get 502, their parameters 555.
+//!   Postfix and Exim use DATA if CHUNKING is not announced.
+//! - TLS itself: STARTTLS (RFC 3207) is an event, and the caller does the handshake.
 //! - IDNA and Unicode normalization: addresses keep their text. The caller decides which are equal.
 //! - Trace fields: the caller knows the peer, and whether the message may be changed.
 //!
@@ -130,6 +131,8 @@
 //! | RFC 2920 3.1: a MAIL may share a packet with a final dot | `data::DataReader` | `pipelining::a_whole_session_in_one_packet_is_answered_in_order` |
 //! | RFC 2920 3.2: replies in order, sent at once where they must not wait | [`Event::Flush`] | `pipelining::replies_that_must_not_wait_are_flushed`, `properties::the_splitting_of_the_input_does_not_matter` |
 //! | No RFC: too many errors, or too many commands without a message, end the session | `session::counts` | `error_limit::a_peers_own_mistakes_count`, `error_limit::commands_without_a_message_end_the_session`, `error_limit::idle_commands_end_the_session_earlier`, `error_limit::a_quit_is_answered_however_many_commands_there_were` |
+//! | RFC 3207 4: STARTTLS is announced where it is offered, has no parameter, and MAIL may require it | `session::tls` | `starttls::it_is_announced_and_accepted_where_it_is_offered`, `starttls::mail_may_require_it` |
+//! | RFC 3207 4.2: nothing from before the handshake is kept, and plaintext behind STARTTLS has no effect | `session::encrypted`, `session::next_command` | `starttls::what_was_said_before_is_forgotten`, `properties::nothing_pipelined_behind_starttls_has_an_effect` |
 //! | RFC 6531 3.2: SMTPUTF8 is announced, and a client sends UTF-8 in addresses only to servers that announce it | `session::replies`, `client::send` | `smtputf8::it_is_announced`, `smtputf8::a_client_says_it_where_it_is_needed_and_offered`, `smtputf8::a_client_does_not_send_what_the_server_does_not_take` |
 //! | RFC 6531 3.3: UTF-8 in addresses, in source routes, and as the argument of LHLO and VRFY | `mailbox::checked_text`, `command::parse` | `addresses::addresses_are_kept_as_written`, `smtputf8::utf8_is_accepted_in_every_place`, `addresses::invalid_utf8_is_refused_with_the_reason` |
 //! | RFC 6531 3.4: the syntax of SMTPUTF8 | `command::mail` | `smtputf8::the_parameter_has_no_value_and_is_passed_on` |

@@ -9,7 +9,8 @@ use crate::reply::Refusal;
 ///
 /// After `Mail` the session waits for [`accept_mail`](crate::Session::accept_mail) or
 /// [`refuse`](crate::Session::refuse); after `Recipient` for [`accept`](crate::Session::accept) or `refuse`;
-/// after `Complete` for [`finish`](crate::Session::finish) or [`refuse_message`](crate::Session::refuse_message).
+/// after `Complete` for [`finish`](crate::Session::finish) or [`refuse_message`](crate::Session::refuse_message);
+/// after `StartTls` for [`encrypted`](crate::Session::encrypted).
 /// An accepted `Mail` ends with exactly one of `Complete`, `Refused` for the message, `Abandoned` and `Close`.
 ///
 /// Variants added later will need no answer: a caller may ignore events it does not know.
@@ -36,6 +37,11 @@ pub enum Event<'i, R> {
     },
     /// The peer has given up the message (RSET, LHLO): discard what has arrived of it.
     Abandoned,
+    /// The peer starts TLS (RFC 3207): write the output, do the handshake on the connection, and call
+    /// [`encrypted`](crate::Session::encrypted); or close the connection, without another octet in the clear, if the
+    /// handshake fails. Input behind the command has been discarded. No deadline runs: the caller limits the time.
+    /// Occurs only after [`offer_starttls`](crate::Session::offer_starttls). Needs an answer.
+    StartTls,
     /// Write the output now, before any more input is read (RFC 2920 section 3.2). This also follows the
     /// outcomes of a message.
     Flush,
@@ -46,7 +52,8 @@ pub enum Event<'i, R> {
 /// What a session refuses by itself, because of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A MAIL that declares a message that is too large.
+    /// A MAIL that declares a message that is too large, or whose peer may not send mail
+    /// ([`require_tls`](crate::Session::require_tls), [`encrypted`](crate::Session::encrypted)).
     Mail(Sender),
     /// A recipient beyond the limit of a transaction.
     Recipient(ForwardPath),

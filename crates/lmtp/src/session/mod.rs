@@ -6,6 +6,7 @@ mod message;
 mod replies;
 mod settings;
 mod state;
+mod tls;
 
 use crate::command::{self, Command, Sender};
 use crate::limits;
@@ -20,6 +21,7 @@ use replies::Replies;
 pub use settings::{BareNewline, Settings};
 use state::{State, Transaction};
 use std::{fmt, marker::PhantomData, sync::Arc, time::Instant};
+use tls::{Admission, Tls, starttls_refusal};
 
 /// The result of looking at the input.
 enum Step<'i, R> {
@@ -52,6 +54,8 @@ pub struct Session<R, P> {
     wait_until: Option<Instant>,
     draining: bool,
     stopped: bool,
+    tls: Tls,
+    admission: Admission,
     proof: PhantomData<fn(P)>,
 }
 
@@ -70,6 +74,8 @@ impl<R, P: fmt::Display> Session<R, P> {
             wait_until: None,
             draining: false,
             stopped: false,
+            tls: Tls::NotOffered,
+            admission: Admission::Open,
             proof: PhantomData,
         }
     }
@@ -155,6 +161,36 @@ impl<R, P: fmt::Display> Session<R, P> {
     /// without input: it reads none.
     pub fn stop(&mut self) {
         self.stopped = true;
+    }
+
+    /// Announces and accepts STARTTLS (RFC 3207). Call this before the first [`next`](Self::next), if the caller has
+    /// a certificate.
+    pub fn offer_starttls(&mut self) {
+        self.tls = Tls::Offered;
+    }
+
+    /// Does what [`offer_starttls`](Self::offer_starttls) does, and answers MAIL and VRFY with 530 until the caller
+    /// has called [`encrypted`](Self::encrypted) (RFC 3207 section 4).
+    pub fn require_tls(&mut self) {
+        self.offer_starttls();
+        self.admission = Admission::NeedsTls;
+    }
+
+    /// Answers [`Event::StartTls`] after the handshake: from now on, input and output are what TLS protects. The
+    /// session forgets all that the peer has said, except the counts of its commands and mistakes, and waits for
+    /// another LHLO, without a greeting (RFC 3207 section 4.2). `trusted` is `Err` if the peer may not send mail, for
+    /// example because it has no acceptable certificate; MAIL and VRFY then get this refusal.
+    ///
+    /// # Panics
+    /// If no such event awaits an answer, or if the output has not been written before the handshake.
+    pub fn encrypted(&mut self, trusted: Result<(), Refusal>) {
+        assert!(matches!(self.state, State::AskedTls), "encrypted answers STARTTLS");
+        assert!(self.replies.lines().is_empty(), "the reply to STARTTLS precedes the handshake");
+        self.state = State::Greeting { mail_failed: false };
+        self.tls = Tls::InUse;
+        self.admission = trusted.map_or_else(Admission::Refused, |()| Admission::Open);
+        self.peer_name.clear();
+        self.last_recipients.clear();
     }
 
     /// Answers [`Event::Mail`] with 250, which opens a transaction.
@@ -265,7 +301,12 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn next_command(&mut self, now: Instant, input: &mut &[u8]) -> Step<'static, R> {
         let Some(line) = self.lines.next(input) else { return Step::NeedInput };
         self.wait_until = None;
-        self.command(now, line.as_deref().ok())
+        let step = self.command(now, line.as_deref().ok());
+        if matches!(self.state, State::AskedTls) {
+            // Anyone on the way may have added it (RFC 3207 section 4.2).
+            *input = &[];
+        }
+        step
     }
 
     /// Runs a command; `line` is `None` if it was too long.
@@ -290,8 +331,12 @@ impl<R, P: fmt::Display> Session<R, P> {
                 Step::Emit(self.closed())
             }
             Ok(Command::Data) => self.begin_data(),
+            Ok(Command::StartTls { alone }) => self.starttls(alone),
             Ok(Command::Noop) => self.inform(250, (0, 0), "Ok"),
-            Ok(Command::Vrfy) => self.inform(252, (0, 0), "Not verified; RCPT tells"),
+            Ok(Command::Vrfy) => match self.admission.refusal() {
+                None => self.inform(252, (0, 0), "Not verified; RCPT tells"),
+                Some(why) => self.refuse_and_count(&why),
+            },
             Ok(Command::Help) => {
                 self.inform(214, (0, 0), "LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)")
             }
@@ -334,8 +379,8 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.refuse_and_count(&why)
     }
 
-    /// Refuses something beyond the limits, and reports it to the caller.
-    fn refuse_by_limit(&mut self, what: Refused, why: Refusal) -> Step<'static, R> {
+    /// Refuses something because of the settings, and reports it to the caller.
+    fn refuse_by_itself(&mut self, what: Refused, why: Refusal) -> Step<'static, R> {
         self.replies.refuse(&why);
         Step::Emit(Event::Refused { what, why })
     }
@@ -344,8 +389,18 @@ impl<R, P: fmt::Display> Session<R, P> {
     fn lhlo(&mut self, name: &str) -> Step<'static, R> {
         self.counts.idle_command();
         name.clone_into(&mut self.peer_name);
-        self.replies.capabilities(&self.settings);
+        self.replies.capabilities(&self.settings, self.tls == Tls::Offered);
         self.abandon()
+    }
+
+    fn starttls(&mut self, alone: bool) -> Step<'static, R> {
+        let in_transaction = self.state.transaction().is_some();
+        if let Some(why) = starttls_refusal(self.tls, alone, in_transaction) {
+            return self.refuse_and_count(&why);
+        }
+        self.replies.add(220, (0, 0), "Ready to start TLS");
+        self.state = State::AskedTls;
+        Step::Emit(Event::StartTls)
     }
 
     fn rset(&mut self) -> Step<'static, R> {
@@ -364,11 +419,15 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     fn mail(&mut self, now: Instant, sender: Sender) -> Step<'static, R> {
+        if let (State::Idle { mail_failed }, Some(why)) = (&mut self.state, self.admission.refusal()) {
+            *mail_failed = true;
+            return self.refuse_by_itself(Refused::Mail(sender), why);
+        }
         let limits = &self.settings.limits;
         match &mut self.state {
             State::Idle { mail_failed } if sender.size > Some(limits.message_size) => {
                 *mail_failed = true;
-                self.refuse_by_limit(Refused::Mail(sender), too_large())
+                self.refuse_by_itself(Refused::Mail(sender), too_large())
             }
             State::Idle { .. } => {
                 self.state = State::AskedMail { until: now.checked_add(limits.transaction_timeout) };
@@ -392,7 +451,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         };
         if open.accepted.len() >= self.settings.limits.recipients {
             let why = Refusal::new(452, 5, 3, "Too many recipients; send the rest in another transaction");
-            return self.refuse_by_limit(Refused::Recipient(path), why);
+            return self.refuse_by_itself(Refused::Recipient(path), why);
         }
         self.state = State::AskedRecipient(open.take());
         Step::Emit(Event::Recipient(path))

@@ -56,10 +56,13 @@ impl Replies {
     }
 
     /// Adds the reply to LHLO: our name and our extensions (RFC 5321 section 4.1.1.1).
-    pub(super) fn capabilities(&mut self, settings: &Settings) {
+    pub(super) fn capabilities(&mut self, settings: &Settings, starttls: bool) {
         for word in [settings.hostname.as_str(), "PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8"]
         {
             encode_line(&mut self.lines, 250, b'-', None, word);
+        }
+        if starttls {
+            encode_line(&mut self.lines, 250, b'-', None, "STARTTLS");
         }
         let size = format!("SIZE {}", settings.limits.message_size);
         encode_line(&mut self.lines, 250, b' ', None, &size);

@@ -32,6 +32,8 @@ pub(super) enum State<R> {
         /// The number of recipients.
         owed: usize,
     },
+    /// The caller must do the TLS handshake.
+    AskedTls,
     /// The session is over.
     Closed,
 }
@@ -39,7 +41,10 @@ pub(super) enum State<R> {
 impl<R> State<R> {
     /// Returns whether the session waits for its caller instead of its peer.
     pub(super) fn is_asking(&self) -> bool {
-        matches!(self, Self::AskedMail { .. } | Self::AskedRecipient(_) | Self::AskedOutcomes { .. })
+        matches!(
+            self,
+            Self::AskedMail { .. } | Self::AskedRecipient(_) | Self::AskedOutcomes { .. } | Self::AskedTls
+        )
     }
 
     /// Returns the open transaction, if there is one whose data has not ended.
@@ -50,6 +55,7 @@ impl<R> State<R> {
             | Self::Idle { .. }
             | Self::AskedMail { .. }
             | Self::AskedOutcomes { .. }
+            | Self::AskedTls
             | Self::Closed => None,
         }
     }
@@ -60,7 +66,10 @@ impl<R> State<R> {
         match std::mem::replace(self, next) {
             Self::Envelope(open) | Self::Data(open, _) => Some(open),
             Self::Greeting { .. } | Self::Idle { .. } => None,
-            Self::AskedMail { .. } | Self::AskedRecipient(_) | Self::AskedOutcomes { .. } => {
+            Self::AskedMail { .. }
+            | Self::AskedRecipient(_)
+            | Self::AskedOutcomes { .. }
+            | Self::AskedTls => {
                 unreachable!("a question is answered before the session goes on")
             }
             Self::Closed => unreachable!("nothing follows the end"),

@@ -16,5 +16,6 @@ mod shutdown;
 mod sizes;
 mod smtputf8;
 mod smuggling;
+mod starttls;
 mod time;
 mod util;

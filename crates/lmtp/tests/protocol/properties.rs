@@ -49,6 +49,7 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "EXPN",
         "QUIT",
         "NONSENSE",
+        "STARTTLS",
     ]);
     let end = select(vec!["\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r", ""]);
     (usual, end).prop_map(|(line, end)| [line, end].concat().into_bytes())
@@ -159,6 +160,35 @@ proptest! {
         prop_assert!(closed.is_none_or(|at| at + 1 == server.seen.len()), "nothing follows the end");
     }
 
+    /// Compares a session that had plaintext behind STARTTLS with one that had none (RFC 3207 section 4.2). Pieces
+    /// that follow the one with the end of the line do not reach the session: the handshake reads them.
+    #[test]
+    fn nothing_pipelined_behind_starttls_has_an_effect(
+        before in vec(select(vec!["LHLO a\r\n", "NOOP\r\n", "NONSENSE\r\n", "MAIL FROM:<no@b>\r\n"]), 0..4),
+        injected in wire(),
+        sizes in vec(1..60_usize, 1..6),
+        after in wire(),
+    ) {
+        let before = [before.concat().as_bytes(), b"STARTTLS\r\n"].concat();
+        let run = |injected: &[u8]| {
+            let mut server = Server::with(narrow(BareNewline::Keep));
+            server.session.offer_starttls();
+            for piece in pieces(&[&before, injected].concat(), &sizes) {
+                server.receive(piece);
+                if server.seen.contains(&Seen::StartTls) {
+                    break;
+                }
+            }
+            let greeted = server.session.peer_name().to_owned();
+            server.receive(&after);
+            (greeted, server.take_written(), server.seen, server.replies_to_data)
+        };
+        let (greeted, written, seen, replies) = run(b"");
+        prop_assert_eq!(&greeted, "");
+        prop_assert!(seen.contains(&Seen::StartTls));
+        prop_assert_eq!(run(&injected), (greeted, written, seen, replies));
+    }
+
     /// Each accepted transaction ends exactly once.
     #[test]
     fn an_accepted_mail_ends_once(wire in wire(), bare_newline in bare_newline()) {
@@ -176,7 +206,7 @@ proptest! {
                     prop_assert!(open);
                     open = false;
                 }
-                Seen::Refused(..) | Seen::Flush | Seen::Close => {}
+                Seen::Refused(..) | Seen::StartTls | Seen::Flush | Seen::Close => {}
             }
         }
     }

@@ -30,6 +30,8 @@ pub(crate) enum Seen {
     /// What was refused, and the reply.
     Refused(Refused, String),
     Abandoned,
+    /// The handshake, which succeeds.
+    StartTls,
     Flush,
     Close,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Server {
     accepted: usize,
     /// For each message that ended, the number of its recipients and the number of replies.
     pub(crate) replies_to_data: Vec<(usize, usize)>,
+    /// Whether the peer may send mail after the handshake.
+    pub(crate) trusted: Result<(), Refusal>,
 }
 
 impl Server {
@@ -68,6 +72,7 @@ impl Server {
             queued: 0,
             accepted: 0,
             replies_to_data: Vec::new(),
+            trusted: Ok(()),
         }
     }
 
@@ -154,6 +159,11 @@ impl Server {
                 Event::Abandoned => {
                     self.seen.push(Seen::Abandoned);
                     self.write();
+                }
+                Event::StartTls => {
+                    self.seen.push(Seen::StartTls);
+                    self.write();
+                    self.session.encrypted(self.trusted.clone());
                 }
                 Event::Flush => {
                     self.seen.push(Seen::Flush);
