@@ -139,7 +139,15 @@ impl Gate {
 
     /// Builds an example of the library with the same profile and returns its path.
     pub(crate) fn example(name: &str) -> Outcome<PathBuf> {
-        run::succeed(&mut cargo(&["build", "--profile", "dist", "--package", "listgate", "--example", name]))?;
+        run::succeed(&mut cargo(&[
+            "build",
+            "--profile",
+            "dist",
+            "--package",
+            "listgate",
+            "--example",
+            name,
+        ]))?;
         Ok(run::target()?.join("dist/examples").join(name))
     }
 

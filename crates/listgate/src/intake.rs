@@ -5,7 +5,9 @@ use crate::backends::{Delivery, NotStored, Queued};
 use crate::capacity::Reservation;
 use crate::limits;
 use crate::message::{Incoming, Message, Spool};
-use crate::model::{Addressed, Changes, Clock, DeliveryKey, Endpoint, Envelope, NotTaken, Space};
+use crate::model::{
+    Addressed, Changes, Clock, DeliveryKey, Endpoint, Envelope, NotTaken, Space, ascii_domain,
+};
 use crate::services::Services;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender, is_domain};
 use std::hash::{BuildHasher, RandomState};
@@ -83,13 +85,22 @@ impl Intake {
         }
     }
 
-    /// Starts to receive a message.
-    pub(crate) fn begin(&self, mail_from: &ReversePath, peer: &str, lhlo: &str) -> Box<Incoming> {
+    /// Starts to receive a message. `protocol` is the word for it in the Received line.
+    pub(crate) fn begin(
+        &self,
+        mail_from: &ReversePath,
+        peer: &str,
+        lhlo: &str,
+        protocol: &str,
+    ) -> Box<Incoming> {
         let received = self.add_received.then(|| {
-            // LHLO accepts any word. Here it could open a comment, or make the line too long.
-            let lhlo = if is_domain(lhlo) { lhlo } else { "unknown" };
+            // LHLO accepts any word. Here it could open a comment, make the line too long, or bring UTF-8 into a
+            // header that has none.
+            let ascii = if lhlo.is_ascii() { None } else { ascii_domain(lhlo) };
+            let lhlo = ascii.as_deref().unwrap_or(lhlo);
+            let lhlo = if lhlo.is_ascii() && is_domain(lhlo) { lhlo } else { "unknown" };
             let now = mail_date(self.clock.now());
-            format!("Received: from {lhlo} ({peer})\r\n\tby {} with LMTP; {now}\r\n", self.hostname)
+            format!("Received: from {lhlo} ({peer})\r\n\tby {} with {protocol}; {now}\r\n", self.hostname)
         });
         let style = self.services.backend.style();
         let mail_from = style.mail_from(mail_from);

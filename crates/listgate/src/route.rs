@@ -1,6 +1,6 @@
 //! Parses a mailbox into the names of the list it may belong to, a role and a detail. Does no I/O.
 
-use crate::model::{ListAddress, Names, Role};
+use crate::model::{ListAddress, Names, Role, comparable_domain, comparable_local};
 use listgate_lmtp::{Mailbox, needs_no_quotes};
 
 /// The rules by which a site reads addresses.
@@ -31,14 +31,14 @@ pub(crate) fn read(mailbox: &Mailbox, rules: &Rules) -> Reading {
         Some((name, detail)) => (name, Some(detail.to_owned())),
         None => (text.as_str(), None),
     };
-    let whole = name.to_ascii_lowercase();
+    let whole = comparable_local(name);
     let subaddress = whole.rsplit_once('-').filter(|(base, _)| !base.is_empty());
     let (base, role) = match subaddress.and_then(|(base, suffix)| Some((base, Role::of_subaddress(suffix)?)))
     {
         Some((base, role)) => (Some(base.to_owned()), role),
         None => (None, Role::Post),
     };
-    let domain = mailbox.domain().as_str().to_ascii_lowercase();
+    let domain = comparable_domain(mailbox.domain().as_str());
     Reading { names: Names { whole, base, domain }, role, detail }
 }
 

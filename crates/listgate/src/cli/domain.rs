@@ -2,6 +2,7 @@
 
 use super::error::CliError;
 use super::site::{Site, note_new_directory, try_wait};
+use crate::model::ascii_domain;
 use crate::operations::{self, Lists};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,11 +34,10 @@ pub(super) enum Action {
 }
 
 fn domain_name(text: &str) -> Result<String, &'static str> {
-    if listgate_lmtp::is_domain_name(text) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err("write a domain name such as example.com")
+    if !listgate_lmtp::is_domain_name(text) {
+        return Err("write a domain name such as example.com");
     }
+    ascii_domain(text).ok_or("the name is not valid in IDNA (RFC 5891)")
 }
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {

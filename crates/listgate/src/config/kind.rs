@@ -1,7 +1,7 @@
 //! Kinds of values: how a value is read from TOML and shown, and which values are accepted.
 
 use super::error::ValueError;
-use crate::model::{ListAddress, Redelivery};
+use crate::model::{ListAddress, Redelivery, ascii_domain};
 use crate::net::{ListenAddress, Networks};
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Mailbox, is_domain_name};
@@ -140,9 +140,13 @@ pub(super) const LIST: Kind<Option<ListAddress>> = Kind {
 };
 
 pub(super) const HOSTNAME: Kind<String> = Kind {
-    read: |written| written.text("a host name in quotes").map(str::to_owned),
+    // Replies and Message-IDs are ASCII.
+    read: |written| {
+        let name = written.text("a host name in quotes")?;
+        Ok(ascii_domain(name).filter(|_| !name.is_ascii()).unwrap_or_else(|| name.to_owned()))
+    },
     show: |name| json!(name),
-    accept: |name| match is_domain_name(name) {
+    accept: |name| match name.is_ascii() && is_domain_name(name) {
         true => Ok(()),
         false => Err(expected("a host name in quotes", "\"lists.example.com\"")),
     },
@@ -323,7 +327,7 @@ pub(super) fn size(octets: u64) -> String {
 pub(super) fn machine_name() -> String {
     static NAME: LazyLock<String> = LazyLock::new(|| {
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        if is_domain_name(&name) { name } else { "localhost".to_owned() }
+        if name.is_ascii() && is_domain_name(&name) { name } else { "localhost".to_owned() }
     });
     NAME.clone()
 }

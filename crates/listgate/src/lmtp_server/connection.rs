@@ -146,9 +146,10 @@ impl Connection<'_> {
     async fn mail(&mut self, sender: Sender) {
         let intake = &self.shared.intake;
         let lhlo = self.session.peer_name();
+        let protocol = self.stream.protocol(sender.smtputf8);
         let begin = async {
             let room = intake.admit(&sender).await?;
-            Ok((room, intake.begin(&sender.path, &self.peer, lhlo)))
+            Ok((room, intake.begin(&sender.path, &self.peer, lhlo, protocol)))
         };
         let begun = guarded(pin!(begin)).await;
         match begun.unwrap_or(Err(BUG)) {

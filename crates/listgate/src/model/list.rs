@@ -1,5 +1,6 @@
 //! Mailing lists and their names.
 
+use super::comparable::{ascii_domain, comparable_local};
 use super::not_taken::NotTaken;
 use listgate_lmtp::{InvalidAddress, Mailbox, is_dot_string};
 use serde::Serialize;
@@ -65,7 +66,8 @@ impl List {
     }
 }
 
-/// The posting address of a list, in lower case and without quotes.
+/// The posting address of a list, without quotes, in the form in which addresses are compared: in lower case, the
+/// local part in Unicode's normalization form C, the domain with A-labels.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListAddress {
     pub(crate) local: String,
@@ -103,11 +105,17 @@ pub enum ListAddressError {
         InvalidAddress,
     ),
     /// Its local part needs quotes.
-    #[error("a list's name needs no quotes")]
+    #[error("a list's name has no spaces or quotes, and no dot at an end or next to another")]
     Quoted,
+    /// Its local part has a character that cannot be seen.
+    #[error("a list's name has no invisible characters: U+{:04X} is one", u32::from(*.0))]
+    Invisible(char),
     /// Its domain is an address literal.
     #[error("a list lives in a domain, not at an address literal")]
     Literal,
+    /// Its domain has no ASCII form.
+    #[error("the domain is not valid in IDNA (RFC 5891)")]
+    NotIdna,
 }
 
 impl FromStr for ListAddress {
@@ -115,13 +123,68 @@ impl FromStr for ListAddress {
 
     fn from_str(text: &str) -> Result<Self, ListAddressError> {
         let mailbox: Mailbox = text.parse().map_err(ListAddressError::NotAnAddress)?;
-        let local = mailbox.local().unquoted().to_ascii_lowercase();
+        let local = comparable_local(&mailbox.local().unquoted());
         if !is_dot_string(&local) {
             return Err(ListAddressError::Quoted);
+        }
+        if let Some(unseen) = local.chars().find(|&c| is_invisible(c)) {
+            return Err(ListAddressError::Invisible(unseen));
         }
         if mailbox.domain().is_literal() {
             return Err(ListAddressError::Literal);
         }
-        Ok(Self { local, domain: mailbox.domain().as_str().to_ascii_lowercase() })
+        let domain = ascii_domain(mailbox.domain().as_str()).ok_or(ListAddressError::NotIdna)?;
+        Ok(Self { local, domain })
+    }
+}
+
+/// Returns whether a character is a space, or changes how others are shown without being seen itself, so that two
+/// names could look the same.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_address_is_stored_in_its_comparable_form() {
+        for (text, stored) in [
+            ("MyList@Example.COM", "mylist@example.com"),
+            ("\"my.list\"@example.com", "my.list@example.com"),
+            ("Ju\u{308}rgen@B\u{fc}cher.example", "j\u{fc}rgen@xn--bcher-kva.example"),
+            ("リスト@例え.テスト", "リスト@xn--r8jz45g.xn--zckzah"),
+        ] {
+            let address: ListAddress = text.parse().unwrap();
+            assert_eq!(address.to_string(), stored);
+            assert_eq!(stored.parse(), Ok(address));
+        }
+    }
+
+    #[test]
+    fn names_that_could_be_mistaken_for_others_are_refused() {
+        for (text, why) in [
+            (
+                "my..list@example.com",
+                "a list's name has no spaces or quotes, and no dot at an end or next to another",
+            ),
+            (
+                "\"my list\"@example.com",
+                "a list's name has no spaces or quotes, and no dot at an end or next to another",
+            ),
+            ("my\u{200b}list@example.com", "a list's name has no invisible characters: U+200B is one"),
+            ("\u{202e}tsilym@example.com", "a list's name has no invisible characters: U+202E is one"),
+            ("my\u{3000}list@example.com", "a list's name has no invisible characters: U+3000 is one"),
+            ("l@[192.0.2.1]", "a list lives in a domain, not at an address literal"),
+            ("l@-\u{fc}.example", "write an address such as mylist@example.com"),
+            ("l@\u{fc}\u{200b}\u{2060}-.example", "write an address such as mylist@example.com"),
+            ("l@a\u{378}.example", "the domain is not valid in IDNA (RFC 5891)"),
+        ] {
+            let refused = text.parse::<ListAddress>().unwrap_err();
+            assert_eq!(refused.to_string(), why, "{text:?}");
+        }
     }
 }

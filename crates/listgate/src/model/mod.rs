@@ -1,5 +1,6 @@
 //! The vocabulary that all other modules share. It imports nothing from the crate except `limits` and `file_error`.
 
+mod comparable;
 mod delivery;
 mod endpoint;
 mod entry;
@@ -14,6 +15,7 @@ mod step;
 mod store_error;
 mod time;
 
+pub(crate) use comparable::{ascii_domain, comparable_domain, comparable_local, unicode_domain};
 pub(crate) use delivery::{Addressed, DeliveryKey, Envelope};
 pub(crate) use endpoint::{Endpoint, Names, Role};
 pub(crate) use entry::{Arrival, Change, EntryError, StateName};

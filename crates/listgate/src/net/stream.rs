@@ -21,6 +21,11 @@ impl Stream {
         }
     }
 
+    /// Returns the word for LMTP on this connection in a Received line (RFC 3848; RFC 6531 section 4.3).
+    pub(crate) fn protocol(&self, smtputf8: bool) -> &'static str {
+        if smtputf8 { "UTF8LMTP" } else { "LMTP" }
+    }
+
     /// Writes as much of `line` as the socket takes at once.
     pub(crate) fn say(&self, line: &[u8]) {
         let _ = match self {

@@ -1,5 +1,6 @@
 //! The maps: request → answer, from the same routing as RCPT.
 
+use crate::model::comparable_domain;
 use crate::net::ListenAddress;
 use crate::services::Services;
 use listgate_lmtp::ForwardPath;
@@ -92,9 +93,7 @@ pub(super) async fn look_up(map: Map, key: &[u8], services: &Services, nexthop: 
     let Ok(key) = std::str::from_utf8(key) else { return Answer::NotFound };
     let mailbox = || key.parse().map(ForwardPath::Mailbox);
     let found = match map {
-        Map::Domains => {
-            directory.serves(&key.to_ascii_lowercase()).await.map(|is_ours| is_ours.then_some(key))
-        }
+        Map::Domains => directory.serves(&comparable_domain(key)).await.map(|is_ours| is_ours.then_some(key)),
         Map::Recipients => {
             let Ok(path) = mailbox() else { return Answer::NotFound };
             directory.takes(&path, None, Instant::now()).await.map(|_| Some("OK"))

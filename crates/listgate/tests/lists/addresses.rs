@@ -92,6 +92,50 @@ const TABLE: &[(&str, Expected)] = &[
     ("postmaster@example.com", ("owner", "mylist.example.com", "", "in")),
     ("Postmaster@alias.example", ("owner", "mylist.example.com", "", "in")),
     ("postmaster@elsewhere.example", NO),
+    // Two dots, or a dot at an end, quoted as Postfix writes them and unquoted as Exim does.
+    (
+        r#""mylist-bounces+foo..bar=docomo.example"@example.com"#,
+        ("bounces", "mylist.example.com", "foo..bar=docomo.example", "bounces"),
+    ),
+    (
+        "mylist-bounces+foo..bar=docomo.example@example.com",
+        ("bounces", "mylist.example.com", "foo..bar=docomo.example", "bounces"),
+    ),
+    (
+        r#""mylist-bounces+foo.=docomo.example"@example.com"#,
+        ("bounces", "mylist.example.com", "foo.=docomo.example", "bounces"),
+    ),
+    (
+        "mylist-bounces+.foo=d.example@example.com",
+        ("bounces", "mylist.example.com", ".foo=d.example", "bounces"),
+    ),
+    ("mylist-bounces+foo.@example.com", ("bounces", "mylist.example.com", "foo.", "bounces")),
+    ("my..list@example.com", NO),
+    ("mylist.@example.com", NO),
+    (".mylist@example.com", NO),
+    // Other scripts: in any case, composed or not, with U-labels or A-labels.
+    ("j\u{fc}rgen@example.com", ("post", "j\u{fc}rgen.example.com", "", "in")),
+    ("JU\u{308}RGEN@example.com", ("post", "j\u{fc}rgen.example.com", "", "in")),
+    ("\"J\u{dc}rgen\"@example.com", ("post", "j\u{fc}rgen.example.com", "", "in")),
+    ("ju\u{308}rgen-JOIN@example.com", ("join", "j\u{fc}rgen.example.com", "", "command")),
+    (
+        "j\u{fc}rgen-confirm+T\u{d6}K@alias.example",
+        ("confirm", "j\u{fc}rgen.example.com", "T\u{d6}K", "command"),
+    ),
+    (
+        "mylist-bounces+j\u{fc}=x.example@example.com",
+        ("bounces", "mylist.example.com", "j\u{fc}=x.example", "bounces"),
+    ),
+    ("リスト@例え.テスト", ("post", "リスト.xn--r8jz45g.xn--zckzah", "", "in")),
+    ("リスト@xn--r8jz45g.xn--zckzah", ("post", "リスト.xn--r8jz45g.xn--zckzah", "", "in")),
+    ("リスト-owner@XN--R8JZ45G.テスト", ("owner", "リスト.xn--r8jz45g.xn--zckzah", "", "in")),
+    ("team@b\u{fc}cher.example", ("post", "team.xn--bcher-kva.example", "", "in")),
+    ("Team-Leave@BU\u{308}CHER.example", ("leave", "team.xn--bcher-kva.example", "", "command")),
+    ("team@xn--bcher-kva.example", ("post", "team.xn--bcher-kva.example", "", "in")),
+    ("jurgen@example.com", NO),
+    ("りすと@例え.テスト", NO),
+    ("team@bucher.example", NO),
+    ("team@\u{fc}.b\u{fc}cher.example", NO),
     // Near misses.
     ("nolist@example.com", NO),
     ("mylist-bogus@example.com", NO),
@@ -117,7 +161,11 @@ fn site() -> Site {
     for list in ["mylist", "test", "test-join", "join", "-join", "a.b", "two-words", "old-name"] {
         site.stdout(&["list", "create", "--", &format!("{list}@example.com")]);
     }
-    site.create("mylist@example.org");
+    for list in
+        ["mylist@example.org", "Ju\u{308}rgen@example.com", "リスト@例え.テスト", "team@B\u{fc}cher.example"]
+    {
+        site.create(list);
+    }
     site.stdout(&["list", "rename", "old-name@example.com", "new-name@example.com"]);
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
     std::fs::write(site.data().join("gate.toml"), "[site]\npostmaster = \"mylist@example.com\"\n").unwrap();
@@ -202,7 +250,8 @@ fn every_row_through_socketmap() {
         assert_eq!(postfix.ask("recipients", address), recipients, "{address}");
         assert_eq!(postfix.ask("transport", address), transport, "{address}");
     }
-    for domain in ["example.com", "Example.ORG", "alias.example"] {
+    let idn = ["b\u{fc}cher.example", "xn--bcher-kva.example", "例え.テスト"];
+    for domain in ["example.com", "Example.ORG", "alias.example"].into_iter().chain(idn) {
         assert_eq!(postfix.ask("domains", domain), format!("OK {domain}"));
     }
     for key in

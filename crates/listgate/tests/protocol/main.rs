@@ -9,6 +9,7 @@ mod lifecycle;
 mod message;
 mod redelivery;
 mod send;
+mod smtputf8;
 mod smuggling;
 mod socketmap;
 

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::model::List;
 use crate::model::Names;
 use crate::model::StoreError;
+use crate::model::unicode_domain;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +24,29 @@ impl Lists {
         Ok(Self { source: Source::open(database)?, answers: Answers::default() })
     }
 
-    /// Returns the list that answers for `names`. A negative answer always comes from a query that was sent after
-    /// this call. `asked_at` is the time of the caller's question: all commands of one packet share one instant, and
-    /// so do all recipients that are looked up after the data.
+    /// Returns the list that answers for `names`; Mailman stores a domain as its owner wrote it, with A-labels or
+    /// with U-labels. A negative answer always comes from a query that was sent after this call. `asked_at` is the
+    /// time of the caller's question: all commands of one packet share one instant, and so do all recipients that are
+    /// looked up after the data.
     pub(crate) async fn find(&self, names: &Names, asked_at: Instant) -> Result<Option<List>, StoreError> {
-        self.answers.find(names, asked_at, self.source.find(names)).await
+        let query = async {
+            match (self.source.find(names).await?, unicode_domain(&names.domain)) {
+                (None, Some(domain)) => self.source.find(&Names { domain, ..names.clone() }).await,
+                (found, _) => Ok(found),
+            }
+        };
+        self.answers.find(names, asked_at, query).await
     }
 
     /// Returns whether mail to `domain` belongs to the site.
     pub(crate) async fn serves(&self, domain: &str) -> Result<bool, StoreError> {
-        self.source.serves(domain).await
+        if self.source.serves(domain).await? {
+            return Ok(true);
+        }
+        match unicode_domain(domain) {
+            Some(domain) => self.source.serves(&domain).await,
+            None => Ok(false),
+        }
     }
 
     /// Returns the domains whose mail belongs to the site.
