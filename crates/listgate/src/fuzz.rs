@@ -254,7 +254,10 @@ pub fn configuration(input: &[u8]) {
                     assert!(message.contains(", line "), "{message}")
                 }
                 ConfigError::File { .. } => {}
-                ConfigError::Field { .. } | ConfigError::Conflict(_) | ConfigError::Mailman(_) => {
+                ConfigError::Field { .. }
+                | ConfigError::Conflict(_)
+                | ConfigError::Mailman(_)
+                | ConfigError::Tls(_) => {
                     unreachable!("a file is named: {message}")
                 }
             }

@@ -42,6 +42,9 @@ pub(crate) fn throttle_after(recipients: usize) -> u32 {
     u32::try_from(recipients).map_or(u32::MAX, |recipients| recipients.saturating_add(200).max(1200))
 }
 
+/// The longest wait for a peer to take the end of TLS.
+pub(crate) const TLS_CLOSE: Duration = Duration::from_secs(1);
+
 /// The pause before each further read from such a session.
 pub(crate) const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
 

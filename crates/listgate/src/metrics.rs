@@ -67,6 +67,7 @@ pub(crate) struct Metrics {
     sessions: Counter,
     open_sessions: Gauge,
     turned_away: Family<Reason, Counter>,
+    tls_handshakes: Family<Outcome, Counter>,
     transactions: Family<Outcome, Counter>,
     recipients: Family<EndpointLabel, Counter>,
     refusals: Family<RefusalLabel, Counter>,
@@ -98,6 +99,7 @@ impl Default for Metrics {
             sessions: Counter::default(),
             open_sessions: Gauge::default(),
             turned_away: Family::default(),
+            tls_handshakes: Family::default(),
             transactions: Family::default(),
             recipients: Family::default(),
             refusals: Family::default(),
@@ -130,6 +132,7 @@ impl Metrics {
         registry.register("sessions", "Sessions started", self.sessions.clone());
         registry.register("open_sessions", "Sessions now", self.open_sessions.clone());
         registry.register("turned_away", "Connections turned away", self.turned_away.clone());
+        registry.register("tls_handshakes", "TLS handshakes", self.tls_handshakes.clone());
         registry.register("transactions", "Transactions by how they ended", self.transactions.clone());
         registry.register("recipients", "Recipients queued, by endpoint", self.recipients.clone());
         registry.register("refusals", "MAIL, RCPT and recipients refused", self.refusals.clone());
@@ -176,6 +179,11 @@ impl Metrics {
 
     pub(crate) fn turned_away(&self, reason: &'static str) {
         self.turned_away.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn handshake(&self, succeeded: bool) {
+        let outcome = if succeeded { "succeeded" } else { "failed" };
+        self.tls_handshakes.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts a transaction. The outcome is `queued`, `refused` or `abandoned`.

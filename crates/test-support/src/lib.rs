@@ -16,6 +16,7 @@ mod program;
 mod server;
 mod site;
 pub mod socketmap;
+pub mod tls;
 pub mod trace;
 
 pub use addresses::{free_address, socketmap, tcp};

@@ -1,7 +1,9 @@
 //! A peer that speaks LMTP line by line.
 
 use crate::patience::PATIENCE;
-use std::io::{BufRead, BufReader, Write};
+use crate::tls::{Authority, Issued};
+use rustls::{ClientConnection, StreamOwned};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// A client that sends what a test tells it to.
@@ -9,6 +11,7 @@ pub struct Peer {
     /// The connection, for whatever the methods do not cover. Only [`Peer::reply`] reads from it.
     pub stream: TcpStream,
     reader: BufReader<TcpStream>,
+    tls: Option<StreamOwned<ClientConnection, TcpStream>>,
 }
 
 impl Peer {
@@ -17,7 +20,7 @@ impl Peer {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut peer = Self { reader: BufReader::new(stream.try_clone().unwrap()), stream };
+        let mut peer = Self { reader: BufReader::new(stream.try_clone().unwrap()), stream, tls: None };
         assert_eq!(&peer.reply()[..4], "220 ");
         peer
     }
@@ -37,9 +40,37 @@ impl Peer {
         peer
     }
 
+    /// Starts TLS, with a certificate of its own if `own` is given. Fails if the handshake does; the server's
+    /// certificate must be signed by `authority`, for `lists.example.com`.
+    pub fn start_tls(&mut self, authority: &Authority, own: Option<&Issued>) -> io::Result<()> {
+        assert_eq!(self.say("STARTTLS"), "220 2.0.0 Ready to start TLS");
+        self.handshake(authority, own)
+    }
+
+    /// Does the handshake after STARTTLS, as [`start_tls`](Self::start_tls) does.
+    pub fn handshake(&mut self, authority: &Authority, own: Option<&Issued>) -> io::Result<()> {
+        let mut stream = self.stream.try_clone().unwrap();
+        let mut tls = authority.client(own);
+        // With TLS 1.3, a server refuses a certificate after the client has ended its handshake.
+        while tls.is_handshaking() || tls.wants_write() {
+            tls.complete_io(&mut stream)?;
+        }
+        self.tls = Some(StreamOwned::new(tls, stream));
+        Ok(())
+    }
+
+    /// Returns the server's certificate, in DER.
+    pub fn certificate(&self) -> Vec<u8> {
+        let tls = &self.tls.as_ref().expect("TLS has started").conn;
+        tls.peer_certificates().expect("a server has a certificate")[0].to_vec()
+    }
+
     /// Sends octets as they are.
     pub fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.write_all(octets.as_ref()).unwrap();
+        match &mut self.tls {
+            Some(tls) => tls.write_all(octets.as_ref()).unwrap(),
+            None => self.stream.write_all(octets.as_ref()).unwrap(),
+        }
     }
 
     /// Returns the next whole reply: its lines joined by LF, without the last line end. Empty at the end of
@@ -48,7 +79,11 @@ impl Peer {
         let mut reply = String::new();
         loop {
             let mut line = String::new();
-            if self.reader.read_line(&mut line).unwrap() == 0 {
+            let reader: &mut dyn BufRead = match &mut self.tls {
+                Some(tls) => tls,
+                None => &mut self.reader,
+            };
+            if reader.read_line(&mut line).unwrap() == 0 {
                 return reply;
             }
             let last = line.as_bytes().get(3) != Some(&b'-');

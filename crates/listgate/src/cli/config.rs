@@ -50,6 +50,7 @@ fn check(out: &mut impl Write, site: &Site, json: bool) -> Result<(), CliError> 
             writeln!(out, "{:<60}  # {from}", setting(key.name, &value))?;
         }
     }
+    config.load_tls()?;
     Ok(())
 }
 

@@ -38,6 +38,16 @@ impl Config {
                 in_flight: kind::size(self.max_in_flight),
             });
         }
+        let tls = [
+            ("tls.certificate", &self.tls_certificate),
+            ("tls.key", &self.tls_key),
+            ("tls.client_ca", &self.tls_client_ca),
+        ];
+        let missing = tls[..2].iter().find(|(_, path)| path.is_none());
+        let set = tls.iter().find(|(_, path)| path.is_some());
+        if let (Some((set, _)), Some((missing, _))) = (set, missing) {
+            return Err(Conflict::Tls { set, missing });
+        }
         let admin = self.admin.map(ListenAddress::Tcp);
         let listen = listen.iter().map(|address| ("server.listen", address));
         let socketmap = self.socketmap.iter().map(|address| ("socketmap.listen", address));

@@ -80,6 +80,13 @@ pub enum ConfigError {
     /// Values conflict.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The certificate cannot be used.
+    #[error("the files of [tls] cannot be used")]
+    Tls(
+        /// The file and the reason.
+        #[source]
+        Box<dyn std::error::Error + Send + Sync>,
+    ),
     /// A Mailman site's configuration cannot be used.
     #[error("the Mailman site cannot be used")]
     Mailman(
@@ -183,6 +190,14 @@ pub enum Conflict {
         first: &'static str,
         /// The key that has it too.
         second: &'static str,
+    },
+    /// A key of `[tls]` is useless without another.
+    #[error("{set} needs {missing}: set it too, or remove {set}")]
+    Tls {
+        /// The key that is set.
+        set: &'static str,
+        /// The key that is not.
+        missing: &'static str,
     },
     /// SQLite is chosen, and a Mailman site is named.
     #[error(

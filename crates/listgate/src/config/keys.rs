@@ -132,6 +132,17 @@ keys! {
     /// Whether to add a Received line.
     "lmtp.add_received" add_received: bool = false, FLAG, Reload;
 
+    /// In PEM, for STARTTLS by TCP.
+    ///
+    /// The certificate, followed by those of the authorities between it and a root. `None`: STARTTLS is not offered.
+    "tls.certificate" tls_certificate: Option<PathBuf> = None, PATH_OR_NONE, Reload, r#""/etc/tls/cert.pem""#;
+    /// The private key of the certificate.
+    "tls.key" tls_key: Option<PathBuf> = None, PATH_OR_NONE, Reload, r#""/etc/tls/key.pem""#;
+    /// Also admit any peer it has certified.
+    ///
+    /// The authorities, in PEM, whose certificates admit mail servers that are not in `server.allow`.
+    "tls.client_ca" tls_client_ca: Option<PathBuf> = None, PATH_OR_NONE, Reload, r#""/etc/tls/ca.pem""#;
+
     /// Begins the detail: list-confirm+TOKEN@.
     "addresses.verp_delimiter" verp_delimiter: char = '+', DELIMITER, Reload;
 

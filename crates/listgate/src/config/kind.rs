@@ -303,6 +303,12 @@ pub(super) const PATH: Kind<PathBuf> = Kind {
     accept: |_| Ok(()),
 };
 
+pub(super) const PATH_OR_NONE: Kind<Option<PathBuf>> = Kind {
+    read: |written| (PATH.read)(written).map(Some),
+    show: |path| json!(path.as_ref().map(|path| path.to_string_lossy())),
+    accept: |_| Ok(()),
+};
+
 fn expected(expected: &'static str, example: &str) -> ValueError {
     ValueError::Expected { expected, example: example.to_owned() }
 }

@@ -21,6 +21,7 @@ pub use reload::Reload;
 
 use crate::capacity::Bounds;
 use crate::limits;
+use crate::net::{Tls, TlsFiles};
 use listgate_lmtp::{Limits, Settings};
 
 impl Config {
@@ -47,6 +48,17 @@ impl Config {
         settings.bare_newline = self.bare_newline;
         settings.limits = self.limits();
         settings
+    }
+
+    /// Reads the certificate for STARTTLS, if there is one. Blocks.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not what it should be.
+    pub(crate) fn load_tls(&self) -> Result<Option<Tls>, ConfigError> {
+        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
+        let client_ca = self.tls_client_ca.clone();
+        let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), client_ca };
+        Tls::load(&files).map(Some).map_err(|why| ConfigError::Tls(why.into()))
     }
 
     fn limits(&self) -> Limits {

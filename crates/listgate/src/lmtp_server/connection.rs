@@ -8,17 +8,20 @@ use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Envelope;
-use crate::net::{ShutdownPhase, Stream, reached};
+use crate::net::{ShutdownPhase, Standing, Stream, reached};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
 use std::io;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
 /// The reply after a panic of ours, which says nothing about the message: the mail server may retry.
 const BUG: Refusal = Refusal::new(451, 3, 0, "Requested action aborted: internal error, try again later");
+/// The reply to MAIL after a handshake in which a peer that needs a certificate has not shown one.
+const NO_CERTIFICATE: Refusal =
+    Refusal::new(550, 7, 1, "Your network is not in server.allow, and you showed no certificate");
 const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again later");
 
 /// Serves one connection until either side ends it. If the future is dropped, the transaction in flight is not
@@ -26,14 +29,23 @@ const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again
 pub(super) async fn run(
     stream: Stream,
     peer: String,
+    standing: Standing,
     shared: &Shared,
     phases: watch::Receiver<ShutdownPhase>,
 ) {
     shared.services().metrics.session_begins();
-    let session = Session::new(shared.settings.clone());
+    let mut session = Session::new(shared.settings.clone());
+    match standing {
+        Standing::NeedsCertificate => session.require_tls(),
+        Standing::Allowed if shared.tls.is_some() && matches!(stream, Stream::Tcp(_)) => {
+            session.offer_starttls()
+        }
+        Standing::Allowed => {}
+    }
     let mut connection = Connection {
         stream,
         peer,
+        standing,
         shared,
         phases,
         session,
@@ -42,13 +54,17 @@ pub(super) async fn run(
         phase: ShutdownPhase::Open,
         transaction: None,
     };
-    match connection.talk().await {
-        Ok(()) => {}
-        Err(why) => tracing::debug!(peer = connection.peer, "connection lost: {why}"),
-    }
-    // The connection ended before the message was complete.
-    if connection.transaction.is_some() {
-        connection.abandon();
+    loop {
+        match connection.talk().await {
+            Ok(Next::StartTls) => match connection.start_tls().await {
+                Some(encrypted) => connection = encrypted,
+                None => break,
+            },
+            ended => {
+                connection.end(ended).await;
+                break;
+            }
+        }
     }
     shared.services().metrics.session_ends();
 }
@@ -56,6 +72,7 @@ pub(super) async fn run(
 struct Connection<'s> {
     stream: Stream,
     peer: String,
+    standing: Standing,
     shared: &'s Shared,
     phases: watch::Receiver<ShutdownPhase>,
     session: Session<Recipient, Queued>,
@@ -73,18 +90,22 @@ struct Connection<'s> {
 #[derive(PartialEq, Eq)]
 enum Next {
     More,
+    StartTls,
     Close,
 }
 
 impl Connection<'_> {
-    async fn talk(&mut self) -> io::Result<()> {
+    /// Serves the connection until it ends, or until TLS starts on it.
+    async fn talk(&mut self) -> io::Result<Next> {
         let throttle_after = limits::throttle_after(self.shared.settings.limits.recipients);
         let mut buffer = Vec::with_capacity(limits::READ_BUFFER.0);
         loop {
             let mut input = buffer.as_slice();
             while let Some(event) = self.next(&mut input) {
-                if self.handle(event).await? == Next::Close {
-                    return self.write().await;
+                let next = self.handle(event).await?;
+                if next != Next::More {
+                    self.write().await?;
+                    return Ok(next);
                 }
             }
             self.write().await?;
@@ -97,9 +118,46 @@ impl Connection<'_> {
                 tokio::task::yield_now().await;
             }
             if !self.read(&mut buffer).await? {
-                return Ok(());
+                return Ok(Next::Close);
             }
         }
+    }
+
+    /// Starts TLS. Returns the connection with it, or `None` if the handshake failed: then nothing more can be said.
+    async fn start_tls(mut self) -> Option<Self> {
+        let shared = self.shared;
+        let tls = shared.tls.as_ref().expect("STARTTLS is offered only with a certificate");
+        let handshake = tokio::select! {
+            biased;
+            done = tokio::time::timeout(shared.settings.limits.command_timeout, self.stream.with_tls(tls)) => {
+                done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+            () = reached(&mut self.phases, ShutdownPhase::Ended) => return None,
+        };
+        shared.services().metrics.handshake(handshake.is_ok());
+        match handshake {
+            Ok((stream, is_certified)) => {
+                let is_trusted = is_certified || self.standing == Standing::Allowed;
+                self.session.encrypted(if is_trusted { Ok(()) } else { Err(NO_CERTIFICATE) });
+                Some(Self { stream, ..self })
+            }
+            Err(why) => {
+                tracing::warn!(peer = self.peer, "the TLS handshake failed: {why}");
+                None
+            }
+        }
+    }
+
+    /// Ends the connection, and the transaction that it leaves behind.
+    async fn end(mut self, ended: io::Result<Next>) {
+        if let Err(why) = ended {
+            tracing::debug!(peer = self.peer, "connection lost: {why}");
+        }
+        // The connection ended before the message was complete.
+        if self.transaction.is_some() {
+            self.abandon();
+        }
+        self.stream.close().await;
     }
 
     /// Returns the session's next event from the input. The session is first given the gate's phase, so that it
@@ -120,6 +178,7 @@ impl Connection<'_> {
             Event::Refused { what, why } => self.refused(what, &why),
             Event::Abandoned => self.abandon(),
             Event::Flush => self.write().await?,
+            Event::StartTls => return Ok(Next::StartTls),
             Event::Close => return Ok(Next::Close),
             // Events that a later version of the protocol crate may add need no answer.
             _ => {}
@@ -274,7 +333,7 @@ impl Connection<'_> {
         self.shared.services().metrics.replies(output);
         let written = tokio::select! {
             biased;
-            written = tokio::time::timeout(self.shared.services().write_timeout, self.stream.write_all(output)) => written,
+            written = tokio::time::timeout(self.shared.services().write_timeout, self.stream.write_out(output)) => written,
             () = reached(&mut self.phases, ShutdownPhase::Ended) => return Err(io::Error::other("the grace time is over")),
         };
         written

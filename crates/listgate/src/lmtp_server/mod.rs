@@ -19,8 +19,8 @@ pub(crate) fn serve(
     phases: &watch::Receiver<ShutdownPhase>,
     alive: &mpsc::Sender<()>,
 ) {
-    let present = match shared.services().admission.admit(caller) {
-        Ok(present) => present,
+    let (present, standing) = match shared.services().admission.admit(caller) {
+        Ok(admitted) => admitted,
         Err(turned) => {
             tracing::warn!("turned away {caller}: {}", turned.name());
             shared.services().metrics.turned_away(turned.name());
@@ -31,7 +31,7 @@ pub(crate) fn serve(
     };
     let (shared, phases, alive) = (Arc::clone(shared), phases.clone(), alive.clone());
     tokio::spawn(async move {
-        connection::run(stream, peer, &shared, phases).await;
+        connection::run(stream, peer, standing, &shared, phases).await;
         drop((place, present, alive));
     });
 }

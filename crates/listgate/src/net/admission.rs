@@ -65,8 +65,19 @@ pub(crate) struct AdmissionRules {
     pub(crate) allow: Networks,
     /// The users that may connect by a Unix socket; `None`: all of them.
     pub(crate) allow_uids: Option<Vec<u32>>,
+    /// Whether a certificate admits a caller by TCP from any other network.
+    pub(crate) certificates: bool,
     /// How many connections one caller may have at a time.
     pub(crate) most: usize,
+}
+
+/// What a caller that may connect has to show before it may send mail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Nothing.
+    Allowed,
+    /// A certificate.
+    NeedsCertificate,
 }
 
 impl Admission {
@@ -79,7 +90,7 @@ impl Admission {
         Self { rules, present: Arc::clone(&self.present) }
     }
 
-    /// Returns whether a caller may connect at all.
+    /// Returns whether a caller may connect without a certificate.
     pub(crate) fn knows(&self, caller: Caller) -> bool {
         match (caller, &self.rules.allow_uids) {
             (Caller::Address(address), _) => self.rules.allow.contains(address),
@@ -89,17 +100,19 @@ impl Admission {
     }
 
     /// Admits a connection of a caller, which counts until the returned value is dropped.
-    pub(crate) fn admit(&self, caller: Caller) -> Result<ConnectionPermit, Rejected> {
-        if !self.knows(caller) {
-            return Err(Rejected::Stranger);
-        }
+    pub(crate) fn admit(&self, caller: Caller) -> Result<(ConnectionPermit, Standing), Rejected> {
+        let standing = match caller {
+            _ if self.knows(caller) => Standing::Allowed,
+            Caller::Address(_) if self.rules.certificates => Standing::NeedsCertificate,
+            _ => return Err(Rejected::Stranger),
+        };
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let count = present.entry(caller).or_default();
         if *count >= self.rules.most {
             return Err(Rejected::TooMany);
         }
         *count += 1;
-        Ok(ConnectionPermit { present: Arc::clone(&self.present), caller })
+        Ok((ConnectionPermit { present: Arc::clone(&self.present), caller }, standing))
     }
 }
 

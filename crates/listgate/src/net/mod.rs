@@ -9,13 +9,15 @@ mod networks;
 mod phase;
 mod socket_file;
 mod stream;
+mod tls;
 
 pub(crate) use accept::{Accepted, accept};
 pub use address::{AddressError, ListenAddress};
-pub(crate) use admission::{Admission, AdmissionRules};
+pub(crate) use admission::{Admission, AdmissionRules, Standing};
 pub(crate) use connect::{Connection, connect};
 pub(crate) use listener::Listener;
 pub use networks::{NetworkError, Networks};
 pub(crate) use phase::{ShutdownPhase, reached};
 pub(crate) use socket_file::SocketFile;
 pub(crate) use stream::Stream;
+pub(crate) use tls::{Tls, TlsFiles};

@@ -1,14 +1,20 @@
-//! A caller's connection, by TCP or by a Unix socket.
+//! A caller's connection, by TCP, with or without TLS, or by a Unix socket.
 
+use super::tls::{Tls, has_certificate};
+use crate::limits;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 /// A caller's connection.
 pub(crate) enum Stream {
     Tcp(TcpStream),
+    /// Boxed, because most connections have no TLS and its state is large.
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -17,19 +23,61 @@ impl Stream {
     pub(crate) fn transport(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "LMTP/TCP",
+            Self::Tls(_) => "LMTPS/TCP",
             Self::Unix(_) => "LMTP/Unix",
         }
     }
 
     /// Returns the word for LMTP on this connection in a Received line (RFC 3848; RFC 6531 section 4.3).
     pub(crate) fn protocol(&self, smtputf8: bool) -> &'static str {
-        if smtputf8 { "UTF8LMTP" } else { "LMTP" }
+        match (self, smtputf8) {
+            (Self::Tls(_), true) => "UTF8LMTPS",
+            (Self::Tls(_), false) => "LMTPS",
+            (Self::Tcp(_) | Self::Unix(_), true) => "UTF8LMTP",
+            (Self::Tcp(_) | Self::Unix(_), false) => "LMTP",
+        }
+    }
+
+    /// Starts TLS. Returns the connection, and whether the peer has shown a certificate that our authorities signed.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    ///
+    /// # Panics
+    /// If the connection is not by TCP, or has TLS already.
+    pub(crate) async fn with_tls(self, tls: &Tls) -> io::Result<(Self, bool)> {
+        let Self::Tcp(stream) = self else { panic!("TLS starts once, and by TCP") };
+        let stream = tls.accept(stream).await?;
+        let is_certified = has_certificate(&stream);
+        Ok((Self::Tls(Box::new(stream)), is_certified))
+    }
+
+    /// Writes all of `octets` to the socket.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(crate) async fn write_out(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.write_all(octets).await?;
+        match self {
+            // TLS may keep the end of it until it is flushed.
+            Self::Tls(stream) => stream.flush().await,
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Ends TLS in order, so that the peer knows that it has everything (RFC 8446 section 6.1).
+    pub(crate) async fn close(&mut self) {
+        if let Self::Tls(stream) = self {
+            // A peer that does not read has nothing to gain from it.
+            let _ = timeout(limits::TLS_CLOSE, stream.shutdown()).await;
+        }
     }
 
     /// Writes as much of `line` as the socket takes at once.
     pub(crate) fn say(&self, line: &[u8]) {
         let _ = match self {
             Self::Tcp(stream) => stream.try_write(line),
+            Self::Tls(stream) => stream.get_ref().0.try_write(line),
             Self::Unix(stream) => stream.try_write(line),
         };
     }
@@ -43,6 +91,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
@@ -52,6 +101,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, octets),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, octets),
         }
     }
@@ -59,6 +109,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
         }
     }
@@ -66,6 +117,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }

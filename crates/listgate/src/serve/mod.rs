@@ -72,6 +72,7 @@ impl Gate {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Self, GateError> {
+        let tls = config.load_tls()?;
         let fail_stop = backend.given_up();
         let leases = Arc::clone(&backend).leases();
         // All sessions share one thread, beside the writer's: on few cores, more threads only wake each other up.
@@ -88,7 +89,7 @@ impl Gate {
         let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", config.socket_mode)?;
         let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
-        let running = Running::new(config, Parts { backend, spool, metrics, clock });
+        let running = Running::new(config, tls, Parts { backend, spool, metrics, clock });
         let (running, now) = watch::channel(Arc::new(running));
         let on_thread = GateThread {
             listeners,
@@ -124,7 +125,7 @@ impl Gate {
     pub fn reload(&self, config: Config) -> Result<Reload, ConfigError> {
         config.check()?;
         let sender = self.running.as_ref().expect("a gate that has ended is gone");
-        let (running, reload) = sender.borrow().reloaded(config);
+        let (running, reload) = sender.borrow().reloaded(config)?;
         sender.send_replace(Arc::new(running));
         Ok(reload)
     }

@@ -2,14 +2,14 @@
 
 use crate::backends::{Addresses, Backend};
 use crate::capacity::Capacity;
-use crate::config::{Config, Reload};
+use crate::config::{Config, ConfigError, Reload};
 use crate::directory::Directory;
 use crate::intake::{DeliveryKeys, Intake};
 use crate::lmtp_server::Shared;
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::Clock;
-use crate::net::{Admission, AdmissionRules};
+use crate::net::{Admission, AdmissionRules, Tls};
 use crate::services::Services;
 use std::sync::Arc;
 
@@ -29,17 +29,28 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(config: Config, parts: Parts) -> Self {
+    pub(super) fn new(config: Config, tls: Option<Tls>, parts: Parts) -> Self {
         let keys = Arc::new(DeliveryKeys::new());
         let (admission, capacity) =
             (Admission::new(admission(&config)), Arc::new(Capacity::new(config.bounds())));
-        let shared = shared(&config, parts, keys, admission, capacity);
+        let shared = shared(&config, tls, parts, keys, admission, capacity);
         Self { config, shared: Arc::new(shared) }
     }
 
-    /// Returns the same gate with the settings of `new`, as far as they can change while it runs.
-    pub(super) fn reloaded(&self, new: Config) -> (Self, Reload) {
-        let (config, reload) = self.config.reloaded(new);
+    /// Returns the same gate with the settings of `new`, as far as they can change while it runs, and with the
+    /// certificate read again.
+    ///
+    /// # Errors
+    /// The certificate cannot be used.
+    pub(super) fn reloaded(&self, new: Config) -> Result<(Self, Reload), ConfigError> {
+        let (config, mut reload) = self.config.reloaded(new);
+        let tls = config.load_tls()?;
+        if let (Some(old), Some(new)) = (&self.shared.tls, &tls)
+            && !old.is_same(new)
+            && !reload.applied.contains(&"tls.certificate")
+        {
+            reload.applied.push("tls.certificate");
+        }
         let Intake { services, spool, keys, clock, .. } = &self.shared.intake;
         let parts = Parts {
             backend: Arc::clone(&services.backend),
@@ -49,8 +60,8 @@ impl Running {
         };
         let admission = services.admission.with_rules(admission(&config));
         let capacity = Arc::new(services.capacity.with_bounds(config.bounds()));
-        let shared = shared(&config, parts, Arc::clone(keys), admission, capacity);
-        (Self { config, shared: Arc::new(shared) }, reload)
+        let shared = shared(&config, tls, parts, Arc::clone(keys), admission, capacity);
+        Ok((Self { config, shared: Arc::new(shared) }, reload))
     }
 }
 
@@ -58,12 +69,14 @@ fn admission(config: &Config) -> AdmissionRules {
     AdmissionRules {
         allow: config.allow.clone(),
         allow_uids: config.allow_uids.clone(),
+        certificates: config.tls_client_ca.is_some(),
         most: config.max_connections_per_caller(),
     }
 }
 
 fn shared(
     config: &Config,
+    tls: Option<Tls>,
     parts: Parts,
     keys: Arc<DeliveryKeys>,
     admission: Admission,
@@ -88,5 +101,5 @@ fn shared(
         add_received: config.add_received,
         clock,
     };
-    Shared { intake, settings: Arc::new(config.settings()) }
+    Shared { intake, settings: Arc::new(config.settings()), tls }
 }

@@ -1,6 +1,7 @@
 //! `listgate config check`.
 
 use crate::support::Site;
+use crate::support::tls::Authority;
 use std::fs;
 use std::process::Command;
 
@@ -103,7 +104,44 @@ fn the_printed_defaults_are_a_file_that_changes_nothing() {
     );
     // Each value behind a # must be a valid one for its key.
     let examples = defaults.replace("\n# ", "\n").replace("config = \"/etc", "# config = \"/etc");
-    check(&site, &examples);
+    let authority = Authority::new();
+    authority.issue("lists.example.com").write(site.data());
+    fs::write(site.data().join("ca.pem"), authority.pem()).unwrap();
+    check(&site, &examples.replace("/etc/tls", site.data().to_str().unwrap()));
+}
+
+#[test]
+fn a_certificate_is_read_by_the_check() {
+    let site = Site::new();
+    let (authority, dir) = (Authority::new(), site.data());
+    authority.issue("lists.example.com").write(dir);
+    fs::write(dir.join("other.pem"), authority.issue("other.example").key).unwrap();
+    fs::write(dir.join("leaf.pem"), "no certificate").unwrap();
+    let file = dir.join("listgate.toml");
+    for (toml, why) in [
+        (
+            "certificate = \"cert.pem\"",
+            "tls.certificate needs tls.key: set it too, or remove tls.certificate",
+        ),
+        ("key = \"key.pem\"", "tls.key needs tls.certificate"),
+        ("client_ca = \"ca.pem\"", "tls.client_ca needs tls.certificate"),
+        ("certificate = \"cert.pem\"\nkey = \"missing.pem\"", "missing.pem: No such file or directory"),
+        ("certificate = \"cert.pem\"\nkey = \"cert.pem\"", "cert.pem has no private key in PEM"),
+        (
+            "certificate = \"cert.pem\"\nkey = \"other.pem\"",
+            "other.pem: keys may not be consistent: KeyMismatch",
+        ),
+        (
+            "certificate = \"cert.pem\"\nkey = \"key.pem\"\nclient_ca = \"leaf.pem\"",
+            "leaf.pem has no certificate in PEM",
+        ),
+    ] {
+        fs::write(&file, format!("[tls]\n{toml}\n")).unwrap();
+        let output = site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{toml}");
+        assert!(error.contains(why), "{why:?} is not in {error}");
+    }
 }
 
 #[test]

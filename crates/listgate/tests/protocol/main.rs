@@ -9,8 +9,10 @@ mod lifecycle;
 mod message;
 mod redelivery;
 mod send;
+
 mod smtputf8;
 mod smuggling;
 mod socketmap;
+mod starttls;
 
 use listgate_test_support as support;
