@@ -53,6 +53,7 @@ const TEST_SUPPORT: &[&str] = &[
     "mount",
     "clock",
     "addresses",
+    "tls",
     "http",
     "socketmap",
     "peer",
