@@ -12,8 +12,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of `listgate-lmtp`, from bottom to top.
-const LMTP: &[&str] =
-    &["limits", "line", "data", "mailbox", "reply", "command", "per_recipient", "client", "session"];
+const LMTP: &[&str] = &[
+    "limits",
+    "line",
+    "data",
+    "foreign",
+    "mailbox",
+    "reply",
+    "command",
+    "per_recipient",
+    "client",
+    "session",
+];
 
 /// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[

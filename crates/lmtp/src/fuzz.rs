@@ -166,7 +166,7 @@ pub fn session(input: &[u8]) {
     let [choice, size, wire @ ..] = input else { return };
     let mut whole = Caller::new(*choice);
     whole.receive(wire);
-    whole.receive(b"");
+    whole.fall_silent();
     let mut cut = Caller::new(*choice);
     for piece in wire.chunks(usize::from(*size).max(1)) {
         cut.receive(piece);
@@ -175,7 +175,7 @@ pub fn session(input: &[u8]) {
             break;
         }
     }
-    cut.receive(b"");
+    cut.fall_silent();
     assert_eq!(whole.written.escape_ascii().to_string(), cut.written.escape_ascii().to_string());
     assert_eq!(whole.without_refused_bodies(), cut.without_refused_bodies());
     replies(&whole.written);
@@ -243,6 +243,13 @@ impl Caller {
             accepted: 0,
             unwanted: false,
         }
+    }
+
+    /// Lets the time pass that ends a line with a bare LF.
+    fn fall_silent(&mut self) {
+        self.receive(b"");
+        self.now += limits::UNENDED_LINE;
+        self.receive(b"");
     }
 
     fn receive(&mut self, mut input: &[u8]) {
@@ -317,6 +324,7 @@ impl Caller {
         let told = match &what {
             Refused::Mail(_) => !self.open,
             Refused::Recipient(_) => self.open,
+            Refused::Protocol(_) => true,
             Refused::Message => std::mem::take(&mut self.open) && std::mem::take(&mut self.unwanted),
         };
         assert!(told, "{what:?} is refused where it can be");

@@ -114,6 +114,8 @@
 //! | RFC 5321 4.1.1.4: only CR LF `.` CR LF ends the data | `data::DataReader` | `smuggling::no_variant_of_the_final_dot_ends_the_data`, `data::tests::only_crlf_dot_crlf_ends_the_data_however_it_is_split` |
 //! | RFC 5321 4.1.1.5: RSET gets 250 | `session::rset` | `dialogue::rset_and_a_second_lhlo_abandon_the_transaction` |
 //! | RFC 5321 4.1.2, 4.1.3: the syntax of addresses | `mailbox::take_mailbox` | `addresses::invalid_addresses_are_501`, `properties::a_mailbox_reads_back_as_it_was_written` |
+//! | No RFC: another protocol ends the session with one 421, before anything is executed | `foreign::of_line`, `foreign::of_beginning`, `session::refuse_protocol` | `foreign::a_request_of_a_browser_sends_no_mail`, `foreign::a_request_of_curl_sends_no_mail`, `foreign::other_protocols_are_refused_at_their_first_octets`, `foreign::lines_of_lmtp_are_not_taken_for_another_protocol` |
+//! | No RFC: a line that ends in a bare LF gets its error after two seconds of silence | `session::input` | `time::a_line_that_ends_in_a_bare_lf_is_answered_after_two_seconds` |
 //! | No RFC: dots anywhere in a local part, as people use them | [`needs_no_quotes`] | `addresses::dots_may_be_anywhere`, `properties::a_mailbox_reads_back_as_it_was_written` |
 //! | RFC 5321 4.1.4: the order of commands; a second LHLO resets | `session::command` | `dialogue::out_of_order_is_503_and_keeps_the_state` |
 //! | RFC 5321 4.1.4: NOOP, HELP, VRFY, RSET need no greeting | `session::command` | `dialogue::some_commands_need_no_greeting` |
@@ -142,6 +144,7 @@
 mod client;
 mod command;
 mod data;
+mod foreign;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -155,6 +158,7 @@ mod session;
 pub use client::{Client, ClientEvent, Closed, Declared};
 pub use command::Sender;
 pub use data::encode_message;
+pub use foreign::ForeignProtocol;
 pub use limits::Limits;
 pub use mailbox::{
     Domain, ForwardPath, InvalidAddress, LocalPart, Mailbox, ReversePath, is_domain, is_domain_name,

@@ -7,6 +7,10 @@ use std::time::Duration;
 /// and room for parameters; a VERP bounce address alone may take more than that.
 pub const COMMAND_LINE: usize = 4096;
 
+/// The longest silence after a line that ends in a bare LF, which is not a line end, before it is answered with an
+/// error. A program that ends its lines so waits for a reply. More input may follow the LF in another packet.
+pub const UNENDED_LINE: Duration = Duration::from_secs(2);
+
 /// The maximum length of a local part in octets. RFC 5321 section 4.5.3.1.1 says 64, but
 /// `mylist-confirm+TOKEN` and `mylist-bounces+user=example.org` are often longer in practice.
 pub const LOCAL_PART: usize = 1024;
@@ -81,6 +85,7 @@ const _: () = {
     assert!(DEFAULT.recipients < DEFAULT.commands as usize, "each recipient is named by a command");
     assert!(DEFAULT.idle_commands < DEFAULT.commands, "commands about no mail are counted among all");
     let transaction = DEFAULT.transaction_timeout.as_secs();
+    assert!(UNENDED_LINE.as_secs() < DEFAULT.command_timeout.as_secs());
     assert!(DEFAULT.command_timeout.as_secs() < transaction, "one wait is shorter than all of them");
     assert!(DEFAULT.data_timeout.as_secs() < transaction);
 };

@@ -254,6 +254,9 @@ impl Connection<'_> {
         match what {
             Refused::Mail(sender) => self.mail_refused(&sender, refusal),
             Refused::Recipient(path) => self.recipient_refused(&path, refusal),
+            Refused::Protocol(protocol) => {
+                tracing::warn!(peer = self.peer, "the peer speaks {protocol}: {refusal}");
+            }
             Refused::Message => {
                 let Transaction { record, .. } = self.end_of_transaction();
                 let recipients = self.session.recipients();

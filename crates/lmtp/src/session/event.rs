@@ -1,6 +1,7 @@
 //! The events that a session reports to its caller.
 
 use crate::command::Sender;
+use crate::foreign::ForeignProtocol;
 use crate::mailbox::ForwardPath;
 use crate::per_recipient::PerRecipient;
 use crate::reply::Refusal;
@@ -57,6 +58,8 @@ pub enum Refused {
     Mail(Sender),
     /// A recipient beyond the limit of a transaction.
     Recipient(ForwardPath),
+    /// The session, because the peer speaks another protocol; [`Event::Close`] follows.
+    Protocol(ForeignProtocol),
     /// The message, for every accepted recipient: it is too large, or has bare newlines.
     Message,
 }

@@ -2,6 +2,7 @@
 
 mod counts;
 mod event;
+mod input;
 mod message;
 mod replies;
 mod settings;
@@ -9,13 +10,13 @@ mod state;
 mod tls;
 
 use crate::command::{self, Command, Sender};
-use crate::limits;
-use crate::line::LineReader;
+use crate::foreign::ForeignProtocol;
 use crate::mailbox::ForwardPath;
 use crate::per_recipient::PerRecipient;
 use crate::reply::Refusal;
 use counts::Counts;
 pub use event::{Event, Refused};
+use input::{Heard, Input};
 use message::{Message, Part, too_large};
 use replies::Replies;
 pub use settings::{BareNewline, Settings};
@@ -41,7 +42,7 @@ enum Step<'i, R> {
 pub struct Session<R, P> {
     settings: Arc<Settings>,
     state: State<R>,
-    lines: LineReader,
+    input: Input,
     replies: Replies,
     peer_name: String,
     /// The number of the transaction, so that outcomes of another one are detected.
@@ -66,7 +67,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             replies: Replies::greeting(&settings),
             settings,
             state: State::Greeting { mail_failed: false },
-            lines: LineReader::new(limits::COMMAND_LINE),
+            input: Input::new(),
             peer_name: String::new(),
             transaction: 0,
             last_recipients: Vec::new(),
@@ -101,6 +102,7 @@ impl<R, P: fmt::Display> Session<R, P> {
             }
             let step = match &self.state {
                 State::Closed => return None,
+                State::Refused => Step::Emit(self.closed()),
                 State::Data(..) => self.next_data(input),
                 _ => self.next_command(now, input),
             };
@@ -113,12 +115,17 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     /// Returns when to call [`next`](Self::next) even if no input has arrived: the session then ends with 421
-    /// (RFC 5321 section 4.5.3.2.7). Call this after `next` has returned `None`. It returns `None` while the
+    /// (RFC 5321 section 4.5.3.2.7), or answers a line that ends in a bare LF. Call this after `next` has returned `None`. It returns `None` while the
     /// session waits for its caller instead of its peer, and when it is over.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.state.is_asking() || matches!(self.state, State::Closed) {
+        if self.state.is_asking() || self.state.is_over() {
             return None;
         }
+        [self.ends_at(), self.input.quiet_until()].into_iter().flatten().min()
+    }
+
+    /// Returns when the peer's time is up.
+    fn ends_at(&self) -> Option<Instant> {
         let transaction = self.state.transaction().and_then(|open| open.until);
         [self.wait_until, transaction].into_iter().flatten().min()
     }
@@ -128,8 +135,8 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.replies.lines()
     }
 
-    /// Returns the name that the peer gave with LHLO, printable and at most [`limits::COMMAND_LINE`] octets
-    /// long; empty before LHLO. The name is not verified, and may have UTF-8.
+    /// Returns the name that the peer gave with LHLO, printable and at most [`COMMAND_LINE`](crate::limits::COMMAND_LINE)
+    /// octets long; empty before LHLO. The name is not verified, and may have UTF-8.
     pub fn peer_name(&self) -> &str {
         &self.peer_name
     }
@@ -261,7 +268,7 @@ impl<R, P: fmt::Display> Session<R, P> {
 
     /// Ends the session if its time is up or it is to shut down; otherwise starts a wait if none is running.
     fn end_if_due(&mut self, now: Instant) -> Option<Event<'static, R>> {
-        if matches!(self.state, State::Closed) {
+        if self.state.is_over() {
             return None;
         }
         let between_transactions = matches!(self.state, State::Greeting { .. } | State::Idle { .. });
@@ -272,7 +279,7 @@ impl<R, P: fmt::Display> Session<R, P> {
         let timeout = if self.in_data() { limits.data_timeout } else { limits.command_timeout };
         // A timeout that the clock cannot represent does not apply.
         self.wait_until = self.wait_until.or_else(|| now.checked_add(timeout));
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
+        if self.ends_at().is_some_and(|end| now >= end) {
             return Some(self.close(&Refusal::new(421, 4, 2, "Timeout, closing")));
         }
         None
@@ -299,9 +306,16 @@ impl<R, P: fmt::Display> Session<R, P> {
     }
 
     fn next_command(&mut self, now: Instant, input: &mut &[u8]) -> Step<'static, R> {
-        let Some(line) = self.lines.next(input) else { return Step::NeedInput };
+        let greeted = !matches!(self.state, State::Greeting { .. });
+        let Some(heard) = self.input.next(now, greeted, input) else { return Step::NeedInput };
         self.wait_until = None;
-        let step = self.command(now, line.as_deref().ok());
+        let step = match &heard {
+            Heard::Line(line) => self.command(now, line, command::parse(line)),
+            Heard::TooLong(ends) => {
+                self.command(now, ends, Err(Refusal::new(500, 5, 2, "Command line too long")))
+            }
+            Heard::Foreign(protocol) => self.refuse_protocol(*protocol),
+        };
         if matches!(self.state, State::AskedTls) {
             // Anyone on the way may have added it (RFC 3207 section 4.2).
             *input = &[];
@@ -309,12 +323,19 @@ impl<R, P: fmt::Display> Session<R, P> {
         step
     }
 
-    /// Runs a command; `line` is `None` if it was too long.
-    fn command(&mut self, now: Instant, line: Option<&[u8]>) -> Step<'static, R> {
-        let parsed = match line {
-            Some(line) => command::parse(line),
-            None => Err(Refusal::new(500, 5, 2, "Command line too long")),
-        };
+    /// Runs the command `parsed` from `line`.
+    fn command(
+        &mut self,
+        now: Instant,
+        line: &[u8],
+        parsed: Result<Command<'_>, Refusal>,
+    ) -> Step<'static, R> {
+        // No other command is valid with a version of HTTP behind it.
+        if matches!(parsed, Err(_) | Ok(Command::Noop | Command::Vrfy | Command::Help))
+            && let Some(protocol) = ForeignProtocol::of_line(line)
+        {
+            return self.refuse_protocol(protocol);
+        }
         let too_many = self.counts.command(&self.settings.limits);
         // A peer that sends QUIT leaves anyway.
         if too_many && parsed != Ok(Command::Quit) {
@@ -341,8 +362,7 @@ impl<R, P: fmt::Display> Session<R, P> {
                 self.inform(214, (0, 0), "LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)")
             }
             Err(refusal) => {
-                // A line that was too long to keep may have been a MAIL.
-                if line.is_none_or(command::is_mail)
+                if command::is_mail(line)
                     && let State::Greeting { mail_failed } | State::Idle { mail_failed } = &mut self.state
                 {
                     *mail_failed = true;
@@ -366,6 +386,14 @@ impl<R, P: fmt::Display> Session<R, P> {
             return Step::Emit(self.close(&Refusal::new(421, 7, 0, "Too many errors, closing")));
         }
         Step::Again
+    }
+
+    /// Refuses a peer that speaks another protocol. A web page must not be able to send mail through a browser, which
+    /// would go on with the commands in its request after an error.
+    fn refuse_protocol(&mut self, protocol: ForeignProtocol) -> Step<'static, R> {
+        self.leave_for(State::Refused);
+        let why = Refusal::new(421, 7, 0, "").with_text(format!("This is LMTP, not {protocol}: closing"));
+        self.refuse_by_itself(Refused::Protocol(protocol), why)
     }
 
     /// Refuses RCPT or DATA outside a transaction. After a failed MAIL this does not count as an error: the

@@ -34,6 +34,8 @@ pub(super) enum State<R> {
     },
     /// The caller must do the TLS handshake.
     AskedTls,
+    /// The session has been refused, and the caller knows. The end follows.
+    Refused,
     /// The session is over.
     Closed,
 }
@@ -47,6 +49,11 @@ impl<R> State<R> {
         )
     }
 
+    /// Returns whether the session neither reads nor waits any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Refused | Self::Closed)
+    }
+
     /// Returns the open transaction, if there is one whose data has not ended.
     pub(super) fn transaction(&self) -> Option<&Transaction<R>> {
         match self {
@@ -56,6 +63,7 @@ impl<R> State<R> {
             | Self::AskedMail { .. }
             | Self::AskedOutcomes { .. }
             | Self::AskedTls
+            | Self::Refused
             | Self::Closed => None,
         }
     }
@@ -65,7 +73,7 @@ impl<R> State<R> {
     pub(super) fn leave_for(&mut self, next: Self) -> Option<Transaction<R>> {
         match std::mem::replace(self, next) {
             Self::Envelope(open) | Self::Data(open, _) => Some(open),
-            Self::Greeting { .. } | Self::Idle { .. } => None,
+            Self::Greeting { .. } | Self::Idle { .. } | Self::Refused => None,
             Self::AskedMail { .. }
             | Self::AskedRecipient(_)
             | Self::AskedOutcomes { .. }

@@ -7,6 +7,7 @@ mod client_trouble;
 mod dialogue;
 mod documentation;
 mod error_limit;
+mod foreign;
 mod outcomes;
 mod pair;
 mod parameters;

@@ -1,6 +1,6 @@
 //! Properties that hold for all inputs. `PROPTEST_CASES` sets how many inputs are tried.
 
-use crate::util::{Pair, Seen, Server, codes, pieces, recipients, sender};
+use crate::util::{Pair, SECOND, Seen, Server, codes, pieces, recipients, sender};
 use listgate_lmtp::{
     BareNewline, Client, ClientEvent, Closed, Declared, Event, Mailbox, Refusal, Refused, Reply, ReversePath,
     Session, Settings,
@@ -50,6 +50,11 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "QUIT",
         "NONSENSE",
         "STARTTLS",
+        "GET /a HTTP/1.1",
+        "HELP HTTP/2",
+        "PROXY UNKNOWN",
+        "SSH-2.0-a",
+        "\u{16}\u{3}\u{1}",
     ]);
     let end = select(vec!["\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r", ""]);
     (usual, end).prop_map(|(line, end)| [line, end].concat().into_bytes())
@@ -71,10 +76,8 @@ fn octets(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
 
 fn wire() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![4 => command(), 2 => transaction(), 1 => octets(0..40)];
-    (any::<bool>(), vec(part, 0..25)).prop_map(|(greeted, parts)| {
-        let head: &[u8] = if greeted { b"LHLO a\r\n" } else { b"" };
-        [head, &parts.concat()].concat()
-    })
+    let heads: Vec<&[u8]> = vec![b"LHLO a\r\n", b"LHLO a\r\n", b"", b"\r\n\r\n", b"\r\n\r\n\0\r\nQUIT"];
+    (select(heads), vec(part, 0..25)).prop_map(|(head, parts)| [head, &parts.concat()].concat())
 }
 
 /// Sets tight limits, so that they are reached.
@@ -128,10 +131,14 @@ proptest! {
         let mut whole = Server::with(narrow(bare_newline));
         whole.receive(&wire);
         whole.receive(b"");
+        whole.now += 2 * SECOND;
+        whole.receive(b"");
         let mut cut = Server::with(narrow(bare_newline));
         for piece in pieces(&wire, &sizes) {
             cut.receive(piece);
         }
+        cut.receive(b"");
+        cut.now += 2 * SECOND;
         cut.receive(b"");
         prop_assert_eq!(whole.take_written(), cut.take_written());
         prop_assert_eq!(without_refused_bodies(&whole.seen), without_refused_bodies(&cut.seen));

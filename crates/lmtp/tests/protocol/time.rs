@@ -55,6 +55,85 @@ fn a_partial_command_does_not_restart_the_timeout() {
     assert_eq!(server.wait(30 * SECOND), LATE);
 }
 
+const BARE: &str = "500 5.5.2 Bare CR or LF in a command: lines end with CR LF\r\n";
+
+/// A person with netcat, or a program that forgets the CR, waits for a reply and sends nothing more.
+#[test]
+fn a_line_that_ends_in_a_bare_lf_is_answered_after_two_seconds() {
+    for line in ["NOOP\n", "LHLO a\nMAIL FROM:<a@b>\n", "\n", "a\r\n\r\nb\n"] {
+        let mut server = server();
+        for _ in 0..2 {
+            server.say(line.as_bytes());
+            assert_eq!(server.session.deadline(), Some(server.now + 2 * SECOND), "{line:?}");
+            assert_eq!(server.wait(SECOND), "");
+            assert_eq!(server.wait(SECOND), BARE, "{line:?}");
+            assert_eq!(server.session.deadline(), Some(server.now + 300 * SECOND));
+            assert_eq!(server.say(b"NOOP\r\n"), "250 2.0.0 Ok\r\n", "the session continues");
+        }
+    }
+}
+
+#[test]
+fn more_input_before_that_continues_the_line() {
+    let mut server = server();
+    server.say(b"NOOP\n");
+    server.wait(SECOND);
+    assert_eq!(server.say(b"x\n"), "");
+    assert_eq!(
+        server.session.deadline(),
+        Some(server.now + 2 * SECOND),
+        "silence is counted from the last octet"
+    );
+    server.wait(SECOND);
+    assert_eq!(server.say(b"y"), "");
+    assert_eq!(server.session.deadline(), Some(server.now + 298 * SECOND), "the line does not end in LF now");
+    assert_eq!(server.wait(10 * SECOND), "");
+    assert_eq!(server.say(b"\r\n"), BARE);
+    server.say(b"NOOP\n");
+    server.now += 3 * SECOND;
+    assert_eq!(server.say(b"NOOP\r\n"), BARE, "input that has arrived counts, however late it is read");
+    assert_eq!(server.say(b"NOOP\r\n"), "250 2.0.0 Ok\r\n");
+}
+
+#[test]
+fn an_overlong_line_with_a_bare_lf_is_answered_too() {
+    let mut server = server();
+    server.say(&[b'x'; 5000]);
+    assert_eq!(server.wait(3 * SECOND), "");
+    server.say(b"\n");
+    assert_eq!(server.wait(2 * SECOND), "500 5.5.2 Command line too long\r\n");
+    assert_eq!(server.say(b"NOOP\r\n"), "250 2.0.0 Ok\r\n");
+}
+
+#[test]
+fn a_lf_in_data_is_no_line_to_answer() {
+    let mut server = server();
+    server.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\n");
+    assert_eq!(server.session.deadline(), Some(server.now + 600 * SECOND));
+    assert_eq!(server.wait(10 * SECOND), "");
+    assert_eq!(server.say(b"\r\n.\r\n"), "250 2.0.0 Ok: queued as id-1\r\n");
+    assert_eq!(server.bodies(), [b"x\n\r\n"]);
+}
+
+/// The first octets of a connection may be a header of the PROXY protocol, until it is known that they are lines.
+#[test]
+fn empty_lines_at_the_beginning_are_answered_after_two_seconds() {
+    for (octets, replies) in [("\r\n", 1), ("\r\n\r\n", 2), ("\r\n\r", 1)] {
+        let mut server = Server::with(timeouts);
+        server.say(b"");
+        assert_eq!(server.say(octets.as_bytes()), "");
+        assert_eq!(server.session.deadline(), Some(server.now + 2 * SECOND), "{octets:?}");
+        assert_eq!(server.wait(2 * SECOND), "500 5.5.2 Empty command\r\n".repeat(replies));
+        assert_eq!(server.session.deadline(), Some(server.now + 300 * SECOND));
+    }
+    let mut server = Server::with(timeouts);
+    server.say(b"\r");
+    assert_eq!(server.session.deadline(), Some(server.now + 300 * SECOND), "no line is whole");
+    let mut server = Server::with(timeouts);
+    server.say(b"\r\n\r\n\0\r\nQUI");
+    assert!(server.wait(2 * SECOND).ends_with("421 4.7.0 This is LMTP, not a binary protocol: closing\r\n"));
+}
+
 #[test]
 fn in_data_each_piece_restarts_the_timeout() {
     let mut server = server();
