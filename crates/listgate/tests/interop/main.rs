@@ -11,6 +11,7 @@ mod postfix_pasted;
 mod postmap;
 mod progress;
 mod python_parser;
+mod reader;
 mod smtplib;
 mod swaks;
 mod terminal;

@@ -5,34 +5,21 @@
 //! for that of Postfix.
 
 use crate::mta::Postfix;
-use crate::page::{BEGIN, Step, page, steps};
-use crate::support::{PATIENCE, until};
-use crate::terminal::{Terminal, agree, has};
+use crate::page::{Step, page, steps};
+use crate::reader::{MAIL_SERVER, Reader};
+use crate::support::until;
+use crate::terminal::agree;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-const GATE: &str = "127.0.0.1:8024";
 const MAIL_SERVER_PORT: &str = "2525";
-const MAIL_SERVER: &str = "aiosmtpd ";
-/// The commands that run until Ctrl-C.
-const LASTING: [&str; 3] = ["listgate serve", "listgate work", MAIL_SERVER];
-/// The commands that show what became of mail, which can take a moment.
-const LOOKS: [&str; 2] = ["listgate queue ls", "listgate queue status"];
-
-/// Makes the tests run one at a time: the page has only one port for the gate.
-static PORT: Mutex<()> = Mutex::new(());
 
 #[test]
 #[ignore = "needs python3, aiosmtpd, script"]
 fn word_for_word() {
-    let _alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut reader = Reader::new();
     for step in steps(&page()) {
         reader.follow(&step);
@@ -44,7 +31,6 @@ fn word_for_word() {
 #[test]
 #[ignore = "needs python3, postfix, script"]
 fn word_for_word_with_postfix_as_the_mail_server() {
-    let _alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
     let mailboxes = tempfile::tempdir().unwrap();
     let postfix = postfix(mailboxes.path());
     postfix.command("stop");
@@ -128,89 +114,5 @@ fn assert_delivered(mailbox: &Path, shown: &str) {
     assert!(lines.len() > 10, "{shown}");
     for line in lines {
         assert!(mail.lines().any(|printed| agree(line, printed)), "{line:?} is not in {mail}");
-    }
-}
-
-/// A reader who has followed the README and now does what the page says.
-struct Reader {
-    dir: TempDir,
-    /// The terminals in which something runs, in the order in which it was started.
-    terminals: Vec<Terminal>,
-}
-
-impl Reader {
-    fn new() -> Self {
-        let free = std::net::TcpListener::bind(GATE);
-        assert!(free.is_ok(), "the tutorial needs {GATE}; end what listens there and try again");
-        let reader = Self { dir: tempfile::tempdir().unwrap(), terminals: Vec::new() };
-        fs::create_dir(reader.checkout()).unwrap();
-        let mut readme = Terminal::start(
-            &reader.checkout(),
-            "listgate list create mylist@example.com",
-            &reader.dir.path().join("terminal"),
-        );
-        assert_eq!(readme.wait(), Some(0), "{}", readme.printed());
-        reader
-    }
-
-    /// Returns the path of the Listgate clone, or of what the page needs of it.
-    fn checkout(&self) -> PathBuf {
-        self.dir.path().join("listgate")
-    }
-
-    /// Returns the page's own directory.
-    fn home(&self) -> PathBuf {
-        self.checkout().join("tutorial")
-    }
-
-    fn follow(&mut self, step: &Step) {
-        match step {
-            Step::Save { name, text } => fs::write(self.home().join(name), text).unwrap(),
-            Step::Run { command, shown } if LASTING.iter().any(|lasting| command.starts_with(lasting)) => {
-                let output = self.dir.path().join(format!("terminal-{}", self.terminals.len()));
-                // Without `exec`, the shell, which is not interactive, would get Ctrl-C, too.
-                let command = format!("{BEGIN} && exec {command}");
-                self.terminals.push(Terminal::start(&self.checkout(), &command, &output));
-                self.wait_for(shown);
-            }
-            Step::Run { command, shown } => {
-                let patience = if LOOKS.contains(&command.as_str()) { PATIENCE } else { Duration::ZERO };
-                let end = Instant::now() + patience;
-                loop {
-                    let printed = self.run(command);
-                    if agree(shown, &printed) {
-                        break;
-                    }
-                    assert!(Instant::now() < end, "{command}\nprints\n{printed}\nthe page shows\n{shown}");
-                }
-            }
-            Step::Later(shown) => self.wait_for(shown),
-        }
-    }
-
-    fn run(&self, command: &str) -> String {
-        let line = format!("{BEGIN} && {command}");
-        let mut terminal = Terminal::start(&self.checkout(), &line, &self.dir.path().join("terminal"));
-        let code = terminal.wait();
-        assert_eq!(code, Some(0), "{command}: {}", terminal.printed());
-        terminal.printed()
-    }
-
-    /// Waits until the terminal in which something was started last prints this.
-    fn wait_for(&self, shown: &str) {
-        let terminal = self.terminals.last().expect("something runs");
-        let end = Instant::now() + PATIENCE;
-        while !has(&terminal.printed(), shown) {
-            assert!(Instant::now() < end, "printed is\n{}\nthe page shows\n{shown}", terminal.printed());
-            sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Presses Ctrl-C in every terminal.
-    fn leave(mut self) {
-        for mut terminal in self.terminals.drain(..).rev() {
-            terminal.interrupt();
-            assert_eq!(terminal.wait(), Some(0), "{}", terminal.printed());
-        }
     }
 }

@@ -1,0 +1,107 @@
+//! A reader of a page, who follows its steps in terminals.
+
+use crate::page::{BEGIN, Step};
+use crate::support::PATIENCE;
+use crate::terminal::{Terminal, agree, has};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const GATE: &str = "127.0.0.1:8024";
+pub(crate) const MAIL_SERVER: &str = "aiosmtpd ";
+/// The commands that run until Ctrl-C.
+const LASTING: [&str; 3] = ["listgate serve", "listgate work", MAIL_SERVER];
+/// The commands that show what became of mail, which can take a moment.
+const LOOKS: [&str; 2] = ["listgate queue ls", "listgate queue status"];
+
+/// Makes the tests run one at a time: the page has only one port for the gate.
+static PORT: Mutex<()> = Mutex::new(());
+
+/// A reader who has followed the README and now does what the page says.
+pub(crate) struct Reader {
+    dir: TempDir,
+    /// The terminals in which something runs, in the order in which it was started.
+    terminals: Vec<Terminal>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        let alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = std::net::TcpListener::bind(GATE);
+        assert!(free.is_ok(), "the tutorial needs {GATE}; end what listens there and try again");
+        let reader = Self { dir: tempfile::tempdir().unwrap(), terminals: Vec::new(), _alone: alone };
+        fs::create_dir(reader.checkout()).unwrap();
+        let mut readme = Terminal::start(
+            &reader.checkout(),
+            "listgate list create mylist@example.com",
+            &reader.dir.path().join("terminal"),
+        );
+        assert_eq!(readme.wait(), Some(0), "{}", readme.printed());
+        reader
+    }
+
+    /// Returns the path of the Listgate clone, or of what the page needs of it.
+    fn checkout(&self) -> PathBuf {
+        self.dir.path().join("listgate")
+    }
+
+    /// Returns the page's own directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.checkout().join("tutorial")
+    }
+
+    pub(crate) fn follow(&mut self, step: &Step) {
+        match step {
+            Step::Save { name, text } => fs::write(self.home().join(name), text).unwrap(),
+            Step::Run { command, shown } if LASTING.iter().any(|lasting| command.starts_with(lasting)) => {
+                let output = self.dir.path().join(format!("terminal-{}", self.terminals.len()));
+                // Without `exec`, the shell, which is not interactive, would get Ctrl-C, too.
+                let command = format!("{BEGIN} && exec {command}");
+                self.terminals.push(Terminal::start(&self.checkout(), &command, &output));
+                self.wait_for(shown);
+            }
+            Step::Run { command, shown } => {
+                let patience = if LOOKS.contains(&command.as_str()) { PATIENCE } else { Duration::ZERO };
+                let end = Instant::now() + patience;
+                loop {
+                    let printed = self.run(command);
+                    if agree(shown, &printed) {
+                        break;
+                    }
+                    assert!(Instant::now() < end, "{command}\nprints\n{printed}\nthe page shows\n{shown}");
+                }
+            }
+            Step::Later(shown) => self.wait_for(shown),
+        }
+    }
+
+    fn run(&self, command: &str) -> String {
+        let line = format!("{BEGIN} && {command}");
+        let mut terminal = Terminal::start(&self.checkout(), &line, &self.dir.path().join("terminal"));
+        let code = terminal.wait();
+        assert_eq!(code, Some(0), "{command}: {}", terminal.printed());
+        terminal.printed()
+    }
+
+    /// Waits until the terminal in which something was started last prints this.
+    fn wait_for(&self, shown: &str) {
+        let terminal = self.terminals.last().expect("something runs");
+        let end = Instant::now() + PATIENCE;
+        while !has(&terminal.printed(), shown) {
+            assert!(Instant::now() < end, "printed is\n{}\nthe page shows\n{shown}", terminal.printed());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Presses Ctrl-C in every terminal.
+    pub(crate) fn leave(mut self) {
+        for mut terminal in self.terminals.drain(..).rev() {
+            terminal.interrupt();
+            assert_eq!(terminal.wait(), Some(0), "{}", terminal.printed());
+        }
+    }
+}
