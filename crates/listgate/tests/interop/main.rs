@@ -12,6 +12,7 @@ mod postmap;
 mod progress;
 mod python_parser;
 mod reader;
+mod readme;
 mod smtplib;
 mod swaks;
 mod terminal;

@@ -1,4 +1,4 @@
-//! docs/tutorial.md as the steps that its readers follow.
+//! docs/tutorial.md, and the README's first message, as the steps that their readers follow.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,23 @@ pub(crate) enum Step {
 }
 
 pub(crate) fn page() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tutorial.md")).unwrap()
+    read("docs/tutorial.md")
+}
+
+fn read(page: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page)).unwrap()
+}
+
+/// Reads the steps of the README's first message. It has one terminal, so `$` precedes each command.
+pub(crate) fn readme() -> Vec<Step> {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("\n## A first message").expect("the section of the first message");
+    let (section, _) = section.split_once("\n## ").expect("another section after it");
+    let mut steps: Vec<Step> = blocks(section).iter().flat_map(|(_, block)| session(block)).collect();
+    let first = steps.remove(0);
+    assert!(matches!(first, Step::Run { command, shown } if command == BUILD[1] && shown.is_empty()));
+    assert!(steps.len() > 5, "the section was read");
+    steps
 }
 
 /// Reads the steps from the page's indented blocks. A block that begins with `#!` is the file that the text
@@ -77,7 +93,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 fn session(block: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in block.lines() {
-        let prompt = line.split_once("$ ").filter(|(number, _)| number.parse::<u8>().is_ok());
+        let prompt = line.split_once("$ ").filter(|(number, _)| number.chars().all(|c| c.is_ascii_digit()));
         match (prompt, steps.last_mut()) {
             (Some((_, command)), _) => {
                 steps.push(Step::Run { command: command.to_owned(), shown: String::new() });

@@ -1,6 +1,6 @@
 //! A reader of a page, who follows its steps in terminals.
 
-use crate::page::{BEGIN, Step};
+use crate::page::Step;
 use crate::support::PATIENCE;
 use crate::terminal::{Terminal, agree, has};
 use std::fs;
@@ -12,35 +12,36 @@ use tempfile::TempDir;
 
 const GATE: &str = "127.0.0.1:8024";
 pub(crate) const MAIL_SERVER: &str = "aiosmtpd ";
-/// The commands that run until Ctrl-C.
+/// The commands that run until Ctrl-C, unless they have `ENDS` among their options.
 const LASTING: [&str; 3] = ["listgate serve", "listgate work", MAIL_SERVER];
+const ENDS: &str = " --drain ";
 /// The commands that show what became of mail, which can take a moment.
 const LOOKS: [&str; 2] = ["listgate queue ls", "listgate queue status"];
+
+/// What `listgate send` shows of a refused recipient. It then exits with 1; every other command on a page succeeds.
+const REFUSAL: &str = "  550 ";
 
 /// Makes the tests run one at a time: the page has only one port for the gate.
 static PORT: Mutex<()> = Mutex::new(());
 
-/// A reader who has followed the README and now does what the page says.
+/// A reader who does what the page says.
 pub(crate) struct Reader {
     dir: TempDir,
+    /// The command that the page has its readers run first in each terminal.
+    begin: &'static str,
     /// The terminals in which something runs, in the order in which it was started.
     terminals: Vec<Terminal>,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Reader {
-    pub(crate) fn new() -> Self {
+    /// Returns the reader of a page that tells its readers to begin with this command in each terminal.
+    pub(crate) fn new(begin: &'static str) -> Self {
         let alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
         let free = std::net::TcpListener::bind(GATE);
-        assert!(free.is_ok(), "the tutorial needs {GATE}; end what listens there and try again");
-        let reader = Self { dir: tempfile::tempdir().unwrap(), terminals: Vec::new(), _alone: alone };
+        assert!(free.is_ok(), "the page needs {GATE}; end what listens there and try again");
+        let reader = Self { dir: tempfile::tempdir().unwrap(), begin, terminals: Vec::new(), _alone: alone };
         fs::create_dir(reader.checkout()).unwrap();
-        let mut readme = Terminal::start(
-            &reader.checkout(),
-            "listgate list create mylist@example.com",
-            &reader.dir.path().join("terminal"),
-        );
-        assert_eq!(readme.wait(), Some(0), "{}", readme.printed());
         reader
     }
 
@@ -57,10 +58,10 @@ impl Reader {
     pub(crate) fn follow(&mut self, step: &Step) {
         match step {
             Step::Save { name, text } => fs::write(self.home().join(name), text).unwrap(),
-            Step::Run { command, shown } if LASTING.iter().any(|lasting| command.starts_with(lasting)) => {
+            Step::Run { command, shown } if lasts(command) => {
                 let output = self.dir.path().join(format!("terminal-{}", self.terminals.len()));
                 // Without `exec`, the shell, which is not interactive, would get Ctrl-C, too.
-                let command = format!("{BEGIN} && exec {command}");
+                let command = format!("{} && exec {command}", self.begin);
                 self.terminals.push(Terminal::start(&self.checkout(), &command, &output));
                 self.wait_for(shown);
             }
@@ -68,7 +69,9 @@ impl Reader {
                 let patience = if LOOKS.contains(&command.as_str()) { PATIENCE } else { Duration::ZERO };
                 let end = Instant::now() + patience;
                 loop {
-                    let printed = self.run(command);
+                    let (code, printed) = self.run(command);
+                    let expected = i32::from(shown.contains(REFUSAL));
+                    assert_eq!(code, Some(expected), "{command}: {printed}");
                     if agree(shown, &printed) {
                         break;
                     }
@@ -79,12 +82,11 @@ impl Reader {
         }
     }
 
-    fn run(&self, command: &str) -> String {
-        let line = format!("{BEGIN} && {command}");
+    /// Runs a command to its end, and returns its exit code and what it printed.
+    pub(crate) fn run(&self, command: &str) -> (Option<i32>, String) {
+        let line = format!("{} && {command}", self.begin);
         let mut terminal = Terminal::start(&self.checkout(), &line, &self.dir.path().join("terminal"));
-        let code = terminal.wait();
-        assert_eq!(code, Some(0), "{command}: {}", terminal.printed());
-        terminal.printed()
+        (terminal.wait(), terminal.printed())
     }
 
     /// Waits until the terminal in which something was started last prints this.
@@ -104,4 +106,9 @@ impl Reader {
             assert_eq!(terminal.wait(), Some(0), "{}", terminal.printed());
         }
     }
+}
+
+/// Returns whether a command runs until Ctrl-C.
+fn lasts(command: &str) -> bool {
+    LASTING.iter().any(|lasting| command.starts_with(lasting)) && !command.contains(ENDS)
 }

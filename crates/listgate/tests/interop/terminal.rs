@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A terminal. Dropping it hangs up on what runs in it.
+/// A terminal. Dropping it presses Ctrl-C, and kills `script` if that does not end it.
 pub(crate) struct Terminal {
     script: Child,
     output: PathBuf,
@@ -61,7 +61,15 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
+    /// A gate takes the end of `script` for a SIGHUP, which does not end it, so it must get a Ctrl-C.
     fn drop(&mut self) {
+        let end = Instant::now() + Duration::from_secs(5);
+        let stdin = self.script.stdin.as_mut().unwrap();
+        if stdin.write_all(b"\x03").is_ok() {
+            while matches!(self.script.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
         let _ = self.script.kill();
         let _ = self.script.wait();
     }

@@ -5,7 +5,7 @@
 //! for that of Postfix.
 
 use crate::mta::Postfix;
-use crate::page::{Step, page, steps};
+use crate::page::{BEGIN, Step, page, steps};
 use crate::reader::{MAIL_SERVER, Reader};
 use crate::support::until;
 use crate::terminal::agree;
@@ -20,7 +20,7 @@ const MAIL_SERVER_PORT: &str = "2525";
 #[test]
 #[ignore = "needs python3, aiosmtpd, script"]
 fn word_for_word() {
-    let mut reader = Reader::new();
+    let mut reader = reader();
     for step in steps(&page()) {
         reader.follow(&step);
     }
@@ -34,7 +34,7 @@ fn word_for_word_with_postfix_as_the_mail_server() {
     let mailboxes = tempfile::tempdir().unwrap();
     let postfix = postfix(mailboxes.path());
     postfix.command("stop");
-    let mut reader = Reader::new();
+    let mut reader = reader();
     for step in steps(&page().replace(MAIL_SERVER_PORT, &postfix.smtp.port().to_string())) {
         match &step {
             Step::Run { command, .. } if command.starts_with(MAIL_SERVER) => postfix.command("start"),
@@ -115,4 +115,12 @@ fn assert_delivered(mailbox: &Path, shown: &str) {
     for line in lines {
         assert!(mail.lines().any(|printed| agree(line, printed)), "{line:?} is not in {mail}");
     }
+}
+
+/// Returns a reader who has followed the README.
+fn reader() -> Reader {
+    let reader = Reader::new(BEGIN);
+    let (code, printed) = reader.run("cd .. && listgate list create mylist@example.com");
+    assert_eq!(code, Some(0), "{printed}");
+    reader
 }
