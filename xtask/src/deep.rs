@@ -28,6 +28,7 @@ pub(crate) enum Part {
     Fuzz,
     Mutants,
     Coverage,
+    Deny,
     Bench,
 }
 
@@ -38,6 +39,7 @@ impl Part {
             "fuzz" => Some(Self::Fuzz),
             "mutants" => Some(Self::Mutants),
             "coverage" => Some(Self::Coverage),
+            "deny" => Some(Self::Deny),
             "bench" => Some(Self::Bench),
             _ => None,
         }
@@ -57,6 +59,9 @@ pub(crate) fn run(only: Option<Part>) -> bool {
     }
     if wanted(Part::Coverage) {
         steps.step("cargo tarpaulin: is there a test for every line?", coverage);
+    }
+    if wanted(Part::Deny) {
+        steps.step("cargo deny: are the dependencies what they may be?", deny);
     }
     if wanted(Part::Bench) {
         steps.step("cargo xtask bench sink", || run::succeed(&mut bench::tool(&["sink"])));
@@ -153,6 +158,17 @@ fn coverage() -> Outcome {
     tarpaulin.args(["--include-files", "crates/lmtp/src/*", "--exclude-files", "*/fuzz.rs"]);
     tarpaulin.args(["--skip-clean", "--out", "Stdout", "--fail-under", COVERAGE, "--target-dir"]);
     run::succeed(tarpaulin.arg(run::target()?.join("tarpaulin")))
+}
+
+/// Checks the dependencies against `deny.toml`, in the workspace and in `fuzz/`. Their advisories are not checked,
+/// because the database of advisories is on GitHub.
+fn deny() -> Outcome {
+    install("deny")?;
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let mut deny = cargo(&["deny", "--locked", "--manifest-path", manifest, "--config", "deny.toml"]);
+        run::succeed(deny.args(["check", "licenses", "bans", "sources"]))?;
+    }
+    Ok(())
 }
 
 /// Installs a subcommand of cargo unless it is already installed.

@@ -20,8 +20,8 @@ usage: cargo xtask ERRAND
                                      (--install: install the programs that tests need, as root
                                      on Debian; --no-skips: a test that was not run is a failure)
   deep                               the tests with many more cases and rounds, fuzzing, mutants,
-                                     coverage, then bench sink
-  deep PART                          one of them: tests, fuzz, mutants, coverage, bench
+                                     coverage, cargo-deny, then bench sink
+  deep PART                          one of them: tests, fuzz, mutants, coverage, deny, bench
   bench [ARGUMENTS]                  the benchmarks against other servers, a tool of their own:
                                      `cargo xtask bench help` says which there are
 ";
