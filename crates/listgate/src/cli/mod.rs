@@ -141,3 +141,30 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use std::{fs, path::Path};
+
+    #[test]
+    fn the_page_of_operations_has_every_command() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
+        let page = fs::read_to_string(page).unwrap();
+        let documented: Vec<&str> = page.lines().filter(|line| line.starts_with("| `listgate ")).collect();
+        let rows = rows("listgate", &Cli::command());
+        assert!(documented == rows, "the rows should be\n{}", rows.join("\n"));
+    }
+
+    /// Returns a row of the table for each command without subcommands, below a command of this name.
+    fn rows(name: &str, command: &clap::Command) -> Vec<String> {
+        let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+        let below = shown.map(|command| (format!("{name} {}", command.get_name()), command));
+        let rows = below.flat_map(|(name, command)| match command.has_subcommands() {
+            true => rows(&name, command),
+            false => vec![format!("| `{name}` | {} |", command.get_about().unwrap())],
+        });
+        rows.collect()
+    }
+}
