@@ -76,10 +76,10 @@ pub struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    /// Returns an empty directory. The disk ignores syncs of the files for which `lies` returns true.
-    pub fn new(root: &'a str, calls: &'a [Call], lies: impl Fn(&str) -> bool) -> Self {
-        let is_lie = |call: &Call| call.is_sync() && Self::name(root, call).is_some_and(&lies);
-        let counted = calls.iter().enumerate().filter(|(_, call)| call.result >= 0 && !is_lie(call));
+    /// Returns an empty directory. The disk ignores syncs of the files for which `ignores_sync_of` returns true.
+    pub fn new(root: &'a str, calls: &'a [Call], ignores_sync_of: impl Fn(&str) -> bool) -> Self {
+        let is_ignored = |call: &Call| call.is_sync() && Self::name(root, call).is_some_and(&ignores_sync_of);
+        let counted = calls.iter().enumerate().filter(|(_, call)| call.result >= 0 && !is_ignored(call));
         let mut moments: Vec<_> =
             counted.flat_map(|(at, call)| [(call.began, false, at), (call.ended, true, at)]).collect();
         moments.sort_unstable_by(|one, other| other.cmp(one));

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// Sends a request and returns everything the server sends until it closes.
-pub fn ask(address: SocketAddr, request: &str) -> String {
+pub fn request(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -16,5 +16,5 @@ pub fn ask(address: SocketAddr, request: &str) -> String {
 
 /// Returns the response of the admin listener for a path.
 pub fn get(address: SocketAddr, path: &str) -> String {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+    request(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
 }

@@ -20,7 +20,7 @@ pub mod tls;
 pub mod trace;
 
 pub use addresses::{free_address, socketmap, tcp};
-pub use http::{ask, get};
+pub use http::{get, request};
 pub use patience::{PATIENCE, until};
 pub use peer::{Peer, queued_as};
 pub use program::program;

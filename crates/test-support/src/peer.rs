@@ -27,16 +27,16 @@ impl Peer {
 
     /// Returns the reply to RCPT for one address, in a transaction of its own.
     pub fn rcpt(&mut self, address: &str) -> String {
-        self.say("MAIL FROM:<>");
-        let reply = self.say(&format!("RCPT TO:<{address}>"));
-        self.say("RSET");
+        self.command("MAIL FROM:<>");
+        let reply = self.command(&format!("RCPT TO:<{address}>"));
+        self.command("RSET");
         reply
     }
 
     /// Connects and sends LHLO.
     pub fn greeted(address: SocketAddr) -> Self {
         let mut peer = Self::connect(address);
-        assert_eq!(&peer.say("LHLO client.example")[..3], "250");
+        assert_eq!(&peer.command("LHLO client.example")[..3], "250");
         peer
     }
 
@@ -96,20 +96,20 @@ impl Peer {
     }
 
     /// Sends one command line and reads its reply.
-    pub fn say(&mut self, line: &str) -> String {
+    pub fn command(&mut self, line: &str) -> String {
         self.send(format!("{line}\r\n"));
         self.reply()
     }
 
     /// Sends MAIL, RCPT for each recipient, and DATA; all must be accepted.
     pub fn begin(&mut self, from: &str, to: &[&str]) {
-        let reply = self.say(&format!("MAIL FROM:<{from}>"));
+        let reply = self.command(&format!("MAIL FROM:<{from}>"));
         assert_eq!(&reply[..3], "250", "{reply}");
         for recipient in to {
-            let reply = self.say(&format!("RCPT TO:<{recipient}>"));
+            let reply = self.command(&format!("RCPT TO:<{recipient}>"));
             assert_eq!(&reply[..3], "250", "{recipient}: {reply}");
         }
-        assert_eq!(&self.say("DATA")[..3], "354");
+        assert_eq!(&self.command("DATA")[..3], "354");
     }
 
     /// Sends a message (lines end with CR LF and none begins with a dot) and returns a reply for each recipient.
@@ -124,7 +124,7 @@ impl Peer {
     pub fn assert_usable(&mut self) {
         let replies = self.deliver("after@example.org", &["mylist@example.com"], "Subject: after\r\n\r\n");
         assert_eq!(&replies[0][..3], "250", "{}", replies[0]);
-        assert_eq!(&self.say("NOOP")[..3], "250", "no reply is left over");
+        assert_eq!(&self.command("NOOP")[..3], "250", "no reply is left over");
     }
 }
 

@@ -49,7 +49,7 @@ impl Socketmap {
     }
 
     /// Looks up a key in a map and returns the answer without its frame, such as `NOTFOUND `.
-    pub fn ask(&mut self, map: &str, key: &str) -> String {
+    pub fn query(&mut self, map: &str, key: &str) -> String {
         self.send(netstring(&format!("{map} {key}")));
         self.answer().expect("an answer")
     }

@@ -57,14 +57,14 @@ impl Floor {
         let mut latencies = Vec::new();
         let start = Instant::now();
         while latencies.is_empty() || !end(start) {
-            let begun = Instant::now();
+            let start = Instant::now();
             if self.at + octets as u64 > FILE {
                 self.at = 0;
             }
             let written = self.file.write_all_at(&buffer, self.at).and_then(|()| self.file.sync_data());
             written.map_err(|error| format!("{}: {error}", self.path.display()))?;
             self.at += octets as u64;
-            latencies.push(begun.elapsed().as_secs_f64() * 1000.0);
+            latencies.push(start.elapsed().as_secs_f64() * 1000.0);
             std::thread::sleep(pause);
         }
         let octets = (octets * latencies.len()) as f64 / start.elapsed().as_secs_f64();

@@ -173,9 +173,9 @@ fn start(bench: &mut Bench, few: &Path, waiting: &Path) -> Outcome<Section> {
     for _ in 0..bench.plan.rounds.max(3) {
         let time = |data| -> Outcome<f64> {
             let folder = bench.folder();
-            let begun = Instant::now();
+            let start = Instant::now();
             let server = Running::on(&bench.gate, data, &folder)?;
-            let time = begun.elapsed().as_secs_f64() * 1000.0;
+            let time = start.elapsed().as_secs_f64() * 1000.0;
             drop(server);
             Ok(time)
         };

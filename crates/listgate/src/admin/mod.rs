@@ -35,16 +35,16 @@ async fn answer(
     phases: &watch::Receiver<ShutdownPhase>,
 ) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
-    let asked = loop {
+    let request = loop {
         if stream.read_buf(&mut head).await? == 0 {
             return Ok(());
         }
-        if let Some(asked) = read(&head) {
-            break asked;
+        if let Some(request) = read(&head) {
+            break request;
         }
     };
-    let (with_body, (status, kind, body)) = match asked {
-        Ok(Asked { path, with_body }) => (with_body, respond(&path, services, phases).await),
+    let (with_body, (status, kind, body)) = match request {
+        Ok(Request { path, with_body }) => (with_body, respond(&path, services, phases).await),
         Err(refusal) => (true, refusal),
     };
     let length = body.len();
@@ -60,7 +60,7 @@ async fn answer(
 }
 
 /// The path that a request asks for, and whether it wants the body.
-struct Asked {
+struct Request {
     /// The path without a query.
     path: String,
     /// `false` for HEAD.
@@ -69,7 +69,7 @@ struct Asked {
 
 /// Reads a request's head. Returns what it asks for, or the answer to a bad request; `None` while it is
 /// incomplete.
-fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
+fn read(head: &[u8]) -> Option<Result<Request, Answer>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -77,7 +77,7 @@ fn read(head: &[u8]) -> Option<Result<Asked, Answer>> {
         Ok(httparse::Status::Complete(_)) => Some(match request.method {
             Some(method @ ("GET" | "HEAD")) => {
                 let path = request.path.unwrap_or_default().split('?').next().unwrap_or_default();
-                Ok(Asked { path: path.to_owned(), with_body: method == "GET" })
+                Ok(Request { path: path.to_owned(), with_body: method == "GET" })
             }
             _ => Err(("405 Method Not Allowed", PLAIN, "only GET and HEAD are answered\n".to_owned())),
         }),

@@ -61,8 +61,8 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         tracing::warn!("Mailman's own LMTP runner is switched on: {}", site.switch_off());
     }
     let connections = config.max_connections;
-    let asking = if config.socketmap.is_empty() { 0 } else { limits::SOCKETMAP_CONNECTIONS };
-    if !raise_descriptor_limit(connections + asking) {
+    let socketmap_connections = if config.socketmap.is_empty() { 0 } else { limits::SOCKETMAP_CONNECTIONS };
+    if !raise_descriptor_limit(connections + socketmap_connections) {
         tracing::warn!(
             "the system's limit of open files is below server.max_connections = {connections}: raise it \
              (ulimit -n, LimitNOFILE=)"

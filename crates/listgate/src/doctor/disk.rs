@@ -210,8 +210,8 @@ fn measure(file: &File, pages: usize) -> io::Result<Latency> {
     let octets = vec![2; pages * PAGE];
     let places = WRITES / pages;
     let mut times = Vec::new();
-    let begun = Instant::now();
-    while times.len() < WRITES && begun.elapsed() < LONGEST {
+    let start = Instant::now();
+    while times.len() < WRITES && start.elapsed() < LONGEST {
         let place = times.len() % places * octets.len();
         let started = Instant::now();
         file.write_all_at(&octets, place as u64)?;

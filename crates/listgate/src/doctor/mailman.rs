@@ -178,7 +178,7 @@ fn postfix(site: &Site, config: &Config) -> Finding {
     let sent: BTreeSet<String> = match map.map(fs::read_to_string) {
         Some(Ok(text)) => destinations(&text),
         Some(Err(why)) => return unknown(format!("a map of transport_maps = {maps} cannot be read: {why}")),
-        None => match words(&maps).find(|word| asks(word, &config.socketmap)) {
+        None => match words(&maps).find(|word| queries(word, &config.socketmap)) {
             Some(asked) => return Finding::ok(check, format!("transport_maps asks the gate by {asked}")),
             None => written_down(&maps, listen),
         },
@@ -220,7 +220,7 @@ fn written_down(maps: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
 }
 
 /// Returns whether a word such as `socketmap:inet:127.0.0.1:8026:transport` refers to the gate.
-fn asks(word: &str, socketmap: &[ListenAddress]) -> bool {
+fn queries(word: &str, socketmap: &[ListenAddress]) -> bool {
     let place = word.trim_start_matches("proxy:").strip_prefix("socketmap:");
     let place = place.and_then(|place| place.strip_suffix(":transport"));
     place.is_some_and(|place| socketmap.iter().any(|address| reaches(place, address)))

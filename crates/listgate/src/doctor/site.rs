@@ -129,7 +129,7 @@ pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
         (ListenAddress::Tcp(socket), _) if socket.port() == 0 => {
             Finding::ok(check, format!("{address} is another port at each start; it was not asked"))
         }
-        (_, true) => match asked(address) {
+        (_, true) => match query_unknown_domain(address) {
             Ok(answer) if answer.contains("NOTFOUND ") => Finding::ok(check, format!("{address} answers")),
             Ok(answer) if answer.is_empty() => Finding::note(
                 check,
@@ -152,7 +152,7 @@ pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
 }
 
 /// Returns the answer to a query for a domain that does not exist. It is empty if the gate refuses the connection.
-fn asked(address: &ListenAddress) -> io::Result<String> {
+fn query_unknown_domain(address: &ListenAddress) -> io::Result<String> {
     let mut stream = connect(address, PATIENCE)?;
     let mut answer = || {
         stream.write_all(netstring::write("domains ").as_bytes())?;

@@ -276,9 +276,9 @@ impl<'a> Store<'a> {
     fn lists(&self) -> Vec<Finding> {
         let check = "lists";
         let connection = self.health.connection();
-        let asked = lists::count(connection).and_then(|count| Ok((count, lists::domains(connection)?)));
-        let (count, domains) = match asked {
-            Ok(asked) => asked,
+        let counts = lists::count(connection).and_then(|count| Ok((count, lists::domains(connection)?)));
+        let (count, domains) = match counts {
+            Ok(counts) => counts,
             Err(why) => return vec![unreadable(check, &why)],
         };
         let mut findings = match count {

@@ -25,7 +25,7 @@ pub(crate) fn serve(
             tracing::warn!("turned away {caller}: {}", turned.name());
             shared.services().metrics.turned_away(turned.name());
             // A new socket has room for one line.
-            stream.say(turned.greeting(&shared.settings.hostname).as_bytes());
+            stream.send_line(turned.greeting(&shared.settings.hostname).as_bytes());
             return;
         }
     };

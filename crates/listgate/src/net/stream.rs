@@ -74,7 +74,7 @@ impl Stream {
     }
 
     /// Writes as much of `line` as the socket takes at once.
-    pub(crate) fn say(&self, line: &[u8]) {
+    pub(crate) fn send_line(&self, line: &[u8]) {
         let _ = match self {
             Self::Tcp(stream) => stream.try_write(line),
             Self::Tls(stream) => stream.get_ref().0.try_write(line),

@@ -15,9 +15,9 @@ const LIST: &str = "mylist@example.com";
 fn greeting(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    said
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn above_the_connection_limit_callers_wait_and_are_served_in_turn() {
     let mut third = TcpStream::connect(tcp(&gate)).unwrap();
     third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let mut octet = [0];
-    assert!(third.read(&mut octet).is_err(), "nothing is said to whoever waits");
+    assert!(third.read(&mut octet).is_err(), "a waiting caller gets no greeting");
     second.assert_usable();
     drop(first);
     third.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -50,7 +50,7 @@ fn the_last_free_connection_goes_to_the_first_caller_on_any_address() {
         let mut waiting = TcpStream::connect(second).unwrap();
         waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         let mut octet = [0];
-        assert!(waiting.read(&mut octet).is_err(), "nothing is said to whoever waits");
+        assert!(waiting.read(&mut octet).is_err(), "a waiting caller gets no greeting");
         served.assert_usable();
         drop(served);
         waiting.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -93,18 +93,18 @@ fn a_unix_socket_has_its_mode_and_checks_the_callers_uid() {
     let config = Config { listen, socket_mode: 0o640, allow_uids: Some(vec![4_000_000]), ..site.config() };
     let gate = site.gate(config.clone());
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-    let said = |path| {
+    let code_from = |path| {
         let mut stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut code = [0; 3];
         stream.read_exact(&mut code).unwrap();
         code
     };
-    assert_eq!(said(&path), *b"421");
+    assert_eq!(code_from(&path), *b"421");
     gate.stop().unwrap();
     let own = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(site.data()).unwrap());
     let _gate = site.gate(Config { allow_uids: Some(vec![own]), ..config });
-    assert_eq!(said(&path), *b"220");
+    assert_eq!(code_from(&path), *b"220");
 }
 
 #[test]
@@ -115,11 +115,11 @@ fn a_full_queue_defers_only_its_own_mail() {
     let ids: Vec<String> = (0..5)
         .map(|n| queued_as(&peer.deliver("", &[LIST], format!("A: {n}\r\n\r\n"))[0]).to_owned())
         .collect();
-    peer.say("MAIL FROM:<>");
+    peer.command("MAIL FROM:<>");
     let full = "452 4.3.1 The queue in is full, try again later";
-    assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), full);
-    assert_eq!(peer.say("RCPT TO:<mylist-join@example.com>"), "250 2.1.5 Recipient ok");
-    peer.say("RSET");
+    assert_eq!(peer.command(&format!("RCPT TO:<{LIST}>")), full);
+    assert_eq!(peer.command("RCPT TO:<mylist-join@example.com>"), "250 2.1.5 Recipient ok");
+    peer.command("RSET");
     // Removing entries makes room at once.
     site.stdout(&["queue", "remove", &ids[0], &ids[1]]);
     queued_as(&peer.deliver("", &[LIST], "A: b\r\n\r\n")[0]);
@@ -147,22 +147,22 @@ fn too_much_mail_at_once_is_deferred_at_mail() {
     let config = Config { max_in_flight: 1 << 20, max_message_size: 1 << 20, admin, ..site.config() };
     let gate = site.gate(config);
     let (mut busy, mut other) = (Peer::greeted(tcp(&gate)), Peer::greeted(tcp(&gate)));
-    assert_eq!(&busy.say(&format!("MAIL FROM:<> SIZE={}", 900 << 10))[..3], "250");
-    let put_off = "452 4.3.2 Too much mail at once, try again later";
-    assert_eq!(other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10)), put_off);
-    assert_eq!(&other.say("MAIL FROM:<> SIZE=1000")[..3], "250", "small mail still goes");
-    other.say("RSET");
-    busy.say("RSET");
-    assert_eq!(&other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
-    other.say("RSET");
+    assert_eq!(&busy.command(&format!("MAIL FROM:<> SIZE={}", 900 << 10))[..3], "250");
+    let too_much_mail = "452 4.3.2 Too much mail at once, try again later";
+    assert_eq!(other.command(&format!("MAIL FROM:<> SIZE={}", 200 << 10)), too_much_mail);
+    assert_eq!(&other.command("MAIL FROM:<> SIZE=1000")[..3], "250", "small mail still goes");
+    other.command("RSET");
+    busy.command("RSET");
+    assert_eq!(&other.command(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
+    other.command("RSET");
     // A message without a declared size counts as it arrives.
     busy.begin("", &[LIST]);
     busy.send(vec![b'x'; 900 << 10]);
     in_flight(gate.admin().unwrap(), 900 << 10);
-    assert_eq!(other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10)), put_off);
+    assert_eq!(other.command(&format!("MAIL FROM:<> SIZE={}", 200 << 10)), too_much_mail);
     busy.send("\r\n.\r\n");
     queued_as(&busy.reply());
-    assert_eq!(&other.say(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
+    assert_eq!(&other.command(&format!("MAIL FROM:<> SIZE={}", 200 << 10))[..3], "250");
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn too_much_undeclared_mail_is_deferred_after_the_data() {
     in_flight(admin, 900 << 10);
     assert_eq!(spooled(&site).len(), 1);
     second.send("\r\n.\r\n");
-    let put_off = "452 4.3.2 Too much mail at once, try again later";
-    assert_eq!([second.reply(), second.reply()], [put_off, put_off]);
+    let too_much_mail = "452 4.3.2 Too much mail at once, try again later";
+    assert_eq!([second.reply(), second.reply()], [too_much_mail, too_much_mail]);
     first.send("\r\n.\r\n");
     queued_as(&first.reply());
     second.assert_usable();
@@ -195,13 +195,13 @@ fn a_message_is_answered_at_once_however_many_commands_came_before_it() {
     let site = Site::with_list();
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
-    peer.say("MAIL FROM:<>");
+    peer.command("MAIL FROM:<>");
     for _ in 0..1200 {
         peer.send("RCPT TO:<nobody@example.com>\r\n");
     }
     assert!((0..1200).all(|_| peer.reply().starts_with("550")));
-    peer.say(&format!("RCPT TO:<{LIST}>"));
-    assert_eq!(&peer.say("DATA")[..3], "354");
+    peer.command(&format!("RCPT TO:<{LIST}>"));
+    assert_eq!(&peer.command("DATA")[..3], "354");
     let begun = Instant::now();
     peer.send(vec![b'x'; 2 << 20]);
     peer.send("\r\n.\r\n");
@@ -240,11 +240,11 @@ fn commands_without_a_message_end_with_421() {
     let writer = std::thread::spawn(move || {
         stream.write_all("NOOP\r\n".repeat(101).as_bytes()).unwrap();
     });
-    let mut said = Vec::new();
-    reader.read_to_end(&mut said).unwrap();
+    let mut text = Vec::new();
+    reader.read_to_end(&mut text).unwrap();
     writer.join().unwrap();
-    let said = String::from_utf8(said).unwrap();
-    assert_eq!(said.matches("250 2.0.0 Ok").count(), 100);
-    assert!(said.ends_with("421 4.7.0 Too many commands without a message, closing\r\n"));
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text.matches("250 2.0.0 Ok").count(), 100);
+    assert!(text.ends_with("421 4.7.0 Too many commands without a message, closing\r\n"));
     answered_at_once(&mut Peer::greeted(tcp(&gate)), "NOOP");
 }

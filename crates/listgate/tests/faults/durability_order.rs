@@ -29,14 +29,14 @@ fn check(trace: &str, data_dir: &str, promises: &[Promise]) -> Result<usize, Str
     }
     // Counts the 250s that no peer read, too.
     let text = b"250 2.0.0 Ok: queued as ";
-    let said = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
-    Ok(calls.iter().filter(|call| call.is_write()).map(said).sum())
+    let count_in = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
+    Ok(calls.iter().filter(|call| call.is_write()).map(count_in).sum())
 }
 
 fn check_promise(calls: &[Call], data_dir: &str, promise: &Promise) -> Result<(), String> {
     let wal = format!("{data_dir}/listgate.db-wal");
     let words = format!("250 2.0.0 Ok: queued as {}\r\n", promise.id);
-    let said = calls.iter().find(|call| call.is_write() && call.has(&words)).ok_or("no 250 was written")?;
+    let reply = calls.iter().find(|call| call.is_write() && call.has(&words)).ok_or("no 250 was written")?;
     let to_wal: Vec<&Call> = calls.iter().filter(|call| call.is_write() && call.path == wal).collect();
     let begin = to_wal.iter().position(|call| call.has(&promise.mark)).ok_or("it is not in the log")?;
     // A frame is a header of 24 octets and a page. In the last frame of a commit, the header has the size of
@@ -48,9 +48,9 @@ fn check_promise(calls: &[Call], data_dir: &str, promise: &Promise) -> Result<()
     if calls.iter().any(|call| call.path == wal && call.name == "pwrite64" && call.result < 0) {
         return Err("a write to the log failed".to_owned());
     }
-    let synced = |call: &&Call| call.has_synced(&wal) && call.began > last.ended && call.ended < said.began;
+    let synced = |call: &&Call| call.has_synced(&wal) && call.began > last.ended && call.ended < reply.began;
     if !calls.iter().any(|call| synced(&call)) {
-        return Err(format!("no sync of the log between lines {} and {}", last.ended, said.began));
+        return Err(format!("no sync of the log between lines {} and {}", last.ended, reply.began));
     }
     if promise.large { check_spool(calls, data_dir, promise, to_wal[header]) } else { Ok(()) }
 }
@@ -126,14 +126,14 @@ fn a_list_is_created_after_the_syncs_of_every_new_directory() {
     listgate.arg("--data-dir").arg(data_dir).args(["list", "create", "mylist@example.com"]);
     assert!(listgate.output().unwrap().status.success());
     let calls = calls(&fs::read_to_string(trace).unwrap());
-    let told = calls.iter().find(|call| call.has("created mylist@example.com")).unwrap();
+    let reported = calls.iter().find(|call| call.has("created mylist@example.com")).unwrap();
     let made: Vec<&Call> =
         calls.iter().filter(|call| call.name.starts_with("mkdir") && call.result == 0).collect();
     assert_eq!(made.len(), 3);
     for made in made {
         let parent = Path::new(made.about()).parent().unwrap().to_str().unwrap();
         let in_time =
-            |call: &Call| call.has_synced(parent) && call.began > made.ended && call.ended < told.began;
+            |call: &Call| call.has_synced(parent) && call.began > made.ended && call.ended < reported.began;
         assert!(calls.iter().any(in_time), "the name of {} may be lost", made.about());
     }
 }

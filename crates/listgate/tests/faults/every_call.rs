@@ -81,8 +81,8 @@ struct Finished {
 fn ensure_logged(site: &Site, fault: &Fault, path: &Path) -> Result<(), String> {
     let log = log(site);
     let words = if fault.file.starts_with("spool") { path.to_str().unwrap() } else { "cannot " };
-    let tells = |line: &str| (line.contains("ERROR ") || line.contains("WARN ")) && line.contains(words);
-    ensure(log.lines().any(tells), || format!("the log does not tell: {log}"))
+    let reports_it = |line: &str| (line.contains("ERROR ") || line.contains("WARN ")) && line.contains(words);
+    ensure(log.lines().any(reports_it), || format!("the log does not report it: {log}"))
 }
 
 fn fails(fault: &Fault) -> Result<(), String> {

@@ -70,8 +70,10 @@ impl Beginning {
                 let file = if fault.file.starts_with("listgate.db") { "listgate.db" } else { &fault.file };
                 let named = path(&site, file);
                 let named = named.to_str().unwrap();
-                let tells = |line: &str| line.starts_with("listgate: cannot ") && line.contains(named);
-                ensure(status.code() == Some(1) && log.lines().any(tells), || format!("{status}: {log}"))?;
+                let reports_it = |line: &str| line.starts_with("listgate: cannot ") && line.contains(named);
+                ensure(status.code() == Some(1) && log.lines().any(reports_it), || {
+                    format!("{status}: {log}")
+                })?;
             }
         }
         // This fails if the list exists already.

@@ -27,19 +27,19 @@ fn fill(site: &Site) -> PathBuf {
 
 /// Returns the codes of the reply to MAIL, and resets the transaction.
 fn mail(peer: &mut Peer) -> String {
-    let reply = peer.say("MAIL FROM:<a@example.org>");
-    peer.say("RSET");
+    let reply = peer.command("MAIL FROM:<a@example.org>");
+    peer.command("RSET");
     reply[..9].to_owned()
 }
 
 /// Begins a message with a declared size, once there is room for it.
 fn begin_with_room(peer: &mut Peer, message: &str) {
     let mail = format!("MAIL FROM:<a@example.org> SIZE={}", message.len());
-    until("room for the message", || peer.say(&mail).starts_with("250"));
+    until("room for the message", || peer.command(&mail).starts_with("250"));
     for to in THREE {
-        assert_eq!(&peer.say(&format!("RCPT TO:<{to}>"))[..3], "250");
+        assert_eq!(&peer.command(&format!("RCPT TO:<{to}>"))[..3], "250");
     }
-    assert_eq!(&peer.say("DATA")[..3], "354");
+    assert_eq!(&peer.command("DATA")[..3], "354");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_disk_with_less_than_min_free_defers_at_mail() {
     let mut peer = Peer::greeted(server.address);
     peer.assert_usable();
     let too_much = format!("MAIL FROM:<a@example.org> SIZE={}", 16 * MIB);
-    assert_eq!(&peer.say(&too_much)[..9], "452 4.3.1");
+    assert_eq!(&peer.command(&too_much)[..9], "452 4.3.1");
     let mut begun = Peer::greeted(server.address);
     begun.begin("a@example.org", &THREE);
     let ballast = fill(&site);
@@ -84,12 +84,12 @@ fn room_within_the_database_is_for_small_messages_only() {
     ballast.set_len(ballast.metadata().unwrap().len() - 2 * MIB).unwrap();
     let large = format!("MAIL FROM:<a@example.org> SIZE={}", 100_000);
     until("452 for a large message", || {
-        let reply = peer.say(&large);
-        peer.say("RSET");
+        let reply = peer.command(&large);
+        peer.command("RSET");
         reply.starts_with("452 4.3.1")
     });
-    assert_eq!(&peer.say("MAIL FROM:<a@example.org> SIZE=60000")[..3], "250");
-    peer.say("RSET");
+    assert_eq!(&peer.command("MAIL FROM:<a@example.org> SIZE=60000")[..3], "250");
+    peer.command("RSET");
     let doctor = site.listgate(&["doctor", "--config", site.data().join("listgate.toml").to_str().unwrap()]);
     let doctor = String::from_utf8(doctor.stdout).unwrap();
     assert!(doctor.contains("large mail is deferred with 452"), "{doctor}");

@@ -69,13 +69,13 @@ fn a_sync_fault(site: &Site, size: usize, only: Option<&str>, reason: &str) {
     assert_all(&peer.deliver("a@example.org", &THREE, message("<begun@x>", 100)), "250");
     let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", path.as_deref());
     answered_at_once(&mut other, "NOOP");
-    let asked = Instant::now();
+    let start = Instant::now();
     let replies = peer.deliver("a@example.org", &THREE, message("<unsure@x>", size));
     assert_eq!(replies.len(), 3);
     assert_all(&replies, "451 4.3.0");
     assert_eq!(&peer.reply()[..3], "421");
     assert_eq!(&other.reply()[..3], "421");
-    ended(site, &mut server, asked, reason);
+    ended(site, &mut server, start, reason);
     drop(tracer);
     has_all(site);
     // A mail server sends deferred mail again, so both are right.
@@ -83,9 +83,9 @@ fn a_sync_fault(site: &Site, size: usize, only: Option<&str>, reason: &str) {
 }
 
 /// Asserts that the gate ends by itself and logs why.
-fn ended(site: &Site, server: &mut Server, asked: Instant, reason: &str) {
+fn ended(site: &Site, server: &mut Server, start: Instant, reason: &str) {
     assert_eq!(server.wait(), Some(1));
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let log = log(site);
     assert!(log.contains(reason) && log.contains("no more mail is taken"), "{log}");
 }
@@ -140,10 +140,10 @@ fn a_failed_sync_of_a_checkpoint_is_final_and_loses_nothing() {
     let mut peer = Peer::greeted(server.address);
     let database = site.data().join("listgate.db");
     let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", Some(Path::new(&database)));
-    let asked = Instant::now();
+    let start = Instant::now();
     assert_all(&peer.deliver("a@example.org", &THREE, message("<promised@x>", 100)), "250");
     assert_eq!(&peer.reply()[..3], "421");
-    ended(&site, &mut server, asked, "cannot checkpoint: ");
+    ended(&site, &mut server, start, "cannot checkpoint: ");
     drop(tracer);
     has_all(&site);
     assert_eq!(entries(&site, "<promised@x>"), 3);

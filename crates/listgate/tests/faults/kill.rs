@@ -20,32 +20,32 @@ const SESSIONS: usize = 6;
 fn deliver(
     address: SocketAddr,
     numbers: impl Iterator<Item = u64>,
-    tell: &mpsc::Sender<(u64, Vec<String>)>,
+    sender: &mpsc::Sender<(u64, Vec<String>)>,
 ) -> io::Result<()> {
     let mut server = MailServer::connect(address)?;
     for number in numbers {
-        tell.send((number, Vec::new())).unwrap();
+        sender.send((number, Vec::new())).unwrap();
         let replies = server.send(number)?;
-        tell.send((number, replies)).unwrap();
+        sender.send((number, replies)).unwrap();
     }
     Ok(())
 }
 
 /// Delivers in several sessions and kills the gate after `life`.
 fn load(mut server: Server, round: u64, life: Duration, ledger: &mut Ledger) {
-    let (tell, told) = mpsc::channel();
+    let (sender, reported) = mpsc::channel();
     thread::scope(|scope| {
         for session in 0..SESSIONS {
-            let (tell, address) = (tell.clone(), server.address);
+            let (sender, address) = (sender.clone(), server.address);
             let first = round * 1_000_000 + session as u64;
-            scope.spawn(move || deliver(address, (first..).step_by(SESSIONS), &tell).unwrap_err());
+            scope.spawn(move || deliver(address, (first..).step_by(SESSIONS), &sender).unwrap_err());
         }
         thread::sleep(life);
         server.signal("KILL");
         assert_eq!(server.wait(), None);
     });
-    drop(tell);
-    for (number, replies) in told {
+    drop(sender);
+    for (number, replies) in reported {
         ledger.sent.insert(number);
         for reply in replies {
             ledger.promise(number, &reply);

@@ -62,10 +62,10 @@ fn reading_commands_wait_for_no_writer_and_write_nothing() {
     let log = site.data().join("listgate.db-wal");
     let before = fs::metadata(&log).unwrap().len();
     let _lock = hold_write_lock(&site);
-    let asked = Instant::now();
+    let start = Instant::now();
     assert_eq!(site.json(&["list", "ls"]).len(), 1);
     site.stdout(&["queue", "status"]);
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!(fs::metadata(&log).unwrap().len(), before);
 }
 

@@ -133,24 +133,24 @@ struct History<'a> {
 impl<'a> History<'a> {
     fn of(recording: &'a Recording, calls: &'a [Call]) -> Self {
         let root = recording.site.data().to_str().unwrap();
-        let mut said = BTreeMap::new();
+        let mut writes = BTreeMap::new();
         for call in calls.iter().filter(|call| call.is_write() && !call.path.starts_with(root)) {
             for line in call.data.split_inclusive(|&octet| octet == b'\n') {
-                said.entry(String::from_utf8_lossy(line)).or_insert(call);
+                writes.entry(String::from_utf8_lossy(line)).or_insert(call);
             }
         }
         let removed = recording.removed.iter().map(|id| {
-            let told = said[&*format!("removed {id}\n")];
-            let began = calls.iter().find(|call| call.process == told.process).unwrap();
-            (id.as_str(), (began.began, told.began))
+            let written = writes[&*format!("removed {id}\n")];
+            let began = calls.iter().find(|call| call.process == written.process).unwrap();
+            (id.as_str(), (began.began, written.began))
         });
         let promised =
-            |id: &'a String| (id.as_str(), said[&*format!("250 2.0.0 Ok: queued as {id}\r\n")].began);
+            |id: &'a String| (id.as_str(), writes[&*format!("250 2.0.0 Ok: queued as {id}\r\n")].began);
         Self {
             root,
             calls,
             ledger: &recording.ledger,
-            list_created: said[&*format!("created {LIST} (list_id mylist.example.com)\n")].began,
+            list_created: writes[&*format!("created {LIST} (list_id mylist.example.com)\n")].began,
             promised: recording.ledger.promised.keys().map(promised).collect(),
             removed: removed.collect(),
         }
@@ -182,7 +182,8 @@ impl<'a> History<'a> {
         let mut ledger = self.ledger.clone();
         let began = |id: &str| self.removed.get(id).is_some_and(|&(began, _)| began <= line);
         ledger.promised.retain(|id, _| self.promised[id.as_str()] <= line && !began(id));
-        let gone = self.removed.iter().filter(|(_, (_, told))| *told <= line).map(|(&id, _)| id).collect();
+        let gone =
+            self.removed.iter().filter(|(_, (_, written))| *written <= line).map(|(&id, _)| id).collect();
         Expected { ledger, gone, list: self.list_created <= line }
     }
 
@@ -194,11 +195,11 @@ impl<'a> History<'a> {
         self.calls.iter().any(is_far_in)
     }
 
-    /// Cuts the power at many moments and returns what was wrong after each. For names that `lies` selects, the
-    /// disk only claims to have synced the file or directory.
-    fn cut_power(&self, images: usize, lies: impl Fn(&str) -> bool) -> Vec<String> {
+    /// Cuts the power at many moments and returns what was wrong after each. For names that `ignores_sync_of`
+    /// selects, the disk only claims to have synced the file or directory.
+    fn cut_power(&self, images: usize, ignores_sync_of: impl Fn(&str) -> bool) -> Vec<String> {
         let mut chance = Chance(images as u64);
-        let mut disk = Disk::new(self.root, self.calls, lies);
+        let mut disk = Disk::new(self.root, self.calls, ignores_sync_of);
         let mut wrong = Vec::new();
         for (n, line) in self.cuts(images, &mut chance).into_iter().enumerate() {
             disk.advance(line);
@@ -224,16 +225,16 @@ impl Expected<'_> {
         let started = Server::try_start(command(site, site.command(), CONFIG));
         let server = started.map_err(|status| format!("no gate starts: {status}, {}", log(site)))?;
         let connection = open(site);
-        let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+        let query = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
         for (question, wanted) in [("integrity_check", "ok"), ("journal_mode", "wal")] {
-            match ask(&format!("PRAGMA {question}")) {
+            match query(&format!("PRAGMA {question}")) {
                 Ok(answer) if answer == wanted => {}
                 answer => return Err(format!("{question}: {answer:?}")),
             }
         }
         self.ledger.check(site, &connection)?;
         let entry =
-            |id: &str| ask(&format!("SELECT queue FROM entry WHERE printf('%x-%d', delivery, n) = '{id}'"));
+            |id: &str| query(&format!("SELECT queue FROM entry WHERE printf('%x-%d', delivery, n) = '{id}'"));
         if let Some(id) = self.gone.iter().find(|id| entry(id).is_ok()) {
             return Err(format!("{id} was removed and is back"));
         }

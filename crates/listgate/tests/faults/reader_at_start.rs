@@ -29,14 +29,14 @@ fn the_log_is_rewritten_and_synced_before_anything_is_appended() {
     let calls = calls(&finished(server, &trace));
     let log = log.to_str().unwrap();
     let mut writes = calls.iter().filter(|call| call.has_written(log));
-    let anew = writes.next().unwrap();
+    let rewrite = writes.next().unwrap();
     assert_eq!(
-        (anew.last_number(), anew.result.unsigned_abs()),
+        (rewrite.last_number(), rewrite.result.unsigned_abs()),
         (0, length),
         "from its beginning to its end"
     );
     let appended = writes.next().unwrap();
-    let is_between = |call: &Call| call.began > anew.ended && call.ended < appended.began;
+    let is_between = |call: &Call| call.began > rewrite.ended && call.ended < appended.began;
     assert!(calls.iter().any(|call| call.has_synced(log) && is_between(call)));
     assert_eq!(site.ids("in"), [queued_as(&first[0]), queued_as(&second[0])]);
 }

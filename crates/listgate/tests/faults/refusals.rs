@@ -44,15 +44,15 @@ fn refusals_by_session_limits_are_logged_and_counted() {
     let limits = format!("[lmtp]\n{limits}[storage]\nmin_free = \"0B\"\n");
     let server = serve(&site, &format!("[admin]\nlisten = \"{admin}\"\n{limits}"));
     let mut peer = Peer::greeted(server.address);
-    assert_eq!(&peer.say("MAIL FROM:<large@example.org> SIZE=1001")[..9], "552 5.3.4");
+    assert_eq!(&peer.command("MAIL FROM:<large@example.org> SIZE=1001")[..9], "552 5.3.4");
     assert_all(&peer.deliver("a@example.org", &THREE[..2], message("<large@x>", 2000)), "552 5.3.4");
     peer.begin("a@example.org", &THREE[..1]);
     peer.send("bare\n\r\n.\r\n");
     assert_eq!(&peer.reply()[..9], "554 5.6.0");
-    peer.say("MAIL FROM:<>");
-    let codes = THREE.map(|to| peer.say(&format!("RCPT TO:<{to}>"))[..9].to_owned());
+    peer.command("MAIL FROM:<>");
+    let codes = THREE.map(|to| peer.command(&format!("RCPT TO:<{to}>"))[..9].to_owned());
     assert_eq!(codes, ["250 2.1.5", "250 2.1.5", "452 4.5.3"]);
-    peer.say("RSET");
+    peer.command("RSET");
     let metrics = get(admin, "/metrics");
     for (stage, code, enhanced, times) in [
         ("mail", 552, "5.3.4", 1),
@@ -141,9 +141,9 @@ fn a_grace_time_that_ends_while_the_store_hangs() {
     peer.begin("a@example.org", &THREE);
     peer.send(message("<hangs@x>", 100) + ".\r\n");
     server.signal("TERM");
-    let asked = Instant::now();
+    let start = Instant::now();
     assert_all(&THREE.map(|_| peer.reply()), "451 4.3.2");
-    let took = asked.elapsed();
+    let took = start.elapsed();
     assert!((Duration::from_millis(800)..Duration::from_secs(5)).contains(&took), "{took:?}");
     assert_eq!(&peer.reply()[..9], "421 4.3.2");
     ends(&mut server);
@@ -159,7 +159,7 @@ fn a_grace_time_that_ends_while_peers_are_silent() {
     let site = Site::with_list();
     let mut server = serve(&site, "[storage]\nmin_free = \"0B\"\n[server]\nshutdown_grace = \"1s\"\n");
     let (mut envelope, mut data) = (Peer::greeted(server.address), Peer::greeted(server.address));
-    assert_eq!(&envelope.say("MAIL FROM:<>")[..3], "250");
+    assert_eq!(&envelope.command("MAIL FROM:<>")[..3], "250");
     data.begin("a@example.org", &THREE);
     data.send(message("<silent@x>", 100));
     server.signal("TERM");
@@ -172,7 +172,7 @@ fn a_grace_time_that_ends_while_peers_are_silent() {
 }
 
 fn ends(server: &mut Server) {
-    let asked = Instant::now();
+    let start = Instant::now();
     assert_eq!(server.wait(), Some(0));
-    assert!(asked.elapsed() < PATIENCE / 2, "{:?}", asked.elapsed());
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
 }

@@ -41,12 +41,12 @@ impl Moved {
 
     /// Asserts that the gate has exited with 1 and has logged this path and this text.
     #[track_caller]
-    fn ended(&mut self, path: &Path, says: &str) {
+    fn ended(&mut self, path: &Path, reason: &str) {
         assert_eq!(self.server.wait(), Some(1));
         let (log, path) = (self.log(), path.display().to_string());
         let line = log.lines().find(|line| line.contains("no more mail is taken"));
         let line = line.unwrap_or_else(|| panic!("{log}"));
-        assert!(line.contains(&path) && line.contains(says), "{path}, {says}: {line}");
+        assert!(line.contains(&path) && line.contains(reason), "{path}, {reason}: {line}");
     }
 }
 
@@ -99,12 +99,12 @@ fn assert_deferred(replies: &[String]) {
 /// Tries to deliver a message. Returns the reply to it, or the first one that refuses a command.
 fn try_to_deliver(peer: &mut Peer, size: usize) -> Vec<String> {
     for line in ["MAIL FROM:<a@example.org>", "RCPT TO:<mylist@example.com>"] {
-        let reply = peer.say(line);
+        let reply = peer.command(line);
         if !reply.starts_with("250") {
             return vec![reply];
         }
     }
-    let reply = peer.say("DATA");
+    let reply = peer.command("DATA");
     if !reply.starts_with("354") {
         return vec![reply];
     }
@@ -215,8 +215,8 @@ fn doctor_distinguishes_a_gate_whose_directory_was_replaced_from_no_gate() {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        let gate = said.lines().find(|line| line.contains(r#""check":"gate""#)).unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let gate = stdout.lines().find(|line| line.contains(r#""check":"gate""#)).unwrap();
         let process = format!("(process {}", moved.server.child.id());
         assert!(gate.contains(r#""verdict":"wrong""#) && gate.contains("directory replaced"), "{gate}");
         assert!(gate.contains(&process), "{gate}");
@@ -255,7 +255,10 @@ fn a_consumer_of_a_replaced_directory_ends_and_reports_why() {
     assert!(work.try_wait().unwrap().is_none(), "it waits for mail");
     remove_and_create(&site);
     let output = work.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains("while it was in use"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.split_whitespace().collect::<Vec<_>>().join(" ").contains("while it was in use"),
+        "{stderr}"
+    );
 }

@@ -13,28 +13,28 @@ fn a_peer_that_never_reads_is_dropped_and_others_are_served() {
         &site,
         "[storage]\nmin_free = \"0B\"\n[lmtp]\ncommand_timeout = \"2s\"\nmax_message_size = \"1KiB\"\n",
     );
-    let mut deaf = Peer::greeted(server.address).stream;
-    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut silent = Peer::greeted(server.address).stream;
+    silent.set_write_timeout(Some(PATIENCE)).unwrap();
     // Messages that are too large get many replies and leave nothing behind.
     let recipients = "RCPT TO:<mylist@example.com>\r\n".repeat(500);
     let refused = format!("MAIL FROM:<>\r\n{recipients}DATA\r\n{}\r\n.\r\n", "x".repeat(2000));
-    let deaf = thread::spawn(move || {
+    let silent = thread::spawn(move || {
         let started = Instant::now();
         loop {
-            if let Err(why) = deaf.write_all(refused.as_bytes()) {
+            if let Err(why) = silent.write_all(refused.as_bytes()) {
                 return (why.kind(), started.elapsed());
             }
         }
     });
     let mut served = 0;
-    while !deaf.is_finished() {
+    while !silent.is_finished() {
         let mut peer = Peer::connect(server.address);
         answered_at_once(&mut peer, "LHLO client.example");
         peer.assert_usable();
         served += 1;
         thread::sleep(Duration::from_millis(20));
     }
-    let (why, took) = deaf.join().unwrap();
+    let (why, took) = silent.join().unwrap();
     assert!(matches!(why, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{why} after {took:?}");
     assert!(took >= Duration::from_secs(2) && served > 10, "{took:?}, {served} served");
 }
@@ -44,10 +44,10 @@ fn a_silent_peer_gets_421_after_command_timeout() {
     let site = Site::with_list();
     let server = serve(&site, "[storage]\nmin_free = \"0B\"\n[lmtp]\ncommand_timeout = \"1s\"\n");
     let open = ["LHLO client.example", "MAIL FROM:<a@example.org>", "RCPT TO:<mylist@example.com>"];
-    for said in 0..=open.len() {
+    for sent in 0..=open.len() {
         let mut peer = server.peer();
-        for line in &open[..said] {
-            assert_eq!(&peer.say(line)[..3], "250");
+        for line in &open[..sent] {
+            assert_eq!(&peer.command(line)[..3], "250");
         }
         // Half a command counts as silence, too.
         peer.send("NOO");

@@ -12,13 +12,13 @@ const CONFIG: &str = "[storage]\nmin_free = \"1B\"\n[queue]\nmax_size = \"1GiB\"
 
 /// Offers a message and returns the reply for each recipient, or `None` if MAIL is answered with 452.
 fn offer(peer: &mut Peer, id: &str, size: usize) -> Option<Vec<String>> {
-    if peer.say("MAIL FROM:<a@example.org>").starts_with("452 4.3.1") {
+    if peer.command("MAIL FROM:<a@example.org>").starts_with("452 4.3.1") {
         return None;
     }
     for to in THREE {
-        assert_eq!(&peer.say(&format!("RCPT TO:<{to}>"))[..3], "250");
+        assert_eq!(&peer.command(&format!("RCPT TO:<{to}>"))[..3], "250");
     }
-    assert_eq!(&peer.say("DATA")[..3], "354");
+    assert_eq!(&peer.command("DATA")[..3], "354");
     peer.send(message(id, size) + ".\r\n");
     Some(THREE.iter().map(|_| peer.reply()).collect())
 }

@@ -12,18 +12,18 @@ fn an_unreadable_database_is_a_temporary_failure_and_never_a_refusal() {
     let site = Site::with_list();
     let gate = site.gate(Config { socketmap: vec!["127.0.0.1:0".parse().unwrap()], ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));
-    let mut ask = || {
+    let mut query = || {
         [
-            postfix.ask("recipients", "mylist-join@example.com"),
-            postfix.ask("recipients", "nobody@example.com"),
-            postfix.ask("transport", "mylist@example.com"),
-            postfix.ask("domains", "example.com"),
-            postfix.ask("domains", "example.org"),
+            postfix.query("recipients", "mylist-join@example.com"),
+            postfix.query("recipients", "nobody@example.com"),
+            postfix.query("transport", "mylist@example.com"),
+            postfix.query("domains", "example.com"),
+            postfix.query("domains", "example.org"),
         ]
         .map(|answer| answer.split(' ').next().unwrap().to_owned())
     };
     let well = ["OK", "NOTFOUND", "OK", "OK", "NOTFOUND"];
-    assert_eq!(ask(), well);
+    assert_eq!(query(), well);
     // The database is unusable while its tables have other names.
     let database = open(&site);
     let rename = |from: [&str; 2], to: [&str; 2]| {
@@ -32,9 +32,9 @@ fn an_unreadable_database_is_a_temporary_failure_and_never_a_refusal() {
         }
     };
     rename(["lists_version", "domain"], ["n_aside", "d_aside"]);
-    assert_eq!(ask(), ["TEMP"; 5]);
+    assert_eq!(query(), ["TEMP"; 5]);
     rename(["n_aside", "d_aside"], ["lists_version", "domain"]);
-    assert_eq!(ask(), well);
+    assert_eq!(query(), well);
     gate.stop().unwrap();
 }
 
@@ -43,10 +43,10 @@ fn netstrings_without_an_end_take_no_memory() {
     let site = Site::with_list();
     let address = free_address();
     let server = serve(&site, &format!("[socketmap]\nlisten = [\"{address}\"]\n"));
-    assert_eq!(Socketmap::connect(address).ask("domains", "example.com"), "OK example.com");
+    assert_eq!(Socketmap::connect(address).query("domains", "example.com"), "OK example.com");
     let before = peak_memory(&server);
-    let floods: [&[u8]; 3] = [b"9", b"99999999999:recipients ", b"4096:recipients "];
-    for beginning in floods {
+    let beginnings: [&[u8]; 3] = [b"9", b"99999999999:recipients ", b"4096:recipients "];
+    for beginning in beginnings {
         let mut streams: Vec<TcpStream> = (0..20).map(|_| Socketmap::connect(address).0).collect();
         for stream in &mut streams {
             stream.write_all(beginning).unwrap();
@@ -58,5 +58,5 @@ fn netstrings_without_an_end_take_no_memory() {
     }
     let grown = peak_memory(&server) - before;
     assert!(grown < 1 << 20, "VmHWM grew by {} KiB", grown >> 10);
-    assert_eq!(Socketmap::connect(address).ask("recipients", "mylist@example.com"), "OK OK");
+    assert_eq!(Socketmap::connect(address).query("recipients", "mylist@example.com"), "OK OK");
 }

@@ -94,15 +94,15 @@ fn recipients_are_checked_at_smtp_time() {
     let gate = site.gate(site.config());
     let exim = Exim::with(&site.stdout(&["mta", "exim", "--listen", &tcp(&gate).to_string()]));
     let mut smtp = Smtp::connect(exim.smtp);
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
-    let refused = smtp.say("RCPT TO:<nobody@example.com>", "550");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    let refused = smtp.command("RCPT TO:<nobody@example.com>", "550");
     assert!(refused.contains("5.1.1 Requested action not taken: mailbox unavailable"), "{refused}");
-    smtp.say("RCPT TO:<new@example.com>", "550");
-    smtp.say("RCPT TO:<postmaster@example.com>", "550");
-    smtp.say("RCPT TO:<mylist@example.org>", "550 relay not permitted");
+    smtp.command("RCPT TO:<new@example.com>", "550");
+    smtp.command("RCPT TO:<postmaster@example.com>", "550");
+    smtp.command("RCPT TO:<mylist@example.org>", "550 relay not permitted");
     // Refused a moment ago, the address is valid now: Exim caches no refusal.
     site.create("new@example.com");
-    smtp.say("RSET", "250");
+    smtp.command("RSET", "250");
     smtp.send(
         &["new@example.com", "NEW-join@example.com", "mylist-confirm+token@example.com"],
         "new@example.org",
@@ -110,9 +110,9 @@ fn recipients_are_checked_at_smtp_time() {
     until("the mail arrives", || site.json(&["queue", "ls", "--message-id", "<new@example.org>"]).len() == 3);
     gate.stop().unwrap();
     let mut smtp = Smtp::connect(exim.smtp);
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
     for address in ["new@example.com", "mylist@example.com", "nobody@example.com"] {
-        smtp.say(&format!("RCPT TO:<{address}>"), "451");
+        smtp.command(&format!("RCPT TO:<{address}>"), "451");
     }
 }
 
@@ -124,8 +124,8 @@ fn a_paused_list_defers_mail_at_smtp_time() {
     let exim = Exim::with(&site.stdout(&["mta", "exim", "--listen", &tcp(&gate).to_string()]));
     site.stdout(&["list", "pause", "mylist@example.com"]);
     let mut smtp = Smtp::connect(exim.smtp);
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
-    smtp.say("RCPT TO:<mylist@example.com>", "45");
-    smtp.say("RCPT TO:<mylist-owner@example.com>", "250");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    smtp.command("RCPT TO:<mylist@example.com>", "45");
+    smtp.command("RCPT TO:<mylist-owner@example.com>", "250");
     gate.stop().unwrap();
 }

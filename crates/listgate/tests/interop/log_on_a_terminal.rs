@@ -23,11 +23,11 @@ fn the_log_of_a_mail_fits_80_columns_with_a_line_per_recipient() {
         };
         until("the gate listens", || address().is_some());
         let mut peer = Peer::greeted(address().unwrap());
-        peer.say(&format!("MAIL FROM:<{SENDER}>"));
+        peer.command(&format!("MAIL FROM:<{SENDER}>"));
         for (recipient, code) in [("mylist", "250"), ("nobody", "550"), ("mylist-join", "250")] {
-            assert_eq!(peer.say(&format!("RCPT TO:<{recipient}@example.com>"))[..3], *code);
+            assert_eq!(peer.command(&format!("RCPT TO:<{recipient}@example.com>"))[..3], *code);
         }
-        peer.say("DATA");
+        peer.command("DATA");
         peer.send(format!("{MESSAGE}.\r\n"));
         let ids = [peer.reply(), peer.reply()].map(|reply| queued_as(&reply).to_owned());
         terminal.interrupt();
@@ -36,14 +36,14 @@ fn the_log_of_a_mail_fits_80_columns_with_a_line_per_recipient() {
         let printed = terminal.printed();
         let (_, log) = printed.split_once("INFO transaction").unwrap();
         let words = log.split_whitespace().collect::<Vec<_>>().join(" ");
-        for said in [
+        for part in [
             &format!("from={SENDER}"),
             &format!("mylist@example.com in/post mylist.example.com {}", ids[0]),
             &format!("mylist-join@example.com command/join mylist.example.com {}", ids[1]),
             &format!("nobody@example.com {REFUSAL}"),
             MESSAGE.trim_end().strip_prefix("Message-ID: ").unwrap(),
         ] {
-            assert!(words.contains(said), "{said}: {printed}");
+            assert!(words.contains(part), "{part}: {printed}");
         }
         for recipient in ["mylist", "mylist-join", "nobody"] {
             let begins = format!("    {recipient}@example.com ");

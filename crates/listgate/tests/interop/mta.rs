@@ -153,7 +153,7 @@ impl Smtp {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut smtp = Self { reader: BufReader::new(stream.try_clone().unwrap()), stream };
         smtp.expect("220");
-        smtp.say("EHLO client.example", "250");
+        smtp.command("EHLO client.example", "250");
         smtp
     }
 
@@ -168,17 +168,17 @@ impl Smtp {
         }
     }
 
-    pub(crate) fn say(&mut self, line: &str, code: &str) -> String {
+    pub(crate) fn command(&mut self, line: &str, code: &str) -> String {
         self.stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
         self.expect(code)
     }
 
     pub(crate) fn send(&mut self, to: &[&str], id: &str) {
-        self.say("MAIL FROM:<anne@example.org>", "250");
+        self.command("MAIL FROM:<anne@example.org>", "250");
         for recipient in to {
-            self.say(&format!("RCPT TO:<{recipient}>"), "250");
+            self.command(&format!("RCPT TO:<{recipient}>"), "250");
         }
-        self.say("DATA", "354");
-        self.say(&format!("From: anne@example.org\r\nMessage-ID: <{id}>\r\n\r\nHello\r\n."), "250");
+        self.command("DATA", "354");
+        self.command(&format!("From: anne@example.org\r\nMessage-ID: <{id}>\r\n\r\nHello\r\n."), "250");
     }
 }

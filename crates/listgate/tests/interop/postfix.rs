@@ -38,7 +38,7 @@ fn sent_bounced_and_sent(refuse_at: &str, refused_in_reply_to: &str) {
         let line = postfix.logged(&[to, "status="]);
         assert!(line.contains(status) && line.contains(reply), "{line}");
         assert_eq!(line.contains(refused_in_reply_to), status == "status=bounced", "{line}");
-        assert_eq!(postfix.log().lines().filter(|line| line.contains(to)).count(), 1, "told once");
+        assert_eq!(postfix.log().lines().filter(|line| line.contains(to)).count(), 1, "one outcome");
     }
     let msgdata = &site.json(&["queue", "show", "1-2"])[0]["msgdata"];
     assert_eq!(
@@ -62,11 +62,11 @@ fn an_unknown_address_is_refused_at_smtp_time_and_a_new_list_works_at_once() {
                   unverified_recipient_reject_code = 550\naddress_verify_poll_count = 10\n";
     let postfix = Postfix::start(server.address, verify);
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
-    let refused = smtp.say("RCPT TO:<nobody@example.com>", "550");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    let refused = smtp.command("RCPT TO:<nobody@example.com>", "550");
     assert!(refused.contains("mailbox unavailable"), "{refused}");
     site.create("new@example.com");
-    smtp.say("RCPT TO:<new@example.com>", "250");
+    smtp.command("RCPT TO:<new@example.com>", "250");
     assert_eq!(site.json(&["queue", "ls"]).len(), 0, "a probe queues nothing");
 }
 
@@ -86,5 +86,5 @@ fn mail_waits_in_postfix_while_the_gate_is_down() {
     postfix.command("flush");
     postfix.logged(&["to=<mylist@example.com>", "status=sent", "queued as 1-1"]);
     assert_eq!(site.json(&["queue", "ls", "--message-id", "<patient@example.org>"]).len(), 1);
-    assert_eq!(&Peer::greeted(server.address).say("NOOP")[..3], "250");
+    assert_eq!(&Peer::greeted(server.address).command("NOOP")[..3], "250");
 }

@@ -30,13 +30,13 @@ fn pasted(toml: &str) -> (Site, Gate, Postfix) {
 fn recipients_are_checked_at_smtp_time(toml: &str) {
     let (site, gate, postfix) = pasted(toml);
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
-    smtp.say("RCPT TO:<nobody@example.com>", "550");
-    smtp.say("RCPT TO:<mylist-bogus@example.com>", "550");
-    smtp.say("RCPT TO:<postmaster@example.com>", "550");
-    smtp.say("RCPT TO:<mylist@example.org>", "454 4.7.1 <mylist@example.org>: Relay access denied");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    smtp.command("RCPT TO:<nobody@example.com>", "550");
+    smtp.command("RCPT TO:<mylist-bogus@example.com>", "550");
+    smtp.command("RCPT TO:<postmaster@example.com>", "550");
+    smtp.command("RCPT TO:<mylist@example.org>", "454 4.7.1 <mylist@example.org>: Relay access denied");
     site.create("new@example.com");
-    smtp.say("RSET", "250");
+    smtp.command("RSET", "250");
     smtp.send(
         &["new@example.com", "NEW-join@example.com", "mylist-confirm+token@example.com"],
         "new@example.org",
@@ -45,9 +45,9 @@ fn recipients_are_checked_at_smtp_time(toml: &str) {
     gate.stop().unwrap();
     // Postfix itself replies with 450 or 451.
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
-    smtp.say("RCPT TO:<mylist-owner@example.com>", "45");
-    smtp.say("RCPT TO:<other@example.com>", "45");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    smtp.command("RCPT TO:<mylist-owner@example.com>", "45");
+    smtp.command("RCPT TO:<other@example.com>", "45");
     assert!(!postfix.log().contains("warning: /"), "{}", postfix.log());
 }
 
@@ -86,14 +86,14 @@ fn other_mail_is_unaffected_if_the_domains_are_listed() {
          transport_maps = inline:{{ example.com=lmtp:inet:{lmtp} }}\n"
     ));
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.net>", "250");
-    smtp.say("RCPT TO:<mylist@example.com>", "250");
-    smtp.say("RCPT TO:<nobody@example.com>", "550");
+    smtp.command("MAIL FROM:<anne@example.net>", "250");
+    smtp.command("RCPT TO:<mylist@example.com>", "250");
+    smtp.command("RCPT TO:<nobody@example.com>", "550");
     gate.stop().unwrap();
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.net>", "250");
-    smtp.say("RCPT TO:<anne@example.org>", "250");
-    smtp.say("RCPT TO:<mylist@example.com>", "451");
+    smtp.command("MAIL FROM:<anne@example.net>", "250");
+    smtp.command("RCPT TO:<anne@example.org>", "250");
+    smtp.command("RCPT TO:<mylist@example.com>", "451");
     drop(site);
 }
 
@@ -109,8 +109,8 @@ fn lists_and_mailboxes_can_share_a_domain() {
     ));
     postfix.smtp().send(&["anne@example.com", "mylist-join@example.com"], "beside@example.org");
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.net>", "250");
-    smtp.say("RCPT TO:<nobody@example.com>", "550");
+    smtp.command("MAIL FROM:<anne@example.net>", "250");
+    smtp.command("RCPT TO:<nobody@example.com>", "550");
     until("the mail arrives", || site.ids("command").len() == 1);
     postfix.logged(&["to=<anne@example.com>", "relay=none", "status=sent"]);
     gate.stop().unwrap();
@@ -129,13 +129,13 @@ fn gate_with_socketmap() -> (Site, Gate, SocketAddr) {
 fn a_refusal_cached_by_verification_expires_soon() {
     let (site, gate, postfix) = pasted(&format!("[server]\nlisten = [\"{}\"]\n", free_address()));
     let mut smtp = postfix.smtp();
-    smtp.say("MAIL FROM:<anne@example.org>", "250");
-    smtp.say("RCPT TO:<new@example.com>", "550");
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    smtp.command("RCPT TO:<new@example.com>", "550");
     site.create("new@example.com");
     until("the list is valid at the door", || {
         sleep(Duration::from_secs(1));
         // The reply stays 550 until it is 250; it is never a temporary failure.
-        let reply = smtp.say("RCPT TO:<new@example.com>", "");
+        let reply = smtp.command("RCPT TO:<new@example.com>", "");
         assert!(["550", "250"].contains(&&reply[..3]), "{reply}");
         reply.starts_with("250")
     });

@@ -59,9 +59,9 @@ fn every_form_of_an_address_is_found_and_no_other() {
     for (map, value) in [("recipients", "OK"), ("transport", &transport)] {
         for (known, unknown) in &all {
             let keys = [known.join("\n"), unknown.join("\n"), "mylist@example.org\n".to_owned()].join("\n");
-            let said = String::from_utf8(postmap(&gate, map, "-", &keys).stdout).unwrap();
+            let stdout = String::from_utf8(postmap(&gate, map, "-", &keys).stdout).unwrap();
             let expected: String = known.iter().map(|key| format!("{key}\t{value}\n")).collect();
-            assert_eq!(said, expected);
+            assert_eq!(stdout, expected);
         }
     }
     gate.stop().unwrap();
@@ -88,10 +88,10 @@ fn acceptance_refusal_and_temporary_failure_are_distinguished() {
     }
     site.stdout(&["list", "pause", "mylist@example.com"]);
     let Output { status, stdout, stderr } = postmap(&gate, "recipients", "mylist@example.com", "");
-    let said = String::from_utf8(stderr).unwrap();
+    let text = String::from_utf8(stderr).unwrap();
     assert!(!status.success() && stdout.is_empty());
-    assert!(said.contains("temporary error: 450 4.2.1 The list is paused"), "{said}");
-    let said = String::from_utf8(postmap(&gate, "aliases", "mylist@example.com", "").stderr).unwrap();
-    assert!(said.contains("permanent error: no such map"), "{said}");
+    assert!(text.contains("temporary error: 450 4.2.1 The list is paused"), "{text}");
+    let stderr = String::from_utf8(postmap(&gate, "aliases", "mylist@example.com", "").stderr).unwrap();
+    assert!(stderr.contains("permanent error: no such map"), "{stderr}");
     gate.stop().unwrap();
 }

@@ -18,9 +18,9 @@ fn swaks_delivers_to_several_and_is_refused() {
     let site = Site::with_list();
     let server = site.serve(&[]);
     let output = swaks(server.address.port(), "mylist@example.com,mylist-request@example.com");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("250 2.0.0 Ok: queued as 1-1"), "{said}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("250 2.0.0 Ok: queued as 1-1"), "{stdout}");
     assert_eq!((site.ids("in").len(), site.ids("command").len()), (1, 1));
     let stored = String::from_utf8(site.message("1-1")).unwrap();
     assert!(

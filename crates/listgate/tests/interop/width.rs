@@ -8,7 +8,7 @@ use crate::terminal::Terminal;
 fn errors_and_notes_fit_80_columns() {
     let site = Site::with_list();
     std::fs::write(site.data().join("gate.toml"), "[server]\nport = 24\n").unwrap();
-    for (number, (command, said)) in [
+    for (number, (command, expected)) in [
         ("--data-dir nowhere list ls", "no data found in nowhere: name another"),
         ("--data-dir . list create a-list-join@lists.example.com", "it is no longer the -join"),
         ("--data-dir . work in --timeout 5x -- true", "such as 30s or 5m"),
@@ -23,7 +23,7 @@ fn errors_and_notes_fit_80_columns() {
         terminal.wait();
         let printed = terminal.printed();
         let words: Vec<&str> = printed.split_whitespace().collect();
-        assert!(words.join(" ").contains(said), "{printed}");
+        assert!(words.join(" ").contains(expected), "{printed}");
         assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
     }
     let error = site.listgate(&["--data-dir", "nowhere", "list", "ls"]);

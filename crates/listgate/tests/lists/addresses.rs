@@ -180,15 +180,15 @@ fn every_row_through_rcpt_and_into_its_queue() {
     let mut peer = Peer::greeted(tcp(&gate));
     assert!(TABLE.len() >= 60);
     for (address, expected) in TABLE {
-        assert_eq!(&peer.say("MAIL FROM:<>")[..3], "250");
-        let reply = peer.say(&format!("RCPT TO:<{address}>"));
+        assert_eq!(&peer.command("MAIL FROM:<>")[..3], "250");
+        let reply = peer.command(&format!("RCPT TO:<{address}>"));
         if *expected == NO {
             assert_eq!(reply, "550 5.1.1 Requested action not taken: mailbox unavailable", "{address}");
-            assert_eq!(&peer.say("RSET")[..3], "250");
+            assert_eq!(&peer.command("RSET")[..3], "250");
             continue;
         }
         assert_eq!(reply, "250 2.1.5 Recipient ok", "{address}");
-        assert_eq!(&peer.say("DATA")[..3], "354");
+        assert_eq!(&peer.command("DATA")[..3], "354");
         peer.send("Message-ID: <a@b>\r\n\r\n.\r\n");
         let id = queued_as(&peer.reply()).to_owned();
         let entry = &site.json(&["queue", "show", &id])[0];
@@ -214,9 +214,9 @@ fn every_row_through_check() {
     let addresses: Vec<&str> = TABLE.iter().map(|(address, _)| *address).collect();
     let output = site.listgate(&[&args[..], &addresses].concat());
     assert_eq!(output.status.code(), Some(1), "some are refused");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said.lines().count(), TABLE.len());
-    for (line, (address, expected)) in said.lines().zip(TABLE) {
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(stdout.lines().count(), TABLE.len());
+    for (line, (address, expected)) in stdout.lines().zip(TABLE) {
         let answer: serde_json::Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
         let found = [text("role"), text("list_id"), text("detail"), text("queue")];
@@ -230,8 +230,8 @@ fn every_row_through_check() {
 #[test]
 fn check_takes_an_address_in_brackets() {
     let site = Site::with_list();
-    let said = site.stdout(&["check", "<mylist@example.com>"]);
-    assert!(said.contains("reply     250 2.1.5"), "{said}");
+    let stdout = site.stdout(&["check", "<mylist@example.com>"]);
+    assert!(stdout.contains("reply     250 2.1.5"), "{stdout}");
     assert_eq!(site.listgate(&["check", "<>"]).status.code(), Some(1));
 }
 
@@ -247,23 +247,23 @@ fn every_row_through_socketmap() {
         // A map has no domain to add to a bare name.
         let is_found = *expected != NO && address.contains('@');
         let [recipients, transport] = if is_found { ["OK OK", &delivers] } else { ["NOTFOUND "; 2] };
-        assert_eq!(postfix.ask("recipients", address), recipients, "{address}");
-        assert_eq!(postfix.ask("transport", address), transport, "{address}");
+        assert_eq!(postfix.query("recipients", address), recipients, "{address}");
+        assert_eq!(postfix.query("transport", address), transport, "{address}");
     }
     let idn = ["b\u{fc}cher.example", "xn--bcher-kva.example", "例え.テスト"];
     for domain in ["example.com", "Example.ORG", "alias.example"].into_iter().chain(idn) {
-        assert_eq!(postfix.ask("domains", domain), format!("OK {domain}"));
+        assert_eq!(postfix.query("domains", domain), format!("OK {domain}"));
     }
     for key in
         ["", "*", "@example.com", ".example.com", "com", "sub.example.com", "mylist@example.com", "a b"]
     {
-        assert_eq!(postfix.ask("domains", key), "NOTFOUND ", "{key}");
+        assert_eq!(postfix.query("domains", key), "NOTFOUND ", "{key}");
     }
     for key in
         ["", "*", "<>", "mylist", "@", "@example.com", "example.com", ".example.com", "my list@example.com"]
     {
-        assert_eq!(postfix.ask("recipients", key), "NOTFOUND ", "{key}");
-        assert_eq!(postfix.ask("transport", key), "NOTFOUND ", "{key}");
+        assert_eq!(postfix.query("recipients", key), "NOTFOUND ", "{key}");
+        assert_eq!(postfix.query("transport", key), "NOTFOUND ", "{key}");
     }
     gate.stop().unwrap();
 }

@@ -10,10 +10,10 @@ fn refused(site: &Site, args: &[&str]) -> (Option<i32>, String) {
 }
 
 fn assert_refused(site: &Site, args: &[&str], parts: &[&str]) {
-    let (code, said) = refused(site, args);
-    assert_eq!(code, Some(1), "{args:?}: {said}");
+    let (code, stderr) = refused(site, args);
+    assert_eq!(code, Some(1), "{args:?}: {stderr}");
     for part in parts {
-        assert!(said.contains(part), "{args:?}: {part:?} is not in {said}");
+        assert!(stderr.contains(part), "{args:?}: {part:?} is not in {stderr}");
     }
 }
 
@@ -42,8 +42,8 @@ fn removing_a_list_reports_how_many_entries_stay() {
         &["mylist@example.com", "mylist-owner@example.com"],
         "a: b\r\n\r\n",
     );
-    let said = site.stdout(&["list", "remove", "mylist@example.com"]);
-    assert_eq!(said, "removed mylist@example.com; 2 of its entries stay in their queues\n");
+    let stdout = site.stdout(&["list", "remove", "mylist@example.com"]);
+    assert_eq!(stdout, "removed mylist@example.com; 2 of its entries stay in their queues\n");
     assert_eq!(site.ids("in").len(), 2);
 }
 
@@ -91,12 +91,12 @@ fn impossible_changes_are_refused_with_the_fix() {
         assert_eq!(refused(&site, args).0, Some(2), "{args:?}");
     }
     let output = site.listgate(&["list", "create", "my list@example.com"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("a space or another character that needs quotes before the @"), "{said}");
-    let said = String::from_utf8(site.listgate(&["serve", "--port", "8024"]).stderr).unwrap();
-    assert!(said.contains("`--listen 127.0.0.1:8024`"), "{said}");
-    let said = String::from_utf8(site.listgate(&["serve", "-v"]).stderr).unwrap();
-    assert!(said.contains("-V prints the version") && said.contains("'-v'"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("a space or another character that needs quotes before the @"), "{stderr}");
+    let stderr = String::from_utf8(site.listgate(&["serve", "--port", "8024"]).stderr).unwrap();
+    assert!(stderr.contains("`--listen 127.0.0.1:8024`"), "{stderr}");
+    let stderr = String::from_utf8(site.listgate(&["serve", "-v"]).stderr).unwrap();
+    assert!(stderr.contains("-V prints the version") && stderr.contains("'-v'"), "{stderr}");
     // It creates all lists or none.
     assert_refused(&site, &["list", "create", "one@example.com", "mylist@example.com"], &["exists already"]);
     assert_eq!(site.json(&["list", "ls"]).len(), 2);
@@ -127,8 +127,8 @@ fn a_new_data_directory_is_noted_when_a_list_or_domain_is_created() {
         };
         let path = site.data().canonicalize().unwrap().join("var");
         let note = format!("note: the data directory {} is new, and no gate runs on it\n", path.display());
-        let said = run();
-        assert!(said.ends_with(&note), "{said}");
+        let stdout = run();
+        assert!(stdout.ends_with(&note), "{stdout}");
         assert!(!run().contains("is new"));
     }
     let site = Site::new();

@@ -76,11 +76,11 @@ fn socketmap_answers_are_never_stale_while_lists_change_under_load() {
             scope.spawn(|| {
                 let mut postfix = Socketmap::connect(address);
                 while !over.load(Ordering::Relaxed) {
-                    assert_eq!(postfix.ask("recipients", LIST), "OK OK");
-                    assert_eq!(postfix.ask("recipients", "never@example.com"), "NOTFOUND ");
-                    assert_eq!(postfix.ask("domains", "example.com"), "OK example.com");
+                    assert_eq!(postfix.query("recipients", LIST), "OK OK");
+                    assert_eq!(postfix.query("recipients", "never@example.com"), "NOTFOUND ");
+                    assert_eq!(postfix.query("domains", "example.com"), "OK example.com");
                     // The list may be there or not, but the answer is never a temporary failure.
-                    let answer = postfix.ask("recipients", "comes-join@example.com");
+                    let answer = postfix.query("recipients", "comes-join@example.com");
                     assert!(["OK OK", "NOTFOUND "].contains(&answer.as_str()), "{answer}");
                     asked.fetch_add(4, Ordering::Relaxed);
                 }
@@ -89,11 +89,11 @@ fn socketmap_answers_are_never_stale_while_lists_change_under_load() {
         let mut postfix = Socketmap::connect(address);
         for _ in 0..25 {
             site.create("comes@example.com");
-            assert_eq!(postfix.ask("recipients", "comes-join@example.com"), "OK OK");
-            assert!(postfix.ask("transport", "comes@example.com").starts_with("OK "));
+            assert_eq!(postfix.query("recipients", "comes-join@example.com"), "OK OK");
+            assert!(postfix.query("transport", "comes@example.com").starts_with("OK "));
             site.stdout(&["list", "remove", "comes@example.com"]);
-            assert_eq!(postfix.ask("recipients", "comes-join@example.com"), "NOTFOUND ");
-            assert_eq!(postfix.ask("transport", "comes@example.com"), "NOTFOUND ");
+            assert_eq!(postfix.query("recipients", "comes-join@example.com"), "NOTFOUND ");
+            assert_eq!(postfix.query("transport", "comes@example.com"), "NOTFOUND ");
         }
         over.store(true, Ordering::Relaxed);
     });

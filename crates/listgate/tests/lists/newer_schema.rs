@@ -9,11 +9,11 @@ fn a_newer_schema_is_refused_politely() {
     rusqlite::Connection::open(&database).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for args in [&["list", "ls"][..], &["serve", "--listen", "127.0.0.1:0"]] {
         let output = site.listgate(args);
-        let said = String::from_utf8(output.stderr).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(
-            said.contains("newer Listgate (schema 99; this one knows 6)") && said.contains("listgate.db"),
-            "{said}"
+            stderr.contains("newer Listgate (schema 99; this one knows 6)") && stderr.contains("listgate.db"),
+            "{stderr}"
         );
     }
 }

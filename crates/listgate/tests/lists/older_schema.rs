@@ -44,10 +44,10 @@ fn a_database_in_use_by_an_older_gate_is_not_migrated() {
     std::fs::write(site.data().join("lock"), "listgate serve (process 7)\n").unwrap();
     for args in [&["list", "ls"][..], &["list", "create", "mylist@example.com"], &["queue", "status"]] {
         let output = site.command().args(args).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let names_it = said.contains("is served by an older Listgate") && said.contains("(process 7)");
-        assert!(names_it && said.contains("restart it"), "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let names_it = stderr.contains("is served by an older Listgate") && stderr.contains("(process 7)");
+        assert!(names_it && stderr.contains("restart it"), "{stderr}");
         assert_eq!(old.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
     }
     // A gate that is about to migrate holds the lock, too, and the command waits for it.

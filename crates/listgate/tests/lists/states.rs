@@ -23,8 +23,8 @@ fn a_paused_list_defers_mail_and_a_closed_one_refuses_it() {
         assert_eq!(rcpt("mylist-owner@example.com"), "250 2.1.5 Recipient ok");
         assert_eq!(rcpt("mylist-bounces+anne=example.com@example.com"), "250 2.1.5 Recipient ok");
         let checked = site.listgate(&["check", LIST]);
-        let said = String::from_utf8(checked.stdout).unwrap();
-        assert!(said.contains(reply) && said.contains("`listgate list open` ends that"), "{said}");
+        let stdout = String::from_utf8(checked.stdout).unwrap();
+        assert!(stdout.contains(reply) && stdout.contains("`listgate list open` ends that"), "{stdout}");
         site.stdout(&["list", "open", LIST]);
     }
     assert_eq!(rcpt(LIST), "250 2.1.5 Recipient ok");
@@ -51,18 +51,18 @@ fn a_lists_own_limit_applies_to_declared_and_actual_sizes() {
     site.stdout(&["list", "limit", LIST, "1KiB"]);
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
-    peer.say("MAIL FROM:<> SIZE=1025");
-    assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), REFUSED);
-    assert_eq!(peer.say("RCPT TO:<other@example.com>"), "250 2.1.5 Recipient ok");
-    peer.say("RSET");
+    peer.command("MAIL FROM:<> SIZE=1025");
+    assert_eq!(peer.command(&format!("RCPT TO:<{LIST}>")), REFUSED);
+    assert_eq!(peer.command("RCPT TO:<other@example.com>"), "250 2.1.5 Recipient ok");
+    peer.command("RSET");
     peer.begin("", &[LIST, "other@example.com"]);
     peer.send(format!("Subject: x\r\n\r\n{}\r\n.\r\n", "x".repeat(1024)));
     assert_eq!(peer.reply(), REFUSED);
     queued_as(&peer.reply());
     assert_eq!(peer.deliver("", &[LIST], "Subject: small\r\n\r\n").len(), 1);
     site.stdout(&["list", "limit", LIST, "none"]);
-    peer.say("MAIL FROM:<> SIZE=1025");
-    assert_eq!(peer.say(&format!("RCPT TO:<{LIST}>")), "250 2.1.5 Recipient ok");
+    peer.command("MAIL FROM:<> SIZE=1025");
+    assert_eq!(peer.command(&format!("RCPT TO:<{LIST}>")), "250 2.1.5 Recipient ok");
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn commands_report_the_state_of_a_list_and_refuse_invalid_changes() {
         site.stdout(&["list", "limit", LIST, "1MB"]),
         "mylist@example.com takes messages of up to 1000000 octets\n"
     );
-    let said = site.stdout(&["list", "limit", LIST, "51MiB"]);
+    let stdout = site.stdout(&["list", "limit", LIST, "51MiB"]);
     let note = "note: by default the gate takes up to 52428800 octets (lmtp.max_message_size)\n";
-    assert!(said.ends_with(note), "{said}");
+    assert!(stdout.ends_with(note), "{stdout}");
     site.stdout(&["list", "limit", LIST, "1MB"]);
     let shown = site.stdout(&["list", "show", LIST]);
     assert!(shown.contains("state    paused\nlimit    messages of up to 1000000 octets\n"), "{shown}");
@@ -84,8 +84,8 @@ fn commands_report_the_state_of_a_list_and_refuse_invalid_changes() {
     assert_eq!((&json["state"], &json["max_size"]), (&"paused".into(), &1_000_000.into()));
     let missing = site.listgate(&["list", "close", "nolist@example.com"]);
     assert_eq!(missing.status.code(), Some(1));
-    let said = String::from_utf8(missing.stderr).unwrap();
-    assert!(said.contains("the list nolist@example.com does not exist"), "{said}");
+    let stderr = String::from_utf8(missing.stderr).unwrap();
+    assert!(stderr.contains("the list nolist@example.com does not exist"), "{stderr}");
     assert_eq!(site.listgate(&["list", "limit", LIST, "much"]).status.code(), Some(2));
     let none = site.listgate(&["list", "limit", LIST, "0B"]);
     assert_eq!(none.status.code(), Some(2));
@@ -99,15 +99,15 @@ fn socketmap_answers_as_rcpt_does_for_paused_and_closed_lists() {
     // Refusals after the data concern only the LMTP session.
     let gate = site.gate(Config { socketmap: listen, refuse_at: RefuseAt::Data, ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));
-    assert_eq!(postfix.ask("recipients", "nobody@example.com"), "NOTFOUND ");
+    assert_eq!(postfix.query("recipients", "nobody@example.com"), "NOTFOUND ");
     for (command, answer) in [("pause", format!("TEMP {PAUSED}")), ("close", "NOTFOUND ".to_owned())] {
-        assert_eq!(postfix.ask("recipients", LIST), "OK OK");
+        assert_eq!(postfix.query("recipients", LIST), "OK OK");
         site.stdout(&["list", command, LIST]);
-        assert_eq!(postfix.ask("recipients", LIST), answer);
-        assert_eq!(postfix.ask("recipients", "mylist-leave@example.com"), answer);
-        assert_eq!(postfix.ask("recipients", "mylist-owner@example.com"), "OK OK");
+        assert_eq!(postfix.query("recipients", LIST), answer);
+        assert_eq!(postfix.query("recipients", "mylist-leave@example.com"), answer);
+        assert_eq!(postfix.query("recipients", "mylist-owner@example.com"), "OK OK");
         // Mail that Postfix took before gets the gate's own reply.
-        assert!(postfix.ask("transport", LIST).starts_with("OK lmtp:"));
+        assert!(postfix.query("transport", LIST).starts_with("OK lmtp:"));
         site.stdout(&["list", "open", LIST]);
     }
     gate.stop().unwrap();
@@ -128,9 +128,12 @@ fn check_agrees_with_rcpt_about_a_full_queue() {
     peer.deliver("", &[LIST], "Subject: x\r\n\r\n");
     let reply = peer.rcpt(LIST);
     assert!(reply.starts_with("452 4.3.1 The queue in is full"), "{reply}");
-    let (code, said) = check(LIST);
+    let (code, stderr) = check(LIST);
     assert_eq!(code, Some(1));
-    assert!(said.contains(&format!("reply     {reply}\n")) && said.contains("its queue is full"), "{said}");
+    assert!(
+        stderr.contains(&format!("reply     {reply}\n")) && stderr.contains("its queue is full"),
+        "{stderr}"
+    );
     assert_eq!(check("mylist-join@example.com").0, Some(0));
 }
 
@@ -140,10 +143,10 @@ fn socketmap_defers_mail_for_a_full_queue() {
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let gate = site.gate(Config { socketmap: listen, max_entries: 1, ..site.config() });
     let mut postfix = Socketmap::connect(socketmap(&gate));
-    assert_eq!(postfix.ask("recipients", LIST), "OK OK");
+    assert_eq!(postfix.query("recipients", LIST), "OK OK");
     Peer::greeted(tcp(&gate)).deliver("", &[LIST], "Subject: x\r\n\r\n");
-    let answer = postfix.ask("recipients", LIST);
+    let answer = postfix.query("recipients", LIST);
     assert!(answer.starts_with("TEMP 452 4.3.1 The queue in is full"), "{answer}");
-    assert_eq!(postfix.ask("recipients", "mylist-join@example.com"), "OK OK");
+    assert_eq!(postfix.query("recipients", "mylist-join@example.com"), "OK OK");
     gate.stop().unwrap();
 }

@@ -47,7 +47,7 @@ fn a_transaction_waits_once_for_a_locked_database_however_many_addresses_it_has(
     peer.send("Subject: test\r\n\r\nHello\r\n.\r\n");
     for to in &to {
         let reply = peer.reply();
-        assert!(reply.starts_with("250 "), "{to} was known lately: {reply}");
+        assert!(reply.starts_with("250 "), "{to} was looked up recently: {reply}");
     }
     assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     assert_eq!(peer.rcpt("test-unsubscribe@example.com")[..3], *"451");
@@ -71,10 +71,10 @@ fn socketmap_answers_for_mailmans_lists_and_defers_while_the_database_is_down() 
         ("domains", "example.com", "OK example.com"),
         ("domains", "example.org", "NOTFOUND "),
     ] {
-        assert_eq!(postfix.ask(map, key), answer, "{map} {key}");
+        assert_eq!(postfix.query(map, key), answer, "{map} {key}");
     }
     mailman.create(&["new@example.com"]);
-    assert_eq!(postfix.ask("recipients", "new-join@example.com"), "OK OK");
+    assert_eq!(postfix.query("recipients", "new-join@example.com"), "OK OK");
     let aside = database.with_extension("aside");
     fs::rename(&database, &aside).unwrap();
     // An earlier positive answer may be valid for minutes; anything not asked before is a temporary failure.
@@ -85,10 +85,10 @@ fn socketmap_answers_for_mailmans_lists_and_defers_while_the_database_is_down() 
         ("domains", "example.com"),
         ("domains", "example.org"),
     ] {
-        let answer = postfix.ask(map, key);
+        let answer = postfix.query(map, key);
         assert!(answer.starts_with("TEMP 451 "), "{map} {key}: {answer}");
     }
-    assert_eq!(postfix.ask("recipients", "test@example.com"), "OK OK");
+    assert_eq!(postfix.query("recipients", "test@example.com"), "OK OK");
     fs::rename(&aside, &database).unwrap();
-    until("the database is back", || postfix.ask("recipients", "nobody@example.com") == "NOTFOUND ");
+    until("the database is back", || postfix.query("recipients", "nobody@example.com") == "NOTFOUND ");
 }

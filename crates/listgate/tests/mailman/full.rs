@@ -57,7 +57,7 @@ fn free_space_is_the_minimum_of_queues_and_spool() {
     let declared = |mailman: &Mailman| {
         let server = mailman.listgate_with(CONFIG);
         let mut peer = Peer::greeted(server.address);
-        let mut mail = |size| peer.say(&format!("MAIL FROM:<a@example.org> SIZE={size}"))[..9].to_owned();
+        let mut mail = |size| peer.command(&format!("MAIL FROM:<a@example.org> SIZE={size}"))[..9].to_owned();
         (mail(12 * MIB), mail(MIB))
     };
     let as_small = ("452 4.3.1".to_owned(), "250 2.1.0".to_owned());

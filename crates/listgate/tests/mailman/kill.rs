@@ -57,12 +57,12 @@ impl MailServer {
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut server = Self { lines: BufReader::new(stream.try_clone()?).lines(), stream };
         server.expect("220")?;
-        server.say("LHLO client.example\r\n")?;
+        server.write("LHLO client.example\r\n")?;
         server.expect("250")?;
         Ok(server)
     }
 
-    fn say(&mut self, words: &str) -> io::Result<()> {
+    fn write(&mut self, words: &str) -> io::Result<()> {
         self.stream.write_all(words.as_bytes())
     }
 
@@ -80,11 +80,11 @@ impl MailServer {
     /// Delivers to all recipients, and reports each promise when it is read.
     fn send(&mut self, number: u64, promised: &Sender<Addressed>) -> io::Result<()> {
         let to = TO.map(|to| format!("RCPT TO:<{to}>\r\n")).concat();
-        self.say(&format!("MAIL FROM:<anne@example.org>\r\n{to}DATA\r\n"))?;
+        self.write(&format!("MAIL FROM:<anne@example.org>\r\n{to}DATA\r\n"))?;
         for code in ["250", "250", "250", "250", "354"] {
             self.expect(code)?;
         }
-        self.say(&format!("{}.\r\n", message(number)))?;
+        self.write(&format!("{}.\r\n", message(number)))?;
         for recipient in 0..TO.len() {
             queued_as(&self.expect("250")?);
             promised.send((number, recipient)).unwrap();
@@ -95,7 +95,7 @@ impl MailServer {
 
 /// Delivers in several sessions and kills the gate after `life`. Returns the promises that were read.
 fn load(mailman: &Mailman, round: u64, life: Duration) -> Vec<Addressed> {
-    let (promised, told) = mpsc::channel();
+    let (promised, reported) = mpsc::channel();
     let mut server = mailman.listgate();
     thread::scope(|scope| {
         for session in 0..SESSIONS {
@@ -111,7 +111,7 @@ fn load(mailman: &Mailman, round: u64, life: Duration) -> Vec<Addressed> {
         assert_eq!(server.wait(), None);
     });
     drop(promised);
-    told.into_iter().collect()
+    reported.into_iter().collect()
 }
 
 /// Returns how often each message was processed for each recipient.

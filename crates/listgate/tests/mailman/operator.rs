@@ -25,10 +25,10 @@ fn site(more: &str) -> Mailman {
 }
 
 /// Sets what Postfix's `postconf -x -h transport_maps` will print.
-fn set_postconf_output(mailman: &Mailman, said: &str) {
+fn set_postconf_output(mailman: &Mailman, output: &str) {
     let bin = mailman.var().join("bin");
     fs::create_dir_all(&bin).unwrap();
-    fs::write(bin.join("postconf"), format!("#!/bin/sh\necho '{said}'\n")).unwrap();
+    fs::write(bin.join("postconf"), format!("#!/bin/sh\necho '{output}'\n")).unwrap();
     fs::set_permissions(bin.join("postconf"), Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -52,8 +52,8 @@ fn stdout_of(mailman: &Mailman, args: &[&str]) -> String {
 }
 
 fn json(mailman: &Mailman, args: &[&str]) -> Vec<Value> {
-    let said = stdout_of(mailman, &[args, &["--json"]].concat());
-    said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let stdout = stdout_of(mailman, &[args, &["--json"]].concat());
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Returns what a failing command reports.
@@ -64,11 +64,15 @@ fn error(mailman: &Mailman, args: &[&str]) -> String {
 }
 
 #[track_caller]
-fn assert_contains(said: &str, parts: &[&str]) {
+fn assert_contains(text: &str, parts: &[&str]) {
     // Lines may be wrapped anywhere.
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in parts {
-        assert!(words.contains(part), "{part:?} is not in\n{said}");
+        assert!(
+            words.contains(part),
+            "{part:?} is not in
+{text}"
+        );
     }
 }
 
@@ -169,14 +173,14 @@ fn doctor(mailman: &Mailman) -> (Option<i32>, Vec<Value>) {
 
 /// Asserts that this is the only finding that is wrong.
 #[track_caller]
-fn assert_wrong(mailman: &Mailman, check: &str, found: &str, mend: &str) {
+fn assert_wrong(mailman: &Mailman, check: &str, found: &str, fix: &str) {
     let (code, troubles) = doctor(mailman);
     assert_eq!(code, Some(1));
     let wrong: Vec<&Value> = troubles.iter().filter(|finding| finding["verdict"] == "wrong").collect();
     let [wrong] = wrong[..] else { panic!("{troubles:#?}") };
     assert_eq!(wrong["check"], check, "{wrong}");
     assert_contains(wrong["found"].as_str().unwrap(), &[found]);
-    assert_contains(wrong["mend"].as_str().unwrap(), &[mend]);
+    assert_contains(wrong["mend"].as_str().unwrap(), &[fix]);
 }
 
 #[test]
@@ -265,8 +269,8 @@ fn doctor_accepts_the_lines_printed_for_postfix() {
     mailman.create(&["list@lists.example.org"]);
     let config = mailman.var().join("listgate.toml");
     let with = ["--config", config.to_str().unwrap()];
-    let ask = |args: &[&str]| json(&mailman, &[&with, args].concat());
-    let postfix = || ask(&["doctor"]).into_iter().find(|finding| finding["check"] == "Postfix").unwrap();
+    let run = |args: &[&str]| json(&mailman, &[&with, args].concat());
+    let postfix = || run(&["doctor"]).into_iter().find(|finding| finding["check"] == "Postfix").unwrap();
     let tcp = format!("sends mail to lmtp:inet:[127.0.0.1]:{}", mailman.lmtp.port());
     let listen = "[server]\nlisten = [\"unix:/var/spool/postfix/listgate/lmtp\"]\n";
     for (toml, found) in [

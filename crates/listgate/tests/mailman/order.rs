@@ -25,8 +25,8 @@ fn check(trace: &str, promises: &[Promise]) -> Result<usize, String> {
     }
     // Counts the 250s that no peer read, too.
     let text = b"250 2.0.0 Ok: queued as ";
-    let said = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
-    Ok(calls.iter().filter(|call| call.is_write()).map(said).sum())
+    let count_in = |call: &Call| call.data.windows(text.len()).filter(|window| window == text).count();
+    Ok(calls.iter().filter(|call| call.is_write()).map(count_in).sum())
 }
 
 fn check_promise(calls: &[Call], Promise { id, queue, size }: &Promise) -> Result<(), String> {
@@ -50,11 +50,11 @@ fn check_promise(calls: &[Call], Promise { id, queue, size }: &Promise) -> Resul
     let renamed = then("the rename", synced, &is_rename)?;
     let kept = then("the sync of the directory", renamed, &|call| call.has_synced(queue))?;
     let words = format!("250 2.0.0 Ok: queued as {id}\r\n");
-    let is_said = |call: &Call| call.is_write() && call.has(&words);
-    if calls.iter().filter(|call| is_said(call)).count() != 1 {
+    let is_promise = |call: &Call| call.is_write() && call.has(&words);
+    if calls.iter().filter(|call| is_promise(call)).count() != 1 {
         return Err("it is not promised once".to_owned());
     }
-    then("the 250", kept, &is_said).map(|_| ())
+    then("the 250", kept, &is_promise).map(|_| ())
 }
 
 /// Delivers several messages in one session, one in three of them large, to one or more recipients.

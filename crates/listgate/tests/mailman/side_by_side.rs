@@ -160,18 +160,18 @@ fn deliver(mailman: &Mailman, cases: &[Case]) -> Vec<(String, Option<Entry>)> {
     let replies: Vec<String> = cases
         .iter()
         .map(|(from, to, message)| {
-            let said = peer.say(&format!("MAIL FROM:<{from}>"));
-            assert_eq!(&said[..3], "250", "{said}");
-            let said = peer.say(&format!("RCPT TO:<{to}>"));
-            assert_eq!(&said[..3], "250", "{to}: {said}");
-            peer.say("DATA");
+            let reply = peer.command(&format!("MAIL FROM:<{from}>"));
+            assert_eq!(&reply[..3], "250", "{reply}");
+            let reply = peer.command(&format!("RCPT TO:<{to}>"));
+            assert_eq!(&reply[..3], "250", "{to}: {reply}");
+            peer.command("DATA");
             let stuffed = String::from("\r\n") + &latin1(message);
             let stuffed = stuffed.replace("\r\n.", "\r\n..");
             peer.send(octets(&stuffed[2..]));
             peer.send(if message.ends_with(b"\r\n") { ".\r\n" } else { "\r\n.\r\n" });
             let reply = peer.reply();
             // Mailman's runner forgets to reset when something is wrong.
-            peer.say("RSET");
+            peer.command("RSET");
             reply[..3].to_owned()
         })
         .collect();

@@ -146,20 +146,20 @@ fn each_backup_under_load_has_all_acknowledged_mail_with_its_bodies() {
                 let known = known.lock().unwrap();
                 (known.there.clone(), known.gone.clone())
             };
-            let said = site.stdout(&["backup", copy.to_str().unwrap()]);
+            let stdout = site.stdout(&["backup", copy.to_str().unwrap()]);
             let still_there: HashSet<String> = known.lock().unwrap().there.keys().cloned().collect();
             let copied = entries(&copy);
             for id in there.keys().filter(|id| still_there.contains(*id)) {
                 assert!(copied.contains(id), "{id} was acknowledged before backup {round} began");
             }
             assert!(copied.is_disjoint(&gone), "what was removed before does not come back");
-            assert!(said.contains(&format!("entries      {}\n", copied.len())), "{said}");
+            assert!(stdout.contains(&format!("entries      {}\n", copied.len())), "{stdout}");
             spooled += fs::read_dir(copy.join("spool")).unwrap().count();
             fs::remove_dir_all(copy).unwrap();
             if round % 8 == 0 {
                 let doctor = site.listgate(&["doctor", "--listen", &tcp(&gate).to_string()]);
-                let said = String::from_utf8(doctor.stdout).unwrap();
-                assert!(doctor.status.success(), "what comes and goes is no trouble:\n{said}");
+                let stdout = String::from_utf8(doctor.stdout).unwrap();
+                assert!(doctor.status.success(), "what comes and goes is no trouble:\n{stdout}");
             }
         }
     });
@@ -176,7 +176,7 @@ fn a_backup_waits_for_writers_to_finish() {
     let copy = site.data().join("copy");
     let mut backup = site.command().arg("backup").arg(&copy).spawn().unwrap();
     thread::sleep(Duration::from_millis(500));
-    assert_eq!(backup.try_wait().unwrap(), None, "it waits for whoever writes");
+    assert_eq!(backup.try_wait().unwrap(), None, "it waits for the writer");
     writer.execute_batch("DELETE FROM list; COMMIT").unwrap();
     assert!(backup.wait().unwrap().success());
     let copied = Connection::open(copy.join("listgate.db")).unwrap();
@@ -194,9 +194,9 @@ fn a_gate_on_the_copy_has_the_lists_and_the_mail() {
     }
     let copy = site.data().join("copy");
     let dir = copy.to_str().unwrap();
-    let said = site.stdout(&["backup", dir]);
+    let stdout = site.stdout(&["backup", dir]);
     for line in ["lists        1", "entries      2", "spool files  1"] {
-        assert!(said.contains(line), "{said}");
+        assert!(stdout.contains(line), "{stdout}");
     }
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o700);
     gate.stop().unwrap();
@@ -229,16 +229,16 @@ fn a_nonempty_target_and_missing_data_are_refused() {
     let site = Site::with_list();
     let full = tempfile::tempdir().unwrap();
     fs::write(full.path().join("mine"), "").unwrap();
-    let said = refused(&site, &[full.path().to_str().unwrap()]);
-    assert!(said.contains("is not empty: name a directory that does not exist yet"), "{said}");
+    let stderr = refused(&site, &[full.path().to_str().unwrap()]);
+    assert!(stderr.contains("is not empty: name a directory that does not exist yet"), "{stderr}");
     assert!(full.path().join("mine").exists());
     let copy = full.path().join("copy");
     let nowhere = full.path().join("typo");
-    let said = refused(&site, &[copy.to_str().unwrap(), "--data-dir", nowhere.to_str().unwrap()]);
-    assert!(said.contains("no data found in"), "{said}");
+    let stderr = refused(&site, &[copy.to_str().unwrap(), "--data-dir", nowhere.to_str().unwrap()]);
+    assert!(stderr.contains("no data found in"), "{stderr}");
     assert!(!copy.exists() && !nowhere.exists());
-    let said = refused(&site, &[nowhere.join("copy").to_str().unwrap()]);
-    assert!(said.contains("cannot create") && said.contains("typo"), "{said}");
+    let stderr = refused(&site, &[nowhere.join("copy").to_str().unwrap()]);
+    assert!(stderr.contains("cannot create") && stderr.contains("typo"), "{stderr}");
     assert!(!site.data().join("backup-links").exists());
 }
 
@@ -248,9 +248,12 @@ fn for_a_mailman_site_the_refusal_names_what_to_copy() {
     let cfg = site.data().join("mailman.cfg");
     fs::write(&cfg, "").unwrap();
     let copy = site.data().join("copy");
-    let said = refused(&site, &[copy.to_str().unwrap(), "--mailman", cfg.to_str().unwrap()]);
-    assert!(said.contains("var_dir") && said.contains("queue_dir") && said.contains("database"), "{said}");
-    assert!(!said.contains("mailman create") && !copy.exists(), "{said}");
+    let stderr = refused(&site, &[copy.to_str().unwrap(), "--mailman", cfg.to_str().unwrap()]);
+    assert!(
+        stderr.contains("var_dir") && stderr.contains("queue_dir") && stderr.contains("database"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("mailman create") && !copy.exists(), "{stderr}");
 }
 
 #[test]
@@ -266,8 +269,8 @@ fn a_failed_backup_leaves_nothing_and_links_of_a_killed_one_are_removed() {
     let (new, empty) = (copies.path().join("new"), copies.path().join("empty"));
     fs::create_dir(&empty).unwrap();
     for copy in [&new, &empty] {
-        let said = refused(&site, &[copy.to_str().unwrap()]);
-        assert!(said.contains(body.to_str().unwrap()) && said.contains("listgate doctor"), "{said}");
+        let stderr = refused(&site, &[copy.to_str().unwrap()]);
+        assert!(stderr.contains(body.to_str().unwrap()) && stderr.contains("listgate doctor"), "{stderr}");
     }
     assert!(!new.exists() && fs::read_dir(&empty).unwrap().count() == 0);
     fs::rename(&aside, &body).unwrap();
@@ -277,8 +280,8 @@ fn a_failed_backup_leaves_nothing_and_links_of_a_killed_one_are_removed() {
     fs::hard_link(&body, links.join("of-one-that-was-killed")).unwrap();
     let held = fs::File::open(&links).unwrap();
     held.lock().unwrap();
-    let said = refused(&site, &[new.to_str().unwrap()]);
-    assert!(said.contains("another backup") && !new.exists(), "{said}");
+    let stderr = refused(&site, &[new.to_str().unwrap()]);
+    assert!(stderr.contains("another backup") && !new.exists(), "{stderr}");
     drop(held);
     site.stdout(&["backup", empty.to_str().unwrap()]);
     assert_eq!(entries(&empty).len(), 1);

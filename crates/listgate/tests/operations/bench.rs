@@ -16,16 +16,16 @@ fn bench(site: &Site, server: &str, args: &[&str]) -> Output {
 /// Returns the JSON object that a run prints, and its exit code.
 fn measured(site: &Site, server: &Server, args: &[&str]) -> (Value, Option<i32>) {
     let output = bench(site, &server.address.to_string(), &[args, &["--json"]].concat());
-    let said = String::from_utf8(output.stdout).unwrap();
-    let object = serde_json::from_str(&said)
-        .unwrap_or_else(|why| panic!("{why}: {said}{}", String::from_utf8_lossy(&output.stderr)));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let object = serde_json::from_str(&stdout)
+        .unwrap_or_else(|why| panic!("{why}: {stdout}{}", String::from_utf8_lossy(&output.stderr)));
     (object, output.status.code())
 }
 
-fn fails(output: &Output, says: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(says), "{said}");
+fn fails(output: &Output, expected: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 /// Returns how many different values the entries have in this field.
@@ -119,8 +119,8 @@ fn a_unix_socket_is_accepted() {
     let address: &ListenAddress = &gate.addresses()[0];
     let output = bench(&site, &address.to_string(), &["--to", LIST, "--messages", "10"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.starts_with("10 messages accepted in ") && said.contains("10 times 250"), "{said}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.starts_with("10 messages accepted in ") && stdout.contains("10 times 250"), "{stdout}");
     assert_eq!(site.ids("in").len(), 10);
 }
 
@@ -136,16 +136,16 @@ fn a_server_that_is_down_or_refuses_is_named() {
     let site = Site::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let hangs_up = std::thread::spawn(move || {
+    let closing_server = std::thread::spawn(move || {
         for _ in 0..2 {
             drop(listener.accept().unwrap());
         }
     });
-    let unwilling = bench(&site, &address, &["--to", LIST, "--sessions", "1"]);
+    let refused = bench(&site, &address, &["--to", LIST, "--sessions", "1"]);
     // If `bench` connected only once, the thread would wait forever without this.
     drop(TcpStream::connect(&address));
-    fails(&unwilling, &format!("{address} ended a session before it took any mail"));
-    hangs_up.join().unwrap();
+    fails(&refused, &format!("{address} ended a session before it took any mail"));
+    closing_server.join().unwrap();
     let dead = bench(&site, &address, &["--to", LIST]);
     fails(&dead, &format!("cannot connect to {address}"));
     assert!(dead.stdout.is_empty(), "nothing was measured");

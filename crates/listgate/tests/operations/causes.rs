@@ -9,8 +9,8 @@ fn start_error(site: &Site, data: &str, address: &str) -> String {
     let data = site.data().join(data);
     let output = site.listgate(&["serve", "--data-dir", data.to_str().unwrap(), "--listen", address]);
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    let (_, error) = said.split_once("listgate: ").expect("an error is printed");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let (_, error) = stderr.split_once("listgate: ").expect("an error is printed");
     error.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -22,14 +22,14 @@ fn refused(site: &Site, toml: &str) -> String {
 }
 
 /// Returns all lines but the first, without their comments.
-fn settings(said: &str) -> Vec<&str> {
-    said.lines().filter_map(|line| line.split("  #").next()).map(str::trim_end).skip(1).collect()
+fn settings(stdout: &str) -> Vec<&str> {
+    stdout.lines().filter_map(|line| line.split("  #").next()).map(str::trim_end).skip(1).collect()
 }
 
 #[test]
 fn the_defaults_are_printed_in_80_columns_and_nothing_is_created() {
     let site = Site::new();
-    let said = site.stdout(&["config", "check"]);
+    let stdout = site.stdout(&["config", "check"]);
     for line in [
         r#"site.owner = "changeme@example.com""#,
         "# site.postmaster unset",
@@ -40,20 +40,20 @@ fn the_defaults_are_printed_in_80_columns_and_nothing_is_created() {
         r#"addresses.verp_delimiter = "+""#,
         r#"storage.min_free = "256MiB""#,
     ] {
-        assert!(settings(&said).contains(&line), "{line} is not in\n{said}");
+        assert!(settings(&stdout).contains(&line), "{line} is not in\n{stdout}");
     }
     let is_default = |line: &str| line.ends_with("# default") || line.starts_with("storage.data_dir");
-    assert!(said.lines().skip(1).all(is_default), "{said}");
+    assert!(stdout.lines().skip(1).all(is_default), "{stdout}");
     let free = ["# no file", "server.hostname", "storage.data_dir"];
     let of_any_length = |line: &&str| free.iter().any(|start| line.starts_with(start));
-    assert!(said.lines().filter(|line| !of_any_length(line)).all(|line| line.len() <= 80), "{said}");
+    assert!(stdout.lines().filter(|line| !of_any_length(line)).all(|line| line.len() <= 80), "{stdout}");
     assert_eq!(fs::read_dir(site.data()).unwrap().count(), 0);
 }
 
 #[test]
 fn each_value_has_its_line_and_the_output_is_an_equivalent_file() {
     let site = Site::new();
-    let said = check(
+    let stdout = check(
         &site,
         "[storage]\nmin_free = \"1GiB\"\n\n[site]\n# Whoever reads it.\nowner = \"\\\"a b\\\"@example.com\"\n\
          postmaster = \"staff@example.com\"\n[lmtp]\nmax_message_size = \"1001B\"\ndata_timeout = \"90s\"\n\
@@ -68,10 +68,10 @@ fn each_value_has_its_line_and_the_output_is_an_equivalent_file() {
         (r#"server.listen = ["[::1]:24", "unix:/run/l.sock"]"#, 12),
     ] {
         let from = format!("# line {line}");
-        let found = said.lines().any(|line| line.starts_with(setting) && line.ends_with(&from));
-        assert!(found, "{setting} of line {line} is not in\n{said}");
+        let found = stdout.lines().any(|line| line.starts_with(setting) && line.ends_with(&from));
+        assert!(found, "{setting} of line {line} is not in\n{stdout}");
     }
-    assert_eq!(settings(&check(&site, &said)), settings(&said));
+    assert_eq!(settings(&check(&site, &stdout)), settings(&stdout));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_printed_defaults_are_a_file_that_changes_nothing() {
     let site = Site::new();
     let defaults = site.stdout(&["config", "defaults"]);
     assert!(defaults.lines().all(|line| line.len() <= 80), "{defaults}");
-    let values = |said: &str| settings(said).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let values = |stdout: &str| settings(stdout).into_iter().map(str::to_owned).collect::<Vec<_>>();
     let with_file = values(&check(&site, &defaults));
     let without: Vec<String> = values(&site.stdout(&["config", "check"]));
     let is_path = |line: &&String| line.starts_with("storage.data_dir");
@@ -150,10 +150,10 @@ fn a_mistake_is_an_error_with_its_position() {
     let file = site.data().join("listgate.toml");
     fs::write(&file, "[server]\nlisten = [\"127.0.0.1:24\"]\nmax_conections = 3\n").unwrap();
     let output = site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     for part in ["listgate.toml", "line 3", "did you mean max_connections?"] {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+        assert!(printed.contains(part), "{part:?} is not in {printed}");
     }
 }
 
@@ -169,8 +169,8 @@ fn a_limit_that_would_stop_all_mail_is_refused() {
         ("lmtp.data_timeout", "\"1ms\"", "at least \"1s\""),
         ("lmtp.transaction_timeout", "\"0s\"", "at least \"1s\""),
     ] {
-        let said = refused(&site, &format!("{key} = {none}\n"));
-        assert!(said.contains(key) && said.contains(least), "{said}");
+        let stderr = refused(&site, &format!("{key} = {none}\n"));
+        assert!(stderr.contains(key) && stderr.contains(least), "{stderr}");
     }
 }
 
@@ -189,8 +189,8 @@ fn a_repeated_listen_address_is_refused() {
             &["127.0.0.1:8026 is in socketmap.listen and again in admin.listen"],
         ),
     ] {
-        let said = refused(&site, toml);
-        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        let stderr = refused(&site, toml);
+        assert!(parts.iter().all(|part| stderr.contains(part)), "{stderr}");
     }
     // `serve --listen` may have replaced the default.
     assert!(check(&site, "admin.listen = \"127.0.0.1:8024\"\n").contains("admin.listen"));
@@ -202,8 +202,8 @@ fn a_repeated_listen_address_is_refused() {
 fn a_site_owner_that_is_not_an_address_is_refused() {
     let site = Site::new();
     for wrong in ["", "anne", "Anne <a@b.c>"] {
-        let said = refused(&site, &format!("site.owner = {wrong:?}\n"));
-        assert!(said.contains("write an address such as"), "{said}");
+        let stderr = refused(&site, &format!("site.owner = {wrong:?}\n"));
+        assert!(stderr.contains("write an address such as"), "{stderr}");
     }
 }
 
@@ -212,7 +212,7 @@ fn settings_from_a_mailman_site_are_not_shown_as_defaults() {
     let site = Site::new();
     let cfg = site.data().join("mailman.cfg");
     fs::write(&cfg, "[mailman]\nsite_owner: owner@example.com\n").unwrap();
-    let said = site.stdout(&["config", "check", "--mailman", cfg.to_str().unwrap()]);
+    let stdout = site.stdout(&["config", "check", "--mailman", cfg.to_str().unwrap()]);
     for (key, from) in [
         ("site.owner", "mailman.cfg"),
         ("server.listen", "mailman.cfg"),
@@ -221,7 +221,7 @@ fn settings_from_a_mailman_site_are_not_shown_as_defaults() {
         ("mailman.config", "--mailman"),
         ("lmtp.max_recipients", "default"),
     ] {
-        let line = said.lines().find(|line| line.starts_with(key)).unwrap();
+        let line = stdout.lines().find(|line| line.starts_with(key)).unwrap();
         assert!(line.ends_with(&format!("# {from}")), "{line}");
     }
 }
@@ -244,8 +244,8 @@ fn a_value_of_the_wrong_type_is_answered_with_an_example() {
         ("addresses.verp_delimiter = \"++\"", "such as \"+\""),
         ("server = 1", "server is a table: write [server], and its keys below it"),
     ] {
-        let said = refused(&site, toml);
-        assert!(said.contains(example), "{said}");
+        let stderr = refused(&site, toml);
+        assert!(stderr.contains(example), "{stderr}");
     }
 }
 
@@ -262,9 +262,9 @@ fn a_mailman_site_is_expected_at_every_address_of_its_host() {
     let mut unshare = Command::new("unshare");
     unshare.args(["-m", "sh", "-c", script, "sh"]).arg(&hosts).arg(env!("CARGO_BIN_EXE_listgate")).arg(&cfg);
     let output = unshare.output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     let listen =
-        said.lines().find(|line| line.starts_with("server.listen")).unwrap_or_else(|| panic!("{said}"));
+        printed.lines().find(|line| line.starts_with("server.listen")).unwrap_or_else(|| panic!("{printed}"));
     assert!(listen.contains("127.0.0.1:18024") && listen.contains("127.0.0.2:18024"), "{listen}");
     assert!(!listen.contains("192.0.2.1"), "{listen}");
 }
@@ -275,14 +275,18 @@ fn only_one_backend_is_chosen() {
     let cfg = site.data().join("mailman.cfg");
     fs::write(&cfg, "[mailman]\nsite_owner: owner@example.com\n").unwrap();
     let toml = format!("storage.backend = \"sqlite\"\nmailman.config = {:?}\n", cfg.display());
-    let said = refused(&site, &toml);
-    assert!(said.contains("storage.backend is \"sqlite\"") && said.contains("mailman.config"), "{said}");
+    let stderr = refused(&site, &toml);
+    assert!(
+        stderr.contains("storage.backend is \"sqlite\"") && stderr.contains("mailman.config"),
+        "{stderr}"
+    );
     let toml = toml.replace("sqlite", "mailman");
-    let said = check(&site, &toml);
+    let stdout = check(&site, &toml);
     for (key, from) in
         [("storage.backend", "line 1"), ("mailman.config", "line 2"), ("server.listen", "mailman.cfg")]
     {
-        let line = said.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key}: {said}"));
+        let line =
+            stdout.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key}: {stdout}"));
         assert!(line.ends_with(&format!("# {from}")), "{line}");
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
-const MEND: &str = "run this as the user that the gate runs as, or as root";
+const FIX: &str = "run this as the user that the gate runs as, or as root";
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -23,9 +23,9 @@ fn an_unused_data_directory_is_not_named() {
     let site_of_mailman = format!("[mailman]\nlayout: local\n[paths.local]\nvar_dir: {}\n", var.display());
     fs::write(&cfg, site_of_mailman).unwrap();
     chmod(site.data(), 0o000);
-    let said = output_of(&site, &["serve", "--mailman", cfg.to_str().unwrap()]);
+    let text = output_of(&site, &["serve", "--mailman", cfg.to_str().unwrap()]);
     chmod(site.data(), 0o700);
-    assert!(said.is_none_or(|said| !said.contains("permission denied")));
+    assert!(text.is_none_or(|text| !text.contains("permission denied")));
 }
 
 /// Returns all that `listgate ARGS` prints with only the rights that file modes give. Root drops its own with
@@ -59,13 +59,13 @@ fn the_error_names_the_file_and_who_may_use_it() {
             &["work", "in", "--drain", "--", "true"],
             &["backup", "/no/such/directory"],
         ] {
-            let Some(said) = output_of(&site, args) else { continue };
-            let named = format!("listgate: {}: permission denied: {MEND}", path.display());
-            assert!(said.contains(&named), "{args:?}: {said}");
+            let Some(text) = output_of(&site, args) else { continue };
+            let named = format!("listgate: {}: permission denied: {FIX}", path.display());
+            assert!(text.contains(&named), "{args:?}: {text}");
         }
-        if let Some(said) = output_of(&site, &["doctor"]) {
-            assert!(said.contains(&format!("permission denied fix: {MEND}")), "{said}");
-            assert!(!said.contains("make room") && !said.contains("backup"), "{said}");
+        if let Some(text) = output_of(&site, &["doctor"]) {
+            assert!(text.contains(&format!("permission denied fix: {FIX}")), "{text}");
+            assert!(!text.contains("make room") && !text.contains("backup"), "{text}");
         }
         chmod(&path, 0o700);
     }
@@ -78,9 +78,9 @@ fn a_socket_without_permission_to_connect_is_left_alone() {
     let socket = site.data().join("socket");
     let _served = UnixListener::bind(&socket).unwrap();
     chmod(&socket, 0o000);
-    let said = output_of(&site, &["serve", "--listen", &format!("unix:{}", socket.display())]);
-    assert!(said.is_none_or(|said| {
-        said.contains("it cannot be found out whether a process serves it: Permission denied")
+    let text = output_of(&site, &["serve", "--listen", &format!("unix:{}", socket.display())]);
+    assert!(text.is_none_or(|text| {
+        text.contains("it cannot be found out whether a process serves it: Permission denied")
     }));
     chmod(&socket, 0o700);
     UnixStream::connect(&socket).unwrap();

@@ -36,9 +36,9 @@ fn serve(site: &Site, config: &Path) -> Server {
 /// Returns the exit code of `listgate doctor ARGS`, and its findings.
 fn doctor(site: &Site, args: &[&str]) -> (Option<i32>, Vec<Value>) {
     let output = site.listgate(&[&["doctor", "--json"], args].concat());
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    (output.status.code(), said.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    (output.status.code(), printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 /// Returns the findings that are not ok, except for the speed of the disk, which no test can know.
@@ -124,16 +124,16 @@ fn the_output_fits_80_columns_and_counts_the_problems() {
     let site = Site::with_list();
     let config = site.data().join("listgate.toml");
     fs::write(&config, "[server]\nlisten = [\"127.0.0.1:0\"]\n[lmtp]\nrefuse_at = \"data\"\n").unwrap();
-    let said = site.stdout(&["doctor", "--config", config.to_str().unwrap()]);
-    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+    let stdout = site.stdout(&["doctor", "--config", config.to_str().unwrap()]);
+    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
     for part in
         ["\nnote  site.owner ", "\nnote  site.postmaster ", "\nnote  lmtp.refuse_at ", " fix: ", " 0 wrong\n"]
     {
-        assert!(said.contains(part), "{part:?} is not in\n{said}");
+        assert!(stdout.contains(part), "{part:?} is not in\n{stdout}");
     }
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let stdout = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for fast_enough in ["disk syncs", "commits a second", "messages of 4 KiB a second", "at 32"] {
-        assert!(said.contains(fast_enough), "{said}");
+        assert!(stdout.contains(fast_enough), "{stdout}");
     }
 }
 
@@ -203,8 +203,8 @@ fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
 #[test]
 fn a_gate_that_does_not_allow_this_machine_is_noted() {
     let (site, config) = sound();
-    let said = fs::read_to_string(&config).unwrap();
-    fs::write(&config, said.replace("[server]\n", "[server]\nallow = [\"192.0.2.1\"]\n")).unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[server]\n", "[server]\nallow = [\"192.0.2.1\"]\n")).unwrap();
     let _server = serve(&site, &config);
     let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
     assert_finds(&findings, "address", "note", "does not let us in: 421 ");
@@ -231,7 +231,7 @@ fn messages_without_their_file_are_named_and_files_without_a_message_are_noted()
     let orphan = File::create(spool.join("orphan")).unwrap();
     assert_finds(&doctor(&site, &args).1, "spool", "note", "1 files");
     let server = serve(&site, &config);
-    assert!(!spool.join("orphan").exists(), "the mend that was said");
+    assert!(!spool.join("orphan").exists(), "the fix that it printed");
     let arriving = File::create(spool.join("arriving")).unwrap();
     assert_finds(&doctor(&site, &args).1, "spool", "ok", "");
     arriving.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();

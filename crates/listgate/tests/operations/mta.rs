@@ -107,9 +107,9 @@ fn domains_are_listed_if_there_is_no_socketmap() {
             "#   [socketmap]",
         ],
     );
-    let vain = "[lmtp]\nrefuse_at = \"data\"\n";
-    assert!(printed(&site, vain, &["postfix"]).contains("# In vain as long as lmtp.refuse_at"));
-    let exim = printed(&site, vain, &["exim", "--listen", "unix:/x", "--listen", "[::1]:24"]);
+    let at_data = "[lmtp]\nrefuse_at = \"data\"\n";
+    assert!(printed(&site, at_data, &["postfix"]).contains("# In vain as long as lmtp.refuse_at"));
+    let exim = printed(&site, at_data, &["exim", "--listen", "unix:/x", "--listen", "[::1]:24"]);
     has(
         &exim,
         &[
@@ -126,17 +126,17 @@ fn domains_are_listed_if_there_is_no_socketmap() {
 #[test]
 fn settings_that_cannot_be_printed_are_refused_with_the_fix() {
     let site = Site::with_list();
-    for (toml, args, says) in [
+    for (toml, args, expected) in [
         ("server.listen = [\"127.0.0.1:0\"]", &["postfix"][..], "another port at each start"),
         ("socketmap.listen = [\"127.0.0.1:0\"]", &["postfix"], "socketmap.listen"),
         ("server.listen = [\"unix:/x\"]", &["exim"], "add one such as 127.0.0.1:8024"),
     ] {
-        let (said, code) = refused(&site, toml, args);
-        assert!(said.contains(says) && code == Some(1), "{toml}: {said}");
+        let (stderr, code) = refused(&site, toml, args);
+        assert!(stderr.contains(expected) && code == Some(1), "{toml}: {stderr}");
     }
     site.stdout(&["list", "remove", "mylist@example.com"]);
     site.stdout(&["domain", "remove", "example.com"]);
-    let (said, code) = refused(&site, "", &["exim"]);
-    assert!(said.contains("create a list first") && code == Some(1), "{said}");
+    let (stderr, code) = refused(&site, "", &["exim"]);
+    assert!(stderr.contains("create a list first") && code == Some(1), "{stderr}");
     assert_eq!(refused(&site, "", &["sendmail"]).1, Some(2));
 }

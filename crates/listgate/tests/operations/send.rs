@@ -15,8 +15,8 @@ fn the_usage_line_of_send_works() {
         .replace("[OPTIONS]", &format!("--server {}", server.address))
         .replace("[FILE]", file.to_str().unwrap())
         .replace("<ADDRESS>...", "mylist@example.com mylist-join@example.com");
-    let said = site.stdout(&shown.split(' ').collect::<Vec<_>>());
-    assert_eq!(said.matches("queued as").count(), 2, "{shown}: {said}");
+    let stdout = site.stdout(&shown.split(' ').collect::<Vec<_>>());
+    assert_eq!(stdout.matches("queued as").count(), 2, "{shown}: {stdout}");
 }
 
 #[test]
@@ -28,8 +28,8 @@ fn the_configured_server_is_used_unless_another_is_named() {
     fs::write(file, format!("server.listen = [\"{}\", \"127.0.0.1:1\"]\n", server.address)).unwrap();
     let to = ["--to", "mylist@example.com", "--config", file];
     assert!(site.stdout(&[&["send"], &to[..]].concat()).contains("queued as 1-1"));
-    let said = site.stdout(&[&["bench", "--messages", "2"], &to[..]].concat());
-    assert!(said.contains("2 messages accepted"), "{said}");
+    let stdout = site.stdout(&[&["bench", "--messages", "2"], &to[..]].concat());
+    assert!(stdout.contains("2 messages accepted"), "{stdout}");
     let other = site.listgate(&[&["send", "--server", "127.0.0.1:1"], &to[..]].concat());
     assert!(String::from_utf8(other.stderr).unwrap().contains("no LMTP session with 127.0.0.1:1"));
 }

@@ -33,9 +33,9 @@ fn the_key_of_an_address_in_use_is_named() {
             fs::write(&file, toml).unwrap();
             let output = site.listgate(&["serve", "--config", file.to_str().unwrap()]);
             assert_eq!(output.status.code(), Some(1));
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert!(said.contains(&address) && said.contains(why), "{said}");
-            assert!(said.contains(&format!("choose another {key}")), "{said}");
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(stderr.contains(&address) && stderr.contains(why), "{stderr}");
+            assert!(stderr.contains(&format!("choose another {key}")), "{stderr}");
         }
     }
     assert_eq!(fs::read(plain).unwrap(), b"mine");

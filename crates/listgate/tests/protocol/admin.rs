@@ -1,6 +1,6 @@
 //! What anyone who monitors a gate learns: metrics, health, readiness, and a log without addresses.
 
-use crate::support::{Peer, Server, Site, ask, get, tcp};
+use crate::support::{Peer, Server, Site, get, request, tcp};
 use listgate::Config;
 use std::io::Read;
 use std::net::TcpStream;
@@ -16,9 +16,9 @@ fn the_metrics_count_what_happened() {
         peer.deliver("", &["mylist@example.com", "mylist-join@example.com"], traced);
         peer.deliver("", &["mylist-leave@example.com"], "A: without a trace\r\n\r\n");
     }
-    peer.say("MAIL FROM:<>");
-    peer.say("RCPT TO:<nobody@example.com>");
-    peer.say("RSET");
+    peer.command("MAIL FROM:<>");
+    peer.command("RCPT TO:<nobody@example.com>");
+    peer.command("RSET");
     let metrics = get(admin, "/metrics");
     assert!(
         metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text"),
@@ -60,16 +60,18 @@ fn health_and_readiness_are_reported_and_nothing_else() {
     assert!(get(admin, "/health").ends_with("\r\n\r\nalive\n"));
     assert!(get(admin, "/ready").ends_with("\r\n\r\nready\n"));
     assert!(get(admin, "/ready?now").ends_with("\r\n\r\nready\n"));
-    let head = ask(admin, "HEAD /ready HTTP/1.1\r\n\r\n");
+    let head = request(admin, "HEAD /ready HTTP/1.1\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
     assert!(get(admin, "/").starts_with("HTTP/1.1 404 "));
-    let refused = ask(admin, "POST /health HTTP/1.1\r\n\r\n");
+    let refused = request(admin, "POST /health HTTP/1.1\r\n\r\n");
     assert!(
         refused.starts_with("HTTP/1.1 405 ") && refused.contains("\r\nAllow: GET, HEAD\r\n"),
         "{refused}"
     );
-    assert!(ask(admin, "\0\r\n\r\n").starts_with("HTTP/1.1 400 "));
-    assert!(ask(admin, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(8 << 10))).starts_with("HTTP/1.1 400 "));
+    assert!(request(admin, "\0\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    assert!(
+        request(admin, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(8 << 10))).starts_with("HTTP/1.1 400 ")
+    );
 }
 
 #[test]
@@ -93,11 +95,11 @@ fn a_masked_log_has_no_local_parts() {
     command.stderr(std::process::Stdio::piped());
     let mut server = Server::start(command);
     let mut peer = server.peer();
-    peer.say("LHLO x");
+    peer.command("LHLO x");
     peer.deliver("anne@example.org", &["mylist-bounces+bart=example.net@example.com"], "A: b\r\n\r\n");
-    peer.say("MAIL FROM:<carol@example.org>");
-    peer.say("RCPT TO:<dora@example.com>");
-    peer.say("QUIT");
+    peer.command("MAIL FROM:<carol@example.org>");
+    peer.command("RCPT TO:<dora@example.com>");
+    peer.command("QUIT");
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
     let mut log = String::new();

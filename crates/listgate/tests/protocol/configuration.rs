@@ -11,13 +11,13 @@ fn read(text: &str) -> Result<Config, String> {
     let file = site.data().join("listgate.toml");
     fs::write(&file, text).unwrap();
     Config::read(&file, site.data()).map_err(|why| {
-        let mut said = why.to_string();
+        let mut text = why.to_string();
         let mut cause = why.source();
         while let Some(why) = cause {
-            said += &format!(": {why}");
+            text += &format!(": {why}");
             cause = why.source();
         }
-        said
+        text
     })
 }
 

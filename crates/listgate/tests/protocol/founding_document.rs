@@ -19,10 +19,10 @@ impl Case<'_> {
         if self.refuse_at == RefuseAt::Data {
             assert_eq!(self.peer.deliver(ANNE, &[to], message), [UNAVAILABLE]);
         } else {
-            assert_eq!(&self.peer.say(&format!("MAIL FROM:<{ANNE}>"))[..3], "250");
-            assert_eq!(self.peer.say(&format!("RCPT TO:<{to}>")), UNAVAILABLE);
-            assert_eq!(&self.peer.say("DATA")[..3], "503");
-            assert_eq!(&self.peer.say("RSET")[..3], "250");
+            assert_eq!(&self.peer.command(&format!("MAIL FROM:<{ANNE}>"))[..3], "250");
+            assert_eq!(self.peer.command(&format!("RCPT TO:<{to}>")), UNAVAILABLE);
+            assert_eq!(&self.peer.command("DATA")[..3], "503");
+            assert_eq!(&self.peer.command("RSET")[..3], "250");
         }
     }
 

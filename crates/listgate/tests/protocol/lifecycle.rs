@@ -59,7 +59,7 @@ fn sighup_applies_what_has_changed_to_new_connections() {
     assert_eq!(&open.reply()[..3], "250", "an open connection keeps its settings");
     assert!(greeting(server.address).starts_with("220 new.example.com "));
     let mut new = Peer::greeted(server.address);
-    let refused = new.say("MAIL FROM:<> SIZE=5000");
+    let refused = new.command("MAIL FROM:<> SIZE=5000");
     assert!(refused.starts_with("552 5.3.4"), "{refused}");
     // A file with a mistake changes nothing.
     hang_up("[server]\nhostname = 1\n", &["the settings stay as they were: "]);
@@ -100,10 +100,10 @@ fn a_second_gate_on_the_same_data_names_the_holder() {
     let site = Site::new();
     let server = site.serve(&[]);
     let second = site.listgate(&["serve", "--listen", "127.0.0.1:0"]);
-    let said = String::from_utf8(second.stderr).unwrap();
+    let stderr = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
     let holder = format!("is held by listgate serve (process {}", server.child.id());
-    assert!(said.contains(&holder) && said.contains("stop that gate first"), "{said}");
+    assert!(stderr.contains(&holder) && stderr.contains("stop that gate first"), "{stderr}");
 }
 
 #[test]
@@ -113,14 +113,14 @@ fn several_listeners_at_once_and_a_stale_socket_is_replaced() {
     let listen = format!("unix:{}", socket.display());
     for _ in 0..2 {
         let mut server = site.serve(&["--listen", &listen]);
-        assert_eq!(&server.peer().say("NOOP")[..3], "250");
+        assert_eq!(&server.peer().command("NOOP")[..3], "250");
         let mut stream = UnixStream::connect(&socket).unwrap();
         stream.write_all(b"QUIT\r\n").unwrap();
-        let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
         let greeting =
             format!("Listgate LMTP queue runner {}\r\n221 2.0.0 Bye\r\n", env!("CARGO_PKG_VERSION"));
-        assert!(said.starts_with("220 ") && said.ends_with(&greeting), "{said}");
+        assert!(text.starts_with("220 ") && text.ends_with(&greeting), "{text}");
         // The second round finds the socket of a gate that was killed before it could remove it.
         server.signal("KILL");
         server.wait();
@@ -135,19 +135,19 @@ fn it_prints_its_address_and_what_to_do_next() {
     command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
-    let mut said = String::new();
-    while !said.contains("list create") {
+    let mut text = String::new();
+    while !text.contains("list create") {
         let mut octets = [0; 1024];
         let read = out.read(&mut octets).unwrap();
-        assert!(read > 0, "{said}");
-        said.push_str(&String::from_utf8_lossy(&octets[..read]));
+        assert!(read > 0, "{text}");
+        text.push_str(&String::from_utf8_lossy(&octets[..read]));
     }
     child.kill().unwrap();
     child.wait().unwrap();
     for part in
         ["listening on  127.0.0.1:", "data in       /", "lists         0", "list create mylist@example.com"]
     {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+        assert!(text.contains(part), "{part:?} is not in {text}");
     }
 }
 
@@ -161,8 +161,11 @@ fn port_25_is_refused_and_a_taken_port_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let output = site.listgate(&["serve", "--listen", &address]);
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains(&address) && said.contains("choose another --listen or server.listen"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        stderr.contains(&address) && stderr.contains("choose another --listen or server.listen"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -172,15 +175,15 @@ fn one_log_line_for_a_transaction_in_json_names_everything() {
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "json"]).stderr(Stdio::piped());
     let mut server = Server::start(command);
     let mut peer = Peer::greeted(server.address);
-    assert_eq!(&peer.say("MAIL FROM:<anne@example.org>")[..3], "250");
-    assert_eq!(&peer.say("RCPT TO:<nobody@example.com>")[..3], "550");
-    assert_eq!(&peer.say("RCPT TO:<mylist-join@example.com>")[..3], "250");
-    assert_eq!(&peer.say("DATA")[..3], "354");
+    assert_eq!(&peer.command("MAIL FROM:<anne@example.org>")[..3], "250");
+    assert_eq!(&peer.command("RCPT TO:<nobody@example.com>")[..3], "550");
+    assert_eq!(&peer.command("RCPT TO:<mylist-join@example.com>")[..3], "250");
+    assert_eq!(&peer.command("DATA")[..3], "354");
     peer.send("Message-ID: <logged@example.org>\r\n\r\n.\r\n");
     let id = peer.reply().rsplit(' ').next().unwrap().to_owned();
-    assert_eq!(&peer.say("MAIL FROM:<>")[..3], "250");
-    assert_eq!(&peer.say("RCPT TO:<mylist@example.com>")[..3], "250");
-    assert_eq!(&peer.say("RSET")[..3], "250");
+    assert_eq!(&peer.command("MAIL FROM:<>")[..3], "250");
+    assert_eq!(&peer.command("RCPT TO:<mylist@example.com>")[..3], "250");
+    assert_eq!(&peer.command("RSET")[..3], "250");
     server.signal("TERM");
     server.wait();
     let mut log = String::new();

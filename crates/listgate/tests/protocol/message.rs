@@ -148,7 +148,7 @@ fn a_received_line_contains_no_invalid_name() {
         ("a(b", "unknown"),
         (&"x".repeat(2000), "unknown"),
     ] {
-        peer.say(&format!("LHLO {lhlo}"));
+        peer.command(&format!("LHLO {lhlo}"));
         let stored = String::from_utf8(site.message(&deliver(&mut peer, b"\r\n"))).unwrap();
         assert!(stored.starts_with(&format!("Received: from {named} (127.0.0.1:")), "{stored}");
         assert!(stored.lines().all(|line| line.len() < 998), "{stored}");

@@ -30,8 +30,8 @@ fn traced_mail_is_not_queued_twice_and_gets_the_first_id() {
     // The gate still knows it after a restart.
     gate.stop().unwrap();
     let database = rusqlite::Connection::open(site.data().join("listgate.db")).unwrap();
-    let lately = database.query_row("SELECT count(*) FROM seen_lately", [], |row| row.get(0));
-    assert_eq!(lately, Ok(0), "the next start has nothing to read");
+    let recent = database.query_row("SELECT count(*) FROM seen_lately", [], |row| row.get(0));
+    assert_eq!(recent, Ok(0), "the next start has nothing to read");
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
     assert_eq!(id(&mut peer, "anne@example.org", LIST, TRACED), first);
@@ -51,8 +51,9 @@ fn handled_mail_is_not_queued_again_and_the_reply_reports_it() {
     let file = site.data().join("message");
     std::fs::write(&file, TRACED).unwrap();
     let file = file.to_str().unwrap();
-    let said = site.stdout(&["send", "--server", &listen, "--to", LIST, "--from", "anne@example.org", file]);
-    assert_eq!(said, format!("{LIST}  {handled}\n"));
+    let stdout =
+        site.stdout(&["send", "--server", &listen, "--to", LIST, "--from", "anne@example.org", file]);
+    assert_eq!(stdout, format!("{LIST}  {handled}\n"));
     assert!(site.ids("in").is_empty());
 }
 
@@ -161,7 +162,7 @@ fn the_log_names_what_was_not_queued_twice() {
     command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(std::process::Stdio::piped());
     let mut server = crate::support::Server::start(command);
     let mut peer = server.peer();
-    peer.say("LHLO x");
+    peer.command("LHLO x");
     id(&mut peer, "", LIST, TRACED);
     id(&mut peer, "", LIST, TRACED);
     server.signal("TERM");

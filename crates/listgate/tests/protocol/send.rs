@@ -29,9 +29,9 @@ fn each_recipient_has_its_line_and_a_refusal_is_exit_1() {
     let mixed =
         send(&site, &["--server", &address, "--to", "nobody@example.com", "--to", list], b"Subject: x\n\n");
     assert_eq!(mixed.status.code(), Some(1));
-    let said = String::from_utf8(mixed.stdout).unwrap();
-    assert!(said.contains("nobody@example.com  550 5.1.1 "), "{said}");
-    assert!(said.contains("mylist@example.com  250 2.0.0 Ok: queued as 2-1\n"), "{said}");
+    let stdout = String::from_utf8(mixed.stdout).unwrap();
+    assert!(stdout.contains("nobody@example.com  550 5.1.1 "), "{stdout}");
+    assert!(stdout.contains("mylist@example.com  250 2.0.0 Ok: queued as 2-1\n"), "{stdout}");
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn a_server_that_is_down_or_does_not_speak_lmtp_is_named() {
     let file = site.data().join("message.eml");
     std::fs::write(&file, "Subject: x\n\n").unwrap();
     let usage = send(&site, &["--to", "a@example.com", file.to_str().unwrap()], b"");
-    let said = String::from_utf8(usage.stderr).unwrap();
-    assert!(said.contains("that is a file: write it before --to"), "{said}");
+    let stderr = String::from_utf8(usage.stderr).unwrap();
+    assert!(stderr.contains("that is a file: write it before --to"), "{stderr}");
 }
 
 /// Ctrl-Z and `fg` while it waits for a reply.
@@ -65,7 +65,7 @@ fn a_stopped_send_continues_where_it_was() {
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
         let state = format!("/proc/{pid}/stat");
         let stopped = || std::fs::read_to_string(&state).unwrap().contains(") T ");
-        until("it has heard the signal", || stopped() == (name == "-STOP"));
+        until("the signal has arrived", || stopped() == (name == "-STOP"));
     };
     // The first round may come before it waits for the greeting.
     for _ in 0..3 {
@@ -75,6 +75,6 @@ fn a_stopped_send_continues_where_it_was() {
     }
     stream.write_all(b"421 4.3.2 closing\r\n").unwrap();
     drop(stream);
-    let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
-    assert!(said.contains("421 4.3.2 closing"), "{said}");
+    let stderr = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(stderr.contains("421 4.3.2 closing"), "{stderr}");
 }

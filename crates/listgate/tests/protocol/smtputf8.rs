@@ -16,11 +16,11 @@ fn mail_in_utf8_is_taken_whether_or_not_its_sender_says_so() {
     for parameter in ["", " SMTPUTF8", " BODY=8BITMIME SMTPUTF8"] {
         for sender in ["anne@example.org", "jürgen@bücher.example", "\"jürgen x\"@xn--bcher-kva.example", ""]
         {
-            assert_eq!(peer.say(&format!("MAIL FROM:<{sender}>{parameter}")), "250 2.1.0 Sender ok");
-            assert_eq!(&peer.say("RCPT TO:<Jürgen@BÜCHER.example>")[..9], "250 2.1.5");
-            assert_eq!(&peer.say("RCPT TO:<jürgen-join@xn--bcher-kva.example>")[..9], "250 2.1.5");
-            assert_eq!(&peer.say("RCPT TO:<keine@bücher.example>")[..9], "550 5.1.1");
-            assert_eq!(&peer.say("DATA")[..3], "354");
+            assert_eq!(peer.command(&format!("MAIL FROM:<{sender}>{parameter}")), "250 2.1.0 Sender ok");
+            assert_eq!(&peer.command("RCPT TO:<Jürgen@BÜCHER.example>")[..9], "250 2.1.5");
+            assert_eq!(&peer.command("RCPT TO:<jürgen-join@xn--bcher-kva.example>")[..9], "250 2.1.5");
+            assert_eq!(&peer.command("RCPT TO:<keine@bücher.example>")[..9], "550 5.1.1");
+            assert_eq!(&peer.command("DATA")[..3], "354");
             peer.send(format!("{MESSAGE}.\r\n"));
             let replies = [peer.reply(), peer.reply()];
             let entry = &site.json(&["queue", "show", queued_as(&replies[0])])[0];
@@ -36,9 +36,9 @@ fn mail_in_utf8_is_taken_whether_or_not_its_sender_says_so() {
             }
         }
     }
-    assert_eq!(&peer.say("VRFY jürgen SMTPUTF8")[..3], "252");
-    assert_eq!(&peer.say("MAIL FROM:<a@b> SMTPUTF8=1")[..3], "501");
-    assert_eq!(&peer.say("LHLO bücher.example")[..3], "250");
+    assert_eq!(&peer.command("VRFY jürgen SMTPUTF8")[..3], "252");
+    assert_eq!(&peer.command("MAIL FROM:<a@b> SMTPUTF8=1")[..3], "501");
+    assert_eq!(&peer.command("LHLO bücher.example")[..3], "250");
 }
 
 #[test]
@@ -46,10 +46,10 @@ fn a_received_line_is_ascii_and_names_utf8lmtp() {
     let site = Site::with_list();
     let gate = site.gate(Config { add_received: true, ..site.config() });
     let mut peer = Peer::connect(tcp(&gate));
-    peer.say("LHLO bücher.example");
-    peer.say("MAIL FROM:<anne@example.org> SMTPUTF8");
-    peer.say("RCPT TO:<mylist@example.com>");
-    peer.say("DATA");
+    peer.command("LHLO bücher.example");
+    peer.command("MAIL FROM:<anne@example.org> SMTPUTF8");
+    peer.command("RCPT TO:<mylist@example.com>");
+    peer.command("DATA");
     peer.send("Message-ID: <a@b>\r\n\r\n.\r\n");
     let stored = String::from_utf8(site.message(queued_as(&peer.reply()))).unwrap();
     assert!(stored.starts_with("Received: from xn--bcher-kva.example ("), "{stored}");
@@ -65,9 +65,9 @@ fn send_and_a_command_agree_about_utf8() {
     fs::write(&mail, MESSAGE).unwrap();
     let address = server.address.to_string();
     let (from, to) = ("jürgen@bücher.example", "リスト@xn--r8jz45g.xn--zckzah");
-    let said =
+    let text =
         site.stdout(&["send", mail.to_str().unwrap(), "--server", &address, "--from", from, "--to", to]);
-    assert!(said.contains("250 2.0.0 Ok: queued as "), "{said}");
+    assert!(text.contains("250 2.0.0 Ok: queued as "), "{text}");
     let script = "printf '%s\\n' \"$LISTGATE_LIST_ID\" \"$LISTGATE_MAIL_FROM\" \"$LISTGATE_RECIPIENT\" >\"$LISTGATE_DATA_DIR/env\"";
     site.stdout(&["work", "in", "--drain", "--", "sh", "-c", script]);
     let env = fs::read_to_string(site.data().join("env")).unwrap();

@@ -127,7 +127,7 @@ fn nothing_is_smuggled(bare_newline: BareNewline) {
         }
     }
     let queued: Vec<_> = site.json(&["queue", "ls"]).iter().map(|entry| entry["id"].clone()).collect();
-    assert_eq!(queued, stored, "one entry for each recipient who was told 250");
+    assert_eq!(queued, stored, "one entry for each recipient that got a 250");
     peer.assert_usable();
 }
 

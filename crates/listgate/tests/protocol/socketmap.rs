@@ -43,12 +43,12 @@ fn an_invalid_request_is_answered_and_the_connection_continues() {
     }
     let [long, longer] = [4000, 60_000].map(|octets| format!("{}@example.com", "a".repeat(octets)));
     for key in [long.as_str(), &longer, "\u{e4}@example.com", "a\0b@example.com", "mylist@example.com\r\n"] {
-        assert_eq!(postfix.ask("recipients", key), "NOTFOUND ", "{key:?}");
+        assert_eq!(postfix.query("recipients", key), "NOTFOUND ", "{key:?}");
     }
     // Not UTF-8.
     postfix.send(b"16:recipients \xff@x.y,");
     assert_eq!(postfix.answer().unwrap(), "NOTFOUND ");
-    assert_eq!(postfix.ask("recipients", "mylist@example.com"), "OK OK");
+    assert_eq!(postfix.query("recipients", "mylist@example.com"), "OK OK");
     gate.stop().unwrap();
 }
 
@@ -64,7 +64,7 @@ fn a_malformed_netstring_ends_only_its_own_connection() {
         postfix.send(netstring("domains example.com") + wrong);
         assert_eq!(postfix.answer().unwrap(), "OK example.com", "what came before is answered");
         assert_eq!(postfix.answer(), None, "{wrong}");
-        assert_eq!(other.ask("recipients", "mylist@example.com"), "OK OK");
+        assert_eq!(other.query("recipients", "mylist@example.com"), "OK OK");
     }
     gate.stop().unwrap();
 }
@@ -119,7 +119,7 @@ fn above_the_connection_limit_callers_wait() {
     std::fs::write(&config, format!("[socketmap]\nlisten = [\"{address}\"]\n")).unwrap();
     let _server = site.serve(&["--config", config.to_str().unwrap()]);
     let mut connections: Vec<Socketmap> = (0..500).map(|_| Socketmap::connect(address)).collect();
-    assert_eq!(connections[499].ask("domains", "example.com"), "OK example.com");
+    assert_eq!(connections[499].query("domains", "example.com"), "OK example.com");
     let mut late = Socketmap::connect(address);
     late.send(netstring("domains example.com"));
     late.0.set_read_timeout(Some(Duration::from_millis(300))).unwrap();

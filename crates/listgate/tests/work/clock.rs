@@ -133,8 +133,8 @@ fn a_clock_that_is_set_back_by_less_than_a_minute_ends_nothing() {
     let lease = lease_one_and_defer_one(&mut queue);
     site.clock.set_back(correction);
     assert_eq!(other.lease(2, LONG).unwrap().len(), 0);
-    let said = String::from_utf8(site.listgate(&["queue", "hold", "1-1"]).stderr).unwrap();
-    assert!(said.contains("1-1 is leased"), "{said}");
+    let stderr = String::from_utf8(site.listgate(&["queue", "hold", "1-1"]).stderr).unwrap();
+    assert!(stderr.contains("1-1 is leased"), "{stderr}");
     assert_eq!(states(&site), ["1-1 leased 1: ", "2-1 later 1: not now"]);
     assert_eq!(queue.extend(&[&lease], LONG).unwrap(), [Ok(())]);
     assert_eq!(queue.settle(&[(lease, Verdict::Done)]).unwrap(), [Ok(())]);
@@ -151,8 +151,8 @@ fn an_operator_sees_that_it_is_free_and_that_the_clock_was_ahead() {
     let shown = site.stdout(&["queue", "ls"]);
     assert!(shown.contains("(leased, lapsed)") && shown.contains("(later, due)"), "{shown}");
     let doctor = site.listgate(&["doctor"]);
-    let said = String::from_utf8(doctor.stdout).unwrap();
-    assert!(said.contains("entries leased or deferred by a clock that was ahead: 2"), "{said}");
+    let stdout = String::from_utf8(doctor.stdout).unwrap();
+    assert!(stdout.contains("entries leased or deferred by a clock that was ahead: 2"), "{stdout}");
 }
 
 /// A consumer may have vanished without a trace, on another machine or in a debugger.
@@ -163,10 +163,10 @@ fn an_operator_may_free_an_entry_from_a_lease() {
     let mut queue = open(&site, Name::In);
     let late = queue.lease(1, LONG).unwrap().pop().unwrap();
     let refused = site.listgate(&["queue", "retry", "1-1"]);
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
     assert!(
-        !refused.status.success() && said.contains("`listgate queue retry --leased` frees the entry"),
-        "{said}"
+        !refused.status.success() && stderr.contains("`listgate queue retry --leased` frees the entry"),
+        "{stderr}"
     );
     assert_eq!(site.stdout(&["queue", "retry", "--leased", "1-1"]), "to be retried 1-1\n");
     assert_eq!(states(&site), ["1-1 waiting 0: "]);

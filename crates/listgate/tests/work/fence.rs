@@ -32,7 +32,7 @@ fn a_lease_from_before_a_retry_by_the_operator_is_stale() {
     queue.settle(&[(shunted, Verdict::Shunt { why: "no".to_owned() })]).unwrap();
     site.stdout(&["queue", "retry", "1-1"]);
     let lease = queue.lease(1, LONG).unwrap().pop().unwrap();
-    assert_eq!(lease.entry.attempts, late.entry.attempts, "they are counted anew");
+    assert_eq!(lease.entry.attempts, late.entry.attempts, "the count starts again");
     assert_eq!(queue.settle(&[(late, Verdict::Done)]).unwrap(), [Err(Stale)]);
     assert_eq!(site.ids("in"), ["1-1"]);
 }

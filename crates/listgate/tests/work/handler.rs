@@ -30,7 +30,7 @@ impl Workers {
 
     /// Returns what it wrote to standard error, once it has ended.
     pub(crate) fn error_output(&mut self) -> String {
-        let stderr = self.0.stderr.take().expect("it was started to be heard, and is asked once");
+        let stderr = self.0.stderr.take().expect("stderr is piped, and taken only once");
         std::io::read_to_string(stderr).unwrap()
     }
 

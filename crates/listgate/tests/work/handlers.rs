@@ -165,9 +165,9 @@ fn a_missing_command_is_reported_before_there_is_an_entry() {
     ] {
         let output = work(&site, &["in", "--drain"], &[command]);
         assert_eq!(output.status.code(), Some(1));
-        let said = String::from_utf8(output.stderr).unwrap();
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains(&why), "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(stderr.contains(&why), "{stderr}");
     }
 }
 
@@ -195,11 +195,11 @@ fn a_command_that_cannot_be_run_costs_no_attempt() {
 fn assert_cannot_run(site: &Site, handler: &Path, hint: &str) {
     let handler = handler.to_str().unwrap();
     let output = work(site, &["in"], &[handler]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("cannot run {handler}")) && said.contains("waits again"), "{said}");
-    assert!(said.contains(hint), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("cannot run {handler}")) && stderr.contains("waits again"), "{stderr}");
+    assert!(stderr.contains(hint), "{stderr}");
     assert_eq!(states(site), ["1-1 waiting 0: "]);
 }
 

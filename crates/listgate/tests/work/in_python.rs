@@ -37,7 +37,7 @@ impl Consumer {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let (line, lines) = mpsc::channel();
         let out = BufReader::new(process.stdout.take().unwrap());
-        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|said| line.send(said)));
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
         Self { process, lines, folder }
     }
 
@@ -80,8 +80,8 @@ fn entries_are_done_and_the_lists_take_turns() {
     let message = site.message("2-1");
     fs::create_dir(site.data().join("saved")).unwrap();
     let consumer = Consumer::start(&site);
-    for said in ["1-1 mylist", "5-1 other", "4-1 third", "2-1 mylist", "3-1 mylist"] {
-        assert_eq!(consumer.next(), format!("{said}@example.com None"));
+    for expected in ["1-1 mylist", "5-1 other", "4-1 third", "2-1 mylist", "3-1 mylist"] {
+        assert_eq!(consumer.next(), format!("{expected}@example.com None"));
     }
     until("they are settled", || site.ids("in").is_empty());
     assert_eq!(fs::read(consumer.folder.join("2-1")).unwrap(), message);

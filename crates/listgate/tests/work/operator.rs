@@ -33,26 +33,26 @@ fn entries_are_held_released_and_retried() {
     assert!(text.contains("shunted entries, which could not be handled: 1"), "{text}");
 
     let output = site.listgate(&["queue", "release", "1-1", "4-1"]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("4-1 is shunted, so nothing was changed: `listgate queue retry`"), "{said}");
+    assert!(stderr.contains("4-1 is shunted, so nothing was changed: `listgate queue retry`"), "{stderr}");
     assert_eq!(site.json(&["queue", "ls"])[0]["state"], "held", "all or none");
     assert_eq!(site.stdout(&["queue", "release", "1-1"]), "released 1-1\n");
-    let said = String::from_utf8(site.listgate(&["queue", "release", "1-1"]).stderr).unwrap();
+    let stderr = String::from_utf8(site.listgate(&["queue", "release", "1-1"]).stderr).unwrap();
     assert!(
-        said.contains("1-1 is waiting, so nothing was changed") && said.contains("only what is held"),
-        "{said}"
+        stderr.contains("1-1 is waiting, so nothing was changed") && stderr.contains("only what is held"),
+        "{stderr}"
     );
     assert_eq!(site.stdout(&["queue", "retry", "3-1", "4-1"]), "to be retried 3-1\nto be retried 4-1\n");
     let leases = queue.lease(10, LONG).unwrap();
     assert_eq!(crate::ids(&leases), ["1-1", "3-1", "4-1"]);
     assert!(leases.iter().all(|lease| lease.entry.attempts == 1));
     for change in ["hold", "release", "retry"] {
-        let said = String::from_utf8(site.listgate(&["queue", change, "3-1"]).stderr).unwrap();
-        assert!(said.contains("3-1 is leased"), "{said}");
+        let stderr = String::from_utf8(site.listgate(&["queue", change, "3-1"]).stderr).unwrap();
+        assert!(stderr.contains("3-1 is leased"), "{stderr}");
     }
-    let said = String::from_utf8(site.listgate(&["queue", "hold", "77-1"]).stderr).unwrap();
-    assert!(said.contains("there is no entry 77-1"), "{said}");
+    let stderr = String::from_utf8(site.listgate(&["queue", "hold", "77-1"]).stderr).unwrap();
+    assert!(stderr.contains("there is no entry 77-1"), "{stderr}");
 }
 
 /// As after a worker was killed and no other came.

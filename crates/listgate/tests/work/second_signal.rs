@@ -27,17 +27,17 @@ fn ended_by(signals: usize, worker: &mut Workers, code: i32) -> String {
         worker.signal("TERM");
         pause();
     }
-    let asked = Instant::now();
+    let start = Instant::now();
     worker.signal("TERM");
     assert_eq!(worker.wait(), Some(code));
-    assert!(asked.elapsed() < Duration::from_millis(1800), "{:?}", asked.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1800), "{:?}", start.elapsed());
     worker.error_output()
 }
 
 /// Returns the time until which an entry stays leased, as reported.
-fn reported_until(said: &str, id: &str) -> SystemTime {
+fn reported_until(stderr: &str, id: &str) -> SystemTime {
     let words = format!("{id} stays leased until ");
-    let (_, rest) = said.split_once(&words).unwrap_or_else(|| panic!("{words:?} in {said}"));
+    let (_, rest) = stderr.split_once(&words).unwrap_or_else(|| panic!("{words:?} in {stderr}"));
     humantime::parse_rfc3339(rest.split_whitespace().next().unwrap()).unwrap()
 }
 
@@ -53,8 +53,8 @@ fn interrupted_entries_wait_again_if_the_database_can_be_written() {
     deliver(&site, &["mylist@example.com"; 2]);
     let mut worker = Workers::start_piped(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
     worker.until_running(2);
-    let said = ended_by(2, &mut worker, 1);
-    assert!(said.contains("stopped at once; what ran waits again"), "{said}");
+    let stderr = ended_by(2, &mut worker, 1);
+    assert!(stderr.contains("stopped at once; what ran waits again"), "{stderr}");
     assert_eq!(states(&site), ["1-1 waiting 0: ", "2-1 waiting 0: "]);
 }
 
@@ -65,12 +65,12 @@ fn running_entries_stay_leased_if_the_database_is_locked() {
     let mut worker = Workers::start_piped(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
     worker.until_running(2);
     let lock = hold_write_lock(&site);
-    let said = ended_by(2, &mut worker, 1);
+    let stderr = ended_by(2, &mut worker, 1);
     drop(lock);
-    assert!(!said.contains("waits again"), "{said}");
+    assert!(!stderr.contains("waits again"), "{stderr}");
     for (at, id) in ["1-1", "2-1"].into_iter().enumerate() {
-        let (said, listed) = (reported_until(&said, id), listed_until(&site, at));
-        assert!(said >= listed && said < listed + Duration::from_secs(2), "{said:?}, {listed:?}");
+        let (reported, listed) = (reported_until(&stderr, id), listed_until(&site, at));
+        assert!(reported >= listed && reported < listed + Duration::from_secs(2), "{reported:?}, {listed:?}");
     }
 }
 
@@ -86,10 +86,10 @@ fn finished_entries_stay_leased_if_they_cannot_be_settled() {
     fs::write(go, "").unwrap();
     until("the command has ended", || worker.running().is_empty());
     pause();
-    let said = ended_by(2, &mut worker, 1);
+    let stderr = ended_by(2, &mut worker, 1);
     drop(lock);
-    assert!(!said.contains("waits again"), "{said}");
-    assert!(reported_until(&said, "1-1") >= listed_until(&site, 0));
+    assert!(!stderr.contains("waits again"), "{stderr}");
+    assert!(reported_until(&stderr, "1-1") >= listed_until(&site, 0));
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn extending_a_lease_does_not_delay_the_end() {
     worker.until_running(1);
     let lock = hold_write_lock(&site);
     thread::sleep(Duration::from_millis(1200));
-    let said = ended_by(2, &mut worker, 1);
+    let stderr = ended_by(2, &mut worker, 1);
     drop(lock);
-    assert!(reported_until(&said, "1-1") >= listed_until(&site, 0));
+    assert!(reported_until(&stderr, "1-1") >= listed_until(&site, 0));
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn the_first_signal_ends_an_idle_worker() {
     let lock = hold_write_lock(&site);
     let mut worker = Workers::start_piped(&site, &["in"], &["true"]);
     thread::sleep(Duration::from_secs(1));
-    let said = ended_by(1, &mut worker, 0);
+    let stderr = ended_by(1, &mut worker, 0);
     drop(lock);
-    assert!(!said.contains("leased"), "{said}");
+    assert!(!stderr.contains("leased"), "{stderr}");
     assert_eq!(states(&site), ["1-1 waiting 0: "]);
 }

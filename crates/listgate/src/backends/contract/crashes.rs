@@ -83,9 +83,9 @@ fn check(dir: &Path, reported: &str) -> Result<(), String> {
     // Opens the directory as the next start would.
     let rig = rigs::sqlite_at(dir).map_err(|why| Chain(&why).to_string())?;
     let connection = DataDir::new(dir).open().map_err(|why| Chain(&why).to_string())?;
-    let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    let query = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
     for (question, wanted) in [("integrity_check", "ok"), ("foreign_key_check", "")] {
-        match ask(&format!("PRAGMA {question}")) {
+        match query(&format!("PRAGMA {question}")) {
             Ok(answer) if answer == wanted => {}
             Err(rusqlite::Error::QueryReturnedNoRows) if wanted.is_empty() => {}
             answer => return Err(format!("{question}: {answer:?}")),
@@ -173,9 +173,9 @@ fn a_step_survives_a_power_loss_between_any_two_system_calls() {
     assert!(traced(dir.path(), &trace, &[]).success());
     let calls = calls(&fs::read_to_string(trace).unwrap());
     let root = dir.path().to_str().unwrap();
-    let lost = |lies: &dyn Fn(&str) -> bool| {
+    let lost = |ignores_sync_of: &dyn Fn(&str) -> bool| {
         let mut chance = Chance(1);
-        let mut disk = Disk::new(root, &calls, lies);
+        let mut disk = Disk::new(root, &calls, ignores_sync_of);
         let mut wrong = Vec::new();
         let about = calls.iter().filter(|call| Disk::name(root, call).is_some() || call.name == "write");
         let mut lines: Vec<usize> = about.flat_map(|call| [call.began, call.ended]).collect();

@@ -31,11 +31,11 @@ async fn a_list_is_found_from_the_moment_it_is_created(rig: Rig) {
 
 async fn the_whole_name_wins_over_the_base_name(rig: Rig) {
     (rig.create)("a@example.com");
-    let asked = names("a-join", Some("a"));
-    assert_eq!(found(&rig, &asked).await.as_deref(), Some("a@example.com"));
+    let wanted = names("a-join", Some("a"));
+    assert_eq!(found(&rig, &wanted).await.as_deref(), Some("a@example.com"));
     (rig.create)("a-join@example.com");
     // A positive answer may be a second old.
-    until(|| async { found(&rig, &asked).await.as_deref() == Some("a-join@example.com") }).await;
+    until(|| async { found(&rig, &wanted).await.as_deref() == Some("a-join@example.com") }).await;
 }
 
 async fn domains_with_lists_are_served(rig: Rig) {

@@ -87,8 +87,8 @@ struct Flight {
 }
 
 impl Answers {
-    /// Answers from memory, or awaits `asking`, which starts only then and may never be awaited.
-    async fn find(&self, names: &Names, asked_at: Instant, asking: impl Future<Output = Answer>) -> Answer {
+    /// Answers from memory, or awaits `query`, which starts only then and may never be awaited.
+    async fn find(&self, names: &Names, asked_at: Instant, query: impl Future<Output = Answer>) -> Answer {
         if let Some(list) = self.known(names, limits::YES_AGE) {
             return Ok(Some(list));
         }
@@ -113,7 +113,7 @@ impl Answers {
         }
         let number = guard.flight.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let put = Instant::now();
-        let answer = self.noted(names, put, asking.await);
+        let answer = self.noted(names, put, query.await);
         *last = Some((number, answer.clone()));
         answer
     }
@@ -231,7 +231,7 @@ mod tests {
         }
 
         async fn find_at(&self, whole: &str, asked_at: Instant) -> Result<bool, ()> {
-            let asking = async {
+            let query = async {
                 self.queries.set(self.queries.get() + 1);
                 let state = self.state.get();
                 sleep(Duration::from_millis(100)).await;
@@ -248,7 +248,7 @@ mod tests {
                     State::Away => Err(StoreError::database(StoreErrorKind::Database, "ask", "for a test")),
                 }
             };
-            self.answers.find(&names(whole), asked_at, asking).await.map(|list| list.is_some()).map_err(drop)
+            self.answers.find(&names(whole), asked_at, query).await.map(|list| list.is_some()).map_err(drop)
         }
 
         /// Starts a lookup, as another session would.

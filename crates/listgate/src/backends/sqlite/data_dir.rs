@@ -161,12 +161,12 @@ fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
 
 /// Removes spool files that no row names: mail that was arriving when the last gate ended.
 pub(super) fn remove_orphans(connection: &Connection, spool: &Path) -> Result<(), DataError> {
-    let asked = DataError::database("look for spool files");
-    let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(asked)?;
+    let failed = DataError::database("look for spool files");
+    let mut named = connection.prepare("SELECT 1 FROM delivery WHERE spool = ?1").map_err(failed)?;
     for file in fs::read_dir(spool).during("read", spool)? {
         let path = file.during("read", spool)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !named.exists([&*name]).map_err(asked)? {
+        if !named.exists([&*name]).map_err(failed)? {
             fs::remove_file(&path).during("remove", &path)?;
         }
     }

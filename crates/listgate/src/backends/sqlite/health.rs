@@ -82,12 +82,12 @@ impl Health {
         &self.connection
     }
 
-    fn look<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Partial<T> {
+    fn look<T>(&mut self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Partial<T> {
         if let Some(patience) = self.patience {
-            let begun = Instant::now();
-            self.connection.progress_handler(10_000, Some(move || begun.elapsed() > patience))?;
+            let start = Instant::now();
+            self.connection.progress_handler(10_000, Some(move || start.elapsed() > patience))?;
         }
-        let answer = ask(&self.connection);
+        let answer = query(&self.connection);
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
         match answer {
             Err(why) if why.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
@@ -185,13 +185,13 @@ impl Health {
     /// Compares rows with files. A file that no row names is not an orphan if it was written since `arriving`,
     /// because a message may still be arriving in it.
     pub(crate) fn spool(&self, spool: &Path, arriving: Option<SystemTime>) -> Result<SpoolHealth, DataError> {
-        let asked = DataError::database("look for spool files");
+        let failed = DataError::database("look for spool files");
         let look = "look at";
         let mut health = SpoolHealth::default();
-        self.lost(spool, &mut health).map_err(asked)?;
+        self.lost(spool, &mut health).map_err(failed)?;
         let sql =
             "SELECT 1 FROM delivery WHERE spool = ?1 UNION ALL SELECT 1 FROM discarded WHERE spool = ?1";
-        let mut named = self.connection.prepare(sql).map_err(asked)?;
+        let mut named = self.connection.prepare(sql).map_err(failed)?;
         for file in fs::read_dir(spool).during(look, spool)? {
             let file = file.during(look, spool)?;
             let metadata = match file.metadata() {
@@ -200,7 +200,7 @@ impl Health {
             };
             let written = metadata.modified().during(look, spool)?;
             if arriving.is_none_or(|arriving| written < arriving)
-                && !named.exists([file.file_name().to_string_lossy()]).map_err(asked)?
+                && !named.exists([file.file_name().to_string_lossy()]).map_err(failed)?
             {
                 health.orphans += 1;
                 health.orphan_octets += metadata.len();

@@ -221,8 +221,8 @@ pub(super) fn read(
     // No row is this long.
     let most = i64::from(i32::MAX);
     let within = |octets: u64| i64::try_from(octets).unwrap_or(most).min(most);
-    let asked = params![message.0, within(offset), within(length as u64)];
-    let found = connection.prepare_cached(sql).and_then(|mut sql| sql.query_row(asked, read).optional());
+    let values = params![message.0, within(offset), within(length as u64)];
+    let found = connection.prepare_cached(sql).and_then(|mut sql| sql.query_row(values, read).optional());
     match found.map_err(failed("read the message"))? {
         None => Ok(None),
         Some((None, body)) => Ok(Some(body.unwrap_or_default())),

@@ -64,7 +64,7 @@ pub(super) fn main_cf(
     let lmtp = config.listen.first();
     let lmtp = lmtp.ok_or(MtaError::NoAddress)?;
     let (names, postmaster_of) = match config.socketmap.first() {
-        Some(socketmap) => (asked(socketmap), "lists.example.com".to_owned()),
+        Some(socketmap) => (settings_with_socketmap(socketmap), "lists.example.com".to_owned()),
         None => {
             let domains = domains()?;
             (written_down(config, lmtp, &domains), domains[0].clone())
@@ -73,7 +73,7 @@ pub(super) fn main_cf(
     Ok([HEAD.to_owned(), names, chroot(lmtp), limits(config), postmaster(config, &postmaster_of)].concat())
 }
 
-fn asked(socketmap: &ListenAddress) -> String {
+fn settings_with_socketmap(socketmap: &ListenAddress) -> String {
     let map = |name| match socketmap {
         ListenAddress::Tcp(address) => format!("socketmap:inet:{}:{name}", here(*address)),
         ListenAddress::Unix(path) if below_the_queue(path) != path => {

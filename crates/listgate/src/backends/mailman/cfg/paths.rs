@@ -73,12 +73,12 @@ impl Paths {
 
     /// Expands `template`: `$VAR_DIR` and the like to directories, and the variable called `name` to `value`.
     pub(super) fn expand(&self, template: &str, name: &str, value: &str) -> Option<String> {
-        let expanded = expand(template, |asked| {
-            if asked == name {
+        let expanded = expand(template, |variable| {
+            if variable == name {
                 return Some(Cow::Borrowed(value));
             }
-            let upper = asked.ends_with("_DIR") && asked == asked.to_ascii_uppercase();
-            self.find(&asked.to_ascii_lowercase()).filter(|_| upper).map(Cow::Borrowed)
+            let upper = variable.ends_with("_DIR") && variable == variable.to_ascii_uppercase();
+            self.find(&variable.to_ascii_lowercase()).filter(|_| upper).map(Cow::Borrowed)
         });
         ours(&expanded).is_some().then_some(expanded)
     }
