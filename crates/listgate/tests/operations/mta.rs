@@ -108,7 +108,7 @@ fn domains_are_listed_if_there_is_no_socketmap() {
         ],
     );
     let at_data = "[lmtp]\nrefuse_at = \"data\"\n";
-    assert!(printed(&site, at_data, &["postfix"]).contains("# In vain as long as lmtp.refuse_at"));
+    assert!(printed(&site, at_data, &["postfix"]).contains("# No effect while lmtp.refuse_at"));
     let exim = printed(&site, at_data, &["exim", "--listen", "unix:/x", "--listen", "[::1]:24"]);
     has(
         &exim,
@@ -120,7 +120,7 @@ fn domains_are_listed_if_there_is_no_socketmap() {
             "message_size_limit = 52428800",
         ],
     );
-    assert!(exim.contains("# In vain as long as lmtp.refuse_at"));
+    assert!(exim.contains("# No effect while lmtp.refuse_at"));
 }
 
 #[test]

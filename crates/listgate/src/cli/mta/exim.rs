@@ -7,33 +7,35 @@ use crate::socketmap::here;
 use std::net::SocketAddr;
 
 const HEAD: &str = "\
-# Exim's side of Listgate, printed by `listgate mta exim`: four pieces, each for
-# its place in the configuration. These domains are for lists alone: leave them
-# out of the other domain lists. docs/mta.md has the rest.
+# Settings for Listgate in Exim's configuration, printed by `listgate mta exim`:
+# four pieces, each for a different place. Use these domains only for lists:
+# leave them out of the other domain lists. docs/mta.md explains the details.
 
-# 1. Before `begin acl`. The domains as of now: print this again when one comes
-# or goes; lists come and go without. (Exim could ask for a domain, but would
-# read a doubt as a no.)
+# 1. Before `begin acl`. These are the current domains: print this again when
+# you add or remove one, but not for lists. (Exim could query domains, but it
+# would take a temporary failure for an unknown domain.)
 ";
 
 const ACL: &str = "
 # 2. In acl_check_rcpt, before `require message = relay not permitted`. Checks
-# that come after it do not see mail to lists. Listgate itself is asked for each
-# address, by a callout; no_cache, since a list may be created any moment. What
-# it does not know gets a 550; while it is away the sender is to try again.
+# after it do not apply to mail for lists. A callout asks Listgate about each
+# address, with no_cache because a list may be created at any moment. An unknown
+# address gets a 550. While Listgate is down, mail is deferred.
 ";
 
 const ROUTER: &str = "
-# 3. First after `begin routers`. `self = send`: Listgate is on this machine.
+# 3. First after `begin routers`. `self = send`, because Listgate is on this
+# machine.
 ";
 
 const TRANSPORT: &str = "
-# 4. After `begin transports`. By TCP, since a callout goes by nothing else.
+# 4. After `begin transports`. By TCP, because callouts work only over TCP.
 ";
 
 const NO_POSTMASTER: &str = "
-# Nobody reads postmaster@ these domains, as somebody should (RFC 5321, 4.5.1):
-# set site.postmaster in Listgate's configuration, or put this router before 3.
+# Mail to postmaster@ these domains is refused, against RFC 5321 (4.5.1). To
+# accept it, set site.postmaster in Listgate's configuration, or put this
+# router before 3.
 # listgate_postmaster:
 #   driver = redirect
 #   domains = +listgate_domains
@@ -50,7 +52,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
     };
     let no_effect = match config.refuse_at {
         RefuseAt::Rcpt => "",
-        RefuseAt::Data => "# In vain as long as lmtp.refuse_at is \"data\": each address is taken then.\n",
+        RefuseAt::Data => "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.\n",
     };
     let postmaster = match &config.postmaster {
         Some(list) => format!("\n# postmaster@ these domains reaches the owners of {list}.\n"),
@@ -58,13 +60,13 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
     };
     Ok(format!(
         "{HEAD}domainlist listgate_domains = {domains}\n\
-         # What is too large for Listgate is refused at the door.\nmessage_size_limit = {size}\n\
+         # Exim itself refuses mail that is too large for Listgate.\nmessage_size_limit = {size}\n\
          {ACL}{no_effect}  accept\n    domains = +listgate_domains\n    endpass\n    \
          verify = recipient/callout=30s,no_cache\n\
          {ROUTER}listgate:\n  driver = manualroute\n  domains = +listgate_domains\n  \
          transport = listgate\n  route_list = * {host}\n  self = send\n\
          {TRANSPORT}listgate:\n  driver = smtp\n  protocol = lmtp\n  port = {port}\n  allow_localhost\n  \
-         # As many recipients of one delivery as Listgate takes.\n  max_rcpt = {recipients}\n\
+         # As many recipients per delivery as Listgate takes.\n  max_rcpt = {recipients}\n\
          {postmaster}",
         domains = domains.join(" : \\\n    "),
         size = config.max_message_size,

@@ -11,49 +11,52 @@ const RECIPIENTS: usize = 50;
 const MAILBOX: u64 = 51_200_000;
 
 const HEAD: &str = "\
-# Postfix's side of Listgate, for main.cf, printed by `listgate mta postfix`.
-# These domains are for lists alone: leave them out of mydestination and of the
-# virtual domains. Where main.cf has one of these settings, write both values
-# into one line. docs/mta.md has the rest.
+# Settings for Listgate in Postfix's main.cf, printed by `listgate mta postfix`.
+# Use these domains only for lists: leave them out of mydestination and of the
+# virtual domains. If main.cf already has one of these settings, put both values
+# into one line. docs/mta.md explains the details.
 ";
 
 const ASKED: &str = "
-# Postfix asks Listgate (socketmap) which domains and addresses there are: a
-# list is valid once it is created, and an unknown address is refused before its
-# mail is taken. While Listgate is away, Postfix puts mail off.
+# Postfix asks Listgate (socketmap) which domains and addresses exist: a list is
+# valid as soon as it is created, and an unknown address is refused before its
+# mail is accepted. While Listgate is down, Postfix defers mail.
 ";
 
 const WRITTEN_DOWN: &str = "
-# The domains as of now: print this again when one comes or goes. Better, and
-# nothing to print again, is to let Postfix ask Listgate. In its configuration:
+# These are the current domains. When you add or remove one, print this again.
+# You avoid that if Postfix asks Listgate. In Listgate's configuration:
 #   [socketmap]
 #   listen = [\"127.0.0.1:8026\"]
 ";
 
 const VERIFIED: &str = "
-# An unknown address is refused before its mail is taken: Postfix tries each one
-# on Listgate first. If there are restrictions, put this before them.
+# An unknown address is refused before its mail is accepted: Postfix first tries
+# each address on Listgate. Put this before any other restrictions.
 ";
 
 const REMEMBERED: &str = "\
-# The code for it is 450 unless told so.
+# Without this, Postfix replies 450 to an unknown address.
 unverified_recipient_reject_code = 550
-# A no is forgotten soon, since the list may be created: not for three days. It
-# must outlast Postfix's own wait for it: without a cache each would be a 450.
+# A refusal is cached for seconds instead of three days, because the list may be
+# created. It must be cached for longer than Postfix waits for the result:
+# without the cache, each refusal would be a 450.
 address_verify_negative_refresh_time = 10s
 address_verify_negative_expire_time = 30s
-# The first mail to an address waits for its trial: look each second, not third.
+# The first mail to an address waits for the result: check every second, not
+# every three.
 address_verify_poll_delay = 1s
 ";
 
 const CHROOT: &str = "\
-# Debian runs lmtp in a chroot, where this path is not: have Listgate listen
+# Debian runs lmtp in a chroot without this path. Let Listgate listen
 # below /var/spool/postfix, or run `postconf -F lmtp/unix/chroot=n`.
 ";
 
 const NO_POSTMASTER: &str = "
-# Nobody reads postmaster@ these domains, as somebody should (RFC 5321, 4.5.1):
-# set site.postmaster in Listgate's configuration, or name an alias here.
+# Mail to postmaster@ these domains is refused, against RFC 5321 (4.5.1). To
+# accept it, set site.postmaster in Listgate's configuration, or add an alias
+# here.
 ";
 
 /// Returns the lines for main.cf. Calls `domains` only if the lines have to list the domains.
@@ -83,13 +86,13 @@ fn settings_with_socketmap(socketmap: &ListenAddress) -> String {
     };
     let proxy = match socketmap {
         ListenAddress::Unix(path) if below_the_queue(path) == path => {
-            "# proxy: asks from without the chroot that Debian runs Postfix in.\n"
+            "# proxy: connects from outside the chroot in which Debian runs Postfix.\n"
         }
         _ => "",
     };
     format!(
         "{ASKED}{proxy}relay_domains = {}\nrelay_recipient_maps = {}\n\
-         # Addresses of lists go to Listgate by LMTP.\ntransport_maps = {}\n",
+         # Mail for lists goes to Listgate by LMTP.\ntransport_maps = {}\n",
         map("domains"),
         map("recipients"),
         map("transport")
@@ -102,10 +105,10 @@ fn written_down(config: &Config, lmtp: &ListenAddress, domains: &[String]) -> St
     };
     let no_effect = match config.refuse_at {
         RefuseAt::Rcpt => "",
-        RefuseAt::Data => "# In vain as long as lmtp.refuse_at is \"data\": each address is taken then.\n",
+        RefuseAt::Data => "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.\n",
     };
     format!(
-        "{WRITTEN_DOWN}relay_domains = {}\n# Mail to them goes to Listgate by LMTP.\n\
+        "{WRITTEN_DOWN}relay_domains = {}\n# Mail for these domains goes to Listgate by LMTP.\n\
          transport_maps = inline:{{{}\n    }}\n{VERIFIED}{no_effect}\
          smtpd_recipient_restrictions = check_recipient_access inline:{{{}\n    }}\n{REMEMBERED}",
         domains.join("\n    "),
@@ -128,18 +131,18 @@ fn limits(config: &Config) -> String {
     let size = MAILBOX.min(config.max_message_size);
     let larger = if config.max_message_size > MAILBOX {
         format!(
-            "# It takes {}; but Postfix wants no mailbox_size_limit or\n\
-             # virtual_mailbox_limit below this, and {MAILBOX} is their default.\n",
+            "# Listgate accepts {}, but Postfix does not allow this to be above\n\
+             # mailbox_size_limit or virtual_mailbox_limit: {MAILBOX} by default.\n",
             config.max_message_size
         )
     } else {
         String::new()
     };
     format!(
-        "\n# No more sessions at once, nor recipients of a delivery, than Listgate takes.\n\
+        "\n# No more concurrent sessions, and recipients per delivery, than Listgate takes.\n\
          lmtp_destination_concurrency_limit = {sessions}\n\
          lmtp_destination_recipient_limit = {recipients}\n\
-         # What is too large for Listgate is refused at the door.\n{larger}\
+         # Postfix itself refuses mail that is too large for Listgate.\n{larger}\
          message_size_limit = {size}\n"
     )
 }
