@@ -21,14 +21,14 @@ use xtask::run;
 const USAGE: &str = "\
 usage: cargo xtask bench [BENCHMARK]
 
-  [--quick]                          listgate beside other servers and the hardware's floor: writes
-                                     docs/performance.md; 25 minutes (--quick: 3, coarse)
-  sink [--messages N] [--rounds N]   its rate against Postfix's smtp-sink alone, which stores nothing
-  mailman                            in the place of Mailman's own LMTP runner, against it
-  hostile                            a normal peer's rate beside 2,500 hostile ones
-  consumers                          the rate beside two processes that take the mail out
-  instructions                       instructions of a transaction: one list against a million; of a
-                                     lease: ten waiting entries against a million
+  [--quick]                          compares listgate with other servers and with the disk, and writes
+                                     docs/performance.md; 25 minutes (--quick: 3, less precise)
+  sink [--messages N] [--rounds N]   its rate compared with that of Postfix's smtp-sink, which stores nothing
+  mailman                            its rate as Mailman's LMTP runner, compared with Mailman's own
+  hostile                            a normal peer's rate while 2,500 hostile ones are connected
+  consumers                          the rate while two processes empty the queues
+  instructions                       instructions of a transaction with one list and with a million, and
+                                     of a lease with ten waiting entries and with a million
 ";
 
 /// A benchmark with its parsed arguments.

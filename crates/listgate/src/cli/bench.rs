@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// Recipients of each message, if the address has {} in it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     recipients: u64,
-    /// Count {} on from message to message, up to N, then from 1 again [default: each message starts at 1]
+    /// Continue {} from message to message, up to N, then from 1 again [default: each message starts at 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     numbers: Option<u64>,
     /// The envelope sender

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Such as mylist-join@example.com
+    /// An address, such as mylist-join@example.com
     #[arg(required = true, value_name = "ADDRESS")]
     addresses: Vec<String>,
     /// One JSON object per line

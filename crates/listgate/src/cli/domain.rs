@@ -11,17 +11,17 @@ use std::process::ExitCode;
 pub(super) enum Action {
     /// Add a domain, or make one an alias of another
     Add {
-        /// Such as example.com
+        /// The domain, such as example.com
         #[arg(value_parser = domain_name)]
         domain: String,
-        /// Mail to DOMAIN is then mail to the lists of MAIN
+        /// Make DOMAIN an alias: its mail goes to the lists of MAIN
         #[arg(long, value_name = "MAIN", value_parser = domain_name)]
         alias_of: Option<String>,
     },
     /// Remove a domain that has no lists and no aliases
     #[command(alias = "delete")]
     Remove {
-        /// Such as example.com
+        /// The domain, such as example.com
         #[arg(value_parser = domain_name)]
         domain: String,
     },

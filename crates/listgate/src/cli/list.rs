@@ -17,14 +17,14 @@ pub(super) enum Action {
     /// Create lists, all or none, and add their domains
     #[command(alias = "add")]
     Create {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         #[arg(required = true, value_name = "ADDRESS")]
         addresses: Vec<ListAddress>,
     },
     /// Remove a list; its entries stay in their queues
     #[command(alias = "delete")]
     Remove {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         address: ListAddress,
     },
     /// Give a list another address; its list_id does not change
@@ -36,29 +36,29 @@ pub(super) enum Action {
     },
     /// Take mail again, after `pause` or `close`
     Open {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         address: ListAddress,
     },
     /// Defer mail with 450, so that it waits at the mail server; -owner and -bounces still work
     Pause {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         address: ListAddress,
     },
     /// Refuse mail with 550; queued mail stays; -owner and -bounces still work
     Close {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         address: ListAddress,
     },
     /// Limit the size of a message, below the limit of the gate
     Limit {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         address: ListAddress,
         /// Octets, such as 500KiB, or `none`
         size: SizeLimit,
     },
     /// Show a list and its addresses
     Show {
-        /// Such as mylist@example.com
+        /// The list's address, such as mylist@example.com
         address: ListAddress,
         /// One JSON object
         #[arg(long)]

@@ -70,7 +70,7 @@ enum Command {
     Doctor(doctor::Args),
     /// Copy the data directory, with all mail, while the gate runs
     Backup(backup::Args),
-    /// Put load on an LMTP server on this machine, and measure it
+    /// Measure how fast an LMTP server on this machine accepts mail
     Bench(bench::Args),
     /// Check the configuration, or print every key
     #[command(subcommand)]

@@ -20,7 +20,7 @@ pub(super) enum Action {
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The --listen of `serve`, if it had one; may be repeated
+    /// The --listen option that `serve` was started with; may be repeated
     #[arg(long, value_name = "ADDR")]
     listen: Vec<ListenAddress>,
 }

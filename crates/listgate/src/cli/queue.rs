@@ -33,12 +33,12 @@ pub(super) enum Action {
     },
     /// Show an entry: the message as stored, then its msgdata
     Show {
-        /// Such as 3f2a-1
+        /// The entry's id, such as 3f2a-1
         id: Id,
-        /// The message alone
+        /// Print only the message
         #[arg(long, conflicts_with_all = ["msgdata", "json"])]
         message: bool,
-        /// The msgdata alone
+        /// Print only the msgdata
         #[arg(long, conflicts_with = "json")]
         msgdata: bool,
         /// Everything, as one JSON object; octets that are not UTF-8 become U+FFFD
@@ -58,14 +58,14 @@ pub(super) enum Action {
         #[arg(long)]
         leased: bool,
     },
-    /// Remove entries, all or none; the mail is gone
+    /// Remove entries and their mail for good, all or none
     #[command(alias = "delete")]
     Remove(Ids),
 }
 
 #[derive(clap::Args)]
 pub(super) struct Ids {
-    /// Such as 3f2a-1
+    /// The entry's id, such as 3f2a-1
     #[arg(required = true, value_name = "ID")]
     ids: Vec<Id>,
 }

@@ -84,12 +84,12 @@ keys! {
     "server.hostname" hostname: String = kind::machine_name(), HOSTNAME, Reload, r#""lists.example.com""#;
     /// Above, connections wait to be accepted.
     "server.max_connections" max_connections: usize = 1000, COUNT, Restart;
-    /// The next gets 421; default: half, or 100.
+    /// Above, 421; default: half, at least 100.
     ///
     /// How many connections one caller may have at a time. A caller is an address, or a user of a Unix socket.
     /// `None`: half of `server.max_connections`, but at least 100.
     "server.max_connections_per_peer" max_connections_per_peer: Option<usize> = None, COUNT_OR_NONE, Reload, "500";
-    /// Of all mail on its way in; above, 452.
+    /// Of all mail in flight; above, 452.
     ///
     /// The total octets of all messages between MAIL and their outcome.
     "server.max_in_flight" max_in_flight: u64 = 1 << 30, SIZE, Reload;
@@ -155,7 +155,7 @@ keys! {
     /// The free octets of the file system that mail must leave.
     "storage.min_free" min_free: u64 = 256 << 20, SIZE, Restart;
 
-    /// What comes again; also "mark", "off".
+    /// Mail sent again; also "mark", "off".
     "queue.redelivery" redelivery: Redelivery = Redelivery::Suppress, REDELIVERY, Restart;
     /// Of one queue; above, its mail is deferred.
     "queue.max_entries" max_entries: u64 = 10_000_000, ENTRIES, Reload;
@@ -170,7 +170,7 @@ keys! {
     /// `None`: they are not served.
     "admin.listen" admin: Option<SocketAddr> = None, TCP_ADDRESS, Restart, r#""127.0.0.1:8025""#;
 
-    /// Postfix asks it for addresses.
+    /// Where Postfix looks up addresses.
     ///
     /// The addresses where socketmap is served; empty: nowhere.
     "socketmap.listen" socketmap: Vec<ListenAddress> = Vec::new(), ADDRESSES, Restart, r#"["127.0.0.1:8026"]"#;
