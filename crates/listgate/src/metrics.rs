@@ -136,7 +136,11 @@ impl Metrics {
         registry.register("transactions", "Transactions by how they ended", self.transactions.clone());
         registry.register("recipients", "Recipients queued, by endpoint", self.recipients.clone());
         registry.register("refusals", "MAIL, RCPT and recipients refused", self.refusals.clone());
-        registry.register("redeliveries", "Recipients that came before", self.redeliveries.clone());
+        registry.register(
+            "redeliveries",
+            "Recipients whose mail had been received before",
+            self.redeliveries.clone(),
+        );
         registry.register("replies", "Replies by code", self.replies.clone());
         registry.register("map_answers", "Answers by socketmap", self.map_answers.clone());
         registry.register_with_unit("received", "Of messages", Unit::Bytes, self.octets.clone());

@@ -81,7 +81,7 @@ fn read(head: &[u8]) -> Option<Result<Request, Answer>> {
             }
             _ => Err(("405 Method Not Allowed", PLAIN, "only GET and HEAD are answered\n".to_owned())),
         }),
-        _ => Some(Err(("400 Bad Request", PLAIN, "this is no HTTP request\n".to_owned()))),
+        _ => Some(Err(("400 Bad Request", PLAIN, "this is not an HTTP request\n".to_owned()))),
     }
 }
 

@@ -28,7 +28,7 @@ impl FailStop {
         let first = self.0.send_if_modified(|fail_stop| !std::mem::replace(fail_stop, true));
         if first {
             let end = why.after_the_end();
-            tracing::error!("{}: no more mail is taken, and Listgate ends{end}", Chain(why));
+            tracing::error!("{}: Listgate accepts no more mail, and ends{end}", Chain(why));
         }
     }
 }

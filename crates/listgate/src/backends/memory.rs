@@ -150,7 +150,7 @@ impl Tables {
         Ok(queued)
     }
 
-    /// Stores one entry for each distinct endpoint. Mail with a Received line that came before gets its earlier
+    /// Stores one entry for each distinct endpoint. Mail with a Received line that was received before gets its first
     /// entry instead.
     fn insert(&mut self, delivery: &Delivery) -> Vec<(EntryId, Duplicate)> {
         self.last_message += 1;

@@ -17,12 +17,12 @@ impl Queued {
         Self { id, duplicate }
     }
 
-    /// Returns the id of the entry. If the mail came before and was not queued twice, this is the earlier entry.
+    /// Returns the id of the entry. If the mail was received before and not queued again, this is the first entry.
     pub(crate) fn id(&self) -> &Id {
         &self.id
     }
 
-    /// Returns whether the mail came before.
+    /// Returns whether the mail was received before.
     pub(crate) fn duplicate(&self) -> Duplicate {
         self.duplicate
     }

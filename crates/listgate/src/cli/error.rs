@@ -69,7 +69,7 @@ pub(super) enum MtaError {
     AnyPort { key: &'static str, address: ListenAddress },
     #[error("server.listen names no address")]
     NoAddress,
-    #[error("Exim asks for an address over TCP alone: add one such as 127.0.0.1:8024 to server.listen")]
+    #[error("Exim queries the gate only over TCP: add an address such as 127.0.0.1:8024 to server.listen")]
     NoTcp,
 }
 

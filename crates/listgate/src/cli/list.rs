@@ -145,7 +145,7 @@ pub(super) struct SizeLimit(Option<u64>);
 pub(super) enum SizeLimitError {
     #[error("write a size such as 500KiB, or none")]
     NotASize,
-    #[error("a list of that limit would take no mail: `listgate list close` says so")]
+    #[error("a list with that limit would accept no mail: use `listgate list close`")]
     Nothing,
 }
 

@@ -81,7 +81,7 @@ enum Command {
 fn hint(why: &clap::Error) -> Option<&'static str> {
     match why.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(arg)) if matches!(arg.as_str(), "-v" | "--verbose") => Some(
-            "\n  tip: -V prints the version; the log says everything, and `--log json` says it as JSON\n",
+            "\n  tip: -V prints the version; the log has every detail, and `--log json` prints it as JSON\n",
         ),
         _ => None,
     }

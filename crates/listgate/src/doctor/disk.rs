@@ -37,7 +37,7 @@ pub(super) fn directory(data: &DataDir) -> Vec<Finding> {
 pub(super) fn writable(check: &'static str, path: &Path) -> Result<(Metadata, String), Finding> {
     let metadata = fs::metadata(path).map_err(|why| {
         let found = format!("cannot look at {}: {why}", path.display());
-        Finding::wrong(check, found, "see who may enter the directories above it")
+        Finding::wrong(check, found, "check the permissions of the directories above it")
     })?;
     let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
     let what = format!("{} (mode {mode:o}, uid {uid}, gid {gid})", path.display());
@@ -59,7 +59,7 @@ fn ownership(data: &DataDir, metadata: &Metadata, what: String) -> Finding {
     } else if metadata.mode() & 0o001 != 0 && is_open_to_all(data) {
         Finding::note(
             CHECK,
-            format!("{what}: everybody on this machine can read the mail"),
+            format!("{what}: every user of this machine can read the mail"),
             format!("chmod o-rwx {0} {0}-* {1}", data.database().display(), data.spool().display()),
         )
     } else {
@@ -92,7 +92,7 @@ pub(super) fn space(space: io::Result<Space>, min_free: u64) -> Finding {
     let check = "free space";
     let space = match space {
         Ok(space) => space,
-        Err(why) => return Finding::wrong(check, format!("cannot be asked: {why}"), "see the system's log"),
+        Err(why) => return Finding::wrong(check, format!("cannot be read: {why}"), "see the system's log"),
     };
     let of_inodes = space.inodes.map_or_else(String::new, |inodes| format!(", {inodes} inodes"));
     let of_pages = match space.unused {
@@ -146,7 +146,7 @@ pub(super) fn syncs(data: &DataDir) -> Finding {
             let found = format!("cannot write and sync {}: {why}", scratch.0.display());
             let fix = match why.kind() {
                 io::ErrorKind::PermissionDenied => AS_THE_GATE,
-                _ => "make room; if there is some, see the system's log",
+                _ => "make room; if there is enough, see the system's log",
             };
             return Finding::wrong(check, found, fix);
         }
@@ -168,7 +168,7 @@ pub(super) fn syncs(data: &DataDir) -> Finding {
         fast if fast < UNBELIEVABLE => Finding::note(
             check,
             found,
-            "no disk is that fast: if this is memory, a power loss takes the mail; use a real disk",
+            "no disk is that fast: if this is a memory file system, a power loss deletes the mail; use a real disk",
         ),
         _ => Finding::ok(check, found),
     }

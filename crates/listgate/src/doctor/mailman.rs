@@ -22,7 +22,7 @@ use tokio::runtime::Builder;
 
 const SHUNTED: &str = "see why in Mailman's logs; once that is fixed, `mailman unshunt`";
 const UNREADABLE: &str =
-    "see why in Mailman's logs; no command brings them back, but each file has its message's octets";
+    "see why in Mailman's logs; no command restores them, but each file contains its message";
 
 pub(super) fn examine<E>(
     site: &Site,
@@ -57,16 +57,17 @@ fn read(site: &Site) -> Finding {
 fn runner(site: &Site) -> Finding {
     let check = "LMTP runner";
     if site.lmtp_runner {
-        return Finding::wrong(check, "Mailman's own is switched on", site.switch_off());
+        return Finding::wrong(check, "Mailman's own LMTP runner is switched on", site.switch_off());
     }
-    Finding::ok(check, "Mailman's own is switched off")
+    Finding::ok(check, "Mailman's own LMTP runner is switched off")
 }
 
 /// Checks the gate's own directory, or the directory in which it will be created.
 fn own_dir(site: &Site) -> Finding {
     let check = "own directory";
     let own = site.own_dir();
-    let (dir, end) = if own.exists() { (&own, "") } else { (&site.var_dir, ": listgate is made in it") };
+    let (dir, end) =
+        if own.exists() { (&own, "") } else { (&site.var_dir, ": listgate will be created in it") };
     match disk::writable(check, dir) {
         Ok((_, what)) => Finding::ok(check, format!("{what}{end}")),
         Err(finding) => finding,
@@ -77,7 +78,7 @@ fn lists(site: &Site) -> Finding {
     let check = "lists";
     let (name, fix) = match &site.database {
         Database::Sqlite(path) => {
-            (path.to_string_lossy(), "start Mailman, which makes its database, or correct [database] url")
+            (path.to_string_lossy(), "start Mailman, which creates its database, or correct [database] url")
         }
         Database::Postgres(_) => ("PostgreSQL".into(), "start the server, or correct [database] url"),
     };
@@ -105,7 +106,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
         Name::Bounces => "queue bounces",
     };
     if fs::metadata(dir).is_err_and(|why| why.kind() == io::ErrorKind::NotFound) {
-        let fix = "Mailman makes its queues when it starts: start it once";
+        let fix = "Mailman creates its queues when it starts: start it once";
         return vec![Finding::wrong(check, format!("there is no directory {}", dir.display()), fix)];
     }
     let what = match disk::writable(check, dir) {
@@ -127,7 +128,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
         Some(oldest) => format!("{what}: {} files, the oldest waits for {}", waiting.len(), age(oldest)),
     };
     findings.push(if oldest.is_some_and(|oldest| oldest > UNREAD) {
-        let fix = "see whether Mailman's runner of this queue works: `mailman status`, and Mailman's logs";
+        let fix = "check Mailman's runner of this queue: `mailman status`, and Mailman's logs";
         Finding::note(check, found, fix)
     } else {
         Finding::ok(check, found)
@@ -137,7 +138,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
     if !misnamed.is_empty() {
         findings.push(Finding::wrong(
             check,
-            format!("Mailman's runner dies of a file of such a name: {}", some(&misnamed)),
+            format!("Mailman's runner crashes on files with such names: {}", some(&misnamed)),
             format!("move them out of {}; the names of mail are TIME+DIGEST.pck", dir.display()),
         ));
     }
@@ -152,7 +153,7 @@ fn put_aside(check: &'static str, dir: Option<&Path>, end: &str, fix: &'static s
     let count = files.map(|files| files.iter().filter(is_one).count());
     let dir = dir.display();
     Some(match count {
-        Ok(0) => Finding::ok(check, format!("{dir}: nothing was put aside")),
+        Ok(0) => Finding::ok(check, format!("{dir}: no file was set aside")),
         Ok(count) => Finding::note(check, format!("{dir}: {count} files, which no runner handles"), fix),
         Err(why) => {
             let fix = "run this as the user that the gate runs as, or as root";
@@ -167,7 +168,11 @@ fn postfix(site: &Site, config: &Config) -> Finding {
     let (host, port) = &site.lmtp;
     let ours = format!("lmtp:[{host}]:{port}");
     let unknown = |found: String| {
-        Finding::note(check, found, format!("see that the mail server sends the lists' mail to {ours}"))
+        Finding::note(
+            check,
+            found,
+            format!("make sure that the mail server sends mail for the lists to {ours}"),
+        )
     };
     let maps = match Command::new("postconf").args(["-x", "-h", "transport_maps"]).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
@@ -179,7 +184,7 @@ fn postfix(site: &Site, config: &Config) -> Finding {
         Some(Ok(text)) => destinations(&text),
         Some(Err(why)) => return unknown(format!("a map of transport_maps = {maps} cannot be read: {why}")),
         None => match words(&maps).find(|word| queries(word, &config.socketmap)) {
-            Some(asked) => return Finding::ok(check, format!("transport_maps asks the gate by {asked}")),
+            Some(asked) => return Finding::ok(check, format!("transport_maps queries the gate by {asked}")),
             None => written_down(&maps, listen),
         },
     };

@@ -46,7 +46,7 @@ fn own<E>(
         return report(Finding::wrong(
             "data directory",
             format!("there is no directory {}", data.path().display()),
-            "name another --data-dir, or begin with `listgate serve` or `listgate list create`",
+            "use another --data-dir, or start with `listgate serve` or `listgate list create`",
         ));
     }
     disk::directory(data).into_iter().try_for_each(&mut report)?;
@@ -57,7 +57,7 @@ fn own<E>(
         return report(Finding::note(
             "database",
             format!("there is none in {}", data.path().display()),
-            "begin with `listgate serve` or `listgate list create`, or name another --data-dir",
+            "start with `listgate serve` or `listgate list create`, or use another --data-dir",
         ));
     }
     // This check writes a file, so it runs only where there is a site.

@@ -26,15 +26,17 @@ const ANSWER: u64 = 4096;
 pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigError>) -> Finding {
     let check = "configuration";
     match (readable, file) {
-        (Ok(()), None) => Finding::ok(check, "no file: the defaults (`listgate config check` says them)"),
+        (Ok(()), None) => Finding::ok(check, "no file: the defaults (`listgate config check` prints them)"),
         (Ok(()), Some(file)) => Finding::ok(check, format!("{} has no mistake", file.display())),
-        (Err(why), _) if why.is_of_mailman() => {
-            Finding::wrong(check, Chain(&why).to_string(), "correct it; nothing else is known of the site")
-        }
+        (Err(why), _) if why.is_of_mailman() => Finding::wrong(
+            check,
+            Chain(&why).to_string(),
+            "correct the file; without it, nothing else can be checked",
+        ),
         (Err(why), _) => Finding::wrong(
             check,
             Chain(&why).to_string().replace('\n', "; "),
-            "correct the file; what follows is examined with the defaults",
+            "correct the file; the checks below use the defaults",
         ),
     }
 }
@@ -49,8 +51,8 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
         };
         findings.push(Finding::note(
             "site.owner",
-            "mail to a list's -owner address goes on as if it were from changeme@example.com",
-            format!("set {key} to an address of yours"),
+            "mail to a list's -owner address has the envelope sender changeme@example.com",
+            format!("set {key} to one of your addresses"),
         ));
     }
     if config.postmaster.is_none() {
@@ -63,8 +65,8 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
     if config.refuse_at == RefuseAt::Data {
         findings.push(Finding::note(
             "lmtp.refuse_at",
-            "every address is accepted at RCPT, so that a mail server cannot verify any",
-            "unless that is meant, set lmtp.refuse_at to \"rcpt\"",
+            "every address is accepted at RCPT, so the mail server cannot verify addresses",
+            "if that is not intended, set lmtp.refuse_at to \"rcpt\"",
         ));
     }
     findings
@@ -76,12 +78,14 @@ pub(super) fn gate(dir: &Path, holder: io::Result<Holder>) -> Finding {
         Ok(Holder::Replaced(holder)) => Finding::wrong(
             "gate",
             format!(
-                "directory replaced: {holder} is ending, since its files are not those of {}",
+                "directory replaced: {holder} is ending, because its files are no longer those of {}",
                 dir.display()
             ),
             "its log says where the old files are; start `listgate serve` once it has ended",
         ),
-        Ok(Holder::Nobody) => Finding::note("gate", "none is running on this data", "start `listgate serve`"),
+        Ok(Holder::Nobody) => {
+            Finding::note("gate", "no gate is running on this data", "start `listgate serve`")
+        }
         Err(why) => Finding::wrong(
             "gate",
             format!("cannot look at {}: {why}", dir.join("lock").display()),
@@ -95,7 +99,7 @@ pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
     let check = "address";
     match (address, running) {
         (ListenAddress::Tcp(socket), _) if socket.port() == 0 => {
-            Finding::ok(check, format!("{address} is another port at each start; it was not asked"))
+            Finding::ok(check, format!("{address} has another port at each start; it was not checked"))
         }
         (_, true) => match greeting(address) {
             Ok(line) if line.starts_with("220") => {
@@ -103,18 +107,18 @@ pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
             }
             Ok(line) if line.starts_with("421") => Finding::note(
                 check,
-                format!("{address} does not let us in: {line}"),
-                "unless that is meant: server.allow, server.allow_uids, server.max_connections_per_peer",
+                format!("{address} refuses this machine: {line}"),
+                "if that is not intended, change server.allow, server.allow_uids, server.max_connections_per_peer",
             ),
             Ok(line) => Finding::wrong(
                 check,
                 format!("{address} greets with {line:?}"),
-                "see what listens there, and what the gate's log says",
+                "find out what listens there, and see the gate's log",
             ),
             Err(why) => Finding::wrong(
                 check,
                 format!("the gate is running and does not answer at {address}: {why}"),
-                "if it was started with --listen, give the same here; if not, see its log",
+                "if it was started with --listen, use the same option here; otherwise see its log",
             ),
         },
         (ListenAddress::Tcp(socket), false) => free_port(check, "server.listen", *socket),
@@ -127,23 +131,27 @@ pub(super) fn socketmap(address: &ListenAddress, running: bool) -> Finding {
     let (check, key) = ("socketmap", "socketmap.listen");
     match (address, running) {
         (ListenAddress::Tcp(socket), _) if socket.port() == 0 => {
-            Finding::ok(check, format!("{address} is another port at each start; it was not asked"))
+            Finding::ok(check, format!("{address} has another port at each start; it was not checked"))
         }
         (_, true) => match query_unknown_domain(address) {
             Ok(answer) if answer.contains("NOTFOUND ") => Finding::ok(check, format!("{address} answers")),
             Ok(answer) if answer.is_empty() => Finding::note(
                 check,
-                format!("{address} does not let us in"),
-                "unless that is meant: server.allow, server.allow_uids",
+                format!("{address} refuses this machine"),
+                "if that is not intended, change server.allow, server.allow_uids",
             ),
             Ok(answer) => Finding::wrong(
                 check,
                 format!("{address} answers {answer:?}"),
-                "see what listens there, and what the gate's log says",
+                "find out what listens there, and see the gate's log",
             ),
             Err(why) => {
                 let found = format!("the gate is running and does not answer at {address}: {why}");
-                Finding::wrong(check, found, format!("see what {key} was when the gate was started"))
+                Finding::wrong(
+                    check,
+                    found,
+                    format!("compare {key} with its value when the gate was started"),
+                )
             }
         },
         (ListenAddress::Tcp(socket), false) => free_port(check, key, *socket),
@@ -174,7 +182,7 @@ fn query_unknown_domain(address: &ListenAddress) -> io::Result<String> {
 pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
     let (check, key) = ("admin", "admin.listen");
     match (address.port(), running) {
-        (0, _) => Finding::ok(check, format!("{address} is another port at each start; it was not asked")),
+        (0, _) => Finding::ok(check, format!("{address} has another port at each start; it was not checked")),
         (_, false) => free_port(check, key, address),
         (_, true) => match readiness(address) {
             Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
@@ -187,7 +195,11 @@ pub(super) fn admin(address: SocketAddr, running: bool) -> Finding {
             }
             Err(why) => {
                 let found = format!("the gate is running and does not answer at {address}: {why}");
-                Finding::wrong(check, found, format!("see what {key} was when the gate was started"))
+                Finding::wrong(
+                    check,
+                    found,
+                    format!("compare {key} with its value when the gate was started"),
+                )
             }
         },
     }
@@ -269,17 +281,17 @@ fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
         }
         Ok(SocketFile::Nothing) => Finding::wrong(
             check,
-            format!("a gate cannot make {address}: its directory is not there"),
+            format!("a gate cannot create {address}: its directory does not exist"),
             "create its directory, for the user that the gate runs as",
         ),
         Err(why) => Finding::wrong(
             check,
-            format!("a gate cannot make {address}: {why}"),
+            format!("a gate cannot create {address}: {why}"),
             "create its directory, for the user that the gate runs as",
         ),
         Ok(SocketFile::NoSocket) => Finding::wrong(
             check,
-            format!("{} is there and is not a socket", path.display()),
+            format!("{} exists and is not a socket", path.display()),
             format!("remove it, {or_another}"),
         ),
         Ok(SocketFile::Served) => Finding::wrong(
@@ -289,9 +301,7 @@ fn free_socket(check: &'static str, key: &str, path: &Path) -> Finding {
         ),
         Ok(SocketFile::Unclear(why)) => Finding::wrong(
             check,
-            format!(
-                "a socket is at {address}, and it cannot be found out whether a process serves it: {why}"
-            ),
+            format!("a socket is at {address}, but it is unknown whether a process serves it: {why}"),
             format!("remove it if none does, {or_another}"),
         ),
         Ok(SocketFile::LeftBehind) => {

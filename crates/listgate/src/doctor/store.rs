@@ -33,7 +33,7 @@ fn unreadable(check: &'static str, why: &impl std::fmt::Display) -> Finding {
     Finding::wrong(
         check,
         format!("cannot be read: {why}"),
-        "if the disk is well, restore a backup: see docs/operations.md",
+        "check the disk; if it works, restore a backup: see docs/operations.md",
     )
 }
 
@@ -52,8 +52,8 @@ fn unopened(data: &DataDir, why: &rusqlite::Error) -> Finding {
 fn unfinished(check: &'static str) -> Finding {
     Finding::note(
         check,
-        format!("not looked at to the end in {} s", PATIENCE.as_secs()),
-        "ask again with --thorough, best on a backup",
+        format!("not finished within {} s", PATIENCE.as_secs()),
+        "run the doctor again with --thorough, preferably on a backup",
     )
 }
 
@@ -88,10 +88,7 @@ impl<'a> Store<'a> {
         }
         report(Finding::ok(
             "database",
-            format!(
-                "schema {SCHEMA}; {} pages, of which {} are free for mail to come",
-                shape.pages, shape.free
-            ),
+            format!("schema {SCHEMA}; {} pages, of which {} are free for new mail", shape.pages, shape.free),
         ))?;
         report(self.write_lock())?;
         report(self.log())?;
@@ -113,10 +110,10 @@ impl<'a> Store<'a> {
                 Finding::wrong(
                     check,
                     format!(
-                        "{holder} has kept the database locked for {} s: no mail is stored meanwhile",
+                        "{holder} has kept the database locked for {} s, and no mail can be stored",
                         PATIENCE_FOR_LOCK.as_secs()
                     ),
-                    "end its transaction, or that program",
+                    "end its transaction, or the program",
                 )
             }
             Err(why) => Finding::wrong(check, format!("the database cannot be written: {why}"), AS_THE_GATE),
@@ -135,7 +132,7 @@ impl<'a> Store<'a> {
                 "{} in the write-ahead log: a program holds a transaction open, or no gate runs",
                 ByteSize(octets)
             ),
-            "end that program; a gate that runs makes the log small again",
+            "end that program; a running gate then shortens the log",
         )
     }
 
@@ -147,7 +144,7 @@ impl<'a> Store<'a> {
             [first, ..] => Finding::wrong(
                 check,
                 format!("the database is damaged: {}", first.replace('\n', " ")),
-                "see whether the disk is well, then restore a backup: see docs/operations.md",
+                "check the disk, then restore a backup: see docs/operations.md",
             ),
         })
     }
@@ -155,10 +152,10 @@ impl<'a> Store<'a> {
     fn dangling(&mut self) -> Finding {
         let check = "references";
         looked(check, self.health.dangling(), |rows| match rows {
-            0 => Finding::ok(check, "every row has the rows it names"),
+            0 => Finding::ok(check, "all references between rows are valid"),
             rows => Finding::wrong(
                 check,
-                format!("{rows} rows name rows that are not there"),
+                format!("{rows} rows refer to rows that do not exist"),
                 "each program that writes to the database must turn foreign keys on (docs/queue.md); restore a backup",
             ),
         })
@@ -183,7 +180,7 @@ impl<'a> Store<'a> {
             };
         }
         looked(check, look, |miscounts| match &miscounts[..] {
-            [] => Finding::ok(check, "what is written down is what a count gives"),
+            [] => Finding::ok(check, "the recorded sizes are correct"),
             wrong => Finding::wrong(check, described(wrong), "`listgate doctor --repair`"),
         })
     }
@@ -195,7 +192,11 @@ impl<'a> Store<'a> {
         let health = match self.health.spool(&self.data.spool(), arriving) {
             Ok(health) => health,
             Err(why) => {
-                return Finding::wrong(check, Chain(&why).to_string(), "see the line of the data directory");
+                return Finding::wrong(
+                    check,
+                    Chain(&why).to_string(),
+                    "see the finding about the data directory",
+                );
             }
         };
         let SpoolHealth { files, lost, orphans, orphan_octets } = health;
@@ -230,7 +231,7 @@ impl<'a> Store<'a> {
             let due = backlog.due.and_then(|due| now.duration_since(due).ok()).unwrap_or_default();
             let what = if oldest > UNREAD && backlog.attempts == 0 {
                 format!(
-                    "{} entries wait, the oldest for {}, and none was ever taken",
+                    "{} entries wait, the oldest for {}, and none was ever leased",
                     backlog.entries,
                     age(oldest)
                 )
@@ -242,14 +243,14 @@ impl<'a> Store<'a> {
             findings.push(Finding::note(
                 check,
                 format!("no consumer reads {}: {what}", backlog.queue),
-                "start the program that works this queue, or see what keeps it",
+                "start the program that processes this queue, or find out why it is stuck",
             ));
         }
         if let Ok(Some(shunted @ 1..)) = self.health.shunted() {
             findings.push(Finding::note(
                 check,
                 format!("shunted entries, which could not be handled: {shunted}"),
-                "`listgate queue ls` says why; `listgate queue retry` has them handled again",
+                "`listgate queue ls` shows why; `listgate queue retry` retries them",
             ));
         }
         if let Ok(Some(set_back @ 1..)) = self.health.set_back(milliseconds(now)) {
@@ -268,7 +269,7 @@ impl<'a> Store<'a> {
         }
         if findings.is_empty() {
             let entries: u64 = backlogs.iter().map(|backlog| backlog.entries).sum();
-            findings.push(Finding::ok(check, format!("entries that wait or are worked on: {entries}")));
+            findings.push(Finding::ok(check, format!("entries that wait or are being processed: {entries}")));
         }
         findings
     }
@@ -295,7 +296,7 @@ impl<'a> Store<'a> {
             findings.push(Finding::note(
                 "domains",
                 format!("without lists: {}", some(&empty)),
-                "`listgate list create` makes one, `listgate domain remove` removes a domain",
+                "create a list with `listgate list create`, or remove the domain with `listgate domain remove`",
             ));
         }
         findings.extend(self.postmaster());
@@ -324,7 +325,11 @@ fn foreign_schema(found: usize) -> Finding {
         return Finding::wrong(check, found, "use that version");
     }
     let found = format!("an older Listgate wrote it (schema {found}; this one has {SCHEMA})");
-    Finding::note(check, found, "the next start of `listgate serve` brings it up to date; ask again then")
+    Finding::note(
+        check,
+        found,
+        "the next start of `listgate serve` migrates it; run the doctor again after that",
+    )
 }
 
 fn described(miscounts: &[Miscount]) -> String {

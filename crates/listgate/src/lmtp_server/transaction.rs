@@ -147,8 +147,8 @@ fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
 fn remark(queued: &Queued) -> &'static str {
     match queued.duplicate() {
         Duplicate::No => "",
-        Duplicate::Marked => " (came before: queued again, and marked)",
-        Duplicate::Suppressed => " (came before: not queued twice)",
-        Duplicate::Handled => " (came before and was handled: not queued again)",
+        Duplicate::Marked => " (received before: queued again and marked)",
+        Duplicate::Suppressed => " (received before: not queued again)",
+        Duplicate::Handled => " (received and handled before: not queued again)",
     }
 }

@@ -118,7 +118,7 @@ pub struct Entry {
     pub auto_submitted: Option<String>,
     /// The value of its Precedence field.
     pub precedence: Option<String>,
-    /// The id of the earlier entry, if the same mail came before.
+    /// The id of the first entry, if the same mail was received before.
     pub repeats: Option<String>,
 }
 
@@ -287,9 +287,7 @@ fn fix(state: StateName, change: Change) -> &'static str {
         (StateName::Leased, _) => "a consumer has it now; retry when it is settled, or its lease has lapsed",
         (StateName::Held, _) => "`listgate queue release` lets it go",
         (StateName::Waiting, _) => "it waits for a consumer, and only what is held is released",
-        (StateName::Shunted, _) => {
-            "`listgate queue retry` has it handled again; until then it stays where it is"
-        }
+        (StateName::Shunted, _) => "`listgate queue retry` retries it; until then it stays where it is",
         (StateName::Later, _) => "`listgate queue hold` holds it, and only what is held is released",
         (StateName::Unreadable, _) => unreachable!("Mailman's own entries are not changed here"),
     }

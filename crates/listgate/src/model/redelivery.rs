@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use std::ops::RangeInclusive;
 
-/// The handling of mail that came before. A mail server sends it again when the last reply was lost.
+/// The handling of mail that is sent again. A mail server does so when the last reply was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Redelivery {
     /// A message with a Received line is not queued again; any other is marked.
@@ -18,7 +18,7 @@ pub enum Redelivery {
 /// because every message waits for it.
 pub(crate) type Digest = [u8; 32];
 
-/// The key that identifies a delivery to one endpoint when it comes again: part of a hash of the message and its
+/// The key that identifies a delivery to one endpoint when it is sent again: part of a hash of the message and its
 /// sender, then part of a hash of the endpoint, however it was addressed. When sorted, the fingerprints of one
 /// message are adjacent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -49,7 +49,7 @@ impl Fingerprint {
     }
 }
 
-/// The answer to whether mail to one recipient came before, and what was done with it.
+/// Whether the mail to one recipient was received before, and what was done with it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Duplicate {
     /// It did not, as far as is known.

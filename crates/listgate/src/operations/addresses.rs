@@ -67,9 +67,9 @@ fn explain(rules: &Rules, path: &ForwardPath, routed: Result<&Endpoint, &NotTake
             "the list exists and is closed; `listgate list open` ends that".to_owned()
         }
         (Err(NotTaken::QueueFull(_)), _) => {
-            "the list exists and its queue is full; `listgate queue status` says of what".to_owned()
+            "the list exists and its queue is full; see `listgate queue status`".to_owned()
         }
-        (Err(NotTaken::Unknown(_)), _) => "the database could not be asked".to_owned(),
+        (Err(NotTaken::Unknown(_)), _) => "the database could not be queried".to_owned(),
         (Err(NotTaken::TooLarge(_)), _) => unreachable!("no size was named"),
         (Ok(endpoint), ForwardPath::Mailbox(mailbox)) => {
             let reading = route::read(mailbox, rules);

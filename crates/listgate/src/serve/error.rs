@@ -26,6 +26,6 @@ pub enum GateError {
         source: io::Error,
     },
     /// The disk failed a sync, or the store panicked; the log has the details.
-    #[error("the store has failed, as the log says")]
+    #[error("the store has failed; see the log")]
     Failed,
 }

@@ -87,7 +87,7 @@ fn ended(site: &Site, server: &mut Server, start: Instant, reason: &str) {
     assert_eq!(server.wait(), Some(1));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let log = log(site);
-    assert!(log.contains(reason) && log.contains("no more mail is taken"), "{log}");
+    assert!(log.contains(reason) && log.contains("Listgate accepts no more mail"), "{log}");
 }
 
 /// Asserts that a new gate has what an old one promised, and goes on.

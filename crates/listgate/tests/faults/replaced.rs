@@ -44,7 +44,7 @@ impl Moved {
     fn ended(&mut self, path: &Path, reason: &str) {
         assert_eq!(self.server.wait(), Some(1));
         let (log, path) = (self.log(), path.display().to_string());
-        let line = log.lines().find(|line| line.contains("no more mail is taken"));
+        let line = log.lines().find(|line| line.contains("Listgate accepts no more mail"));
         let line = line.unwrap_or_else(|| panic!("{log}"));
         assert!(line.contains(&path) && line.contains(reason), "{path}, {reason}: {line}");
     }
@@ -205,7 +205,7 @@ fn doctor_distinguishes_a_gate_whose_directory_was_replaced_from_no_gate() {
         // An open transaction keeps the gate running for the grace time.
         peer.begin("a@example.org", &TO);
         replace(&moved.site);
-        until("the gate notices", || moved.log().contains("no more mail is taken"));
+        until("the gate notices", || moved.log().contains("Listgate accepts no more mail"));
         let output = moved
             .site
             .command()

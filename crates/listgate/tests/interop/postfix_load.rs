@@ -160,5 +160,5 @@ fn none_of_200_lost_replies_creates_a_second_entry() {
     all_arrive(&site, &postfix, CUTS);
     assert_eq!(left.load(Ordering::Relaxed), 0);
     let log = fs::read_to_string(site.data().join("log")).unwrap();
-    assert_eq!(log.matches("(came before: not queued twice)").count(), CUTS, "never in silence");
+    assert_eq!(log.matches("(received before: not queued again)").count(), CUTS, "never in silence");
 }

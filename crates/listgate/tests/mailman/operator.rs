@@ -195,7 +195,7 @@ fn doctor_finds_a_healthy_site_healthy() {
     let out = stdout_of(&mailman, &["doctor"]);
     assert_contains(
         &out,
-        &["Mailman's own is switched off", "ok lists 1 in", "greets: 220", "nothing waits"],
+        &["Mailman's own LMTP runner is switched off", "ok lists 1 in", "greets: 220", "nothing waits"],
     );
     assert_contains(&out, &[&format!("postfix_lmtp sends mail to lmtp:[127.0.0.1]:{}", mailman.lmtp.port())]);
     Peer::greeted(mailman.lmtp).deliver("anne@example.org", &["test@example.com"], MESSAGE);
@@ -207,7 +207,7 @@ fn doctor_finds_a_healthy_site_healthy() {
 fn doctor_names_what_is_wrong_and_its_fix() {
     let mailman = site("");
     fs::write(mailman.queue("in").join("mail.pck"), "").unwrap();
-    assert_wrong(&mailman, "queue in", "such a name: mail.pck", "TIME+DIGEST.pck");
+    assert_wrong(&mailman, "queue in", "such names: mail.pck", "TIME+DIGEST.pck");
     fs::remove_file(mailman.queue("in").join("mail.pck")).unwrap();
 
     fs::rename(mailman.queue("command"), mailman.queue("away")).unwrap();

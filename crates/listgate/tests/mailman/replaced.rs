@@ -22,8 +22,10 @@ fn message(size: usize) -> String {
 fn ended(mailman: &Mailman, mut server: Server, path: &Path) {
     assert_eq!(server.wait(), Some(1));
     let log = mailman.log();
-    let line =
-        log.lines().find(|line| line.contains("no more mail is taken")).unwrap_or_else(|| panic!("{log}"));
+    let line = log
+        .lines()
+        .find(|line| line.contains("Listgate accepts no more mail"))
+        .unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(&path.display().to_string()) && line.contains("while it was in use"), "{line}");
 }
 

@@ -167,7 +167,7 @@ fn world_readable_mail_and_files_of_another_user_are_noted() {
     let args = ["--config", config.to_str().unwrap()];
     fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(site.data().join("listgate.db"), Permissions::from_mode(0o644)).unwrap();
-    assert_finds(&doctor(&site, &args).1, "data directory", "note", "everybody");
+    assert_finds(&doctor(&site, &args).1, "data directory", "note", "every user");
     if std::os::unix::fs::chown(site.data().join("spool"), Some(12345), None).is_ok() {
         assert_finds(&doctor(&site, &args).1, "data directory", "note", "uid 12345");
     }
@@ -192,7 +192,7 @@ fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
         &site,
         &[&listen[..2], &["--listen", nowhere]].concat(),
         "address",
-        "its directory is not there",
+        "its directory does not exist",
     );
     let _server = serve(&site, &config);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -207,8 +207,8 @@ fn a_gate_that_does_not_allow_this_machine_is_noted() {
     fs::write(&config, text.replace("[server]\n", "[server]\nallow = [\"192.0.2.1\"]\n")).unwrap();
     let _server = serve(&site, &config);
     let (code, findings) = doctor(&site, &["--config", config.to_str().unwrap()]);
-    assert_finds(&findings, "address", "note", "does not let us in: 421 ");
-    assert_finds(&findings, "socketmap", "note", "does not let us in");
+    assert_finds(&findings, "address", "note", "refuses this machine: 421 ");
+    assert_finds(&findings, "socketmap", "note", "refuses this machine");
     assert_eq!(code, Some(0));
 }
 
@@ -260,7 +260,7 @@ fn wrong_queue_sizes_are_corrected_beside_a_running_gate() {
     assert_finds(&findings, "queue sizes", "ok", "corrected: in is recorded with 7 entries");
     assert_eq!(code, Some(0));
     let (code, findings) = doctor(&site, &args);
-    assert_finds(&findings, "queue sizes", "ok", "what a count gives");
+    assert_finds(&findings, "queue sizes", "ok", "sizes are correct");
     assert_eq!(code, Some(0));
     drop(server);
     let sql = "SELECT entries, octets > 100000 FROM queue_size WHERE queue = 'in'";

@@ -129,7 +129,7 @@ fn settings_that_cannot_be_printed_are_refused_with_the_fix() {
     for (toml, args, expected) in [
         ("server.listen = [\"127.0.0.1:0\"]", &["postfix"][..], "another port at each start"),
         ("socketmap.listen = [\"127.0.0.1:0\"]", &["postfix"], "socketmap.listen"),
-        ("server.listen = [\"unix:/x\"]", &["exim"], "add one such as 127.0.0.1:8024"),
+        ("server.listen = [\"unix:/x\"]", &["exim"], "add an address such as 127.0.0.1:8024"),
     ] {
         let (stderr, code) = refused(&site, toml, args);
         assert!(stderr.contains(expected) && code == Some(1), "{toml}: {stderr}");

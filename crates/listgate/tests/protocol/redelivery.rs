@@ -169,5 +169,5 @@ fn the_log_names_what_was_not_queued_twice() {
     server.wait();
     let mut log = String::new();
     std::io::Read::read_to_string(&mut server.child.stderr.take().unwrap(), &mut log).unwrap();
-    assert!(log.contains("mylist.example.com 1-1 (came before: not queued twice)"), "{log}");
+    assert!(log.contains("mylist.example.com 1-1 (received before: not queued again)"), "{log}");
 }

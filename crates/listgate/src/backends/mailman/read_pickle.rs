@@ -16,7 +16,7 @@ pub(crate) enum PickleError {
     Short(usize),
     #[error("what opcode {opcode:#04x} at offset {offset} works on is not there")]
     Operand { opcode: u8, offset: usize },
-    #[error("there are more values than a message of Mailman's has")]
+    #[error("it has more values than any message of Mailman")]
     TooMany,
     #[error("the text of opcode {opcode:#04x} at offset {offset} is not a number")]
     Number { opcode: u8, offset: usize },

@@ -1,4 +1,4 @@
--- Migration 2: limits of a list, facts about a message, how full the queues are, and what came before.
+-- Migration 2: limits of a list, facts about a message, how full the queues are, and what was received before.
 ALTER TABLE list ADD COLUMN state TEXT NOT NULL DEFAULT 'open';  -- open, paused, closed
 ALTER TABLE list ADD COLUMN max_size INTEGER;                    -- octets of a message; NULL: the gate's own maximum
 
@@ -8,7 +8,7 @@ ALTER TABLE entry ADD COLUMN received_lines INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entry ADD COLUMN from_list INTEGER NOT NULL DEFAULT 0;  -- has this list's own List-Id or List-Post
 ALTER TABLE entry ADD COLUMN auto_submitted TEXT;
 ALTER TABLE entry ADD COLUMN precedence TEXT;
-ALTER TABLE entry ADD COLUMN repeats TEXT;                          -- id of the entry of the same mail that came before
+ALTER TABLE entry ADD COLUMN repeats TEXT;                          -- id of the first entry of the same mail
 
 -- How full each queue is; a message counts in each of its entries. Only the gate inserts entries, and it
 -- updates the sizes once for a whole batch; deletions are subtracted by the trigger below.
@@ -30,7 +30,7 @@ BEGIN
     WHERE queue = old.queue;
 END;
 
--- The mail of recent days, to recognize it when it comes again: a hash of the message's octets, its
+-- The mail of recent days, to recognize it when it is sent again: a hash of the message's octets, its
 -- sender and one recipient, and the id of the entry that was stored.
 -- The latest mail is in seen_lately, without order; the gate moves it to seen, many rows at a time.
 CREATE TABLE seen (

@@ -1,4 +1,4 @@
--- Migration 4: mail that came before is recognized by message and endpoint, so that one lookup is enough
+-- Migration 4: mail that was received before is recognized by message and endpoint, so that one lookup is enough
 -- for a message that never came. Mail remembered until now had another kind of hash, and is forgotten.
 DROP TABLE seen;
 DROP TABLE seen_lately;

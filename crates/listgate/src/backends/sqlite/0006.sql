@@ -1,4 +1,4 @@
--- Migration 6: mail whose entry an operator removed is queued if it comes again.
+-- Migration 6: mail whose entry an operator removed is queued if it is sent again.
 
 -- Entries removed by `queue remove`, for as long as their mail may be remembered.
 CREATE TABLE removed (

@@ -40,7 +40,7 @@ impl RedeliveryIndex {
         Ok(Self { recent: recent.into_iter().collect(), last_moved: FIRST, last_swept: FIRST })
     }
 
-    /// Returns whether this message came before, to any recipient.
+    /// Returns whether this message was received before, for any recipient.
     pub(super) fn has(&self, connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
         let all = Fingerprint::all_of(digest);
         if self.recent.range(all.clone()).next().is_some() {
@@ -52,7 +52,7 @@ impl RedeliveryIndex {
             .exists([from.0, to.0])
     }
 
-    /// Returns the entry that was stored when this mail came before.
+    /// Returns the entry that was stored when this mail was received before.
     pub(super) fn find(
         &self,
         connection: &Connection,
@@ -244,7 +244,7 @@ mod tests {
         (dir, connection, redeliveries)
     }
 
-    /// Stores a message as a delivery with these entries, none of which came before.
+    /// Stores a message as a delivery with these entries, none of which was received before.
     fn store(
         connection: &Connection,
         redeliveries: &mut RedeliveryIndex,
@@ -257,7 +257,7 @@ mod tests {
         redeliveries.extend(new);
     }
 
-    /// Returns a time at which everything that came before `cutoff` has expired.
+    /// Returns a time at which everything received before `cutoff` has expired.
     fn expiry_of(cutoff: i64) -> i64 {
         Due::after(0, limits::REMEMBERED).at + cutoff - 1
     }

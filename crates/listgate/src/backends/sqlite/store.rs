@@ -66,7 +66,7 @@ pub(super) struct StoredDelivery {
 pub(super) struct Storing<'c> {
     pub(super) connection: &'c Connection,
     pub(super) choices: &'c Choices,
-    /// The mail that came before this transaction; `new` has the mail that came in it.
+    /// The mail received before this transaction; `new` has the mail received in it.
     pub(super) redeliveries: &'c RedeliveryIndex,
     pub(super) new: EntriesByFingerprint,
     /// The puts before this transaction, by key; `put` has those in it.
@@ -93,7 +93,7 @@ impl Storing<'_> {
     fn insert(&mut self, delivery: &Delivery) -> rusqlite::Result<Vec<Stored>> {
         // Most mail is new. One query finds that out for all recipients.
         let is_repeat = self.is_repeat(delivery)?;
-        // The message is inserted with the first entry: a delivery that came before has none.
+        // The message is inserted with the first entry: a suppressed delivery has none.
         let mut delivery_id = None;
         let mut n = 0;
         let mut new = EntriesByFingerprint::new();
@@ -151,13 +151,13 @@ impl Storing<'_> {
         Ok(grown)
     }
 
-    /// Returns whether this delivery is suppressed if it came before. A message without a Received line is not,
+    /// Returns whether this delivery is suppressed if it was received before. A message without a Received line is not,
     /// because it may have been sent twice on purpose, for example by a script.
     fn suppresses(&self, delivery: &Delivery) -> bool {
         self.choices.redelivery == Redelivery::Suppress && delivery.message.facts.received_lines() > 0
     }
 
-    /// Returns whether the message came before, to any recipient.
+    /// Returns whether the message was received before, for any recipient.
     fn is_repeat(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
         let digest = &delivery.message.digest;
         Ok(self.choices.redelivery != Redelivery::Off

@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn each_recipient_is_found_with_its_outcome() {
         let queued =
-            "anne@example.com in/post mylist.example.com 1-1 (came before: queued again, and marked)";
+            "anne@example.com in/post mylist.example.com 1-1 (received before: queued again and marked)";
         for all in [
             &[REFUSED, queued, "postmaster 550 5.1.1 No", "and 5 more refused"][..],
             &[r#""a, b@c"@example.com 550 5.1.1 No"#, REFUSED],

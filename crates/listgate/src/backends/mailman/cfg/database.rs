@@ -16,7 +16,7 @@ pub(super) fn read(settings: &Settings, paths: &Paths, run_dir: &str) -> Result<
     let url = url.ok_or_else(|| wrong(ONLY_MAILMAN_KNOWS))?;
     let class = settings.get("database", "class");
     let (scheme, rest) = url.split_once("://").ok_or_else(|| {
-        wrong("is no URL; write one such as sqlite:////var/lib/mailman/mailman.db or postgresql://user@host/name")
+        wrong("is not a URL; write one such as sqlite:////var/lib/mailman/mailman.db or postgresql://user@host/name")
     })?;
     match scheme.split('+').next() {
         Some("sqlite") => sqlite(scheme, rest, run_dir).map_err(wrong),
