@@ -43,7 +43,7 @@ impl Peer {
     /// Starts TLS, with a certificate of its own if `own` is given. Fails if the handshake does; the server's
     /// certificate must be signed by `authority`, for `lists.example.com`.
     pub fn start_tls(&mut self, authority: &Authority, own: Option<&Issued>) -> io::Result<()> {
-        assert_eq!(self.say("STARTTLS"), "220 2.0.0 Ready to start TLS");
+        assert_eq!(self.command("STARTTLS"), "220 2.0.0 Ready to start TLS");
         self.handshake(authority, own)
     }
 

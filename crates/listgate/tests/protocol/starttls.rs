@@ -39,19 +39,19 @@ impl Encrypted {
 fn a_message_is_delivered_over_tls() {
     let Encrypted { site, authority, server, .. } = Encrypted::new("[lmtp]\nadd_received = true\n");
     let mut peer = Peer::greeted(server.address);
-    assert!(peer.say("LHLO a.example").contains("STARTTLS"));
+    assert!(peer.command("LHLO a.example").contains("STARTTLS"));
     peer.start_tls(&authority, None).unwrap();
-    assert_eq!(peer.say("MAIL FROM:<>"), "503 5.5.1 Say LHLO first");
-    let capabilities = peer.say("LHLO mail.example");
+    assert_eq!(peer.command("MAIL FROM:<>"), "503 5.5.1 Say LHLO first");
+    let capabilities = peer.command("LHLO mail.example");
     assert!(!capabilities.contains("STARTTLS") && capabilities.contains("PIPELINING"), "{capabilities}");
-    assert_eq!(peer.say("STARTTLS"), "503 5.5.1 TLS is in use already");
+    assert_eq!(peer.command("STARTTLS"), "503 5.5.1 TLS is in use already");
     let long = "0123456789\r\n".repeat(50_000);
     let replies = peer.deliver("a@example.org", &["mylist@example.com"], format!("Subject: x\r\n\r\n{long}"));
     let id = queued_as(&replies[0]);
     assert_eq!(site.json(&["queue", "show", id])[0]["transport"], "LMTPS/TCP");
     let stored = String::from_utf8(site.message(id)).unwrap();
     assert!(stored.contains(" with LMTPS; ") && stored.ends_with(&long));
-    assert_eq!(&peer.say("QUIT")[..3], "221");
+    assert_eq!(&peer.command("QUIT")[..3], "221");
     assert_eq!(peer.reply(), "", "TLS ends in order");
 }
 
@@ -60,8 +60,8 @@ fn starttls_is_not_offered_without_a_certificate_or_by_a_unix_socket() {
     let site = Site::with_list();
     let server = site.serve(&["--listen", "127.0.0.1:0"]);
     let mut peer = Peer::greeted(server.address);
-    assert!(!peer.say("LHLO a.example").contains("STARTTLS"));
-    assert_eq!(peer.say("STARTTLS"), "502 5.5.1 Command not implemented");
+    assert!(!peer.command("LHLO a.example").contains("STARTTLS"));
+    assert_eq!(peer.command("STARTTLS"), "502 5.5.1 Command not implemented");
     peer.assert_usable();
 }
 
@@ -74,16 +74,16 @@ fn commands_injected_behind_starttls_have_no_effect() {
     for injected in [injected, "RSET\r\n", "x", "\r\n", "LHLO evil.example\r\n"] {
         let mut peer = Peer::greeted(server.address);
         assert_eq!(
-            peer.say(&format!("STARTTLS\r\n{}", injected.trim_end_matches("\r\n"))),
+            peer.command(&format!("STARTTLS\r\n{}", injected.trim_end_matches("\r\n"))),
             "220 2.0.0 Ready to start TLS"
         );
         peer.handshake(&authority, None).unwrap();
         assert_eq!(
-            peer.say("MAIL FROM:<>"),
+            peer.command("MAIL FROM:<>"),
             "503 5.5.1 Say LHLO first",
             "no reply to {injected:?} comes first"
         );
-        peer.say("LHLO a.example");
+        peer.command("LHLO a.example");
         peer.assert_usable();
     }
     assert!(site.json(&["queue", "ls"]).iter().all(|entry| entry["mail_from"] == "after@example.org"));
@@ -93,7 +93,7 @@ fn commands_injected_behind_starttls_have_no_effect() {
 fn plaintext_after_starttls_fails_the_handshake() {
     let mut encrypted = Encrypted::new("");
     let mut peer = Peer::greeted(encrypted.server.address);
-    assert_eq!(&peer.say("STARTTLS")[..3], "220");
+    assert_eq!(&peer.command("STARTTLS")[..3], "220");
     peer.send("LHLO a.example\r\n");
     assert!(encrypted.logs("handshake").contains("the TLS handshake failed: "));
     Peer::greeted(encrypted.server.address).assert_usable();
@@ -106,7 +106,7 @@ fn a_certificate_is_replaced_under_open_sessions() {
     let secured = |authority: &Authority| {
         let mut peer = Peer::greeted(address);
         peer.start_tls(authority, None).unwrap();
-        peer.say("LHLO a.example");
+        peer.command("LHLO a.example");
         peer
     };
     let mut open: Vec<Peer> = (0..200).map(|_| secured(&encrypted.authority)).collect();
@@ -156,15 +156,15 @@ fn a_certificate_admits_a_mail_server_from_any_network() {
     let (address, authority) = (encrypted.server.address, &encrypted.authority);
     let must = "530 5.7.0 Must issue a STARTTLS command first";
     let mut peer = Peer::greeted(address);
-    assert_eq!(peer.say("MAIL FROM:<>"), must);
-    assert_eq!(peer.say("VRFY mylist"), must);
+    assert_eq!(peer.command("MAIL FROM:<>"), must);
+    assert_eq!(peer.command("VRFY mylist"), must);
     peer.start_tls(authority, Some(&authority.issue("mx.example.org"))).unwrap();
-    peer.say("LHLO mx.example.org");
+    peer.command("LHLO mx.example.org");
     peer.assert_usable();
     let mut peer = Peer::greeted(address);
     peer.start_tls(authority, None).unwrap();
-    peer.say("LHLO mx.example.org");
-    let refused = peer.say("MAIL FROM:<>");
+    peer.command("LHLO mx.example.org");
+    let refused = peer.command("MAIL FROM:<>");
     assert_eq!(refused, "550 5.7.1 Your network is not in server.allow, and you showed no certificate");
     let mut peer = Peer::greeted(address);
     let stranger = Authority::new().issue("mx.example.org");
