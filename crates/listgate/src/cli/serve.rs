@@ -111,7 +111,7 @@ fn reload(site: &Site, args: &Args, gate: &Gate) {
     let reloaded = site.load().and_then(|loaded| gate.reload(args.replaced(loaded.config)));
     match reloaded {
         Err(why) => {
-            tracing::error!("SIGHUP: the settings and the certificate stay as they were: {}", Chain(&why))
+            tracing::error!("SIGHUP: the settings stay as they were: {}", Chain(&why))
         }
         Ok(Reload { applied, at_restart }) if applied.is_empty() && at_restart.is_empty() => {
             tracing::info!("SIGHUP: settings read again; nothing has changed");
