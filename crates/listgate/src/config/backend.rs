@@ -17,6 +17,16 @@ pub enum BackendKind {
     Mailman(Arc<Site>),
 }
 
+impl BackendKind {
+    /// Returns what to do if Mailman's own LMTP runner has an address that the setting `key` chose.
+    pub(crate) fn fix_for_mailmans_runner(&self, key: &str) -> String {
+        match self {
+            Self::Sqlite => format!("choose another {key}"),
+            Self::Mailman(site) => site.switch_off(),
+        }
+    }
+}
+
 /// The backend that a file chooses.
 pub(super) enum Choice {
     Sqlite,

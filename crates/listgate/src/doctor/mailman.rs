@@ -4,12 +4,12 @@ use super::finding::{Finding, UNREAD, age, some};
 use super::{disk, site, store};
 use crate::backends::mailman::cfg::Site;
 use crate::backends::mailman::database::{Database, Source};
-use crate::backends::mailman::{self, pck};
+use crate::backends::mailman::{self, is_own_runner, pck};
 use crate::backends::space_at;
 use crate::config::Config;
 use crate::error_chain::Chain;
 use crate::model::Name;
-use crate::net::ListenAddress;
+use crate::net::{ListenAddress, greeting};
 use crate::socketmap::below_the_queue;
 use std::collections::BTreeSet;
 use std::fs;
@@ -59,7 +59,17 @@ fn runner(site: &Site) -> Finding {
     if site.lmtp_runner {
         return Finding::wrong(check, "Mailman's own LMTP runner is switched on", site.switch_off());
     }
-    Finding::ok(check, "Mailman's own LMTP runner is switched off")
+    // It may run although it is switched off, because Mailman reads that only when it starts.
+    let mut addresses = site.lmtp_addresses().unwrap_or_default().into_iter().map(ListenAddress::Tcp);
+    let greets = |address: &ListenAddress| greeting(address).is_ok_and(|line| is_own_runner(&line));
+    match addresses.find(greets) {
+        Some(address) => Finding::wrong(
+            check,
+            format!("Mailman's own LMTP runner is switched off in mailman.cfg, and still runs at {address}"),
+            site.switch_off(),
+        ),
+        None => Finding::ok(check, "Mailman's own LMTP runner is switched off"),
+    }
 }
 
 /// Checks the gate's own directory, or the directory in which it will be created.

@@ -2,23 +2,21 @@
 
 use super::finding::{AS_THE_GATE, Finding};
 use crate::backends::Holder;
+use crate::backends::mailman::is_own_runner;
 use crate::config::{BackendKind, Config, ConfigError, RefuseAt};
 use crate::error_chain::Chain;
-use crate::net::{ListenAddress, SocketFile, connect};
+use crate::net::{ListenAddress, SocketFile, connect, greeting};
 use crate::socketmap::netstring;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpSocket;
 
-/// How long to wait for a greeting: far longer than any gate takes that has a free connection.
+/// How long to wait for an answer: far longer than any gate takes that has a free connection.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// The maximum octets of a reply line (RFC 5321 section 4.5.3.1.5).
-const GREETING: u64 = 512;
 
 /// The maximum octets read of an answer from the admin listener or a map.
 const ANSWER: u64 = 4096;
@@ -95,34 +93,48 @@ pub(super) fn gate(dir: &Path, holder: io::Result<Holder>) -> Finding {
 }
 
 /// Checks whether the gate answers at an LMTP address, or could listen there if it is not running.
-pub(super) fn address(address: &ListenAddress, running: bool) -> Finding {
-    let check = "address";
+pub(super) fn address(address: &ListenAddress, running: bool, backend: &BackendKind) -> Finding {
+    let (check, key) = ("address", "server.listen");
     match (address, running) {
         (ListenAddress::Tcp(socket), _) if socket.port() == 0 => {
             Finding::ok(check, format!("{address} has another port at each start; it was not checked"))
         }
-        (_, true) => match greeting(address) {
-            Ok(line) if line.starts_with("220") => {
-                Finding::ok(check, format!("{address} greets: {line}{}", socket_mode(address)))
-            }
-            Ok(line) if line.starts_with("421") => Finding::note(
+        (ListenAddress::Unix(path), false) => free_socket(check, key, path),
+        (ListenAddress::Tcp(socket), _) => match (greeting(address), running) {
+            (Ok(line), _) if is_own_runner(&line) => Finding::wrong(
                 check,
-                format!("{address} refuses this machine: {line}"),
-                "if that is not intended, change server.allow, server.allow_uids, server.max_connections_per_peer",
+                format!("Mailman's own LMTP runner answers at {address}: {line}"),
+                backend.fix_for_mailmans_runner(key),
             ),
-            Ok(line) => Finding::wrong(
-                check,
-                format!("{address} greets with {line:?}"),
-                "find out what listens there, and see the gate's log",
-            ),
-            Err(why) => Finding::wrong(
-                check,
-                format!("the gate is running and does not answer at {address}: {why}"),
-                "if it was started with --listen, use the same option here; otherwise see its log",
-            ),
+            (greeting, true) => greets(address, greeting),
+            (_, false) => free_port(check, key, *socket),
         },
-        (ListenAddress::Tcp(socket), false) => free_port(check, "server.listen", *socket),
-        (ListenAddress::Unix(path), false) => free_socket(check, "server.listen", path),
+        (ListenAddress::Unix(_), true) => greets(address, greeting(address)),
+    }
+}
+
+/// Reports how a running gate greets at an LMTP address.
+fn greets(address: &ListenAddress, greeting: io::Result<String>) -> Finding {
+    let check = "address";
+    match greeting {
+        Ok(line) if line.starts_with("220") => {
+            Finding::ok(check, format!("{address} greets: {line}{}", socket_mode(address)))
+        }
+        Ok(line) if line.starts_with("421") => Finding::note(
+            check,
+            format!("{address} does not let us in: {line}"),
+            "unless that is meant: server.allow, server.allow_uids, server.max_connections_per_peer",
+        ),
+        Ok(line) => Finding::wrong(
+            check,
+            format!("{address} greets with {line:?}"),
+            "find out what listens there, and see the gate's log",
+        ),
+        Err(why) => Finding::wrong(
+            check,
+            format!("the gate is running and does not answer at {address}: {why}"),
+            "if it was started with --listen, use the same option here; otherwise see its log",
+        ),
     }
 }
 
@@ -211,24 +223,6 @@ fn readiness(address: SocketAddr) -> io::Result<String> {
     let mut answer = String::new();
     stream.take(ANSWER).read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-/// Returns the first line that the server at `address` sends.
-fn greeting(address: &ListenAddress) -> io::Result<String> {
-    let mut stream = connect(address, PATIENCE)?;
-    let mut line = Vec::new();
-    let read = BufReader::new((&mut stream).take(GREETING)).read_until(b'\n', &mut line);
-    match read {
-        Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
-            let why =
-                "the connection is accepted, but nothing is answered; are all server.max_connections taken?";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
-        }
-        other => other?,
-    };
-    // QUIT saves the server from waiting for a timeout. Whether it arrives does not matter.
-    let _ = stream.write_all(b"QUIT\r\n");
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 /// Returns the mode and the owner of a Unix socket, which determine who may connect.
@@ -324,8 +318,9 @@ pub(super) fn listening<E>(
     if is_ending {
         return Ok(false);
     }
-    config.listen.iter().map(|listen| address(listen, running)).try_for_each(&mut report)?;
-    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut report)?;
-    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut report)?;
+    let address = |listen| address(listen, running, &config.backend);
+    config.listen.iter().map(address).try_for_each(&mut tell)?;
+    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut tell)?;
+    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut tell)?;
     Ok(running)
 }

@@ -1,6 +1,7 @@
 //! Errors that keep a gate from starting, or end it.
 
 use crate::config::ConfigError;
+use crate::net::ListenAddress;
 use std::error::Error;
 use std::io;
 
@@ -28,4 +29,13 @@ pub enum GateError {
     /// The disk failed a sync, or the store panicked; the log has the details.
     #[error("the store has failed; see the log")]
     Failed,
+}
+
+/// The error about an address that Mailman's own LMTP runner has.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} (Mailman's own LMTP runner has it: {fix})")]
+pub(super) struct MailmanListens {
+    pub(super) address: ListenAddress,
+    pub(super) fix: String,
+    pub(super) source: io::Error,
 }

@@ -16,10 +16,12 @@ use crate::lmtp_server;
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
-use crate::net::{ListenAddress, Listener, ShutdownPhase, accept, reached};
+use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, accept, greeting, reached};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
+use error::MailmanListens;
 use running::{Parts, Running};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -82,11 +84,11 @@ impl Gate {
             tracing::warn!("{}; mail is deferred until it answers", Chain(&why));
             0
         });
-        let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, config.socket_mode)?;
+        let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, &config)?;
         let (socketmap, socketmap_addresses) =
-            bind(&runtime, &config.socketmap, "socketmap.listen", config.socket_mode)?;
+            bind(&runtime, &config.socketmap, "socketmap.listen", &config)?;
         let admin: Vec<ListenAddress> = config.admin.map(ListenAddress::Tcp).into_iter().collect();
-        let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", config.socket_mode)?;
+        let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", &config)?;
         let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
         let running = Running::new(config, tls, Parts { backend, spool, metrics, clock });
@@ -231,16 +233,31 @@ fn bind(
     runtime: &Runtime,
     addresses: &[ListenAddress],
     key: &'static str,
-    socket_mode: u32,
+    config: &Config,
 ) -> Result<(Vec<Listener>, Vec<ListenAddress>), GateError> {
     let _inside = runtime.enter();
     let bind = |address| {
-        let listener = Listener::bind(address, key, socket_mode);
-        let listener = listener.map_err(|why| GateError::Listen(why.into()))?;
+        let listener = Listener::bind(address, key, config.socket_mode);
+        let listener = listener.map_err(|why| refused(why, &config.backend))?;
         let address = listener.address().map_err(system("look up the address of a socket"))?;
         Ok((listener, address))
     };
     addresses.iter().map(bind).collect()
+}
+
+/// Returns the error about an address. If Mailman's own LMTP runner has the address, it names the runner and how to
+/// end it, since a gate on another address would get no mail.
+fn refused(why: BindError, backend: &BackendKind) -> GateError {
+    match why {
+        BindError::Bind { address, key, source }
+            if source.kind() == io::ErrorKind::AddrInUse
+                && greeting(&address).is_ok_and(|line| mailman::is_own_runner(&line)) =>
+        {
+            let fix = backend.fix_for_mailmans_runner(key);
+            GateError::Listen(Box::new(MailmanListens { address, fix, source }))
+        }
+        other => GateError::Listen(other.into()),
+    }
 }
 
 fn system(operation: &'static str) -> impl FnOnce(std::io::Error) -> GateError {

@@ -239,6 +239,44 @@ fn doctor_names_what_is_wrong_and_its_fix() {
     assert_contains(troubles[0]["found"].as_str().unwrap(), &["mailman.cfg: [mta] lmtp_port: x"]);
 }
 
+/// Mailman's runner keeps the address after `mailman restart`, whatever mailman.cfg says.
+#[test]
+#[ignore = "needs mailman"]
+fn a_runner_that_still_has_the_address_is_reported_with_its_fix() {
+    let mailman = site("");
+    let runner = mailman.start_lmtp();
+    let fix = "stop Mailman and start it again (`mailman restart` keeps the runner)";
+    let answers = format!("Mailman's own LMTP runner answers at {}: 220 ", mailman.lmtp);
+    let still = format!("switched off in mailman.cfg, and still runs at {}", mailman.lmtp);
+    let assert_reported = || {
+        let (code, mut troubles) = doctor(&mailman);
+        troubles.retain(|finding| finding["verdict"] == "wrong");
+        let [runner, address] = &troubles[..] else { panic!("{troubles:#?}") };
+        assert_eq!(
+            (code, &runner["check"], &address["check"]),
+            (Some(1), &"LMTP runner".into(), &"address".into())
+        );
+        assert_contains(runner["found"].as_str().unwrap(), &[&still]);
+        assert_contains(address["found"].as_str().unwrap(), &[&answers]);
+        assert_eq!((runner["mend"].as_str(), address["mend"].as_str()), (Some(fix), Some(fix)));
+    };
+    assert_reported();
+    let said = error(&mailman, &["serve"]);
+    assert_contains(&said, &[&format!("{} (Mailman's own LMTP runner has it: {fix})", mailman.lmtp)]);
+    {
+        let _elsewhere = Server::start(command(&mailman, &["serve", "--listen", "127.0.0.1:0"]));
+        assert_reported();
+    }
+    let cfg = fs::read_to_string(mailman.cfg()).unwrap();
+    fs::write(mailman.cfg(), cfg.replace("start: no", "start: yes")).unwrap();
+    let said = error(&mailman, &["serve"]);
+    assert_contains(&said, &["has it: write the lines `[runner.lmtp]` and `start: no` into", fix]);
+    fs::write(mailman.cfg(), cfg).unwrap();
+    drop(runner);
+    let _server = Server::start(command(&mailman, &["serve"]));
+    assert_contains(&stdout_of(&mailman, &["doctor"]), &["ok LMTP runner Mailman's own is switched off"]);
+}
+
 #[test]
 #[ignore = "needs mailman"]
 fn doctor_counts_the_files_that_mailmans_runners_set_aside() {
@@ -336,5 +374,6 @@ fn serve_reports_why_it_cannot_start() {
     while !fs::read_to_string(&log).unwrap().contains("runner is switched on") {
         assert!(Instant::now() < until, "{}", fs::read_to_string(&log).unwrap());
     }
-    assert_contains(&fs::read_to_string(&log).unwrap(), &["`[runner.lmtp]` and `start: no`"]);
+    let parts = ["`[runner.lmtp]` and `start: no`", "then stop Mailman and start it again"];
+    assert_contains(&fs::read_to_string(&log).unwrap(), &parts);
 }

@@ -70,10 +70,15 @@ impl Site {
         self.var_dir.join("listgate")
     }
 
-    /// Returns instructions for disabling Mailman's own LMTP runner.
+    /// Returns instructions for ending Mailman's own LMTP runner. `mailman restart` would start it again, whatever
+    /// mailman.cfg says now: only a new master process reads which runners to start.
     pub(crate) fn switch_off(&self) -> String {
+        const STOP: &str = "stop Mailman and start it again (`mailman restart` keeps the runner)";
+        if !self.lmtp_runner {
+            return STOP.to_owned();
+        }
         let cfg = self.cfg.as_deref().unwrap_or(Path::new("mailman.cfg"));
-        format!("write the lines `[runner.lmtp]` and `start: no` into {}, and restart Mailman", cfg.display())
+        format!("write the lines `[runner.lmtp]` and `start: no` into {}, then {STOP}", cfg.display())
     }
 
     /// Reads the file at `cfg`, or the one that Mailman would find.

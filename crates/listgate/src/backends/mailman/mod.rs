@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod entry;
 mod lists;
 mod msgdata;
+mod own_runner;
 pub(crate) mod pck;
 mod pickle;
 mod publish;
@@ -18,4 +19,5 @@ mod writer;
 
 pub(crate) use backend::{Mailman, holder, spool};
 pub(crate) use console::Console;
+pub(crate) use own_runner::is_own_runner;
 pub(crate) use site_error::SiteError;
