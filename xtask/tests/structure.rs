@@ -61,6 +61,7 @@ const TEST_SUPPORT: &[&str] = &[
     "calls",
     "disk",
     "mount",
+    "page",
     "clock",
     "addresses",
     "tls",

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod disk;
 mod http;
 pub mod mount;
+mod page;
 mod patience;
 mod peer;
 mod program;
@@ -21,6 +22,7 @@ pub mod trace;
 
 pub use addresses::{free_address, socketmap, tcp};
 pub use http::{get, request};
+pub use page::blocks;
 pub use patience::{PATIENCE, until};
 pub use peer::{Peer, queued_as};
 pub use program::program;

@@ -1,5 +1,6 @@
 //! docs/tutorial.md, and the README's first message, as the steps that their readers follow.
 
+use crate::support::blocks;
 use std::fs;
 use std::path::Path;
 
@@ -58,35 +59,6 @@ pub(crate) fn steps(page: &str) -> Vec<Step> {
     assert_eq!(build, [BUILD[0], BUILD[1], BEGIN], "what is done first");
     assert!(steps.iter().filter(|step| matches!(step, Step::Run { .. })).count() > 10, "the page was read");
     steps
-}
-
-/// Returns each block, without its indent, and the line of text before it.
-fn blocks(page: &str) -> Vec<(String, String)> {
-    let mut blocks: Vec<(String, String)> = Vec::new();
-    let mut before = "";
-    let mut within = false;
-    for line in page.lines() {
-        let code = line.strip_prefix("    ");
-        match code {
-            Some(code) if within => blocks.last_mut().unwrap().1.push_str(code),
-            Some(code) => blocks.push((before.to_owned(), code.to_owned())),
-            None if line.is_empty() && within => {}
-            None => {
-                within = false;
-                if !line.is_empty() {
-                    before = line;
-                }
-                continue;
-            }
-        }
-        within = true;
-        blocks.last_mut().unwrap().1.push('\n');
-    }
-    for (_, block) in &mut blocks {
-        block.truncate(block.trim_end().len());
-        block.push('\n');
-    }
-    blocks
 }
 
 /// Returns the commands of a block, each with what is shown below it.
