@@ -4,6 +4,7 @@
 
 use crate::exim;
 use crate::mailman;
+use crate::mailman3;
 use crate::run::{self, Outcome, command, report};
 use crate::system::{self, is_root};
 use std::io::Write;
@@ -47,6 +48,12 @@ const PEERS: &[Peer] = &[
         source: Folder { program: mailman::program, install: mailman::install },
         objection: in_part,
     },
+    // Debian's package.
+    Peer {
+        name: "mailman3",
+        source: Folder { program: mailman3::program, install: mailman3::install },
+        objection: unpacked_in_part,
+    },
     // Debian allows one mail server to be installed, which is Postfix. The other one is unpacked.
     Peer {
         name: "exim4",
@@ -58,7 +65,7 @@ const PEERS: &[Peer] = &[
 /// The peers that `cargo xtask test --install` installs if possible.
 pub const OF_THE_TESTS: &[&str] = &[
     "postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres",
-    "mailman", "exim4",
+    "mailman", "mailman3", "exim4",
 ];
 
 /// Returns why a test with this `#[ignore]` reason cannot run, or `None` if all its peers are available.
@@ -150,6 +157,10 @@ fn without_root_or_user(exim: &Path) -> Option<&'static str> {
 
 fn in_part(_: &Path) -> Option<&'static str> {
     (!mailman::is_whole()).then_some("is here in part or in another version")
+}
+
+fn unpacked_in_part(_: &Path) -> Option<&'static str> {
+    (!mailman3::is_whole()).then_some("is here in part or in another version")
 }
 
 fn without_lmtp(python: &Path) -> Option<&'static str> {
