@@ -4,9 +4,11 @@
 mod away;
 mod full;
 mod kill;
+mod machine;
 mod operator;
 mod order;
 mod own_runner;
+mod page;
 mod postgres;
 mod promises;
 mod replaced;
