@@ -319,8 +319,8 @@ pub(super) fn listening<E>(
         return Ok(false);
     }
     let address = |listen| address(listen, running, &config.backend);
-    config.listen.iter().map(address).try_for_each(&mut tell)?;
-    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut tell)?;
-    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut tell)?;
+    config.listen.iter().map(address).try_for_each(&mut report)?;
+    config.socketmap.iter().map(|address| socketmap(address, running)).try_for_each(&mut report)?;
+    config.admin.map(|address| admin(address, running)).into_iter().try_for_each(&mut report)?;
     Ok(running)
 }
