@@ -70,7 +70,7 @@ impl Directory {
                     return Ok(Endpoint { list, role, detail: reading.detail });
                 }
                 let Names { whole, domain, .. } = &reading.names;
-                if whole != "postmaster" {
+                if whole != "postmaster" && whole != "abuse" {
                     return Err(NotTaken::NoSuchList);
                 }
                 if self.rules.postmaster.is_some() && !self.store.serves(domain).await? {

@@ -68,9 +68,9 @@ macro_rules! keys {
 keys! {
     /// Envelope sender of mail to -owner.
     "site.owner" owner: String = "changeme@example.com".to_owned(), MAILBOX, Restart;
-    /// The list whose owners get postmaster@.
+    /// The list that gets postmaster@ and abuse@.
     ///
-    /// `None`: mail to postmaster is refused.
+    /// Its owners read this mail. `None`: it is refused, except where a list has the name.
     "site.postmaster" postmaster: Option<ListAddress> = None, LIST, Reload, r#""staff@example.com""#;
 
     /// Also "unix:/path", and several.

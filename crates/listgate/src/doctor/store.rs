@@ -310,7 +310,7 @@ impl<'a> Store<'a> {
             Ok(Some(_)) => Some(Finding::ok(check, format!("the owners of {postmaster}"))),
             Ok(None) => Some(Finding::wrong(
                 check,
-                format!("the list {postmaster} does not exist, so mail to postmaster is refused"),
+                format!("the list {postmaster} does not exist, so mail to postmaster@ and abuse@ is refused"),
                 format!("`listgate list create {postmaster}`, or name another list"),
             )),
             Err(why) => Some(unreadable(check, &why)),

@@ -136,6 +136,10 @@ const TABLE: &[(&str, Expected)] = &[
     ("りすと@例え.テスト", NO),
     ("team@bucher.example", NO),
     ("team@\u{fc}.b\u{fc}cher.example", NO),
+    ("abuse@example.com", ("owner", "mylist.example.com", "", "in")),
+    ("ABUSE@alias.example", ("owner", "mylist.example.com", "", "in")),
+    ("abuse@elsewhere.example", NO),
+    ("abuse-owner@example.com", NO),
     // Near misses.
     ("nolist@example.com", NO),
     ("mylist-bogus@example.com", NO),
