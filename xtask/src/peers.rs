@@ -38,6 +38,7 @@ const PEERS: &[Peer] = &[
     Peer { name: "sqlite3", source: Package("sqlite3"), objection: none },
     Peer { name: "python3", source: Package("python3"), objection: without_lmtp },
     Peer { name: "dovecot", source: Package("dovecot-lmtpd"), objection: none },
+    Peer { name: "bogofilter", source: Package("bogofilter"), objection: none },
     Peer { name: "aiosmtpd", source: Package("python3-aiosmtpd"), objection: none },
     Peer { name: "script", source: Package("bsdutils"), objection: none },
     Peer { name: "valgrind", source: Package("valgrind"), objection: none },
@@ -64,8 +65,20 @@ const PEERS: &[Peer] = &[
 
 /// The peers that `cargo xtask test --install` installs if possible.
 pub const OF_THE_TESTS: &[&str] = &[
-    "postfix", "swaks", "strace", "sqlite3", "python3", "aiosmtpd", "script", "valgrind", "postgres",
-    "mailman", "mailman3", "exim4",
+    "postfix",
+    "swaks",
+    "strace",
+    "sqlite3",
+    "python3",
+    "dovecot",
+    "bogofilter",
+    "aiosmtpd",
+    "script",
+    "valgrind",
+    "postgres",
+    "mailman",
+    "mailman3",
+    "exim4",
 ];
 
 /// Returns why a test with this `#[ignore]` reason cannot run, or `None` if all its peers are available.

@@ -71,6 +71,14 @@ pub(super) enum MtaError {
     NoAddress,
     #[error("Exim queries the gate only over TCP: add an address such as 127.0.0.1:8024 to server.listen")]
     NoTcp,
+    #[error(
+        "--ask-domains needs an address in socketmap.listen that a chrooted Postfix reaches, such as 127.0.0.1:8026"
+    )]
+    NoSocketmap,
+    #[error("{from}: line {line} is not a setting (NAME = VALUE); write there what `postconf -n` prints")]
+    NotASetting { from: String, line: usize },
+    #[error("cannot read standard input")]
+    Input(#[source] io::Error),
 }
 
 /// The reason `listgate send` cannot send a message.

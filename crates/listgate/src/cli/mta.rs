@@ -1,20 +1,34 @@
 //! `listgate mta`: prints the mail server's side of the configuration, ready to paste.
 
 mod exim;
+mod gate;
+mod postconf;
 mod postfix;
 
 use super::error::{CliError, MtaError};
 use super::site::{Site, try_wait};
+use crate::file_error::During;
 use crate::net::ListenAddress;
 use crate::operations;
-use std::io::{self, Write};
-use std::process::ExitCode;
+use gate::Gate;
+use postconf::{Existing, NotASetting, Settings};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The addresses that every domain should have (RFC 2142). Without `site.postmaster`, the mail server keeps them.
+const KEPT: [&str; 2] = ["postmaster", "abuse"];
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
-    /// Lines for Postfix's main.cf
-    Postfix(Args),
-    /// A domain list, an ACL entry, a router and a transport for Exim 4
+    /// Commands that add Listgate to the settings of Postfix
+    ///
+    /// They keep what main.cf has: it is read from `postconf -n`. The domains of the lists are written down, so that
+    /// only their mail waits while the gate is down. MAIL_CONFIG names Postfix's directory if it is another one than
+    /// usual.
+    Postfix(PostfixArgs),
+    /// A domain list, an ACL entry, routers and a transport for Exim 4
     Exim(Args),
 }
 
@@ -25,11 +39,26 @@ pub(super) struct Args {
     listen: Vec<ListenAddress>,
 }
 
+#[derive(clap::Args)]
+pub(super) struct PostfixArgs {
+    #[command(flatten)]
+    common: Args,
+    /// Read the output of `postconf -n` from a file, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "fresh")]
+    from: Option<PathBuf>,
+    /// Print the commands for a new Postfix, without reading the settings of this machine's
+    #[arg(long)]
+    fresh: bool,
+    /// Let Postfix ask the gate for its domains, too: all mail of the machine waits while the gate is down
+    #[arg(long)]
+    ask_domains: bool,
+}
+
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let mut config = site.config()?.clone();
-    let (Action::Postfix(Args { listen }) | Action::Exim(Args { listen })) = &action;
-    if !listen.is_empty() {
-        config.listen.clone_from(listen);
+    let (Action::Postfix(PostfixArgs { common, .. }) | Action::Exim(common)) = &action;
+    if !common.listen.is_empty() {
+        config.listen.clone_from(&common.listen);
     }
     for (key, addresses) in [("server.listen", &config.listen), ("socketmap.listen", &config.socketmap)] {
         let any_port = |address: &&ListenAddress| matches!(address, ListenAddress::Tcp(at) if at.port() == 0);
@@ -37,15 +66,69 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             return Err(MtaError::AnyPort { key, address: address.clone() }.into());
         }
     }
-    let text = match action {
-        Action::Postfix(_) => postfix::main_cf(&config, || domains(site))?,
-        Action::Exim(_) => exim::configuration(&config, &domains(site)?)?,
+    let console = operations::console(&config)?;
+    let domains = try_wait(operations::mail_domains(&*console))?;
+    let kept: &[&str] = if config.postmaster.is_some() { &[] } else { &KEPT };
+    let kept = try_wait(operations::without_list(&*console, kept, &domains))?;
+    let gate = Gate { config: &config, domains: &domains, kept: &kept, asked: false };
+    let text = match &action {
+        Action::Postfix(args) => {
+            postfix::commands(&Gate { asked: args.ask_domains, ..gate }, &existing(args)?)?
+        }
+        Action::Exim(_) => exim::configuration(&gate)?,
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn domains(site: &Site) -> Result<Vec<String>, CliError> {
-    let console = operations::console(site.config()?)?;
-    try_wait(operations::mail_domains(&*console))
+/// Returns the settings that the commands are for.
+fn existing(args: &PostfixArgs) -> Result<Existing, CliError> {
+    if args.fresh {
+        return Ok(Existing::Read(Settings::fresh()));
+    }
+    let Some(from) = &args.from else { return Ok(running()) };
+    let text = if from == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map_err(MtaError::Input)?;
+        text
+    } else {
+        fs::read_to_string(from).during("read", from)?
+    };
+    match Settings::parse(&text) {
+        Ok(settings) => Ok(Existing::Read(settings)),
+        Err(NotASetting(line)) => {
+            Err(MtaError::NotASetting { from: from.display().to_string(), line }.into())
+        }
+    }
+}
+
+/// Asks the Postfix of this machine for its settings.
+fn running() -> Existing {
+    // `postconf -n` leaves out the names of the machine if they have their defaults.
+    let asked = postconf(&["-n"]).and_then(|set| Ok(postconf(&["myhostname", "mydomain"])? + &set));
+    match asked.map(|text| Settings::parse(&text)) {
+        Ok(Ok(settings)) => Existing::Read(settings),
+        Ok(Err(NotASetting(line))) => {
+            Existing::Unknown(format!("line {line} of what `postconf` prints is not a setting"))
+        }
+        Err(why) => Existing::Unknown(why),
+    }
+}
+
+/// Returns what `postconf ARGS` prints, or the reason why it prints nothing.
+fn postconf(args: &[&str]) -> Result<String, String> {
+    // The PATH of a user who is not root often lacks it.
+    let tried = Command::new("postconf").args(args).output();
+    let output = match tried {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            Command::new("/usr/sbin/postconf").args(args).output()
+        }
+        tried => tried,
+    };
+    let output = output.map_err(|why| format!("postconf: {why}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(said.lines().next().unwrap_or("postconf failed").to_owned());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -227,8 +227,8 @@ fn words(maps: &str) -> impl Iterator<Item = &str> {
 /// Returns the destinations in transport_maps itself that reach the gate, since those of other domains may be
 /// elsewhere. Returns all of them if none reaches the gate.
 fn written_down(maps: &str, listen: &[ListenAddress]) -> BTreeSet<String> {
-    let all: BTreeSet<String> =
-        words(maps).filter(|word| word.starts_with("lmtp:")).map(str::to_owned).collect();
+    let by_lmtp = |word: &&str| ["lmtp:", "listgate:"].iter().any(|transport| word.starts_with(transport));
+    let all: BTreeSet<String> = words(maps).filter(by_lmtp).map(str::to_owned).collect();
     let ours = all.iter().filter(|place| listen.iter().any(|address| reaches(place, address)));
     let ours: BTreeSet<String> = ours.cloned().collect();
     if ours.is_empty() { all } else { ours }
@@ -243,7 +243,8 @@ fn queries(word: &str, socketmap: &[ListenAddress]) -> bool {
 
 /// Returns whether mail to a destination such as `lmtp:[127.0.0.1]:8024` arrives at this address.
 fn reaches(destination: &str, address: &ListenAddress) -> bool {
-    let place = destination.trim_start_matches("lmtp:");
+    // `listgate` is the service that `listgate mta postfix` adds to master.cf.
+    let place = destination.trim_start_matches("lmtp:").trim_start_matches("listgate:");
     match address {
         ListenAddress::Unix(path) => {
             let named = place.strip_prefix("unix:").map(Path::new);

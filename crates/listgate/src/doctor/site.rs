@@ -56,8 +56,8 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
     if config.postmaster.is_none() {
         findings.push(Finding::note(
             "site.postmaster",
-            "mail to postmaster is refused",
-            "set site.postmaster to the list whose owners read it",
+            "the gate refuses mail to postmaster@ and abuse@; `listgate mta` leaves it to the mail server",
+            "if the owners of a list are to read it, set site.postmaster to that list",
         ));
     }
     if config.refuse_at == RefuseAt::Data {

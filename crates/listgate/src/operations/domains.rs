@@ -2,7 +2,8 @@
 
 use super::error::OperationError;
 use crate::backends::Console;
-use crate::model::{comparable_domain, unicode_domain};
+use crate::model::{Names, comparable_domain, unicode_domain};
+use std::time::Instant;
 
 /// Returns the domains whose mail belongs to the site, including alias domains, in lower case and sorted: for the
 /// configuration of a mail server. A domain in another script is there twice, with A-labels and with U-labels,
@@ -20,4 +21,25 @@ pub(crate) async fn mail_domains(console: &dyn Console) -> Result<Vec<String>, O
     domains.sort();
     domains.dedup();
     if domains.is_empty() { Err(OperationError::NoDomain) } else { Ok(domains) }
+}
+
+/// Returns `LOCAL@DOMAIN` for each of the local parts and domains, except for addresses of lists.
+///
+/// # Errors
+/// The backend does not answer.
+pub(crate) async fn without_list(
+    console: &dyn Console,
+    locals: &[&str],
+    domains: &[String],
+) -> Result<Vec<String>, OperationError> {
+    let mut addresses = Vec::new();
+    for domain in domains {
+        for local in locals {
+            let names = Names { whole: (*local).to_owned(), base: None, domain: comparable_domain(domain) };
+            if console.find(&names, Instant::now()).await?.is_none() {
+                addresses.push(format!("{local}@{domain}"));
+            }
+        }
+    }
+    Ok(addresses)
 }

@@ -8,7 +8,7 @@ mod open;
 mod queues;
 
 pub(crate) use addresses::{Checked, check};
-pub(crate) use domains::mail_domains;
+pub(crate) use domains::{mail_domains, without_list};
 pub(crate) use error::OperationError;
 pub(crate) use lists::{Created, Limited, ListView, SubAddress, create, limit, rename, view};
 pub(crate) use open::{Lists, NewDirectory, console, lists, own_data};

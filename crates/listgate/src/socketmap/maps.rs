@@ -114,9 +114,14 @@ pub(super) async fn look_up(map: Map, key: &[u8], services: &Services, nexthop: 
 
 /// Returns the nexthop with which Postfix delivers to a gate on the same machine that listens at `address`.
 pub(crate) fn nexthop(address: &ListenAddress) -> String {
+    format!("lmtp:{}", destination(address))
+}
+
+/// Returns the part of [`nexthop`] after the transport.
+pub(crate) fn destination(address: &ListenAddress) -> String {
     match address {
-        ListenAddress::Tcp(socket) => format!("lmtp:inet:{}", bracketed(here(*socket))),
-        ListenAddress::Unix(path) => format!("lmtp:unix:{}", below_the_queue(path).display()),
+        ListenAddress::Tcp(socket) => format!("inet:{}", bracketed(here(*socket))),
+        ListenAddress::Unix(path) => format!("unix:{}", below_the_queue(path).display()),
     }
 }
 

@@ -5,7 +5,7 @@ mod maps;
 pub(crate) mod netstring;
 pub(crate) mod requests;
 
-pub(crate) use maps::{below_the_queue, here, nexthop};
+pub(crate) use maps::{below_the_queue, destination, here, nexthop};
 
 use crate::limits;
 use crate::net::{Accepted, Stream};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod exim_pasted;
+mod existing_sites;
 mod log_on_a_terminal;
 mod mta;
 mod page;

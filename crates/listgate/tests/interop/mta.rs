@@ -1,6 +1,6 @@
 //! A real Postfix with its own configuration, queue and ports.
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, until};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,6 +26,7 @@ lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+local unix - n n - - local
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
@@ -48,7 +49,11 @@ impl Postfix {
 
     /// Starts a Postfix with the least main.cf that it needs here, and these lines.
     pub(crate) fn with(lines: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), lines, "")
+    }
+
+    /// Starts a Postfix with its files in this directory, with these lines in main.cf, and more services in master.cf.
+    pub(crate) fn within(dir: TempDir, lines: &str, services: &str) -> Self {
         let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let [conf, queue, data] = ["conf", "queue", "data"].map(|name| {
             let path = dir.path().join(name);
@@ -58,7 +63,8 @@ impl Postfix {
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let owned = Command::new("chown").arg("postfix").arg(&data).status().unwrap();
         assert!(owned.success());
-        fs::write(conf.join("master.cf"), MASTER.replace("smtpd-here", &smtp.to_string())).unwrap();
+        let master = MASTER.replace("smtpd-here", &smtp.to_string()) + services;
+        fs::write(conf.join("master.cf"), master).unwrap();
         let main = format!(
             "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\n\
              maillog_file = {log}\nmaillog_file_prefixes = {dir}\ninet_interfaces = 127.0.0.1\n\
@@ -88,8 +94,26 @@ impl Postfix {
         postfix
     }
 
-    fn conf(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn conf(&self) -> PathBuf {
         self.dir.path().join("conf")
+    }
+
+    /// Runs what `listgate mta postfix` prints in a shell, as root would.
+    pub(crate) fn paste(&self, commands: &str) {
+        let reloads = || self.log().matches("reload -- version").count();
+        let before = reloads();
+        let path = format!("/usr/sbin:{}", std::env::var("PATH").unwrap_or_default());
+        let mut shell = Command::new("sh");
+        shell.args(["-eu", "-c", commands]).env("MAIL_CONFIG", self.conf()).env("PATH", path);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{}\n{commands}", String::from_utf8_lossy(&output.stderr));
+        until("Postfix reloads", || reloads() > before);
+        // The line comes just before the idle servers of the old configuration end.
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     pub(crate) fn command(&self, what: &str) {

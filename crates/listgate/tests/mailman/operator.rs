@@ -84,8 +84,8 @@ fn its_domains_are_printed_for_a_mail_server() {
     let exim = stdout_of(&mailman, &["mta", "exim"]);
     assert!(exim.contains("listgate_domains = example.com : \\\n    lists.example.org\n"), "{exim}");
     assert!(exim.contains(&format!("\n  port = {}\n", mailman.lmtp.port())), "{exim}");
-    let postfix = stdout_of(&mailman, &["mta", "postfix"]);
-    assert!(postfix.contains("{ lists.example.org = reject_unverified_recipient }"), "{postfix}");
+    let postfix = stdout_of(&mailman, &["mta", "postfix", "--fresh"]);
+    assert!(postfix.contains("{lists.example.org = reject_unverified_recipient}"), "{postfix}");
 }
 
 #[test]
@@ -307,35 +307,35 @@ fn doctor_accepts_the_lines_printed_for_postfix() {
     mailman.create(&["list@lists.example.org"]);
     let config = mailman.var().join("listgate.toml");
     let with = ["--config", config.to_str().unwrap()];
-    let run = |args: &[&str]| json(&mailman, &[&with, args].concat());
-    let postfix = || run(&["doctor"]).into_iter().find(|finding| finding["check"] == "Postfix").unwrap();
-    let tcp = format!("sends mail to lmtp:inet:[127.0.0.1]:{}", mailman.lmtp.port());
+    let ask = |args: &[&str]| json(&mailman, &[&with, args].concat());
+    let postfix = || ask(&["doctor"]).into_iter().find(|finding| finding["check"] == "Postfix").unwrap();
+    let tcp = format!("sends mail to listgate:inet:[127.0.0.1]:{}", mailman.lmtp.port());
     let listen = "[server]\nlisten = [\"unix:/var/spool/postfix/listgate/lmtp\"]\n";
-    for (toml, found) in [
-        ("", &*tcp),
-        (listen, "sends mail to lmtp:unix:listgate/lmtp"),
-        ("[socketmap]\nlisten = [\"0.0.0.0:8026\"]\n", "by socketmap:inet:127.0.0.1:8026:transport"),
+    for (toml, asks, found) in [
+        ("", false, &*tcp),
+        (listen, false, "sends mail to listgate:unix:listgate/lmtp"),
+        ("[socketmap]\nlisten = [\"0.0.0.0:8026\"]\n", true, "by socketmap:inet:127.0.0.1:8026:transport"),
         (
             "[socketmap]\nlisten = [\"unix:/var/spool/postfix/listgate/maps\"]\n",
+            true,
             "by socketmap:unix:listgate/maps:transport",
-        ),
-        (
-            "[socketmap]\nlisten = [\"unix:/run/listgate/maps\"]\n",
-            "by proxy:socketmap:unix:/run/listgate/maps:transport",
         ),
     ] {
         fs::write(&config, toml).unwrap();
-        let printed = stdout_of(&mailman, &[&with[..], &["mta", "postfix"]].concat());
-        // Postfix joins the lines into one.
-        let (_, value) = printed.split_once("\ntransport_maps = ").unwrap();
-        let value: Vec<&str> = value.lines().collect();
-        let lines = 1 + value[1..].iter().take_while(|line| line.starts_with(' ')).count();
-        let value = value[..lines].join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let args = [&with[..], &["mta", "postfix", "--fresh"], if asks { &["--ask-domains"] } else { &[] }];
+        let printed = stdout_of(&mailman, &args.concat());
+        let (_, value) = printed.split_once("\npostconf -e 'listgate_transport_maps = ").unwrap();
+        let (value, _) = value.split_once("'\n").unwrap();
         set_postconf_output(&mailman, &format!("hash:/etc/postfix/transport, {value}"));
         let finding = postfix();
         assert_eq!(finding["verdict"], "ok", "{finding}");
         assert_contains(finding["found"].as_str().unwrap(), &[found]);
     }
+    // As docs/mta.md has it for domains that have mailboxes too.
+    fs::write(&config, "[socketmap]\nlisten = [\"unix:/run/listgate/maps\"]\n").unwrap();
+    let map = "proxy:socketmap:unix:/run/listgate/maps:transport";
+    set_postconf_output(&mailman, &format!("hash:/etc/postfix/transport, {map}"));
+    assert_contains(postfix()["found"].as_str().unwrap(), &["asks the gate by", map]);
     fs::write(&config, "").unwrap();
     set_postconf_output(&mailman, "inline:{ a.example=lmtp:[127.0.0.1]:9 }");
     assert_eq!(postfix()["verdict"], "wrong");

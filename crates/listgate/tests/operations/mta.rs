@@ -7,7 +7,8 @@ use std::fs;
 fn printed(site: &Site, toml: &str, args: &[&str]) -> String {
     let file = config(site, toml);
     let printed = site.stdout(&[&["--config", &file, "mta"], args].concat());
-    for line in printed.lines().filter(|line| line.starts_with('#')) {
+    let quotes_main_cf = |line: &&str| line.starts_with("# before: ");
+    for line in printed.lines().filter(|line| line.starts_with('#') && !quotes_main_cf(line)) {
         assert!(line.len() <= 80, "{line}");
     }
     printed
@@ -37,79 +38,110 @@ fn refused(site: &Site, toml: &str, args: &[&str]) -> (String, Option<i32>) {
 
 #[test]
 fn postfix_gets_the_settings_in_use() {
-    let site = Site::new();
-    let defaults = printed(&site, "[socketmap]\nlisten = [\"127.0.0.1:8026\"]\n", &["postfix"]);
+    let site = Site::with_list();
+    let fresh = ["postfix", "--fresh"];
+    let defaults = printed(&site, "[socketmap]\nlisten = [\"127.0.0.1:8026\"]\n", &fresh);
     has(
         &defaults,
         &[
-            "relay_domains = socketmap:inet:127.0.0.1:8026:domains",
-            "relay_recipient_maps = socketmap:inet:127.0.0.1:8026:recipients",
-            "transport_maps = socketmap:inet:127.0.0.1:8026:transport",
-            "lmtp_destination_concurrency_limit = 20",
-            "lmtp_destination_recipient_limit = 50",
-            "message_size_limit = 51200000",
-            "# virtual_alias_maps = inline:{ { postmaster@lists.example.com = root } }",
+            "postconf -e 'listgate_domains = example.com'",
+            "postconf -e 'relay_domains = $listgate_domains'",
+            "postconf -M 'listgate/unix=listgate unix - - n - - lmtp'",
+            "postconf -e 'listgate_destination_concurrency_limit = 20'",
+            "postconf -e 'listgate_destination_recipient_limit = 50'",
+            "postconf -e 'listgate_transport_maps = inline:{ {example.com = listgate:inet:[127.0.0.1]:8024} }'",
+            "postconf -e 'transport_maps = $listgate_transport_maps'",
+            "postconf -e 'listgate_recipient_maps = socketmap:inet:127.0.0.1:8026:recipients'",
+            "postconf -e 'relay_recipient_maps = $listgate_recipient_maps'",
+            "postconf -e 'listgate_alias_maps = inline:{ {postmaster@example.com = postmaster} \
+             {abuse@example.com = postmaster} }'",
+            "postconf -e 'virtual_alias_maps = $listgate_alias_maps'",
+            "postfix reload",
         ],
     );
+    let global = |line: &str| line.contains("message_size_limit") || line.contains("lmtp_destination");
+    assert!(!defaults.lines().any(global), "other mail keeps its limits: {defaults}");
     let small = printed(
         &site,
         "[site]\npostmaster = \"staff@example.com\"\n[server]\nmax_connections = 8\n\
          max_connections_per_peer = 5\n[lmtp]\nmax_recipients = 7\nmax_message_size = \"1MiB\"\n\
          [socketmap]\nlisten = [\"[::]:8026\"]\n",
-        &["postfix"],
+        &fresh,
     );
     has(
         &small,
         &[
-            "relay_domains = socketmap:inet:[::1]:8026:domains",
-            "lmtp_destination_concurrency_limit = 5",
-            "lmtp_destination_recipient_limit = 7",
-            "message_size_limit = 1048576",
-            "# postmaster@ these domains reaches the owners of staff@example.com.",
+            "postconf -e 'listgate_recipient_maps = socketmap:inet:[::1]:8026:recipients'",
+            "postconf -e 'listgate_destination_concurrency_limit = 5'",
+            "postconf -e 'listgate_destination_recipient_limit = 7'",
+            "# and Listgate up to 1048576: it bounces larger ones to a list.",
+            "# postmaster@ and abuse@ these domains reach the owners of staff@example.com.",
         ],
     );
-    assert_eq!(fs::read_dir(site.data()).unwrap().count(), 1, "no database was made");
+    assert!(!small.contains("alias_maps"), "{small}");
+}
+
+#[test]
+fn an_address_of_a_list_stays_with_the_list() {
+    let site = Site::with_list();
+    site.create("abuse@example.com");
+    site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
+    let printed = printed(&site, "", &["postfix", "--fresh"]);
+    assert!(printed.contains("postmaster@alias.example"), "{printed}");
+    assert!(!printed.contains("abuse@alias.example") && !printed.contains("abuse@example.com"), "{printed}");
 }
 
 #[test]
 fn a_socket_below_postfixs_queue_is_named_relative_to_the_chroot() {
-    let site = Site::new();
-    let within = printed(
-        &site,
-        "[socketmap]\nlisten = [\"unix:/var/spool/postfix/listgate/socketmap\"]\n",
-        &["postfix"],
+    let site = Site::with_list();
+    let fresh = ["postfix", "--fresh"];
+    let within = "[socketmap]\nlisten = [\"unix:/var/spool/postfix/listgate/socketmap\"]\n";
+    has(
+        &printed(&site, within, &fresh),
+        &["postconf -e 'listgate_recipient_maps = socketmap:unix:listgate/socketmap:recipients'"],
     );
-    has(&within, &["relay_domains = socketmap:unix:listgate/socketmap:domains"]);
     let without = "[socketmap]\nlisten = [\"unix:/run/listgate/map\"]\n";
     has(
-        &printed(&site, without, &["postfix", "--listen", "unix:/run/listgate/lmtp"]),
+        &printed(&site, without, &[&fresh[..], &["--listen", "unix:/run/listgate/lmtp"]].concat()),
         &[
-            "relay_domains = proxy:socketmap:unix:/run/listgate/map:domains",
-            "# below /var/spool/postfix, or run `postconf -F lmtp/unix/chroot=n`.",
+            "postconf -e 'listgate_recipient_maps = proxy:socketmap:unix:/run/listgate/map:recipients'",
+            "postconf -e 'listgate_transport_maps = inline:{ {example.com = listgate:unix:/run/listgate/lmtp} }'",
         ],
     );
 }
 
 #[test]
-fn domains_are_listed_if_there_is_no_socketmap() {
+fn domains_are_listed_unless_postfix_is_to_ask_for_them() {
     let site = Site::with_list();
     site.create("list@example.org");
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
-    let listen = ["--listen", "unix:/var/spool/postfix/listgate/lmtp"];
+    let listen = ["--fresh", "--listen", "unix:/var/spool/postfix/listgate/lmtp"];
     let postfix = printed(&site, "", &[&["postfix"], &listen[..]].concat());
     has(
         &postfix,
         &[
-            "relay_domains = alias.example",
-            "    { example.org = lmtp:unix:listgate/lmtp }",
-            "    { example.com = reject_unverified_recipient }",
-            "address_verify_negative_expire_time = 30s",
+            "postconf -e 'listgate_domains = alias.example example.com example.org'",
+            "postconf -e 'address_verify_negative_expire_time = 30s'",
             "#   [socketmap]",
         ],
     );
-    let at_data = "[lmtp]\nrefuse_at = \"data\"\n";
-    assert!(printed(&site, at_data, &["postfix"]).contains("# No effect while lmtp.refuse_at"));
-    let exim = printed(&site, at_data, &["exim", "--listen", "unix:/x", "--listen", "[::1]:24"]);
+    for part in ["{example.org = listgate:unix:listgate/lmtp}", "{example.com = reject_unverified_recipient}"]
+    {
+        assert!(postfix.contains(part), "{postfix}");
+    }
+    let socketmap = "[socketmap]\nlisten = [\"127.0.0.1:8026\"]\n";
+    has(
+        &printed(&site, socketmap, &["postfix", "--fresh", "--ask-domains"]),
+        &[
+            "postconf -e 'listgate_domains = socketmap:inet:127.0.0.1:8026:domains'",
+            "postconf -e 'listgate_transport_maps = pipemap:{socketmap:inet:127.0.0.1:8026:transport,\
+             static:listgate:inet:[127.0.0.1]:8024}'",
+        ],
+    );
+    let no_effect = "[lmtp]\nrefuse_at = \"data\"\n";
+    let comment = "# Without effect while lmtp.refuse_at is \"data\": Listgate accepts all addresses.";
+    has(&printed(&site, no_effect, &["postfix", "--fresh"]), &[comment]);
+    let exim = printed(&site, no_effect, &["exim", "--listen", "unix:/x", "--listen", "[::1]:24"]);
     has(
         &exim,
         &[
@@ -118,9 +150,30 @@ fn domains_are_listed_if_there_is_no_socketmap() {
             "  port = 24",
             "  max_rcpt = 1000",
             "message_size_limit = 52428800",
+            comment,
         ],
     );
-    assert!(exim.contains("# No effect while lmtp.refuse_at"));
+}
+
+#[test]
+fn settings_of_another_machine_are_read_from_a_file() {
+    let site = Site::with_list();
+    let saved = site.data().join("postconf");
+    fs::write(&saved, "compatibility_level = 3.6\ntransport_maps = hash:/etc/postfix/transport\n").unwrap();
+    let file = saved.to_str().unwrap();
+    has(
+        &printed(&site, "", &["postfix", "--from", file]),
+        &[
+            "# before: transport_maps = hash:/etc/postfix/transport",
+            "postconf -e 'transport_maps = $listgate_transport_maps hash:/etc/postfix/transport'",
+        ],
+    );
+    fs::write(&saved, "transport_maps = x\nnonsense\n").unwrap();
+    let (said, code) = refused(&site, "", &["postfix", "--from", file]);
+    assert!(said.contains("line 2 is not a setting") && code == Some(1), "{said}");
+    let (said, code) = refused(&site, "", &["postfix", "--from", "/nonexistent"]);
+    assert!(said.contains("cannot read /nonexistent") && code == Some(1), "{said}");
+    assert_eq!(refused(&site, "", &["postfix", "--from", file, "--fresh"]).1, Some(2));
 }
 
 #[test]
@@ -129,7 +182,8 @@ fn settings_that_cannot_be_printed_are_refused_with_the_fix() {
     for (toml, args, expected) in [
         ("server.listen = [\"127.0.0.1:0\"]", &["postfix"][..], "another port at each start"),
         ("socketmap.listen = [\"127.0.0.1:0\"]", &["postfix"], "socketmap.listen"),
-        ("server.listen = [\"unix:/x\"]", &["exim"], "add an address such as 127.0.0.1:8024"),
+        ("server.listen = [\"unix:/x\"]", &["exim"], "add one such as 127.0.0.1:8024"),
+        ("", &["postfix", "--fresh", "--ask-domains"], "--ask-domains needs an address"),
     ] {
         let (stderr, code) = refused(&site, toml, args);
         assert!(stderr.contains(expected) && code == Some(1), "{toml}: {stderr}");

@@ -1,5 +1,6 @@
 //! The Exim configuration: a domain list, an ACL entry, a router and a transport.
 
+use super::gate::{Gate, WITHOUT_EFFECT};
 use crate::cli::error::MtaError;
 use crate::config::{Config, RefuseAt};
 use crate::net::ListenAddress;
@@ -43,17 +44,15 @@ const NO_POSTMASTER: &str = "
 #   data = root@$primary_hostname
 ";
 
-pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<String, MtaError> {
+pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
+    let config = gate.config;
     let lmtp = lmtp(config)?;
     let host = match lmtp {
         SocketAddr::V4(address) => address.ip().to_string(),
         // A colon separates hosts unless another separator is chosen.
         SocketAddr::V6(address) => format!("\"<+ {}\"", address.ip()),
     };
-    let no_effect = match config.refuse_at {
-        RefuseAt::Rcpt => "",
-        RefuseAt::Data => "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.\n",
-    };
+    let no_effect = if config.refuse_at == RefuseAt::Data { WITHOUT_EFFECT } else { "" };
     let postmaster = match &config.postmaster {
         Some(list) => format!("\n# postmaster@ these domains reaches the owners of {list}.\n"),
         None => NO_POSTMASTER.to_owned(),
@@ -68,7 +67,7 @@ pub(super) fn configuration(config: &Config, domains: &[String]) -> Result<Strin
          {TRANSPORT}listgate:\n  driver = smtp\n  protocol = lmtp\n  port = {port}\n  allow_localhost\n  \
          # As many recipients per delivery as Listgate takes.\n  max_rcpt = {recipients}\n\
          {postmaster}",
-        domains = domains.join(" : \\\n    "),
+        domains = gate.domains.join(" : \\\n    "),
         size = config.max_message_size,
         port = lmtp.port(),
         recipients = config.max_recipients,

@@ -1,157 +1,423 @@
-//! The Postfix configuration: lines for main.cf.
+//! The Postfix configuration: commands that add Listgate to the settings that Postfix has.
 
-use crate::cli::error::{CliError, MtaError};
+use super::gate::{Gate, WITHOUT_EFFECT};
+use super::postconf::{Existing, OWN, Place, Settings, merged, words};
+use crate::cli::error::MtaError;
 use crate::config::{Config, RefuseAt};
 use crate::net::ListenAddress;
-use crate::socketmap::{below_the_queue, here, nexthop};
+use crate::socketmap::{below_the_queue, destination, here};
 
-/// Postfix's defaults: sessions with one destination, recipients of one delivery, octets of a mailbox.
+/// The service in master.cf that delivers to Listgate. With a service of its own, Listgate's limits apply to no other
+/// LMTP server.
+const SERVICE: &str = "listgate";
+
+/// Postfix's defaults: sessions with one destination, recipients of one delivery, octets of a message.
 const SESSIONS: usize = 20;
 const RECIPIENTS: usize = 50;
-const MAILBOX: u64 = 51_200_000;
+const MESSAGE: u64 = 10_240_000;
 
 const HEAD: &str = "\
-# Settings for Listgate in Postfix's main.cf, printed by `listgate mta postfix`.
-# Use these domains only for lists: leave them out of mydestination and of the
-# virtual domains. If main.cf already has one of these settings, put both values
-# into one line. docs/mta.md explains the details.
+# Postfix's side of Listgate, printed by `listgate mta postfix`: commands for a
+# root shell. Listgate's values are in settings named listgate_..., and a
+# reference to them is added to the values that main.cf has, which stay. Running
+# the commands a second time changes nothing. docs/mta.md has the rest.
+";
+
+const DOMAINS: &str = "
+# The domains of the lists, as of now: print this again when one is added or
+# removed. While Listgate is down, mail to them waits, and no other mail does.
 ";
 
 const ASKED: &str = "
-# Postfix asks Listgate (socketmap) which domains and addresses exist: a list is
-# valid as soon as it is created, and an unknown address is refused before its
-# mail is accepted. While Listgate is down, Postfix defers mail.
+# Postfix asks Listgate for the domains. While Listgate is down, Postfix does
+# not know whose mail is Listgate's: ALL mail of this machine waits.
 ";
 
-const WRITTEN_DOWN: &str = "
-# These are the current domains. When you add or remove one, print this again.
-# You avoid that if Postfix asks Listgate. In Listgate's configuration:
+const LISTED: &str = "
+# Postfix asks Listgate which addresses exist. It refuses an unknown one before
+# it takes the mail, and accepts a list as soon as it is created.
+";
+
+const VERIFIED: &str = "
+# Postfix tries each new address on Listgate, and refuses an unknown one before
+# it takes the mail.
+";
+
+const OTHER_RELAY_DOMAINS: &str = "\
+# (It does not ask the socketmap: relay_recipient_maps is about all domains in
+# relay_domains, and could refuse or delay mail to the others.)
+";
+
+const NO_SOCKETMAP: &str = "\
+# Quicker, and without the delay for a new list, is [socketmap] in Listgate's
+# configuration; then print this again:
 #   [socketmap]
 #   listen = [\"127.0.0.1:8026\"]
 ";
 
-const VERIFIED: &str = "
-# An unknown address is refused before its mail is accepted: Postfix first tries
-# each address on Listgate. Put this before any other restrictions.
+/// How Postfix remembers what it has tried: the setting, its value, and the reason.
+const REMEMBERED: [(&str, &str, &str); 4] = [
+    ("unverified_recipient_reject_code", "550", "An unknown address gets 550, not 450."),
+    (
+        "address_verify_negative_refresh_time",
+        "10s",
+        "A refusal is remembered for seconds, not days: the list may be created.",
+    ),
+    ("address_verify_negative_expire_time", "30s", ""),
+    ("address_verify_poll_delay", "1s", "The result is looked for each second, not each third."),
+];
+
+const VERIFIES_ELSEWHERE: &str = "\
+# main.cf has reject_unverified_... already, so its settings stay as they are:
+# unverified_recipient_reject_code, which is 450 unless set, and the times
+# address_verify_negative_..._time and address_verify_poll_delay.
 ";
 
-const REMEMBERED: &str = "\
-# Without this, Postfix replies 450 to an unknown address.
-unverified_recipient_reject_code = 550
-# A refusal is cached for seconds instead of three days, because the list may be
-# created. It must be cached for longer than Postfix waits for the result:
-# without the cache, each refusal would be a 450.
-address_verify_negative_refresh_time = 10s
-address_verify_negative_expire_time = 30s
-# The first mail to an address waits for the result: check every second, not
-# every three.
-address_verify_poll_delay = 1s
+const TRANSPORT: &str = "
+# Mail to the lists goes to Listgate by LMTP, through a service of its own, so
+# that these limits apply to Listgate alone: no more sessions at a time, nor
+# recipients of a delivery, than it takes.
 ";
 
-const CHROOT: &str = "\
-# Debian runs lmtp in a chroot without this path. Let Listgate listen
-# below /var/spool/postfix, or run `postconf -F lmtp/unix/chroot=n`.
+const ALIASES: &str = "
+# Somebody should read postmaster@ and abuse@ (RFC 2142): the postmaster of this
+# mail server does. Entries for them in your own maps come first. To give them
+# to Listgate, set site.postmaster in its configuration.
 ";
 
-const NO_POSTMASTER: &str = "
-# Mail to postmaster@ these domains is refused, against RFC 5321 (4.5.1). To
-# accept it, set site.postmaster in Listgate's configuration, or add an alias
-# here.
-";
-
-/// Returns the lines for main.cf. Calls `domains` only if the lines have to list the domains.
-pub(super) fn main_cf(
-    config: &Config,
-    domains: impl FnOnce() -> Result<Vec<String>, CliError>,
-) -> Result<String, CliError> {
-    let lmtp = config.listen.first();
-    let lmtp = lmtp.ok_or(MtaError::NoAddress)?;
-    let (names, postmaster_of) = match config.socketmap.first() {
-        Some(socketmap) => (settings_with_socketmap(socketmap), "lists.example.com".to_owned()),
-        None => {
-            let domains = domains()?;
-            (written_down(config, lmtp, &domains), domains[0].clone())
-        }
-    };
-    Ok([HEAD.to_owned(), names, chroot(lmtp), limits(config), postmaster(config, &postmaster_of)].concat())
+/// How Postfix finds out which addresses of the lists' domains exist.
+enum Recipients {
+    /// It asks this map.
+    Listed(String),
+    /// It tries each address by LMTP.
+    Verified { because_of_others: bool },
 }
 
-fn settings_with_socketmap(socketmap: &ListenAddress) -> String {
-    let map = |name| match socketmap {
+/// A setting of Listgate's, and the setting of Postfix that refers to it.
+struct Part {
+    /// The name after `listgate_`.
+    own: &'static str,
+    /// `None`: not wanted; what an earlier run has added is removed.
+    value: Option<String>,
+    shared: &'static str,
+    place: Place,
+}
+
+/// Returns the commands.
+pub(super) fn commands(gate: &Gate, existing: &Existing) -> Result<String, MtaError> {
+    let lmtp = gate.config.listen.first().ok_or(MtaError::NoAddress)?;
+    let fresh = Settings::fresh();
+    let mut printer = match existing {
+        Existing::Read(settings) => Printer { settings, is_known: true, text: HEAD.to_owned() },
+        Existing::Unknown(why) => {
+            let text = format!("{HEAD}{}", unknown(why));
+            Printer { settings: &fresh, is_known: false, text }
+        }
+    };
+    let (conflicts, domains) = printer.conflicts(gate);
+    printer.text.push_str(&conflicts);
+    if domains.is_empty() {
+        return Ok(printer.text);
+    }
+    let is_kept = |address: &&String| domains.iter().any(|domain| address.ends_with(&format!("@{domain}")));
+    let kept: Vec<&String> = gate.kept.iter().filter(is_kept).collect();
+    let asked = if gate.asked { Some(reachable(gate.config)?) } else { None };
+    let recipients = printer.recipients(gate, &domains);
+    printer.proxy(&recipients);
+    printer.text.push_str(if asked.is_some() { ASKED } else { DOMAINS });
+    let names = asked.map_or_else(|| domains.join(" "), |at| map(at, "domains"));
+    printer.part(Part { own: "domains", value: Some(names), shared: "relay_domains", place: Place::Last });
+    let destination = format!("{SERVICE}:{}", destination(lmtp));
+    let transport = match asked {
+        // The gate answers with `lmtp:`; pipemap puts our service there.
+        Some(at) => format!("pipemap:{{{},static:{destination}}}", map(at, "transport")),
+        None => inline(domains.iter().map(|domain| (&**domain, &*destination))),
+    };
+    printer.transport(gate, transport);
+    printer.restrictions(gate, recipients, &domains);
+    printer.aliases(gate, &kept);
+    printer.size(gate.config.max_message_size);
+    printer.text.push_str("\npostfix reload\n");
+    Ok(printer.text)
+}
+
+/// Returns the comment for settings that could not be read.
+fn unknown(why: &str) -> String {
+    format!(
+        "#\n# Postfix's settings could not be read, so what has to be merged is in comments:\n# {why}\n\
+         # Run this on the mail server, or save its `postconf -n` there and run\n\
+         # `listgate mta postfix --from FILE`.\n"
+    )
+}
+
+/// Returns the first socketmap address that a chrooted Postfix reaches. Within pipemap, it cannot ask through proxymap.
+fn reachable(config: &Config) -> Result<&ListenAddress, MtaError> {
+    let is_reachable = |address: &&ListenAddress| match address {
+        ListenAddress::Tcp(_) => true,
+        ListenAddress::Unix(path) => below_the_queue(path) != path,
+    };
+    config.socketmap.iter().find(is_reachable).ok_or(MtaError::NoSocketmap)
+}
+
+/// Returns the name of one of the gate's maps.
+fn map(socketmap: &ListenAddress, name: &str) -> String {
+    match socketmap {
         ListenAddress::Tcp(address) => format!("socketmap:inet:{}:{name}", here(*address)),
         ListenAddress::Unix(path) if below_the_queue(path) != path => {
             format!("socketmap:unix:{}:{name}", below_the_queue(path).display())
         }
+        // Through proxymap, which is not chrooted.
         ListenAddress::Unix(path) => format!("proxy:socketmap:unix:{}:{name}", path.display()),
-    };
-    let proxy = match socketmap {
-        ListenAddress::Unix(path) if below_the_queue(path) == path => {
-            "# proxy: connects from outside the chroot in which Debian runs Postfix.\n"
-        }
-        _ => "",
-    };
-    format!(
-        "{ASKED}{proxy}relay_domains = {}\nrelay_recipient_maps = {}\n\
-         # Mail for lists goes to Listgate by LMTP.\ntransport_maps = {}\n",
-        map("domains"),
-        map("recipients"),
-        map("transport")
-    )
-}
-
-fn written_down(config: &Config, lmtp: &ListenAddress, domains: &[String]) -> String {
-    let each = |value: &str| -> String {
-        domains.iter().map(|domain| format!("\n    {{ {domain} = {value} }}")).collect()
-    };
-    let no_effect = match config.refuse_at {
-        RefuseAt::Rcpt => "",
-        RefuseAt::Data => "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.\n",
-    };
-    format!(
-        "{WRITTEN_DOWN}relay_domains = {}\n# Mail for these domains goes to Listgate by LMTP.\n\
-         transport_maps = inline:{{{}\n    }}\n{VERIFIED}{no_effect}\
-         smtpd_recipient_restrictions = check_recipient_access inline:{{{}\n    }}\n{REMEMBERED}",
-        domains.join("\n    "),
-        each(&nexthop(lmtp)),
-        each("reject_unverified_recipient")
-    )
-}
-
-fn chroot(lmtp: &ListenAddress) -> String {
-    match lmtp {
-        ListenAddress::Unix(path) if below_the_queue(path) == path => CHROOT.to_owned(),
-        _ => String::new(),
     }
 }
 
-fn limits(config: &Config) -> String {
-    let per_peer = config.max_connections_per_peer.unwrap_or(config.max_connections);
-    let sessions = SESSIONS.min(config.max_connections).min(per_peer);
-    let recipients = RECIPIENTS.min(config.max_recipients);
-    let size = MAILBOX.min(config.max_message_size);
-    let larger = if config.max_message_size > MAILBOX {
-        format!(
-            "# Listgate accepts {}, but Postfix does not allow this to be above\n\
-             # mailbox_size_limit or virtual_mailbox_limit: {MAILBOX} by default.\n",
-            config.max_message_size
-        )
-    } else {
-        String::new()
-    };
+/// Returns a table within a setting, with these keys and values.
+fn inline<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let rows: Vec<String> = rows.map(|(key, value)| format!("{{{key} = {value}}}")).collect();
+    format!("inline:{{ {} }}", rows.join(" "))
+}
+
+/// Quotes a word for the shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+struct Printer<'a> {
+    settings: &'a Settings,
+    /// Whether these are the settings of the Postfix that the commands are for.
+    is_known: bool,
+    text: String,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.line(&format!("postconf -e {}", quoted(&format!("{name} = {value}"))));
+    }
+
+    /// Prints a setting of Listgate's, and adds it to the setting that Postfix reads.
+    fn part(&mut self, part: Part) {
+        let own = format!("{OWN}{}", part.own);
+        let shared = part.shared;
+        let before = self.settings.in_effect(shared).to_owned();
+        let place = part.value.is_some().then_some(part.place);
+        let after = merged(&before, &own, place, |word| is_outdated(shared, word));
+        if let Some(value) = &part.value {
+            self.set(&own, value);
+            if !self.is_known {
+                return self.line(&format!("# In main.cf, add this to {shared}: ${own}"));
+            }
+        }
+        let in_main_cf = self.settings.get(shared);
+        if let Some(in_main_cf) = in_main_cf.filter(|value| *value != after) {
+            self.line(&format!("# before: {shared} = {in_main_cf}"));
+        }
+        if part.value.is_some() {
+            self.set(shared, &after);
+        } else if in_main_cf.is_some_and(|value| value != after) {
+            match &*after {
+                "" => self.line(&format!("postconf -X {shared}")),
+                _ => self.set(shared, &after),
+            }
+        }
+        if part.value.is_none() && self.settings.get(&own).is_some() {
+            self.line(&format!("postconf -X {own}"));
+        }
+    }
+
+    /// Chooses how Postfix finds out which addresses exist.
+    fn recipients(&self, gate: &Gate, domains: &[String]) -> Recipients {
+        let is_other = |word: &String| {
+            !is_outdated("relay_domains", word)
+                && !domains.iter().any(|domain| domain.eq_ignore_ascii_case(word))
+        };
+        let has_others = self.settings.words("relay_domains").iter().any(is_other);
+        match gate.config.socketmap.first() {
+            Some(socketmap) if !has_others => Recipients::Listed(map(socketmap, "recipients")),
+            socketmap => Recipients::Verified { because_of_others: socketmap.is_some() },
+        }
+    }
+
+    fn restrictions(&mut self, gate: &Gate, recipients: Recipients, domains: &[String]) {
+        let (listed, verified) = match recipients {
+            Recipients::Listed(map) => {
+                self.text.push_str(LISTED);
+                (Some(map), None)
+            }
+            Recipients::Verified { because_of_others } => {
+                self.text.push_str(VERIFIED);
+                self.text.push_str(if because_of_others { OTHER_RELAY_DOMAINS } else { NO_SOCKETMAP });
+                if gate.config.refuse_at == RefuseAt::Data {
+                    self.text.push_str(WITHOUT_EFFECT);
+                }
+                let rows = domains.iter().map(|domain| (&**domain, "reject_unverified_recipient"));
+                (None, Some(format!("check_recipient_access {}", inline(rows))))
+            }
+        };
+        let is_verified = verified.is_some();
+        self.part(Part {
+            own: "recipient_maps",
+            value: listed,
+            shared: "relay_recipient_maps",
+            place: Place::Last,
+        });
+        self.part(Part {
+            own: "recipient_restrictions",
+            value: verified,
+            shared: "smtpd_recipient_restrictions",
+            place: Place::First,
+        });
+        if is_verified {
+            self.remembered();
+        }
+    }
+
+    /// Sets how Postfix remembers what it has tried, unless somebody has already decided it.
+    fn remembered(&mut self) {
+        if self.settings.mentions("reject_unverified_") {
+            return self.text.push_str(VERIFIES_ELSEWHERE);
+        }
+        for (name, value, why) in REMEMBERED {
+            if !why.is_empty() {
+                self.line(&format!("# {why}"));
+            }
+            match self.settings.get(name) {
+                _ if !self.is_known => {
+                    self.line(&format!("# Unless main.cf sets it: postconf -e '{name} = {value}'"));
+                }
+                Some(decided) if decided != value => {
+                    self.line(&format!("# (main.cf has {name} = {decided}, which stays.)"));
+                }
+                _ => self.set(name, value),
+            }
+        }
+    }
+
+    fn transport(&mut self, gate: &Gate, table: String) {
+        let config = gate.config;
+        let per_peer = config.max_connections_per_peer.unwrap_or(config.max_connections);
+        let sessions = SESSIONS.min(config.max_connections).min(per_peer);
+        let recipients = RECIPIENTS.min(config.max_recipients);
+        self.text.push_str(TRANSPORT);
+        // Without a chroot, because the socket may be outside of it.
+        self.line(&format!("postconf -M '{SERVICE}/unix={SERVICE} unix - - n - - lmtp'"));
+        self.set(&format!("{SERVICE}_destination_concurrency_limit"), &sessions.to_string());
+        self.set(&format!("{SERVICE}_destination_recipient_limit"), &recipients.to_string());
+        let place = Place::First;
+        self.part(Part { own: "transport_maps", value: Some(table), shared: "transport_maps", place });
+    }
+
+    /// Lets proxymap ask the gate, if main.cf lists the maps that proxymap may use.
+    fn proxy(&mut self, recipients: &Recipients) {
+        let proxied = match recipients {
+            Recipients::Listed(map) => Some(map).filter(|map| map.starts_with("proxy:")),
+            Recipients::Verified { .. } => None,
+        };
+        if proxied.is_some() {
+            self.text.push_str("\n# proxy: asks from outside the chroot that Debian runs Postfix in.\n");
+        }
+        // The default includes relay_recipient_maps.
+        let value = proxied.filter(|_| self.settings.get("proxy_read_maps").is_some()).cloned();
+        let part = Part { own: "proxy_read_maps", value, shared: "proxy_read_maps", place: Place::Last };
+        self.part(part);
+    }
+
+    fn aliases(&mut self, gate: &Gate, kept: &[&String]) {
+        match &gate.config.postmaster {
+            Some(list) => self
+                .text
+                .push_str(&format!("\n# postmaster@ and abuse@ these domains reach the owners of {list}.\n")),
+            None if !kept.is_empty() => self.text.push_str(ALIASES),
+            None => {}
+        }
+        let postmaster = self.postmaster();
+        let rows = kept.iter().map(|address| (address.as_str(), postmaster));
+        let value = (!kept.is_empty()).then(|| inline(rows));
+        let place = Place::Last;
+        self.part(Part { own: "alias_maps", value, shared: "virtual_alias_maps", place });
+    }
+
+    /// Returns the address of the mail server's own postmaster. Postfix adds myorigin to a bare name, which may not be
+    /// a domain of this machine.
+    fn postmaster(&self) -> &'static str {
+        let local = self.settings.words("mydestination");
+        let origin_is_local = self.settings.words("myorigin").iter().any(|origin| local.contains(origin));
+        let has_localhost = local.iter().any(|domain| domain == "localhost");
+        if has_localhost && !origin_is_local { "postmaster@localhost" } else { "postmaster" }
+    }
+
+    /// Warns of messages that Postfix takes and Listgate does not.
+    fn size(&mut self, max: u64) {
+        let set = self.settings.get("message_size_limit").and_then(|size| size.parse().ok());
+        let size = set.unwrap_or(MESSAGE);
+        let says = match size {
+            0 => "of any size",
+            size if size > max => &format!("of up to {size} octets"),
+            _ => return,
+        };
+        self.text.push_str(&format!(
+            "\n# Postfix takes messages {says} (message_size_limit),\n\
+             # and Listgate up to {max}: it bounces larger ones to a list.\n\
+             # lmtp.max_message_size raises Listgate's limit.\n"
+        ));
+    }
+
+    /// Returns comments on domains that are of another kind in Postfix, and the domains that are not.
+    fn conflicts(&self, gate: &Gate) -> (String, Vec<String>) {
+        let mut said = String::new();
+        let mut free: Vec<String> = gate.domains.to_vec();
+        let mut tables = Vec::new();
+        for class in ["mydestination", "virtual_mailbox_domains", "virtual_alias_domains"] {
+            let words = self.settings.words(class);
+            for domain in
+                gate.domains.iter().filter(|domain| words.iter().any(|it| it.eq_ignore_ascii_case(domain)))
+            {
+                free.retain(|other| other != domain);
+                said.push_str(&conflict(domain, class));
+            }
+            tables.extend(words.into_iter().filter(|word| word.contains(':')).map(|table| (class, table)));
+        }
+        if let (Some(domain), false) = (free.first(), tables.is_empty()) {
+            said.push_str(
+                "\n# A domain is of one kind in Postfix. These should print nothing, for this\n\
+                 # domain and the other ones of the lists:\n",
+            );
+            for (class, table) in tables {
+                said.push_str(&format!("#   postmap -q {domain} {}  # {class}\n", quoted(&table)));
+            }
+        }
+        (said, free)
+    }
+}
+
+/// Returns the comment for a domain that is of another kind in Postfix.
+fn conflict(domain: &str, class: &str) -> String {
     format!(
-        "\n# No more concurrent sessions, and recipients per delivery, than Listgate takes.\n\
-         lmtp_destination_concurrency_limit = {sessions}\n\
-         lmtp_destination_recipient_limit = {recipients}\n\
-         # Postfix itself refuses mail that is too large for Listgate.\n{larger}\
-         message_size_limit = {size}\n"
+        "\n# CONFLICT: {domain} is in {class}.\n\
+         # A domain is of one kind in Postfix, so nothing below is for this domain. If\n\
+         # all its addresses are Listgate's, remove it from {class},\n\
+         # and print this again. If it has mailboxes too, see \"A domain that also has\n\
+         # mailboxes\" in docs/mta.md.\n"
     )
 }
 
-fn postmaster(config: &Config, domain: &str) -> String {
-    match &config.postmaster {
-        Some(list) => format!("\n# postmaster@ these domains reaches the owners of {list}.\n"),
-        None => {
-            format!("{NO_POSTMASTER}# virtual_alias_maps = inline:{{ {{ postmaster@{domain} = root }} }}\n")
-        }
-    }
+/// Returns whether a word is a map of the gate from before it had settings of its own: with it, a stopped gate would
+/// defer all mail.
+fn is_outdated(shared: &str, word: &str) -> bool {
+    let name = match shared {
+        "relay_domains" => ":domains",
+        "relay_recipient_maps" => ":recipients",
+        "transport_maps" => ":transport",
+        _ => return false,
+    };
+    words(word).len() == 1
+        && word.trim_start_matches("proxy:").starts_with("socketmap:")
+        && word.ends_with(name)
 }
+
+#[cfg(test)]
+mod tests;
