@@ -28,7 +28,7 @@ struct Exim {
 }
 
 impl Exim {
-    /// Starts an Exim with the least configuration that it needs here, and the four pieces in their places.
+    /// Starts an Exim that has a mailbox for any address @mx.example.net, with the four pieces in their places.
     fn with(printed: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
@@ -42,8 +42,11 @@ impl Exim {
              spool_directory = {spool}\nlog_file_path = {spool}/%slog\npid_file_path = {spool}/pid\n\
              local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\n\
              acl_smtp_rcpt = acl_check_rcpt\n{main}\nbegin acl\nacl_check_rcpt:\n{acl}\n  \
+             accept domains = mx.example.net\n  \
              require message = relay not permitted\n    domains = +listgate_domains\n\
-             begin routers\n{router}\nbegin transports\n{transport}\n",
+             begin routers\n{router}\nlocal:\n  driver = accept\n  domains = mx.example.net\n  \
+             transport = mailbox\nbegin transports\n{transport}\nmailbox:\n  driver = appendfile\n  \
+             file = {spool}/mailbox\n  user = Debian-exim\n",
             exim = program().display(),
             spool = spool.display(),
             port = smtp.port(),
@@ -56,6 +59,10 @@ impl Exim {
         let exim = Self { child: command.spawn().unwrap(), dir, smtp };
         until("Exim listens", || TcpStream::connect(smtp).is_ok());
         exim
+    }
+
+    fn mailbox(&self) -> String {
+        fs::read_to_string(self.dir.path().join("spool/mailbox")).unwrap_or_default()
     }
 
     fn log(&self) -> String {
@@ -98,7 +105,6 @@ fn recipients_are_checked_at_smtp_time() {
     let refused = smtp.command("RCPT TO:<nobody@example.com>", "550");
     assert!(refused.contains("5.1.1 Requested action not taken: mailbox unavailable"), "{refused}");
     smtp.command("RCPT TO:<new@example.com>", "550");
-    smtp.command("RCPT TO:<postmaster@example.com>", "550");
     smtp.command("RCPT TO:<mylist@example.org>", "550 relay not permitted");
     // Refused a moment ago, the address is valid now: Exim caches no refusal.
     site.create("new@example.com");
@@ -114,6 +120,45 @@ fn recipients_are_checked_at_smtp_time() {
     for address in ["new@example.com", "mylist@example.com", "nobody@example.com"] {
         smtp.command(&format!("RCPT TO:<{address}>"), "451");
     }
+}
+
+#[test]
+#[ignore = "needs exim4"]
+fn other_mail_arrives_while_the_gate_is_stopped() {
+    let site = Site::with_list();
+    let gate = site.gate(site.config());
+    let exim = Exim::with(&site.stdout(&["mta", "exim", "--listen", &tcp(&gate).to_string()]));
+    gate.stop().unwrap();
+    let mut smtp = Smtp::connect(exim.smtp);
+    for (to, id) in [
+        ("anne@mx.example.net", "anne@client.example"),
+        ("Postmaster@example.com", "postmaster@client.example"),
+        ("abuse@EXAMPLE.com", "abuse@client.example"),
+    ] {
+        smtp.send(&[to], id);
+        until("the mail arrives", || exim.mailbox().contains(&format!("Message-ID: <{id}>")));
+    }
+    smtp.command("MAIL FROM:<anne@example.org>", "250");
+    smtp.command("RCPT TO:<mylist@example.com>", "451");
+}
+
+#[test]
+#[ignore = "needs exim4"]
+fn only_mail_to_lists_has_the_size_limit_of_the_gate() {
+    let site = Site::with_list();
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, "[lmtp]\nmax_message_size = \"1MiB\"\n").unwrap();
+    let gate = site.gate(site.config());
+    let [file, at] = [file.to_str().unwrap(), &tcp(&gate).to_string()];
+    let exim = Exim::with(&site.stdout(&["--config", file, "mta", "exim", "--listen", at]));
+    let mut smtp = Smtp::connect(exim.smtp);
+    smtp.command("MAIL FROM:<anne@example.org> SIZE=2000000", "250");
+    smtp.command("RCPT TO:<mylist@example.com>", "550 the message is too large");
+    smtp.command("RCPT TO:<anne@mx.example.net>", "250");
+    smtp.command("RSET", "250");
+    smtp.command("MAIL FROM:<anne@example.org> SIZE=1000000", "250");
+    smtp.command("RCPT TO:<mylist@example.com>", "250");
+    gate.stop().unwrap();
 }
 
 #[test]

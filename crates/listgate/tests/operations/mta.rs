@@ -86,9 +86,15 @@ fn an_address_of_a_list_stays_with_the_list() {
     let site = Site::with_list();
     site.create("abuse@example.com");
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
-    let printed = printed(&site, "", &["postfix", "--fresh"]);
-    assert!(printed.contains("postmaster@alias.example"), "{printed}");
-    assert!(!printed.contains("abuse@alias.example") && !printed.contains("abuse@example.com"), "{printed}");
+    let postfix = printed(&site, "", &["postfix", "--fresh"]);
+    let exim = printed(&site, "", &["exim"]);
+    for printed in [postfix, exim] {
+        assert!(printed.contains("postmaster@alias.example"), "{printed}");
+        assert!(
+            !printed.contains("abuse@alias.example") && !printed.contains("abuse@example.com"),
+            "{printed}"
+        );
+    }
 }
 
 #[test]
@@ -149,7 +155,7 @@ fn domains_are_listed_unless_postfix_is_to_ask_for_them() {
             "  route_list = * \"<+ ::1\"",
             "  port = 24",
             "  max_rcpt = 1000",
-            "message_size_limit = 52428800",
+            "    condition = ${if >{$message_size}{52428800}}",
             comment,
         ],
     );
