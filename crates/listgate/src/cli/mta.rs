@@ -24,9 +24,9 @@ const KEPT: [&str; 2] = ["postmaster", "abuse"];
 pub(super) enum Action {
     /// Commands that add Listgate to the settings of Postfix
     ///
-    /// They keep what main.cf has: it is read from `postconf -n`. The domains of the lists are written down, so that
-    /// only their mail waits while the gate is down. MAIL_CONFIG names Postfix's directory if it is another one than
-    /// usual.
+    /// The existing settings, read from `postconf -n`, keep their values. The domains of the lists are written into
+    /// main.cf, so that only their mail waits while the gate is down. Set MAIL_CONFIG if Postfix's directory is not
+    /// the usual one.
     Postfix(PostfixArgs),
     /// A domain list, an ACL entry, routers and a transport for Exim 4
     Exim(Args),
@@ -46,7 +46,7 @@ pub(super) struct PostfixArgs {
     /// Read the output of `postconf -n` from a file, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "fresh")]
     from: Option<PathBuf>,
-    /// Print the commands for a new Postfix, without reading the settings of this machine's
+    /// Print the commands for a new Postfix, without reading the settings of this machine
     #[arg(long)]
     fresh: bool,
     /// Let Postfix ask the gate for its domains, too: all mail of the machine waits while the gate is down

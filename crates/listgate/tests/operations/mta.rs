@@ -145,7 +145,7 @@ fn domains_are_listed_unless_postfix_is_to_ask_for_them() {
         ],
     );
     let no_effect = "[lmtp]\nrefuse_at = \"data\"\n";
-    let comment = "# Without effect while lmtp.refuse_at is \"data\": Listgate accepts all addresses.";
+    let comment = "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.";
     has(&printed(&site, no_effect, &["postfix", "--fresh"]), &[comment]);
     let exim = printed(&site, no_effect, &["exim", "--listen", "unix:/x", "--listen", "[::1]:24"]);
     has(
@@ -188,7 +188,7 @@ fn settings_that_cannot_be_printed_are_refused_with_the_fix() {
     for (toml, args, expected) in [
         ("server.listen = [\"127.0.0.1:0\"]", &["postfix"][..], "another port at each start"),
         ("socketmap.listen = [\"127.0.0.1:0\"]", &["postfix"], "socketmap.listen"),
-        ("server.listen = [\"unix:/x\"]", &["exim"], "add one such as 127.0.0.1:8024"),
+        ("server.listen = [\"unix:/x\"]", &["exim"], "add an address such as 127.0.0.1:8024"),
         ("", &["postfix", "--fresh", "--ask-domains"], "--ask-domains needs an address"),
     ] {
         let (stderr, code) = refused(&site, toml, args);

@@ -1,6 +1,6 @@
 //! The Exim configuration: a domain list, an ACL entry, routers and a transport.
 
-use super::gate::{Gate, WITHOUT_EFFECT};
+use super::gate::{Gate, NO_EFFECT};
 use crate::cli::error::MtaError;
 use crate::config::RefuseAt;
 use crate::net::ListenAddress;
@@ -8,18 +8,18 @@ use crate::socketmap::here;
 use std::net::SocketAddr;
 
 const HEAD: &str = "\
-# Exim's side of Listgate, printed by `listgate mta exim`: four pieces, each for
-# its place in the configuration. These domains are for lists alone: leave them
-# out of the other domain lists. docs/mta.md has the rest.
+# Settings for Exim, printed by `listgate mta exim`: four pieces, each for its
+# own place in the configuration. Use these domains only for lists, and leave
+# them out of the other domain lists. docs/mta.md explains the details.
 
-# 1. Before `begin acl`. The domains as of now: print this again when one is
-# added or removed. While Listgate is down, only mail to them waits.
+# 1. Before `begin acl`. These are the current domains. When you add or remove
+# one, print this again. While Listgate is down, only mail to them waits.
 ";
 
 const ACL: &str = "
 # 2. In acl_check_rcpt, before `require message = relay not permitted`. Checks
-# that come after it do not see mail to lists. Exim asks Listgate for each
-# address, by a callout; no_cache, since a list may be created any moment. An
+# that come after it do not see mail to lists. Exim asks Listgate about each
+# address with a callout, uncached because a list may be created at any time. An
 # unknown address gets 550; while Listgate is down, the sender gets 451.
 ";
 
@@ -28,12 +28,13 @@ const ROUTERS: &str = "
 ";
 
 const TRANSPORT: &str = "
-# 4. After `begin transports`. By TCP, the only way for a callout.
+# 4. After `begin transports`. A callout works over TCP only.
 ";
 
 const KEPT: &str = "\
-# Somebody should read postmaster@ and abuse@ (RFC 2142): the postmaster of this
-# mail server does, unless site.postmaster is set in Listgate's configuration.
+# Mail to postmaster@ and abuse@ goes to the postmaster of this mail server
+# (RFC 2142). To send it to the owners of a list instead, set site.postmaster in
+# Listgate's configuration.
 ";
 
 pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
@@ -44,7 +45,7 @@ pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
         // A colon separates hosts unless another separator is chosen.
         SocketAddr::V6(address) => format!("\"<+ {}\"", address.ip()),
     };
-    let vain = if config.refuse_at == RefuseAt::Data { WITHOUT_EFFECT } else { "" };
+    let vain = if config.refuse_at == RefuseAt::Data { NO_EFFECT } else { "" };
     Ok(format!(
         "{HEAD}domainlist listgate_domains = {domains}\n\
          {ACL}{vain}  deny\n    domains = +listgate_domains\n    \
@@ -55,7 +56,7 @@ pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
          {ROUTERS}{kept}listgate:\n  driver = manualroute\n  domains = +listgate_domains\n  \
          transport = listgate\n  route_list = * {host}\n  self = send\n\
          {TRANSPORT}listgate:\n  driver = smtp\n  protocol = lmtp\n  port = {port}\n  allow_localhost\n  \
-         # As many recipients of one delivery as Listgate takes.\n  max_rcpt = {recipients}\n",
+         # As many recipients per delivery as Listgate accepts.\n  max_rcpt = {recipients}\n",
         domains = gate.domains.join(" : \\\n    "),
         size = config.max_message_size,
         kept = kept(gate),

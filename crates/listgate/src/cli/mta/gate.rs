@@ -3,8 +3,8 @@
 use crate::config::Config;
 
 /// The comment for a gate that refuses no recipient at RCPT.
-pub(super) const WITHOUT_EFFECT: &str =
-    "# Without effect while lmtp.refuse_at is \"data\": Listgate accepts all addresses.\n";
+pub(super) const NO_EFFECT: &str =
+    "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.\n";
 
 /// The gate, as a mail server sees it.
 pub(super) struct Gate<'a> {

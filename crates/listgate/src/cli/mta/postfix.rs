@@ -1,6 +1,6 @@
 //! The Postfix configuration: commands that add Listgate to the settings that Postfix has.
 
-use super::gate::{Gate, WITHOUT_EFFECT};
+use super::gate::{Gate, NO_EFFECT};
 use super::postconf::{Existing, OWN, Place, Settings, merged, words};
 use crate::cli::error::MtaError;
 use crate::config::{Config, RefuseAt};
@@ -17,40 +17,40 @@ const RECIPIENTS: usize = 50;
 const MESSAGE: u64 = 10_240_000;
 
 const HEAD: &str = "\
-# Postfix's side of Listgate, printed by `listgate mta postfix`: commands for a
-# root shell. Listgate's values are in settings named listgate_..., and a
-# reference to them is added to the values that main.cf has, which stay. Running
-# the commands a second time changes nothing. docs/mta.md has the rest.
+# Commands that add Listgate to Postfix, printed by `listgate mta postfix`. Run
+# them in a root shell. Listgate's values get settings of their own, named
+# listgate_... The settings in main.cf keep their values, and also refer to
+# these. A second run changes nothing. docs/mta.md explains the details.
 ";
 
 const DOMAINS: &str = "
-# The domains of the lists, as of now: print this again when one is added or
-# removed. While Listgate is down, mail to them waits, and no other mail does.
+# These are the current domains of the lists. When you add or remove one, print
+# this again. While Listgate is down, only mail to these domains waits.
 ";
 
 const ASKED: &str = "
-# Postfix asks Listgate for the domains. While Listgate is down, Postfix does
-# not know whose mail is Listgate's: ALL mail of this machine waits.
+# Postfix asks Listgate for the domains. While Listgate is down, Postfix cannot
+# find out which mail is for lists: ALL mail of this machine waits.
 ";
 
 const LISTED: &str = "
-# Postfix asks Listgate which addresses exist. It refuses an unknown one before
-# it takes the mail, and accepts a list as soon as it is created.
+# Postfix asks Listgate which addresses exist. It refuses an unknown address
+# before it accepts the mail, and knows a list as soon as it is created.
 ";
 
 const VERIFIED: &str = "
 # Postfix tries each new address on Listgate, and refuses an unknown one before
-# it takes the mail.
+# it accepts the mail.
 ";
 
 const OTHER_RELAY_DOMAINS: &str = "\
-# (It does not ask the socketmap: relay_recipient_maps is about all domains in
-# relay_domains, and could refuse or delay mail to the others.)
+# (It does not ask the socketmap, because relay_recipient_maps applies to all of
+# relay_domains: mail to the others could be refused or delayed.)
 ";
 
 const NO_SOCKETMAP: &str = "\
-# Quicker, and without the delay for a new list, is [socketmap] in Listgate's
-# configuration; then print this again:
+# Asking is quicker, and knows new lists at once. For that, add this to
+# Listgate's configuration, and print these commands again:
 #   [socketmap]
 #   listen = [\"127.0.0.1:8026\"]
 ";
@@ -61,28 +61,28 @@ const REMEMBERED: [(&str, &str, &str); 4] = [
     (
         "address_verify_negative_refresh_time",
         "10s",
-        "A refusal is remembered for seconds, not days: the list may be created.",
+        "A refusal is cached for seconds, not days, because the list may be created.",
     ),
     ("address_verify_negative_expire_time", "30s", ""),
-    ("address_verify_poll_delay", "1s", "The result is looked for each second, not each third."),
+    ("address_verify_poll_delay", "1s", "Check for the result every second, not every three."),
 ];
 
 const VERIFIES_ELSEWHERE: &str = "\
-# main.cf has reject_unverified_... already, so its settings stay as they are:
-# unverified_recipient_reject_code, which is 450 unless set, and the times
+# main.cf already uses reject_unverified_..., so the settings for it stay as they
+# are: unverified_recipient_reject_code (450 by default),
 # address_verify_negative_..._time and address_verify_poll_delay.
 ";
 
 const TRANSPORT: &str = "
-# Mail to the lists goes to Listgate by LMTP, through a service of its own, so
-# that these limits apply to Listgate alone: no more sessions at a time, nor
-# recipients of a delivery, than it takes.
+# Mail to the lists goes to Listgate by LMTP, through a service of its own in
+# master.cf. So these limits apply to no other mail: no more concurrent sessions,
+# and recipients per delivery, than Listgate accepts.
 ";
 
 const ALIASES: &str = "
-# Somebody should read postmaster@ and abuse@ (RFC 2142): the postmaster of this
-# mail server does. Entries for them in your own maps come first. To give them
-# to Listgate, set site.postmaster in its configuration.
+# Mail to postmaster@ and abuse@ goes to the postmaster of this mail server
+# (RFC 2142). Entries in your own maps take precedence. To send it to the owners
+# of a list instead, set site.postmaster in Listgate's configuration.
 ";
 
 /// How Postfix finds out which addresses of the lists' domains exist.
@@ -144,7 +144,7 @@ pub(super) fn commands(gate: &Gate, existing: &Existing) -> Result<String, MtaEr
 /// Returns the comment for settings that could not be read.
 fn unknown(why: &str) -> String {
     format!(
-        "#\n# Postfix's settings could not be read, so what has to be merged is in comments:\n# {why}\n\
+        "#\n# Postfix's settings could not be read, so you have to merge what the comments say:\n# {why}\n\
          # Run this on the mail server, or save its `postconf -n` there and run\n\
          # `listgate mta postfix --from FILE`.\n"
     )
@@ -252,7 +252,7 @@ impl Printer<'_> {
                 self.text.push_str(VERIFIED);
                 self.text.push_str(if because_of_others { OTHER_RELAY_DOMAINS } else { NO_SOCKETMAP });
                 if gate.config.refuse_at == RefuseAt::Data {
-                    self.text.push_str(WITHOUT_EFFECT);
+                    self.text.push_str(NO_EFFECT);
                 }
                 let rows = domains.iter().map(|domain| (&**domain, "reject_unverified_recipient"));
                 (None, Some(format!("check_recipient_access {}", inline(rows))))
@@ -383,7 +383,7 @@ impl Printer<'_> {
         }
         if let (Some(domain), false) = (free.first(), tables.is_empty()) {
             said.push_str(
-                "\n# A domain is of one kind in Postfix. These should print nothing, for this\n\
+                "\n# A domain must have one kind in Postfix. These should print nothing, for this\n\
                  # domain and the other ones of the lists:\n",
             );
             for (class, table) in tables {

@@ -178,7 +178,7 @@ fn decisions_about_trials_are_kept() {
     assert_eq!(after(&config, &decided, "unverified_recipient_reject_code"), "550");
     let elsewhere = format!("{DEBIAN}\nsmtpd_sender_restrictions = reject_unverified_sender");
     assert_eq!(after(&config, &elsewhere, "unverified_recipient_reject_code"), "(default)");
-    assert!(for_settings(&config, &elsewhere).contains("settings stay as they are"));
+    assert!(for_settings(&config, &elsewhere).contains("so the settings for it stay as they\n"));
 }
 
 #[test]
