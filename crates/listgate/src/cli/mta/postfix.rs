@@ -75,8 +75,8 @@ const VERIFIES_ELSEWHERE: &str = "\
 
 const TRANSPORT: &str = "
 # Mail to the lists goes to Listgate by LMTP, through a service of its own in
-# master.cf. So these limits apply to no other mail: no more concurrent sessions,
-# and recipients per delivery, than Listgate accepts.
+# master.cf. So these limits apply to no other mail: no more concurrent
+# sessions, and recipients per delivery, than Listgate accepts.
 ";
 
 const ALIASES: &str = "
