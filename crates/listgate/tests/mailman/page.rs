@@ -2,14 +2,15 @@
 //! to Listgate and back to Mailman's runner. A post reaches its members through both.
 
 use crate::machine::Machine;
+use crate::site::peer;
 use crate::support::{blocks, program};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const CFG: &str = "/etc/mailman3/mailman.cfg";
 const ANSWERS_AS_MAILMAN: &str = "answers at 127.0.0.1:8024: 220 ";
 
-/// The runners that no step needs, and a mail server that is not told of the lists.
+/// Switches off the runners that no step needs, and the maps for a mail server.
 const FEWER: &str = "[mta]\nincoming: mailman.mta.null.NullMTA\n\
     [runner.archive]\nstart: no\n[runner.digest]\nstart: no\n[runner.nntp]\nstart: no\n\
     [runner.rest]\nstart: no\n[runner.retry]\nstart: no\n[runner.task]\nstart: no\n\
@@ -39,15 +40,6 @@ fn word_for_word_with_pypis_mailman_and_no_systemd() {
     let mut reader = Reader { machine, systemd: false, gate: None };
     let paths = format!("var_dir: /var/lib/mailman3\nlog_dir: /var/log/mailman3\nbin_dir: {bin}");
     reader.follow_both_ways(&format!("[mailman]\nlayout: here\n[paths.here]\n{paths}\n"), &python);
-}
-
-/// Returns the directory of a peer that xtask installs: the variable's, or else the one below the target directory
-/// that this test was built into.
-fn peer(variable: &str, name: &str) -> PathBuf {
-    std::env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| {
-        let test = std::env::current_exe().unwrap();
-        test.ancestors().nth(3).unwrap().join("peers").join(name)
-    })
 }
 
 /// Somebody who does what the page says, with systemd or without.
@@ -80,8 +72,8 @@ impl Reader {
         self.follow(back);
         self.wait_for_mailmans_runner();
         self.assert_delivered("back", "250 Ok");
-        let left = self.machine.run("find /var/lib/mailman3/queue -type f ! -path '*/archive/*'");
-        assert_eq!(left, "", "nothing waits, and no runner has shunted anything");
+        // Nothing waits, and no runner has shunted anything.
+        self.machine.wait_for("! find /var/lib/mailman3/queue -type f ! -path '*/archive/*' | grep .");
     }
 
     /// Makes a site with a list that has a member, a mail server that keeps what the site sends, and starts Mailman.
