@@ -67,7 +67,23 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
             "if that is not intended, set lmtp.refuse_at to \"rcpt\"",
         ));
     }
+    findings.extend(certificate(config));
     findings
+}
+
+/// Checks the files for STARTTLS, if it is configured.
+fn certificate(config: &Config) -> Option<Finding> {
+    let check = "certificate";
+    match config.load_tls() {
+        Ok(tls) => tls.and(config.tls_certificate.as_ref()).map(|path| {
+            Finding::ok(check, format!("{} and its key can be used for STARTTLS", path.display()))
+        }),
+        Err(why) => Some(Finding::wrong(
+            check,
+            Chain(&why).to_string(),
+            "replace the file; until then no gate starts with these settings, and a running one keeps what it has",
+        )),
+    }
 }
 
 pub(super) fn gate(dir: &Path, holder: io::Result<Holder>) -> Finding {
@@ -122,8 +138,8 @@ fn greets(address: &ListenAddress, greeting: io::Result<String>) -> Finding {
         }
         Ok(line) if line.starts_with("421") => Finding::note(
             check,
-            format!("{address} does not let us in: {line}"),
-            "unless that is meant: server.allow, server.allow_uids, server.max_connections_per_peer",
+            format!("{address} refuses this machine: {line}"),
+            "if that is not intended, change server.allow, server.allow_uids, server.max_connections_per_peer",
         ),
         Ok(line) => Finding::wrong(
             check,

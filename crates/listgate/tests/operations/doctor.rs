@@ -1,5 +1,6 @@
 //! `listgate doctor` is silent about what is well, right about what is not, and disturbs nothing.
 
+use crate::support::tls::Authority;
 use crate::support::{Peer, Server, Site, queued_as, tcp};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -369,4 +370,18 @@ fn a_program_that_keeps_the_database_locked_is_named() {
     assert_wrong(&site, &args, "write lock", &format!("(process {}) has kept", std::process::id()));
     holder.execute_batch("ROLLBACK").unwrap();
     assert_finds(&doctor(&site, &args).1, "write lock", "ok", "can be written");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_found() {
+    let (site, authority) = (Site::with_list(), Authority::new());
+    authority.issue("lists.example.com").write(site.data());
+    let config = site.data().join("listgate.toml");
+    fs::write(&config, "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n").unwrap();
+    let args = ["--config", config.to_str().unwrap()];
+    assert_finds(&doctor(&site, &args).1, "certificate", "ok", "cert.pem and its key can be used");
+    fs::write(site.data().join("key.pem"), authority.issue("lists.example.com").key).unwrap();
+    let (code, findings) = doctor(&site, &args);
+    assert_eq!(code, Some(1));
+    assert_finds(&findings, "certificate", "wrong", "cannot be used with the key");
 }
