@@ -19,9 +19,10 @@ use tokio::time::Sleep;
 
 /// The reply after a panic of ours, which says nothing about the message: the mail server may retry.
 const BUG: Refusal = Refusal::new(451, 3, 0, "Requested action aborted: internal error, try again later");
-/// The reply to MAIL after a handshake in which a peer that needs a certificate has not shown one.
+/// The reply to MAIL after a handshake in which a peer that needs a certificate has not shown one. This is an
+/// operator's mistake, so the mail server keeps the mail.
 const NO_CERTIFICATE: Refusal =
-    Refusal::new(550, 7, 1, "Your network is not in server.allow, and you showed no certificate");
+    Refusal::new(451, 7, 1, "Your network is not in server.allow, and you showed no certificate");
 const SHUTTING_DOWN: Refusal = Refusal::new(451, 3, 2, "Shutting down, try again later");
 
 /// Serves one connection until either side ends it. If the future is dropped, the transaction in flight is not

@@ -151,7 +151,7 @@ fn a_certificate_admits_a_mail_server_from_any_network() {
     let toml = "client_ca = \"ca.pem\"\n[server]\nallow = [\"192.0.2.1\"]\n";
     let mut encrypted = Encrypted::new(toml);
     let (address, authority) = (encrypted.server.address, &encrypted.authority);
-    let must = "530 5.7.0 Must issue a STARTTLS command first";
+    let must = "451 4.7.0 Must issue a STARTTLS command first";
     let mut peer = Peer::greeted(address);
     assert_eq!(peer.command("MAIL FROM:<>"), must);
     assert_eq!(peer.command("VRFY mylist"), must);
@@ -162,7 +162,7 @@ fn a_certificate_admits_a_mail_server_from_any_network() {
     peer.start_tls(authority, None).unwrap();
     peer.command("LHLO mx.example.org");
     let refused = peer.command("MAIL FROM:<>");
-    assert_eq!(refused, "550 5.7.1 Your network is not in server.allow, and you showed no certificate");
+    assert_eq!(refused, "451 4.7.1 Your network is not in server.allow, and you showed no certificate");
     let mut peer = Peer::greeted(address);
     let stranger = Authority::new().issue("mx.example.org");
     // With TLS 1.3, the client learns that its certificate is refused from the next thing it reads.

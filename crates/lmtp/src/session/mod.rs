@@ -176,8 +176,9 @@ impl<R, P: fmt::Display> Session<R, P> {
         self.tls = Tls::Offered;
     }
 
-    /// Does what [`offer_starttls`](Self::offer_starttls) does, and answers MAIL and VRFY with 530 until the caller
-    /// has called [`encrypted`](Self::encrypted) (RFC 3207 section 4).
+    /// Does what [`offer_starttls`](Self::offer_starttls) does, and answers MAIL and VRFY with 451 until the caller
+    /// has called [`encrypted`](Self::encrypted). RFC 3207 section 4 recommends 530, which would make a mail server
+    /// return the mail; it should keep it until its configuration is fixed.
     pub fn require_tls(&mut self) {
         self.offer_starttls();
         self.admission = Admission::NeedsTls;

@@ -26,8 +26,9 @@ impl Admission {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Open => None,
-            // RFC 3207 section 4.
-            Self::NeedsTls => Some(Refusal::new(530, 7, 0, "Must issue a STARTTLS command first")),
+            // RFC 3207 section 4 has 530, with which a mail server returns mail to its sender. That a mail server uses
+            // no TLS is a mistake in a configuration, or a handshake that failed: the mail can wait.
+            Self::NeedsTls => Some(Refusal::new(451, 7, 0, "Must issue a STARTTLS command first")),
             Self::Refused(why) => Some(why.clone()),
         }
     }

@@ -110,12 +110,12 @@ fn no_deadline_runs_during_the_handshake() {
 fn mail_may_require_it() {
     let mut server = Server::new();
     server.session.require_tls();
-    let first = "530 5.7.0 Must issue a STARTTLS command first\r\n";
+    let first = "451 4.7.0 Must issue a STARTTLS command first\r\n";
     assert_eq!(server.say(b"VRFY a\r\n"), format!("220 lists.example.com Listgate\r\n{first}"));
     assert!(server.say(b"LHLO client.example\r\n").contains("250-STARTTLS\r\n"));
     let replies = server.say(b"NOOP\r\nHELP\r\nRSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
     let codes: Vec<&str> = replies.lines().map(|line| &line[..3]).collect();
-    assert_eq!(codes, ["250", "214", "250", "530", "503", "503"], "{replies}");
+    assert_eq!(codes, ["250", "214", "250", "451", "503", "503"], "{replies}");
     assert!(replies.contains(first), "{replies}");
     let refused = server.seen.iter().any(|seen| matches!(seen, Seen::Refused(Refused::Mail(_), _)));
     assert!(refused, "the caller knows");
