@@ -32,6 +32,7 @@ use Source::{Folder, Package, System};
 
 const PEERS: &[Peer] = &[
     Peer { name: "postfix", source: Package("postfix"), objection: only_for_root },
+    Peer { name: "curl", source: Package("curl"), objection: none },
     Peer { name: "swaks", source: Package("swaks"), objection: none },
     Peer { name: "strace", source: Package("strace"), objection: none },
     Peer { name: "mount", source: System, objection: only_for_root },
@@ -67,6 +68,7 @@ const PEERS: &[Peer] = &[
 pub const OF_THE_TESTS: &[&str] = &[
     "postfix",
     "swaks",
+    "curl",
     "strace",
     "sqlite3",
     "python3",

@@ -1,5 +1,6 @@
 //! One connection: passes octets between a socket and a [`Session`], and the session's questions to the intake.
 
+use super::foreign::advice;
 use super::guard::guarded;
 use super::shared::Shared;
 use super::transaction::{Arriving, Ended, Record, Transaction};
@@ -256,7 +257,12 @@ impl Connection<'_> {
             Refused::Mail(sender) => self.mail_refused(&sender, refusal),
             Refused::Recipient(path) => self.recipient_refused(&path, refusal),
             Refused::Protocol(protocol) => {
-                tracing::warn!(peer = self.peer, "the peer speaks {protocol}: {refusal}");
+                let advice = advice(protocol);
+                tracing::warn!(
+                    peer = self.peer,
+                    "turned away: the peer speaks {protocol}, not LMTP. {advice}"
+                );
+                self.shared.services().metrics.turned_away("protocol");
             }
             Refused::Message => {
                 let Transaction { record, .. } = self.end_of_transaction();

@@ -1,6 +1,7 @@
 //! LMTP on sockets: one task for each connection.
 
 mod connection;
+mod foreign;
 mod guard;
 mod shared;
 mod transaction;

@@ -1,6 +1,7 @@
 //! Listgate with other people's programs. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod curl;
 mod exim_pasted;
 mod existing_sites;
 mod log_on_a_terminal;

@@ -4,6 +4,7 @@
 mod admin;
 mod configuration;
 mod facts;
+mod foreign;
 mod founding_document;
 mod lifecycle;
 mod message;
