@@ -10,6 +10,7 @@ mod page;
 mod postfix;
 mod postfix_load;
 mod postfix_pasted;
+mod postfix_utf8;
 mod postmap;
 mod progress;
 mod python_parser;
@@ -19,6 +20,7 @@ mod smtplib;
 mod swaks;
 mod terminal;
 mod tutorial;
+mod utf8;
 mod width;
 
 use listgate_test_support as support;
