@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod curl;
+mod exim;
 mod exim_pasted;
 mod existing_sites;
+mod exim_utf8;
 mod log_on_a_terminal;
 mod mta;
 mod page;

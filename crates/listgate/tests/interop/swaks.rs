@@ -33,3 +33,33 @@ fn swaks_delivers_to_several_and_is_refused() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("550 5.1.1 "));
 }
+
+/// swaks does not know SMTPUTF8, and sends UTF-8 as it is.
+#[test]
+#[ignore = "needs swaks"]
+fn swaks_sends_utf8() {
+    let site = Site::new();
+    site.create("müller@bücher.example");
+    let server = site.serve(&[]);
+    let port = server.address.port().to_string();
+    for (number, to) in ["müller@bücher.example", "Müller-Join@xn--bcher-kva.example"].iter().enumerate() {
+        let mut command = Command::new("swaks");
+        command.args(["--protocol", "LMTP", "--server", "127.0.0.1", "--port", &port]);
+        command.args(["--helo", "bücher.example", "--from", "jürgen@bücher.example", "--to", to]);
+        command.args(["--header", "Subject: Grüße", "--header", &format!("Message-Id: <{number}@ü>")]);
+        let output = command.args(["--body", "Hällo"]).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && stdout.contains("SMTPUTF8"), "{stdout}");
+        let entry = &site.json(&["queue", "ls", "--message-id", &format!("<{number}@ü>")])[0];
+        assert_eq!(
+            (&entry["mail_from"], &entry["recipient"]),
+            (&"jürgen@bücher.example".into(), &(*to).into())
+        );
+        assert_eq!(
+            (&entry["list_id"], &entry["lhlo"]),
+            (&"müller.xn--bcher-kva.example".into(), &"bücher.example".into())
+        );
+        let stored = String::from_utf8(site.message(entry["id"].as_str().unwrap())).unwrap();
+        assert!(stored.contains("Subject: Grüße\r\n") && stored.contains("\r\n\r\nHällo"), "{stored}");
+    }
+}

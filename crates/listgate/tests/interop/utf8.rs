@@ -20,7 +20,7 @@ const UTF8: &str = " BODY=8BITMIME SMTPUTF8";
 const EIGHT_BIT: &str = " BODY=8BITMIME";
 
 /// Mail to lists in ASCII.
-pub(crate) const TO_ASCII: &[Mail] = &[
+const TO_ASCII: &[Mail] = &[
     Mail {
         id: "utf8-sender",
         from: "jürgen@bücher.example",
@@ -74,7 +74,7 @@ pub(crate) const TO_ASCII: &[Mail] = &[
 ];
 
 /// Mail to lists with UTF-8 in their addresses.
-pub(crate) const TO_UTF8: &[Mail] = &[
+const TO_UTF8: &[Mail] = &[
     Mail {
         id: "utf8-list",
         from: "anne@example.org",
@@ -106,7 +106,7 @@ pub(crate) const TO_UTF8: &[Mail] = &[
 ];
 
 /// Mail to the domain of such lists by its A-label.
-pub(crate) const BY_A_LABEL: &[Mail] = &[Mail {
+const BY_A_LABEL: &[Mail] = &[Mail {
     id: "a-label",
     from: "anne@example.org",
     parameters: EIGHT_BIT,
@@ -115,13 +115,18 @@ pub(crate) const BY_A_LABEL: &[Mail] = &[Mail {
 }];
 
 /// Addresses of no list, in the domains of these lists.
-pub(crate) const UNKNOWN: &[&str] = &[
+const UNKNOWN: &[&str] = &[
     "keine@example.com",
     "kéine@example.com",
     "keine@bücher.example",
     "müller@bücher.example",
     "kéine@xn--bcher-kva.example",
 ];
+
+/// Returns all mail.
+pub(crate) fn all() -> impl Iterator<Item = &'static Mail> {
+    TO_ASCII.iter().chain(TO_UTF8).chain(BY_A_LABEL)
+}
 
 /// Creates the lists to which the mail goes.
 pub(crate) fn site() -> Site {
@@ -138,8 +143,38 @@ pub(crate) fn submit(smtp: &mut Smtp, mail: &Mail) {
     submit_data(smtp, mail.id);
 }
 
+/// Hands over all mail to a mail server that does not announce SMTPUTF8. Such a server refuses the parameter and domains
+/// in UTF-8, with these replies, and takes UTF-8 in local parts and headers. Returns the mail that it has taken.
+pub(crate) fn submit_without_smtputf8(
+    smtp: &mut Smtp,
+    [parameter, sender, recipient]: [&str; 3],
+) -> Vec<&'static Mail> {
+    let has_utf8_domain = |address: &str| address.rsplit('@').next().is_some_and(|domain| !domain.is_ascii());
+    let mut taken = Vec::new();
+    for mail in all() {
+        if has_utf8_domain(mail.from) {
+            smtp.command(&format!("MAIL FROM:<{}>", mail.from), sender);
+            continue;
+        }
+        if mail.parameters.contains("SMTPUTF8") {
+            smtp.command(&format!("MAIL FROM:<{}>{}", mail.from, mail.parameters), parameter);
+        }
+        smtp.command(&format!("MAIL FROM:<{}> BODY=8BITMIME", mail.from), "250");
+        if has_utf8_domain(mail.to) {
+            smtp.command(&format!("RCPT TO:<{}>", mail.to), recipient);
+            smtp.command("RSET", "250");
+            continue;
+        }
+        smtp.command(&format!("RCPT TO:<{}>", mail.to), "250");
+        submit_data(smtp, mail.id);
+        taken.push(mail);
+    }
+    assert_eq!(taken.len(), 8, "all but those with a domain in UTF-8");
+    taken
+}
+
 /// Hands over the data of a mail, after DATA.
-pub(crate) fn submit_data(smtp: &mut Smtp, id: &str) {
+fn submit_data(smtp: &mut Smtp, id: &str) {
     smtp.command("DATA", "354");
     smtp.command(
         &format!(
@@ -150,8 +185,27 @@ pub(crate) fn submit_data(smtp: &mut Smtp, id: &str) {
     );
 }
 
+/// Checks that a mail server refuses addresses of no list; without SMTPUTF8, only those without a U-label.
+pub(crate) fn assert_unknown_are_refused(smtp: &mut Smtp, smtputf8: bool) {
+    let parameter = if smtputf8 { " SMTPUTF8" } else { "" };
+    smtp.command(&format!("MAIL FROM:<anne@example.org>{parameter}"), "250");
+    for unknown in UNKNOWN.iter().filter(|unknown| smtputf8 || !unknown.contains("bücher")) {
+        smtp.command(&format!("RCPT TO:<{unknown}>"), "550");
+    }
+}
+
+/// Checks that these mails have arrived in the queue as they were sent, and no others.
+pub(crate) fn assert_all_queued<'m>(site: &Site, mails: impl IntoIterator<Item = &'m Mail>) {
+    let mut count = 0;
+    for mail in mails {
+        assert_queued(site, mail);
+        count += 1;
+    }
+    assert_eq!(site.json(&["queue", "ls"]).len(), count, "nothing else is queued");
+}
+
 /// Checks that a mail has arrived in the queue, as it was sent.
-pub(crate) fn assert_queued(site: &Site, mail: &Mail) {
+fn assert_queued(site: &Site, mail: &Mail) {
     let id = format!("<{}@example.org>", mail.id);
     let entries = || site.json(&["queue", "ls", "--message-id", &id]);
     until(&format!("{} arrives", mail.id), || !entries().is_empty());
