@@ -24,16 +24,18 @@ enum Source {
     System,
     /// A Debian package.
     Package(&'static str),
-    /// A folder below the target folder, which we fill.
-    Folder { program: fn() -> Option<PathBuf>, install: fn() },
+    /// Something else, such as a folder below the target folder, which we fill.
+    Other { program: fn() -> Option<PathBuf>, install: fn() },
 }
 
-use Source::{Folder, Package, System};
+use Source::{Other, Package, System};
 
 const PEERS: &[Peer] = &[
     Peer { name: "postfix", source: Package("postfix"), objection: only_for_root },
     Peer { name: "curl", source: Package("curl"), objection: none },
     Peer { name: "swaks", source: Package("swaks"), objection: none },
+    // What swaks needs for TLS.
+    Peer { name: "perl-ssleay", source: Other { program: ssleay, install: install_ssleay }, objection: none },
     Peer { name: "strace", source: Package("strace"), objection: none },
     Peer { name: "mount", source: System, objection: only_for_root },
     Peer { name: "sqlite3", source: Package("sqlite3"), objection: none },
@@ -47,19 +49,19 @@ const PEERS: &[Peer] = &[
     // From PyPI, in a known version.
     Peer {
         name: "mailman",
-        source: Folder { program: mailman::program, install: mailman::install },
+        source: Other { program: mailman::program, install: mailman::install },
         objection: in_part,
     },
     // Debian's package.
     Peer {
         name: "mailman3",
-        source: Folder { program: mailman3::program, install: mailman3::install },
+        source: Other { program: mailman3::program, install: mailman3::install },
         objection: unpacked_in_part,
     },
     // Debian allows one mail server to be installed, which is Postfix. The other one is unpacked.
     Peer {
         name: "exim4",
-        source: Folder { program: exim::program, install: exim::install },
+        source: Other { program: exim::program, install: exim::install },
         objection: without_root_or_user,
     },
 ];
@@ -68,6 +70,7 @@ const PEERS: &[Peer] = &[
 pub const OF_THE_TESTS: &[&str] = &[
     "postfix",
     "swaks",
+    "perl-ssleay",
     "curl",
     "strace",
     "sqlite3",
@@ -103,7 +106,7 @@ fn objection(name: &str) -> Option<String> {
 /// other name is looked up in the system.
 pub fn program(name: &str) -> Option<PathBuf> {
     match PEERS.iter().find(|peer| peer.name == name) {
-        Some(Peer { source: Folder { program, .. }, .. }) => program(),
+        Some(Peer { source: Other { program, .. }, .. }) => program(),
         _ => system::program(name),
     }
 }
@@ -118,7 +121,7 @@ pub fn install(names: &[&str]) {
     };
     install_packages(&named.iter().filter_map(package).collect::<Vec<_>>());
     for peer in named {
-        if let Folder { install, .. } = peer.source {
+        if let Other { install, .. } = peer.source {
             install();
         }
     }
@@ -168,6 +171,20 @@ fn without_its_user(_: &Path) -> Option<&'static str> {
 
 fn without_root_or_user(exim: &Path) -> Option<&'static str> {
     only_for_root(exim).or_else(|| (!exim::has_user()).then_some("needs a user Debian-exim"))
+}
+
+/// Returns Perl, if it has the module Net::SSLeay.
+fn ssleay() -> Option<PathBuf> {
+    let perl = system::program("perl")?;
+    let mut uses = command(&perl);
+    uses.args(["-MNet::SSLeay", "-e", "1"]).stderr(Stdio::null());
+    run::succeed(&mut uses).is_ok().then_some(perl)
+}
+
+fn install_ssleay() {
+    if ssleay().is_none() && system::can_install() {
+        report(system::install_package("libnet-ssleay-perl"));
+    }
 }
 
 fn in_part(_: &Path) -> Option<&'static str> {

@@ -4,8 +4,8 @@
 mod curl;
 mod exim;
 mod exim_pasted;
-mod existing_sites;
 mod exim_utf8;
+mod existing_sites;
 mod log_on_a_terminal;
 mod mta;
 mod page;
@@ -19,6 +19,7 @@ mod python_parser;
 mod reader;
 mod readme;
 mod smtplib;
+mod starttls;
 mod swaks;
 mod terminal;
 mod tutorial;
