@@ -4,15 +4,30 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use listgate_lmtp::is_domain_name;
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the form in which local parts are compared: lower case, and in Unicode's normalization form C, because
-/// systems differ in how they write an accent (RFC 6532 section 3.1).
+/// Returns the form in which local parts are compared: without case (Unicode's full case folding), because Postfix asks
+/// socketmap for folded addresses, with `ss` for `ß`; and in Unicode's normalization form C, because systems differ in
+/// how they write an accent (RFC 6532 section 3.1).
 pub(crate) fn comparable_local(local: &str) -> String {
     if local.is_ascii() {
         return local.to_ascii_lowercase();
     }
-    let composed: String = local.nfc().collect();
-    // Lower case can decompose a character.
-    composed.to_lowercase().nfc().collect()
+    let mut folded = String::with_capacity(local.len());
+    local.nfc().for_each(|c| fold_case(c, &mut folded));
+    // Folding can decompose a character.
+    folded.nfc().collect()
+}
+
+/// Appends a character with its case folded. Its lower case is not enough: the last `σ` of a word is `ς`, and `ß` is `SS`
+/// in upper case.
+fn fold_case(c: char, folded: &mut String) {
+    if c == 'ı' {
+        // The dotless i, whose upper case is that of another letter.
+        folded.push(c);
+        return;
+    }
+    for lower in c.to_lowercase() {
+        lower.to_uppercase().for_each(|upper| folded.extend(upper.to_lowercase()));
+    }
 }
 
 /// Returns the form in which domains are compared: lower case, with U-labels as A-labels (RFC 5890 section 2.3.2.1).
@@ -60,12 +75,18 @@ mod tests {
             ("J\u{fc}rgen", "ju\u{308}rgen"),
             ("JU\u{308}RGEN", "j\u{fc}rgen"),
             ("ΟΔΟΣ", "οδος"),
+            ("οδος", "οδοσ"),
+            ("Grüße", "GRÜSSE"),
+            ("GRÜẞE", "grüsse"),
+            ("İ", "i\u{307}"),
+            ("ﬁle", "FILE"),
             ("リスト", "リスト"),
             ("ガ", "カ\u{3099}"),
         ] {
             assert_eq!(comparable_local(one), comparable_local(other), "{one} {other}");
         }
-        for (one, other) in [("jurgen", "j\u{fc}rgen"), ("リスト", "りすと"), ("ﾘｽﾄ", "リスト")]
+        for (one, other) in
+            [("jurgen", "j\u{fc}rgen"), ("ısı", "isi"), ("リスト", "りすと"), ("ﾘｽﾄ", "リスト")]
         {
             assert_ne!(comparable_local(one), comparable_local(other), "{one} {other}");
         }

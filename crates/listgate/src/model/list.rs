@@ -156,6 +156,7 @@ mod tests {
             ("MyList@Example.COM", "mylist@example.com"),
             ("\"my.list\"@example.com", "my.list@example.com"),
             ("Ju\u{308}rgen@B\u{fc}cher.example", "j\u{fc}rgen@xn--bcher-kva.example"),
+            ("Grüße@example.com", "grüsse@example.com"),
             ("リスト@例え.テスト", "リスト@xn--r8jz45g.xn--zckzah"),
         ] {
             let address: ListAddress = text.parse().unwrap();
