@@ -12,7 +12,7 @@ fn errors_and_notes_fit_80_columns() {
         ("--data-dir nowhere list ls", "no data found in nowhere: name another"),
         ("--data-dir . list create a-list-join@lists.example.com", "it is no longer the -join"),
         ("--data-dir . work in --timeout 5x -- true", "such as 30s or 5m"),
-        ("--data-dir . list limit mylist@example.com 0", "`listgate list close` says so"),
+        ("--data-dir . list limit mylist@example.com 0", "use `listgate list close`"),
         ("--config gate.toml config check", "did you mean listen?"),
     ]
     .into_iter()

@@ -274,7 +274,10 @@ fn a_runner_that_still_has_the_address_is_reported_with_its_fix() {
     fs::write(mailman.cfg(), cfg).unwrap();
     drop(runner);
     let _server = Server::start(command(&mailman, &["serve"]));
-    assert_contains(&stdout_of(&mailman, &["doctor"]), &["ok LMTP runner Mailman's own is switched off"]);
+    assert_contains(
+        &stdout_of(&mailman, &["doctor"]),
+        &["ok LMTP runner Mailman's own LMTP runner is switched off"],
+    );
 }
 
 #[test]
@@ -335,7 +338,7 @@ fn doctor_accepts_the_lines_printed_for_postfix() {
     fs::write(&config, "[socketmap]\nlisten = [\"unix:/run/listgate/maps\"]\n").unwrap();
     let map = "proxy:socketmap:unix:/run/listgate/maps:transport";
     set_postconf_output(&mailman, &format!("hash:/etc/postfix/transport, {map}"));
-    assert_contains(postfix()["found"].as_str().unwrap(), &["asks the gate by", map]);
+    assert_contains(postfix()["found"].as_str().unwrap(), &["queries the gate by", map]);
     fs::write(&config, "").unwrap();
     set_postconf_output(&mailman, "inline:{ a.example=lmtp:[127.0.0.1]:9 }");
     assert_eq!(postfix()["verdict"], "wrong");

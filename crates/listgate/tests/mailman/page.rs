@@ -153,10 +153,10 @@ impl Reader {
         let wrong = printed.matches("WRONG ").count();
         if self.machine.result_of("grep -F listening /var/log/listgate.log").0 == 0 {
             assert_eq!((code, wrong), (0, 0), "{printed}");
-            assert!(printed.contains("Mailman's own is switched off"), "{printed}");
+            assert!(printed.contains("Mailman's own LMTP runner is switched off"), "{printed}");
         } else {
             assert_eq!((code, wrong), (1, 2), "{printed}");
-            assert!(printed.contains("Mailman's own is switched on"), "{printed}");
+            assert!(printed.contains("Mailman's own LMTP runner is switched on"), "{printed}");
             assert!(printed.contains(ANSWERS_AS_MAILMAN), "{printed}");
         }
     }
