@@ -1,6 +1,7 @@
 //! `listgate mta`: what it prints for which settings. The tests in `interop/` show that it works.
 
 use crate::support::Site;
+use crate::support::tls::Authority;
 use std::fs;
 
 /// Returns what `listgate mta ARGS` prints with this configuration.
@@ -199,4 +200,33 @@ fn settings_that_cannot_be_printed_are_refused_with_the_fix() {
     let (stderr, code) = refused(&site, "", &["exim"]);
     assert!(stderr.contains("create a list first") && code == Some(1), "{stderr}");
     assert_eq!(refused(&site, "", &["sendmail"]).1, Some(2));
+}
+
+#[test]
+fn a_gate_on_another_machine_is_reached_with_tls() {
+    let site = Site::with_list();
+    Authority::new().issue("lists.example.com").write(site.data());
+    let server = "[server]\nhostname = \"lists.example.com\"\nlisten = [\"192.0.2.7:24\"]\n";
+    let tls = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    has(
+        &printed(&site, &format!("{server}{tls}"), &["postfix", "--fresh"]),
+        &[
+            "postconf -P 'listgate/unix/lmtp_tls_security_level=secure'",
+            "postconf -P 'listgate/unix/lmtp_tls_secure_cert_match=lists.example.com'",
+            "postconf -P 'listgate/unix/lmtp_tls_CAfile=/etc/ssl/certs/ca-certificates.crt'",
+        ],
+    );
+    has(
+        &printed(&site, &format!("{server}{tls}client_ca = \"cert.pem\"\n"), &["exim"]),
+        &[
+            "  route_list = * lists.example.com byname",
+            "  tls_verify_hosts = *",
+            "  # tls_certificate = /etc/exim4/cert.pem",
+        ],
+    );
+    // On the same machine, TLS protects nothing.
+    for toml in [tls.to_owned(), server.to_owned()] {
+        assert!(!printed(&site, &toml, &["postfix", "--fresh"]).contains("tls"));
+        assert!(!printed(&site, &toml, &["exim"]).contains("tls"));
+    }
 }

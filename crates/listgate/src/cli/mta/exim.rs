@@ -1,6 +1,6 @@
 //! The Exim configuration: a domain list, an ACL entry, routers and a transport.
 
-use super::gate::{Gate, NO_EFFECT};
+use super::gate::{AUTHORITIES, Gate, NO_EFFECT};
 use crate::cli::error::MtaError;
 use crate::config::RefuseAt;
 use crate::net::ListenAddress;
@@ -31,6 +31,17 @@ const TRANSPORT: &str = "
 # 4. After `begin transports`. A callout works over TCP only.
 ";
 
+const TLS: &str = "  \
+  # With TLS, because Listgate is on another machine. Its certificate must have
+  # the name server.hostname, and be signed by an authority in this file.
+";
+
+const CLIENT_CERTIFICATE: &str = "  \
+  # If this machine is not in Listgate's server.allow, it needs a certificate:
+  # tls_certificate = /etc/exim4/cert.pem
+  # tls_privatekey = /etc/exim4/key.pem
+";
+
 const KEPT: &str = "\
 # Mail to postmaster@ and abuse@ goes to the postmaster of this mail server
 # (RFC 2142). To send it to the owners of a list instead, set site.postmaster in
@@ -40,15 +51,17 @@ const KEPT: &str = "\
 pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
     let config = gate.config;
     let lmtp = lmtp(&config.listen)?;
-    let host = match lmtp {
-        SocketAddr::V4(address) => address.ip().to_string(),
+    let host = match (gate.tls_name(lmtp.ip()), lmtp) {
+        // Exim compares the certificate with the name that it has connected to.
+        (Some(name), _) => format!("{name} byname"),
+        (None, SocketAddr::V4(address)) => address.ip().to_string(),
         // A colon separates hosts unless another separator is chosen.
-        SocketAddr::V6(address) => format!("\"<+ {}\"", address.ip()),
+        (None, SocketAddr::V6(address)) => format!("\"<+ {}\"", address.ip()),
     };
-    let vain = if config.refuse_at == RefuseAt::Data { NO_EFFECT } else { "" };
+    let no_effect = if config.refuse_at == RefuseAt::Data { NO_EFFECT } else { "" };
     Ok(format!(
         "{HEAD}domainlist listgate_domains = {domains}\n\
-         {ACL}{vain}  deny\n    domains = +listgate_domains\n    \
+         {ACL}{no_effect}  deny\n    domains = +listgate_domains\n    \
          condition = ${{if >{{$message_size}}{{{size}}}}}\n    \
          message = the message is too large\n  \
          accept\n    domains = +listgate_domains\n    endpass\n    \
@@ -56,13 +69,25 @@ pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
          {ROUTERS}{kept}listgate:\n  driver = manualroute\n  domains = +listgate_domains\n  \
          transport = listgate\n  route_list = * {host}\n  self = send\n\
          {TRANSPORT}listgate:\n  driver = smtp\n  protocol = lmtp\n  port = {port}\n  allow_localhost\n  \
-         # As many recipients per delivery as Listgate accepts.\n  max_rcpt = {recipients}\n",
+         # As many recipients per delivery as Listgate accepts.\n  max_rcpt = {recipients}\n{tls}",
         domains = gate.domains.join(" : \\\n    "),
         size = config.max_message_size,
         kept = kept(gate),
         port = lmtp.port(),
         recipients = config.max_recipients,
+        tls = tls(gate, lmtp),
     ))
+}
+
+/// Returns the options of the transport for a gate on another machine.
+fn tls(gate: &Gate, lmtp: SocketAddr) -> String {
+    if gate.tls_name(lmtp.ip()).is_none() {
+        return String::new();
+    }
+    let client = if gate.config.tls_client_ca.is_some() { CLIENT_CERTIFICATE } else { "" };
+    format!(
+        "{TLS}  hosts_require_tls = *\n  tls_verify_hosts = *\n  tls_verify_certificates = {AUTHORITIES}\n{client}"
+    )
 }
 
 /// Returns the router for the addresses that stay with the mail server.

@@ -1,10 +1,14 @@
 //! What a mail server has to know about the gate.
 
 use crate::config::Config;
+use std::net::IpAddr;
 
 /// The comment for a gate that refuses no recipient at RCPT.
 pub(super) const NO_EFFECT: &str =
     "# No effect while lmtp.refuse_at is \"data\": every address is accepted then.\n";
+
+/// The certificates of the authorities that Debian trusts.
+pub(super) const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The gate, as a mail server sees it.
 pub(super) struct Gate<'a> {
@@ -15,4 +19,13 @@ pub(super) struct Gate<'a> {
     pub(super) kept: &'a [String],
     /// Whether the mail server asks for the domains.
     pub(super) asked: bool,
+}
+
+impl Gate<'_> {
+    /// Returns the name that the gate's certificate should have, if a mail server reaches `lmtp` with TLS: if there is
+    /// a certificate, and the gate is on another machine.
+    pub(super) fn tls_name(&self, lmtp: IpAddr) -> Option<&str> {
+        let has_tls = self.config.tls_certificate.is_some() && !lmtp.is_loopback();
+        has_tls.then_some(self.config.hostname.as_str())
+    }
 }

@@ -1,6 +1,6 @@
 //! The Postfix configuration: commands that add Listgate to the settings that Postfix has.
 
-use super::gate::{Gate, NO_EFFECT};
+use super::gate::{AUTHORITIES, Gate, NO_EFFECT};
 use super::postconf::{Existing, OWN, Place, Settings, merged, words};
 use crate::cli::error::MtaError;
 use crate::config::{Config, RefuseAt};
@@ -77,6 +77,17 @@ const TRANSPORT: &str = "
 # Mail to the lists goes to Listgate by LMTP, through a service of its own in
 # master.cf. So these limits apply to no other mail: no more concurrent
 # sessions, and recipients per delivery, than Listgate accepts.
+";
+
+const TLS: &str = "\
+# With TLS, because Listgate is on another machine. Its certificate must have
+# the name server.hostname, and be signed by an authority in this file.
+";
+
+const CLIENT_CERTIFICATE: &str = "\
+# If this machine is not in Listgate's server.allow, it needs a certificate:
+#   postconf -P 'listgate/unix/lmtp_tls_cert_file=/etc/postfix/cert.pem'
+#   postconf -P 'listgate/unix/lmtp_tls_key_file=/etc/postfix/key.pem'
 ";
 
 const ALIASES: &str = "
@@ -305,10 +316,28 @@ impl Printer<'_> {
         self.text.push_str(TRANSPORT);
         // Without a chroot, because the socket may be outside of it.
         self.line(&format!("postconf -M '{SERVICE}/unix={SERVICE} unix - - n - - lmtp'"));
+        self.tls(gate);
         self.set(&format!("{SERVICE}_destination_concurrency_limit"), &sessions.to_string());
         self.set(&format!("{SERVICE}_destination_recipient_limit"), &recipients.to_string());
         let place = Place::First;
         self.part(Part { own: "transport_maps", value: Some(table), shared: "transport_maps", place });
+    }
+
+    /// Has the service use TLS if the gate is on another machine. The command before has removed earlier options.
+    fn tls(&mut self, gate: &Gate) {
+        let lmtp = gate.config.listen.first().and_then(ListenAddress::tcp);
+        let Some(name) = lmtp.and_then(|lmtp| gate.tls_name(here(lmtp).ip())) else { return };
+        self.text.push_str(TLS);
+        for (option, value) in [
+            ("lmtp_tls_security_level", "secure"),
+            ("lmtp_tls_secure_cert_match", name),
+            ("lmtp_tls_CAfile", AUTHORITIES),
+        ] {
+            self.line(&format!("postconf -P '{SERVICE}/unix/{option}={value}'"));
+        }
+        if gate.config.tls_client_ca.is_some() {
+            self.text.push_str(CLIENT_CERTIFICATE);
+        }
     }
 
     /// Lets proxymap ask the gate, if main.cf lists the maps that proxymap may use.
