@@ -6,7 +6,7 @@ use crate::config::{Config, ConfigError, keys};
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::message::mailman_id;
-use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style};
+use crate::message::{HeaderEdit, ID_DIGITS, MessageId, Style, ascii_field};
 use crate::net::Networks;
 use crate::socketmap::{netstring, requests::Requests};
 use std::future::Future;
@@ -143,6 +143,11 @@ pub(crate) fn edited_at_once(style: Style, message: &[u8]) -> Vec<u8> {
         let read = mailman_id::MessageId::of_field(id);
         let hash = read.hash();
         *id = read.corrected_field().unwrap_or_else(|| id.clone());
+        let is_named = |field: &[u8]| !is_from_line(style, field) && !matches!(field[0], b' ' | b'\t');
+        for field in fields.iter_mut().filter(|field| is_named(field)) {
+            *field = ascii_field(field).into_owned();
+            assert!(field.is_ascii());
+        }
         fields.push(format!("Message-ID-Hash: {hash}\r\nX-Message-ID-Hash: {hash}\r\n").into_bytes());
     }
     fields.push(format!("X-MailFrom: {FROM}\r\n").into_bytes());

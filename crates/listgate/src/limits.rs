@@ -24,6 +24,14 @@ pub(crate) const MESSAGE_ID: usize = 998;
 /// an id has no reason to be folded.
 pub(crate) const MESSAGE_ID_FIELD: usize = 4096;
 
+/// Octets of a header field that are held back for Mailman, to write the field in ASCII: Postfix passes on 102,400
+/// by default (`header_size_limit`).
+pub(crate) const MAILMAN_FIELD: usize = 128 << 10;
+
+/// Octets of all fields of a header that are encoded for Mailman. Encoding makes a field at most twelve times as
+/// long.
+pub(crate) const MAILMAN_FIELDS: usize = 1 << 20;
+
 /// Ids that a restored gate leaves to the gate it was copied from, for the mail that arrived after the backup.
 pub(crate) const IDS_AFTER_A_BACKUP: i64 = 1 << 24;
 

@@ -1,7 +1,8 @@
 //! The streaming edit of the header, which is the only change that is made to a message.
 //!
 //! The edit adds `Message-ID`, if there is none, and `X-MailFrom` at the end of the header. It removes any
-//! X-MailFrom that was there, and an empty Message-ID, because readers take the first field of a name.
+//! X-MailFrom that was there, and an empty Message-ID, because readers take the first field of a name. For GNU
+//! Mailman, it also writes fields that are not ASCII in ASCII.
 //!
 //! Lines end at CR, LF or CR LF. A line belongs to the header if it begins with a blank, with `From `, or with a
 //! name and a colon. Blanks may stand between the name and the colon (RFC 5322 section 4.5.8), except for GNU
@@ -13,6 +14,7 @@
 //! the header then ends for every reader.
 
 use super::facts::Facts;
+use super::mailman_ascii::{ascii_field, masked};
 use super::mailman_id::{self, MessageId as MailmanId};
 use super::mailman_mail_from;
 use crate::limits;
@@ -32,6 +34,10 @@ enum Line {
     Id,
     /// A Message-ID that has only blanks so far. It is removed if it ends that way.
     BlankId,
+    /// A field for Mailman, which is held until it is complete, because it may have to be written in ASCII.
+    Field,
+    /// The rest of a field for Mailman that is too long to be held.
+    LongField,
 }
 
 /// The fields that are added to a header.
@@ -41,7 +47,7 @@ pub(crate) enum Style {
     Plain,
     /// The fields that Mailman's LMTP runner adds, in its order: Message-ID, if there is none; Message-ID-Hash
     /// and X-Message-ID-Hash, replacing any that were there; X-MailFrom. A Message-ID in square brackets is
-    /// corrected as Mailman corrects it.
+    /// corrected as Mailman corrects it. Fields that are not ASCII are written in ASCII.
     Mailman,
 }
 
@@ -99,6 +105,10 @@ pub(crate) struct HeaderEdit {
     from_line: Vec<u8>,
     /// The part of a [`Line::Id`] or [`Line::BlankId`] that is held.
     id_field: Vec<u8>,
+    /// The part of a [`Line::Field`] that is held.
+    field: Vec<u8>,
+    /// Octets of the fields that were written in ASCII so far.
+    recoded: usize,
     /// The hash of the Message-ID, for the hash fields.
     id_hash: Option<String>,
     facts: Facts,
@@ -149,6 +159,8 @@ impl HeaderEdit {
             held: Vec::new(),
             from_line: Vec::new(),
             id_field: Vec::new(),
+            field: Vec::new(),
+            recoded: 0,
             id_hash: None,
             facts: Facts::default(),
             written: 0,
@@ -186,7 +198,8 @@ impl HeaderEdit {
         }
         if self.state == State::InLine {
             match self.line {
-                Line::Keep => self.write(b"\r\n", out),
+                Line::Keep | Line::LongField => self.write(b"\r\n", out),
+                Line::Field => self.field.extend_from_slice(b"\r\n"),
                 Line::Id => self.id_octets(b"\r\n", out),
                 Line::Drop | Line::Undecided | Line::BlankId => {}
             }
@@ -281,7 +294,7 @@ impl HeaderEdit {
             Line::Undecided
         };
         if is_field || line == Line::Undecided {
-            self.end_id_field(out);
+            self.end_field(out);
             self.before_line(out);
         }
         self.line = line;
@@ -307,7 +320,8 @@ impl HeaderEdit {
             style if style.is_ours(name) => Line::Drop,
             Style::Mailman if is_id() => Line::Id,
             Style::Plain if is_id() => Line::BlankId,
-            _ => Line::Keep,
+            Style::Mailman => Line::Field,
+            Style::Plain => Line::Keep,
         }
     }
 
@@ -336,8 +350,7 @@ impl HeaderEdit {
             Line::Undecided => self.from_line.extend_from_slice(octets),
             Line::Id => {
                 // With non-ASCII octets, Python returns an object where Mailman expects a string.
-                let ascii = |octet: &u8| if octet.is_ascii() { *octet } else { b'?' };
-                let octets: Vec<u8> = octets.iter().map(ascii).collect();
+                let octets = masked(octets);
                 self.facts.value(&octets);
                 self.id_octets(&octets, out);
             }
@@ -345,7 +358,27 @@ impl HeaderEdit {
                 self.facts.value(octets);
                 self.blank_id_octets(octets, out);
             }
+            Line::Field => {
+                self.facts.value(octets);
+                self.field_octets(octets, out);
+            }
+            Line::LongField => {
+                self.facts.value(octets);
+                self.write(&masked(octets), out);
+            }
         }
+    }
+
+    /// Holds a field for Mailman until it is complete. One that is too long is written with question marks for what
+    /// is not ASCII.
+    fn field_octets(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        if self.field.len() + octets.len() <= limits::MAILMAN_FIELD {
+            return self.field.extend_from_slice(octets);
+        }
+        let beginning = std::mem::take(&mut self.field);
+        self.write(&masked(&beginning), out);
+        self.write(&masked(octets), out);
+        self.line = Line::LongField;
     }
 
     /// Holds a Message-ID until the first octet of its value arrives. Removes it if too many blanks come before
@@ -394,6 +427,21 @@ impl HeaderEdit {
         }
     }
 
+    /// Ends the field that is held, if there is one.
+    fn end_field(&mut self, out: &mut Vec<u8>) {
+        self.end_id_field(out);
+        let mut field = std::mem::take(&mut self.field);
+        if !field.is_ascii() {
+            self.recoded = self.recoded.saturating_add(field.len());
+        }
+        // Encoded words are longer than what they encode, many times so at worst.
+        let ascii = if self.recoded > limits::MAILMAN_FIELDS { masked(&field) } else { ascii_field(&field) };
+        self.write(&ascii, out);
+        drop(ascii);
+        field.clear();
+        self.field = field;
+    }
+
     /// Ends the Message-ID, if one is held.
     fn end_id_field(&mut self, out: &mut Vec<u8>) {
         if self.id_field.is_empty() {
@@ -424,7 +472,7 @@ impl HeaderEdit {
     /// Ends the header: writes the fields to add, then what was held back as the beginning of the body.
     /// `separate` says that the message has no blank line here.
     fn end_header(&mut self, separate: bool, out: &mut Vec<u8>) {
-        self.end_id_field(out);
+        self.end_field(out);
         if let Some(received) = self.received.take() {
             self.write(received.as_bytes(), out);
         }
@@ -512,6 +560,7 @@ mod tests {
             Just(b"\n".to_vec()),
             Just(b"A: b\r\n".to_vec()),
             Just(b"\xe4\0".to_vec()),
+            Just("To: \u{e4}, <\u{e4}@b>".as_bytes().to_vec()),
             proptest::collection::vec(any::<u8>(), 0..3),
         ];
         proptest::collection::vec(word, 0..14).prop_map(|words| words.concat())
@@ -623,6 +672,34 @@ mod tests {
     }
 
     #[test]
+    fn fields_for_mailman_are_ascii_whatever_their_length_and_number() {
+        let edited = |message: &str, piece| {
+            let (out, facts) = edited_in_pieces(Style::Mailman, message.as_bytes(), piece);
+            let end = out.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+            (String::from_utf8(out[..end].to_vec()).unwrap(), facts)
+        };
+        let held = "\u{fc}".repeat(limits::MAILMAN_FIELD / 2 - 10);
+        let long = "\u{fc}".repeat(limits::MAILMAN_FIELD);
+        let some = "\u{fc}".repeat(50_000);
+        let many = format!("A: {some}\r\n").repeat(limits::MAILMAN_FIELDS / some.len() + 2);
+        for piece in [1000, usize::MAX] {
+            let (out, facts) = edited(&format!("Precedence: \u{fc}\r\nA: {held}\r\n\r\n\u{fc}"), piece);
+            assert!(out.starts_with("Precedence: =?utf-8?b?w7w=?=\r\nA: =?utf-8?b?w7zD") && out.is_ascii());
+            assert!(!out.contains("??"));
+            assert!(facts.contains("[58, 32, 195, 188"), "facts are of what came: {facts}");
+            let (out, _) = edited(&format!("A: {long}\r\n b\r\nB: \u{fc}\r\n\r\n"), piece);
+            let masked = "?".repeat(long.len());
+            assert!(out.starts_with(&format!("A: {masked}\r\n b\r\nB: =?utf-8?b?w7w=?=\r\n")));
+            let (out, _) = edited(&format!("{many}\r\n"), piece);
+            let masked = format!("A: {}\r\n", "?".repeat(some.len()));
+            assert!(out.is_ascii() && out.starts_with("A: =?"));
+            assert_eq!(out.matches(&masked).count(), 2);
+        }
+        let message = format!("A: \u{fc}{}", " b".repeat(limits::MAILMAN_FIELD / 2 + 1));
+        assert!(edited(&message, 7).0.starts_with("A: ?? b b"), "a field that has no line end");
+    }
+
+    #[test]
     fn a_received_line_comes_first_but_after_a_leading_from_line() {
         for (message, expected) in [
             ("A: b\r\n\r\n", "R\r\nA: b\r\n"),
@@ -664,7 +741,7 @@ mod tests {
             (
                 "Message-ID: <\u{e4}@b>\r\nMessage-ID: \u{e4}\r\n\r\n",
                 format!(
-                    "Message-ID: <??@b>\r\nMessage-ID: \u{e4}\r\n{}\r\n",
+                    "Message-ID: <??@b>\r\nMessage-ID: ??\r\n{}\r\n",
                     hashes(&mailman_id::hash(b"<??@b>"))
                 ),
             ),

@@ -5,6 +5,7 @@ mod body;
 mod edit;
 mod facts;
 mod incoming;
+mod mailman_ascii;
 pub(crate) mod mailman_id;
 mod mailman_mail_from;
 mod spool;
@@ -15,4 +16,6 @@ pub(crate) use edit::{HeaderEdit, Style};
 pub(crate) use edit::{ID_DIGITS, MessageId};
 pub(crate) use facts::Facts;
 pub(crate) use incoming::Incoming;
+#[cfg(any(test, fuzzing))]
+pub(crate) use mailman_ascii::ascii_field;
 pub(crate) use spool::{Spool, Spooled};
