@@ -15,5 +15,6 @@ mod replaced;
 mod runners;
 mod side_by_side;
 mod site;
+mod utf8;
 
 use listgate_test_support as support;

@@ -219,6 +219,17 @@ fn comparable(mut entry: Entry, sent_id: bool) -> Entry {
     entry
 }
 
+/// Takes the Subject out of both entries if Mailman's runner left octets in it that make its other runners fail.
+/// Listgate's must be ASCII then.
+fn without_octets_in_the_subject(theirs: &mut Entry, ours: &mut Entry) {
+    if theirs.header("Subject").is_some_and(|subject| !subject.is_ascii()) {
+        assert!(ours.header("Subject").is_some_and(str::is_ascii), "{ours:?}");
+        for entry in [theirs, ours] {
+            entry.message["_headers"].as_array_mut().unwrap().retain(|header| header[0] != "Subject");
+        }
+    }
+}
+
 fn queued_files_are_equal_and_mail_that_mailman_refuses_is_accepted(mailman: &Mailman) {
     mailman.create(&["test@example.com", "test-join@example.com"]);
     let cases = cases();
@@ -242,7 +253,9 @@ fn queued_files_are_equal_and_mail_that_mailman_refuses_is_accepted(mailman: &Ma
         assert_eq!(our_code, "250", "{} {message:?}", case.1);
         if code == "250" {
             let sent_id = message.to_lowercase().contains("message-id:");
-            let (theirs, ours) = (comparable(theirs.unwrap(), sent_id), comparable(ours.unwrap(), sent_id));
+            let (mut theirs, mut ours) =
+                (comparable(theirs.unwrap(), sent_id), comparable(ours.unwrap(), sent_id));
+            without_octets_in_the_subject(&mut theirs, &mut ours);
             assert_eq!(ours.msgdata, theirs.msgdata, "{} {message:?}", case.1);
             assert_eq!(ours.message, theirs.message, "{} {message:?}", case.1);
             compared += 1;

@@ -155,7 +155,12 @@ impl Mailman {
     /// Returns what a Python script prints that works with Mailman's objects, within a transaction.
     pub(crate) fn python(&self, script: &str, args: &[&str]) -> String {
         let script = script.lines().map(|line| format!("    {line}\n")).collect::<String>();
-        let whole = format!("{WITHIN}\nwith transaction():\n{script}");
+        self.script(&format!("with transaction():\n{script}"), args)
+    }
+
+    /// The same, but outside of a transaction.
+    pub(crate) fn script(&self, script: &str, args: &[&str]) -> String {
+        let whole = format!("{WITHIN}\n{script}");
         printed(self.program("python").arg("-c").arg(whole).arg(self.cfg()).args(args))
     }
 
