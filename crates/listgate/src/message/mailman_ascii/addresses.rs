@@ -191,7 +191,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 /// Returns an address in ASCII: the domain by its A-labels, and a local part that is not ASCII with `=` and two
 /// hexadecimal digits in place of each octet that is not a letter, a digit, or one of `.-_+`. Mailman takes it for an
 /// ordinary address, and nothing decodes it: an encoded word would become `jürgen` in RCPT again. It cannot get
-/// mail, but moderators can read it, and no two addresses become the same. A domain without A-labels is written
+/// mail, but moderators can read it, and two addresses in UTF-8 stay different. A domain without A-labels is written
 /// likewise.
 ///
 /// If the result would be longer than a line allows, each octet above ASCII becomes a question mark.

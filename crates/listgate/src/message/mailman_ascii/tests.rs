@@ -147,7 +147,7 @@ fn ids_dates_and_parameters_get_question_marks() {
 }
 
 #[test]
-fn no_two_senders_become_the_same() {
+fn senders_in_utf8_stay_different() {
     let ascii = ["ü@b", "u\u{308}@b", "=C3=BCü@b", "\"=C3=BC\u{fc}\"@c", "üü@b", "ü@ü", "\"ü ü\"@b"]
         .map(|address| ascii_address(address.as_bytes()));
     for (at, one) in ascii.iter().enumerate() {
