@@ -1,8 +1,8 @@
 //! Code shared by the project's tools: `cargo xtask` itself and the benchmarks against other servers.
 //!
 //! [`run`] runs commands, [`system`] finds programs and installs packages. [`peers`] knows the third-party
-//! programs that some tests and all benchmarks need: [`mailman`] installs the one from PyPI, [`exim`] unpacks the
-//! one that Debian does not allow beside Postfix, and [`mailman3`] the one that would start when it is installed.
+//! programs that some tests and all benchmarks need. [`mailman`] installs the one from PyPI. [`exim`] and
+//! [`mailman3`] unpack Debian's packages: Exim cannot be installed where Postfix is, and Mailman would start at once.
 #![allow(clippy::print_stdout, reason = "what is installed is announced on stdout")]
 
 pub mod exim;

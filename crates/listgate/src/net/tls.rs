@@ -84,8 +84,8 @@ impl Tls {
     /// Does the handshake on a connection.
     ///
     /// # Errors
-    /// The connection is lost, or the peer and we do not agree. A certificate of the peer that none of the
-    /// authorities has signed is an error too.
+    /// The connection is lost, or the handshake fails: for example because none of the authorities has signed the
+    /// peer's certificate.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.acceptor.accept(stream).await
     }

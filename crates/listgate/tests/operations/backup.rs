@@ -159,7 +159,7 @@ fn each_backup_under_load_has_all_acknowledged_mail_with_its_bodies() {
             if round % 8 == 0 {
                 let doctor = site.listgate(&["doctor", "--listen", &tcp(&gate).to_string()]);
                 let stdout = String::from_utf8(doctor.stdout).unwrap();
-                assert!(doctor.status.success(), "what comes and goes is no trouble:\n{stdout}");
+                assert!(doctor.status.success(), "files that come and go are not reported:\n{stdout}");
             }
         }
     });

@@ -124,7 +124,7 @@ fn mail_may_require_it() {
     assert_eq!(server.say(b"MAIL FROM:<a@b>\r\n"), "250 2.1.0 Sender ok\r\n");
 }
 
-/// Commands that a client pipelines after the refused MAIL are no mistakes.
+/// Commands that a client pipelines after the refused MAIL do not count as mistakes.
 #[test]
 fn a_mail_without_tls_is_not_a_mistake() {
     let mut server = Server::with(|settings| settings.limits.errors = 2);

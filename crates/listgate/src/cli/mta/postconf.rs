@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The prefix of the settings that belong to Listgate. Postfix has none of such a name.
+/// The prefix of the settings that belong to Listgate. No setting of Postfix begins with it.
 pub(super) const OWN: &str = "listgate_";
 
 /// How deep a value may refer to values that refer to values.

@@ -287,7 +287,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Sets how Postfix remembers what it has tried, unless somebody has already decided it.
+    /// Sets how Postfix remembers what it has tried, unless main.cf already sets it.
     fn remembered(&mut self) {
         if self.settings.mentions("reject_unverified_") {
             return self.text.push_str(VERIFIES_ELSEWHERE);
