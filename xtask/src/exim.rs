@@ -40,11 +40,7 @@ pub(crate) fn install() {
     if is_here || !system::can_install() {
         return;
     }
-    println!("::: unpack {PACKAGE}");
-    if !run::report(unpack()) {
-        println!("could not unpack {PACKAGE}: what needs it is skipped");
-    }
-    println!();
+    system::unpack(PACKAGE, unpack);
 }
 
 fn unpack() -> Outcome {

@@ -45,11 +45,7 @@ pub(crate) fn install() {
     if !system::can_install() || (program().is_some() && is_whole()) {
         return;
     }
-    println!("::: unpack {PACKAGE}");
-    if !run::report(unpack()) {
-        println!("could not unpack {PACKAGE}: what needs it is skipped");
-    }
-    println!();
+    system::unpack(PACKAGE, unpack);
 }
 
 fn unpack() -> Outcome {

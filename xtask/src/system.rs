@@ -43,6 +43,15 @@ pub fn is_root() -> bool {
     run::output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
+/// Unpacks a package with `unpack`, and prints that it does. If that fails, the tests that need it are skipped.
+pub(crate) fn unpack(package: &str, unpack: impl FnOnce() -> Outcome) {
+    println!("::: unpack {package}");
+    if !run::report(unpack()) {
+        println!("could not unpack {package}: the tests that need it are skipped");
+    }
+    println!();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -283,20 +283,20 @@ impl HeaderEdit {
     fn begin_line(&mut self, next: u8, out: &mut Vec<u8>) {
         let mut held = std::mem::take(&mut self.held);
         let is_field = next == b':';
-        let line = if is_field {
-            self.line_named(held.trim_ascii_end())
-        } else if !is_from_line(&held, next) {
+        if !is_field && !is_from_line(&held, next) {
             self.held = held;
             return self.end_header(true, out);
-        } else if self.first_line {
-            Line::Keep
-        } else {
-            Line::Undecided
-        };
-        if is_field || line == Line::Undecided {
+        }
+        if is_field || !self.first_line {
+            // First, because an empty Message-ID before this line does not count as one.
             self.end_field(out);
             self.before_line(out);
         }
+        let line = match (is_field, self.first_line) {
+            (true, _) => self.line_named(held.trim_ascii_end()),
+            (false, true) => Line::Keep,
+            (false, false) => Line::Undecided,
+        };
         self.line = line;
         self.first_line = false;
         self.state = State::InLine;
@@ -611,6 +611,8 @@ mod tests {
         let blanks = " ".repeat(2 * limits::MESSAGE_ID_FIELD);
         for (message, expected) in [
             ("A: b\r\nMessage-ID:\r\nB: c\r\n\r\n", format!("A: b\r\nB: c\r\n{ours}")),
+            ("Message-ID:\r\nMessage-ID: \r\nB: c\r\n\r\n", format!("B: c\r\n{ours}")),
+            ("Message-ID: \r\nMessage-ID:<x@y>\r\n\r\n", format!("Message-ID:<x@y>\r\n{given}")),
             ("Message-ID: \t\r\n \r\n\r\n", ours.clone()),
             ("Message-ID:", ours.clone()),
             ("Message-ID :\0\nMessage-ID: <x@y>\r\n\r\n", format!("Message-ID: <x@y>\r\n{given}")),

@@ -28,9 +28,8 @@ pub(crate) struct Exim {
 }
 
 impl Exim {
-    /// Starts an Exim that sends mail for these domains to a gate by LMTP, and asks it about each recipient. `main`
-    /// and `transport` are more lines of those sections.
-    pub(crate) fn start(gate: SocketAddr, domains: &str, main: &str, transport: &str) -> Self {
+    /// Starts an Exim. `sections` returns its configuration after the settings of every test, from its spool.
+    pub(crate) fn start(sections: impl FnOnce(&Path) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let spool = dir.path().join("spool");
@@ -40,21 +39,12 @@ impl Exim {
         let configuration = format!(
             "exim_path = {exim}\nkeep_environment =\nprimary_hostname = mx.example.net\n\
              spool_directory = {spool}\nlog_file_path = {spool}/%slog\npid_file_path = {spool}/pid\n\
-             local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {smtp_port}\ntls_advertise_hosts =\n\
-             acl_smtp_rcpt = acl_check_rcpt\nsmtp_accept_queue_per_connection = 0\n\
-             smtp_max_synprot_errors = 100\n\
-             domainlist lists = {domains}\n{main}begin acl\nacl_check_rcpt:\n  accept\n    domains = +lists\n    \
-             endpass\n    verify = recipient/callout=30s,no_cache\n  deny\n\
-             begin routers\nlists:\n  driver = manualroute\n  domains = +lists\n  transport = lists\n  \
-             route_list = * {host}\n  self = send\n\
-             begin transports\nlists:\n  driver = smtp\n  protocol = lmtp\n  port = {port}\n  \
-             allow_localhost\n{transport}\
-             begin retry\n* * F,1h,1s\n",
+             local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\n\
+             acl_smtp_rcpt = acl_check_rcpt\n{sections}",
             exim = program().display(),
+            port = smtp.port(),
+            sections = sections(&spool),
             spool = spool.display(),
-            smtp_port = smtp.port(),
-            host = gate.ip(),
-            port = gate.port(),
         );
         let file = dir.path().join("exim.conf");
         fs::write(&file, configuration).unwrap();
@@ -66,13 +56,36 @@ impl Exim {
         exim
     }
 
+    /// Starts an Exim that sends mail for these domains to a gate by LMTP, and asks it about each recipient. `main`
+    /// and `transport` are more lines of those sections.
+    pub(crate) fn in_front_of(gate: SocketAddr, domains: &str, main: &str, transport: &str) -> Self {
+        Self::start(|_| {
+            format!(
+                "smtp_accept_queue_per_connection = 0\nsmtp_max_synprot_errors = 100\n\
+                 domainlist lists = {domains}\n{main}begin acl\nacl_check_rcpt:\n  accept\n    domains = +lists\n    \
+                 endpass\n    verify = recipient/callout=30s,no_cache\n  deny\n\
+                 begin routers\nlists:\n  driver = manualroute\n  domains = +lists\n  transport = lists\n  \
+                 route_list = * {host}\n  self = send\n\
+                 begin transports\nlists:\n  driver = smtp\n  protocol = lmtp\n  port = {port}\n  \
+                 allow_localhost\n{transport}\
+                 begin retry\n* * F,1h,1s\n",
+                host = gate.ip(),
+                port = gate.port(),
+            )
+        })
+    }
+
+    /// Returns a file in its spool as text; empty if there is none.
+    pub(crate) fn in_spool(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.path().join("spool").join(name)).unwrap_or_default()
+    }
+
     pub(crate) fn smtp(&self) -> Smtp {
         Smtp::connect(self.smtp)
     }
 
     pub(crate) fn log(&self) -> String {
-        let files = ["spool/mainlog", "spool/paniclog", "output"].map(|file| self.dir.path().join(file));
-        files.map(|file| fs::read_to_string(file).unwrap_or_default()).concat()
+        ["mainlog", "paniclog", "../output"].map(|name| self.in_spool(name)).concat()
     }
 }
 

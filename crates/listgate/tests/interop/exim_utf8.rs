@@ -14,7 +14,7 @@ const DOMAINS: &str = "example.com : bücher.example : xn--bcher-kva.example";
 fn with_smtputf8() {
     let site = site();
     let gate = site.gate(site.config());
-    let exim = Exim::start(tcp(&gate), DOMAINS, "smtputf8_advertise_hosts = *\n", "");
+    let exim = Exim::in_front_of(tcp(&gate), DOMAINS, "smtputf8_advertise_hosts = *\n", "");
     let mut smtp = exim.smtp();
     all().for_each(|mail| submit(&mut smtp, mail));
     assert_unknown_are_refused(&mut smtp, true);
@@ -27,7 +27,7 @@ fn with_smtputf8() {
 fn without_smtputf8() {
     let site = site();
     let gate = site.gate(site.config());
-    let exim = Exim::start(tcp(&gate), DOMAINS, "smtputf8_advertise_hosts =\n", "");
+    let exim = Exim::in_front_of(tcp(&gate), DOMAINS, "smtputf8_advertise_hosts =\n", "");
     let mut smtp = exim.smtp();
     let refusals = ["501 SMTPUTF8 used when not advertised", "501 <jürgen@", "501 <leser"];
     let taken = submit_without_smtputf8(&mut smtp, refusals);
