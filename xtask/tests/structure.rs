@@ -25,6 +25,9 @@ const LMTP: &[&str] = &[
     "session",
 ];
 
+/// The modules of `listgate-engine`, from bottom to top.
+const ENGINE: &[&str] = &["token"];
+
 /// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[
     "limits",
@@ -86,6 +89,11 @@ const COMPARE: &[&str] =
 #[test]
 fn lmtp_keeps_its_order() {
     keeps("crates/lmtp/src/lib.rs", LMTP);
+}
+
+#[test]
+fn engine_keeps_its_order() {
+    keeps("crates/engine/src/lib.rs", ENGINE);
 }
 
 #[test]
