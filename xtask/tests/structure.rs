@@ -26,7 +26,7 @@ const LMTP: &[&str] = &[
 ];
 
 /// The modules of `listgate-engine`, from bottom to top.
-const ENGINE: &[&str] = &["token"];
+const ENGINE: &[&str] = &["token", "splice"];
 
 /// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[

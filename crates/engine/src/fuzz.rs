@@ -1,6 +1,7 @@
 //! Properties that hold for any input, one function for each fuzz target (`fuzz/`). The fuzzer tries to break
 //! them; the tests replay the inputs in its corpus.
 
+use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
 
 /// Checks that only what a key ring signs is valid, and that the case of a token does not matter.
@@ -24,6 +25,41 @@ pub fn token(input: &[u8]) {
     }
 }
 
+/// Checks splices against a reference, with the message in chunks of any size. The input is the size of a chunk, the
+/// number of splices, three octets for each (offset, octets removed, octets inserted), and the message.
+pub fn splice(input: &[u8]) {
+    let Some((&[size, count], rest)) = input.split_first_chunk() else { return };
+    let (splices, message) = rest.split_at((usize::from(count) * 3).min(rest.len()));
+    let (splices, _) = splices.as_chunks::<3>();
+    let splices = splices.iter().map(|&[at, remove, insert]| Splice {
+        at: at.into(),
+        remove: remove.into(),
+        insert: vec![b'a'.wrapping_add(at); insert.into()],
+    });
+    check_splices(message, splices.collect(), usize::from(size).max(1));
+}
+
+/// Checks that splices change a message as [`reference::apply`] does, as a whole and in chunks of `size` octets.
+pub(crate) fn check_splices(message: &[u8], splices: Vec<Splice>, size: usize) {
+    let expected = reference::apply(message, &splices);
+    let Ok(splices) = Splices::new(splices) else { return assert_eq!(expected, None) };
+    let len = splices.size_after(message.len() as u64);
+    let Some(expected) = expected else { return assert_eq!(len, None) };
+    assert_eq!(len, Some(expected.len() as u64));
+    assert_eq!(splices.apply(message).escape_ascii().to_string(), expected.escape_ascii().to_string());
+    let mut pieces = Vec::new();
+    let mut offset = 0;
+    for chunk in message.chunks(size) {
+        pieces.extend(splices.pieces(offset as u64, chunk, false));
+        offset += chunk.len();
+    }
+    // The end may become known only after the last octet.
+    pieces.extend(splices.pieces(offset as u64, b"", true));
+    assert!(pieces.iter().all(|piece| !piece.is_empty()));
+    assert_eq!(pieces.concat().escape_ascii().to_string(), expected.escape_ascii().to_string());
+    assert_eq!(splices == Splices::default(), splices.is_empty());
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -44,6 +80,7 @@ mod tests {
 
     #[test]
     fn the_corpora_pass() {
+        replay("splice", super::splice);
         replay("token", super::token);
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`splice`] | changes a message: octets to remove and to insert |
 //! | [`token`] | signs and checks what stands behind the `+` of `mylist-confirm+TOKEN@example.com` |
 //!
 //! # What is deliberately left out
@@ -23,9 +24,13 @@
 //! | A token is valid for one list, purpose, subject and day | [`token::KeyRing::check`] | `token::tests::no_other_purpose_list_subject_day_or_key_is_signed` |
 //! | A token is valid up to the end of its last day | [`token::Claim::new`], [`token::KeyRing::check`] | `token::tests::it_expires_after_its_last_day` |
 //! | A token is valid until its key is the fifth newest | [`token::KeyRing::rotate`] | `token::tests::a_key_verifies_until_the_fourth_rotation` |
+//! | All octets that no splice removes stay, in their order | [`splice::Splices::pieces`] | `splice::tests::octets_are_removed_inserted_and_replaced`, `splice::tests::a_message_changes_as_in_the_reference_in_any_chunks` |
+//! | No two splices concern the same octet | [`splice::Splices::new`] | `splice::tests::splices_that_overlap_or_end_nowhere_are_refused` |
+//! | The size of a changed message is known beforehand | [`splice::Splices::size_after`] | `splice::tests::splices_beyond_the_message_have_no_size` |
 #![forbid(unsafe_code)]
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod splice;
 pub mod token;
