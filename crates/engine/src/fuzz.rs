@@ -3,6 +3,7 @@
 
 use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
+use crate::view::{END, START, View};
 
 /// Checks that only what a key ring signs is valid, and that the case of a token does not matter.
 pub fn token(input: &[u8]) {
@@ -60,6 +61,112 @@ pub(crate) fn check_splices(message: &[u8], splices: Vec<Splice>, size: usize) {
     assert_eq!(splices == Splices::default(), splices.is_empty());
 }
 
+/// Checks that the header of a message ends where [`header_lines`] says, that each field is where the view says, and
+/// that a field can be removed without a trace.
+pub fn view(message: &[u8]) {
+    let view = view_of(message);
+    let lines = header_lines(message);
+    assert_eq!(view.header_end(), lines.concat().len() as u64);
+    let is_field = |line: &&&[u8]| kind(line) == Kind::Field;
+    assert_eq!(view.fields().count(), lines.iter().filter(is_field).count());
+    let mut end = 0;
+    for field in view.fields() {
+        assert!(end <= field.octets.start, "fields do not overlap");
+        end = field.octets.end;
+        let octets = &message[field.octets.start as usize..end as usize];
+        assert!(octets.starts_with(field.name) && octets.ends_with(field.value));
+        assert!(end <= view.header_end() && octets.len() > field.name.len() + field.value.len());
+        assert!(!field.decoded().contains(char::is_control), "a decoded value is one line");
+        for address in view.addresses(&String::from_utf8_lossy(field.name)) {
+            assert!(!address.name.contains(char::is_control), "and so is a name");
+        }
+    }
+    assert!(end == view.header_end() || lines.last().is_some_and(|line| kind(line) != Kind::Field));
+    let rest = &message[view.header_end() as usize..];
+    assert!(rest.ends_with(view.body_start()) && rest.len() - view.body_start().len() <= 2);
+    assert_eq!(view.body_start(), view.body_end());
+    // A message that the gate took has an empty line behind its header.
+    if kind(rest) == Kind::Empty {
+        check_removal(message, &view);
+    }
+}
+
+/// Checks that a message whose first field is removed, with all others of that name, while another one is added, has
+/// the other fields and its body.
+fn check_removal(message: &[u8], view: &View<'_>) {
+    const ADDED: &str = "Added";
+    let Some(first) = view.fields().next() else { return };
+    let name = String::from_utf8_lossy(first.name);
+    let mut splices = view.without(|field| field.is(&name) || field.is(ADDED));
+    splices.push(Splice::insert(view.header_end(), format!("{ADDED}: x\r\n")));
+    let splices = Splices::new(splices).expect("runs of fields do not overlap");
+    let changed = splices.apply(message);
+    let changed = view_of(&changed);
+    let shown = |view: &View<'_>| -> Vec<(Vec<u8>, String)> {
+        let others = view.fields().filter(|field| !field.is(&name) && !field.is(ADDED));
+        others.map(|field| (field.name.to_vec(), field.unfolded())).collect()
+    };
+    assert_eq!(shown(&changed), shown(view));
+    assert_eq!(changed.fields().filter(|field| field.is(&name) || field.is(ADDED)).count(), 1);
+    assert_eq!(changed.fields().last().map(|field| field.unfolded()), Some("x".to_owned()));
+    assert_eq!(changed.body_start(), view.body_start());
+}
+
+fn view_of(message: &[u8]) -> View<'_> {
+    let start = &message[..message.len().min(START)];
+    let end = &message[message.len().saturating_sub(END)..];
+    View::new(start, end, message.len() as u64).expect("the parts have their lengths")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Field,
+    Continuation,
+    From,
+    Empty,
+    Body,
+}
+
+fn kind(line: &[u8]) -> Kind {
+    let name = line.split(|&octet| octet == b':').next().unwrap_or_default();
+    let name = name.trim_ascii_end();
+    match line {
+        [b'\r' | b'\n', ..] => Kind::Empty,
+        [b' ' | b'\t', ..] => Kind::Continuation,
+        _ if line.contains(&b':') && name.iter().all(u8::is_ascii_graphic) && !has_line_end(line, name) => {
+            Kind::Field
+        }
+        _ if line.starts_with(b"From ") => Kind::From,
+        _ => Kind::Body,
+    }
+}
+
+/// Returns whether the name of a field is followed by something other than a blank or a colon.
+fn has_line_end(line: &[u8], name: &[u8]) -> bool {
+    let blanks = line[name.len()..].iter().take_while(|&&octet| octet != b':');
+    blanks.into_iter().any(|octet| !matches!(octet, b' ' | b'\t'))
+}
+
+/// Returns the lines of the header, with their line ends.
+fn header_lines(message: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut rest = message;
+    while !rest.is_empty() {
+        let text = rest.iter().take_while(|octet| !matches!(octet, b'\r' | b'\n')).count();
+        let end = if rest[text..].starts_with(b"\r\n") { text + 2 } else { rest.len().min(text + 1) };
+        let (line, after) = rest.split_at(end);
+        if matches!(kind(line), Kind::Empty | Kind::Body) {
+            break;
+        }
+        lines.push(line);
+        rest = after;
+    }
+    if lines.len() > 1 && lines.last().is_some_and(|line| kind(line) == Kind::From) {
+        lines.pop();
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -82,5 +189,6 @@ mod tests {
     fn the_corpora_pass() {
         replay("splice", super::splice);
         replay("token", super::token);
+        replay("view", super::view);
     }
 }

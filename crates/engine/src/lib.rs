@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`splice`] | changes a message: octets to remove and to insert |
 //! | [`token`] | signs and checks what stands behind the `+` of `mylist-confirm+TOKEN@example.com` |
+//! | [`view`] | what a decision sees of a message: its fields, their places, texts and addresses |
 //!
 //! # What is deliberately left out
 //!
@@ -27,10 +28,21 @@
 //! | All octets that no splice removes stay, in their order | [`splice::Splices::pieces`] | `splice::tests::octets_are_removed_inserted_and_replaced`, `splice::tests::a_message_changes_as_in_the_reference_in_any_chunks` |
 //! | No two splices concern the same octet | [`splice::Splices::new`] | `splice::tests::splices_that_overlap_or_end_nowhere_are_refused` |
 //! | The size of a changed message is known beforehand | [`splice::Splices::size_after`] | `splice::tests::splices_beyond_the_message_have_no_size` |
+//! | RFC 5322 2.2: a header ends where the gate found its end | [`view::View::new`] | `view::tests::fields_are_found_as_the_gate_finds_them`, `view::tests::any_header_is_read_as_in_the_reference` |
+//! | RFC 5322 2.2.3, RFC 2047: the text of a field is one line, decoded | [`view::Field::decoded`] | `text::tests::a_folded_value_is_one_line`, `text::tests::encoded_words_are_decoded` |
+//! | RFC 5322 3.4: addresses, also malformed ones, and none that hides in a name | [`view::View::addresses`] | `address::tests::addresses_are_read_as_people_and_programs_write_them`, `address::tests::what_is_not_an_address_is_counted` |
+//! | No RFC: a removed field leaves the end of the header where it was | [`view::View::without`] | `view::tests::a_field_is_removed_with_its_continuation_and_nothing_else`, `fuzz::tests::the_corpora_pass` |
+//! | No RFC: what a decision sees has a bound | [`limits`], [`view::View::has_whole_header`] | `view::tests::a_view_has_bounds` |
 #![forbid(unsafe_code)]
 
+mod address;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod limits;
 pub mod splice;
+mod text;
 pub mod token;
+pub mod view;
+
+pub use address::Address;
