@@ -26,7 +26,7 @@ const LMTP: &[&str] = &[
 ];
 
 /// The modules of `listgate-engine`, from bottom to top.
-const ENGINE: &[&str] = &["limits", "token", "splice", "text", "address", "view"];
+const ENGINE: &[&str] = &["limits", "token", "splice", "text", "address", "view", "automatic"];
 
 /// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[

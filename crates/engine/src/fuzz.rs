@@ -1,9 +1,11 @@
 //! Properties that hold for any input, one function for each fuzz target (`fuzz/`). The fuzzer tries to break
 //! them; the tests replay the inputs in its corpus.
 
+use crate::automatic::{self, Sign};
 use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
 use crate::view::{END, START, View};
+use listgate_lmtp::ReversePath;
 
 /// Checks that only what a key ring signs is valid, and that the case of a token does not matter.
 pub fn token(input: &[u8]) {
@@ -167,6 +169,23 @@ fn header_lines(message: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
+/// Checks that a post which is held as a program's reply gives no command either, and that one sign is enough,
+/// whatever else a header has.
+pub fn automatic(message: &[u8]) {
+    let sender = ReversePath::Mailbox("ann@example.org".parse().expect("an address"));
+    let view = view_of(message);
+    let (post, command) = (automatic::of_post(&sender, &view), automatic::of_command(&sender, &view));
+    assert!(post.is_none() || post == command);
+    assert_eq!(automatic::of_post(&ReversePath::Null, &view), Some(Sign::NullSender));
+    for (field, in_post) in [("Auto-Submitted: auto-replied", true), ("Precedence: bulk", false)] {
+        let added = Splice::insert(view.first_field_at(), format!("{field}\r\n"));
+        let message = Splices::new(vec![added]).expect("one splice").apply(message);
+        let view = view_of(&message);
+        assert!(automatic::of_command(&sender, &view).is_some());
+        assert_eq!(automatic::of_post(&sender, &view).is_some(), in_post || post.is_some());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -187,6 +206,7 @@ mod tests {
 
     #[test]
     fn the_corpora_pass() {
+        replay("automatic", super::automatic);
         replay("splice", super::splice);
         replay("token", super::token);
         replay("view", super::view);

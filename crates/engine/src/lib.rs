@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`automatic`] | recognises bounces, vacation replies and other mail of programs |
 //! | [`splice`] | changes a message: octets to remove and to insert |
 //! | [`token`] | signs and checks what stands behind the `+` of `mylist-confirm+TOKEN@example.com` |
 //! | [`view`] | what a decision sees of a message: its fields, their places, texts and addresses |
@@ -33,9 +34,13 @@
 //! | RFC 5322 3.4: addresses, also malformed ones, and none that hides in a name | [`view::View::addresses`] | `address::tests::addresses_are_read_as_people_and_programs_write_them`, `address::tests::what_is_not_an_address_is_counted` |
 //! | No RFC: a removed field leaves the end of the header where it was | [`view::View::without`] | `view::tests::a_field_is_removed_with_its_continuation_and_nothing_else`, `fuzz::tests::the_corpora_pass` |
 //! | No RFC: what a decision sees has a bound | [`limits`], [`view::View::has_whole_header`] | `view::tests::a_view_has_bounds` |
+//! | RFC 3834 2: automatic mail gives no command and gets no answer | [`automatic::of_command`] | `automatic::tests::replies_of_programs_are_recognised_in_commands_and_posts`, `automatic::tests::other_signs_count_for_commands_alone`, `automatic::tests::the_bounces_of_the_corpora_are_recognised` |
+//! | … but a post of a cron job or another list is not held for that | [`automatic::of_post`] | `automatic::tests::other_signs_count_for_commands_alone` |
+//! | … and mail of people is not taken for automatic | [`automatic::of_command`] | `automatic::tests::mail_of_people_is_not_automatic` |
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod automatic;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;

@@ -83,10 +83,10 @@ impl<'m> View<'m> {
         self.named(name).flat_map(|field| address::read(&field.unfolded())).collect()
     }
 
-    /// Returns the offset at which a field can be put before all others: after a `From ` line, if the message begins
-    /// with one.
+    /// Returns the offset at which a field can be put before all others: that of the first field, which a `From ` line
+    /// may precede, or the end of a header without fields.
     pub fn first_field_at(&self) -> u64 {
-        self.header.first_line as u64
+        self.header.fields.first().map_or(self.header_end(), |first| first.start.into())
     }
 
     /// Returns the offset after the last line of the header, at which a field can be put after all others.
@@ -179,8 +179,6 @@ impl std::error::Error for WrongLength {}
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Header {
     fields: Vec<Place>,
-    /// The offset of the first line that is not a leading `From ` line.
-    first_line: usize,
     /// The offset after the last line.
     end: usize,
     /// The offset of the body.
@@ -254,7 +252,6 @@ impl Header {
                     let last = header.fields.last_mut().expect("the line before is part of a field");
                     last.end = offset(end);
                 }
-                Line::From if at == 0 => header.first_line = end,
                 _ => {}
             }
             last_is_field = matches!(line, Line::Field { .. }) || line == Line::Continuation && last_is_field;
@@ -360,6 +357,20 @@ mod tests {
         let field = view.first("a").unwrap();
         assert_eq!((field.name, field.value), (b"A".as_slice(), b" b\r\n c\r\n".as_slice()));
         assert_eq!(view.first("b"), None);
+    }
+
+    #[test]
+    fn a_first_field_can_be_put_before_all_others() {
+        for (message, at) in [
+            ("A: b\r\n\r\n", 0),
+            ("From x\r\nA: b\r\n\r\n", 8),
+            (" x\r\nA: b\r\n\r\n", 4),
+            ("From x\r\n y\r\nFrom z\r\nA: b\r\n\r\n", 20),
+            ("From x\r\n\r\n", 8),
+            ("\r\nA: b\r\n", 0),
+        ] {
+            assert_eq!(view(message.as_bytes()).first_field_at(), at, "{message:?}");
+        }
     }
 
     #[test]
