@@ -26,7 +26,8 @@ const LMTP: &[&str] = &[
 ];
 
 /// The modules of `listgate-engine`, from bottom to top.
-const ENGINE: &[&str] = &["limits", "token", "splice", "text", "address", "view", "automatic"];
+const ENGINE: &[&str] =
+    &["limits", "token", "splice", "text", "address", "view", "automatic", "ban", "posting"];
 
 /// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[

@@ -2,6 +2,8 @@
 //! them; the tests replay the inputs in its corpus.
 
 use crate::automatic::{self, Sign};
+use crate::ban::Ban;
+use crate::posting::{self, Action, Answer, Facts, Outcome, Question, Reason, Rule, Settings, Standing};
 use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
 use crate::view::{END, START, View};
@@ -186,6 +188,44 @@ pub fn automatic(message: &[u8]) {
     }
 }
 
+/// Checks that a post is decided after one round of questions, and that a loop or a ban ends it whatever else is
+/// known. The first octet of the input chooses the answers.
+pub fn posting(input: &[u8]) {
+    let Some((&choice, message)) = input.split_first() else { return };
+    let view = view_of(message);
+    let list = "mylist@example.com".parse().expect("an address");
+    let settings = Settings::new("mylist.example.com", list);
+    let mut facts = Facts::new(ReversePath::Null);
+    let Answer::Needs(questions) = posting::decide(&settings, &facts, &view) else { return };
+    assert!(questions.len() <= posting::SENDERS + 1);
+    let mut sender = None;
+    for question in questions {
+        match question {
+            Question::Duplicate(_) => facts.is_duplicate = Some(choice & 1 == 1),
+            Question::Standing(address) => {
+                sender.get_or_insert(address.clone());
+                let standing =
+                    [Standing::Unknown, Standing::Member(None), Standing::Nonmember(Some(Action::Accept))];
+                facts.standings.insert(address, standing[usize::from(choice >> 1) % standing.len()]);
+            }
+        }
+    }
+    let decide = |settings: &Settings, view: &View<'_>| match posting::decide(settings, &facts, view) {
+        Answer::Decided(decided) => decided,
+        Answer::Needs(questions) => panic!("asked again: {questions:?}"),
+    };
+    let decided = decide(&settings, &view);
+    assert!(decided.outcome == Outcome::Accept || !decided.reasons.is_empty());
+    if let Some(sender) = sender.filter(|_| facts.is_duplicate != Some(true)) {
+        let banned = Settings { bans: vec![Ban::Address(sender.clone())], ..settings.clone() };
+        assert_eq!(decide(&banned, &view).reasons, [Reason::Banned(sender)]);
+    }
+    let mark = Splice::insert(view.first_field_at(), "X-BeenThere: mylist.example.com\r\n");
+    let message = Splices::new(vec![mark]).expect("one splice").apply(message);
+    let looped = decide(&settings, &view_of(&message));
+    assert_eq!((looped.outcome, looped.last), (Outcome::Discard, Rule::Loop));
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -207,6 +247,7 @@ mod tests {
     #[test]
     fn the_corpora_pass() {
         replay("automatic", super::automatic);
+        replay("posting", super::posting);
         replay("splice", super::splice);
         replay("token", super::token);
         replay("view", super::view);

@@ -6,6 +6,8 @@
 //! | module | what |
 //! |---|---|
 //! | [`automatic`] | recognises bounces, vacation replies and other mail of programs |
+//! | [`ban`] | addresses from which a list takes nothing |
+//! | [`posting`] | decides what becomes of a post |
 //! | [`splice`] | changes a message: octets to remove and to insert |
 //! | [`token`] | signs and checks what stands behind the `+` of `mylist-confirm+TOKEN@example.com` |
 //! | [`view`] | what a decision sees of a message: its fields, their places, texts and addresses |
@@ -37,14 +39,21 @@
 //! | RFC 3834 2: automatic mail gives no command and gets no answer | [`automatic::of_command`] | `automatic::tests::replies_of_programs_are_recognised_in_commands_and_posts`, `automatic::tests::other_signs_count_for_commands_alone`, `automatic::tests::the_bounces_of_the_corpora_are_recognised` |
 //! | … but a post of a cron job or another list is not held for that | [`automatic::of_post`] | `automatic::tests::other_signs_count_for_commands_alone` |
 //! | … and mail of people is not taken for automatic | [`automatic::of_command`] | `automatic::tests::mail_of_people_is_not_automatic` |
+//! | A post is decided by rules in one fixed order, after one round of questions | [`posting::decide`] | `posting::tests::rules_that_decide_alone_end_the_search`, `posting::tests::all_questions_are_asked_at_once`, `posting::tests::there_is_an_end_of_questions` |
+//! | … and moderators see all reasons for which it is held | [`posting::decide`] | `posting::tests::all_reasons_to_hold_are_given_in_the_order_of_the_rules`, `posting::tests::each_reason_to_hold_is_found` |
+//! | Settings have the documented defaults | [`posting::Settings::new`] | `posting::tests::defaults_are_as_documented` |
+//! | A member's own action comes first, then the list's | [`posting::decide`] | `posting::tests::moderation_follows_the_sender_then_the_list` |
+//! | A ban is an address, a domain or a pattern | [`ban::Ban`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
 #![forbid(unsafe_code)]
 
 mod address;
 pub mod automatic;
+pub mod ban;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 pub mod limits;
+pub mod posting;
 pub mod splice;
 mod text;
 pub mod token;
