@@ -3,10 +3,13 @@
 
 use crate::automatic::{self, Sign};
 use crate::ban::Ban;
-use crate::posting::{self, Action, Answer, Facts, Outcome, Question, Reason, Rule, Settings, Standing};
+use crate::distribution;
+use crate::posting::{
+    self, Action, Answer, Decided, Facts, Outcome, Question, Reason, Rule, Settings, Standing,
+};
 use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
-use crate::view::{END, START, View};
+use crate::view::{END, Field, START, View};
 use listgate_lmtp::ReversePath;
 
 /// Checks that only what a key ring signs is valid, and that the case of a token does not matter.
@@ -89,30 +92,29 @@ pub fn view(message: &[u8]) {
     let rest = &message[view.header_end() as usize..];
     assert!(rest.ends_with(view.body_start()) && rest.len() - view.body_start().len() <= 2);
     assert_eq!(view.body_start(), view.body_end());
-    // A message that the gate took has an empty line behind its header.
-    if kind(rest) == Kind::Empty {
-        check_removal(message, &view);
-    }
+    check_edit(message, &view);
 }
 
-/// Checks that a message whose first field is removed, with all others of that name, while another one is added, has
-/// the other fields and its body.
-fn check_removal(message: &[u8], view: &View<'_>) {
+/// Checks that a message whose first field is replaced, with all others of that name, has the other fields and its
+/// body.
+fn check_edit(message: &[u8], view: &View<'_>) {
     const ADDED: &str = "Added";
-    let Some(first) = view.fields().next() else { return };
-    let name = String::from_utf8_lossy(first.name);
-    let mut splices = view.without(|field| field.is(&name) || field.is(ADDED));
-    splices.push(Splice::insert(view.header_end(), format!("{ADDED}: x\r\n")));
+    let name = view.fields().next().map(|field| String::from_utf8_lossy(field.name).into_owned());
+    let name = name.unwrap_or_default();
+    let is_unwanted = |field: &Field<'_>| field.is(&name) || field.is(ADDED);
+    let splices = view.edit(is_unwanted, "Added: first\r\n", "Added: last\r\n");
     let splices = Splices::new(splices).expect("runs of fields do not overlap");
     let changed = splices.apply(message);
     let changed = view_of(&changed);
     let shown = |view: &View<'_>| -> Vec<(Vec<u8>, String)> {
-        let others = view.fields().filter(|field| !field.is(&name) && !field.is(ADDED));
+        let others = view.fields().filter(|field| !is_unwanted(field));
         others.map(|field| (field.name.to_vec(), field.unfolded())).collect()
     };
     assert_eq!(shown(&changed), shown(view));
-    assert_eq!(changed.fields().filter(|field| field.is(&name) || field.is(ADDED)).count(), 1);
-    assert_eq!(changed.fields().last().map(|field| field.unfolded()), Some("x".to_owned()));
+    let added: Vec<_> = changed.fields().filter(is_unwanted).map(|field| field.unfolded()).collect();
+    assert_eq!(added, ["first", "last"]);
+    assert_eq!(changed.fields().next().map(|field| field.unfolded()), Some("first".to_owned()));
+    assert_eq!(changed.fields().last().map(|field| field.unfolded()), Some("last".to_owned()));
     assert_eq!(changed.body_start(), view.body_start());
 }
 
@@ -226,6 +228,36 @@ pub fn posting(input: &[u8]) {
     assert_eq!((looped.outcome, looped.last), (Outcome::Discard, Rule::Loop));
 }
 
+/// Checks that a distributed post has the body of the original, the fields of the original that are neither removed nor
+/// replaced, and one field of each kind that the list adds; and that the list discards it if it comes back.
+pub fn distribution(message: &[u8]) {
+    const ADDED: [&str; 6] =
+        ["List-Id", "List-Help", "List-Owner", "List-Post", "List-Subscribe", "List-Unsubscribe"];
+    let view = view_of(message);
+    let list = "mylist@example.com".parse().expect("an address");
+    let settings = Settings::new("mylist.example.com", list);
+    let splices = distribution::changes(&settings, &view, None).expect("the header is small");
+    let copy = splices.apply(message);
+    assert_eq!(splices.size_after(view.size()), Some(copy.len() as u64));
+    let copy = view_of(&copy);
+    assert_eq!(copy.body_start(), view.body_start());
+    for name in ADDED {
+        assert_eq!(copy.named(name).count(), 1, "{name}");
+    }
+    for name in ["Bcc", "Approved", "X-MailFrom", "Return-Path", "List-Archive"] {
+        assert_eq!(copy.named(name).count(), 0, "{name}");
+    }
+    let is_kept = |field: &Field<'_>| distribution::is_kept(field) && !field.is("Precedence");
+    let kept = |view: &View<'_>, skipped| -> Vec<(Vec<u8>, String)> {
+        let fields = view.fields().filter(is_kept).skip(skipped);
+        fields.map(|field| (field.name.to_vec(), field.unfolded())).collect()
+    };
+    assert_eq!(kept(&copy, 1), kept(&view, 0), "after X-BeenThere");
+    let again = posting::decide(&settings, &Facts::new(ReversePath::Null), &copy);
+    let looped = Decided { outcome: Outcome::Discard, reasons: vec![Reason::Loop], last: Rule::Loop };
+    assert_eq!(again, Answer::Decided(looped));
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -247,6 +279,7 @@ mod tests {
     #[test]
     fn the_corpora_pass() {
         replay("automatic", super::automatic);
+        replay("distribution", super::distribution);
         replay("posting", super::posting);
         replay("splice", super::splice);
         replay("token", super::token);

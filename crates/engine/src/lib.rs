@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`automatic`] | recognises bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses from which a list takes nothing |
+//! | [`distribution`] | the changes of a post for the members |
 //! | [`posting`] | decides what becomes of a post |
 //! | [`splice`] | changes a message: octets to remove and to insert |
 //! | [`token`] | signs and checks what stands behind the `+` of `mylist-confirm+TOKEN@example.com` |
@@ -34,7 +35,7 @@
 //! | RFC 5322 2.2: a header ends where the gate found its end | [`view::View::new`] | `view::tests::fields_are_found_as_the_gate_finds_them`, `view::tests::any_header_is_read_as_in_the_reference` |
 //! | RFC 5322 2.2.3, RFC 2047: the text of a field is one line, decoded | [`view::Field::decoded`] | `text::tests::a_folded_value_is_one_line`, `text::tests::encoded_words_are_decoded` |
 //! | RFC 5322 3.4: addresses, also malformed ones, and none that hides in a name | [`view::View::addresses`] | `address::tests::addresses_are_read_as_people_and_programs_write_them`, `address::tests::what_is_not_an_address_is_counted` |
-//! | No RFC: a removed field leaves the end of the header where it was | [`view::View::without`] | `view::tests::a_field_is_removed_with_its_continuation_and_nothing_else`, `fuzz::tests::the_corpora_pass` |
+//! | No RFC: removed and added fields leave the end of the header where it was | `View::edit` in [`view`] | `view::tests::fields_are_added_before_and_after_those_that_stay` |
 //! | No RFC: what a decision sees has a bound | [`limits`], [`view::View::has_whole_header`] | `view::tests::a_view_has_bounds` |
 //! | RFC 3834 2: automatic mail gives no command and gets no answer | [`automatic::of_command`] | `automatic::tests::replies_of_programs_are_recognised_in_commands_and_posts`, `automatic::tests::other_signs_count_for_commands_alone`, `automatic::tests::the_bounces_of_the_corpora_are_recognised` |
 //! | … but a post of a cron job or another list is not held for that | [`automatic::of_post`] | `automatic::tests::other_signs_count_for_commands_alone` |
@@ -44,11 +45,16 @@
 //! | Settings have the documented defaults | [`posting::Settings::new`] | `posting::tests::defaults_are_as_documented` |
 //! | A member's own action comes first, then the list's | [`posting::decide`] | `posting::tests::moderation_follows_the_sender_then_the_list` |
 //! | A ban is an address, a domain or a pattern | [`ban::Ban`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
+//! | RFC 2369, RFC 2919: a list's own fields replace those of other lists | [`distribution::changes`] | `distribution::tests::fields_of_other_lists_are_replaced`, `distribution::tests::a_second_distribution_changes_the_mark_alone` |
+//! | What is private, or asks receivers for something, is removed | [`distribution::changes`] | `distribution::tests::private_fields_and_those_that_ask_for_something_are_removed`, `distribution::tests::a_header_that_was_not_seen_is_not_changed` |
+//! | All else stays octet for octet (RFC 6376) | [`distribution::changes`] | `distribution::tests::all_else_stays_octet_for_octet` |
+//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::changes`] | `distribution::tests::addresses_are_encoded_in_uris` |
 #![forbid(unsafe_code)]
 
 mod address;
 pub mod automatic;
 pub mod ban;
+pub mod distribution;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;

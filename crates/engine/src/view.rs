@@ -94,28 +94,37 @@ impl<'m> View<'m> {
         self.header.end as u64
     }
 
-    /// Returns the splices that remove fields.
+    /// Returns the splices that remove fields, and add others: `first` before all fields that stay, and `last` after
+    /// them. Both are fields that end in CR LF. Neither may be empty: a `From ` line within the header belongs to it only
+    /// if something follows, and a line that ends in CR must not come to stand before an LF, which would become part of
+    /// its end.
     ///
-    /// Put at least one field at [`header_end`](Self::header_end) instead: a `From ` line within the header belongs to it
-    /// only if something follows.
-    ///
-    /// The splices keep all line ends whole: if a line before ends in CR and LF follows, an LF is inserted between the two.
-    /// Otherwise they would become one line end, and an empty line that ends the header would be gone.
-    pub fn without(&self, is_unwanted: impl Fn(&Field<'m>) -> bool) -> Vec<Splice> {
-        let mut runs: Vec<Range<u64>> = Vec::new();
-        for field in self.fields().filter(|field| is_unwanted(field)) {
-            match runs.last_mut() {
-                Some(run) if run.end == field.octets.start => run.end = field.octets.end,
-                _ => runs.push(field.octets),
-            }
-        }
-        let octet = |at: u64| usize::try_from(at).ok().and_then(|at| self.start.get(at).copied());
-        let splice = |run: Range<u64>| {
-            let before = run.start.checked_sub(1).and_then(octet);
-            let joins = before == Some(b'\r') && octet(run.end) == Some(b'\n');
-            Splice { insert: if joins { b"\n".to_vec() } else { Vec::new() }, ..Splice::remove(run) }
+    /// The header ends where it did. If it ended without an empty line, one is added.
+    pub(crate) fn edit(
+        &self,
+        is_unwanted: impl Fn(&Field<'m>) -> bool,
+        first: &str,
+        last: &str,
+    ) -> Vec<Splice> {
+        let end = self.header_end();
+        let removes_end =
+            self.fields().last().is_some_and(|field| field.octets.end == end && is_unwanted(&field));
+        let line_end = match self.start[..self.header.end].last() {
+            None | Some(b'\r' | b'\n') => "",
+            // What comes before a field that is removed ends in a line end.
+            Some(_) if removes_end => "",
+            Some(_) => "\r\n",
         };
-        runs.into_iter().map(splice).collect()
+        let empty_line = if self.header.body == self.header.end { "\r\n" } else { "" };
+        let unwanted = self.fields().filter(is_unwanted);
+        let mut splices: Vec<_> = unwanted.map(|field| Splice::remove(field.octets)).collect();
+        if self.header.fields.is_empty() {
+            splices.push(Splice::insert(end, format!("{line_end}{first}{last}{empty_line}")));
+        } else {
+            splices.push(Splice::insert(self.first_field_at(), first));
+            splices.push(Splice::insert(end, format!("{line_end}{last}{empty_line}")));
+        }
+        splices
     }
 
     /// Returns the first [`limits::BODY_START`] octets of the body. If the header is not whole, there are none.
@@ -425,18 +434,30 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_removed_with_its_continuation_and_nothing_else() {
+    fn fields_are_added_before_and_after_those_that_stay() {
         for (message, expected) in [
-            ("X: a\r\n b\r\nA: b\r\nx: c\r\n\r\nX: d", "A: b\r\n\r\nX: d"),
-            ("A: b\r\nX: c", "A: b\r\n"),
-            ("A: b\rX: y\n\nbody", "A: b\r\n\nbody"),
-            ("A: b\rX: y\nX : z\n\nbody", "A: b\r\n\nbody"),
-            ("A: b\rX: y\n\rbody", "A: b\r\rbody"),
-            ("X: y\r\n\r\nbody", "\r\nbody"),
+            ("A: b\r\n\r\nbody", "F: 1\r\nA: b\r\nL: 1\r\n\r\nbody"),
+            ("X: a\r\nA: b\r\nX: c\r\n\r\nbody", "F: 1\r\nA: b\r\nL: 1\r\n\r\nbody"),
+            ("From x\r\nA: b\n\nbody", "From x\r\nF: 1\r\nA: b\nL: 1\r\n\nbody"),
+            (" x\r\nX: b\r\n\r\n", " x\r\nF: 1\r\nL: 1\r\n\r\n"),
+            ("X: a\r\n b\r\nA: b\r\nx : c\r\n\tX: d\r\n\r\nX: d", "F: 1\r\nA: b\r\nL: 1\r\n\r\nX: d"),
+            // CR and LF that end two lines do not come together.
+            ("A: b\rX: c\nX: d\n\nbody", "F: 1\r\nA: b\rL: 1\r\n\nbody"),
+            (" x\rX: b\n\nbody", " x\rF: 1\r\nL: 1\r\n\nbody"),
+            ("A: b\r\nFrom x\r\nX: c\r\n\r\n", "F: 1\r\nA: b\r\nFrom x\r\nL: 1\r\n\r\n"),
+            // The gate stores none of these.
+            ("A: b", "F: 1\r\nA: b\r\nL: 1\r\n\r\n"),
+            ("A: b\r\nX: c", "F: 1\r\nA: b\r\nL: 1\r\n\r\n"),
+            ("X: c", "F: 1\r\nL: 1\r\n\r\n"),
+            ("From x", "From x\r\nF: 1\r\nL: 1\r\n\r\n"),
+            ("\r\nbody", "F: 1\r\nL: 1\r\n\r\nbody"),
+            ("body", "F: 1\r\nL: 1\r\n\r\nbody"),
+            ("", "F: 1\r\nL: 1\r\n\r\n"),
         ] {
             let message = message.as_bytes();
-            let splices = Splices::new(view(message).without(|field| field.is("X"))).unwrap();
-            assert_eq!(String::from_utf8(splices.apply(message)).unwrap(), expected);
+            let splices = view(message).edit(|field| field.is("X"), "F: 1\r\n", "L: 1\r\n");
+            let changed = Splices::new(splices).unwrap().apply(message);
+            assert_eq!(String::from_utf8(changed).unwrap(), expected, "{}", message.escape_ascii());
         }
     }
 
