@@ -2,6 +2,7 @@
 
 use listgate_lmtp::Mailbox;
 use regex::{Regex, RegexBuilder};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,7 +30,7 @@ impl Comparable {
     }
 }
 
-/// Whom a list, or the site, has banned.
+/// One entry of the bans of a list, or of the site.
 #[derive(Clone, Debug)]
 pub enum Ban {
     /// One address: `bob@example.org`.
@@ -40,14 +41,35 @@ pub enum Ban {
     Pattern(Regex),
 }
 
-impl Ban {
+/// All bans that matter to a list: its own and those of the site. Looking an address up costs the same however many
+/// addresses and domains are banned; each pattern is tried.
+#[derive(Clone, Debug, Default)]
+pub struct Bans {
+    addresses: HashSet<Comparable>,
+    domains: HashSet<String>,
+    patterns: Vec<Regex>,
+}
+
+impl Bans {
     /// Returns whether the address is banned.
-    pub fn covers(&self, address: &Comparable) -> bool {
-        match self {
-            Self::Address(banned) => banned == address,
-            Self::Domain(banned) => address.domain() == banned,
-            Self::Pattern(pattern) => pattern.is_match(address.as_str()),
+    pub fn cover(&self, address: &Comparable) -> bool {
+        self.addresses.contains(address)
+            || self.domains.contains(address.domain())
+            || self.patterns.iter().any(|pattern| pattern.is_match(address.as_str()))
+    }
+}
+
+impl FromIterator<Ban> for Bans {
+    fn from_iter<I: IntoIterator<Item = Ban>>(bans: I) -> Self {
+        let mut all = Self::default();
+        for ban in bans {
+            match ban {
+                Ban::Address(address) => drop(all.addresses.insert(address)),
+                Ban::Domain(domain) => drop(all.domains.insert(domain)),
+                Ban::Pattern(pattern) => all.patterns.push(pattern),
+            }
         }
+        all
     }
 }
 
@@ -100,7 +122,9 @@ mod tests {
     use super::*;
 
     fn covers(ban: &str, address: &str) -> bool {
-        ban.parse::<Ban>().unwrap().covers(&Comparable::new(&address.parse().unwrap()))
+        let other: Ban = "other@example.com".parse().unwrap();
+        let bans = Bans::from_iter([other, ban.parse().unwrap()]);
+        bans.cover(&Comparable::new(&address.parse().unwrap()))
     }
 
     #[test]

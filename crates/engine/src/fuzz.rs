@@ -2,7 +2,7 @@
 //! them; the tests replay the inputs in its corpus.
 
 use crate::automatic::{self, Sign};
-use crate::ban::Ban;
+use crate::ban::{Ban, Bans};
 use crate::distribution;
 use crate::posting::{
     self, Action, Answer, Decided, Facts, Outcome, Question, Reason, Rule, Settings, Standing,
@@ -219,7 +219,7 @@ pub fn posting(input: &[u8]) {
     let decided = decide(&settings, &view);
     assert!(decided.outcome == Outcome::Accept || !decided.reasons.is_empty());
     if let Some(sender) = sender.filter(|_| facts.is_duplicate != Some(true)) {
-        let banned = Settings { bans: vec![Ban::Address(sender.clone())], ..settings.clone() };
+        let banned = Settings { bans: Bans::from_iter([Ban::Address(sender.clone())]), ..settings.clone() };
         assert_eq!(decide(&banned, &view).reasons, [Reason::Banned(sender)]);
     }
     let mark = Splice::insert(view.first_field_at(), "X-BeenThere: mylist.example.com\r\n");

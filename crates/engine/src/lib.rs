@@ -44,7 +44,7 @@
 //! | … and moderators see all reasons for which it is held | [`posting::decide`] | `posting::tests::all_reasons_to_hold_are_given_in_the_order_of_the_rules`, `posting::tests::each_reason_to_hold_is_found` |
 //! | Settings have the documented defaults | [`posting::Settings::new`] | `posting::tests::defaults_are_as_documented` |
 //! | A member's own action comes first, then the list's | [`posting::decide`] | `posting::tests::moderation_follows_the_sender_then_the_list` |
-//! | A ban is an address, a domain or a pattern | [`ban::Ban`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
+//! | A ban is an address, a domain or a pattern | [`ban::Ban`], [`ban::Bans`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
 //! | RFC 2369, RFC 2919: a list's own fields replace those of other lists | [`distribution::changes`] | `distribution::tests::fields_of_other_lists_are_replaced`, `distribution::tests::a_second_distribution_changes_the_mark_alone` |
 //! | What is private, or asks receivers for something, is removed | [`distribution::changes`] | `distribution::tests::private_fields_and_those_that_ask_for_something_are_removed`, `distribution::tests::a_header_that_was_not_seen_is_not_changed` |
 //! | All else stays octet for octet (RFC 6376) | [`distribution::changes`] | `distribution::tests::all_else_stays_octet_for_octet` |

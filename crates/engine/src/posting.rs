@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::automatic::{self, Sign};
-use crate::ban::{Ban, Comparable};
+use crate::ban::{Bans, Comparable};
 use crate::view::View;
 use listgate_lmtp::{Mailbox, ReversePath};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub struct Settings {
     /// Other addresses by which posts may be addressed to the list. None by default.
     pub acceptable_aliases: Vec<Mailbox>,
     /// Who is banned from the list or the site. Nobody by default.
-    pub bans: Vec<Ban>,
+    pub bans: Bans,
     /// Whether all posts are held. Off by default.
     pub emergency: bool,
     /// What is done with a member's posts, unless the member has an action of their own. [`Action::Defer`] by default.
@@ -69,7 +69,7 @@ impl Settings {
             list_id: list_id.into(),
             posting_address,
             acceptable_aliases: Vec::new(),
-            bans: Vec::new(),
+            bans: Bans::default(),
             emergency: false,
             default_member_action: Action::Defer,
             default_nonmember_action: Action::Hold,
@@ -306,8 +306,7 @@ fn of_loop(settings: &Settings, view: &View<'_>) -> Found {
 }
 
 fn of_bans(settings: &Settings, senders: &[Comparable]) -> Found {
-    let is_banned = |sender: &&Comparable| settings.bans.iter().any(|ban| ban.covers(sender));
-    let banned = senders.iter().find(is_banned)?;
+    let banned = senders.iter().find(|sender| settings.bans.cover(sender))?;
     Some((Outcome::Discard, Reason::Banned(banned.clone())))
 }
 
@@ -363,6 +362,7 @@ fn reasons_to_hold(settings: &Settings, facts: &Facts, view: &View<'_>) -> impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ban::Ban;
     use crate::limits;
     use crate::view::{END, START};
 
@@ -374,6 +374,10 @@ mod tests {
 
     fn settings() -> Settings {
         Settings::new("mylist.example.com", "mylist@example.com".parse().unwrap())
+    }
+
+    fn bans(ban: &str) -> Bans {
+        Bans::from_iter([ban.parse::<Ban>().unwrap()])
     }
 
     fn comparable(address: &str) -> Comparable {
@@ -416,7 +420,11 @@ mod tests {
             (Action::Defer, Action::Hold)
         );
         assert_eq!((settings.max_message_size, settings.max_num_recipients), (Some(1_048_576), Some(50)));
-        assert!(settings.require_explicit_destination && !settings.emergency && settings.bans.is_empty());
+        assert!(
+            settings.require_explicit_destination
+                && !settings.emergency
+                && !settings.bans.cover(&comparable("ann@example.org"))
+        );
     }
 
     #[test]
@@ -460,14 +468,14 @@ mod tests {
             facts.standings.insert(address, Standing::Unknown);
         }
         assert_eq!(decided(&settings(), &facts, &post).outcome, Outcome::Hold);
-        let banned = Settings { bans: vec!["u99@example.org".parse().unwrap()], ..settings() };
+        let banned = Settings { bans: bans("u99@example.org"), ..settings() };
         assert_eq!(decided(&banned, &facts, &post).outcome, Outcome::Discard, "more senders may be banned");
     }
 
     #[test]
     fn rules_that_decide_alone_end_the_search() {
         let emergency = Settings { emergency: true, ..settings() };
-        let banned = Settings { bans: vec!["@example.org".parse().unwrap()], ..emergency.clone() };
+        let banned = Settings { bans: bans("@example.org"), ..emergency.clone() };
         let ban = Reason::Banned(comparable("ann@example.org"));
         let duplicate = Facts { is_duplicate: Some(true), ..ann(None) };
         let own = format!("X-BeenThere: MyList.example.com\r\n{POST}");
@@ -492,7 +500,7 @@ mod tests {
             let post = format!("{field}: Bob <bob@example.org>\r\n{POST}");
             let facts =
                 facts(&[("ann@example.org", Standing::Member(None)), ("bob@example.org", Standing::Unknown)]);
-            let banned = Settings { bans: vec!["^bob@".parse().unwrap()], ..settings() };
+            let banned = Settings { bans: bans("^bob@"), ..settings() };
             let reason = Reason::Banned(comparable("bob@example.org"));
             assert_eq!(decided(&banned, &facts, &post).reasons, [reason], "{field}");
         }
