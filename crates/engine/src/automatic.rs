@@ -230,14 +230,7 @@ fn first_word(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{END, START};
     use std::fs;
-
-    fn view(message: &[u8]) -> View<'_> {
-        let start = &message[..message.len().min(START)];
-        let end = &message[message.len().saturating_sub(END)..];
-        View::new(start, end, message.len() as u64).unwrap()
-    }
 
     fn ann() -> ReversePath {
         ReversePath::Mailbox("ann@example.org".parse().unwrap())
@@ -247,7 +240,7 @@ mod tests {
     fn signs(field: &str) -> (Option<Sign>, Option<Sign>) {
         let from = if field.starts_with("From") { "" } else { "From: Ann <ann@example.org>\r\n" };
         let message = format!("{from}{field}\r\n\r\nHello.\r\n");
-        let view = view(message.as_bytes());
+        let view = View::whole(message.as_bytes());
         (of_command(&ann(), &view), of_post(&ann(), &view))
     }
 
@@ -263,7 +256,7 @@ mod tests {
         ] {
             assert_eq!(signs(field), (Some(sign), Some(sign)), "{field}");
         }
-        let message = view(b"From: Ann <ann@example.org>\r\n\r\nHello.\r\n");
+        let message = View::whole(b"From: Ann <ann@example.org>\r\n\r\nHello.\r\n");
         assert_eq!(of_command(&ReversePath::Null, &message), Some(Sign::NullSender));
         assert_eq!(of_post(&ReversePath::Null, &message), Some(Sign::NullSender));
     }
@@ -362,7 +355,7 @@ mod tests {
                 continue;
             }
             let message = fs::read(&path).unwrap();
-            let view = view(&message);
+            let view = View::whole(&message);
             // The envelope sender, as the server that stored the message noted it.
             let sender = view.addresses("Return-Path").into_iter().find_map(|address| address.mailbox);
             let sender = match sender {

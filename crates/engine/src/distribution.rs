@@ -59,7 +59,7 @@ const OF_LISTS: &[&str] = &[
 ///
 /// let settings = Settings::new("mylist.example.com", "mylist@example.com".parse().unwrap());
 /// let post = b"From: ann@example.org\r\nBcc: bob@example.org\r\n\r\nHello.\r\n";
-/// let view = View::new(post, post, post.len() as u64).unwrap();
+/// let view = View::whole(post);
 /// let copy = changes(&settings, &view, None).unwrap().apply(post);
 /// assert_eq!(String::from_utf8(copy).unwrap(), "X-BeenThere: mylist.example.com\r\n\
 ///     From: ann@example.org\r\n\
@@ -156,20 +156,13 @@ fn percent_encode(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::limits;
-    use crate::view::{END, START};
-
-    fn view(message: &[u8]) -> View<'_> {
-        let start = &message[..message.len().min(START)];
-        let end = &message[message.len().saturating_sub(END)..];
-        View::new(start, end, message.len() as u64).unwrap()
-    }
 
     fn settings(address: &str) -> Settings {
         Settings::new("mylist.example.com", address.parse().unwrap())
     }
 
     fn distributed(settings: &Settings, post: &[u8]) -> Vec<u8> {
-        changes(settings, &view(post), None).unwrap().apply(post)
+        changes(settings, &View::whole(post), None).unwrap().apply(post)
     }
 
     const OWN: &str = "List-Id: <mylist.example.com>\r\n\
@@ -225,7 +218,7 @@ mod tests {
     fn leave_addresses_may_have_a_token() {
         let leave = "m7+CE4IYAAAAAAAATMLR2R4YP2HFE@example.com".parse().unwrap();
         let post = b"From: a@b\r\n\r\n";
-        let splices = changes(&settings("mylist@example.com"), &view(post), Some(&leave)).unwrap();
+        let splices = changes(&settings("mylist@example.com"), &View::whole(post), Some(&leave)).unwrap();
         let copy = String::from_utf8(splices.apply(post)).unwrap();
         let field = "List-Unsubscribe: <mailto:m7+CE4IYAAAAAAAATMLR2R4YP2HFE@example.com>\r\n";
         assert!(copy.ends_with(&format!("{field}\r\n")), "{copy}");
@@ -257,7 +250,7 @@ mod tests {
     #[test]
     fn a_header_that_was_not_seen_is_not_changed() {
         let post = [b"X: ".as_slice(), &vec![b'x'; limits::HEADER], b"\r\nBcc: a@b\r\n\r\n"].concat();
-        assert_eq!(changes(&settings("mylist@example.com"), &view(&post), None), Err(HeaderTooLarge));
+        assert_eq!(changes(&settings("mylist@example.com"), &View::whole(&post), None), Err(HeaderTooLarge));
     }
 
     #[test]

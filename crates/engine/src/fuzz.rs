@@ -9,7 +9,7 @@ use crate::posting::{
 };
 use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
-use crate::view::{END, Field, START, View};
+use crate::view::{Field, View};
 use listgate_lmtp::ReversePath;
 
 /// Checks that only what a key ring signs is valid, and that the case of a token does not matter.
@@ -71,7 +71,7 @@ pub(crate) fn check_splices(message: &[u8], splices: Vec<Splice>, size: usize) {
 /// Checks that the header of a message ends where [`header_lines`] says, that each field is where the view says, and
 /// that a field can be removed without a trace.
 pub fn view(message: &[u8]) {
-    let view = view_of(message);
+    let view = View::whole(message);
     let lines = header_lines(message);
     assert_eq!(view.header_end(), lines.concat().len() as u64);
     let is_field = |line: &&&[u8]| kind(line) == Kind::Field;
@@ -105,7 +105,7 @@ fn check_edit(message: &[u8], view: &View<'_>) {
     let splices = view.edit(is_unwanted, "Added: first\r\n", "Added: last\r\n");
     let splices = Splices::new(splices).expect("runs of fields do not overlap");
     let changed = splices.apply(message);
-    let changed = view_of(&changed);
+    let changed = View::whole(&changed);
     let shown = |view: &View<'_>| -> Vec<(Vec<u8>, String)> {
         let others = view.fields().filter(|field| !is_unwanted(field));
         others.map(|field| (field.name.to_vec(), field.unfolded())).collect()
@@ -116,12 +116,6 @@ fn check_edit(message: &[u8], view: &View<'_>) {
     assert_eq!(changed.fields().next().map(|field| field.unfolded()), Some("first".to_owned()));
     assert_eq!(changed.fields().last().map(|field| field.unfolded()), Some("last".to_owned()));
     assert_eq!(changed.body_start(), view.body_start());
-}
-
-fn view_of(message: &[u8]) -> View<'_> {
-    let start = &message[..message.len().min(START)];
-    let end = &message[message.len().saturating_sub(END)..];
-    View::new(start, end, message.len() as u64).expect("the parts have their lengths")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,24 +171,29 @@ fn header_lines(message: &[u8]) -> Vec<&[u8]> {
 /// whatever else a header has.
 pub fn automatic(message: &[u8]) {
     let sender = ReversePath::Mailbox("ann@example.org".parse().expect("an address"));
-    let view = view_of(message);
+    let view = View::whole(message);
     let (post, command) = (automatic::of_post(&sender, &view), automatic::of_command(&sender, &view));
     assert!(post.is_none() || post == command);
     assert_eq!(automatic::of_post(&ReversePath::Null, &view), Some(Sign::NullSender));
     for (field, in_post) in [("Auto-Submitted: auto-replied", true), ("Precedence: bulk", false)] {
-        let added = Splice::insert(view.first_field_at(), format!("{field}\r\n"));
-        let message = Splices::new(vec![added]).expect("one splice").apply(message);
-        let view = view_of(&message);
+        let message = with_first_field(message, &format!("{field}\r\n"));
+        let view = View::whole(&message);
         assert!(automatic::of_command(&sender, &view).is_some());
         assert_eq!(automatic::of_post(&sender, &view).is_some(), in_post || post.is_some());
     }
+}
+
+/// Returns the message with this field before all others, and one that means nothing after them.
+fn with_first_field(message: &[u8], field: &str) -> Vec<u8> {
+    let splices = View::whole(message).edit(|_| false, field, "Last: x\r\n");
+    Splices::new(splices).expect("insertions do not overlap").apply(message)
 }
 
 /// Checks that a post is decided after one round of questions, and that a loop or a ban ends it whatever else is
 /// known. The first octet of the input chooses the answers.
 pub fn posting(input: &[u8]) {
     let Some((&choice, message)) = input.split_first() else { return };
-    let view = view_of(message);
+    let view = View::whole(message);
     let list = "mylist@example.com".parse().expect("an address");
     let settings = Settings::new("mylist.example.com", list);
     let mut facts = Facts::new(ReversePath::Null);
@@ -222,9 +221,8 @@ pub fn posting(input: &[u8]) {
         let banned = Settings { bans: Bans::from_iter([Ban::Address(sender.clone())]), ..settings.clone() };
         assert_eq!(decide(&banned, &view).reasons, [Reason::Banned(sender)]);
     }
-    let mark = Splice::insert(view.first_field_at(), "X-BeenThere: mylist.example.com\r\n");
-    let message = Splices::new(vec![mark]).expect("one splice").apply(message);
-    let looped = decide(&settings, &view_of(&message));
+    let message = with_first_field(message, "X-BeenThere: mylist.example.com\r\n");
+    let looped = decide(&settings, &View::whole(&message));
     assert_eq!((looped.outcome, looped.last), (Outcome::Discard, Rule::Loop));
 }
 
@@ -233,13 +231,13 @@ pub fn posting(input: &[u8]) {
 pub fn distribution(message: &[u8]) {
     const ADDED: [&str; 6] =
         ["List-Id", "List-Help", "List-Owner", "List-Post", "List-Subscribe", "List-Unsubscribe"];
-    let view = view_of(message);
+    let view = View::whole(message);
     let list = "mylist@example.com".parse().expect("an address");
     let settings = Settings::new("mylist.example.com", list);
     let splices = distribution::changes(&settings, &view, None).expect("the header is small");
     let copy = splices.apply(message);
     assert_eq!(splices.size_after(view.size()), Some(copy.len() as u64));
-    let copy = view_of(&copy);
+    let copy = View::whole(&copy);
     assert_eq!(copy.body_start(), view.body_start());
     for name in ADDED {
         assert_eq!(copy.named(name).count(), 1, "{name}");

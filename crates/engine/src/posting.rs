@@ -219,7 +219,7 @@ pub enum Reason {
 ///
 /// let settings = Settings::new("mylist.example.com", "mylist@example.com".parse().unwrap());
 /// let message = b"From: ann@example.org\r\nTo: mylist@example.com\r\nMessage-ID: <1@example.org>\r\n\r\n";
-/// let view = View::new(message, message, message.len() as u64).unwrap();
+/// let view = View::whole(message);
 /// let ann: Mailbox = "ann@example.org".parse().unwrap();
 /// let mut facts = Facts::new(ReversePath::Mailbox(ann.clone()));
 ///
@@ -364,13 +364,6 @@ mod tests {
     use super::*;
     use crate::ban::Ban;
     use crate::limits;
-    use crate::view::{END, START};
-
-    fn view(message: &[u8]) -> View<'_> {
-        let start = &message[..message.len().min(START)];
-        let end = &message[message.len().saturating_sub(END)..];
-        View::new(start, end, message.len() as u64).unwrap()
-    }
 
     fn settings() -> Settings {
         Settings::new("mylist.example.com", "mylist@example.com".parse().unwrap())
@@ -399,14 +392,14 @@ mod tests {
         "From: Ann <ann@example.org>\r\nTo: mylist@example.com\r\nMessage-ID: <1@x>\r\n\r\nHello.\r\n";
 
     fn decided(settings: &Settings, facts: &Facts, message: &str) -> Decided {
-        match decide(settings, facts, &view(message.as_bytes())) {
+        match decide(settings, facts, &View::whole(message.as_bytes())) {
             Answer::Decided(decided) => decided,
             Answer::Needs(questions) => panic!("{questions:?}"),
         }
     }
 
     fn needs(facts: &Facts, message: &str) -> Vec<Question> {
-        match decide(&settings(), facts, &view(message.as_bytes())) {
+        match decide(&settings(), facts, &View::whole(message.as_bytes())) {
             Answer::Decided(decided) => panic!("{decided:?}"),
             Answer::Needs(questions) => questions,
         }

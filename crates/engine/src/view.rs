@@ -24,7 +24,7 @@ pub const END: usize = limits::BODY_END;
 /// use listgate_engine::view::View;
 ///
 /// let message = b"From: Ann <ann@example.org>\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\n\r\nHello.\r\n";
-/// let view = View::new(message, message, message.len() as u64).unwrap();
+/// let view = View::whole(message);
 /// assert_eq!(view.addresses("from")[0].mailbox.as_ref().unwrap().as_str(), "ann@example.org");
 /// assert_eq!(view.first("Subject").unwrap().decoded(), "caf\u{e9}");
 /// assert_eq!(view.body_start(), b"Hello.\r\n");
@@ -49,6 +49,13 @@ impl<'m> View<'m> {
             return Err(WrongLength { size });
         }
         Ok(Self { start, end, size, header: Header::read(start) })
+    }
+
+    /// Reads the header of a message that is in memory as a whole.
+    pub fn whole(message: &'m [u8]) -> Self {
+        let start = &message[..message.len().min(START)];
+        let end = &message[message.len().saturating_sub(END)..];
+        Self { start, end, size: message.len() as u64, header: Header::read(start) }
     }
 
     /// Returns the size of the message in octets.
@@ -314,16 +321,10 @@ mod tests {
     use crate::splice::Splices;
     use proptest::prelude::*;
 
-    fn view(message: &[u8]) -> View<'_> {
-        let start = &message[..message.len().min(START)];
-        let end = &message[message.len().saturating_sub(END)..];
-        View::new(start, end, message.len() as u64).unwrap()
-    }
-
     /// Returns each field as `name|value`.
     fn fields(message: &[u8]) -> Vec<String> {
         let show = |field: Field<'_>| format!("{}|{}", field.name.escape_ascii(), field.unfolded());
-        view(message).fields().map(show).collect()
+        View::whole(message).fields().map(show).collect()
     }
 
     #[test]
@@ -349,7 +350,7 @@ mod tests {
             ("From : a@b\r\n\r\n", vec!["From|a@b"], ""),
         ] {
             assert_eq!(fields(message.as_bytes()), expected, "{message:?}");
-            let view = view(message.as_bytes());
+            let view = View::whole(message.as_bytes());
             assert_eq!(view.body_start().escape_ascii().to_string(), body.escape_default().to_string());
             assert_eq!(view.body_start(), view.body_end());
             assert!(view.has_whole_header());
@@ -359,7 +360,7 @@ mod tests {
     #[test]
     fn fields_have_their_places() {
         let message = b"From x\r\nA : b\r\n c\r\nD: e\r\n\r\nbody";
-        let view = view(message);
+        let view = View::whole(message);
         let places: Vec<_> = view.fields().map(|field| field.octets).collect();
         assert_eq!(places, [8..19, 19..25]);
         assert_eq!((view.first_field_at(), view.header_end(), view.size()), (8, 25, 31));
@@ -378,13 +379,13 @@ mod tests {
             ("From x\r\n\r\n", 8),
             ("\r\nA: b\r\n", 0),
         ] {
-            assert_eq!(view(message.as_bytes()).first_field_at(), at, "{message:?}");
+            assert_eq!(View::whole(message.as_bytes()).first_field_at(), at, "{message:?}");
         }
     }
 
     #[test]
     fn all_fields_of_a_name_count() {
-        let view = view(b"To: a@x\r\nCC: b@x\r\nto: C <c@x>,\r\n\td@x\r\n\r\n");
+        let view = View::whole(b"To: a@x\r\nCC: b@x\r\nto: C <c@x>,\r\n\td@x\r\n\r\n");
         let shown = |address: &Address| address.mailbox.as_ref().unwrap().to_string();
         let to: Vec<_> = view.addresses("To").iter().map(shown).collect();
         assert_eq!(to, ["a@x", "c@x", "d@x"]);
@@ -402,7 +403,7 @@ mod tests {
             (format!("{}B:{}\r\n", field.repeat(full - 1), "x".repeat(limits::HEADER - end + 3)), false),
         ] {
             let message = [header.as_bytes(), b"\r\n", &[b'x'; START]].concat();
-            let view = view(&message);
+            let view = View::whole(&message);
             assert_eq!(view.has_whole_header(), whole, "{}", header.len());
             let bodies = if whole { (limits::BODY_START, limits::BODY_END) } else { (0, 0) };
             assert_eq!((view.body_start().len(), view.body_end().len()), bodies);
@@ -412,7 +413,7 @@ mod tests {
 
     #[test]
     fn the_two_ends_of_a_body_may_overlap_but_have_no_header() {
-        let view = view(b"A: b\r\n\r\nbody");
+        let view = View::whole(b"A: b\r\n\r\nbody");
         assert_eq!((view.body_start(), view.body_end()), (b"body".as_slice(), b"body".as_slice()));
     }
 
@@ -455,7 +456,7 @@ mod tests {
             ("", "F: 1\r\nL: 1\r\n\r\n"),
         ] {
             let message = message.as_bytes();
-            let splices = view(message).edit(|field| field.is("X"), "F: 1\r\n", "L: 1\r\n");
+            let splices = View::whole(message).edit(|field| field.is("X"), "F: 1\r\n", "L: 1\r\n");
             let changed = Splices::new(splices).unwrap().apply(message);
             assert_eq!(String::from_utf8(changed).unwrap(), expected, "{}", message.escape_ascii());
         }
