@@ -14,7 +14,7 @@ pub struct Address {
 }
 
 /// Reads the addresses of an unfolded value. The names of groups are left out. Encoded words are decoded only after
-/// the names were told apart from the addresses, so no address can hide in one.
+/// names and addresses were separated, so no address can hide in one.
 pub(crate) fn read(value: &str) -> Vec<Address> {
     let mut reader = Reader { rest: value, ..Reader::default() };
     reader.read();

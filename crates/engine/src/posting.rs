@@ -334,7 +334,7 @@ fn of_moderation(settings: &Settings, facts: &Facts, senders: &[Comparable]) -> 
     (action, Reason::Nonmember(sender.cloned(), action))
 }
 
-/// Returns all reasons for which a post is held, whoever sent it.
+/// Returns all reasons for which a post is held, from any sender.
 fn reasons_to_hold(settings: &Settings, facts: &Facts, view: &View<'_>) -> impl Iterator<Item = Reason> {
     let automatic = automatic::of_post(&facts.sender, view).map(Reason::Automatic);
     let of =

@@ -1,4 +1,4 @@
-//! Tokens: signed, stateless proofs that whoever has one may do one thing, such as leave a list.
+//! Tokens: signed, stateless proofs that anyone who has one may do one thing, such as leave a list.
 //!
 //! A token has 130 bits, from the most significant one:
 //!
@@ -143,7 +143,7 @@ impl Claim {
     }
 }
 
-/// A token: a claim with its MAC. Whoever has its text may do what it says, so [`Debug`](fmt::Debug) leaves out the
+/// A token: a claim with its MAC. Anyone who has its text may do what it says, so [`Debug`](fmt::Debug) leaves out the
 /// MAC.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Token {
