@@ -99,6 +99,18 @@ pub(crate) const AMPLE_SPACE: u64 = 64 << 20;
 /// Free inodes of the file system below which no mail is accepted: large bodies need one each.
 pub(crate) const MIN_INODES: u64 = 1000;
 
+/// Octets of a name that is shown with an address.
+pub(crate) const DISPLAY_NAME: usize = 255;
+
+/// Members that are added in one commit, during which no mail is stored.
+pub(crate) const MEMBERS_AT_ONCE: usize = 1000;
+
+/// Members that are read at a time.
+pub(crate) const MEMBERS_READ: usize = 1000;
+
+/// Rows of removed lists that the writer removes at a time when no mail comes.
+pub(crate) const SWEPT_AT_ONCE: usize = 500;
+
 /// Deliveries that are remembered by the keys of their puts. A put whose answer was lost is retried at once.
 pub(crate) const RECENT_PUTS: usize = 1024;
 

@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::browse::BrowseStore;
 use super::intake_store::IntakeStore;
 use super::lease_store::LeaseStore;
+use super::members::Members;
 use std::sync::Arc;
 
 /// What the gate needs from a backend.
@@ -13,6 +14,7 @@ pub(crate) trait Backend: Addresses + IntakeStore {
 }
 
 /// What commands need from a backend, whether or not a gate serves it.
-pub(crate) trait Console: Addresses + BrowseStore {}
-
-impl<B: Addresses + BrowseStore> Console for B {}
+pub(crate) trait Console: Addresses + BrowseStore {
+    /// Returns the members of lists, or `None` if another program keeps them.
+    fn members(&self) -> Option<&dyn Members>;
+}

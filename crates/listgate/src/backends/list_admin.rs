@@ -1,12 +1,16 @@
 //! What operators can do to lists and domains.
 
 use super::answer::Answer;
-use crate::model::{ChangeError, Domain, List, ListAddress, ListFacts, ListState};
+use crate::model::{ChangeError, Domain, List, ListAddress, ListFacts, ListState, NewMember};
 
 /// Lists and domains, as operators change them. Each change is made completely or not at all.
 pub(crate) trait ListAdmin: Send + Sync {
-    /// Creates lists, all or none, and their domains.
-    fn create<'a>(&'a self, addresses: &'a [ListAddress]) -> Answer<'a, (), ChangeError>;
+    /// Creates lists with these owners, all or none, and their domains.
+    fn create<'a>(
+        &'a self,
+        addresses: &'a [ListAddress],
+        owners: &'a [NewMember],
+    ) -> Answer<'a, (), ChangeError>;
 
     /// Removes a list and returns how many entries it has; they stay.
     fn remove_list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, u64, ChangeError>;

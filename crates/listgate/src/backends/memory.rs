@@ -7,6 +7,8 @@ use super::backend::Backend;
 use super::delivery::{Delivery, NotStored};
 use super::intake_store::IntakeStore;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};
+use super::members::Members;
+use super::memory_members::MemberTable;
 use super::queued::Queued;
 use super::registry::Registry;
 use crate::file_error::During;
@@ -14,8 +16,9 @@ use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
     Changes, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry, EntryId, Expect, Fingerprint, Id,
-    KeptId, Lease, LeaseId, List, ListAddress, ListState, MessageId, Msgdata, Name, Names, NotStepped,
-    QueueNow, Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
+    Joined, KeptId, Lease, LeaseId, List, ListAddress, ListState, Member, MemberAddress, MemberChange,
+    MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember, NotStepped, QueueNow, Seq, Space,
+    Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -38,6 +41,7 @@ pub(crate) enum Trouble {
 struct Tables {
     lists: BTreeMap<(String, String), Arc<List>>,
     changes: i64,
+    members: MemberTable,
     /// Messages by delivery number.
     messages: BTreeMap<i64, Vec<u8>>,
     keys: HashMap<DeliveryKey, Vec<(EntryId, Duplicate)>>,
@@ -132,6 +136,12 @@ impl Tables {
     fn find(&self, names: &Names) -> Option<Arc<List>> {
         let named = |local: &String| self.lists.get(&(names.domain.clone(), local.clone())).cloned();
         named(&names.whole).or_else(|| named(names.base.as_ref()?))
+    }
+
+    /// Returns the members of all lists, if there is a list with this list_id.
+    fn members_of(&mut self, list_id: &str) -> Result<&mut MemberTable, MemberError> {
+        let exists = self.lists.values().any(|list| list.list_id == list_id);
+        exists.then_some(&mut self.members).ok_or_else(|| MemberError::NoList(list_id.to_owned()))
     }
 
     fn put(&mut self, delivery: Delivery) -> Result<Vec<Queued>, NotStored> {
@@ -457,6 +467,64 @@ impl LeaseStore for Memory {
             let begin = octets.len().min(usize::try_from(offset).expect("a test's offset fits"));
             let end = octets.len().min(begin.saturating_add(length));
             Ok(Some(octets[begin..end].to_vec()))
+        })
+    }
+}
+
+impl Members for Memory {
+    fn add<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        new: &'a [NewMember],
+    ) -> Answer<'a, Vec<Joined>, MemberError> {
+        let now = self.clock.milliseconds();
+        self.run("add the members", move |tables| {
+            Ok(tables.members_of(list_id)?.add(list_id, role, new, now))
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        addresses: &'a [MemberAddress],
+    ) -> Answer<'a, (), MemberError> {
+        self.run("remove the members", move |tables| {
+            tables.members_of(list_id)?.remove(list_id, role, addresses)
+        })
+    }
+
+    fn roles_of<'a>(
+        &'a self,
+        list_id: &'a str,
+        address: &'a MemberAddress,
+    ) -> Answer<'a, Vec<Member>, MemberError> {
+        self.run("look up the member", move |tables| {
+            Ok(tables.members_of(list_id)?.roles_of(list_id, address))
+        })
+    }
+
+    fn members_after<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        after: Seq,
+        most: usize,
+    ) -> Answer<'a, Vec<Member>, MemberError> {
+        self.run("read the members", move |tables| {
+            Ok(tables.members_of(list_id)?.after(list_id, role, after, most))
+        })
+    }
+
+    fn change<'a>(
+        &'a self,
+        member: &'a Member,
+        changes: &'a [MemberChange],
+    ) -> Answer<'a, Member, MemberError> {
+        let now = self.clock.milliseconds();
+        self.run("change the member", move |tables| {
+            tables.members.change(member.seq, member.version, changes, now)
         })
     }
 }

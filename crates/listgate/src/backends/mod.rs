@@ -2,7 +2,7 @@
 //!
 //! A backend implements traits by purpose, as many as it can: `Registry` (lists and domains), `Rooms` (how full the
 //! queues are), `IntakeStore` (arriving mail), [`LeaseStore`] (leases for consumers), `BrowseStore` (the queues, for
-//! operators) and [`ListAdmin`] (changes to lists and domains).
+//! operators), [`ListAdmin`] (changes to lists and domains) and [`Members`].
 
 mod addresses;
 mod answer;
@@ -18,8 +18,11 @@ mod lease_store;
 mod list_admin;
 mod lock;
 pub(crate) mod mailman;
+mod members;
 #[cfg(test)]
 pub(crate) mod memory;
+#[cfg(test)]
+mod memory_members;
 mod queued;
 mod recent_puts;
 mod registry;
@@ -36,5 +39,6 @@ pub(crate) use delivery::{Delivery, NotStored};
 pub(crate) use lease_store::{LeaseRequest, LeaseStore, Leased};
 pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;
+pub(crate) use members::Members;
 pub(crate) use queued::Queued;
 pub(crate) use space::space_at;

@@ -5,7 +5,7 @@ use crate::bench::BenchError;
 use crate::bench::mail::RecipientsError;
 use crate::config::ConfigError;
 use crate::file_error::FileError;
-use crate::model::{ChangeError, EntryError, StoreError};
+use crate::model::{ChangeError, DisplayNameError, EntryError, StoreError};
 use crate::net::ListenAddress;
 use crate::operations::OperationError;
 use crate::serve::GateError;
@@ -38,6 +38,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Member(#[from] MemberUseError),
+    #[error(transparent)]
     Mta(#[from] MtaError),
     #[error(transparent)]
     Send(#[from] SendError),
@@ -60,6 +62,17 @@ impl CliError {
     pub(super) fn system(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { operation, source }
     }
+}
+
+/// The reason why options and values of `listgate member` do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MemberUseError {
+    #[error("--name fits one address: write the others as \"Anne Person <anne@example.com>\"")]
+    OneName,
+    #[error("delivery would be on at once: name a time in the future")]
+    Past,
+    #[error(transparent)]
+    Name(#[from] DisplayNameError),
 }
 
 /// The reason `listgate mta` prints nothing.

@@ -4,7 +4,7 @@ use super::error::CliError;
 use super::output::{age, fitted, rfc3339};
 use super::site::{Site, note_new_directory, try_wait};
 use crate::backends::ListAdmin;
-use crate::model::{List, ListAddress, ListFacts, ListState};
+use crate::model::{List, ListAddress, ListFacts, ListState, MemberRole, NamedAddress, NewMember};
 use crate::operations::{self, Created, Limited, ListView, Lists, SubAddress};
 use bytesize::ByteSize;
 use serde_json::json;
@@ -20,6 +20,9 @@ pub(super) enum Action {
         /// The list's address, such as mylist@example.com
         #[arg(required = true, value_name = "ADDRESS")]
         addresses: Vec<ListAddress>,
+        /// An address of an owner; repeat it for several
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Vec<NamedAddress>,
     },
     /// Remove a list; its entries stay in their queues
     #[command(alias = "delete")]
@@ -79,8 +82,9 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let Lists { admin, created } = operations::lists(config, "the lists", creates)?;
     let admin = &*admin;
     match action {
-        Action::Create { addresses } => {
-            for list in try_wait(operations::create(admin, config, &addresses))? {
+        Action::Create { addresses, owner } => {
+            let owners: Vec<NewMember> = owner.into_iter().map(NewMember::from).collect();
+            for list in try_wait(operations::create(admin, config, &addresses, &owners))? {
                 report_created(&mut out, &list)?;
             }
             note_new_directory(&mut out, created.as_ref())?;
@@ -193,12 +197,14 @@ fn report_limit(
 }
 
 fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
-    let ListView { list, facts: ListFacts { created_at, queued }, sub_addresses } = view;
+    let ListView { list, facts: ListFacts { created_at, queued, members }, sub_addresses } = view;
     let List { list_id, address, state, max_size } = list;
     if json {
         let list = json!({
             "address": address, "list_id": list_id, "created_at": rfc3339(*created_at), "queued": queued,
-            "state": state, "max_size": max_size,
+            "state": state, "max_size": max_size, "members": members.of(MemberRole::Member),
+            "owners": members.of(MemberRole::Owner), "moderators": members.of(MemberRole::Moderator),
+            "nonmembers": members.of(MemberRole::Nonmember),
         });
         return writeln!(out, "{list}");
     }
@@ -209,6 +215,11 @@ fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
     if let Some(octets) = max_size {
         writeln!(out, "limit    messages of up to {octets} octets")?;
     }
+    let by_role = MemberRole::ALL.map(|role| match members.of(role) {
+        1 => format!("1 {role}"),
+        count => format!("{count} {role}s"),
+    });
+    writeln!(out, "members  {}", by_role.join(", "))?;
     writeln!(out, "queued   {queued}")?;
     for (sub_address, is_taken) in sub_addresses {
         writeln!(out, "         {sub_address}{}", if *is_taken { " is another list" } else { "" })?;

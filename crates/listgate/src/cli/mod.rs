@@ -9,6 +9,7 @@ mod domain;
 mod error;
 mod list;
 mod log;
+mod member;
 mod mta;
 mod output;
 mod queue;
@@ -49,6 +50,9 @@ enum Command {
     /// Create, remove, rename and show mailing lists
     #[command(subcommand)]
     List(list::Action),
+    /// Add, remove, show and change the members of lists
+    #[command(subcommand)]
+    Member(member::Action),
     /// Add, remove and show domains and alias domains
     #[command(subcommand)]
     Domain(domain::Action),
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve::run(&site, args),
         Command::List(action) => list::run(&site, action),
+        Command::Member(action) => member::run(&site, action),
         Command::Domain(action) => domain::run(&site, action),
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),

@@ -1,6 +1,7 @@
 //! The operators' view of lists and domains, and the reasons why changes to them are refused.
 
 use super::list::ListAddress;
+use super::member::RoleCounts;
 use super::store_error::StoreError;
 use std::time::SystemTime;
 
@@ -41,6 +42,7 @@ pub(crate) struct ListFacts {
     pub(crate) created_at: SystemTime,
     /// The number of its entries in the queues.
     pub(crate) queued: u64,
+    pub(crate) members: RoleCounts,
 }
 
 /// A domain that belongs to this site.

@@ -7,6 +7,10 @@ mod entry;
 mod lease;
 mod list;
 mod list_admin;
+mod member;
+mod member_address;
+mod member_change;
+mod member_delivery;
 mod not_taken;
 mod queue;
 mod redelivery;
@@ -25,6 +29,12 @@ pub use lease::{Lease, Stale, Verdict};
 pub(crate) use list::{Changes, List, ListState};
 pub use list::{ListAddress, ListAddressError};
 pub(crate) use list_admin::{ChangeError, Domain, ListFacts};
+pub(crate) use member::{
+    Joined, Member, MemberError, MemberRole, MemberSettings, NewMember, RoleCounts, Seq,
+};
+pub(crate) use member_address::{DisplayName, DisplayNameError, MemberAddress, NamedAddress};
+pub(crate) use member_change::MemberChange;
+pub(crate) use member_delivery::{MemberDelivery, OffBy};
 pub(crate) use not_taken::NotTaken;
 pub(crate) use queue::{Depth, QueueNow};
 pub use queue::{Name, NameError};

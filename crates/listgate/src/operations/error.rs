@@ -2,7 +2,7 @@
 
 use crate::backends::mailman::SiteError;
 use crate::backends::sqlite::DataError;
-use crate::model::{ChangeError, ListAddress, StoreError};
+use crate::model::{ChangeError, ListAddress, MemberAddress, MemberError, MemberRole, StoreError};
 
 /// The reason why an operation failed. Each text names the cause, and says what to do next if that is known.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,12 @@ pub(crate) enum OperationError {
          without it"
     )]
     Unreachable { address: ListAddress, delimiter: char },
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    #[error("{address} is not {} of {list}; `listgate member ls {list} --role {role}` lists them", role.with_article())]
+    NotThere { address: MemberAddress, role: MemberRole, list: ListAddress },
+    #[error("{0} is the list itself: its posts would come back to it")]
+    ListItself(ListAddress),
     #[error("the site has no domain yet: create a list first")]
     NoDomain,
 }

@@ -1,9 +1,10 @@
 //! Operations on lists.
 
 use super::error::OperationError;
+use super::members::not_the_list;
 use crate::backends::ListAdmin;
 use crate::config::Config;
-use crate::model::{ChangeError, List, ListAddress, ListFacts, Role};
+use crate::model::{ChangeError, List, ListAddress, ListFacts, NewMember, Role};
 
 /// A list that was created.
 pub(crate) struct Created<'a> {
@@ -18,17 +19,19 @@ pub(crate) struct SubAddress {
     pub(crate) list: ListAddress,
 }
 
-/// Creates lists, all or none, and the domains they are in.
+/// Creates lists with these owners, all or none, and the domains they are in.
 ///
 /// # Errors
-/// A name is taken, or could never be reached.
+/// A name is taken, or could never be reached, or a list would own itself.
 pub(crate) async fn create<'a>(
     admin: &dyn ListAdmin,
     config: &Config,
     addresses: &'a [ListAddress],
+    owners: &[NewMember],
 ) -> Result<Vec<Created<'a>>, OperationError> {
     addresses.iter().try_for_each(|address| can_be_reached(address, config))?;
-    admin.create(addresses).await?;
+    addresses.iter().try_for_each(|address| not_the_list(address, owners))?;
+    admin.create(addresses, owners).await?;
     Ok(addresses.iter().map(|address| Created { address, shadows: shadowed(address) }).collect())
 }
 

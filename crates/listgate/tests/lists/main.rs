@@ -4,6 +4,7 @@
 mod addresses;
 mod commands;
 mod live;
+mod members;
 mod newer_schema;
 mod older_schema;
 mod queues;

@@ -32,6 +32,42 @@ fn a_first_schema_is_migrated_with_its_lists_and_entries() {
     assert_eq!([sizes("in"), sizes("command")], [(0, 0), (1, 5)]);
 }
 
+/// Lists get numbers, in the order in which they were created.
+#[test]
+fn lists_of_the_schema_before_members_get_members() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.data().join("spool")).unwrap();
+    let old = Connection::open(site.data().join("listgate.db")).unwrap();
+    for migration in [
+        include_str!("../../src/backends/sqlite/0001.sql"),
+        include_str!("../../src/backends/sqlite/0002.sql"),
+        include_str!("../../src/backends/sqlite/0003.sql"),
+        include_str!("../../src/backends/sqlite/0004.sql"),
+        include_str!("../../src/backends/sqlite/0005.sql"),
+        include_str!("../../src/backends/sqlite/0006.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch(
+        "PRAGMA user_version = 6;
+         INSERT INTO domain (name) VALUES ('example.com');
+         INSERT INTO list (domain, local, list_id, created_at)
+         VALUES ('example.com', 'b', 'b.example.com', 1), ('example.com', 'a', 'a.example.com', 2);",
+    )
+    .unwrap();
+    drop(old);
+    for list in ["a@example.com", "b@example.com"] {
+        site.stdout(&["member", "add", list, "anne@example.org"]);
+        assert_eq!(site.json(&["member", "ls", list]).len(), 1);
+    }
+    let migrated = Connection::open(site.data().join("listgate.db")).unwrap();
+    let number = |list_id: &str| -> i64 {
+        let sql = "SELECT list FROM roster WHERE list_id = ?1";
+        migrated.query_row(sql, [list_id], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((number("b.example.com"), number("a.example.com")), (1, 2));
+}
+
 #[test]
 fn a_database_in_use_by_an_older_gate_is_not_migrated() {
     let site = Site::new();

@@ -8,6 +8,7 @@ mod browse;
 mod crashes;
 mod intake;
 mod leases;
+mod members;
 mod model;
 mod registry;
 mod rigs;
@@ -15,7 +16,7 @@ mod steps;
 mod trouble;
 
 use super::browse::BrowseStore;
-use super::{Backend, Delivery, LeaseRequest, LeaseStore, Leased, Queued};
+use super::{Backend, Delivery, LeaseRequest, LeaseStore, Leased, Members, Queued};
 use crate::message::{Incoming, Spool};
 use crate::model::{
     Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped, Role,
@@ -59,6 +60,8 @@ struct Rig {
     leases: Option<Arc<dyn LeaseStore>>,
     /// The operators' view of the backend; `None` if it has none.
     browse: Option<Box<dyn BrowseStore>>,
+    /// The members of its lists; `None` if another program keeps them.
+    members: Option<Arc<dyn Members>>,
     /// Creates a list and its domain.
     create: Box<dyn Fn(&str)>,
     /// Whether the backend recognizes mail that is sent again.
@@ -95,7 +98,8 @@ fn run(rig: fn() -> Rig, checks: &[&[(&str, Check)]]) {
 
 #[test]
 fn sqlite_satisfies_the_contract() {
-    run(rigs::sqlite, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL, browse::ALL]);
+    let all = [registry::ALL, intake::ALL, leases::ALL, steps::ALL, browse::ALL, members::ALL];
+    run(rigs::sqlite, &all);
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn mailman_satisfies_the_contract() {
 
 #[test]
 fn memory_satisfies_the_contract() {
-    run(rigs::memory, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL]);
+    run(rigs::memory, &[registry::ALL, intake::ALL, leases::ALL, steps::ALL, members::ALL]);
 }
 
 /// A message to put.
@@ -146,6 +150,10 @@ fn endpoint(local: &str, role: Role) -> Endpoint {
 impl Rig {
     fn leases(&self) -> &dyn LeaseStore {
         self.leases.as_deref().expect("this suite is for backends with leases")
+    }
+
+    fn members(&self) -> &dyn Members {
+        self.members.as_deref().expect("this suite is for backends that keep members")
     }
 
     fn browse(&self) -> &dyn BrowseStore {

@@ -4,7 +4,7 @@ use super::{Rig, TestClock};
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::memory::Memory;
 use crate::backends::sqlite::{self, DataDir, DataError, Sqlite};
-use crate::backends::{Backend, ListAdmin};
+use crate::backends::{Backend, ListAdmin, Members};
 use crate::message::Spool;
 use crate::model::{Clock, Redelivery};
 use rusqlite::Connection;
@@ -41,11 +41,12 @@ pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, DataError> {
     let created = data.clone();
     let create = move |address: &str| {
         let console = sqlite::Console::open(&created).unwrap();
-        pollster::block_on(console.create(&[address.parse().unwrap()])).unwrap();
+        pollster::block_on(console.create(&[address.parse().unwrap()], &[])).unwrap();
     };
     Ok(Rig {
         leases: Arc::clone(&backend).leases(),
         browse: Some(Box::new(sqlite::Console::open(&data)?)),
+        members: Some(Arc::new(sqlite::Console::open_with_clock(&data, clock.clock())?)),
         backend,
         create: Box::new(create),
         remembers: true,
@@ -78,6 +79,7 @@ pub(super) fn memory_with_trouble() -> (Rig, Arc<Memory>) {
         leases: Arc::clone(&memory).leases(),
         backend: Arc::clone(&memory) as Arc<dyn Backend>,
         browse: None,
+        members: Some(Arc::clone(&memory) as Arc<dyn Members>),
         create: Box::new(move |address| created.create(address)),
         remembers: true,
         keeps_spooled_files: false,
@@ -106,6 +108,7 @@ pub(super) fn mailman() -> Rig {
     Rig {
         leases: Arc::clone(&backend).leases(),
         browse: Some(Box::new(mailman::Console::open(&site).unwrap())),
+        members: None,
         backend,
         create: Box::new(move |address| create_mailmans(&database, address)),
         remembers: false,

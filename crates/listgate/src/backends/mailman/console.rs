@@ -9,7 +9,9 @@ use super::pck::{self, Pck};
 use super::site_error::SiteError;
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
+use crate::backends::backend;
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
+use crate::backends::members::Members;
 use crate::backends::registry::Registry;
 use crate::file_error::During;
 use crate::message::{Facts, HeaderEdit, Style};
@@ -124,6 +126,13 @@ impl Registry for Console {
 
     fn count_lists(&self) -> Answer<'_, u64> {
         Box::pin(self.lists.count_lists())
+    }
+}
+
+impl backend::Console for Console {
+    /// Mailman keeps its members itself.
+    fn members(&self) -> Option<&dyn Members> {
+        None
     }
 }
 

@@ -18,13 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The migrations; migration N is at index N - 1. `PRAGMA user_version` is the number of migrations a file has had.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
     include_str!("0004.sql"),
     include_str!("0005.sql"),
     include_str!("0006.sql"),
+    include_str!("0007.sql"),
 ];
 
 /// Octets in a page of the database.
@@ -310,7 +311,7 @@ pub(crate) fn write<T, E: From<StoreError>>(
 }
 
 /// Copies the log into the database, as far as readers allow.
-fn copy_log(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn copy_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 

@@ -3,23 +3,30 @@
 
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
-use super::{lists, msgdata, queues};
+use super::{connection, lists, members, msgdata, queues};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
+use crate::backends::backend;
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::list_admin::ListAdmin;
+use crate::backends::members::Members;
 use crate::backends::registry::Registry;
 use crate::file_error::During;
+use crate::limits;
 use crate::model::{
     Arrival, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id,
-    List, ListAddress, ListFacts, ListState, MessageId, Msgdata, Name, Names, Space, StoreError,
+    Joined, List, ListAddress, ListFacts, ListState, Member, MemberAddress, MemberChange, MemberError,
+    MemberRole, MessageId, Msgdata, Name, Names, NewMember, Seq, Space, StoreError,
 };
 use rusqlite::Connection;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) struct Console {
     connection: Mutex<Connection>,
+    /// Pages in the write-ahead log after the last commit, as SQLite reports them to its hook.
+    wal_pages: Arc<AtomicU32>,
     data: DataDir,
     clock: Clock,
 }
@@ -27,16 +34,39 @@ pub(crate) struct Console {
 impl Console {
     /// Opens an existing data directory; a misspelt one is not created.
     pub(crate) fn open(data: &DataDir) -> Result<Self, DataError> {
-        Ok(Self::new(data.open()?, data))
+        Self::new(data.open()?, data)
     }
 
     /// Opens a data directory and creates what is missing.
     pub(crate) fn open_or_create(data: &DataDir) -> Result<Self, DataError> {
-        Ok(Self::new(data.open_or_create()?, data))
+        Self::new(data.open_or_create()?, data)
     }
 
-    fn new(connection: Connection, data: &DataDir) -> Self {
-        Self { connection: Mutex::new(connection), data: data.clone(), clock: Clock::default() }
+    /// Opens an existing data directory, with a clock of the caller.
+    #[cfg(test)]
+    pub(crate) fn open_with_clock(data: &DataDir, clock: Clock) -> Result<Self, DataError> {
+        Ok(Self { clock, ..Self::open(data)? })
+    }
+
+    fn new(mut connection: Connection, data: &DataDir) -> Result<Self, DataError> {
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let shared = Arc::clone(&wal_pages);
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
+            shared.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        connection.wal_hook(Some(hook)).map_err(DataError::database("watch the log"))?;
+        let connection = Mutex::new(connection);
+        Ok(Self { connection, wal_pages, data: data.clone(), clock: Clock::default() })
+    }
+
+    /// Copies the log into the database if it is long, because a gate may not be there to do it.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        if self.wal_pages.load(Ordering::Relaxed) < limits::CONSUMER_CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.wal_pages.store(0, Ordering::Relaxed);
+        connection::copy_log(&self.connection()).map_err(failed("checkpoint"))
     }
 
     /// Locks the connection. A transaction that a panic interrupted has been rolled back.
@@ -109,8 +139,12 @@ impl Registry for Console {
 }
 
 impl ListAdmin for Console {
-    fn create<'a>(&'a self, addresses: &'a [ListAddress]) -> Answer<'a, (), ChangeError> {
-        at_once(lists::create(&mut self.connection(), addresses, self.clock.milliseconds()))
+    fn create<'a>(
+        &'a self,
+        addresses: &'a [ListAddress],
+        owners: &'a [NewMember],
+    ) -> Answer<'a, (), ChangeError> {
+        at_once(lists::create(&mut self.connection(), addresses, owners, self.clock.milliseconds()))
     }
 
     fn remove_list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, u64, ChangeError> {
@@ -155,6 +189,65 @@ impl ListAdmin for Console {
 
     fn list_domains(&self) -> Answer<'_, Vec<Domain>> {
         self.query("read the domains", lists::domains)
+    }
+}
+
+impl backend::Console for Console {
+    fn members(&self) -> Option<&dyn Members> {
+        Some(self)
+    }
+}
+
+impl Members for Console {
+    fn add<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        new: &'a [NewMember],
+    ) -> Answer<'a, Vec<Joined>, MemberError> {
+        let now = self.clock.milliseconds();
+        let added = members::add(&mut self.connection(), list_id, role, new, now);
+        at_once(added.and_then(|added| {
+            self.checkpoint()?;
+            Ok(added)
+        }))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        addresses: &'a [MemberAddress],
+    ) -> Answer<'a, (), MemberError> {
+        at_once(members::remove(&mut self.connection(), list_id, role, addresses))
+    }
+
+    fn roles_of<'a>(
+        &'a self,
+        list_id: &'a str,
+        address: &'a MemberAddress,
+    ) -> Answer<'a, Vec<Member>, MemberError> {
+        let found = members::roles_of(&self.connection(), list_id, address);
+        at_once(found.map_err(failed("look up the member")).map_err(MemberError::from).flatten())
+    }
+
+    fn members_after<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        after: Seq,
+        most: usize,
+    ) -> Answer<'a, Vec<Member>, MemberError> {
+        let found = members::after(&self.connection(), list_id, role, after, most);
+        at_once(found.map_err(failed("read the members")).map_err(MemberError::from).flatten())
+    }
+
+    fn change<'a>(
+        &'a self,
+        member: &'a Member,
+        changes: &'a [MemberChange],
+    ) -> Answer<'a, Member, MemberError> {
+        at_once(members::change(&mut self.connection(), member, changes, self.clock.milliseconds()))
     }
 }
 

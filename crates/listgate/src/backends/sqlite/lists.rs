@@ -1,10 +1,11 @@
 //! The lists of the embedded backend.
 
 use super::connection::write;
+use super::members;
 use crate::limits;
 use crate::model::Names;
 use crate::model::{ChangeError, Domain, ListFacts, time_at};
-use crate::model::{Changes, List, ListAddress, ListState};
+use crate::model::{Changes, List, ListAddress, ListState, NewMember};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -102,10 +103,11 @@ fn refused<T>(why: ChangeError) -> rusqlite::Result<Result<T, ChangeError>> {
     Ok(Err(why))
 }
 
-/// Creates lists, all or none, and their domains. `now` is in milliseconds since 1970.
+/// Creates lists with these owners, all or none, and their domains. `now` is in milliseconds since 1970.
 pub(crate) fn create(
     connection: &mut Connection,
     addresses: &[ListAddress],
+    owners: &[NewMember],
     now: i64,
 ) -> Result<(), ChangeError> {
     write(connection, "create the list", |connection| {
@@ -132,6 +134,7 @@ pub(crate) fn create(
                     "INSERT INTO list (domain, local, list_id, created_at) VALUES (?1, ?2, ?3, ?4)",
                 )?
                 .execute(params![address.domain, address.local, list_id, now])?;
+            members::add_owners(connection, &list_id, owners, now)?;
         }
         Ok(Ok(()))
     })
@@ -235,7 +238,10 @@ pub(super) fn facts(connection: &Connection, list: &List) -> rusqlite::Result<Li
         "SELECT created_at, (SELECT count(*) FROM entry WHERE entry.list_id = list.list_id)
          FROM list WHERE list_id = ?1",
         [&list.list_id],
-        |row| Ok(ListFacts { created_at: time_at(row.get(0)?), queued: row.get(1)? }),
+        |row| {
+            let members = members::counts(connection, &list.list_id)?;
+            Ok(ListFacts { created_at: time_at(row.get(0)?), queued: row.get(1)?, members })
+        },
     )
 }
 

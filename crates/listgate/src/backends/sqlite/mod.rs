@@ -11,6 +11,7 @@ pub(crate) mod health;
 mod leasing;
 pub(crate) mod lists;
 mod log_room;
+mod members;
 mod msgdata;
 mod queues;
 mod redelivery_index;

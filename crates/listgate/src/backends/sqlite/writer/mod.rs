@@ -32,6 +32,7 @@ use crate::backends::sqlite::data_dir::DataDir;
 use crate::backends::sqlite::errors::{failed, is_sync_failure};
 use crate::backends::sqlite::lists;
 use crate::backends::sqlite::log_room::{LogRoom, Pages, log_room};
+use crate::backends::sqlite::members;
 use crate::backends::sqlite::queues::Depths;
 use crate::backends::sqlite::redelivery_index::{EntriesByFingerprint, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
@@ -387,6 +388,9 @@ impl Writer {
         self.remove_discarded();
         self.unless_stopped("look how full the queues are", |writer| writer.depths.read(&writer.connection));
         self.move_fingerprints();
+        self.unless_stopped("remove the members of removed lists", |writer| {
+            members::sweep(&writer.connection)
+        });
     }
 
     fn remove_discarded(&mut self) {

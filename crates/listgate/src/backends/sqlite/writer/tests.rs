@@ -75,7 +75,7 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::new(dir.path());
         let mut connection = data.open_or_create().unwrap();
-        lists::create(&mut connection, &["a@b".parse().unwrap()], 0).unwrap();
+        lists::create(&mut connection, &["a@b".parse().unwrap()], &[], 0).unwrap();
         let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let (redelivery, owner, clock) = (crate::Redelivery::Off, String::new(), Clock::default());
         let watched = Watched {

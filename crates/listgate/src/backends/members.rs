@@ -1,0 +1,47 @@
+//! What a backend keeps about the members of lists.
+
+use super::answer::Answer;
+use crate::model::{Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq};
+
+/// The members of lists. Lists are named by their list_ids. Each change is made completely or not at all.
+pub(crate) trait Members: Send + Sync {
+    /// Adds addresses to a list in a role, in one commit: at most [`crate::limits::MEMBERS_AT_ONCE`].
+    fn add<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        new: &'a [NewMember],
+    ) -> Answer<'a, Vec<Joined>, MemberError>;
+
+    /// Takes a role of a list from addresses, all or none.
+    fn remove<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        addresses: &'a [MemberAddress],
+    ) -> Answer<'a, (), MemberError>;
+
+    /// Returns an address in each role that it has in a list.
+    fn roles_of<'a>(
+        &'a self,
+        list_id: &'a str,
+        address: &'a MemberAddress,
+    ) -> Answer<'a, Vec<Member>, MemberError>;
+
+    /// Returns up to `most` addresses with a role in a list, those with the smallest seqs above `after`, in order.
+    fn members_after<'a>(
+        &'a self,
+        list_id: &'a str,
+        role: MemberRole,
+        after: Seq,
+        most: usize,
+    ) -> Answer<'a, Vec<Member>, MemberError>;
+
+    /// Changes the settings of a member. It answers [`MemberError::Outdated`] if the member has changed since it was
+    /// looked up, or has left.
+    fn change<'a>(
+        &'a self,
+        member: &'a Member,
+        changes: &'a [MemberChange],
+    ) -> Answer<'a, Member, MemberError>;
+}

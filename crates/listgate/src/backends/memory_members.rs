@@ -1,0 +1,84 @@
+//! The members of lists in the backend for tests.
+
+use crate::model::{
+    Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq, time_at,
+};
+use std::collections::BTreeMap;
+
+/// The members of every list, with their list_ids.
+#[derive(Clone, Default)]
+pub(super) struct MemberTable {
+    rows: BTreeMap<Seq, (String, Member)>,
+    last: i64,
+}
+
+impl MemberTable {
+    fn find(&self, list_id: &str, role: MemberRole, address: &MemberAddress) -> Option<Seq> {
+        let is_it = |(list, member): &(String, Member)| {
+            list == list_id && member.role == role && member.address.key() == address.key()
+        };
+        self.rows.iter().find(|(_, row)| is_it(row)).map(|(seq, _)| *seq)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        list_id: &str,
+        role: MemberRole,
+        new: &[NewMember],
+        now: i64,
+    ) -> Vec<Joined> {
+        let mut joined = Vec::new();
+        for new in new {
+            if self.find(list_id, role, &new.named.address).is_some() {
+                joined.push(Joined::Already);
+                continue;
+            }
+            self.last += 1;
+            let seq = Seq(self.last);
+            let address = new.named.address.clone();
+            let settings = new.settings(now);
+            let member = Member { seq, role, address, joined_at: time_at(now), settings, version: 1 };
+            self.rows.insert(seq, (list_id.to_owned(), member));
+            joined.push(Joined::Added);
+        }
+        joined
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        list_id: &str,
+        role: MemberRole,
+        addresses: &[MemberAddress],
+    ) -> Result<(), MemberError> {
+        for address in addresses {
+            let found = self.find(list_id, role, address);
+            let seq = found.ok_or_else(|| MemberError::Missing(address.clone()))?;
+            self.rows.remove(&seq);
+        }
+        Ok(())
+    }
+
+    pub(super) fn roles_of(&self, list_id: &str, address: &MemberAddress) -> Vec<Member> {
+        let rows = self.rows.values().filter(|(list, _)| list == list_id).map(|(_, member)| member);
+        rows.filter(|member| member.address.key() == address.key()).cloned().collect()
+    }
+
+    pub(super) fn after(&self, list_id: &str, role: MemberRole, after: Seq, most: usize) -> Vec<Member> {
+        let rows = self.rows.values().filter(|(list, _)| list == list_id).map(|(_, member)| member);
+        rows.filter(|member| member.role == role && member.seq > after).take(most).cloned().collect()
+    }
+
+    pub(super) fn change(
+        &mut self,
+        seq: Seq,
+        version: i64,
+        changes: &[MemberChange],
+        now: i64,
+    ) -> Result<Member, MemberError> {
+        let row = self.rows.get_mut(&seq).map(|(_, member)| member);
+        let member = row.filter(|member| member.version == version).ok_or(MemberError::Outdated)?;
+        changes.iter().for_each(|change| member.settings.apply(change, now));
+        member.version += 1;
+        Ok(member.clone())
+    }
+}

@@ -1,0 +1,254 @@
+//! The members of lists in the embedded backend.
+
+use super::connection::write;
+use crate::limits;
+use crate::model::{
+    DisplayName, Due, Joined, Member, MemberAddress, MemberChange, MemberDelivery, MemberError, MemberRole,
+    MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds, time_at,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+
+/// The columns of a member, in the order in which [`read`] expects them.
+const COLUMNS: &str = "seq, role, address, given, joined_at, version, name, verified_at, off, off_until, off_span, \
+                       own_posts, hidden";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
+    let wrong = |column, what: &'static str| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
+    };
+    let due = row.get::<_, Option<i64>>(9)?.zip(row.get::<_, Option<i64>>(10)?);
+    let until = due.map(|(at, span)| Due { at, span });
+    let delivery = match row.get_ref(8)?.as_str_or_null()? {
+        None => MemberDelivery::On,
+        Some(by) => {
+            let by = OffBy::from_name(by).ok_or_else(|| wrong(8, "nobody turns delivery off"))?;
+            MemberDelivery::Off { by, until }
+        }
+    };
+    Ok(Member {
+        seq: Seq(row.get(0)?),
+        role: row.get_ref(1)?.as_str()?.parse().map_err(|_| wrong(1, "no role"))?,
+        address: MemberAddress::stored(row.get(2)?, row.get(3)?),
+        joined_at: time_at(row.get(4)?),
+        version: row.get(5)?,
+        settings: MemberSettings {
+            name: row.get::<_, Option<String>>(6)?.map(DisplayName::stored),
+            verified_at: row.get::<_, Option<i64>>(7)?.map(time_at),
+            delivery,
+            own_posts: row.get(11)?,
+            hidden: row.get(12)?,
+        },
+    })
+}
+
+/// The columns of a member's delivery: who turned it off, until when, and for how long at most.
+fn off(delivery: MemberDelivery) -> (Option<&'static str>, Option<i64>, Option<i64>) {
+    match delivery {
+        MemberDelivery::On => (None, None, None),
+        MemberDelivery::Off { by, until } => {
+            (Some(by.as_str()), until.map(|due| due.at), until.map(|due| due.span))
+        }
+    }
+}
+
+/// Returns the number of a list.
+fn number(connection: &Connection, list_id: &str) -> rusqlite::Result<Result<i64, MemberError>> {
+    let mut statement = connection.prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?;
+    let number = statement.query_row([list_id], |row| row.get(0)).optional()?;
+    Ok(number.ok_or_else(|| MemberError::NoList(list_id.to_owned())))
+}
+
+/// Adds addresses to a list. `now` is in milliseconds since 1970.
+pub(super) fn add(
+    connection: &mut Connection,
+    list_id: &str,
+    role: MemberRole,
+    new: &[NewMember],
+    now: i64,
+) -> Result<Vec<Joined>, MemberError> {
+    write(connection, "add the members", |connection| {
+        let list = match number(connection, list_id)? {
+            Ok(list) => list,
+            Err(why) => return Ok(Err(why)),
+        };
+        new.iter().map(|new| insert(connection, list, role, new, now)).collect::<Result<_, _>>().map(Ok)
+    })
+}
+
+fn insert(
+    connection: &Connection,
+    list: i64,
+    role: MemberRole,
+    new: &NewMember,
+    now: i64,
+) -> rusqlite::Result<Joined> {
+    let (address, given) = (new.named.address.key(), new.named.address.to_string());
+    let MemberSettings { name, verified_at, delivery, own_posts, hidden } = new.settings(now);
+    let (off, off_until, off_span) = off(delivery);
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO member (list, role, address, given, joined_at, name, verified_at, off, off_until, off_span,
+                             own_posts, hidden)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (address, list, role) DO NOTHING",
+    )?;
+    let inserted = statement.execute(params![
+        list,
+        role.as_str(),
+        address,
+        (given != address).then_some(given),
+        now,
+        name.as_ref().map(DisplayName::as_str),
+        verified_at.map(milliseconds),
+        off,
+        off_until,
+        off_span,
+        own_posts,
+        hidden,
+    ])?;
+    Ok(if inserted > 0 { Joined::Added } else { Joined::Already })
+}
+
+/// Gives a new list its owners. `now` is in milliseconds since 1970.
+pub(super) fn add_owners(
+    connection: &Connection,
+    list_id: &str,
+    owners: &[NewMember],
+    now: i64,
+) -> rusqlite::Result<()> {
+    let list = connection
+        .prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?
+        .query_row([list_id], |row| row.get(0))?;
+    owners.iter().try_for_each(|owner| insert(connection, list, MemberRole::Owner, owner, now).map(drop))
+}
+
+/// Takes a role of a list from addresses, all or none.
+pub(super) fn remove(
+    connection: &mut Connection,
+    list_id: &str,
+    role: MemberRole,
+    addresses: &[MemberAddress],
+) -> Result<(), MemberError> {
+    write(connection, "remove the members", |connection| {
+        let list = match number(connection, list_id)? {
+            Ok(list) => list,
+            Err(why) => return Ok(Err(why)),
+        };
+        let sql = "DELETE FROM member WHERE address = ?1 AND list = ?2 AND role = ?3";
+        let mut statement = connection.prepare_cached(sql)?;
+        for address in addresses {
+            if statement.execute(params![address.key(), list, role.as_str()])? == 0 {
+                return Ok(Err(MemberError::Missing(address.clone())));
+            }
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// Returns an address in each role that it has in a list.
+pub(super) fn roles_of(
+    connection: &Connection,
+    list_id: &str,
+    address: &MemberAddress,
+) -> rusqlite::Result<Result<Vec<Member>, MemberError>> {
+    let list = match number(connection, list_id)? {
+        Ok(list) => list,
+        Err(why) => return Ok(Err(why)),
+    };
+    let sql = format!("SELECT {COLUMNS} FROM member WHERE address = ?1 AND list = ?2 ORDER BY seq");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_map(params![address.key(), list], read)?.collect::<Result<_, _>>()?;
+    Ok(Ok(found))
+}
+
+/// Returns up to `most` addresses with a role in a list, those with the smallest seqs above `after`, in order.
+pub(super) fn after(
+    connection: &Connection,
+    list_id: &str,
+    role: MemberRole,
+    after: Seq,
+    most: usize,
+) -> rusqlite::Result<Result<Vec<Member>, MemberError>> {
+    let list = match number(connection, list_id)? {
+        Ok(list) => list,
+        Err(why) => return Ok(Err(why)),
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM member WHERE list = ?1 AND role = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_map(params![list, role.as_str(), after.0, most], read)?;
+    Ok(Ok(found.collect::<Result<_, _>>()?))
+}
+
+/// Counts the addresses with each role in a list.
+pub(super) fn counts(connection: &Connection, list_id: &str) -> rusqlite::Result<RoleCounts> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM member WHERE list = (SELECT list FROM roster WHERE list_id = ?1) AND role = ?2",
+    )?;
+    let mut counts = RoleCounts::default();
+    for role in MemberRole::ALL {
+        counts.0[role as usize] = statement.query_row(params![list_id, role.as_str()], |row| row.get(0))?;
+    }
+    Ok(counts)
+}
+
+/// Changes the settings of a member, unless it has changed since. `now` is in milliseconds since 1970.
+pub(super) fn change(
+    connection: &mut Connection,
+    member: &Member,
+    changes: &[MemberChange],
+    now: i64,
+) -> Result<Member, MemberError> {
+    let mut changed = Member { version: member.version + 1, ..member.clone() };
+    changes.iter().for_each(|change| changed.settings.apply(change, now));
+    let MemberSettings { name, verified_at, delivery, own_posts, hidden } = &changed.settings;
+    let (off, off_until, off_span) = off(*delivery);
+    write(connection, "change the member", |connection| {
+        let updated = connection.execute(
+            "UPDATE member SET name = ?3, verified_at = ?4, off = ?5, off_until = ?6, off_span = ?7, own_posts = ?8,
+                               hidden = ?9, version = version + 1
+             WHERE seq = ?1 AND version = ?2",
+            params![
+                member.seq.0,
+                member.version,
+                name.as_ref().map(DisplayName::as_str),
+                verified_at.map(milliseconds),
+                off,
+                off_until,
+                off_span,
+                own_posts,
+                hidden,
+            ],
+        )?;
+        Ok(if updated > 0 { Ok(()) } else { Err(MemberError::Outdated) })
+    })?;
+    Ok(changed)
+}
+
+/// Removes some members of lists that were removed: at most [`limits::SWEPT_AT_ONCE`] rows, so that arriving mail
+/// does not wait. Lists without members left lose their rows.
+pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
+    let none = !connection.prepare_cached("SELECT 1 FROM roster WHERE list_id IS NULL")?.exists([])?;
+    if none {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let swept = sweep_some(connection).and_then(|()| connection.execute_batch("COMMIT"));
+    swept.inspect_err(|_| {
+        // The first error is the one to report.
+        let _ = connection.execute_batch("ROLLBACK");
+    })
+}
+
+fn sweep_some(connection: &Connection) -> rusqlite::Result<()> {
+    let removed = "(SELECT list FROM roster WHERE list_id IS NULL ORDER BY list LIMIT 1)";
+    let members = format!(
+        "DELETE FROM member WHERE seq IN (SELECT seq FROM member WHERE list = {removed} LIMIT {most})",
+        most = limits::SWEPT_AT_ONCE
+    );
+    let members = connection.prepare_cached(&members)?.execute([])?;
+    if members < limits::SWEPT_AT_ONCE {
+        connection.prepare_cached(&format!("DELETE FROM roster WHERE list = {removed}"))?.execute([])?;
+    }
+    Ok(())
+}
