@@ -1,6 +1,7 @@
 //! `listgate member`
 
 use super::error::{CliError, MemberUseError};
+use super::member_import;
 use super::output::{age, printable, rfc3339};
 use super::site::{Site, try_wait};
 use crate::model::{
@@ -28,6 +29,8 @@ pub(super) enum Action {
         #[command(flatten)]
         role: InRole,
     },
+    /// Add members from a file: CSV with a header, or one address a line; they get no mail about it
+    Import(member_import::Args),
     /// Remove members from a list, all or none; they get no mail about it
     #[command(alias = "delete")]
     Remove {
@@ -90,6 +93,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             let new = new_members(addresses, name.as_deref())?;
             add(&mut out, &roster(&list)?, role.role, &new)?;
         }
+        Action::Import(args) => return member_import::run(site, &args),
         Action::Remove { list, addresses, role: InRole { role } } => {
             let roster = roster(&list)?;
             try_wait(roster.remove(role, &addresses))?;

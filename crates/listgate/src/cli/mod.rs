@@ -10,6 +10,7 @@ mod error;
 mod list;
 mod log;
 mod member;
+mod member_import;
 mod mta;
 mod output;
 mod queue;

@@ -38,6 +38,11 @@ pub(crate) enum MemberChangeError {
 }
 
 impl MemberChange {
+    /// Returns whether there is a setting with this key.
+    pub(crate) fn has_key(key: &str) -> bool {
+        matches!(key, "delivery" | "own_posts" | "hidden" | "name" | "verified")
+    }
+
     /// Reads the value for a key. An operator writes it, so delivery is turned off by a moderator.
     pub(crate) fn parse(key: &str, value: &str) -> Result<Self, MemberChangeError> {
         let value = value.trim();

@@ -32,8 +32,10 @@ pub(crate) use list_admin::{ChangeError, Domain, ListFacts};
 pub(crate) use member::{
     Joined, Member, MemberError, MemberRole, MemberSettings, NewMember, RoleCounts, Seq,
 };
-pub(crate) use member_address::{DisplayName, DisplayNameError, MemberAddress, NamedAddress};
-pub(crate) use member_change::MemberChange;
+pub(crate) use member_address::{
+    DisplayName, DisplayNameError, MemberAddress, NamedAddress, NamedAddressError,
+};
+pub(crate) use member_change::{MemberChange, MemberChangeError};
 pub(crate) use member_delivery::{MemberDelivery, OffBy};
 pub(crate) use not_taken::NotTaken;
 pub(crate) use queue::{Depth, QueueNow};

@@ -64,6 +64,19 @@ impl Roster {
         Ok(joined)
     }
 
+    /// Returns whether an address has a role.
+    ///
+    /// # Errors
+    /// The backend fails, or the list was removed.
+    pub(crate) async fn has(
+        &self,
+        role: MemberRole,
+        address: &MemberAddress,
+    ) -> Result<bool, OperationError> {
+        let found = self.members().roles_of(&self.list.list_id, address).await?;
+        Ok(found.iter().any(|member| member.role == role))
+    }
+
     /// Takes a role from addresses, all or none.
     ///
     /// # Errors

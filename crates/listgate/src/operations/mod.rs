@@ -3,7 +3,9 @@
 mod addresses;
 mod domains;
 mod error;
+mod import;
 mod lists;
+mod member_file;
 mod members;
 mod open;
 mod queues;
@@ -11,6 +13,7 @@ mod queues;
 pub(crate) use addresses::{Checked, check};
 pub(crate) use domains::{mail_domains, without_list};
 pub(crate) use error::OperationError;
+pub(crate) use import::{Import, Imported, Remark};
 pub(crate) use lists::{Created, Limited, ListView, SubAddress, create, limit, rename, view};
 pub(crate) use members::{Roster, roster};
 pub(crate) use open::{Lists, NewDirectory, console, lists, own_data};

@@ -4,6 +4,7 @@
 mod addresses;
 mod commands;
 mod live;
+mod member_import;
 mod members;
 mod newer_schema;
 mod older_schema;
