@@ -105,6 +105,9 @@ pub(crate) const DISPLAY_NAME: usize = 255;
 /// Members that are added in one commit, during which no mail is stored.
 pub(crate) const MEMBERS_AT_ONCE: usize = 1000;
 
+/// Octets of the pattern of a ban.
+pub(crate) const BAN_PATTERN: usize = 1000;
+
 /// Octets of a line in a file of members: many times the longest address and name. Characters of it that are shown.
 pub(crate) const MEMBER_LINE: usize = 4 << 10;
 pub(crate) const SHOWN_LINE: usize = 120;

@@ -1,7 +1,9 @@
 //! What a backend keeps about the members of lists.
 
 use super::answer::Answer;
-use crate::model::{Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq};
+use crate::model::{
+    Ban, BanPattern, Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq,
+};
 
 /// The members of lists. Lists are named by their list_ids. Each change is made completely or not at all.
 pub(crate) trait Members: Send + Sync {
@@ -44,4 +46,21 @@ pub(crate) trait Members: Send + Sync {
         member: &'a Member,
         changes: &'a [MemberChange],
     ) -> Answer<'a, Member, MemberError>;
+
+    /// Adds bans to a list, or to all with `None`, all or none. Returns whether each is new.
+    fn ban<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        patterns: &'a [BanPattern],
+    ) -> Answer<'a, Vec<bool>, MemberError>;
+
+    /// Removes bans from a list, or the bans of all with `None`: all or none.
+    fn unban<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        patterns: &'a [BanPattern],
+    ) -> Answer<'a, (), MemberError>;
+
+    /// Returns the bans of a list, or the bans of all with `None`, ordered by their patterns.
+    fn bans<'a>(&'a self, list_id: Option<&'a str>) -> Answer<'a, Vec<Ban>, MemberError>;
 }

@@ -15,10 +15,10 @@ use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
-    Changes, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry, EntryId, Expect, Fingerprint, Id,
-    Joined, KeptId, Lease, LeaseId, List, ListAddress, ListState, Member, MemberAddress, MemberChange,
-    MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember, NotStepped, QueueNow, Seq, Space,
-    Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
+    Ban, BanPattern, Changes, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry, EntryId, Expect,
+    Fingerprint, Id, Joined, KeptId, Lease, LeaseId, List, ListAddress, ListState, Member, MemberAddress,
+    MemberChange, MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember, NotStepped, QueueNow,
+    Seq, Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -142,6 +142,13 @@ impl Tables {
     fn members_of(&mut self, list_id: &str) -> Result<&mut MemberTable, MemberError> {
         let exists = self.lists.values().any(|list| list.list_id == list_id);
         exists.then_some(&mut self.members).ok_or_else(|| MemberError::NoList(list_id.to_owned()))
+    }
+
+    fn bans_of(&mut self, list_id: Option<&str>) -> Result<&mut MemberTable, MemberError> {
+        match list_id {
+            Some(list_id) => self.members_of(list_id),
+            None => Ok(&mut self.members),
+        }
     }
 
     fn put(&mut self, delivery: Delivery) -> Result<Vec<Queued>, NotStored> {
@@ -526,6 +533,27 @@ impl Members for Memory {
         self.run("change the member", move |tables| {
             tables.members.change(member.seq, member.version, changes, now)
         })
+    }
+
+    fn ban<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        patterns: &'a [BanPattern],
+    ) -> Answer<'a, Vec<bool>, MemberError> {
+        let now = self.clock.milliseconds();
+        self.run("add the bans", move |tables| Ok(tables.bans_of(list_id)?.ban(list_id, patterns, now)))
+    }
+
+    fn unban<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        patterns: &'a [BanPattern],
+    ) -> Answer<'a, (), MemberError> {
+        self.run("remove the bans", move |tables| tables.bans_of(list_id)?.unban(list_id, patterns))
+    }
+
+    fn bans<'a>(&'a self, list_id: Option<&'a str>) -> Answer<'a, Vec<Ban>, MemberError> {
+        self.run("read the bans", move |tables| Ok(tables.bans_of(list_id)?.bans(list_id)))
     }
 }
 

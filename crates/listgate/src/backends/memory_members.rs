@@ -1,7 +1,8 @@
 //! The members of lists in the backend for tests.
 
 use crate::model::{
-    Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq, time_at,
+    Ban, BanPattern, Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq,
+    time_at,
 };
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 pub(super) struct MemberTable {
     rows: BTreeMap<Seq, (String, Member)>,
     last: i64,
+    /// Their times in milliseconds since 1970, by the list's list_id and the pattern.
+    bans: BTreeMap<(Option<String>, String), i64>,
 }
 
 impl MemberTable {
@@ -80,5 +83,36 @@ impl MemberTable {
         changes.iter().for_each(|change| member.settings.apply(change, now));
         member.version += 1;
         Ok(member.clone())
+    }
+
+    pub(super) fn ban(&mut self, list_id: Option<&str>, patterns: &[BanPattern], now: i64) -> Vec<bool> {
+        let mut new = Vec::new();
+        for pattern in patterns {
+            let key = (list_id.map(str::to_owned), pattern.as_str().to_owned());
+            new.push(!self.bans.contains_key(&key));
+            self.bans.entry(key).or_insert(now);
+        }
+        new
+    }
+
+    pub(super) fn unban(
+        &mut self,
+        list_id: Option<&str>,
+        patterns: &[BanPattern],
+    ) -> Result<(), MemberError> {
+        for pattern in patterns {
+            let key = (list_id.map(str::to_owned), pattern.as_str().to_owned());
+            self.bans.remove(&key).ok_or_else(|| MemberError::NoBan(pattern.clone()))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bans(&self, list_id: Option<&str>) -> Vec<Ban> {
+        let bans = self.bans.iter().filter(|((scope, _), _)| scope.as_deref() == list_id);
+        bans.map(|((_, pattern), at)| Ban {
+            pattern: BanPattern::stored(pattern.clone()),
+            banned_at: time_at(*at),
+        })
+        .collect()
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod backup;
+mod ban;
 mod bench;
 mod check;
 mod config;
@@ -54,6 +55,9 @@ enum Command {
     /// Add, remove, show and change the members of lists
     #[command(subcommand)]
     Member(member::Action),
+    /// Keep addresses from joining lists
+    #[command(subcommand)]
+    Ban(ban::Action),
     /// Add, remove and show domains and alias domains
     #[command(subcommand)]
     Domain(domain::Action),
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&site, args),
         Command::List(action) => list::run(&site, action),
         Command::Member(action) => member::run(&site, action),
+        Command::Ban(action) => ban::run(&site, action),
         Command::Domain(action) => domain::run(&site, action),
         Command::Check(args) => check::run(&site, args),
         Command::Queue(action) => queue::run(&site, action),

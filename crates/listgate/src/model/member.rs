@@ -1,5 +1,6 @@
 //! Members of lists: who they are, in which roles, and what they want.
 
+use super::ban::BanPattern;
 use super::member_address::{DisplayName, MemberAddress, NamedAddress};
 use super::member_change::MemberChange;
 use super::member_delivery::MemberDelivery;
@@ -168,6 +169,8 @@ pub(crate) enum MemberError {
     NoList(String),
     #[error("{0} is not there")]
     Missing(MemberAddress),
+    #[error("{0} is not banned here; `listgate ban ls` shows the bans")]
+    NoBan(BanPattern),
     #[error("the member was changed at the same time: try again")]
     Outdated,
     #[error(transparent)]

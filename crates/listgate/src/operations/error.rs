@@ -2,7 +2,9 @@
 
 use crate::backends::mailman::SiteError;
 use crate::backends::sqlite::DataError;
-use crate::model::{ChangeError, ListAddress, MemberAddress, MemberError, MemberRole, StoreError};
+use crate::model::{
+    BanPattern, ChangeError, ListAddress, MemberAddress, MemberError, MemberRole, StoreError,
+};
 
 /// The reason why an operation failed. Each text names the cause, and says what to do next if that is known.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,8 @@ pub(crate) enum OperationError {
     Member(#[from] MemberError),
     #[error("{address} is not {} of {list}; `listgate member ls {list} --role {role}` lists them", role.with_article())]
     NotThere { address: MemberAddress, role: MemberRole, list: ListAddress },
+    #[error("{address} is banned by {pattern}; `listgate ban remove` ends that, for the list or for `site`")]
+    Banned { address: MemberAddress, pattern: BanPattern },
     #[error("{0} is the list itself: its posts would come back to it")]
     ListItself(ListAddress),
     #[error("the site has no domain yet: create a list first")]

@@ -123,6 +123,9 @@ impl Import {
         if is_the_list(list, &new) {
             return Err(refused(LineError::ListItself(list.clone())));
         }
+        if let Some(pattern) = self.roster.bans(&new.named.address) {
+            return Err(refused(LineError::Banned(pattern)));
+        }
         match self.first.entry(new.named.address.key().to_owned()) {
             hash_map::Entry::Occupied(first) => {
                 Err(Remark::Twice { address: new.named.address, first: *first.get() })

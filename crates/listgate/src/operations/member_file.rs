@@ -2,7 +2,7 @@
 
 use crate::limits;
 use crate::model::{
-    DisplayName, DisplayNameError, ListAddress, MemberChange, MemberChangeError, NamedAddress,
+    BanPattern, DisplayName, DisplayNameError, ListAddress, MemberChange, MemberChangeError, NamedAddress,
     NamedAddressError, NewMember,
 };
 use std::mem;
@@ -34,6 +34,8 @@ pub(crate) enum LineError {
     Quotes,
     #[error("it has more fields than the header: put quotes around a field with a delimiter in it")]
     Fields,
+    #[error("it is banned by {0}")]
+    Banned(BanPattern),
     #[error("{0} is the list itself: its posts would come back to it")]
     ListItself(ListAddress),
 }

@@ -6,8 +6,8 @@ use crate::backends::{Console, Members};
 use crate::config::Config;
 use crate::limits;
 use crate::model::{
-    ChangeError, Joined, List, ListAddress, Member, MemberAddress, MemberChange, MemberError, MemberRole,
-    Names, NewMember, Seq,
+    BanList, BanPattern, ChangeError, Joined, List, ListAddress, Member, MemberAddress, MemberChange,
+    MemberError, MemberRole, Names, NewMember, Seq,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +19,8 @@ const ATTEMPTS: usize = 3;
 pub(crate) struct Roster {
     console: Box<dyn Console>,
     list: Arc<List>,
+    /// The bans of the list and of the site, as they were when this was opened.
+    bans: BanList,
 }
 
 /// Opens the members of the list that answers to an address.
@@ -34,7 +36,16 @@ pub(crate) async fn roster(config: &Config, address: &ListAddress) -> Result<Ros
     let names = Names { whole: address.local.clone(), base: None, domain: address.domain.clone() };
     let list = console.find(&names, Instant::now()).await?;
     let list = list.ok_or_else(|| ChangeError::NoList(address.clone()))?;
-    Ok(Roster { console, list })
+    let bans = all_bans(&*console, &list.list_id).await?;
+    Ok(Roster { console, list, bans })
+}
+
+/// Returns the bans that hold for a list.
+async fn all_bans(console: &dyn Console, list_id: &str) -> Result<BanList, OperationError> {
+    let Some(members) = console.members() else { return Ok(BanList::default()) };
+    let mut bans = members.bans(Some(list_id)).await?;
+    bans.extend(members.bans(None).await?);
+    Ok(BanList::new(bans.into_iter().map(|ban| ban.pattern)))
 }
 
 impl Roster {
@@ -50,18 +61,28 @@ impl Roster {
     /// Adds addresses, in commits of up to [`limits::MEMBERS_AT_ONCE`], and returns what came of each.
     ///
     /// # Errors
-    /// One of them is the list itself, and none was added; or the backend fails, and earlier commits stay.
+    /// One of them is banned or the list itself, and none was added; or the backend fails, and earlier commits stay.
     pub(crate) async fn add(
         &self,
         role: MemberRole,
         new: &[NewMember],
     ) -> Result<Vec<Joined>, OperationError> {
         not_the_list(&self.list.address, new)?;
+        for NewMember { named, .. } in new {
+            if let Some(pattern) = self.bans(&named.address) {
+                return Err(OperationError::Banned { address: named.address.clone(), pattern });
+            }
+        }
         let mut joined = Vec::with_capacity(new.len());
         for some in new.chunks(limits::MEMBERS_AT_ONCE) {
             joined.extend(self.members().add(&self.list.list_id, role, some).await?);
         }
         Ok(joined)
+    }
+
+    /// Returns the pattern that bans an address, if one does.
+    pub(crate) fn bans(&self, address: &MemberAddress) -> Option<BanPattern> {
+        self.bans.bans(address)
     }
 
     /// Returns whether an address has a role.

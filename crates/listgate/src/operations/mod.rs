@@ -1,6 +1,7 @@
 //! The operations of operators, with typed results and without printing. The command line renders them.
 
 mod addresses;
+mod bans;
 mod domains;
 mod error;
 mod import;
@@ -11,6 +12,7 @@ mod open;
 mod queues;
 
 pub(crate) use addresses::{Checked, check};
+pub(crate) use bans::{BanScope, bans};
 pub(crate) use domains::{mail_domains, without_list};
 pub(crate) use error::OperationError;
 pub(crate) use import::{Import, Imported, Remark};

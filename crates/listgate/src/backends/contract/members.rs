@@ -2,8 +2,8 @@
 
 use super::{Check, Rig, checks};
 use crate::model::{
-    Joined, Member, MemberAddress, MemberChange, MemberDelivery, MemberError, MemberRole, NamedAddress,
-    NewMember, OffBy, Seq,
+    BanPattern, Joined, Member, MemberAddress, MemberChange, MemberDelivery, MemberError, MemberRole,
+    NamedAddress, NewMember, OffBy, Seq,
 };
 
 pub(super) const ALL: &[(&str, Check)] = checks![
@@ -15,6 +15,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     a_change_needs_the_version_that_was_looked_up,
     delivery_is_on_again_at_its_time_and_if_the_clock_is_set_back,
     members_of_an_unknown_list_are_an_error,
+    bans_are_of_a_list_or_of_all,
 ];
 
 const A: &str = "a.example.com";
@@ -144,4 +145,25 @@ async fn members_of_an_unknown_list_are_an_error(rig: Rig) {
     assert!(matches!(added, Err(MemberError::NoList(_))));
     let read = rig.members().members_after("b.example.com", MemberRole::Member, Seq::default(), 1).await;
     assert!(matches!(read, Err(MemberError::NoList(_))));
+}
+
+async fn bans_are_of_a_list_or_of_all(rig: Rig) {
+    (rig.create)("a@example.com");
+    (rig.create)("b@example.com");
+    let members = rig.members();
+    let patterns: [BanPattern; 2] = ["^spam".parse().unwrap(), "@example.org".parse().unwrap()];
+    assert_eq!(members.ban(Some(A), &patterns).await.unwrap(), [true, true]);
+    assert_eq!(members.ban(Some(A), &patterns[..1]).await.unwrap(), [false]);
+    assert_eq!(members.ban(None, &patterns[..1]).await.unwrap(), [true]);
+    let bans = members.bans(Some(A)).await.unwrap();
+    assert_eq!(bans.iter().map(|ban| ban.pattern.as_str()).collect::<Vec<_>>(), ["@example.org", "^spam"]);
+    assert_eq!(bans[0].banned_at, rig.clock.clock().now());
+    assert_eq!(members.bans(None).await.unwrap().len(), 1);
+    assert_eq!(members.bans(Some("b.example.com")).await.unwrap(), []);
+    let missing = members.unban(None, &patterns).await.unwrap_err();
+    assert!(matches!(&missing, MemberError::NoBan(pattern) if *pattern == patterns[1]), "{missing}");
+    assert_eq!(members.bans(None).await.unwrap().len(), 1, "none was removed");
+    members.unban(Some(A), &patterns).await.unwrap();
+    assert_eq!(members.bans(Some(A)).await.unwrap(), []);
+    assert!(matches!(members.ban(Some("c.example.com"), &patterns).await, Err(MemberError::NoList(_))));
 }

@@ -1,4 +1,4 @@
--- Migration 7: members of lists.
+-- Migration 7: members of lists, and bans.
 
 -- The number of each list, which is never used again. A list that was removed keeps its row, without a list_id, until
 -- the gate has removed its members, a few at a time.
@@ -38,6 +38,14 @@ CREATE TABLE member (
 CREATE UNIQUE INDEX member_address ON member (address, list, role);
 -- Index rows end with seq: a range of them within a role of a list.
 CREATE INDEX member_role ON member (list, role);
+
+-- Addresses that may not join.
+CREATE TABLE ban (
+    list      INTEGER NOT NULL,              -- of roster; 0: in every list
+    pattern   TEXT NOT NULL,                 -- an address as it is compared, @domain, or ^expression
+    banned_at INTEGER NOT NULL,
+    PRIMARY KEY (list, pattern)
+) WITHOUT ROWID;
 
 -- A backup moves these on, and must find them.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('member', 0);

@@ -14,9 +14,10 @@ use crate::backends::registry::Registry;
 use crate::file_error::During;
 use crate::limits;
 use crate::model::{
-    Arrival, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry, EntryError, EntryId, Id,
-    Joined, List, ListAddress, ListFacts, ListState, Member, MemberAddress, MemberChange, MemberError,
-    MemberRole, MessageId, Msgdata, Name, Names, NewMember, Seq, Space, StoreError,
+    Arrival, Ban, BanPattern, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry,
+    EntryError, EntryId, Id, Joined, List, ListAddress, ListFacts, ListState, Member, MemberAddress,
+    MemberChange, MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember, Seq, Space,
+    StoreError,
 };
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -248,6 +249,27 @@ impl Members for Console {
         changes: &'a [MemberChange],
     ) -> Answer<'a, Member, MemberError> {
         at_once(members::change(&mut self.connection(), member, changes, self.clock.milliseconds()))
+    }
+
+    fn ban<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        patterns: &'a [BanPattern],
+    ) -> Answer<'a, Vec<bool>, MemberError> {
+        at_once(members::ban(&mut self.connection(), list_id, patterns, self.clock.milliseconds()))
+    }
+
+    fn unban<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        patterns: &'a [BanPattern],
+    ) -> Answer<'a, (), MemberError> {
+        at_once(members::unban(&mut self.connection(), list_id, patterns))
+    }
+
+    fn bans<'a>(&'a self, list_id: Option<&'a str>) -> Answer<'a, Vec<Ban>, MemberError> {
+        let found = members::bans(&self.connection(), list_id);
+        at_once(found.map_err(failed("read the bans")).map_err(MemberError::from).flatten())
     }
 }
 

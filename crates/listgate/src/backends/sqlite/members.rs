@@ -3,8 +3,8 @@
 use super::connection::write;
 use crate::limits;
 use crate::model::{
-    DisplayName, Due, Joined, Member, MemberAddress, MemberChange, MemberDelivery, MemberError, MemberRole,
-    MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds, time_at,
+    Ban, BanPattern, DisplayName, Due, Joined, Member, MemberAddress, MemberChange, MemberDelivery,
+    MemberError, MemberRole, MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds, time_at,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
@@ -225,8 +225,69 @@ pub(super) fn change(
     Ok(changed)
 }
 
-/// Removes some members of lists that were removed: at most [`limits::SWEPT_AT_ONCE`] rows, so that arriving mail
-/// does not wait. Lists without members left lose their rows.
+/// Returns the number under which bans of a list are stored, or those of all with `None`.
+fn scope(connection: &Connection, list_id: Option<&str>) -> rusqlite::Result<Result<i64, MemberError>> {
+    list_id.map_or(Ok(Ok(0)), |list_id| number(connection, list_id))
+}
+
+/// Adds bans, all or none, and returns whether each is new. `now` is in milliseconds since 1970.
+pub(super) fn ban(
+    connection: &mut Connection,
+    list_id: Option<&str>,
+    patterns: &[BanPattern],
+    now: i64,
+) -> Result<Vec<bool>, MemberError> {
+    write(connection, "add the bans", |connection| {
+        let list = match scope(connection, list_id)? {
+            Ok(list) => list,
+            Err(why) => return Ok(Err(why)),
+        };
+        let sql = "INSERT INTO ban (list, pattern, banned_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let mut statement = connection.prepare_cached(sql)?;
+        let new =
+            patterns.iter().map(|pattern| Ok(statement.execute(params![list, pattern.as_str(), now])? > 0));
+        new.collect::<rusqlite::Result<_>>().map(Ok)
+    })
+}
+
+/// Removes bans, all or none.
+pub(super) fn unban(
+    connection: &mut Connection,
+    list_id: Option<&str>,
+    patterns: &[BanPattern],
+) -> Result<(), MemberError> {
+    write(connection, "remove the bans", |connection| {
+        let list = match scope(connection, list_id)? {
+            Ok(list) => list,
+            Err(why) => return Ok(Err(why)),
+        };
+        let mut statement = connection.prepare_cached("DELETE FROM ban WHERE list = ?1 AND pattern = ?2")?;
+        for pattern in patterns {
+            if statement.execute(params![list, pattern.as_str()])? == 0 {
+                return Ok(Err(MemberError::NoBan(pattern.clone())));
+            }
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// Returns the bans of a list, or of all with `None`, ordered by their patterns.
+pub(super) fn bans(
+    connection: &Connection,
+    list_id: Option<&str>,
+) -> rusqlite::Result<Result<Vec<Ban>, MemberError>> {
+    let list = match scope(connection, list_id)? {
+        Ok(list) => list,
+        Err(why) => return Ok(Err(why)),
+    };
+    let sql = "SELECT pattern, banned_at FROM ban WHERE list = ?1 ORDER BY pattern";
+    let read =
+        |row: &Row<'_>| Ok(Ban { pattern: BanPattern::stored(row.get(0)?), banned_at: time_at(row.get(1)?) });
+    Ok(Ok(connection.prepare_cached(sql)?.query_map([list], read)?.collect::<Result<_, _>>()?))
+}
+
+/// Removes some members and bans of lists that were removed: at most [`limits::SWEPT_AT_ONCE`] rows, so that arriving mail
+/// does not wait. Lists with nothing left lose their rows.
 pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
     let none = !connection.prepare_cached("SELECT 1 FROM roster WHERE list_id IS NULL")?.exists([])?;
     if none {
@@ -246,8 +307,13 @@ fn sweep_some(connection: &Connection) -> rusqlite::Result<()> {
         "DELETE FROM member WHERE seq IN (SELECT seq FROM member WHERE list = {removed} LIMIT {most})",
         most = limits::SWEPT_AT_ONCE
     );
-    let members = connection.prepare_cached(&members)?.execute([])?;
-    if members < limits::SWEPT_AT_ONCE {
+    let mut swept = connection.prepare_cached(&members)?.execute([])?;
+    let bans = format!(
+        "DELETE FROM ban WHERE list = {removed}
+         AND pattern IN (SELECT pattern FROM ban WHERE list = {removed} LIMIT ?1)"
+    );
+    swept += connection.prepare_cached(&bans)?.execute([limits::SWEPT_AT_ONCE - swept])?;
+    if swept < limits::SWEPT_AT_ONCE {
         connection.prepare_cached(&format!("DELETE FROM roster WHERE list = {removed}"))?.execute([])?;
     }
     Ok(())
