@@ -1,7 +1,7 @@
 //! `listgate member import`
 
 use super::error::CliError;
-use super::output::printable;
+use super::output::{fitted, printable};
 use super::site::{Site, wait};
 use crate::error_chain::Chain;
 use crate::file_error::{During, FileError};
@@ -59,9 +59,8 @@ pub(super) fn run(site: &Site, args: &Args) -> Result<ExitCode, CliError> {
         Ok(()) => Ok(ExitCode::FAILURE),
         Err(early) => {
             let lines = done.lines;
-            eprintln!(
-                "listgate: stopped after line {lines}; what was imported stays. Run it again for the rest"
-            );
+            let note = "what was imported stays. Run it again for the rest";
+            eprintln!("{}", fitted(&format!("listgate: stopped after line {lines}; {note}"), &io::stderr()));
             match early {
                 Early::Interrupted => Ok(ExitCode::FAILURE),
                 Early::Failed(why) => Err(why),
@@ -103,7 +102,8 @@ fn print(remarks: &[(u64, Remark)], import: &Import) -> io::Result<()> {
             // Refused lines can be sorted out by their stream.
             Remark::Refused { text, why } => {
                 let text: String = printable(text).chars().take(limits::SHOWN_LINE).collect();
-                eprintln!("line {number}: refused: {text}: {}", Chain(why));
+                let line = format!("line {number}: refused: {text}: {}", Chain(why));
+                eprintln!("{}", fitted(&line, &io::stderr()));
             }
             Remark::Already(address) => {
                 let (address, role) = (printable(&address.to_string()), import.role().with_article());
