@@ -7,6 +7,7 @@ mod commands;
 mod live;
 mod member_import;
 mod members;
+mod members_page;
 mod newer_schema;
 mod older_schema;
 mod queues;
