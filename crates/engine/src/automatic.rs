@@ -4,7 +4,7 @@
 use crate::view::View;
 use listgate_lmtp::ReversePath;
 
-/// The sign by which mail was recognised as automatic.
+/// The sign by which mail was recognized as automatic.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Sign {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_of_programs_are_recognised_in_commands_and_posts() {
+    fn replies_of_programs_are_recognized_in_commands_and_posts() {
         for (field, sign) in [
             ("Auto-Submitted: auto-replied", Sign::AutoReplied),
             ("auto-submitted : Auto-Replied (vacation)", Sign::AutoReplied),
@@ -343,7 +343,7 @@ mod tests {
     /// `LISTGATE_CORPORA` names a folder whose `bounces` has real bounces, complaints and vacation replies, one
     /// message a file, `*.eml`.
     #[test]
-    fn the_bounces_of_the_corpora_are_recognised() {
+    fn the_bounces_of_the_corpora_are_recognized() {
         let Some(corpora) = std::env::var_os("LISTGATE_CORPORA") else {
             return eprintln!("skipped: LISTGATE_CORPORA is not set");
         };

@@ -1,4 +1,4 @@
-//! Addresses from which a list takes nothing.
+//! Bans: addresses whose mail a list refuses.
 
 use listgate_lmtp::Mailbox;
 use regex::{Regex, RegexBuilder};

@@ -5,8 +5,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`automatic`] | recognises bounces, vacation replies and other mail of programs |
-//! | [`ban`] | addresses from which a list takes nothing |
+//! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
+//! | [`ban`] | addresses whose mail a list refuses |
 //! | [`distribution`] | the changes of a post for the members |
 //! | [`posting`] | decides what becomes of a post |
 //! | [`splice`] | changes a message: octets to remove and to insert |
@@ -37,7 +37,7 @@
 //! | RFC 5322 3.4: addresses, also malformed ones, and none that hides in a name | [`view::View::addresses`] | `address::tests::addresses_are_read_as_people_and_programs_write_them`, `address::tests::what_is_not_an_address_is_counted` |
 //! | No RFC: removed and added fields leave the end of the header where it was | `View::edit` in [`view`] | `view::tests::fields_are_added_before_and_after_those_that_stay` |
 //! | No RFC: what a decision sees has a bound | [`limits`], [`view::View::has_whole_header`] | `view::tests::a_view_has_bounds` |
-//! | RFC 3834 2: automatic mail gives no command and gets no answer | [`automatic::of_command`] | `automatic::tests::replies_of_programs_are_recognised_in_commands_and_posts`, `automatic::tests::other_signs_count_for_commands_alone`, `automatic::tests::the_bounces_of_the_corpora_are_recognised` |
+//! | RFC 3834 2: automatic mail gives no command and gets no answer | [`automatic::of_command`] | `automatic::tests::replies_of_programs_are_recognized_in_commands_and_posts`, `automatic::tests::other_signs_count_for_commands_alone`, `automatic::tests::the_bounces_of_the_corpora_are_recognized` |
 //! | … but a post of a cron job or another list is not held for that | [`automatic::of_post`] | `automatic::tests::other_signs_count_for_commands_alone` |
 //! | … and mail of people is not taken for automatic | [`automatic::of_command`] | `automatic::tests::mail_of_people_is_not_automatic` |
 //! | A post is decided by rules in one fixed order, after one round of questions | [`posting::decide`] | `posting::tests::rules_that_decide_alone_end_the_search`, `posting::tests::all_questions_are_asked_at_once`, `posting::tests::there_is_an_end_of_questions` |

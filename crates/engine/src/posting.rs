@@ -7,7 +7,7 @@ use crate::view::View;
 use listgate_lmtp::{Mailbox, ReversePath};
 use std::collections::BTreeMap;
 
-/// How many senders of a post are looked up. What more there are may be banned, but is not asked for.
+/// How many senders of a post are looked up. Bans apply to the others too.
 pub const SENDERS: usize = 20;
 
 /// The fields, besides From, whose addresses count as senders, as in GNU Mailman.
@@ -28,7 +28,7 @@ pub enum Action {
     Hold,
     /// Return it to its author, with a reason.
     Reject,
-    /// Drop it; nobody hears of it.
+    /// Drop it, without a reply.
     Discard,
     /// Let the remaining rules decide.
     Defer,
@@ -44,7 +44,7 @@ pub struct Settings {
     pub posting_address: Mailbox,
     /// Other addresses by which posts may be addressed to the list. None by default.
     pub acceptable_aliases: Vec<Mailbox>,
-    /// Who is banned from the list or the site. Nobody by default.
+    /// Who is banned from the list or the site. Empty by default.
     pub bans: Bans,
     /// Whether all posts are held. Off by default.
     pub emergency: bool,
