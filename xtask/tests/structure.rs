@@ -26,8 +26,19 @@ const LMTP: &[&str] = &[
 ];
 
 /// The modules of `listgate-engine`, from bottom to top.
-const ENGINE: &[&str] =
-    &["limits", "token", "splice", "text", "address", "view", "automatic", "ban", "posting", "distribution"];
+const ENGINE: &[&str] = &[
+    "limits",
+    "token",
+    "splice",
+    "text",
+    "address",
+    "view",
+    "automatic",
+    "comparable",
+    "ban",
+    "posting",
+    "distribution",
+];
 
 /// The modules of `listgate`, from bottom to top.
 const LISTGATE: &[&str] = &[

@@ -1,6 +1,7 @@
 //! Bans: addresses whose mail a list refuses.
 
-use listgate_lmtp::Mailbox;
+use crate::comparable::{Comparable, ascii_domain};
+use listgate_lmtp::{Mailbox, is_domain_name};
 use regex::{Regex, RegexBuilder};
 use std::collections::HashSet;
 use std::fmt;
@@ -9,53 +10,43 @@ use std::str::FromStr;
 /// Octets of memory that one pattern may take when it is compiled.
 const PATTERN_MEMORY: usize = 256 * 1024;
 
-/// An address in the form in which addresses are compared: in lower case, without needless quotes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Comparable(String);
-
-impl Comparable {
-    /// Returns the form of an address in which it is compared.
-    pub fn new(mailbox: &Mailbox) -> Self {
-        let (local, domain) = (mailbox.local().unquoted(), mailbox.domain().as_str());
-        Self(format!("{local}@{domain}").to_lowercase())
-    }
-
-    /// Returns the text. It is not always a valid address, because it has no quotes.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn domain(&self) -> &str {
-        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
-    }
-}
-
 /// One entry of the bans of a list, or of the site.
 #[derive(Clone, Debug)]
 pub enum Ban {
     /// One address: `bob@example.org`.
     Address(Comparable),
-    /// All addresses of a domain, without its subdomains: `@example.org`.
+    /// All addresses of a domain, without its subdomains: `@example.org`, with A-labels.
     Domain(String),
-    /// All addresses in which the pattern is found: `^bob.*@example\.org`. Case does not matter.
+    /// All addresses in whose comparable form the pattern is found: `^bob.*@example\.org`. Case does not matter.
     Pattern(Regex),
+}
+
+impl fmt::Display for Ban {
+    /// Writes the ban so that it reads back as the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => f.write_str(address.as_str()),
+            Self::Domain(domain) => f.write_str(domain),
+            Self::Pattern(pattern) => f.write_str(pattern.as_str()),
+        }
+    }
 }
 
 /// All bans that matter to a list: its own and those of the site. Looking an address up costs the same however many
 /// addresses and domains are banned; each pattern is tried.
 #[derive(Clone, Debug, Default)]
 pub struct Bans {
-    addresses: HashSet<Comparable>,
-    domains: HashSet<String>,
+    /// Addresses, and domains that begin with `@`.
+    exact: HashSet<String>,
     patterns: Vec<Regex>,
 }
 
 impl Bans {
-    /// Returns whether the address is banned.
-    pub fn cover(&self, address: &Comparable) -> bool {
-        self.addresses.contains(address)
-            || self.domains.contains(address.domain())
-            || self.patterns.iter().any(|pattern| pattern.is_match(address.as_str()))
+    /// Returns the ban that covers the address, as it is written; `None` if the address is not banned.
+    pub fn covering(&self, address: &Comparable) -> Option<&str> {
+        let exact = self.exact.get(address.as_str()).or_else(|| self.exact.get(address.domain()));
+        let matching = || self.patterns.iter().find(|pattern| pattern.is_match(address.as_str()));
+        exact.map(String::as_str).or_else(|| matching().map(Regex::as_str))
     }
 }
 
@@ -64,9 +55,8 @@ impl FromIterator<Ban> for Bans {
         let mut all = Self::default();
         for ban in bans {
             match ban {
-                Ban::Address(address) => drop(all.addresses.insert(address)),
-                Ban::Domain(domain) => drop(all.domains.insert(domain)),
                 Ban::Pattern(pattern) => all.patterns.push(pattern),
+                exact => drop(all.exact.insert(exact.to_string())),
             }
         }
         all
@@ -84,8 +74,8 @@ impl FromStr for Ban {
             return pattern.map(Self::Pattern).map_err(InvalidBan::Pattern);
         }
         if let Some(domain) = text.strip_prefix('@') {
-            let is_domain = listgate_lmtp::is_domain(domain);
-            return is_domain.then(|| Self::Domain(domain.to_lowercase())).ok_or(InvalidBan::Domain);
+            let domain = ascii_domain(domain).filter(|domain| is_domain_name(domain));
+            return domain.map(|domain| Self::Domain(format!("@{domain}"))).ok_or(InvalidBan::Domain);
         }
         let mailbox: Mailbox = text.parse().map_err(InvalidBan::Address)?;
         Ok(Self::Address(Comparable::new(&mailbox)))
@@ -106,11 +96,14 @@ pub enum InvalidBan {
 impl fmt::Display for InvalidBan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(error) => {
-                write!(f, "not an address ({error}), nor a domain (@example.org) or a pattern (^…)")
-            }
+            Self::Address(error) => write!(f, "not an address: {error}"),
             Self::Domain => f.write_str("what follows the @ is not a domain"),
-            Self::Pattern(error) => write!(f, "not a pattern: {error}"),
+            Self::Pattern(error) => {
+                // The lines before show the place in the pattern.
+                let error = error.to_string();
+                let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                write!(f, "the regular expression is not valid: {reason}")
+            }
         }
     }
 }
@@ -124,7 +117,7 @@ mod tests {
     fn covers(ban: &str, address: &str) -> bool {
         let other: Ban = "other@example.com".parse().unwrap();
         let bans = Bans::from_iter([other, ban.parse().unwrap()]);
-        bans.cover(&Comparable::new(&address.parse().unwrap()))
+        bans.covering(&Comparable::new(&address.parse().unwrap())).is_some()
     }
 
     #[test]
@@ -152,9 +145,9 @@ mod tests {
             ("", "not an address"),
             ("@", "not a domain"),
             ("@exa mple.org", "not a domain"),
-            ("^(", "not a pattern"),
-            ("^(?!bob)", "not a pattern"),
-            ("^(a{1000}){1000}", "not a pattern"),
+            ("^(", "the regular expression is not valid: unclosed group"),
+            ("^(?!bob)", "the regular expression is not valid: look-around"),
+            ("^(a{1000}){1000}", "the regular expression is not valid: "),
         ] {
             let message = text.parse::<Ban>().unwrap_err().to_string();
             assert!(message.contains(error), "{text}: {message}");

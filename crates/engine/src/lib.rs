@@ -8,6 +8,7 @@
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
 //! | [`distribution`] | the changes of a post for the members |
+//! | [`comparable`] | the forms in which addresses and domains are compared |
 //! | [`posting`] | decides what becomes of a post |
 //! | [`splice`] | changes a message: octets to remove and to insert |
 //! | [`token`] | signs and checks what stands behind the `+` of `mylist-confirm+TOKEN@example.com` |
@@ -54,6 +55,7 @@
 mod address;
 pub mod automatic;
 pub mod ban;
+pub mod comparable;
 pub mod distribution;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

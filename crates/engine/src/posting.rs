@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::automatic::{self, Sign};
-use crate::ban::{Bans, Comparable};
+use crate::ban::Bans;
+use crate::comparable::Comparable;
 use crate::view::View;
 use listgate_lmtp::{Mailbox, ReversePath};
 use std::collections::BTreeMap;
@@ -212,7 +213,7 @@ pub enum Reason {
 /// held. No rule depends on the time.
 ///
 /// ```
-/// use listgate_engine::ban::Comparable;
+/// use listgate_engine::comparable::Comparable;
 /// use listgate_engine::posting::{Answer, Facts, Outcome, Question, Settings, Standing, decide};
 /// use listgate_engine::view::View;
 /// use listgate_lmtp::{Mailbox, ReversePath};
@@ -306,7 +307,7 @@ fn of_loop(settings: &Settings, view: &View<'_>) -> Found {
 }
 
 fn of_bans(settings: &Settings, senders: &[Comparable]) -> Found {
-    let banned = senders.iter().find(|sender| settings.bans.cover(sender))?;
+    let banned = senders.iter().find(|sender| settings.bans.covering(sender).is_some())?;
     Some((Outcome::Discard, Reason::Banned(banned.clone())))
 }
 
@@ -416,7 +417,7 @@ mod tests {
         assert!(
             settings.require_explicit_destination
                 && !settings.emergency
-                && !settings.bans.cover(&comparable("ann@example.org"))
+                && settings.bans.covering(&comparable("ann@example.org")).is_none()
         );
     }
 

@@ -1,17 +1,14 @@
 //! Addresses that may not join a list.
 
-use super::comparable::ascii_domain;
-use super::member_address::{MemberAddress, MemberAddressError};
+use super::member_address::MemberAddress;
 use crate::limits;
-use listgate_lmtp::is_domain_name;
-use regex_lite::{Regex, RegexBuilder};
-use std::collections::HashSet;
+use listgate_engine::ban::{self, Bans, InvalidBan};
 use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-/// Which addresses a ban is about: one, all of a domain (`@example.org`), or those that a regular expression matches
-/// (`^spam.*@`). It is in the form in which addresses are compared.
+/// Which addresses a ban is about, as it is stored: one, all of a domain (`@example.org`), or those that a regular
+/// expression matches (`^spam.*@`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct BanPattern(String);
 
@@ -19,11 +16,11 @@ pub(crate) struct BanPattern(String);
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum BanPatternError {
     #[error("write an address, a domain such as @example.org, or a regular expression such as ^spam.*@")]
-    NotAPattern(#[source] MemberAddressError),
+    NotAnAddress(#[source] InvalidBan),
     #[error("write a domain such as @example.org after the @")]
     NotADomain,
-    #[error("the regular expression is not valid")]
-    NotAnExpression(#[source] regex_lite::Error),
+    #[error(transparent)]
+    NotAnExpression(InvalidBan),
     #[error("a pattern has at most {} octets", limits::BAN_PATTERN)]
     TooLong,
 }
@@ -53,22 +50,13 @@ impl FromStr for BanPattern {
         if text.len() > limits::BAN_PATTERN {
             return Err(BanPatternError::TooLong);
         }
-        if text.starts_with('^') {
-            expression(text).map_err(BanPatternError::NotAnExpression)?;
-            return Ok(Self(text.to_owned()));
-        }
-        if let Some(domain) = text.strip_prefix('@') {
-            let domain = ascii_domain(domain).filter(|domain| is_domain_name(domain));
-            return Ok(Self(format!("@{}", domain.ok_or(BanPatternError::NotADomain)?)));
-        }
-        let address: MemberAddress = text.parse().map_err(BanPatternError::NotAPattern)?;
-        Ok(Self(address.key().to_owned()))
+        let ban: Result<ban::Ban, _> = text.parse();
+        ban.map(|ban| Self(ban.to_string())).map_err(|why| match why {
+            InvalidBan::Address(_) => BanPatternError::NotAnAddress(why),
+            InvalidBan::Domain => BanPatternError::NotADomain,
+            InvalidBan::Pattern(_) => BanPatternError::NotAnExpression(why),
+        })
     }
-}
-
-/// Compiles an expression. It is matched in time that is linear in the address.
-fn expression(text: &str) -> Result<Regex, regex_lite::Error> {
-    RegexBuilder::new(text).case_insensitive(true).build()
 }
 
 /// A ban, as operators see it.
@@ -78,34 +66,19 @@ pub(crate) struct Ban {
     pub(crate) banned_at: SystemTime,
 }
 
-/// All bans that hold for a list, ready to be asked about many addresses.
+/// All bans that apply to a list, ready to be asked about many addresses.
 #[derive(Default, Debug)]
-pub(crate) struct BanList {
-    /// Addresses and domains.
-    exact: HashSet<String>,
-    expressions: Vec<Regex>,
-}
+pub(crate) struct BanList(Bans);
 
 impl BanList {
-    /// Prepares bans. An expression that is not valid, which was never stored by this version, bans nobody.
+    /// Prepares bans. A pattern that is not valid, which this version never stores, bans no address.
     pub(crate) fn new(patterns: impl IntoIterator<Item = BanPattern>) -> Self {
-        let mut list = Self::default();
-        for BanPattern(text) in patterns {
-            match text.starts_with('^') {
-                true => list.expressions.extend(expression(&text)),
-                false => drop(list.exact.insert(text)),
-            }
-        }
-        list
+        Self(patterns.into_iter().filter_map(|pattern| pattern.0.parse::<ban::Ban>().ok()).collect())
     }
 
     /// Returns the pattern that bans an address, if one does.
     pub(crate) fn bans(&self, address: &MemberAddress) -> Option<BanPattern> {
-        let key = address.key();
-        let domain = key.rfind('@').map_or(key, |at| &key[at..]);
-        let exact = self.exact.get(key).or_else(|| self.exact.get(domain)).cloned();
-        let matching = || self.expressions.iter().find(|regex| regex.is_match(key));
-        exact.or_else(|| matching().map(|regex| regex.as_str().to_owned())).map(BanPattern)
+        self.0.covering(&address.comparable()).map(|text| BanPattern(text.to_owned()))
     }
 }
 
@@ -144,7 +117,7 @@ mod tests {
             ),
             ("@", "write a domain such as @example.org after the @"),
             ("@[192.0.2.1]", "write a domain such as @example.org after the @"),
-            ("^(", "the regular expression is not valid"),
+            ("^(", "the regular expression is not valid: unclosed group"),
             (&format!("^{}", "a".repeat(2000)), "a pattern has at most 1000 octets"),
         ] {
             assert_eq!(text.parse::<BanPattern>().unwrap_err().to_string(), why, "{text}");

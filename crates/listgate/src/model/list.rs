@@ -1,7 +1,7 @@
 //! Mailing lists and their names.
 
-use super::comparable::{ascii_domain, comparable_local};
 use super::not_taken::NotTaken;
+use listgate_engine::comparable::{ascii_domain, comparable_local};
 use listgate_lmtp::{InvalidAddress, Mailbox, is_dot_string};
 use serde::Serialize;
 use std::{fmt, str::FromStr};

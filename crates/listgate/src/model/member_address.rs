@@ -1,7 +1,7 @@
 //! Addresses of members, and the names that are shown with them.
 
-use super::comparable::{ascii_domain, comparable_domain, comparable_local};
 use crate::limits;
+use listgate_engine::comparable::{Comparable, ascii_domain};
 use listgate_lmtp::{InvalidAddress, Mailbox};
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +18,11 @@ impl MemberAddress {
     /// normalization form C, the domain with A-labels.
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Returns the form in which it is compared.
+    pub(crate) fn comparable(&self) -> Comparable {
+        Comparable::stored(&self.key)
     }
 
     /// Returns an address that was stored: its key, and the form in which it was given, if that differs.
@@ -46,13 +51,12 @@ impl FromStr for MemberAddress {
 
     fn from_str(text: &str) -> Result<Self, MemberAddressError> {
         let mailbox: Mailbox = text.trim().parse().map_err(MemberAddressError::NotAnAddress)?;
-        let local = comparable_local(&mailbox.local().unquoted());
         let domain = mailbox.domain();
-        let domain = match domain.is_literal() {
-            true => comparable_domain(domain.as_str()),
-            false => ascii_domain(domain.as_str()).ok_or(MemberAddressError::NotIdna)?,
-        };
-        Ok(Self { given: mailbox.as_str().to_owned(), key: format!("{local}@{domain}") })
+        if !domain.is_literal() && ascii_domain(domain.as_str()).is_none() {
+            return Err(MemberAddressError::NotIdna);
+        }
+        let key = Comparable::new(&mailbox).as_str().to_owned();
+        Ok(Self { given: mailbox.as_str().to_owned(), key })
     }
 }
 

@@ -1,7 +1,6 @@
 //! The vocabulary that all other modules share. It imports nothing from the crate except `limits` and `file_error`.
 
 mod ban;
-mod comparable;
 mod delivery;
 mod endpoint;
 mod entry;
@@ -21,7 +20,10 @@ mod store_error;
 mod time;
 
 pub(crate) use ban::{Ban, BanList, BanPattern};
-pub(crate) use comparable::{ascii_domain, comparable_domain, comparable_local, unicode_domain};
+pub(crate) use listgate_engine::comparable::{
+    ascii_domain, comparable_domain, comparable_local, unicode_domain,
+};
+
 pub(crate) use delivery::{Addressed, DeliveryKey, Envelope};
 pub(crate) use endpoint::{Endpoint, Names, Role};
 pub(crate) use entry::{Arrival, Change, EntryError, StateName};

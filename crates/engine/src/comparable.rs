@@ -1,13 +1,46 @@
 //! The forms in which addresses are compared: two addresses are the same if these forms are equal.
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-use listgate_lmtp::is_domain_name;
+use listgate_lmtp::{Mailbox, is_domain_name};
 use unicode_normalization::UnicodeNormalization;
+
+/// An address in the form in which addresses are compared.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Comparable(String);
+
+impl Comparable {
+    /// Returns the form of an address in which it is compared.
+    pub fn new(mailbox: &Mailbox) -> Self {
+        let local = comparable_local(&mailbox.local().unquoted());
+        Self(format!("{local}@{}", comparable_domain(mailbox.domain().as_str())))
+    }
+
+    /// Returns a form that was stored as its text.
+    ///
+    /// # Panics
+    /// If the text has no `@`.
+    pub fn stored(text: impl Into<String>) -> Self {
+        let text = text.into();
+        assert!(text.contains('@'), "an address has an @");
+        Self(text)
+    }
+
+    /// Returns the text. It is not always a valid address, because it has no quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the domain, with the `@` before it.
+    pub(crate) fn domain(&self) -> &str {
+        let at = self.0.rfind('@').expect("an address has an @");
+        &self.0[at..]
+    }
+}
 
 /// Returns the form in which local parts are compared: without case (Unicode's full case folding), because Postfix asks
 /// socketmap for folded addresses, with `ss` for `ß`; and in Unicode's normalization form C, because systems differ in
 /// how they write an accent (RFC 6532 section 3.1).
-pub(crate) fn comparable_local(local: &str) -> String {
+pub fn comparable_local(local: &str) -> String {
     if local.is_ascii() {
         return local.to_ascii_lowercase();
     }
@@ -32,13 +65,13 @@ fn fold_case(c: char, folded: &mut String) {
 
 /// Returns the form in which domains are compared: lower case, with U-labels as A-labels (RFC 5890 section 2.3.2.1).
 /// A text that is not a domain name is not the same as any domain name.
-pub(crate) fn comparable_domain(domain: &str) -> String {
+pub fn comparable_domain(domain: &str) -> String {
     ascii_domain(domain).unwrap_or_else(|| comparable_local(domain))
 }
 
 /// Returns the ASCII form of a domain name, in lower case; `None` if it has none (RFC 5891, with the mapping of
 /// UTS #46), or is an address literal in UTF-8.
-pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
+pub fn ascii_domain(domain: &str) -> Option<String> {
     if domain.is_ascii() {
         return Some(domain.to_ascii_lowercase());
     }
@@ -53,7 +86,7 @@ pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
 }
 
 /// Returns the form of a domain name with U-labels, which differs from its A-labels; `None` if it has none.
-pub(crate) fn unicode_domain(ascii: &str) -> Option<String> {
+pub fn unicode_domain(ascii: &str) -> Option<String> {
     if !ascii.contains("xn--") {
         return None;
     }
