@@ -5,6 +5,7 @@ use crate::model::{
     BanPattern, DisplayName, DisplayNameError, ListAddress, MemberChange, MemberChangeError, NamedAddress,
     NamedAddressError, NewMember,
 };
+use csv_core::ReadRecordResult;
 use std::mem;
 
 /// Names of the column with the addresses, in lower case.
@@ -62,7 +63,7 @@ pub(crate) enum MemberFile {
     /// Each line is an address.
     Addresses,
     Csv {
-        delimiter: u8,
+        fields: Fields,
         columns: Vec<Column>,
     },
 }
@@ -90,12 +91,12 @@ impl MemberFile {
         }
         match self {
             Self::New => {
-                if let Some((delimiter, names)) = header(line) {
+                if let Some((fields, names)) = header(line) {
                     let columns: Vec<Column> = names.iter().map(|name| column(name)).collect();
                     let is_ignored = |(_, column): &(&String, &Column)| matches!(column, Column::Ignored);
                     let ignored = names.iter().zip(&columns).filter(is_ignored);
                     let ignored = ignored.map(|(name, _)| name.clone()).collect();
-                    *self = Self::Csv { delimiter, columns };
+                    *self = Self::Csv { fields, columns };
                     return Ok(Line::Header { ignored });
                 }
                 *self = Self::Addresses;
@@ -107,16 +108,17 @@ impl MemberFile {
                 }
                 named => Ok(Line::New(named?.into())),
             },
-            Self::Csv { delimiter, columns } => row(line, *delimiter, columns).map(Line::New),
+            Self::Csv { fields, columns } => row(line, fields, columns).map(Line::New),
         }
     }
 }
 
-/// Returns the delimiter and the names of the columns, if the line is a header.
-fn header(line: &str) -> Option<(u8, Vec<String>)> {
+/// Returns the names of the columns, and what reads the next lines, if the line is a header.
+fn header(line: &str) -> Option<(Fields, Vec<String>)> {
     DELIMITERS.into_iter().find_map(|delimiter| {
-        let names: Vec<String> = fields(line, delimiter)?.iter().map(|name| name.trim().to_owned()).collect();
-        names.iter().any(|name| is_address(name)).then_some((delimiter, names))
+        let mut fields = Fields::new(delimiter);
+        let names: Vec<String> = fields.read(line)?.iter().map(|name| name.trim().to_owned()).collect();
+        names.iter().any(|name| is_address(name)).then_some((fields, names))
     })
 }
 
@@ -134,20 +136,41 @@ fn column(name: &str) -> Column {
     }
 }
 
-/// Returns the fields of a line, or `None` if its quotes are not closed.
-fn fields(line: &str, delimiter: u8) -> Option<csv::StringRecord> {
-    if line.bytes().filter(|octet| *octet == b'"').count() % 2 == 1 {
-        return None;
+/// Reads the fields of lines with one delimiter.
+pub(crate) struct Fields(Box<csv_core::Reader>);
+
+impl Fields {
+    fn new(delimiter: u8) -> Self {
+        Self(Box::new(csv_core::ReaderBuilder::new().delimiter(delimiter).build()))
     }
-    let mut builder = csv::ReaderBuilder::new();
-    builder.has_headers(false).delimiter(delimiter).buffer_capacity(limits::MEMBER_LINE);
-    let mut record = csv::StringRecord::new();
-    let read = builder.from_reader(line.as_bytes()).read_record(&mut record);
-    read.is_ok().then_some(record)
+
+    /// Returns the fields of a line, or `None` if its quotes are not closed.
+    fn read(&mut self, line: &str) -> Option<Vec<String>> {
+        if line.bytes().filter(|octet| *octet == b'"').count() % 2 == 1 {
+            return None;
+        }
+        let (mut text, mut ends) = (vec![0; line.len() + 1], vec![0; line.len() + 1]);
+        let (mut from, mut length, mut count) = (line.as_bytes(), 0, 0);
+        self.0.reset();
+        // Once the line is read, it is asked again with nothing, which stands for the end of a file.
+        loop {
+            let (result, taken, written, ended) =
+                self.0.read_record(from, &mut text[length..], &mut ends[count..]);
+            (from, length, count) = (&from[taken..], length + written, count + ended);
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::Record | ReadRecordResult::End => break,
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => return None,
+            }
+        }
+        let begins = [0].into_iter().chain(ends.iter().copied());
+        let field = |(begin, end): (usize, &usize)| String::from_utf8_lossy(&text[begin..*end]).into_owned();
+        Some(begins.zip(&ends[..count]).map(field).collect())
+    }
 }
 
-fn row(line: &str, delimiter: u8, columns: &[Column]) -> Result<NewMember, LineError> {
-    let fields = fields(line, delimiter).ok_or(LineError::Quotes)?;
+fn row(line: &str, fields: &mut Fields, columns: &[Column]) -> Result<NewMember, LineError> {
+    let fields = fields.read(line).ok_or(LineError::Quotes)?;
     if fields.len() > columns.len() {
         return Err(LineError::Fields);
     }
@@ -216,6 +239,7 @@ mod tests {
             "Name;E-Mail;City;own_posts;Delivery",
             "\"B; Bob\";bob@example.org;Bonn;no;off until 2099-01-01",
             ";\"Anne <anne@example.org>\"",
+            "\"F \"\"Fi\"\" F\";fi@example.org;;",
             "Carl;;Bonn",
             "Dora;dora",
             "\"Eve;eve@example.org",
@@ -228,6 +252,7 @@ mod tests {
                 "header, without [\"City\"]",
                 "bob@example.org \"B; Bob\" and a setting and a setting",
                 "anne@example.org \"Anne\"",
+                "fi@example.org \"F \\\"Fi\\\" F\"",
                 "refused: its address is empty",
                 "refused: write an address such as anne@example.com",
                 "refused: its quotes are not closed in the same line",
