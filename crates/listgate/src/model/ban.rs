@@ -117,7 +117,7 @@ mod tests {
             ),
             ("@", "write a domain such as @example.org after the @"),
             ("@[192.0.2.1]", "write a domain such as @example.org after the @"),
-            ("^(", "the regular expression is not valid: unclosed group"),
+            ("^(", "the regular expression is not valid: found open group without closing ')'"),
             (&format!("^{}", "a".repeat(2000)), "a pattern has at most 1000 octets"),
         ] {
             assert_eq!(text.parse::<BanPattern>().unwrap_err().to_string(), why, "{text}");
