@@ -26,7 +26,7 @@ pub fn token(input: &[u8]) {
             assert_eq!(again.as_bytes(), input.to_ascii_lowercase());
             assert_eq!(ring.check("other.example.com", input, Day::of_seconds(0)), Check::Forged);
         }
-        // The older key has signed nothing, and there is no other.
+        // The test signs only with the newest key, so only a fault makes a token of another key valid.
         Check::Valid { .. } | Check::Expired { .. } | Check::UnknownPurpose => panic!("{checked:?}"),
         Check::Forged | Check::UnknownKey => assert_eq!(input.len(), crate::token::CHARACTERS),
         Check::NotAToken => {}

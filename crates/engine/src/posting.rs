@@ -56,10 +56,11 @@ pub struct Settings {
     pub default_nonmember_action: Action,
     /// Whether To or Cc must name the list. On by default.
     pub require_explicit_destination: bool,
-    /// A larger post is held, in octets. 1 MiB by default; Mailman has 40 KB, which holds most mail with a picture.
-    /// `None` is no limit.
+    /// The largest post, in octets, that is not held for its size; `None` if any size may pass. 1 MiB by default.
+    /// Mailman's default is 40 KB, which most mail with a picture exceeds.
     pub max_message_size: Option<u64>,
-    /// A post with as many addresses in To and Cc, or more, is held. 50 by default; Mailman has 10. `None` is no limit.
+    /// The number of addresses in To and Cc from which a post is held; `None` if any number may pass. 50 by default;
+    /// Mailman's default is 10.
     pub max_num_recipients: Option<usize>,
 }
 

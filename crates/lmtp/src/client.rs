@@ -366,7 +366,7 @@ impl Client {
         if self.undecided.remove(&place) {
             self.events.push_back(ClientEvent::Outcome { recipient: place, reply });
         }
-        // There is no recipient left to send the message to. Without pipelining, DATA is not sent yet and is dropped.
+        // Every recipient was refused. Without pipelining, DATA is not sent yet and is dropped.
         if self.undecided.is_empty() && self.unsent.front().is_some_and(|(step, _)| *step == Step::Data) {
             self.unsent.clear();
             self.plan(Step::Rset, format_args!("RSET"));

@@ -174,7 +174,7 @@ pub(super) fn syncs(data: &DataDir) -> Finding {
     }
 }
 
-/// Rounds a rate to two significant digits: an estimate is no more precise.
+/// Rounds a rate to two significant digits, because more would suggest a precision that an estimate lacks.
 fn in_two_digits(rate: f64) -> f64 {
     let unit = 10_f64.powf(rate.max(1.0).log10().floor() - 1.0);
     (rate / unit).round() * unit

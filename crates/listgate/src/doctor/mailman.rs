@@ -117,7 +117,7 @@ fn queue(queue: Name, dir: &Path) -> Vec<Finding> {
     };
     if fs::metadata(dir).is_err_and(|why| why.kind() == io::ErrorKind::NotFound) {
         let fix = "Mailman creates its queues when it starts: start it once";
-        return vec![Finding::wrong(check, format!("there is no directory {}", dir.display()), fix)];
+        return vec![Finding::wrong(check, format!("{} does not exist", dir.display()), fix)];
     }
     let what = match disk::writable(check, dir) {
         Ok((_, what)) => what,

@@ -45,7 +45,7 @@ fn own<E>(
     if !data.path().is_dir() {
         return report(Finding::wrong(
             "data directory",
-            format!("there is no directory {}", data.path().display()),
+            format!("{} does not exist, or is not a directory", data.path().display()),
             "use another --data-dir, or start with `listgate serve` or `listgate list create`",
         ));
     }

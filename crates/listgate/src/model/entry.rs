@@ -268,7 +268,7 @@ pub(crate) enum Change {
 /// The reason why entries are not shown, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EntryError {
-    #[error("there is no entry {0}; `listgate queue ls` lists them")]
+    #[error("the entry {0} does not exist; `listgate queue ls` shows all entries")]
     Missing(Id),
     #[error("{id} is {state}, so nothing was changed: {}", fix(*state, *change))]
     State { id: EntryId, state: StateName, change: Change },

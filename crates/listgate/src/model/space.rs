@@ -9,7 +9,7 @@ pub(crate) struct Space {
     pub(crate) free: u64,
     /// Octets that are free within the database, where only small messages go.
     pub(crate) unused: u64,
-    /// Octets that the database's log may grow by; the maximum if there is no log, or if it was not checked.
+    /// Octets that the database's log may grow by; the maximum if the database has none, or if it was not checked.
     pub(crate) log: u64,
     /// Free inodes of the file system, if it has a fixed number of them.
     pub(crate) inodes: Option<u64>,

@@ -74,8 +74,8 @@ fn impossible_changes_are_refused_with_the_fix() {
         (&["domain", "add", "alias.example"], &["is an alias of example.com", "domain remove"]),
         (&["domain", "remove", "example.com"], &["has lists or aliases"]),
         (&["domain", "remove", "nowhere.example"], &["the domain nowhere.example does not exist"]),
-        (&["queue", "show", "ff-1"], &["no entry ff-1", "queue ls"]),
-        (&["queue", "remove", "ff-1"], &["no entry ff-1"]),
+        (&["queue", "show", "ff-1"], &["the entry ff-1 does not exist", "queue ls"]),
+        (&["queue", "remove", "ff-1"], &["the entry ff-1 does not exist"]),
     ] {
         assert_refused(&site, args, parts);
     }

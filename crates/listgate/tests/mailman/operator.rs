@@ -139,7 +139,7 @@ fn entries_of_both_gates_are_shown_and_removed() {
     let out = stdout_of(&mailman, &["queue", "remove", &ours, theirs]);
     assert_eq!(out, format!("removed {ours}\nremoved {theirs}\n"));
     assert_eq!(mailman.files("in"), [""; 0]);
-    assert_contains(&error(&mailman, &["queue", "remove", &ours]), &["there is no entry", "queue ls"]);
+    assert_contains(&error(&mailman, &["queue", "remove", &ours]), &["does not exist", "queue ls"]);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn doctor_names_what_is_wrong_and_its_fix() {
     fs::remove_file(mailman.queue("in").join("mail.pck")).unwrap();
 
     fs::rename(mailman.queue("command"), mailman.queue("away")).unwrap();
-    assert_wrong(&mailman, "queue command", "there is no directory", "start it once");
+    assert_wrong(&mailman, "queue command", "does not exist", "start it once");
     fs::rename(mailman.queue("away"), mailman.queue("command")).unwrap();
 
     let database = mailman.var().join("data/mailman.db");

@@ -52,7 +52,7 @@ fn entries_are_held_released_and_retried() {
         assert!(stderr.contains("3-1 is leased"), "{stderr}");
     }
     let stderr = String::from_utf8(site.listgate(&["queue", "hold", "77-1"]).stderr).unwrap();
-    assert!(stderr.contains("there is no entry 77-1"), "{stderr}");
+    assert!(stderr.contains("the entry 77-1 does not exist"), "{stderr}");
 }
 
 /// As after a worker was killed and no other came.

@@ -17,7 +17,7 @@ BEGIN
     UPDATE roster SET list_id = NULL WHERE list_id = old.list_id;
 END;
 
--- An address in a role of a list. Whoever leaves and joins again gets another seq, and seqs only grow.
+-- An address in a role of a list. A member who leaves and joins again gets a new seq, and seqs only grow.
 CREATE TABLE member (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again
     list        INTEGER NOT NULL,            -- of roster; no reference, because a removed list's members go later
