@@ -51,11 +51,26 @@ fn off(delivery: MemberDelivery) -> (Option<&'static str>, Option<i64>, Option<i
     }
 }
 
-/// Returns the number of a list.
-fn number(connection: &Connection, list_id: &str) -> rusqlite::Result<Result<i64, MemberError>> {
+/// The number under which bans of all lists are stored.
+const ALL_LISTS: i64 = 0;
+
+/// Runs `work` with the number of a list, or of all lists with `None`.
+fn with_list<T>(
+    connection: &Connection,
+    list_id: Option<&str>,
+    work: impl FnOnce(i64) -> rusqlite::Result<Result<T, MemberError>>,
+) -> rusqlite::Result<Result<T, MemberError>> {
+    let Some(list_id) = list_id else { return work(ALL_LISTS) };
+    match number(connection, list_id)? {
+        Some(list) => work(list),
+        None => Ok(Err(MemberError::NoList(list_id.to_owned()))),
+    }
+}
+
+/// Returns the number of a list, if it exists.
+fn number(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?;
-    let number = statement.query_row([list_id], |row| row.get(0)).optional()?;
-    Ok(number.ok_or_else(|| MemberError::NoList(list_id.to_owned())))
+    statement.query_row([list_id], |row| row.get(0)).optional()
 }
 
 /// Adds addresses to a list. `now` is in milliseconds since 1970.
@@ -67,11 +82,9 @@ pub(super) fn add(
     now: i64,
 ) -> Result<Vec<Joined>, MemberError> {
     write(connection, "add the members", |connection| {
-        let list = match number(connection, list_id)? {
-            Ok(list) => list,
-            Err(why) => return Ok(Err(why)),
-        };
-        new.iter().map(|new| insert(connection, list, role, new, now)).collect::<Result<_, _>>().map(Ok)
+        with_list(connection, Some(list_id), |list| {
+            new.iter().map(|new| insert(connection, list, role, new, now)).collect::<Result<_, _>>().map(Ok)
+        })
     })
 }
 
@@ -115,9 +128,7 @@ pub(super) fn add_owners(
     owners: &[NewMember],
     now: i64,
 ) -> rusqlite::Result<()> {
-    let list = connection
-        .prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?
-        .query_row([list_id], |row| row.get(0))?;
+    let list = number(connection, list_id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     owners.iter().try_for_each(|owner| insert(connection, list, MemberRole::Owner, owner, now).map(drop))
 }
 
@@ -129,18 +140,16 @@ pub(super) fn remove(
     addresses: &[MemberAddress],
 ) -> Result<(), MemberError> {
     write(connection, "remove the members", |connection| {
-        let list = match number(connection, list_id)? {
-            Ok(list) => list,
-            Err(why) => return Ok(Err(why)),
-        };
-        let sql = "DELETE FROM member WHERE address = ?1 AND list = ?2 AND role = ?3";
-        let mut statement = connection.prepare_cached(sql)?;
-        for address in addresses {
-            if statement.execute(params![address.key(), list, role.as_str()])? == 0 {
-                return Ok(Err(MemberError::Missing(address.clone())));
+        with_list(connection, Some(list_id), |list| {
+            let sql = "DELETE FROM member WHERE address = ?1 AND list = ?2 AND role = ?3";
+            let mut statement = connection.prepare_cached(sql)?;
+            for address in addresses {
+                if statement.execute(params![address.key(), list, role.as_str()])? == 0 {
+                    return Ok(Err(MemberError::Missing(address.clone())));
+                }
             }
-        }
-        Ok(Ok(()))
+            Ok(Ok(()))
+        })
     })
 }
 
@@ -150,14 +159,12 @@ pub(super) fn roles_of(
     list_id: &str,
     address: &MemberAddress,
 ) -> rusqlite::Result<Result<Vec<Member>, MemberError>> {
-    let list = match number(connection, list_id)? {
-        Ok(list) => list,
-        Err(why) => return Ok(Err(why)),
-    };
-    let sql = format!("SELECT {COLUMNS} FROM member WHERE address = ?1 AND list = ?2 ORDER BY seq");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_map(params![address.key(), list], read)?.collect::<Result<_, _>>()?;
-    Ok(Ok(found))
+    with_list(connection, Some(list_id), |list| {
+        let sql = format!("SELECT {COLUMNS} FROM member WHERE address = ?1 AND list = ?2 ORDER BY seq");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let found = statement.query_map(params![address.key(), list], read)?.collect::<Result<_, _>>()?;
+        Ok(Ok(found))
+    })
 }
 
 /// Returns up to `most` addresses with a role in a list, those with the smallest seqs above `after`, in order.
@@ -168,16 +175,14 @@ pub(super) fn after(
     after: Seq,
     most: usize,
 ) -> rusqlite::Result<Result<Vec<Member>, MemberError>> {
-    let list = match number(connection, list_id)? {
-        Ok(list) => list,
-        Err(why) => return Ok(Err(why)),
-    };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM member WHERE list = ?1 AND role = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_map(params![list, role.as_str(), after.0, most], read)?;
-    Ok(Ok(found.collect::<Result<_, _>>()?))
+    with_list(connection, Some(list_id), |list| {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM member WHERE list = ?1 AND role = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let found = statement.query_map(params![list, role.as_str(), after.0, most], read)?;
+        Ok(Ok(found.collect::<Result<_, _>>()?))
+    })
 }
 
 /// Counts the addresses with each role in a list.
@@ -225,11 +230,6 @@ pub(super) fn change(
     Ok(changed)
 }
 
-/// Returns the number under which bans of a list are stored, or those of all with `None`.
-fn scope(connection: &Connection, list_id: Option<&str>) -> rusqlite::Result<Result<i64, MemberError>> {
-    list_id.map_or(Ok(Ok(0)), |list_id| number(connection, list_id))
-}
-
 /// Adds bans, all or none, and returns whether each is new. `now` is in milliseconds since 1970.
 pub(super) fn ban(
     connection: &mut Connection,
@@ -238,15 +238,14 @@ pub(super) fn ban(
     now: i64,
 ) -> Result<Vec<bool>, MemberError> {
     write(connection, "add the bans", |connection| {
-        let list = match scope(connection, list_id)? {
-            Ok(list) => list,
-            Err(why) => return Ok(Err(why)),
-        };
-        let sql = "INSERT INTO ban (list, pattern, banned_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        let mut statement = connection.prepare_cached(sql)?;
-        let new =
-            patterns.iter().map(|pattern| Ok(statement.execute(params![list, pattern.as_str(), now])? > 0));
-        new.collect::<rusqlite::Result<_>>().map(Ok)
+        with_list(connection, list_id, |list| {
+            let sql = "INSERT INTO ban (list, pattern, banned_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            let mut statement = connection.prepare_cached(sql)?;
+            let new = patterns
+                .iter()
+                .map(|pattern| Ok(statement.execute(params![list, pattern.as_str(), now])? > 0));
+            new.collect::<rusqlite::Result<_>>().map(Ok)
+        })
     })
 }
 
@@ -257,17 +256,16 @@ pub(super) fn unban(
     patterns: &[BanPattern],
 ) -> Result<(), MemberError> {
     write(connection, "remove the bans", |connection| {
-        let list = match scope(connection, list_id)? {
-            Ok(list) => list,
-            Err(why) => return Ok(Err(why)),
-        };
-        let mut statement = connection.prepare_cached("DELETE FROM ban WHERE list = ?1 AND pattern = ?2")?;
-        for pattern in patterns {
-            if statement.execute(params![list, pattern.as_str()])? == 0 {
-                return Ok(Err(MemberError::NoBan(pattern.clone())));
+        with_list(connection, list_id, |list| {
+            let mut statement =
+                connection.prepare_cached("DELETE FROM ban WHERE list = ?1 AND pattern = ?2")?;
+            for pattern in patterns {
+                if statement.execute(params![list, pattern.as_str()])? == 0 {
+                    return Ok(Err(MemberError::NoBan(pattern.clone())));
+                }
             }
-        }
-        Ok(Ok(()))
+            Ok(Ok(()))
+        })
     })
 }
 
@@ -276,14 +274,13 @@ pub(super) fn bans(
     connection: &Connection,
     list_id: Option<&str>,
 ) -> rusqlite::Result<Result<Vec<Ban>, MemberError>> {
-    let list = match scope(connection, list_id)? {
-        Ok(list) => list,
-        Err(why) => return Ok(Err(why)),
-    };
-    let sql = "SELECT pattern, banned_at FROM ban WHERE list = ?1 ORDER BY pattern";
-    let read =
-        |row: &Row<'_>| Ok(Ban { pattern: BanPattern::stored(row.get(0)?), banned_at: time_at(row.get(1)?) });
-    Ok(Ok(connection.prepare_cached(sql)?.query_map([list], read)?.collect::<Result<_, _>>()?))
+    with_list(connection, list_id, |list| {
+        let sql = "SELECT pattern, banned_at FROM ban WHERE list = ?1 ORDER BY pattern";
+        let read = |row: &Row<'_>| {
+            Ok(Ban { pattern: BanPattern::stored(row.get(0)?), banned_at: time_at(row.get(1)?) })
+        };
+        Ok(Ok(connection.prepare_cached(sql)?.query_map([list], read)?.collect::<Result<_, _>>()?))
+    })
 }
 
 /// Removes some members and bans of lists that were removed: at most [`limits::SWEPT_AT_ONCE`] rows, so that arriving mail
