@@ -257,22 +257,12 @@ pub fn distribution(message: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
-    /// Checks every input in the corpus of `target`, including those that once failed.
-    fn replay(target: &str, holds: fn(&[u8])) {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-        let inputs = fs::read_dir(&corpus).unwrap();
-        let mut count = 0;
-        for input in inputs {
-            let path = input.unwrap().path();
-            eprintln!("{}", path.display());
-            holds(&fs::read(path).unwrap());
-            count += 1;
-        }
-        assert!(count > 0, "{} is empty", corpus.display());
-    }
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
 
     #[test]
     fn the_corpora_pass() {

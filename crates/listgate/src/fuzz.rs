@@ -269,3 +269,33 @@ pub fn configuration(input: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
+
+    proptest::proptest! {
+        #[test]
+        fn the_requests_of_a_socketmap_connection_are_the_same_in_any_pieces(
+            size in 1_u8..20,
+            requests in proptest::collection::vec("[a-z]{0,10} ?[a-z@]{0,20}", 0..5),
+            mistake in "|.|[0-9]{1,4}:?|65536:|65537|9:short",
+        ) {
+            let netstrings: String =
+                requests.iter().map(|request| crate::socketmap::netstring::write(request)).collect();
+            super::socketmap(&[&[size], netstrings.as_bytes(), mistake.as_bytes()].concat());
+        }
+    }
+
+    #[test]
+    fn the_corpora_pass() {
+        replay("configuration", super::configuration);
+        replay("header_edit", super::header_edit);
+        replay("queue_file", super::queue_file);
+        replay("socketmap", super::socketmap);
+    }
+}
