@@ -9,7 +9,7 @@ pub struct Address {
     /// The display name, decoded, without control characters; empty if there is none. Where only a comment follows the
     /// address, it is that comment.
     pub name: String,
-    /// The address, or `None` if what stands there is not one.
+    /// The address, or `None` if the text is not a valid address.
     pub mailbox: Option<Mailbox>,
 }
 

@@ -1,5 +1,5 @@
-//! Recognises mail that a program sent, without anybody having written it: bounces, vacation replies, mail of other
-//! lists. An answer to it would reach somebody who did not ask, or another program, which would answer again.
+//! Recognizes mail that a program sent by itself: bounces, vacation replies, mail of other lists. An answer would reach
+//! a person who did not ask for it, or another program, which would answer in turn.
 
 use crate::view::View;
 use listgate_lmtp::ReversePath;
@@ -12,7 +12,7 @@ pub enum Sign {
     NullSender,
     /// `Auto-Submitted: auto-replied` (RFC 3834 section 5).
     AutoReplied,
-    /// Auto-Submitted with another value than `no`, such as `auto-generated`.
+    /// Auto-Submitted with a value other than `no`, such as `auto-generated`.
     AutoSubmitted,
     /// The top part is a multipart/report (RFC 6522).
     Report,
@@ -145,8 +145,8 @@ const SUBJECTS: &[&str] = &[
 /// Returns the first sign that mail is automatic. Such mail gives no command and gets no answer.
 ///
 /// The signs are those of RFC 3834 section 2 and others that are in use. A person may be wrongly taken for a program,
-/// by the subject for example; the price is that they must send a command again. A program taken for a person costs
-/// more.
+/// by the subject for example, and must then send the command again. The opposite mistake is worse: a program taken
+/// for a person could confirm a subscription.
 pub fn of_command(sender: &ReversePath, view: &View<'_>) -> Option<Sign> {
     of_post(sender, view).or_else(|| of_header(view)).or_else(|| of_author(view))
 }

@@ -1,5 +1,5 @@
-//! How a post changes when it is distributed. Everything that is not named here stays as its author wrote it, octet for
-//! octet, so a signature that covers none of these fields stays valid (RFC 6376).
+//! Changes a post for its distribution. Everything that is not named here stays as its author wrote it, octet for
+//! octet, so a signature that covers only other fields stays valid (RFC 6376).
 
 use crate::posting::Settings;
 use crate::splice::Splices;
@@ -39,15 +39,15 @@ const OF_LISTS: &[&str] = &[
     "List-Archive",
 ];
 
-/// Returns what to change in a post before members get it.
+/// Returns the changes to a post before it is sent to members.
 ///
 /// - Fields that are private or ask for something are removed.
 /// - `List-*` (RFC 2369, RFC 2919) are removed, and the list's own are added after all other fields.
 /// - X-BeenThere with the list_id is added before all other fields. Those of other lists stay.
 /// - `Precedence: list` is added unless there is a Precedence.
 ///
-/// `leave` is the address in List-Unsubscribe, which has a token where the copy is for one member. Without it, it is the
-/// `-leave` address of the list.
+/// `leave` is the address in List-Unsubscribe: with a token, if the copy is for one member. `None` stands for the `-leave`
+/// address of the list.
 ///
 /// # Errors
 /// A post whose header was not read to its end cannot be cleaned. [`decide`](crate::posting::decide) rejects it.

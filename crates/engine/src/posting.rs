@@ -1,4 +1,4 @@
-//! What becomes of a post: the rules up to its acceptance, in one fixed order.
+//! Decides whether a post is accepted, held, rejected or discarded, by rules in one fixed order.
 
 use crate::address::Address;
 use crate::automatic::{self, Sign};
@@ -82,18 +82,18 @@ impl Settings {
     }
 }
 
-/// What a sender is to the list.
+/// The standing of a sender with the list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Standing {
     /// A member, with an action that replaces the list's default.
     Member(Option<Action>),
-    /// Someone else whom the list knows, with an action that replaces the list's default.
+    /// A known nonmember, with an action that replaces the list's default.
     Nonmember(Option<Action>),
-    /// Nothing is known.
+    /// The list does not know the address.
     Unknown,
 }
 
-/// What was found about a post, outside the message.
+/// The facts about a post that are not in the message itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     /// The envelope sender.
@@ -105,28 +105,28 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Returns the facts that are there before anything was asked.
+    /// Returns the facts that are known before any question is answered.
     pub fn new(sender: ReversePath) -> Self {
         Self { sender, is_duplicate: None, standings: BTreeMap::new() }
     }
 }
 
-/// What a decision needs to know. The answer belongs in [`Facts`].
+/// A question that a decision depends on. Its answer belongs in [`Facts`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Question {
     /// Whether the list has accepted or held another post with this Message-ID within seven days.
     Duplicate(String),
-    /// What this address is to the list.
+    /// The standing of this address with the list.
     Standing(Comparable),
 }
 
-/// The answer of [`decide`].
+/// The result of [`decide`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// What to do with the post.
     Decided(Decided),
-    /// First find this out, then decide again. There are at most [`SENDERS`] and one questions, and no second round of
-    /// them.
+    /// Answer these questions, then call [`decide`] again, which asks no more. There is at most one question more than
+    /// [`SENDERS`].
     Needs(Vec<Question>),
 }
 
@@ -137,7 +137,7 @@ pub struct Decided {
     pub outcome: Outcome,
     /// What the rules found, in their order. A rule that is missing found nothing, or came after the decision.
     pub reasons: Vec<Reason>,
-    /// The last rule that was looked at.
+    /// The last rule that was applied.
     pub last: Rule,
 }
 
@@ -154,32 +154,32 @@ pub enum Outcome {
     Discard,
 }
 
-/// The rules, in the order in which they are looked at.
+/// The rules, in the order in which they are applied.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Rule {
-    /// Is the header too large to be looked at? Then no other rule could be trusted.
+    /// The header is too large to be read whole, so the other rules could miss something.
     Header,
-    /// Did the post come from this list?
+    /// The post came from this list.
     Loop,
-    /// Was the same post here before?
+    /// The list has received the same post before.
     Duplicate,
-    /// Is a sender banned?
+    /// A sender is banned.
     Banned,
-    /// Are all posts held?
+    /// The list holds all posts.
     Emergency,
-    /// What is done with posts of this sender?
+    /// The action for posts of this sender.
     Moderation,
-    /// Is it a reply by a program?
+    /// The post is a reply by a program.
     Automatic,
-    /// Does the post name the list?
+    /// The post does not name the list.
     Destination,
-    /// Is it too large?
+    /// The post is too large.
     Size,
-    /// Has it too many recipients?
+    /// The post has too many recipients.
     Recipients,
 }
 
-/// What a rule found. Each is the reason for the outcome, or one of several reasons for holding the post.
+/// The reason for an outcome. A held post can have several.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reason {
     /// [`Rule::Header`]: it has more than [`limits::HEADER`](crate::limits::HEADER) octets. The post is rejected.
@@ -207,11 +207,11 @@ pub enum Reason {
     TooManyRecipients(usize),
 }
 
-/// Decides what becomes of a post, or says what must be known first.
+/// Decides what to do with a post, or returns the questions to answer first.
 ///
-/// The rules before [`Rule::Automatic`] decide alone, and the first that finds something ends the search. The exception
-/// is a hold by moderation: the rules after it cannot make it worse, and moderators see all reasons for which it was
-/// held. No rule depends on the time.
+/// Of the rules before [`Rule::Automatic`], the first that applies decides, and the later ones are not applied. The
+/// exception is a hold by moderation: later rules could only hold the post too, and moderators should see all reasons. No
+/// rule depends on the time.
 ///
 /// ```
 /// use listgate_engine::comparable::Comparable;

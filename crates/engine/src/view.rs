@@ -103,8 +103,8 @@ impl<'m> View<'m> {
 
     /// Returns the splices that remove fields, and add others: `first` before all fields that stay, and `last` after
     /// them. Both are fields that end in CR LF. Neither may be empty: a `From ` line within the header belongs to it only
-    /// if something follows, and a line that ends in CR must not come to stand before an LF, which would become part of
-    /// its end.
+    /// if something follows, and a line that ends in CR must not come directly before an LF, because the two would become
+    /// one line end.
     ///
     /// The header ends where it did. If it ended without an empty line, one is added.
     pub(crate) fn edit(
@@ -222,7 +222,7 @@ impl Place {
     }
 }
 
-/// What the line at the front of some octets is.
+/// The kind of a header line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Line {
     /// A field: the lengths of the name, and of everything before the colon.

@@ -21,13 +21,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
     let delivery = match row.get_ref(8)?.as_str_or_null()? {
         None => MemberDelivery::On,
         Some(by) => {
-            let by = OffBy::from_name(by).ok_or_else(|| wrong(8, "nobody turns delivery off"))?;
+            let by =
+                OffBy::from_name(by).ok_or_else(|| wrong(8, "an unknown reason for delivery being off"))?;
             MemberDelivery::Off { by, until }
         }
     };
     Ok(Member {
         seq: Seq(row.get(0)?),
-        role: row.get_ref(1)?.as_str()?.parse().map_err(|_| wrong(1, "no role"))?,
+        role: row.get_ref(1)?.as_str()?.parse().map_err(|_| wrong(1, "an unknown role"))?,
         address: MemberAddress::stored(row.get(2)?, row.get(3)?),
         joined_at: time_at(row.get(4)?),
         version: row.get(5)?,

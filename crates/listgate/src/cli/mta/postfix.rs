@@ -434,8 +434,8 @@ fn conflict(domain: &str, class: &str) -> String {
     )
 }
 
-/// Returns whether a word is a map of the gate from before it had settings of its own: with it, a stopped gate would
-/// defer all mail.
+/// Returns whether a word is a map that earlier versions wrote directly into a shared setting. While it stays there, a
+/// stopped gate defers all mail.
 fn is_outdated(shared: &str, word: &str) -> bool {
     let name = match shared {
         "relay_domains" => ":domains",
