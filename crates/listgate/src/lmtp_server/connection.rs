@@ -58,7 +58,8 @@ pub(super) async fn run(
     };
     loop {
         match connection.talk().await {
-            Ok(Next::StartTls) => match connection.start_tls().await {
+            // Boxed, so that a connection without TLS does not take up the memory of a handshake.
+            Ok(Next::StartTls) => match Box::pin(connection.start_tls()).await {
                 Some(encrypted) => connection = encrypted,
                 None => break,
             },
@@ -125,7 +126,8 @@ impl Connection<'_> {
         }
     }
 
-    /// Starts TLS. Returns the connection with it, or `None` if the handshake failed: then nothing more can be said.
+    /// Starts TLS, and returns the encrypted connection. If the handshake fails, the connection is closed without a reply,
+    /// and the result is `None`.
     async fn start_tls(mut self) -> Option<Self> {
         let shared = self.shared;
         let tls = shared.tls.as_ref().expect("STARTTLS is offered only with a certificate");
@@ -151,7 +153,7 @@ impl Connection<'_> {
     }
 
     /// Ends the connection, and the transaction that it leaves behind.
-    async fn end(mut self, ended: io::Result<Next>) {
+    async fn end(&mut self, ended: io::Result<Next>) {
         if let Err(why) = ended {
             tracing::debug!(peer = self.peer, "connection lost: {why}");
         }
