@@ -213,7 +213,7 @@ impl Target {
         Backup::new(snapshot, &mut copy)?.run_to_completion(c_int::MAX, limits::LOCK_RETRY, None)?;
         // The gate goes on assigning ids, and a restored gate must assign different ones.
         copy.execute("UPDATE minted SET up_to = up_to + ?1", [limits::IDS_AFTER_A_BACKUP])?;
-        let numbers = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN ('member', 'roster')";
+        let numbers = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN ('member', 'roster', 'post', 'batch', 'held_post')";
         copy.execute(numbers, [limits::IDS_AFTER_A_BACKUP])?;
         copy.close().map_err(|(_, why)| why)?;
         Ok(copied)
