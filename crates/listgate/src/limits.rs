@@ -229,6 +229,31 @@ const _: () = {
     assert!(SETTLED_AT_ONCE * STEP_ROW <= COMMIT_STEP_OCTETS);
 };
 
+/// Recipients of a batch that share one copy of a post, and of a batch in which each has a copy of its own.
+pub(crate) const BULK_BATCH: usize = 100;
+pub(crate) const PERSONAL_BATCH: usize = 16;
+
+/// Recipients of a post, and octets of all copies, up to which each recipient gets a copy of its own.
+pub(crate) const PERSONAL_RECIPIENTS: u64 = 2000;
+pub(crate) const PERSONAL_OCTETS: u64 = 256 << 20;
+
+/// Posts that a list holds for moderators.
+pub(crate) const HELD_POSTS: usize = 10_000;
+
+/// How long a recipient or a batch is tried again while the mail server defers it (RFC 5321 section 4.5.4.1).
+pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// How long Message-IDs of posts are remembered, and finished posts and decisions, and bounces.
+pub(crate) const POSTED_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const POST_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const BOUNCE_REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Bounces without a valid token of which a list keeps the header; it counts the others.
+pub(crate) const UNSIGNED_BOUNCES: usize = 1000;
+
+/// Posts that are looked at for one batch, because they may turn out to have nothing to send.
+pub(crate) const POSTS_AT_ONCE: usize = 64;
+
 /// Entries in one transaction of a consumer, during which no mail is stored.
 pub(crate) const LEASED_AT_ONCE: usize = 64;
 pub(crate) const SETTLED_AT_ONCE: usize = 64;

@@ -5,12 +5,20 @@ use super::browse::BrowseStore;
 use super::intake_store::IntakeStore;
 use super::lease_store::LeaseStore;
 use super::members::Members;
+use super::posts::EngineStore;
+use crate::model::StoreError;
 use std::sync::Arc;
 
 /// What the gate needs from a backend.
 pub(crate) trait Backend: Addresses + IntakeStore {
     /// Returns the backend's queues for consumers in this process, or `None` if other programs work the queues.
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>>;
+
+    /// Returns the backend for the engine and the outgoing side, or `None` if another program does their work.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError>;
 }
 
 /// What commands need from a backend, whether or not a gate serves it.

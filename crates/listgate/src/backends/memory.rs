@@ -9,6 +9,7 @@ use super::intake_store::IntakeStore;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::members::Members;
 use super::memory_members::MemberTable;
+use super::posts::EngineStore;
 use super::queued::Queued;
 use super::registry::Registry;
 use crate::file_error::During;
@@ -272,6 +273,7 @@ impl Tables {
         let holds = |expect: &Expect| match expect {
             Expect::Lists(changes) => *changes == Changes(self.changes),
             Expect::Kept(id) => self.kept.contains_key(id),
+            Expect::NotPosted(..) | Expect::Held(_) => false,
         };
         if !step.expects().iter().all(holds) {
             return Err(NotStepped::Outdated);
@@ -291,6 +293,17 @@ impl Tables {
                     );
                 }
                 Effect::LetGo(id) => drop(self.kept.remove(id)),
+                Effect::Remember(..)
+                | Effect::Distribute(_)
+                | Effect::Hold(_)
+                | Effect::Unhold(_)
+                | Effect::RecordDecision(_)
+                | Effect::RecordBounce(_) => {
+                    let kind = StoreErrorKind::Database;
+                    return Err(
+                        StoreError::database(kind, "take a step", "posts are not kept in memory").into()
+                    );
+                }
             }
         }
         if let Some((lease, verdict)) = step.settle() {
@@ -560,5 +573,9 @@ impl Members for Memory {
 impl Backend for Memory {
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
         Some(self)
+    }
+
+    fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
+        Ok(None)
     }
 }

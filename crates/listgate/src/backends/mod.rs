@@ -23,6 +23,8 @@ mod members;
 pub(crate) mod memory;
 #[cfg(test)]
 mod memory_members;
+mod outbox;
+mod posts;
 mod queued;
 mod recent_puts;
 mod registry;
@@ -40,5 +42,7 @@ pub(crate) use lease_store::{LeaseRequest, LeaseStore, Leased};
 pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;
 pub(crate) use members::Members;
+pub(crate) use outbox::Outbox;
+pub(crate) use posts::{EngineStore, Posts};
 pub(crate) use queued::Queued;
 pub(crate) use space::space_at;

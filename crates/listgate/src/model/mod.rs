@@ -1,9 +1,11 @@
 //! The vocabulary that all other modules share. It imports nothing from the crate except `limits` and `file_error`.
 
 mod ban;
+mod bounce;
 mod delivery;
 mod endpoint;
 mod entry;
+mod held_post;
 mod lease;
 mod list;
 mod list_admin;
@@ -12,6 +14,8 @@ mod member_address;
 mod member_change;
 mod member_delivery;
 mod not_taken;
+mod outgoing;
+mod post;
 mod queue;
 mod redelivery;
 mod space;
@@ -24,10 +28,12 @@ pub(crate) use listgate_engine::comparable::{
     ascii_domain, comparable_domain, comparable_local, unicode_domain,
 };
 
+pub(crate) use bounce::{BounceOf, Evidence, NewBounce};
 pub(crate) use delivery::{Addressed, DeliveryKey, Envelope};
 pub(crate) use endpoint::{Endpoint, Names, Role};
 pub(crate) use entry::{Arrival, Change, EntryError, StateName};
 pub use entry::{Entry, EntryId, Id, IdError, Msgdata, State};
+pub(crate) use held_post::{DecisionOutcome, HeldId, HeldPost, NewDecision, NewHeldPost};
 pub(crate) use lease::LeaseId;
 pub use lease::{Lease, Stale, Verdict};
 pub(crate) use list::{Changes, List, ListState};
@@ -42,6 +48,11 @@ pub(crate) use member_address::{
 pub(crate) use member_change::{MemberChange, MemberChangeError};
 pub(crate) use member_delivery::{MemberDelivery, OffBy};
 pub(crate) use not_taken::NotTaken;
+pub(crate) use outgoing::{
+    Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, OutgoingNow, Pause, Recipient,
+    WayOut,
+};
+pub(crate) use post::{ListNumber, ListSnapshot, MessageIdHash, NewPost, Personal, PostId, PostKind};
 pub(crate) use queue::{Depth, QueueNow};
 pub use queue::{Name, NameError};
 pub use redelivery::Redelivery;

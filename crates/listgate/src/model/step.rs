@@ -1,8 +1,11 @@
 //! Steps: one decision and all its effects, in one commit.
 #![cfg_attr(not(test), expect(dead_code, reason = "will be used to handle posts, held posts and notices"))]
 
+use super::bounce::{Evidence, NewBounce};
+use super::held_post::{HeldId, NewDecision, NewHeldPost};
 use super::lease::{LeaseId, Verdict};
 use super::list::Changes;
+use super::post::{ListNumber, MessageIdHash, NewPost};
 use super::store_error::StoreError;
 use crate::limits;
 
@@ -17,19 +20,57 @@ pub(crate) struct KeptId(pub(crate) i64);
 /// A condition that a step was decided on. It is checked in the step's transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expect {
-    /// Lists and domains have changed this many times.
+    /// Lists, their settings and bans, and domains have changed this many times.
     Lists(Changes),
     /// This reference still keeps a message.
     Kept(KeptId),
+    /// The list has not accepted or held a post with this Message-ID in recent days.
+    NotPosted(ListNumber, MessageIdHash),
+    /// This post still waits for a moderator.
+    Held(HeldId),
 }
 
 /// A change that a step makes besides settling an entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     /// Keeps a message beyond its entries; [`Stepped`] has the reference.
     Keep(MessageId),
     /// Ends a reference. The message is removed with the last entry or reference to it.
     LetGo(KeptId),
+    /// Remembers the Message-ID of a post, to recognize it when it comes again.
+    Remember(ListNumber, MessageIdHash),
+    /// Sends a message to the members of a list, or to its owners.
+    Distribute(Box<NewPost>),
+    /// Holds a post for a moderator.
+    Hold(Box<NewHeldPost>),
+    /// Ends the wait for a moderator. The message is removed unless something else refers to it.
+    Unhold(HeldId),
+    /// Records what became of a message.
+    RecordDecision(Box<NewDecision>),
+    /// Records a bounce.
+    RecordBounce(Box<NewBounce>),
+}
+
+impl Effect {
+    /// Returns about how many octets it writes, beyond those of a row.
+    fn octets(&self) -> usize {
+        let all = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+        match self {
+            Self::Keep(_) | Self::LetGo(_) | Self::Remember(..) | Self::Unhold(_) => 0,
+            Self::Distribute(post) => post.settings.len() + post.message_id.len() + 2 * limits::STEP_ROW,
+            Self::Hold(held) => {
+                held.message_id.len() + held.subject.len() + held.author.len() + all(&held.reasons)
+            }
+            Self::RecordDecision(decision) => decision.message_id.len() + all(&decision.reasons),
+            Self::RecordBounce(bounce) => {
+                let header = match &bounce.evidence {
+                    Evidence::Signed { .. } => 0,
+                    Evidence::Unsigned { header } => header.len(),
+                };
+                header + bounce.diagnostic.as_ref().map_or(0, String::len)
+            }
+        }
+    }
 }
 
 /// One decision as plain data, applied as a whole or not at all.
@@ -40,9 +81,14 @@ pub(crate) struct Step {
     effects: Vec<Effect>,
 }
 
-/// The error for a step that would change more than [`limits::STEP_ROWS`] rows.
+/// The error for a step that would change more than [`limits::STEP_ROWS`] rows, or write more than
+/// [`limits::COMMIT_STEP_OCTETS`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a step changes at most {} rows: divide it", limits::STEP_ROWS)]
+#[error(
+    "a step changes at most {} rows, of {} octets: divide it",
+    limits::STEP_ROWS,
+    limits::COMMIT_STEP_OCTETS
+)]
 pub(crate) struct TooManyRows;
 
 impl Step {
@@ -76,7 +122,9 @@ impl Step {
     }
 
     fn bounded(self) -> Result<Self, TooManyRows> {
-        if self.expects.len() + self.effects.len() < limits::STEP_ROWS { Ok(self) } else { Err(TooManyRows) }
+        let fits = self.expects.len() + self.effects.len() < limits::STEP_ROWS
+            && self.octets() <= limits::COMMIT_STEP_OCTETS;
+        if fits { Ok(self) } else { Err(TooManyRows) }
     }
 
     pub(crate) fn settle(&self) -> Option<&(LeaseId, Verdict)> {
@@ -97,7 +145,8 @@ impl Step {
             Some((_, Verdict::Retry { why, .. } | Verdict::Shunt { why })) => why.len().min(limits::REASON),
             _ => 0,
         };
-        why + limits::STEP_ROW * (1 + self.expects.len() + self.effects.len())
+        let effects: usize = self.effects.iter().map(Effect::octets).sum();
+        why + effects + limits::STEP_ROW * (1 + self.expects.len() + self.effects.len())
     }
 }
 

@@ -17,6 +17,7 @@ use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
 use crate::backends::lease_store::LeaseStore;
 use crate::backends::lock::{self, Holder, Lock};
+use crate::backends::posts::EngineStore;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
@@ -159,6 +160,10 @@ impl Backend for Mailman {
     /// Mailman's runners work the queues themselves.
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
         None
+    }
+
+    fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
+        Ok(None)
     }
 }
 

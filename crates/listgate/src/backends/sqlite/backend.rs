@@ -2,6 +2,7 @@
 
 use super::connection::{self, OpenError, Use};
 use super::data_dir::{DataDir, DataError, remove_orphans};
+use super::engine::Engine;
 use super::errors::failed;
 use super::leasing::{self, Round};
 use super::lists::{self, Known};
@@ -11,6 +12,7 @@ use super::steps::chunks as step_chunks;
 use super::store::Choices;
 use super::work::{PendingDelivery, PendingRequest, Reply, Request, Work};
 use super::writer::{Watched, Writer};
+use super::{outbox, posts};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
@@ -20,6 +22,7 @@ use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
 use crate::backends::lock::Lock;
+use crate::backends::posts::EngineStore;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
@@ -30,7 +33,7 @@ use crate::message::Style;
 use crate::metrics::Metrics;
 use crate::model::{
     Changes, Clock, Depth, LeaseId, List, MessageId, Name, Names, NotStepped, QueueNow, Space, Stale, Step,
-    Stepped, StoreError,
+    Stepped, StoreError, StoreErrorKind,
 };
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,6 +74,9 @@ impl Sqlite {
         connection.execute_batch("DELETE FROM discarded").map_err(failed("recover"))?;
         data_dir.sync()?;
         remove_orphans(&connection, &data_dir.spool())?;
+        let now = choices.clock.milliseconds();
+        outbox::recover(&connection, now).map_err(failed("recover the batches of"))?;
+        posts::make_first_key(&connection, now).map_err(failed("make the first key of"))?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
         let held = Arc::new(data_dir.held(Some(&lock))?);
         let fail_stop = FailStop::default();
@@ -117,6 +123,20 @@ impl Sqlite {
         query(connection, known).map_err(failed(operation))
     }
 
+    pub(super) fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Returns whether nothing more can be stored.
+    pub(super) fn has_failed(&self) -> bool {
+        self.fail_stop.is_set()
+    }
+
+    /// Returns the current time in milliseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.milliseconds()
+    }
+
     fn look_at_space(&self) -> Result<Space, StoreError> {
         self.held.check()?;
         let (unused, all) = self.query("count the free pages", |connection, _| {
@@ -147,7 +167,7 @@ impl Sqlite {
 /// Requests that consumers in this process send to the writer. A request is carried out even if its future is
 /// dropped: leases that were taken then lapse.
 impl Sqlite {
-    async fn request(&self, request: Request) -> Result<Reply, StoreError> {
+    pub(super) async fn request(&self, request: Request) -> Result<Reply, StoreError> {
         if self.fail_stop.is_set() {
             return Err(StoreError::closed());
         }
@@ -267,6 +287,12 @@ impl Registry for Sqlite {
 impl Backend for Sqlite {
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
         Some(self)
+    }
+
+    fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
+        let opened = Engine::open(self);
+        let opened = opened.map_err(|why| StoreError::database(StoreErrorKind::Database, "open", why))?;
+        Ok(Some(Arc::new(opened)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Leases of the embedded backend's entries, and how they are settled. The caller provides the transaction.
 
 use super::queues::{COLUMNS, read_entry};
+use super::reason::cut;
 use crate::limits;
 use crate::model::{Due, EntryId, Lease, LeaseId, Name, Stale, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -217,10 +218,4 @@ pub(super) fn settle(
         Verdict::Shunt { why } => settle.execute(params![delivery, n, fence, cut(why)])?,
     };
     Ok(changed(rows))
-}
-
-/// Returns the first [`limits::REASON`] octets of a reason, or slightly fewer so as not to split a character.
-fn cut(why: &str) -> &str {
-    let end = (0..=limits::REASON.min(why.len())).rev().find(|end| why.is_char_boundary(*end));
-    &why[..end.unwrap_or(0)]
 }

@@ -121,6 +121,7 @@ pub(crate) fn create(
                 return refused(ChangeError::Exists(address.clone()));
             }
             if let Some(other) = by_list_id(connection, &list_id)? {
+                let other = other.address;
                 return refused(ChangeError::ListIdTaken { address: address.clone(), list_id, other });
             }
             if let Some(main) = alias_of(connection, &address.domain)? {
@@ -215,10 +216,10 @@ pub(crate) fn exact(connection: &Connection, address: &ListAddress) -> rusqlite:
     connection.prepare_cached(sql)?.query_row([&address.domain, &address.local], read_list).optional()
 }
 
-fn by_list_id(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListAddress>> {
+/// Returns the list with this list_id.
+pub(super) fn by_list_id(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<List>> {
     let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE list_id = ?1";
-    let list = connection.prepare_cached(sql)?.query_row([list_id], read_list).optional()?;
-    Ok(list.map(|list| list.address))
+    connection.prepare_cached(sql)?.query_row([list_id], read_list).optional()
 }
 
 fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<String>> {

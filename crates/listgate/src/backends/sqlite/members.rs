@@ -3,8 +3,9 @@
 use super::connection::write;
 use crate::limits;
 use crate::model::{
-    Ban, BanPattern, DisplayName, Due, Joined, Member, MemberAddress, MemberChange, MemberDelivery,
-    MemberError, MemberRole, MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds, time_at,
+    Ban, BanPattern, DisplayName, Due, Joined, ListNumber, Member, MemberAddress, MemberChange,
+    MemberDelivery, MemberError, MemberRole, MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds,
+    time_at,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
@@ -160,12 +161,18 @@ pub(super) fn roles_of(
     list_id: &str,
     address: &MemberAddress,
 ) -> rusqlite::Result<Result<Vec<Member>, MemberError>> {
-    with_list(connection, Some(list_id), |list| {
-        let sql = format!("SELECT {COLUMNS} FROM member WHERE address = ?1 AND list = ?2 ORDER BY seq");
-        let mut statement = connection.prepare_cached(&sql)?;
-        let found = statement.query_map(params![address.key(), list], read)?.collect::<Result<_, _>>()?;
-        Ok(Ok(found))
-    })
+    with_list(connection, Some(list_id), |list| standing(connection, ListNumber(list), address).map(Ok))
+}
+
+/// Returns an address in each role that it has in a list.
+pub(super) fn standing(
+    connection: &Connection,
+    list: ListNumber,
+    address: &MemberAddress,
+) -> rusqlite::Result<Vec<Member>> {
+    let sql = format!("SELECT {COLUMNS} FROM member WHERE address = ?1 AND list = ?2 ORDER BY seq");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(params![address.key(), list.0], read)?.collect()
 }
 
 /// Returns up to `most` addresses with a role in a list, those with the smallest seqs above `after`, in order.

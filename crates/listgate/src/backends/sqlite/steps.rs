@@ -2,9 +2,9 @@
 //! commit.
 
 use super::errors::failed;
-use super::{leasing, lists};
+use super::{leasing, lists, posts};
 use crate::limits;
-use crate::model::{Effect, Expect, KeptId, MessageId, NotStepped, Stale, Step, Stepped};
+use crate::model::{Effect, Expect, KeptId, NotStepped, Stale, Step, Stepped};
 use rusqlite::{Connection, ErrorCode, params};
 
 /// Takes a step, completely or not at all.
@@ -32,22 +32,13 @@ pub(super) fn take(
 
 fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Result<Stepped, NotStepped>> {
     for expect in step.expects() {
-        if !holds(connection, *expect)? {
+        if !holds(connection, *expect, now)? {
             return Ok(Err(NotStepped::Outdated));
         }
     }
     let mut stepped = Stepped::default();
     for effect in step.effects() {
-        match effect {
-            Effect::Keep(MessageId(delivery)) => {
-                let sql = "INSERT INTO kept (delivery) VALUES (?1)";
-                connection.prepare_cached(sql)?.execute([delivery])?;
-                stepped.kept.push(KeptId(connection.last_insert_rowid()));
-            }
-            Effect::LetGo(KeptId(id)) => {
-                connection.prepare_cached("DELETE FROM kept WHERE id = ?1")?.execute([id])?;
-            }
-        }
+        apply_one(connection, effect, &mut stepped, now)?;
     }
     // The lease is settled last, so that a message that the step keeps is never without a reference.
     if let Some((lease, verdict)) = step.settle()
@@ -58,8 +49,33 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
     Ok(Ok(stepped))
 }
 
-fn holds(connection: &Connection, expect: Expect) -> rusqlite::Result<bool> {
+fn apply_one(
+    connection: &Connection,
+    effect: &Effect,
+    stepped: &mut Stepped,
+    now: i64,
+) -> rusqlite::Result<()> {
+    match effect {
+        Effect::Keep(message) => stepped.kept.push(KeptId(posts::keep(connection, *message)?)),
+        Effect::LetGo(KeptId(id)) => {
+            connection.prepare_cached("DELETE FROM kept WHERE id = ?1")?.execute([id])?;
+        }
+        Effect::Remember(list, message_id) => posts::remember(connection, *list, *message_id, now)?,
+        Effect::Distribute(post) => posts::distribute(connection, post, now)?,
+        Effect::Hold(held) => posts::hold(connection, held, now)?,
+        Effect::Unhold(held) => posts::unhold(connection, *held)?,
+        Effect::RecordDecision(decision) => posts::record_decision(connection, decision, now)?,
+        Effect::RecordBounce(bounce) => posts::record_bounce(connection, bounce, now)?,
+    }
+    Ok(())
+}
+
+fn holds(connection: &Connection, expect: Expect, now: i64) -> rusqlite::Result<bool> {
     match expect {
+        Expect::NotPosted(list, message_id) => {
+            posts::is_posted(connection, list, message_id, now).map(|posted| !posted)
+        }
+        Expect::Held(held) => posts::is_held(connection, held),
         Expect::Lists(changes) => Ok(lists::changes(connection)? == changes),
         Expect::Kept(KeptId(id)) => {
             connection.prepare_cached("SELECT 1 FROM kept WHERE id = ?1")?.exists(params![id])

@@ -2,12 +2,12 @@
 //! data.
 
 use super::leasing::{self, Round};
-use super::steps;
+use super::{outbox, steps};
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::queued::Queued;
 use crate::limits;
 use crate::message::Body;
-use crate::model::{Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
+use crate::model::{Advance, Claimed, Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
 use rusqlite::Connection;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -44,12 +44,14 @@ pub(super) enum Request {
         hold: Duration,
     },
     Step(Vec<Step>),
+    Advance(Box<Advance>),
 }
 
 pub(super) enum Reply {
     Leased { leases: Vec<Lease>, round: Round },
     Extended(Vec<Result<(), Stale>>),
     Stepped(Vec<Result<Stepped, NotStepped>>),
+    Advanced(Vec<Claimed>),
 }
 
 impl PendingDelivery {
@@ -86,6 +88,7 @@ impl PendingRequest {
                 let taken = steps.iter().map(|step| steps::take(connection, step, now));
                 taken.collect::<rusqlite::Result<_>>().map(Reply::Stepped)
             }
+            Request::Advance(advance) => outbox::advance(connection, advance, now).map(Reply::Advanced),
         }
     }
 
@@ -95,6 +98,12 @@ impl PendingRequest {
             Request::Lease { max, .. } => (*max, max * limits::STEP_ROW),
             Request::Extend { leases, .. } => (leases.len(), leases.len() * limits::STEP_ROW),
             Request::Step(steps) => (steps.len(), steps.iter().map(Step::octets).sum()),
+            // The rows that it changes are bounded by those of its batches.
+            Request::Advance(advance) => (
+                1,
+                limits::STEP_ROW
+                    * (4 + advance.results.iter().map(|result| result.exceptions.len()).sum::<usize>()),
+            ),
         }
     }
 }

@@ -1,0 +1,17 @@
+//! What the outgoing side asks of a backend.
+
+use super::answer::Answer;
+use crate::model::{Advance, Claimed, OutgoingNow};
+
+/// Batches of posts on their way to the mail server.
+pub(crate) trait Outbox: Send + Sync {
+    /// Records what became of batches, marks those that are about to be sent, and claims others, in this order and in
+    /// one commit. It is on stable storage when this returns. After an error, it may be repeated.
+    ///
+    /// A batch that was claimed or marked by a process that has ended is free again when the next one opens the
+    /// backend; what was marked then counts as doubted.
+    fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>>;
+
+    /// Returns what waits to leave.
+    fn outgoing(&self) -> Answer<'_, OutgoingNow>;
+}

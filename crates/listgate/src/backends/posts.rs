@@ -1,0 +1,28 @@
+//! What the engine asks of a backend, besides leases and steps.
+
+use super::answer::Answer;
+use super::lease_store::LeaseStore;
+use super::outbox::Outbox;
+use crate::model::{ListNumber, ListSnapshot, Member, MemberAddress, MessageIdHash};
+use listgate_engine::token::KeyRing;
+
+/// Lists, and what became of their posts.
+pub(crate) trait Posts: Send + Sync {
+    /// Returns what is known of the list with this list_id, or `None` if it does not exist.
+    fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>>;
+
+    /// Returns an address in each role that it has in a list.
+    fn standing<'a>(&'a self, list: ListNumber, address: &'a MemberAddress) -> Answer<'a, Vec<Member>>;
+
+    /// Returns whether the list has accepted or held a post with this Message-ID in recent days.
+    fn is_posted(&self, list: ListNumber, message_id: MessageIdHash) -> Answer<'_, bool>;
+
+    /// Returns whether a list holds as many posts as it may ([`crate::limits::HELD_POSTS`]).
+    fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool>;
+
+    /// Returns the keys that sign tokens.
+    fn keys(&self) -> Answer<'_, KeyRing>;
+}
+
+/// Everything that the engine and the outgoing side need.
+pub(crate) trait EngineStore: LeaseStore + Posts + Outbox {}

@@ -1,0 +1,111 @@
+//! The embedded backend as the engine and the outgoing side use it: steps and batches go through the gate's writer, and
+//! lookups have a connection of their own, so that they do not wait for those of sessions.
+
+use super::backend::Sqlite;
+use super::connection::{self, Use};
+use super::errors::failed;
+use super::work::{Reply, Request};
+use super::{members, outbox, posts, queues};
+use crate::backends::answer::{Answer, at_once};
+use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
+use crate::backends::outbox::Outbox;
+use crate::backends::posts::{EngineStore, Posts};
+use crate::model::{
+    Advance, Claimed, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash,
+    NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError,
+};
+use listgate_engine::token::KeyRing;
+use rusqlite::Connection;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub(super) struct Engine {
+    gate: Arc<Sqlite>,
+    reader: Mutex<Connection>,
+}
+
+impl Engine {
+    /// Opens the connection for lookups.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub(super) fn open(gate: Arc<Sqlite>) -> Result<Self, connection::OpenError> {
+        let reader = connection::open(&gate.data_dir().database(), Use::Lookup)?;
+        Ok(Self { gate, reader: Mutex::new(reader) })
+    }
+
+    fn query<'a, T: Send + 'a>(
+        &'a self,
+        operation: &'static str,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Answer<'a, T> {
+        if self.gate.has_failed() {
+            return at_once(Err(StoreError::closed()));
+        }
+        // A panic in another lookup leaves nothing half done, because lookups only read.
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        at_once(query(&reader).map_err(failed(operation)))
+    }
+}
+
+impl LeaseStore for Engine {
+    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
+        self.gate.lease(request)
+    }
+
+    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
+        self.gate.extend(leases, hold)
+    }
+
+    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
+        self.gate.step(steps)
+    }
+
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        if self.gate.has_failed() {
+            return at_once(Err(StoreError::closed()));
+        }
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        at_once(queues::read(&reader, &self.gate.data_dir().spool(), message, offset, length))
+    }
+}
+
+impl Posts for Engine {
+    fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>> {
+        self.query("look up the list", |reader| posts::snapshot(reader, list_id))
+    }
+
+    fn standing<'a>(&'a self, list: ListNumber, address: &'a MemberAddress) -> Answer<'a, Vec<Member>> {
+        self.query("look up a member", |reader| members::standing(reader, list, address))
+    }
+
+    fn is_posted(&self, list: ListNumber, message_id: MessageIdHash) -> Answer<'_, bool> {
+        let now = self.gate.now();
+        self.query("look up a Message-ID", |reader| posts::is_posted(reader, list, message_id, now))
+    }
+
+    fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
+        self.query("count held posts", |reader| posts::holds_too_many(reader, list))
+    }
+
+    fn keys(&self) -> Answer<'_, KeyRing> {
+        self.query("read the keys", posts::keys)
+    }
+}
+
+impl Outbox for Engine {
+    fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
+        Box::pin(async move {
+            match self.gate.request(Request::Advance(Box::new(advance))).await? {
+                Reply::Advanced(claimed) => Ok(claimed),
+                _ => unreachable!("an advance was asked for"),
+            }
+        })
+    }
+
+    fn outgoing(&self) -> Answer<'_, OutgoingNow> {
+        self.query("look at what leaves", outbox::now)
+    }
+}
+
+impl EngineStore for Engine {}

@@ -1,0 +1,31 @@
+//! What waits to leave, for operators and metrics.
+
+use crate::model::{OutgoingNow, time_at};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Looks at what waits to leave.
+pub(in crate::backends::sqlite) fn now(connection: &Connection) -> rusqlite::Result<OutgoingNow> {
+    let count = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| row.get(0));
+    let mut open = connection.prepare_cached(
+        "SELECT count(*), min(accepted_at) FROM post INDEXED BY post_open WHERE finished_at IS NULL",
+    )?;
+    let (posts, oldest) = open.query_row([], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))?;
+    let reason = "SELECT reason FROM post INDEXED BY post_open WHERE finished_at IS NULL AND reason IS NOT NULL LIMIT 1";
+    let stopped = "SELECT since, reason FROM way_out";
+    let stopped = connection
+        .prepare_cached(stopped)?
+        .query_row([], |row| Ok((time_at(row.get(0)?), row.get(1)?)))
+        .optional()?;
+    Ok(OutgoingNow {
+        posts,
+        sending: count(
+            "SELECT count(*) FROM batch INDEXED BY batch_active WHERE state IN ('claimed', 'sending')",
+        )?,
+        deferred: count("SELECT count(*) FROM recipient WHERE state = 'deferred'")?,
+        oldest: oldest.map(time_at),
+        doubted: count("SELECT coalesce(sum(doubted), 0) FROM post")?,
+        stopped,
+        reason: connection.prepare_cached(reason)?.query_row([], |row| row.get(0)).optional()?,
+        held: count("SELECT count(*) FROM held_post")?,
+    })
+}

@@ -1,0 +1,272 @@
+//! What the engine looks up and stores: posts, held posts, decisions and bounces.
+
+use super::lists;
+use super::reason::cut;
+use crate::limits;
+use crate::model::{
+    BanPattern, Due, Evidence, HeldId, HeldPost, ListNumber, ListSnapshot, MessageId, MessageIdHash,
+    NewBounce, NewDecision, NewHeldPost, NewPost, Personal, PostKind, Seq, time_at,
+};
+use listgate_engine::token::{KEYS, Key, KeyRing};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use std::time::Duration;
+
+/// Returns what is known of a list.
+pub(super) fn snapshot(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListSnapshot>> {
+    // One transaction, so that all of it is of the same moment.
+    let transaction = connection.unchecked_transaction()?;
+    let Some(list) = lists::by_list_id(&transaction, list_id)? else { return Ok(None) };
+    let number: i64 = transaction
+        .prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?
+        .query_row([list_id], |row| row.get(0))?;
+    let settings = transaction
+        .prepare_cached("SELECT key, value FROM list_setting WHERE list = ?1 ORDER BY key")?
+        .query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let bans = transaction
+        .prepare_cached("SELECT pattern FROM ban WHERE list IN (0, ?1) ORDER BY pattern")?
+        .query_map([number], |row| row.get(0).map(BanPattern::stored))?
+        .collect::<rusqlite::Result<_>>()?;
+    let changes = lists::changes(&transaction)?;
+    Ok(Some(ListSnapshot { number: ListNumber(number), list, settings, bans, changes }))
+}
+
+/// Returns whether the list has accepted or held a post with this Message-ID in recent days.
+pub(super) fn is_posted(
+    connection: &Connection,
+    list: ListNumber,
+    message_id: MessageIdHash,
+    now: i64,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM posted WHERE list = ?1 AND message_id = ?2 AND forget_at > ?3";
+    connection.prepare_cached(sql)?.exists(params![list.0, message_id.0, now])
+}
+
+/// Returns whether a list holds as many posts as it may.
+pub(super) fn holds_too_many(connection: &Connection, list: ListNumber) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM held_post WHERE list = ?1 LIMIT 1 OFFSET ?2";
+    connection.prepare_cached(sql)?.exists(params![list.0, limits::HELD_POSTS - 1])
+}
+
+/// Returns whether this post still waits for a moderator.
+pub(super) fn is_held(connection: &Connection, held: HeldId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM held_post WHERE id = ?1")?.exists([held.0])
+}
+
+/// Returns the keys that sign tokens. The gate makes the first one when it opens the database.
+pub(super) fn keys(connection: &Connection) -> rusqlite::Result<KeyRing> {
+    let sql = "SELECT serial, secret FROM token_key ORDER BY serial DESC LIMIT ?1";
+    let mut keys = connection.prepare_cached(sql)?;
+    let mut keys = keys
+        .query_map([KEYS], |row| Ok((row.get::<_, u64>(0)?, Key::new(row.get(1)?))))?
+        .collect::<rusqlite::Result<Vec<_>>>()?
+        .into_iter();
+    let (serial, newest) = keys.next().ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let older = std::array::from_fn(|_| keys.next().map(|(_, key)| key));
+    Ok(KeyRing::new(serial, newest, older))
+}
+
+/// Makes the first key, if there is none. SQLite's random octets come from a stream cipher that the system's source of
+/// random numbers has keyed.
+pub(super) fn make_first_key(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO token_key (secret, made_at)
+               SELECT randomblob(32), ?1 WHERE NOT EXISTS (SELECT 1 FROM token_key)";
+    connection.execute(sql, [now])?;
+    Ok(())
+}
+
+/// Returns whether the engine runs if the configuration does not say.
+pub(super) fn runs_by_default(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT runs_by_default FROM engine", [], |row| row.get(0))
+}
+
+/// Keeps a message beyond its entries, and returns the reference.
+pub(super) fn keep(connection: &Connection, message: MessageId) -> rusqlite::Result<i64> {
+    connection.prepare_cached("INSERT INTO kept (delivery) VALUES (?1)")?.execute([message.0])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Remembers the Message-ID of a post.
+pub(super) fn remember(
+    connection: &Connection,
+    list: ListNumber,
+    message_id: MessageIdHash,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let Due { at, .. } = Due::after(now, limits::POSTED_REMEMBERED);
+    let sql = "INSERT INTO posted (list, message_id, forget_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET forget_at = excluded.forget_at";
+    connection.prepare_cached(sql)?.execute(params![list.0, message_id.0, at])?;
+    Ok(())
+}
+
+/// Stores a post that is to be distributed, with the cutoff of this moment.
+pub(super) fn distribute(connection: &Connection, post: &NewPost, now: i64) -> rusqlite::Result<()> {
+    let NewPost { list, kind, message, message_id, size, settings, personal, skipped, instead_of_owners } =
+        post;
+    let kept = keep(connection, *message)?;
+    let personal = match (personal, kind) {
+        (Personal::Always, _) | (_, PostKind::Owner) => true,
+        (Personal::Never, PostKind::Post) => false,
+        (Personal::Auto, PostKind::Post) => is_cheap(connection, *list, *size)?,
+    };
+    let due = Due::after(now, Duration::ZERO);
+    let sql = "INSERT INTO post (list, kind, kept, message_id, accepted_at, settings, personal, skipped, cutoff, due_at,
+                                 due_span)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT seq FROM sqlite_sequence WHERE name = 'member'), ?9,
+                       ?10)";
+    connection.prepare_cached(sql)?.execute(params![
+        list.0,
+        kind.as_str(),
+        kept,
+        message_id,
+        now,
+        settings,
+        personal,
+        skipped.map(|Seq(seq)| seq),
+        due.at,
+        due.span,
+    ])?;
+    let id = connection.last_insert_rowid();
+    if let Some(address) = instead_of_owners
+        && !has_owner(connection, *list)?
+    {
+        let sql = "INSERT INTO recipient (post, seq, state, address, reply, at, due_at, due_span)
+                   VALUES (?1, 0, 'deferred', ?2, 'the list has no owner', ?3, ?4, ?5)";
+        connection.prepare_cached(sql)?.execute(params![id, address, now, due.at, due.span])?;
+    }
+    Ok(())
+}
+
+/// Returns whether copies for each member cost little, by their number and size.
+fn is_cheap(connection: &Connection, list: ListNumber, size: u64) -> rusqlite::Result<bool> {
+    let most = limits::PERSONAL_RECIPIENTS.min(limits::PERSONAL_OCTETS / size.max(1));
+    let sql = "SELECT 1 FROM member WHERE list = ?1 AND role = 'member' AND off IS NULL LIMIT 1 OFFSET ?2";
+    Ok(!connection.prepare_cached(sql)?.exists(params![list.0, most])?)
+}
+
+fn has_owner(connection: &Connection, list: ListNumber) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM member WHERE list = ?1 AND role IN ('owner', 'moderator') AND off IS NULL";
+    connection.prepare_cached(sql)?.exists([list.0])
+}
+
+fn json(texts: &[String]) -> String {
+    serde_json::to_string(texts).expect("texts are valid JSON")
+}
+
+/// Holds a post for a moderator.
+pub(super) fn hold(connection: &Connection, held: &NewHeldPost, now: i64) -> rusqlite::Result<()> {
+    let kept = keep(connection, held.message)?;
+    let sql = "INSERT INTO held_post (list, kept, mail_from, message_id, author, subject, reasons, held_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(sql)?.execute(params![
+        held.list.0,
+        kept,
+        held.mail_from,
+        held.message_id,
+        held.author,
+        cut(&held.subject),
+        json(&held.reasons),
+        now,
+    ])?;
+    Ok(())
+}
+
+/// Ends the wait of a held post.
+pub(super) fn unhold(connection: &Connection, held: HeldId) -> rusqlite::Result<()> {
+    let kept = "DELETE FROM kept WHERE id = (SELECT kept FROM held_post WHERE id = ?1)";
+    connection.prepare_cached(kept)?.execute([held.0])?;
+    connection.prepare_cached("DELETE FROM held_post WHERE id = ?1")?.execute([held.0])?;
+    Ok(())
+}
+
+/// Returns the held posts of a list, or of all with `None`, oldest first.
+pub(super) fn held_posts(connection: &Connection, list_id: Option<&str>) -> rusqlite::Result<Vec<HeldPost>> {
+    let sql = format!("{HELD_POST} WHERE ?1 IS NULL OR roster.list_id = ?1 ORDER BY held_post.id");
+    connection.prepare(&sql)?.query_map([list_id], read_held)?.collect()
+}
+
+/// Returns a held post.
+pub(super) fn held_post(connection: &Connection, id: HeldId) -> rusqlite::Result<Option<HeldPost>> {
+    let sql = format!("{HELD_POST} WHERE held_post.id = ?1");
+    connection.prepare(&sql)?.query_row([id.0], read_held).optional()
+}
+
+/// Selects what [`read_held`] reads.
+const HELD_POST: &str =
+    "SELECT held_post.id, roster.list_id, delivery.id, delivery.size, held_post.mail_from, held_post.message_id, author,
+            subject, reasons, held_at
+     FROM held_post JOIN roster ON roster.list = held_post.list JOIN kept ON kept.id = held_post.kept
+          JOIN delivery ON delivery.id = kept.delivery";
+
+fn read_held(row: &Row<'_>) -> rusqlite::Result<HeldPost> {
+    let reasons = serde_json::from_str(row.get_ref(8)?.as_str()?);
+    Ok(HeldPost {
+        id: HeldId(row.get(0)?),
+        list_id: row.get(1)?,
+        message: MessageId(row.get(2)?),
+        size: row.get(3)?,
+        mail_from: row.get(4)?,
+        message_id: row.get(5)?,
+        author: row.get(6)?,
+        subject: row.get(7)?,
+        reasons: reasons
+            .map_err(|why| rusqlite::Error::FromSqlConversionFailure(8, Type::Text, Box::new(why)))?,
+        held_at: time_at(row.get(9)?),
+    })
+}
+
+/// Records what became of a message.
+pub(super) fn record_decision(
+    connection: &Connection,
+    decision: &NewDecision,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let Due { at: forget_at, .. } = Due::after(now, limits::POST_REMEMBERED);
+    let sql = "INSERT INTO decision (list, message_id, mail_from, outcome, reasons, decided_at, forget_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    connection.prepare_cached(sql)?.execute(params![
+        decision.list.0,
+        decision.message_id,
+        decision.mail_from,
+        decision.outcome.as_str(),
+        json(&decision.reasons),
+        now,
+        forget_at,
+    ])?;
+    Ok(())
+}
+
+/// Records a bounce. Of those without a valid token, a list keeps [`limits::UNSIGNED_BOUNCES`], and counts all.
+pub(super) fn record_bounce(connection: &Connection, bounce: &NewBounce, now: i64) -> rusqlite::Result<()> {
+    let (purpose, subject, header) = match &bounce.evidence {
+        Evidence::Signed { about, subject } => (Some(about.as_str()), Some(*subject), None),
+        Evidence::Unsigned { header } => {
+            let count = "UPDATE roster SET unsigned_bounces = unsigned_bounces + 1 WHERE list = ?1";
+            connection.prepare_cached(count)?.execute([bounce.list.0])?;
+            let many = "SELECT 1 FROM bounce WHERE list = ?1 AND purpose IS NULL LIMIT 1 OFFSET ?2";
+            if connection
+                .prepare_cached(many)?
+                .exists(params![bounce.list.0, limits::UNSIGNED_BOUNCES - 1])?
+            {
+                return Ok(());
+            }
+            (None, None, Some(header))
+        }
+    };
+    let Due { at: forget_at, .. } = Due::after(now, limits::BOUNCE_REMEMBERED);
+    let sql = "INSERT INTO bounce (list, purpose, subject, class, status, diagnostic, header, received_at, forget_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    connection.prepare_cached(sql)?.execute(params![
+        bounce.list.0,
+        purpose,
+        subject,
+        bounce.class,
+        bounce.status,
+        bounce.diagnostic.as_deref().map(cut),
+        header,
+        now,
+        forget_at,
+    ])?;
+    Ok(())
+}

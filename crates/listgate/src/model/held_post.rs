@@ -1,0 +1,71 @@
+//! Posts that wait for a moderator, and the record of what became of each message.
+
+use super::post::ListNumber;
+use super::step::MessageId;
+use std::time::SystemTime;
+
+/// The number of a held post, which is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct HeldId(pub(crate) i64);
+
+/// A post that is to be held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NewHeldPost {
+    pub(crate) list: ListNumber,
+    pub(crate) message: MessageId,
+    pub(crate) mail_from: String,
+    pub(crate) message_id: String,
+    /// The address in From, or nothing.
+    pub(crate) author: String,
+    pub(crate) subject: String,
+    /// Why it is held, for people.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// A post that waits for a moderator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct HeldPost {
+    pub(crate) id: HeldId,
+    /// The list_id of its list.
+    pub(crate) list_id: String,
+    pub(crate) message: MessageId,
+    /// The size of the message in octets.
+    pub(crate) size: u64,
+    pub(crate) mail_from: String,
+    pub(crate) message_id: String,
+    pub(crate) author: String,
+    pub(crate) subject: String,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) held_at: SystemTime,
+}
+
+/// What became of a message to a list.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum DecisionOutcome {
+    Accepted,
+    Held,
+    Rejected,
+    Discarded,
+}
+
+impl DecisionOutcome {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Held => "held",
+            Self::Rejected => "rejected",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// The record of a decision about a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NewDecision {
+    pub(crate) list: ListNumber,
+    pub(crate) message_id: String,
+    pub(crate) mail_from: String,
+    pub(crate) outcome: DecisionOutcome,
+    /// Why, for people.
+    pub(crate) reasons: Vec<String>,
+}
