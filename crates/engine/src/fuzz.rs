@@ -3,7 +3,7 @@
 
 use crate::automatic::{self, Sign};
 use crate::ban::{Ban, Bans};
-use crate::distribution;
+use crate::distribution::{self, Plan};
 use crate::posting::{
     self, Action, Answer, Decided, Facts, Outcome, Question, Reason, Rule, Settings, Standing,
 };
@@ -233,8 +233,9 @@ pub fn distribution(message: &[u8]) {
         ["List-Id", "List-Help", "List-Owner", "List-Post", "List-Subscribe", "List-Unsubscribe"];
     let view = View::whole(message);
     let list = "mylist@example.com".parse().expect("an address");
-    let settings = Settings::new("mylist.example.com", list);
-    let splices = distribution::changes(&settings, &view, None).expect("the header is small");
+    let settings = distribution::Settings::new("mylist.example.com", list);
+    let plan = Plan::new(&settings, &view).expect("the header is small");
+    let splices = plan.copy(None);
     let copy = splices.apply(message);
     assert_eq!(splices.size_after(view.size()), Some(copy.len() as u64));
     let copy = View::whole(&copy);
@@ -251,6 +252,7 @@ pub fn distribution(message: &[u8]) {
         fields.map(|field| (field.name.to_vec(), field.unfolded())).collect()
     };
     assert_eq!(kept(&copy, 1), kept(&view, 0), "after X-BeenThere");
+    let settings = Settings::new(settings.list_id, settings.posting_address);
     let again = posting::decide(&settings, &Facts::new(ReversePath::Null), &copy);
     let looped = Decided { outcome: Outcome::Discard, reasons: vec![Reason::Loop], last: Rule::Loop };
     assert_eq!(again, Answer::Decided(looped));

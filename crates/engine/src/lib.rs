@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
-//! | [`distribution`] | the changes of a post for the members |
+//! | [`distribution`] | the changes of a post for the members, and of mail to `-owner` |
 //! | [`comparable`] | the forms in which addresses and domains are compared |
 //! | [`posting`] | decides what becomes of a post |
 //! | [`splice`] | changes a message: octets to remove and to insert |
@@ -46,10 +46,15 @@
 //! | Settings have the documented defaults | [`posting::Settings::new`] | `posting::tests::defaults_are_as_documented` |
 //! | A member's own action comes first, then the list's | [`posting::decide`] | `posting::tests::moderation_follows_the_sender_then_the_list` |
 //! | A ban is an address, a domain or a pattern | [`ban::Ban`], [`ban::Bans`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
-//! | RFC 2369, RFC 2919: a list's own fields replace those of other lists | [`distribution::changes`] | `distribution::tests::fields_of_other_lists_are_replaced`, `distribution::tests::a_second_distribution_changes_the_mark_alone` |
-//! | What is private, or asks receivers for something, is removed | [`distribution::changes`] | `distribution::tests::private_fields_and_those_that_ask_for_something_are_removed`, `distribution::tests::a_header_that_was_not_seen_is_not_changed` |
-//! | All else stays octet for octet (RFC 6376) | [`distribution::changes`] | `distribution::tests::all_else_stays_octet_for_octet` |
-//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::changes`] | `distribution::tests::addresses_are_encoded_in_uris` |
+//! | RFC 2369, RFC 2919: a list's own fields replace those of other lists | [`distribution::Plan`] | `distribution::tests::fields_of_other_lists_are_replaced`, `distribution::tests::a_second_distribution_changes_the_mark_alone` |
+//! | RFC 2919 3: the name of a list is a phrase, whatever it contains | [`distribution::Settings::display_name`] | `distribution::tests::a_list_can_have_a_name`, `distribution::write::tests::names_are_phrases`, `distribution::write::tests::long_names_are_cut_and_folded` |
+//! | Reply-To stays, unless the list says otherwise, and has each address once | [`distribution::ReplyGoesToList`] | `distribution::people::tests::replies_go_where_the_setting_says` |
+//! | RFC 7960 4.1.3.1: the list takes the author's place in From only if set, and the author can be reached | [`distribution::Munge`] | `distribution::people::tests::the_list_takes_the_place_of_the_author`, `distribution::people::tests::the_author_goes_to_cc_if_replies_go_to_the_list` |
+//! | A subject has its prefix once, and else stays octet for octet | [`distribution::Settings::subject_prefix`] | `distribution::subject::tests::a_prefix_comes_once_before_the_octets_of_the_author`, `distribution::subject::tests::a_prefix_reads_as_it_was_set` |
+//! | What is private, or asks receivers for something, is removed | [`distribution::Plan`] | `distribution::tests::private_fields_and_those_that_ask_for_something_are_removed`, `distribution::tests::a_header_that_was_not_seen_is_not_changed` |
+//! | All else stays octet for octet (RFC 6376) | [`distribution::Plan`] | `distribution::tests::all_else_stays_octet_for_octet` |
+//! | Owners get mail to `-owner` without what is private, and once | [`distribution::for_owners`], [`distribution::went_to_owners`] | `distribution::owners::tests::owners_get_mail_without_what_is_private`, `distribution::owners::tests::the_mark_of_this_list_is_recognized`, `distribution::owners::tests::a_header_that_was_not_seen_does_not_go_to_owners` |
+//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`] | `distribution::write::tests::addresses_are_encoded_in_uris` |
 #![forbid(unsafe_code)]
 
 mod address;

@@ -102,12 +102,25 @@ impl<'m> View<'m> {
     }
 
     /// Returns the splices that remove fields, and add others: `first` before all fields that stay, and `last` after
-    /// them. Both are fields that end in CR LF. Neither may be empty: a `From ` line within the header belongs to it only
-    /// if something follows, and a line that ends in CR must not come directly before an LF, because the two would become
-    /// one line end.
+    /// them. Both are fields that end in CR LF. `last` must not be empty: a `From ` line within the header belongs to it
+    /// only if something follows, and a line that ends in CR must not come directly before an LF, because the two would
+    /// become one line end.
     ///
     /// The header ends where it did. If it ended without an empty line, one is added.
     pub(crate) fn edit(
+        &self,
+        is_unwanted: impl Fn(&Field<'m>) -> bool,
+        first: &str,
+        last: &str,
+    ) -> Vec<Splice> {
+        let mut splices = self.edit_fields(is_unwanted, first, last);
+        splices.push(self.empty_line());
+        splices
+    }
+
+    /// Returns the splices of [`edit`](Self::edit) without the last one, which is [`empty_line`](Self::empty_line). More
+    /// fields can be inserted between the two, at the end of the header.
+    pub(crate) fn edit_fields(
         &self,
         is_unwanted: impl Fn(&Field<'m>) -> bool,
         first: &str,
@@ -122,16 +135,21 @@ impl<'m> View<'m> {
             Some(_) if removes_end => "",
             Some(_) => "\r\n",
         };
-        let empty_line = if self.header.body == self.header.end { "\r\n" } else { "" };
         let unwanted = self.fields().filter(is_unwanted);
         let mut splices: Vec<_> = unwanted.map(|field| Splice::remove(field.octets)).collect();
         if self.header.fields.is_empty() {
-            splices.push(Splice::insert(end, format!("{line_end}{first}{last}{empty_line}")));
+            splices.push(Splice::insert(end, format!("{line_end}{first}{last}")));
         } else {
             splices.push(Splice::insert(self.first_field_at(), first));
-            splices.push(Splice::insert(end, format!("{line_end}{last}{empty_line}")));
+            splices.push(Splice::insert(end, format!("{line_end}{last}")));
         }
         splices
+    }
+
+    /// Returns the splice that adds the empty line after the header, if there is none. Otherwise it changes nothing.
+    pub(crate) fn empty_line(&self) -> Splice {
+        let is_missing = self.header.body == self.header.end;
+        Splice::insert(self.header_end(), if is_missing { "\r\n" } else { "" })
     }
 
     /// Returns the first [`limits::BODY_START`] octets of the body. If the header is not whole, there are none.
@@ -163,6 +181,11 @@ impl Field<'_> {
     /// Returns whether the field has this name, in any case.
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Returns the offset of the value in the message, directly after the colon.
+    pub(crate) fn value_at(&self) -> u64 {
+        self.octets.end - self.value.len() as u64
     }
 
     /// Returns the value on one line. Octets that are not UTF-8 become U+FFFD.
@@ -459,6 +482,9 @@ mod tests {
             let splices = View::whole(message).edit(|field| field.is("X"), "F: 1\r\n", "L: 1\r\n");
             let changed = Splices::new(splices).unwrap().apply(message);
             assert_eq!(String::from_utf8(changed).unwrap(), expected, "{}", message.escape_ascii());
+            let splices = View::whole(message).edit(|field| field.is("X"), "", "L: 1\r\n");
+            let changed = Splices::new(splices).unwrap().apply(message);
+            assert_eq!(String::from_utf8(changed).unwrap(), expected.replace("F: 1\r\n", ""));
         }
     }
 

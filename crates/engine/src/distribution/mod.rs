@@ -1,66 +1,42 @@
 //! Changes a post for its distribution. Everything that is not named here stays as its author wrote it, octet for
 //! octet, so a signature that covers only other fields stays valid (RFC 6376).
 
-use crate::posting::Settings;
-use crate::splice::Splices;
+mod encode;
+mod fields;
+mod owners;
+mod people;
+mod settings;
+mod subject;
+mod write;
+
+pub use fields::HeaderTooLarge;
+pub(crate) use fields::is_kept;
+pub use owners::{for_owners, went_to_owners};
+pub use settings::{Munge, ReplyGoesToList, Settings};
+
+use crate::splice::{Splice, Splices};
 use crate::view::{Field, View};
-use listgate_lmtp::{Mailbox, needs_no_quotes};
-use std::fmt::Write as _;
+use listgate_lmtp::Mailbox;
+use people::People;
+use subject::Subject;
+use write::{field, mailto, phrase, without_controls};
 
-/// Fields that are removed, because they are private or ask receivers for something.
-const PRIVATE: &[&str] = &[
-    "X-MailFrom",
-    "Message-ID-Hash",
-    "Return-Path",
-    "Bcc",
-    "Resent-Bcc",
-    // A moderator's password, in all spellings that Mailman takes.
-    "Approved",
-    "Approve",
-    "X-Approved",
-    "X-Approve",
-    // Each receiver's program would answer these.
-    "Disposition-Notification-To",
-    "Return-Receipt-To",
-    "X-Confirm-Reading-To",
-    // These speak for another sender.
-    "List-Unsubscribe-Post",
-    "Feedback-ID",
-];
-
-/// Fields of another list, or forged ones, that are replaced by the list's own (RFC 2369, RFC 2919).
-const OF_LISTS: &[&str] = &[
-    "List-Id",
-    "List-Help",
-    "List-Unsubscribe",
-    "List-Subscribe",
-    "List-Post",
-    "List-Owner",
-    "List-Archive",
-];
-
-/// Returns the changes to a post before it is sent to members.
+/// The changes of a post before it is sent to members. It is made once for a post, and gives the changes of each copy.
 ///
 /// - Fields that are private or ask for something are removed.
 /// - `List-*` (RFC 2369, RFC 2919) are removed, and the list's own are added after all other fields.
 /// - X-BeenThere with the list_id is added before all other fields. Those of other lists stay.
 /// - `Precedence: list` is added unless there is a Precedence.
-///
-/// `leave` is the address in List-Unsubscribe: with a token, if the copy is for one member. `None` stands for the `-leave`
-/// address of the list.
-///
-/// # Errors
-/// A post whose header was not read to its end cannot be cleaned. [`decide`](crate::posting::decide) rejects it.
+/// - Subject, Reply-To, From and Cc change as the [`Settings`] say. By default they stay.
 ///
 /// ```
-/// use listgate_engine::distribution::changes;
-/// use listgate_engine::posting::Settings;
+/// use listgate_engine::distribution::{Plan, Settings};
 /// use listgate_engine::view::View;
 ///
 /// let settings = Settings::new("mylist.example.com", "mylist@example.com".parse().unwrap());
 /// let post = b"From: ann@example.org\r\nBcc: bob@example.org\r\n\r\nHello.\r\n";
-/// let view = View::whole(post);
-/// let copy = changes(&settings, &view, None).unwrap().apply(post);
+/// let plan = Plan::new(&settings, &View::whole(post)).unwrap();
+/// let copy = plan.copy(None).apply(post);
 /// assert_eq!(String::from_utf8(copy).unwrap(), "X-BeenThere: mylist.example.com\r\n\
 ///     From: ann@example.org\r\n\
 ///     Precedence: list\r\n\
@@ -73,87 +49,90 @@ const OF_LISTS: &[&str] = &[
 ///     \r\n\
 ///     Hello.\r\n");
 /// ```
-pub fn changes(
-    settings: &Settings,
-    view: &View<'_>,
-    leave: Option<&Mailbox>,
-) -> Result<Splices, HeaderTooLarge> {
-    if !view.has_whole_header() {
-        return Err(HeaderTooLarge);
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// The changes up to the place of List-Unsubscribe, which is the end of the header.
+    before: Vec<Splice>,
+    /// The offset of that place.
+    header_end: u64,
+    /// The changes after it.
+    after: Vec<Splice>,
+    posting_address: Mailbox,
+}
+
+impl Plan {
+    /// Analyses a post: all work that does not depend on the copy.
+    ///
+    /// # Errors
+    /// A post whose header was not read to its end cannot be cleaned. [`decide`](crate::posting::decide) rejects it.
+    pub fn new(settings: &Settings, view: &View<'_>) -> Result<Self, HeaderTooLarge> {
+        if !view.has_whole_header() {
+            return Err(HeaderTooLarge);
+        }
+        let people = People::new(settings, view);
+        let mut last = people.added;
+        let mut before = Vec::from_iter(people.insert);
+        match Subject::new(settings.subject_prefix.as_deref(), view) {
+            Subject::Kept => {}
+            Subject::Insert(splice) => before.push(splice),
+            Subject::Add(field) => last += &field,
+        }
+        last += &own_fields(settings, view);
+        let first = field("X-BeenThere", &without_controls(&settings.list_id));
+        let is_unwanted =
+            |field: &Field<'_>| !is_kept(field) || people.removed.iter().any(|name| field.is(name));
+        before.extend(view.edit_fields(is_unwanted, &first, &last));
+        Ok(Self {
+            before,
+            header_end: view.header_end(),
+            after: vec![view.empty_line()],
+            posting_address: settings.posting_address.clone(),
+        })
     }
-    let first = field("X-BeenThere", &settings.list_id);
-    let mut last = String::new();
+
+    /// Returns the changes of one copy. `leave` is the address in List-Unsubscribe: with a token, if the copy is for one
+    /// member. `None` stands for the `-leave` address of the list.
+    pub fn copy(&self, leave: Option<&Mailbox>) -> Splices {
+        let leave = match leave {
+            Some(leave) => mailto(leave, ""),
+            None => mailto(&self.posting_address, "-leave"),
+        };
+        let unsubscribe = field("List-Unsubscribe", &format!("<{leave}>"));
+        let mut splices = Vec::with_capacity(self.before.len() + self.after.len() + 1);
+        splices.extend_from_slice(&self.before);
+        splices.push(Splice::insert(self.header_end, unsubscribe));
+        splices.extend_from_slice(&self.after);
+        Splices::new(splices).expect("fields do not overlap, and others are added between or within them")
+    }
+}
+
+/// Returns the fields of the list that are the same in all copies.
+fn own_fields(settings: &Settings, view: &View<'_>) -> String {
+    let mut fields = String::new();
     if view.first("Precedence").is_none() {
-        last += &field("Precedence", "list");
+        fields += &field("Precedence", "list");
     }
-    let list = &settings.posting_address;
-    let uri = |suffix: &str, query: &str| format!("<{}{query}>", mailto(list, suffix));
-    let unsubscribe = leave.map_or_else(|| uri("-leave", ""), |leave| format!("<{}>", mailto(leave, "")));
+    let list_id = format!("<{}>", without_controls(&settings.list_id));
+    let list_id = match phrase(&settings.display_name) {
+        name if name.is_empty() => list_id,
+        name => format!("{name}\r\n {list_id}"),
+    };
+    let uri = |suffix: &str, query: &str| format!("<{}{query}>", mailto(&settings.posting_address, suffix));
     for (name, value) in [
-        ("List-Id", format!("<{}>", settings.list_id)),
+        ("List-Id", list_id),
         ("List-Help", uri("-request", "?subject=help")),
         ("List-Owner", uri("-owner", "")),
         ("List-Post", uri("", "")),
         ("List-Subscribe", uri("-join", "")),
-        ("List-Unsubscribe", unsubscribe),
     ] {
-        last += &field(name, &value);
+        fields += &field(name, &value);
     }
-    let splices = Splices::new(view.edit(|field| !is_kept(field), &first, &last));
-    Ok(splices.expect("fields do not overlap, and others are added between them"))
-}
-
-/// Returns whether a field of a post stays.
-pub(crate) fn is_kept(field: &Field<'_>) -> bool {
-    !PRIVATE.iter().chain(OF_LISTS).any(|name| field.is(name))
-}
-
-/// The header of a post was not read to its end, because it has more than [`limits::HEADER`](crate::limits::HEADER)
-/// octets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HeaderTooLarge;
-
-impl std::fmt::Display for HeaderTooLarge {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the header is too large to be changed")
-    }
-}
-
-impl std::error::Error for HeaderTooLarge {}
-
-/// Returns a field. Nothing in its value can begin another one, because control characters are left out.
-fn field(name: &str, value: &str) -> String {
-    let value: String = value.chars().filter(|c| !c.is_control()).collect();
-    format!("{name}: {value}\r\n")
-}
-
-/// Returns the URI of an address whose local part has a suffix (RFC 6068 section 2).
-fn mailto(mailbox: &Mailbox, suffix: &str) -> String {
-    let local = mailbox.local().unquoted() + suffix;
-    let local = if needs_no_quotes(&local) {
-        local
-    } else {
-        format!("\"{}\"", local.replace('\\', "\\\\").replace('"', "\\\""))
-    };
-    format!("mailto:{}@{}", percent_encode(&local), percent_encode(mailbox.domain().as_str()))
-}
-
-/// Encodes all octets but those that need no encoding in the address of a mailto URI.
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'=' => {
-                encoded.push(octet.into());
-            }
-            _ => write!(encoded, "%{octet:02X}").expect("a string takes all that is written"),
-        }
-    }
-    encoded
+    fields
 }
 
 #[cfg(test)]
 mod tests {
+    use super::fields::{OF_LISTS, PRIVATE};
     use super::*;
     use crate::limits;
 
@@ -162,7 +141,7 @@ mod tests {
     }
 
     fn distributed(settings: &Settings, post: &[u8]) -> Vec<u8> {
-        changes(settings, &View::whole(post), None).unwrap().apply(post)
+        Plan::new(settings, &View::whole(post)).unwrap().copy(None).apply(post)
     }
 
     const OWN: &str = "List-Id: <mylist.example.com>\r\n\
@@ -218,24 +197,10 @@ mod tests {
     fn leave_addresses_may_have_a_token() {
         let leave = "m7+CE4IYAAAAAAAATMLR2R4YP2HFE@example.com".parse().unwrap();
         let post = b"From: a@b\r\n\r\n";
-        let splices = changes(&settings("mylist@example.com"), &View::whole(post), Some(&leave)).unwrap();
-        let copy = String::from_utf8(splices.apply(post)).unwrap();
+        let plan = Plan::new(&settings("mylist@example.com"), &View::whole(post)).unwrap();
+        let copy = String::from_utf8(plan.copy(Some(&leave)).apply(post)).unwrap();
         let field = "List-Unsubscribe: <mailto:m7+CE4IYAAAAAAAATMLR2R4YP2HFE@example.com>\r\n";
         assert!(copy.ends_with(&format!("{field}\r\n")), "{copy}");
-    }
-
-    #[test]
-    fn addresses_are_encoded_in_uris() {
-        for (address, suffix, uri) in [
-            ("mylist@example.com", "-leave", "mailto:mylist-leave@example.com"),
-            ("a+b=c@example.com", "", "mailto:a+b=c@example.com"),
-            ("a%b&c?d@example.com", "", "mailto:a%25b%26c%3Fd@example.com"),
-            ("j\u{fc}rg@ex\u{e4}mple.com", "", "mailto:j%C3%BCrg@ex%C3%A4mple.com"),
-            ("\"my list\"@example.com", "-join", "mailto:%22my%20list-join%22@example.com"),
-            ("\"a\\\"b\"@[192.0.2.1]", "", "mailto:%22a%5C%22b%22@%5B192.0.2.1%5D"),
-        ] {
-            assert_eq!(mailto(&address.parse().unwrap(), suffix), uri);
-        }
     }
 
     #[test]
@@ -248,9 +213,26 @@ mod tests {
     }
 
     #[test]
+    fn a_list_can_have_a_name() {
+        for (name, value) in [
+            ("", "<mylist.example.com>"),
+            ("My List", "My List <mylist.example.com>"),
+            ("Anna's \"List\" <x>", "\"Anna's \\\"List\\\" <x>\" <mylist.example.com>"),
+            ("x\r\nBcc: y", "\"x Bcc: y\" <mylist.example.com>"),
+            ("L\u{fc}ster", "=?utf-8?b?TMO8c3Rlcg==?= <mylist.example.com>"),
+        ] {
+            let settings = Settings { display_name: name.to_owned(), ..settings("mylist@example.com") };
+            let copy = distributed(&settings, b"From: a@b\r\n\r\n");
+            let view = View::whole(&copy);
+            assert_eq!(view.first("List-Id").unwrap().unfolded(), value);
+            assert_eq!(view.fields().count(), 9, "no field was added by the name");
+        }
+    }
+
+    #[test]
     fn a_header_that_was_not_seen_is_not_changed() {
         let post = [b"X: ".as_slice(), &vec![b'x'; limits::HEADER], b"\r\nBcc: a@b\r\n\r\n"].concat();
-        assert_eq!(changes(&settings("mylist@example.com"), &View::whole(&post), None), Err(HeaderTooLarge));
+        assert_eq!(Plan::new(&settings("mylist@example.com"), &View::whole(&post)), Err(HeaderTooLarge));
     }
 
     #[test]

@@ -1,0 +1,152 @@
+//! Writes the fields of a header. No value can begin another field: control characters are left out of what is
+//! inserted, and only the folding that is written here has line ends.
+
+use super::encode::base64;
+use crate::limits;
+use listgate_lmtp::{Mailbox, needs_no_quotes};
+use std::fmt::Write as _;
+
+/// The octets of text in an encoded word, which may have 75 characters (RFC 2047 section 2).
+const ENCODED_WORD: usize = 45;
+
+/// Returns a field. The value comes from the functions below.
+pub(super) fn field(name: &str, value: &str) -> String {
+    format!("{name}: {value}\r\n")
+}
+
+/// Returns text without control characters.
+pub(super) fn without_controls(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Returns the first [`limits::NAME`] characters of text on one line: what separates lines, and other control characters,
+/// become blanks, and several blanks become one.
+pub(super) fn one_line(text: &str) -> String {
+    let is_blank = |c: char| c == ' ' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let words: Vec<_> = text.split(is_blank).filter(|word| !word.is_empty()).collect();
+    let line: String = words.join(" ").chars().take(limits::NAME).collect();
+    line.trim_end().to_owned()
+}
+
+/// Returns a name as a phrase (RFC 5322 section 3.2.5), quoted or in encoded words where it must be (RFC 2047 section 5).
+pub(super) fn phrase(name: &str) -> String {
+    let name = one_line(name);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " !#$%&'*+-/=?^_`{|}~".contains(c);
+    if needs_encoding(&name) {
+        encoded_words(&name)
+    } else if name.chars().all(is_plain) {
+        name
+    } else {
+        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+/// Returns whether text on one line must be in encoded words: it is not ASCII, or it could be taken for an encoded word.
+pub(super) fn needs_encoding(line: &str) -> bool {
+    !line.is_ascii() || line.contains("=?")
+}
+
+/// Returns text in encoded words (RFC 2047), each on a line of its own.
+pub(super) fn encoded_words(text: &str) -> String {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        let end = ends.take_while(|&end| end <= ENCODED_WORD).last().expect("a character is shorter");
+        let (word, after) = rest.split_at(end);
+        words.push(format!("=?utf-8?b?{}?=", base64(word.as_bytes())));
+        rest = after;
+    }
+    words.join("\r\n ")
+}
+
+/// Returns an address with a name before it, unless the name is empty (RFC 5322 section 3.4).
+pub(super) fn address(name: &str, mailbox: &Mailbox) -> String {
+    match phrase(name) {
+        name if name.is_empty() => mailbox.to_string(),
+        name => format!("{name} <{mailbox}>"),
+    }
+}
+
+/// Returns the text of an address whose local part has a suffix.
+pub(super) fn with_suffix(mailbox: &Mailbox, suffix: &str) -> String {
+    let local = mailbox.local().unquoted() + suffix;
+    let local = if needs_no_quotes(&local) {
+        local
+    } else {
+        format!("\"{}\"", local.replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    format!("{local}@{}", mailbox.domain().as_str())
+}
+
+/// Returns the URI of an address whose local part has a suffix (RFC 6068 section 2).
+pub(super) fn mailto(mailbox: &Mailbox, suffix: &str) -> String {
+    let address = with_suffix(mailbox, suffix);
+    let (local, domain) = address.rsplit_once('@').expect("an address has an @");
+    format!("mailto:{}@{}", percent_encode(local), percent_encode(domain))
+}
+
+/// Encodes all octets but those that need no encoding in the address of a mailto URI.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'=' => {
+                encoded.push(octet.into());
+            }
+            _ => write!(encoded, "%{octet:02X}").expect("a string takes all that is written"),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    #[test]
+    fn names_are_phrases() {
+        for (name, expected) in [
+            ("", ""),
+            (" \r\n ", ""),
+            ("My List", "My List"),
+            ("My   List\t", "My List"),
+            ("it's <mine>, \"all\" \\", "\"it's <mine>, \\\"all\\\" \\\\\""),
+            ("a@b", "\"a@b\""),
+            ("Dr. Who", "\"Dr. Who\""),
+            ("x\r\nBcc: y", "\"x Bcc: y\""),
+            ("x\u{85}\u{2028}y\0", "x y"),
+            ("Gr\u{fc}\u{df}e", "=?utf-8?b?R3LDvMOfZQ==?="),
+            ("=?utf-8?q?a?=", "=?utf-8?b?PT91dGYtOD9xP2E/PQ==?="),
+        ] {
+            assert_eq!(phrase(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_and_folded() {
+        assert_eq!(phrase(&"x".repeat(10_000)).len(), limits::NAME);
+        for character in ["\u{fc}", "\u{20ac}", "\u{1f600}"] {
+            let phrase = phrase(&character.repeat(10_000));
+            assert!(phrase.split("\r\n").all(|line| line.len() <= 76), "{phrase}");
+            let decoded = text::decode(&text::unfold(phrase.as_bytes()));
+            assert_eq!(decoded, character.repeat(limits::NAME));
+        }
+    }
+
+    #[test]
+    fn addresses_are_encoded_in_uris() {
+        for (address, suffix, uri) in [
+            ("mylist@example.com", "-leave", "mailto:mylist-leave@example.com"),
+            ("a+b=c@example.com", "", "mailto:a+b=c@example.com"),
+            ("a%b&c?d@example.com", "", "mailto:a%25b%26c%3Fd@example.com"),
+            ("j\u{fc}rg@ex\u{e4}mple.com", "", "mailto:j%C3%BCrg@ex%C3%A4mple.com"),
+            ("\"my list\"@example.com", "-join", "mailto:%22my%20list-join%22@example.com"),
+            ("\"a\\\"b\"@[192.0.2.1]", "", "mailto:%22a%5C%22b%22@%5B192.0.2.1%5D"),
+            ("\"a@b\"@example.com", "-x", "mailto:%22a%40b-x%22@example.com"),
+        ] {
+            assert_eq!(mailto(&address.parse().unwrap(), suffix), uri);
+        }
+    }
+}
