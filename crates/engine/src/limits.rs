@@ -15,8 +15,18 @@ pub const GENERATED: usize = 64 * 1024;
 /// Characters of a name that stand in a generated field. The others are left out.
 pub const NAME: usize = 100;
 
+/// Octets of an address in a generated field (RFC 5321 section 4.5.3.1: 64 for the local part, 255 for the domain). Longer
+/// ones are left out.
+pub const ADDRESS: usize = 64 + 1 + 255;
+
 /// Addresses in a generated field. The others are left out.
-pub const ADDRESSES: usize = 20;
+pub const ADDRESSES: usize = 16;
 
 /// Authors of a post whose addresses move to another field. The others are left out.
-pub const AUTHORS: usize = 10;
+pub const AUTHORS: usize = 8;
+
+/// Octets of a footer, with its placeholders replaced.
+pub const FOOTER: usize = 4 * 1024;
+
+/// Octets of the fields that move from a header to the header of a part, when a footer needs a part of its own.
+pub const MOVED: usize = 4 * 1024;

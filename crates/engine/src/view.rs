@@ -152,6 +152,22 @@ impl<'m> View<'m> {
         Splice::insert(self.header_end(), if is_missing { "\r\n" } else { "" })
     }
 
+    /// Returns the offset of the body, which is known only if the header is whole.
+    pub(crate) fn body_at(&self) -> u64 {
+        self.header.body as u64
+    }
+
+    /// Returns the whole body, if it has at most [`limits::BODY_START`] octets and the header is whole.
+    pub(crate) fn whole_body(&self) -> Option<&'m [u8]> {
+        let body = self.body_start();
+        (self.header.is_whole && self.body_at() + body.len() as u64 == self.size).then_some(body)
+    }
+
+    /// Returns a field as it was written, from its name to its last line end.
+    pub(crate) fn written(&self, field: &Field<'m>) -> &'m [u8] {
+        &self.start[field.octets.start as usize..field.octets.end as usize]
+    }
+
     /// Returns the first [`limits::BODY_START`] octets of the body. If the header is not whole, there are none.
     pub fn body_start(&self) -> &'m [u8] {
         let body = &self.start[self.header.body..];

@@ -3,19 +3,25 @@
 
 mod encode;
 mod fields;
+mod footer;
+mod mime;
+mod no_footer;
 mod owners;
 mod people;
 mod settings;
 mod subject;
+mod template;
 mod write;
 
 pub use fields::HeaderTooLarge;
 pub(crate) use fields::is_kept;
+pub use no_footer::NoFooter;
 pub use owners::{for_owners, went_to_owners};
 pub use settings::{Munge, ReplyGoesToList, Settings};
 
 use crate::splice::{Splice, Splices};
 use crate::view::{Field, View};
+use footer::{Footer, is_moved};
 use listgate_lmtp::Mailbox;
 use people::People;
 use subject::Subject;
@@ -27,7 +33,7 @@ use write::{field, mailto, phrase, without_controls};
 /// - `List-*` (RFC 2369, RFC 2919) are removed, and the list's own are added after all other fields.
 /// - X-BeenThere with the list_id is added before all other fields. Those of other lists stay.
 /// - `Precedence: list` is added unless there is a Precedence.
-/// - Subject, Reply-To, From and Cc change as the [`Settings`] say. By default they stay.
+/// - Subject, Reply-To, From and Cc change as the [`Settings`] say, and the body gets a footer. By default they stay.
 ///
 /// ```
 /// use listgate_engine::distribution::{Plan, Settings};
@@ -57,6 +63,7 @@ pub struct Plan {
     header_end: u64,
     /// The changes after it.
     after: Vec<Splice>,
+    footer: Result<Footer, NoFooter>,
     posting_address: Mailbox,
 }
 
@@ -70,6 +77,8 @@ impl Plan {
             return Err(HeaderTooLarge);
         }
         let people = People::new(settings, view);
+        let footer = Footer::new(settings, view);
+        let wrapping = footer.as_ref().ok().and_then(|footer| footer.wrapping.as_ref());
         let mut last = people.added;
         let mut before = Vec::from_iter(people.insert);
         match Subject::new(settings.subject_prefix.as_deref(), view) {
@@ -77,31 +86,39 @@ impl Plan {
             Subject::Insert(splice) => before.push(splice),
             Subject::Add(field) => last += &field,
         }
+        last += wrapping.map_or("", |wrapping| &wrapping.fields);
         last += &own_fields(settings, view);
         let first = field("X-BeenThere", &without_controls(&settings.list_id));
-        let is_unwanted =
-            |field: &Field<'_>| !is_kept(field) || people.removed.iter().any(|name| field.is(name));
+        let is_unwanted = |field: &Field<'_>| {
+            !is_kept(field)
+                || people.removed.iter().any(|name| field.is(name))
+                || wrapping.is_some() && is_moved(field)
+        };
         before.extend(view.edit_fields(is_unwanted, &first, &last));
-        Ok(Self {
-            before,
-            header_end: view.header_end(),
-            after: vec![view.empty_line()],
-            posting_address: settings.posting_address.clone(),
-        })
+        let mut after = vec![view.empty_line()];
+        after.extend(wrapping.map(|wrapping| wrapping.start.clone()));
+        let (header_end, posting_address) = (view.header_end(), settings.posting_address.clone());
+        Ok(Self { before, header_end, after, footer, posting_address })
     }
 
-    /// Returns the changes of one copy. `leave` is the address in List-Unsubscribe: with a token, if the copy is for one
-    /// member. `None` stands for the `-leave` address of the list.
+    /// Returns the reason why the post gets no footer, if it gets none.
+    pub fn no_footer(&self) -> Option<NoFooter> {
+        self.footer.as_ref().err().copied()
+    }
+
+    /// Returns the changes of one copy. `leave` is the address in List-Unsubscribe and in the footer: with a token, if the
+    /// copy is for one member. `None` stands for the `-leave` address of the list.
     pub fn copy(&self, leave: Option<&Mailbox>) -> Splices {
-        let leave = match leave {
+        let uri = match leave {
             Some(leave) => mailto(leave, ""),
             None => mailto(&self.posting_address, "-leave"),
         };
-        let unsubscribe = field("List-Unsubscribe", &format!("<{leave}>"));
-        let mut splices = Vec::with_capacity(self.before.len() + self.after.len() + 1);
+        let unsubscribe = field("List-Unsubscribe", &format!("<{uri}>"));
+        let mut splices = Vec::with_capacity(self.before.len() + self.after.len() + 2);
         splices.extend_from_slice(&self.before);
         splices.push(Splice::insert(self.header_end, unsubscribe));
         splices.extend_from_slice(&self.after);
+        splices.extend(self.footer.as_ref().ok().map(|footer| footer.splice(leave)));
         Splices::new(splices).expect("fields do not overlap, and others are added between or within them")
     }
 }
@@ -227,6 +244,34 @@ mod tests {
             assert_eq!(view.first("List-Id").unwrap().unfolded(), value);
             assert_eq!(view.fields().count(), 9, "no field was added by the name");
         }
+    }
+
+    #[test]
+    fn what_is_generated_has_a_bound() {
+        let long = |text: &str| text.repeat(10_000);
+        let address = |n: usize| {
+            format!("{}{n:02}@{}x.org", "\u{20ac}".repeat(20), format!("{}.", "d".repeat(60)).repeat(4))
+        };
+        let list = format!("{}@{}.example", "%".repeat(50), "\u{20ac}".repeat(80)).parse().unwrap();
+        let settings = Settings {
+            display_name: long("\u{1f600}"),
+            reply_goes_to_list: ReplyGoesToList::PointToList,
+            subject_prefix: Some(long("\u{1f600}")),
+            footer: Some("\u{20ac}".repeat(limits::FOOTER / 3 - 1)),
+            munge: Munge::Always,
+            ..Settings::new("l".repeat(255), list)
+        };
+        let name = format!("=?utf-8?q?{}?=", "=F0=9F=98=80".repeat(limits::NAME));
+        let all = (0..99).map(|n| format!("{name} <{}>", address(n))).collect::<Vec<_>>().join(", ");
+        let moved = "x".repeat(limits::MOVED - 100);
+        let post = format!("From: {all}\r\nReply-To: {all}\r\nContent-Description: {moved}\r\n\r\nHello.");
+        let plan = Plan::new(&settings, &View::whole(post.as_bytes())).unwrap();
+        assert_eq!(plan.no_footer(), None);
+        let added: usize = plan.copy(None).iter().map(|splice| splice.insert.len()).sum();
+        assert!(added > 32 * 1024 && added <= limits::GENERATED, "{added}");
+        let copy = plan.copy(None);
+        let mut lines = copy.iter().flat_map(|splice| splice.insert.split(|&octet| octet == b'\n'));
+        assert!(lines.all(|line| line.len() <= 998 || line.starts_with(b"Content-Description: ")));
     }
 
     #[test]

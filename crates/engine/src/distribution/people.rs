@@ -99,7 +99,8 @@ struct Person {
 
 fn people(addresses: Vec<Address>) -> Vec<Person> {
     let person = |address: Address| Some(Person { name: address.name, mailbox: address.mailbox? });
-    addresses.into_iter().filter_map(person).collect()
+    let people = addresses.into_iter().filter_map(person);
+    people.filter(|person| person.mailbox.as_str().len() <= limits::ADDRESS).collect()
 }
 
 fn keys(people: &[Person]) -> Vec<Comparable> {

@@ -9,7 +9,7 @@ use listgate_lmtp::Mailbox;
 pub struct Settings {
     /// The list_id, such as `mylist.example.com`. At most 255 octets (RFC 2919 section 2).
     pub list_id: String,
-    /// The address for posts, `mylist@example.com`.
+    /// The address for posts, `mylist@example.com`. At most [`limits::ADDRESS`](crate::limits::ADDRESS) octets.
     pub posting_address: Mailbox,
     /// The name of the list for people. Empty by default: the list has none.
     ///
@@ -20,6 +20,13 @@ pub struct Settings {
     pub reply_goes_to_list: ReplyGoesToList,
     /// What comes before the author's subject, such as `[My List]`; a blank follows it. None by default, unlike in Mailman.
     pub subject_prefix: Option<String>,
+    /// The text after the body of a post. None by default, unlike in Mailman, because a signature of the author does not
+    /// survive it. [`NoFooter`](super::NoFooter) says which posts get none.
+    ///
+    /// `$display_name` (or the local part of the address, if the list has no name), `$posting_address` and
+    /// `$leave_address` are replaced. `${display_name}` is the same, and `$$` is a dollar sign. Other words stay. With
+    /// these replaced it has at most [`limits::FOOTER`](crate::limits::FOOTER) octets.
+    pub footer: Option<String>,
     /// Whether the list takes the author's place in From. [`Munge::Never`] by default.
     pub munge: Munge,
 }
@@ -33,6 +40,7 @@ impl Settings {
             display_name: String::new(),
             reply_goes_to_list: ReplyGoesToList::NoMunging,
             subject_prefix: None,
+            footer: None,
             munge: Munge::Never,
         }
     }
