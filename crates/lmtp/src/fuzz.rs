@@ -3,7 +3,10 @@
 //!
 //! Where octets arrive in pieces, the first octet of the input (in [`session`] the second) is the size of a piece.
 
-use crate::client::{Client, ClientEvent, Declared};
+use crate::client::{
+    Client, ClientEvent, Closed, Credentials, Declared, Dsn, Phase, Protocol, Recipient, Transaction,
+    TransactionId,
+};
 use crate::command::{self, Command};
 use crate::data::{DataReader, DataWriter, Piece};
 use crate::limits::{self, Limits};
@@ -360,56 +363,146 @@ impl Caller {
 }
 
 /// Checks that a client's events and output do not depend on the pieces in which a server's replies arrive,
-/// that each recipient's outcome is reported once, and that the replies can be written out and read again.
+/// that each recipient's outcome is reported once, and that the replies can be written out and read again. The size of
+/// a piece is at most 127; beyond that, the protocol is SMTP.
 pub fn client(input: &[u8]) {
-    let Some((&size, wire)) = input.split_first() else { return };
-    let (events, said) = converse([wire].into_iter());
-    let cut = converse(wire.chunks(usize::from(size).max(1)));
-    assert_eq!((&events, &said), (&cut.0, &cut.1));
-    let mut told = [false; RECIPIENTS];
-    for event in &events {
+    let Some((&choice, wire)) = input.split_first() else { return };
+    let protocol = if choice < 128 { Protocol::Lmtp } else { Protocol::Smtp };
+    let whole = Conversation::of(protocol, [wire].into_iter());
+    let cut = Conversation::of(protocol, wire.chunks(usize::from(choice % 128).max(1)));
+    assert_eq!(whole.events, cut.events);
+    assert_eq!(whole.said.escape_ascii().to_string(), cut.said.escape_ascii().to_string());
+    check_events(&whole);
+}
+
+/// Checks that every recipient of every transaction gets one outcome, in order of the transactions, and that the end of
+/// the session names what is in doubt.
+fn check_events(conversation: &Conversation) {
+    let mut answered = vec![[false; RECIPIENTS]; conversation.sent.len()];
+    let mut last = 0;
+    for (at, event) in conversation.events.iter().enumerate() {
+        let place_of =
+            |id: &TransactionId| conversation.sent.iter().position(|sent| sent == id).expect("it was sent");
         match event {
-            ClientEvent::Outcome { recipient, reply } => {
-                assert!(!std::mem::replace(&mut told[*recipient], true), "an outcome is told once");
-                let mut written = Vec::new();
-                reply.encode(&mut written);
-                let mut again = Vec::new();
-                replies(&written).iter().for_each(|reply| reply.encode(&mut again));
-                assert_eq!(written, again);
+            ClientEvent::Outcome { transaction, recipient, phase, reply } => {
+                let place = place_of(transaction);
+                assert!(last <= place, "outcomes come in the order of the transactions");
+                last = place;
+                let before = std::mem::replace(&mut answered[place][*recipient], true);
+                assert!(!before, "an outcome is reported once");
+                assert!(*phase == Phase::Message || !reply.is_positive());
+                read_again(reply);
             }
-            ClientEvent::Ready => {
-                assert!(told.iter().all(|told| *told) || event == &events[0], "each has an outcome");
-                told = [false; RECIPIENTS];
+            ClientEvent::SendBody { transaction } => {
+                let place = place_of(transaction);
+                assert!(answered[place].iter().any(|answered| !answered), "someone is accepted");
+                assert!(answered[..place].iter().flatten().all(|answered| *answered), "one dot at a time");
             }
-            ClientEvent::SendBody => assert!(told.iter().any(|told| !told), "for somebody"),
-            ClientEvent::Closed(_) => assert!(std::ptr::eq(event, &events[events.len() - 1])),
+            ClientEvent::Refused { reply, .. } => assert!(!reply.is_positive()),
+            ClientEvent::Ready | ClientEvent::StartTls => {}
+            ClientEvent::Closed { in_doubt, .. } => {
+                assert_eq!(at + 1, conversation.events.len(), "nothing follows the end");
+                if let Some(id) = in_doubt {
+                    let place = place_of(id);
+                    assert!(answered[place].iter().any(|answered| !answered), "an outcome is missing");
+                    assert!(answered[..place].iter().flatten().all(|answered| *answered));
+                }
+            }
         }
     }
 }
 
+fn read_again(reply: &Reply) {
+    let mut written = Vec::new();
+    reply.encode(&mut written);
+    let mut again = Vec::new();
+    replies(&written).iter().for_each(|reply| reply.encode(&mut again));
+    assert_eq!(written, again);
+}
+
 const RECIPIENTS: usize = 3;
 
-/// Runs a client that sends one message after another. Returns its events and what it writes.
-fn converse<'w>(pieces: impl Iterator<Item = &'w [u8]>) -> (Vec<ClientEvent>, Vec<u8>) {
-    let to: Vec<_> = std::iter::repeat_n(ForwardPath::Postmaster, RECIPIENTS).collect();
-    let mut client = Client::new("a");
-    let mut events = Vec::new();
-    for mut piece in pieces {
-        while let Some(event) = client.next(&mut piece) {
-            match event {
-                ClientEvent::Ready => {
-                    client.send(&ReversePath::Null, &to, Declared { size: Some(2), utf8_header: true })
-                }
-                ClientEvent::SendBody => {
-                    client.body(b"x");
-                    client.end_of_body();
-                }
-                ClientEvent::Outcome { .. } | ClientEvent::Closed(_) => {}
+/// A client that logs in, starts TLS, and sends one message after another, each as early as it may.
+struct Conversation {
+    client: Client,
+    to: Vec<Recipient>,
+    dsn: Dsn,
+    asked: [bool; 2],
+    sent: Vec<TransactionId>,
+    events: Vec<ClientEvent>,
+    said: Vec<u8>,
+}
+
+impl Conversation {
+    fn of<'w>(protocol: Protocol, pieces: impl Iterator<Item = &'w [u8]>) -> Self {
+        let original = Some("a+b@c".parse().expect("an address"));
+        let recipient = Recipient { path: ForwardPath::Postmaster, original };
+        let mut conversation = Self {
+            client: Client::new(protocol, "a"),
+            to: vec![recipient; RECIPIENTS],
+            dsn: Dsn { envelope_id: "x=1".parse().ok(), headers_only: true, failures_only: true },
+            asked: [false; 2],
+            sent: Vec::new(),
+            events: Vec::new(),
+            said: Vec::new(),
+        };
+        for piece in pieces {
+            conversation.receive(piece);
+            if conversation.events.last() == Some(&ClientEvent::StartTls) {
+                // The handshake reads what follows, and fails. Plaintext in the same piece is found earlier.
+                let (why, in_doubt) = (Closed::Plaintext, None);
+                conversation.events.pop();
+                conversation.events.push(ClientEvent::Closed { why, in_doubt });
+                break;
             }
-            events.push(event);
+        }
+        conversation
+    }
+
+    fn receive(&mut self, mut input: &[u8]) {
+        while let Some(event) = self.client.next(&mut input) {
+            let in_doubt = self.client.in_doubt();
+            match &event {
+                ClientEvent::Ready => self.ready(),
+                ClientEvent::Refused { .. } => self.send(),
+                ClientEvent::SendBody { transaction } => {
+                    assert_eq!((in_doubt, self.sent.last()), (None, Some(transaction)));
+                    self.client.body(b"x");
+                    self.client.end_of_body();
+                    assert_eq!(self.client.in_doubt(), Some(*transaction));
+                    if self.client.may_send() {
+                        self.send();
+                    }
+                }
+                ClientEvent::Outcome { .. } | ClientEvent::StartTls => {}
+                ClientEvent::Closed { in_doubt: told, .. } => assert_eq!(*told, in_doubt),
+            }
+            self.events.push(event);
+        }
+        self.said.append(self.client.output());
+    }
+
+    fn ready(&mut self) {
+        let server = self.client.server();
+        let (tls, auth) = (server.starttls, !server.auth.is_empty());
+        if tls && !std::mem::replace(&mut self.asked[0], true) {
+            self.client.start_tls();
+        } else if auth && !std::mem::replace(&mut self.asked[1], true) {
+            let credentials = Credentials::new("user", "secret").expect("without NUL");
+            if self.client.authenticate(&credentials).is_err() {
+                self.send();
+            }
+        } else {
+            self.send();
         }
     }
-    (events, std::mem::take(client.output()))
+
+    fn send(&mut self) {
+        let declared = Declared { size: Some(2), utf8_header: true, eight_bit: true };
+        let from = ReversePath::Null;
+        let transaction = Transaction { from: &from, to: &self.to, declared, dsn: Some(&self.dsn) };
+        self.sent.push(self.client.send(&transaction));
+    }
 }
 
 #[cfg(test)]
@@ -419,6 +512,40 @@ mod replay;
 #[cfg(test)]
 mod tests {
     use super::replay::replay;
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    /// Generates what a server may send, or something close to it, behind the octet that chooses the protocol.
+    fn replies() -> impl Strategy<Value = Vec<u8>> {
+        let usual = select(vec!["250 Ok", "250 Ok", "250 Ok", "250 Ok", "354 go", "354 go", "250-more"]);
+        let other = select(vec![
+            "550 5.1.1 No",
+            "451 4.3.0 Later",
+            "503 5.5.1 No",
+            "220 go",
+            "235 in",
+            "334 ",
+            "421 4.3.2 Bye",
+            "250",
+            "",
+            "x",
+        ]);
+        let line = prop_oneof![3 => usual, 1 => other].prop_map(|line| format!("{line}\r\n"));
+        let keyword = select(vec!["PIPELINING", "PIPELINING", "SMTPUTF8", "DSN", "AUTH LOGIN", "STARTTLS"]);
+        let hello = vec(keyword, 0..3).prop_map(|keywords| {
+            let lines: String = keywords.iter().map(|keyword| format!("250-{keyword}\r\n")).collect();
+            format!("220 a\r\n250-b\r\n{lines}250 SIZE\r\n")
+        });
+        (any::<u8>(), hello, vec(line, 0..40)).prop_map(|(choice, hello, lines)| {
+            [&[choice], hello.as_bytes(), lines.concat().as_bytes()].concat()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_client_reports_each_outcome_once_however_replies_are_split(input in replies()) {
+            super::client(&input);
+        }
+    }
 
     #[test]
     fn the_corpora_pass() {

@@ -34,6 +34,13 @@ pub const REPLY_LINE: usize = 1024;
 /// The maximum number of lines of a reply that a client keeps; it reads and discards the rest.
 pub const REPLY_LINES: usize = 100;
 
+/// The maximum length of an ORCPT parameter's value in octets that a client sends (RFC 3461 section 4): servers need not
+/// accept longer lines.
+pub const ORIGINAL_RECIPIENT: usize = 500;
+
+/// The maximum length of an ENVID parameter's value in octets (RFC 3461 section 4).
+pub const ENVELOPE_ID: usize = 100;
+
 const _: () = {
     let address = LOCAL_PART + "@".len() + DOMAIN;
     let around = "MAIL FROM:<> SIZE=18446744073709551615 BODY=8BITMIME SMTPUTF8".len();

@@ -2,7 +2,7 @@
 
 use crate::limits;
 use bytesize::ByteSize;
-use listgate_lmtp::{ForwardPath, InvalidAddress, ReversePath, encode_message};
+use listgate_lmtp::{ForwardPath, InvalidAddress, Recipient, ReversePath, encode_message};
 use std::borrow::Cow;
 use std::io::Write;
 use std::str::FromStr;
@@ -70,7 +70,7 @@ fn share(text: &str) -> Result<(u64, usize), SizesError> {
 #[derive(Clone, Debug)]
 pub(crate) enum Recipients {
     /// The same recipients for all messages.
-    Fixed(Vec<ForwardPath>),
+    Fixed(Vec<Recipient>),
     /// The next `each` of `numbers` addresses, starting over after the last.
     Numbered { pattern: String, each: u64, numbers: u64 },
 }
@@ -111,7 +111,7 @@ impl Recipients {
     }
 
     /// Returns the recipients of one message.
-    pub(crate) fn of(&self, number: u64) -> Cow<'_, [ForwardPath]> {
+    pub(crate) fn of(&self, number: u64) -> Cow<'_, [Recipient]> {
         match self {
             Self::Fixed(all) => Cow::Borrowed(all),
             Self::Numbered { pattern, each, numbers } => {
@@ -123,14 +123,14 @@ impl Recipients {
     }
 }
 
-fn numbered(pattern: &str, number: u64) -> Result<ForwardPath, RecipientsError> {
+fn numbered(pattern: &str, number: u64) -> Result<Recipient, RecipientsError> {
     recipient(&pattern.replace("{}", &number.to_string()))
 }
 
-fn recipient(text: &str) -> Result<ForwardPath, RecipientsError> {
+fn recipient(text: &str) -> Result<Recipient, RecipientsError> {
     let mailbox = text.parse();
     let named = |source| RecipientsError::Address { address: text.to_owned(), source };
-    mailbox.map(ForwardPath::Mailbox).map_err(named)
+    mailbox.map(ForwardPath::Mailbox).map(Recipient::from).map_err(named)
 }
 
 /// A message of one size, encoded once.
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn numbered_recipients_are_used_in_rotation() {
         let to = |numbers| Recipients::new(&["l{}@x.example".to_owned()], 2, numbers).unwrap();
-        let of = |to: &Recipients, number| to.of(number).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let of =
+            |to: &Recipients, number| to.of(number).iter().map(|to| to.path.to_string()).collect::<Vec<_>>();
         assert_eq!(of(&to(None), 5), ["l1@x.example", "l2@x.example"]);
         assert_eq!(of(&to(Some(3)), 1), ["l3@x.example", "l1@x.example"]);
         assert!(Recipients::new(&["l@x.example".to_owned()], 2, None).is_err());

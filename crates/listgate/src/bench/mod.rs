@@ -10,7 +10,7 @@ mod session;
 
 use crate::limits;
 use crate::net::ListenAddress;
-use listgate_lmtp::{ClientEvent, Closed, Declared, Reply};
+use listgate_lmtp::{ClientEvent, Closed, Declared, Reply, Transaction};
 use mail::Mail;
 pub(crate) use pace::Until;
 use pace::{Due, Pace};
@@ -219,8 +219,8 @@ impl Run<'_> {
         message.sent = true;
         let mail = &self.plan.mail;
         let size = mail.letters[message.letter].size as u64;
-        let declared = Declared { size: Some(size), utf8_header: false };
-        session.client.send(&mail.from, &mail.to.of(message.number), declared);
+        let declared = Declared { size: Some(size), ..Declared::default() };
+        session.client.send(&Transaction::new(&mail.from, &mail.to.of(message.number), declared));
     }
 
     fn flush(&mut self, index: usize) -> Result<(), BenchError> {
@@ -280,7 +280,7 @@ impl Run<'_> {
             let Some(event) = session.client.next(&mut octets) else { return Ok(()) };
             match event {
                 ClientEvent::Ready => self.ready(index),
-                ClientEvent::SendBody => {
+                ClientEvent::SendBody { .. } => {
                     let message = message.as_ref().expect("what is awaited is a message's body");
                     session.send_body(self.plan.mail.head_of(message.number), message.letter);
                 }
@@ -289,15 +289,18 @@ impl Run<'_> {
                     let message = message.as_mut().expect("an outcome is a message's");
                     message.refused |= !reply.is_positive();
                 }
-                ClientEvent::Closed(Closed::Quit) => self.closed(index),
-                ClientEvent::Closed(Closed::Refused(reply)) => {
+                ClientEvent::Closed { why: Closed::Quit, .. } => self.closed(index),
+                ClientEvent::Closed { why: Closed::Refused { reply, .. }, .. } => {
                     self.report.reply(reply.code);
                     if let Some(message) = message {
                         message.refused = true;
                     }
                     return self.lost(index, Some(Ending::Refused(reply)));
                 }
-                ClientEvent::Closed(why) => {
+                ClientEvent::StartTls | ClientEvent::Refused { .. } => {
+                    unreachable!("neither TLS nor a login was asked for")
+                }
+                ClientEvent::Closed { why, .. } => {
                     return Err(BenchError::NoLmtp(self.plan.server.clone(), why));
                 }
             }

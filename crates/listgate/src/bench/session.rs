@@ -3,7 +3,7 @@
 use super::mail::{HEAD, Mail};
 use crate::limits;
 use crate::net::{Connection, ListenAddress, connect};
-use listgate_lmtp::Client;
+use listgate_lmtp::{Client, Protocol};
 use rustix::event::epoll;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::os::fd::OwnedFd;
@@ -37,7 +37,9 @@ impl Session {
         let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
         epoll::add(epoll, &stream, epoll::EventData::new_u64(index as u64), flags)?;
         let name = "bench.invalid";
-        let client = if pipelining { Client::new(name) } else { Client::without_pipelining(name) };
+        let lmtp = Protocol::Lmtp;
+        let client =
+            if pipelining { Client::new(lmtp, name) } else { Client::without_pipelining(lmtp, name) };
         Ok(Self { stream, client, body: None, messages: 0 })
     }
 

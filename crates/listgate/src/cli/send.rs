@@ -5,7 +5,8 @@ use super::site::Site;
 use crate::file_error::During;
 use crate::net::{ListenAddress, connect};
 use listgate_lmtp::{
-    Client, ClientEvent, Closed, Declared, ForwardPath, InvalidAddress, Mailbox, ReversePath,
+    Client, ClientEvent, Closed, Declared, ForwardPath, InvalidAddress, Mailbox, Protocol, Recipient,
+    ReversePath, Transaction,
 };
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
@@ -76,7 +77,8 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let failed = |source| SendError::Connection { server: server.clone(), source };
     let mut stream = connect(&server, CONNECT).map_err(failed)?;
     stream.set_patience(PATIENCE).map_err(failed)?;
-    let mut client = Client::new("localhost");
+    let to: Vec<Recipient> = args.to.iter().cloned().map(Recipient::from).collect();
+    let mut client = Client::new(Protocol::Lmtp, "localhost");
     let mut input: Vec<u8> = Vec::new();
     let mut unanswered: Vec<bool> = vec![true; args.to.len()];
     let mut all_taken = true;
@@ -89,19 +91,22 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
                 ClientEvent::Ready if sent => client.quit(),
                 ClientEvent::Ready => {
                     sent = true;
-                    client.send(&args.from, &args.to, Declared::of(&message));
+                    client.send(&Transaction::new(&args.from, &to, Declared::of(&message)));
                 }
-                ClientEvent::SendBody => {
+                ClientEvent::SendBody { .. } => {
                     client.body(&message);
                     client.end_of_body();
                 }
-                ClientEvent::Outcome { recipient, reply } => {
+                ClientEvent::Outcome { recipient, reply, .. } => {
                     all_taken &= reply.is_positive();
                     unanswered[recipient] = false;
                     writeln!(out, "{}  {reply}", args.to[recipient])?;
                 }
-                ClientEvent::Closed(Closed::Quit) => return Ok(exit(all_taken)),
-                ClientEvent::Closed(why) => {
+                ClientEvent::Closed { why: Closed::Quit, .. } => return Ok(exit(all_taken)),
+                ClientEvent::StartTls | ClientEvent::Refused { .. } => {
+                    unreachable!("neither TLS nor a login was asked for")
+                }
+                ClientEvent::Closed { why, .. } => {
                     for (to, _) in args.to.iter().zip(&unanswered).filter(|(_, unanswered)| **unanswered) {
                         writeln!(out, "{to}  no reply")?;
                     }

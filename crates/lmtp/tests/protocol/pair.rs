@@ -1,6 +1,6 @@
 //! A client and a server of this crate connected to each other, with pieces of every size between them.
 
-use crate::util::{Pair, SECOND, Server, codes};
+use crate::util::{Pair, SECOND, Server, closed, codes};
 use listgate_lmtp::{ClientEvent, Closed};
 
 fn pairs() -> impl Iterator<Item = Pair> {
@@ -24,7 +24,7 @@ fn two_messages_in_one_session() {
         assert_eq!(codes(&pair.events, 1), [Some(250)]);
         pair.client.quit();
         pair.exchange();
-        assert_eq!(pair.events.last(), Some(&ClientEvent::Closed(Closed::Quit)));
+        assert_eq!(pair.events.last(), Some(&closed(Closed::Quit)));
         assert_eq!(pair.server.bodies(), [b"..x\r\n.\r\n\r\n.y\r\n"]);
         assert_eq!(pair.server.replies_to_data, [(3, 3), (1, 1)]);
     }
@@ -56,7 +56,7 @@ fn a_server_that_shuts_down_announces_it() {
         pair.server.now += 1000 * SECOND;
         pair.exchange();
         match pair.events.last() {
-            Some(ClientEvent::Closed(Closed::Refused(reply))) => {
+            Some(ClientEvent::Closed { why: Closed::Refused { phase: None, reply }, .. }) => {
                 assert_eq!(reply.to_string(), "421 4.4.2 Timeout, closing");
             }
             other => panic!("{other:?}"),

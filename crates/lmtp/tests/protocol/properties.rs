@@ -2,8 +2,8 @@
 
 use crate::util::{Pair, SECOND, Seen, Server, codes, pieces, recipients, sender};
 use listgate_lmtp::{
-    BareNewline, Client, ClientEvent, Closed, Declared, Event, Mailbox, Refusal, Refused, Reply, ReversePath,
-    Session, Settings,
+    BareNewline, Client, ClientEvent, Closed, Declared, Event, Mailbox, Phase, Protocol, Refusal, Refused,
+    Reply, ReversePath, Session, Settings, Transaction, TransactionId,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::{sync::Arc, time::Instant};
@@ -323,14 +323,15 @@ proptest! {
         reply.encode(&mut wire);
         let text = String::from_utf8(wire.clone()).expect("ASCII");
         prop_assert!(text.split_inclusive('\n').all(is_reply_line), "{}", text);
-        let mut client = client_after_the_data(1);
+        let (mut client, transaction) = client_after_the_data(1);
         let mut events = Vec::new();
         for mut piece in pieces(&wire, &sizes) {
             while let Some(event) = client.next(&mut piece) {
                 events.push(event);
             }
         }
-        prop_assert_eq!(events, [ClientEvent::Outcome { recipient: 0, reply }, ClientEvent::Ready]);
+        let outcome = ClientEvent::Outcome { transaction, recipient: 0, phase: Phase::Message, reply };
+        prop_assert_eq!(events, [outcome, ClientEvent::Ready]);
     }
 
     #[test]
@@ -361,7 +362,7 @@ proptest! {
 
     #[test]
     fn no_octets_make_a_client_panic(wire in server_octets(), sizes in vec(1..40_usize, 1..5), recipient_count in 1..5_usize) {
-        let mut client = Client::new("a");
+        let mut client = Client::new(Protocol::Lmtp, "a");
         let to = recipients(&vec!["a@b"; recipient_count]);
         let mut transactions = vec![Vec::new()];
         let mut closed = false;
@@ -371,14 +372,18 @@ proptest! {
                 match &event {
                     ClientEvent::Ready => {
                         transactions.push(Vec::new());
-                        client.send(&sender("a@b"), &to, Declared { size: Some(5), utf8_header: false });
+                        let declared = Declared { size: Some(5), ..Declared::default() };
+                        client.send(&Transaction::new(&sender("a@b"), &to, declared));
                     }
-                    ClientEvent::SendBody => {
+                    ClientEvent::SendBody { .. } => {
                         client.body(b"x");
                         client.end_of_body();
                     }
-                    ClientEvent::Closed(_) => closed = true,
+                    ClientEvent::Closed { .. } => closed = true,
                     ClientEvent::Outcome { .. } => {}
+                    ClientEvent::StartTls | ClientEvent::Refused { .. } => {
+                        prop_assert!(false, "an answer to what was not asked");
+                    }
                 }
                 transactions.last_mut().expect("never empty").push(event);
             }
@@ -424,15 +429,16 @@ fn server_octets() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Returns a client that waits for the outcomes of `recipient_count` recipients.
-fn client_after_the_data(recipient_count: usize) -> Client {
-    let mut client = Client::new("a");
+fn client_after_the_data(recipient_count: usize) -> (Client, TransactionId) {
+    let mut client = Client::new(Protocol::Lmtp, "a");
     let mut input = b"220 a\r\n250 b\r\n".as_slice();
     assert_eq!(client.next(&mut input), Some(ClientEvent::Ready));
-    client.send(&ReversePath::Null, &recipients(&vec!["a@b"; recipient_count]), Declared::default());
+    let to = recipients(&vec!["a@b"; recipient_count]);
+    let transaction = client.send(&Transaction::new(&ReversePath::Null, &to, Declared::default()));
     let replies = format!("250 a\r\n{}354 c\r\n", "250 b\r\n".repeat(recipient_count));
-    assert_eq!(client.next(&mut replies.as_bytes()), Some(ClientEvent::SendBody));
+    assert_eq!(client.next(&mut replies.as_bytes()), Some(ClientEvent::SendBody { transaction }));
     client.end_of_body();
-    client
+    (client, transaction)
 }
 
 /// The code that the property above leaves out, because it ends the session.
@@ -443,6 +449,8 @@ fn a_421_reads_back_too() {
     reply.encode(&mut wire);
     assert_eq!(wire, b"421-4.3.2 a\r\n421 4.3.2 b\r\n");
     assert_eq!(reply.to_string(), "421 4.3.2 a / 4.3.2 b");
-    let event = client_after_the_data(1).next(&mut wire.as_slice());
-    assert_eq!(event, Some(ClientEvent::Closed(Closed::Refused(reply))));
+    let (mut client, transaction) = client_after_the_data(1);
+    let why = Closed::Refused { phase: Some(Phase::Message), reply };
+    let event = client.next(&mut wire.as_slice());
+    assert_eq!(event, Some(ClientEvent::Closed { why, in_doubt: Some(transaction) }));
 }

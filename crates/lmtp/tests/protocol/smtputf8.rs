@@ -1,7 +1,7 @@
 //! UTF-8 in addresses and arguments (RFC 6531), from both sides.
 
-use crate::util::{Peer, Seen, Server, codes, recipients, sender};
-use listgate_lmtp::{ClientEvent, Declared, Event, ReversePath};
+use crate::util::{Peer, Seen, Server, codes, recipients, sender, wants_body};
+use listgate_lmtp::{ClientEvent, Declared, Event, Phase, ReversePath, Transaction};
 
 #[test]
 fn it_is_announced() {
@@ -74,9 +74,9 @@ fn commands(announces: bool, from: &str, to: &[&str], text: &[u8]) -> (Vec<Strin
     let mut peer = ready(announces);
     peer.events.clear();
     let from = if from.is_empty() { ReversePath::Null } else { sender(from) };
-    peer.client.send(&from, &recipients(to), Declared::of(text));
+    peer.client.send(&Transaction::new(&from, &recipients(to), Declared::of(text)));
     peer.exchange(String::new());
-    if peer.events.last() == Some(&ClientEvent::SendBody) {
+    if wants_body(&peer.events) {
         peer.client.body(text);
         peer.client.end_of_body();
         peer.exchange(String::new());
@@ -126,10 +126,10 @@ fn a_client_does_not_send_what_the_server_does_not_take() {
 fn what_is_not_sent_is_explained() {
     for (from, to, whose) in [("a@b", "\u{e4}@d", "recipient"), ("\u{e4}@b", "c@d", "sender")] {
         let mut peer = ready(false);
-        peer.client.send(&sender(from), &recipients(&[to]), Declared::default());
+        peer.client.send(&Transaction::new(&sender(from), &recipients(&[to]), Declared::default()));
         assert_eq!(peer.client.output(), b"");
         match peer.client.next(&mut b"".as_slice()) {
-            Some(ClientEvent::Outcome { recipient: 0, reply }) => assert_eq!(
+            Some(ClientEvent::Outcome { recipient: 0, phase: Phase::NotSent, reply, .. }) => assert_eq!(
                 reply.to_string(),
                 format!(
                     "553 5.6.7 Not sent: the {whose}'s address needs SMTPUTF8, which the server does not offer"

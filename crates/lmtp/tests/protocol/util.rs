@@ -1,8 +1,8 @@
 //! A server and a client in memory, and the transport between them.
 
 use listgate_lmtp::{
-    Client, ClientEvent, Declared, Event, ForwardPath, PerRecipient, Refusal, Refused, Reply, ReversePath,
-    Session, Settings,
+    Client, ClientEvent, Closed, Declared, Event, ForwardPath, PerRecipient, Phase, Protocol, Recipient,
+    Refusal, Refused, Reply, ReversePath, Session, Settings, Transaction,
 };
 use std::{
     sync::Arc,
@@ -265,24 +265,24 @@ pub(crate) struct Peer<F> {
 
 impl<F: FnMut(&str) -> String> Peer<F> {
     /// Runs the dialogue up to the point where the client waits for its caller.
-    pub(crate) fn new(mut answer: F) -> Self {
+    pub(crate) fn new(answer: F) -> Self {
+        Self::with(Client::new(Protocol::Lmtp, "client.example"), answer)
+    }
+
+    /// Does the same with another client.
+    pub(crate) fn with(client: Client, mut answer: F) -> Self {
         let greeting = answer("");
-        let mut peer = Self {
-            client: Client::new("client.example"),
-            answer,
-            in_data: false,
-            commands: Vec::new(),
-            events: Vec::new(),
-        };
+        let mut peer = Self { client, answer, in_data: false, commands: Vec::new(), events: Vec::new() };
         peer.exchange(greeting);
         peer
     }
 
     /// Runs a whole transaction, with `text` as the message if the client is asked for it.
     pub(crate) fn send(&mut self, to: &[&str], text: &[u8]) {
-        self.client.send(&sender("sender@example.org"), &recipients(to), Declared::of(text));
+        let from = sender("sender@example.org");
+        self.client.send(&Transaction::new(&from, &recipients(to), Declared::of(text)));
         self.exchange(String::new());
-        if self.events.last() == Some(&ClientEvent::SendBody) {
+        if wants_body(&self.events) {
             self.client.body(text);
             self.client.end_of_body();
             self.exchange(String::new());
@@ -325,7 +325,7 @@ impl<F: FnMut(&str) -> String> Peer<F> {
 pub(crate) fn codes(events: &[ClientEvent], recipients: usize) -> Vec<Option<u16>> {
     let mut codes = vec![None; recipients];
     for event in events {
-        if let ClientEvent::Outcome { recipient, reply } = event {
+        if let ClientEvent::Outcome { recipient, reply, .. } = event {
             let before = codes[*recipient].replace(reply.code);
             assert_eq!(before, None, "recipient {recipient} has two outcomes");
         }
@@ -341,9 +341,24 @@ pub(crate) fn sender(address: &str) -> ReversePath {
     ReversePath::Mailbox(address.parse().expect("a test writes good addresses"))
 }
 
-pub(crate) fn recipients(addresses: &[&str]) -> Vec<ForwardPath> {
+pub(crate) fn recipients(addresses: &[&str]) -> Vec<Recipient> {
     let path = |address: &&str| ForwardPath::Mailbox(address.parse().expect("a test writes good addresses"));
-    addresses.iter().map(path).collect()
+    addresses.iter().map(path).map(Recipient::from).collect()
+}
+
+/// Returns whether the client waits for the message.
+pub(crate) fn wants_body(events: &[ClientEvent]) -> bool {
+    matches!(events.last(), Some(ClientEvent::SendBody { .. }))
+}
+
+/// Returns the end of a session in which nothing is in doubt.
+pub(crate) fn closed(why: Closed) -> ClientEvent {
+    ClientEvent::Closed { why, in_doubt: None }
+}
+
+/// Returns the reason for the end of a session that the server refused or ended.
+pub(crate) fn refused(phase: impl Into<Option<Phase>>, code: u16, line: &str) -> Closed {
+    Closed::Refused { phase: phase.into(), reply: reply(code, line) }
 }
 
 /// A client and a server that exchange octets in pieces of the given sizes, used in turn.
@@ -359,7 +374,7 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn new(server: Server, piece_sizes: &[usize]) -> Self {
         Self {
-            client: Client::new("client.example"),
+            client: Client::new(Protocol::Lmtp, "client.example"),
             server,
             piece_sizes: piece_sizes.to_vec(),
             hide_pipelining: false,
@@ -370,9 +385,9 @@ impl Pair {
     /// Sends one message from the client to the server.
     pub(crate) fn send(&mut self, from: &str, to: &[&str], text: &[u8]) {
         self.exchange();
-        self.client.send(&sender(from), &recipients(to), Declared::default());
+        self.client.send(&Transaction::new(&sender(from), &recipients(to), Declared::default()));
         self.exchange();
-        if self.events.last() == Some(&ClientEvent::SendBody) {
+        if wants_body(&self.events) {
             for piece in pieces(text, &self.piece_sizes) {
                 self.client.body(piece);
             }
