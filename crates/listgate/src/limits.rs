@@ -102,6 +102,10 @@ pub(crate) const MIN_INODES: u64 = 1000;
 /// Octets of a name that is shown with an address.
 pub(crate) const DISPLAY_NAME: usize = 255;
 
+/// Octets of a setting of a list, and of one that has a single line, which has to fit a field of a header.
+pub(crate) const LIST_SETTING: usize = 8 << 10;
+pub(crate) const LIST_SETTING_LINE: usize = 255;
+
 /// Members that are added in one commit, during which no mail is stored.
 pub(crate) const MEMBERS_AT_ONCE: usize = 1000;
 

@@ -1,7 +1,9 @@
 //! What operators can do to lists and domains.
 
 use super::answer::Answer;
-use crate::model::{ChangeError, Domain, List, ListAddress, ListFacts, ListState, NewMember};
+use crate::model::{
+    ChangeError, Domain, List, ListAddress, ListChange, ListFacts, ListSettings, ListState, NewMember,
+};
 
 /// Lists and domains, as operators change them. Each change is made completely or not at all.
 pub(crate) trait ListAdmin: Send + Sync {
@@ -27,6 +29,16 @@ pub(crate) trait ListAdmin: Send + Sync {
         address: &'a ListAddress,
         max_size: Option<u64>,
     ) -> Answer<'a, (), ChangeError>;
+
+    /// Returns the settings of a list.
+    fn settings<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, ListSettings, ChangeError>;
+
+    /// Changes settings of a list, all or none, and returns the settings that it then has.
+    fn set_settings<'a>(
+        &'a self,
+        address: &'a ListAddress,
+        changes: &'a [ListChange],
+    ) -> Answer<'a, ListSettings, ChangeError>;
 
     /// Returns the list with exactly this address, and what else is known about it.
     fn list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, Option<(List, ListFacts)>>;

@@ -1,6 +1,7 @@
 //! `listgate list`
 
 use super::error::CliError;
+use super::list_settings;
 use super::output::{age, fitted, rfc3339};
 use super::site::{Site, note_new_directory, try_wait};
 use crate::backends::ListAdmin;
@@ -59,7 +60,9 @@ pub(super) enum Action {
         /// Octets, such as 500KiB, or `none`
         size: SizeLimit,
     },
-    /// Show a list and its addresses
+    /// Change settings of a list, all or none
+    Set(list_settings::Args),
+    /// Show a list, the settings that differ from the defaults, and its addresses
     Show {
         /// The list's address, such as mylist@example.com
         address: ListAddress,
@@ -103,6 +106,10 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
         Action::Limit { address, size: SizeLimit(size) } => {
             let limited = try_wait(operations::limit(admin, config, &address, size))?;
             report_limit(&mut out, site, &address, &limited)?;
+        }
+        Action::Set(args) => {
+            let settings = try_wait(operations::set(admin, &args.address, &args.changes))?;
+            list_settings::report(&mut out, &args, &settings)?;
         }
         Action::Show { address, json } => {
             show(&mut out, &try_wait(operations::view(admin, &address))?, json)?;
@@ -197,14 +204,14 @@ fn report_limit(
 }
 
 fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
-    let ListView { list, facts: ListFacts { created_at, queued, members }, sub_addresses } = view;
+    let ListView { list, facts: ListFacts { created_at, queued, members }, settings, sub_addresses } = view;
     let List { list_id, address, state, max_size } = list;
     if json {
         let list = json!({
             "address": address, "list_id": list_id, "created_at": rfc3339(*created_at), "queued": queued,
             "state": state, "max_size": max_size, "members": members.of(MemberRole::Member),
             "owners": members.of(MemberRole::Owner), "moderators": members.of(MemberRole::Moderator),
-            "nonmembers": members.of(MemberRole::Nonmember),
+            "nonmembers": members.of(MemberRole::Nonmember), "settings": list_settings::as_json(settings),
         });
         return writeln!(out, "{list}");
     }
@@ -220,6 +227,7 @@ fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
         count => format!("{count} {role}s"),
     });
     writeln!(out, "members  {}", by_role.join(", "))?;
+    list_settings::show(out, settings)?;
     writeln!(out, "queued   {queued}")?;
     for (sub_address, is_taken) in sub_addresses {
         writeln!(out, "         {sub_address}{}", if *is_taken { " is another list" } else { "" })?;

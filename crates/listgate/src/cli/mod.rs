@@ -9,6 +9,7 @@ mod doctor;
 mod domain;
 mod error;
 mod list;
+mod list_settings;
 mod log;
 mod member;
 mod member_import;

@@ -4,6 +4,7 @@ use super::backend::BackendKind;
 use super::error::{ConfigError, Conflict};
 use super::keys::{Config, keys};
 use super::kind;
+use crate::model::size;
 use crate::net::ListenAddress;
 
 impl Config {
@@ -34,8 +35,8 @@ impl Config {
     pub(super) fn agrees(&self, listen: &[ListenAddress]) -> Result<(), Conflict> {
         if self.max_in_flight < self.max_message_size {
             return Err(Conflict::MessageSize {
-                message: kind::size(self.max_message_size),
-                in_flight: kind::size(self.max_in_flight),
+                message: size(self.max_message_size),
+                in_flight: size(self.max_in_flight),
             });
         }
         let tls = [

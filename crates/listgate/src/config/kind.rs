@@ -1,7 +1,7 @@
 //! Kinds of values: how a value is read from TOML and shown, and which values are accepted.
 
 use super::error::ValueError;
-use crate::model::{ListAddress, Redelivery, ascii_domain};
+use crate::model::{ListAddress, Redelivery, ascii_domain, size};
 use crate::net::{ListenAddress, Networks};
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Mailbox, is_domain_name};
@@ -319,14 +319,6 @@ fn at_least_one(is: bool) -> Result<(), ValueError> {
 
 fn at_least_one_octet(is: bool) -> Result<(), ValueError> {
     if is { Ok(()) } else { Err(ValueError::TooLittle { least: "\"1B\", which is one octet" }) }
-}
-
-/// Returns a size in the largest unit that divides it, so that nothing is rounded.
-pub(super) fn size(octets: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = units.into_iter().find(|(bits, _)| octets > 0 && octets.is_multiple_of(1 << bits));
-    let (bits, unit) = unit.unwrap_or((0, "B"));
-    format!("{}{unit}", octets >> bits)
 }
 
 /// Returns the name of this machine, which is looked up once.

@@ -1,6 +1,7 @@
 //! The operators' view of lists and domains, and the reasons why changes to them are refused.
 
 use super::list::ListAddress;
+use super::list_settings::ListSettingError;
 use super::member::RoleCounts;
 use super::store_error::StoreError;
 use std::time::SystemTime;
@@ -32,6 +33,8 @@ pub(crate) enum ChangeError {
     AliasInUse(String),
     #[error("{0} has lists or aliases: remove those first")]
     DomainInUse(String),
+    #[error(transparent)]
+    Setting(#[from] ListSettingError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

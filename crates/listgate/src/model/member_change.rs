@@ -1,5 +1,6 @@
 //! Changes to a member's settings, as they are written: `KEY=VALUE`.
 
+use super::list_setting_value::yes_or_no;
 use super::member_address::{DisplayName, DisplayNameError};
 use super::member_delivery::OffBy;
 use std::str::FromStr;
@@ -64,14 +65,6 @@ impl FromStr for MemberChange {
     fn from_str(text: &str) -> Result<Self, MemberChangeError> {
         let (key, value) = text.split_once('=').ok_or(MemberChangeError::NotASetting)?;
         Self::parse(key.trim(), value)
-    }
-}
-
-fn yes_or_no(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "true" | "1" => Some(true),
-        "no" | "off" | "false" | "0" => Some(false),
-        _ => None,
     }
 }
 

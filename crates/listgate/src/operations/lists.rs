@@ -4,7 +4,9 @@ use super::error::OperationError;
 use super::members::not_the_list;
 use crate::backends::ListAdmin;
 use crate::config::Config;
-use crate::model::{ChangeError, List, ListAddress, ListFacts, NewMember, Role};
+use crate::model::{
+    ChangeError, List, ListAddress, ListChange, ListFacts, ListSettingError, ListSettings, NewMember, Role,
+};
 
 /// A list that was created.
 pub(crate) struct Created<'a> {
@@ -78,10 +80,28 @@ pub(crate) async fn limit(
     })
 }
 
+/// Changes settings of a list, all or none, and returns the settings that it then has.
+///
+/// # Errors
+/// The list does not exist, a key is given twice, or values do not fit together.
+pub(crate) async fn set(
+    admin: &dyn ListAdmin,
+    address: &ListAddress,
+    changes: &[ListChange],
+) -> Result<ListSettings, OperationError> {
+    for (n, ListChange { key, .. }) in changes.iter().enumerate() {
+        if changes[..n].iter().any(|earlier| earlier.key == *key) {
+            return Err(ChangeError::from(ListSettingError::Twice(key)).into());
+        }
+    }
+    Ok(admin.set_settings(address, changes).await?)
+}
+
 /// A list as an operator sees it.
 pub(crate) struct ListView {
     pub(crate) list: List,
     pub(crate) facts: ListFacts,
+    pub(crate) settings: ListSettings,
     /// Its sub-addresses, and whether another list has taken each.
     pub(crate) sub_addresses: Vec<(ListAddress, bool)>,
 }
@@ -93,6 +113,7 @@ pub(crate) struct ListView {
 pub(crate) async fn view(admin: &dyn ListAdmin, address: &ListAddress) -> Result<ListView, OperationError> {
     let found = admin.list(address).await?;
     let (list, facts) = found.ok_or_else(|| ChangeError::NoList(address.clone()))?;
+    let settings = admin.settings(address).await?;
     let mut sub_addresses = Vec::new();
     for (suffix, _) in Role::SUBADDRESSES {
         let local = format!("{}-{suffix}", address.local);
@@ -100,7 +121,7 @@ pub(crate) async fn view(admin: &dyn ListAdmin, address: &ListAddress) -> Result
         let is_taken = admin.list(&sub_address).await?.is_some();
         sub_addresses.push((sub_address, is_taken));
     }
-    Ok(ListView { list, facts, sub_addresses })
+    Ok(ListView { list, facts, settings, sub_addresses })
 }
 
 /// Checks whether mail can reach a list with this address: it cannot if the name contains the delimiter.

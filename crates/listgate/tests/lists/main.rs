@@ -7,10 +7,11 @@ mod commands;
 mod live;
 mod member_import;
 mod members;
-mod members_page;
 mod newer_schema;
 mod older_schema;
+mod pages;
 mod queues;
+mod settings;
 mod states;
 
 use listgate_test_support as support;

@@ -1,4 +1,4 @@
-//! docs/members.md, as its readers follow it: every command, in its order, prints what the page shows.
+//! The pages for list owners, as their readers follow them: every command, in its order, prints what the page shows.
 
 use crate::support::blocks;
 use std::fs;
@@ -18,11 +18,21 @@ fn assert_shown(command: &str, printed: &str, shown: &[&str]) {
 }
 
 #[test]
-fn each_command_prints_what_the_page_shows() {
+fn the_page_of_lists_shows_what_its_commands_print() {
+    follow("docs/lists.md");
+}
+
+#[test]
+fn the_page_of_members_shows_what_its_commands_print() {
+    follow("docs/members.md");
+}
+
+#[track_caller]
+fn follow(page: &str) {
     let home = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_listgate")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/members.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page);
     let mut run = 0;
     for (before, block) in blocks(&fs::read_to_string(page).unwrap()) {
         if !block.starts_with("$ ") {

@@ -146,8 +146,12 @@ fn entries_of_both_gates_are_shown_and_removed() {
 #[ignore = "needs mailman"]
 fn changes_to_mailmans_lists_are_left_to_its_commands() {
     let mailman = site("");
-    for args in [["list", "create", "new@example.com"], ["domain", "add", "new.example"]] {
-        assert_contains(&error(&mailman, &args), &["Mailman's own", "`mailman create`"]);
+    for args in [
+        &["list", "create", "new@example.com"][..],
+        &["list", "set", "test@example.com", "emergency=yes"],
+        &["domain", "add", "new.example"],
+    ] {
+        assert_contains(&error(&mailman, args), &["Mailman's own", "`mailman create`"]);
     }
     assert!(!mailman.var().join("var").exists(), "no data directory is made");
     let out = stdout_of(&mailman, &["config", "check"]);

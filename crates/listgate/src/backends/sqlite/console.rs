@@ -3,7 +3,7 @@
 
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
-use super::{connection, lists, members, msgdata, queues};
+use super::{connection, list_settings, lists, members, msgdata, queues};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend;
@@ -15,9 +15,9 @@ use crate::file_error::During;
 use crate::limits;
 use crate::model::{
     Arrival, Ban, BanPattern, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry,
-    EntryError, EntryId, Id, Joined, List, ListAddress, ListFacts, ListState, Member, MemberAddress,
-    MemberChange, MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember, Seq, Space,
-    StoreError,
+    EntryError, EntryId, Id, Joined, List, ListAddress, ListChange, ListFacts, ListSettings, ListState,
+    Member, MemberAddress, MemberChange, MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember,
+    Seq, Space, StoreError,
 };
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -166,6 +166,18 @@ impl ListAdmin for Console {
         max_size: Option<u64>,
     ) -> Answer<'a, (), ChangeError> {
         at_once(lists::set_max_size(&mut self.connection(), address, max_size))
+    }
+
+    fn settings<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, ListSettings, ChangeError> {
+        at_once(list_settings::read(&self.connection(), address))
+    }
+
+    fn set_settings<'a>(
+        &'a self,
+        address: &'a ListAddress,
+        changes: &'a [ListChange],
+    ) -> Answer<'a, ListSettings, ChangeError> {
+        at_once(list_settings::change(&mut self.connection(), address, changes))
     }
 
     fn list<'a>(&'a self, address: &'a ListAddress) -> Answer<'a, Option<(List, ListFacts)>> {
