@@ -247,6 +247,22 @@ pub(crate) const HELD_POSTS: usize = 10_000;
 /// How long a recipient or a batch is tried again while the mail server defers it (RFC 5321 section 4.5.4.1).
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
+/// The longest pause before a mail server that is absent, or refuses all mail, is tried again.
+pub(crate) const ABSENT_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// The interval at which the way out looks for posts that it was not notified of: those of other processes, and those that
+/// are due again.
+pub(crate) const OUTGOING_POLL: Duration = Duration::from_secs(1);
+
+/// Messages that Exim delivers at once on a connection: it only queues those after them.
+pub(crate) const MESSAGES_TO_EXIM: u32 = 10;
+
+/// Posts that are kept ready for further copies.
+pub(crate) const PREPARED_POSTS: usize = 16;
+
+/// The pause before a recipient is tried again whom the mail server refused for a reason that may concern all mail.
+pub(crate) const DOUBTFUL_PAUSE: Duration = Duration::from_secs(5 * 60);
+
 /// How long Message-IDs of posts are remembered, and finished posts and decisions, and bounces.
 pub(crate) const POSTED_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(crate) const POST_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -82,6 +82,7 @@ pub(crate) struct Metrics {
     checkpoint_seconds: Histogram,
     lookup_seconds: Histogram,
     failures: Family<Reason, Counter>,
+    outgoing: Family<Outcome, Counter>,
     entries: Family<Queue, Gauge>,
     queue_octets: Family<Queue, Gauge>,
     oldest: Family<Queue, Gauge>,
@@ -114,6 +115,7 @@ impl Default for Metrics {
             checkpoint_seconds: seconds(),
             lookup_seconds: seconds(),
             failures: Family::default(),
+            outgoing: Family::default(),
             entries: Family::default(),
             queue_octets: Family::default(),
             oldest: Family::default(),
@@ -166,6 +168,7 @@ impl Metrics {
         registry.register_with_unit("checkpoint", "Time of a checkpoint", Unit::Seconds, checkpoint);
         registry.register_with_unit("lookup", "Time of a lookup", Unit::Seconds, self.lookup_seconds.clone());
         registry.register("failures", "What the store could not do", self.failures.clone());
+        registry.register("outgoing_recipients", "Recipients of posts, by outcome", self.outgoing.clone());
         registry.register("queue_entries", "Entries of a queue", self.entries.clone());
         registry.register_with_unit("queue", "Of a queue's messages", Unit::Bytes, self.queue_octets.clone());
         let oldest = self.oldest.clone();
@@ -251,6 +254,13 @@ impl Metrics {
 
     pub(crate) fn failed(&self, why: &StoreError) {
         self.failures.get_or_create(&Reason { reason: why.label() }).inc();
+    }
+
+    /// Counts recipients of posts by what became of them.
+    pub(crate) fn left(&self, outcomes: impl IntoIterator<Item = (&'static str, u64)>) {
+        for (outcome, recipients) in outcomes.into_iter().filter(|(_, recipients)| *recipients > 0) {
+            self.outgoing.get_or_create(&Outcome { outcome }).inc_by(recipients);
+        }
     }
 
     /// Returns all metrics in Prometheus's text format.

@@ -36,6 +36,8 @@ pub(crate) struct Claimed {
     pub(crate) settings: String,
     /// Whether each recipient gets a copy of its own.
     pub(crate) personal: bool,
+    /// Whether these are recipients who were deferred alone.
+    pub(crate) is_retry: bool,
     /// In the order of their seqs; at least one.
     pub(crate) recipients: Vec<Recipient>,
     /// How often the mail server has deferred it.
@@ -101,10 +103,8 @@ pub(crate) enum Exception {
 /// What became of the recipients of a batch that are no exceptions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum BatchEnd {
-    /// The mail server accepted the message for this many.
+    /// The mail server accepted the message for this many, and none is left.
     Done { sent: u64, reply: String },
-    /// It refused the message itself, for this many. That is not held against them.
-    Rejected { recipients: u64, reply: String },
     /// They are tried again.
     Again {
         /// The last recipient that is settled, in a batch of copies of their own: those up to here are not tried again.

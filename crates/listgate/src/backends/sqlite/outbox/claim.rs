@@ -129,6 +129,7 @@ impl Post {
             alias: self.alias,
             settings: self.settings,
             personal: self.personal,
+            is_retry: batch.is_of_deferred(),
             recipients,
             attempts: batch.attempts,
             doubts: batch.doubts,

@@ -16,16 +16,16 @@ pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) ->
     let post = batch.post;
     let mut counts = Counts::default();
     for (recipient, exception) in &result.exceptions {
-        counts.refused += except(connection, &batch, recipient, exception, now)?;
+        if let Exception::Rejected { reply } = exception {
+            (counts.rejected, counts.reason) = (counts.rejected + 1, Some(reply));
+        } else {
+            counts.refused += except(connection, &batch, recipient, exception, now)?;
+        }
     }
     match &result.end {
         BatchEnd::Done { sent, reply } => {
             counts.sent = *sent;
             finish(connection, &batch, *sent, reply)?;
-        }
-        BatchEnd::Rejected { recipients, reply } => {
-            (counts.rejected, counts.reason) = (*recipients, Some(reply));
-            finish(connection, &batch, 0, reply)?;
         }
         BatchEnd::Again { settled, sent, pause, why, doubted } => {
             (counts.sent, counts.doubted, counts.reason) = (*sent, *doubted, Some(why));

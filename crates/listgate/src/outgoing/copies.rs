@@ -1,0 +1,181 @@
+//! Makes the copies of a post: what changes in each, its envelope, and the addresses with tokens.
+
+use crate::backends::EngineStore;
+use crate::limits;
+use crate::model::{Claimed, MessageId, PostKind, Seq, StoreError};
+use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
+use listgate_engine::splice::Splices;
+use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
+use listgate_engine::view::{END, START, View};
+use std::borrow::Cow;
+use listgate_lmtp::{self as lmtp, Declared, Dsn, ForwardPath, Mailbox, ReversePath};
+
+/// A post that is ready to be sent, for as many copies as it has.
+pub(super) struct Prepared {
+    message: MessageId,
+    size: u64,
+    changes: Changes,
+    /// The whole message, if it is small.
+    whole: Option<Vec<u8>>,
+    has_utf8_header: bool,
+    may_be_eight_bit: bool,
+}
+
+/// What changes in a post.
+enum Changes {
+    /// For members.
+    Plan(Box<Plan>),
+    /// For owners: the same in each copy.
+    Owners(Splices),
+}
+
+/// The reason why a post cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotPrepared {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its message is gone")]
+    NoMessage,
+    #[error("{0}")]
+    Header(HeaderTooLarge),
+}
+
+/// A part of a message.
+pub(super) struct Chunk<'p> {
+    pub(super) octets: Cow<'p, [u8]>,
+    /// Whether the message ends with it.
+    pub(super) is_last: bool,
+}
+
+/// One transaction: a copy of a post, and whom it goes to.
+pub(super) struct Copy {
+    pub(super) from: ReversePath,
+    pub(super) to: Vec<lmtp::Recipient>,
+    pub(super) splices: Splices,
+    pub(super) declared: Declared,
+    pub(super) dsn: Dsn,
+}
+
+/// What signs the addresses with tokens.
+pub(super) struct Signer {
+    pub(super) keys: KeyRing,
+    pub(super) today: Day,
+    /// The character between `mylist-bounces` and the token.
+    pub(super) delimiter: char,
+}
+
+impl Prepared {
+    /// Reads what is needed of a message, and plans its changes.
+    pub(super) async fn new(store: &dyn EngineStore, batch: &Claimed) -> Result<Self, NotPrepared> {
+        let Claimed { message, size, .. } = *batch;
+        let start = octets(store, message, 0, START).await?;
+        let whole = start.len() as u64 == size;
+        let end = if whole {
+            start[start.len().saturating_sub(END)..].to_vec()
+        } else {
+            octets(store, message, size.saturating_sub(END as u64), END).await?
+        };
+        let view = View::new(&start, &end, size).map_err(|_| NotPrepared::NoMessage)?;
+        let address = list_address(batch);
+        let changes = match batch.kind {
+            PostKind::Post => {
+                let settings = distribution::Settings::new(batch.list_id.clone(), address);
+                Changes::Plan(Box::new(Plan::new(&settings, &view).map_err(NotPrepared::Header)?))
+            }
+            PostKind::Owner => {
+                Changes::Owners(distribution::for_owners(&address, &view).map_err(NotPrepared::Header)?)
+            }
+        };
+        let header = &start[..usize::try_from(view.header_end()).unwrap_or(start.len())];
+        let has_utf8_header = !header.is_ascii() && std::str::from_utf8(header).is_ok();
+        let may_be_eight_bit = !whole || !start.is_ascii();
+        let whole = (whole && start.len() <= limits::READ_AT_ONCE).then_some(start);
+        Ok(Self { message, size, changes, whole, has_utf8_header, may_be_eight_bit })
+    }
+
+    /// Returns the part of the message that begins at `offset`, or `None` if the message is gone.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn chunk(
+        &self,
+        store: &dyn EngineStore,
+        offset: u64,
+    ) -> Result<Option<Chunk<'_>>, StoreError> {
+        if let Some(whole) = &self.whole {
+            let octets = Cow::Borrowed(&whole[usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len())..]);
+            return Ok(Some(Chunk { octets, is_last: true }));
+        }
+        let Some(octets) = store.read(self.message, offset, limits::READ_AT_ONCE).await? else { return Ok(None) };
+        let is_last = offset + octets.len() as u64 >= self.size;
+        // A file that was cut short would otherwise be read for ever.
+        let is_missing = octets.is_empty() && !is_last;
+        Ok((!is_missing).then_some(Chunk { octets: Cow::Owned(octets), is_last }))
+    }
+
+    /// Returns the copy for some recipients of a batch: their memberships and addresses.
+    pub(super) fn copy(&self, batch: &Claimed, to: &[(Seq, Mailbox)], signer: &Signer) -> Copy {
+        let (purpose, subject) = match to {
+            // The site's owner, in place of owners that the list does not have.
+            [(Seq(0), _)] => (Purpose::NoticeBounce, batch.post.0),
+            [(Seq(seq), _)] if batch.personal => (Purpose::MemberBounce, *seq),
+            _ => (Purpose::BatchBounce, batch.batch.0),
+        };
+        let from = signer.address(batch, "bounces", purpose, subject);
+        let splices = match &self.changes {
+            Changes::Plan(plan) if purpose == Purpose::MemberBounce => {
+                plan.copy(Some(&signer.address(batch, "leave", Purpose::Leave, subject)))
+            }
+            Changes::Plan(plan) => plan.copy(None),
+            Changes::Owners(splices) => splices.clone(),
+        };
+        let size = splices.size_after(self.size);
+        let declared =
+            Declared { size, utf8_header: self.has_utf8_header, eight_bit: self.may_be_eight_bit };
+        let id = format!("{}-{}", batch.post.0, batch.batch.0);
+        let dsn = Dsn { envelope_id: id.parse().ok(), headers_only: true, failures_only: true };
+        let recipient = |address: &Mailbox| lmtp::Recipient {
+            path: ForwardPath::Mailbox(address.clone()),
+            original: Some(address.clone()),
+        };
+        let to = to.iter().map(|(_, address)| recipient(address)).collect();
+        Copy { from: ReversePath::Mailbox(from), to, splices, declared, dsn }
+    }
+}
+
+impl Signer {
+    /// Returns an address of the batch's list with a token, such as `mylist-bounces+TOKEN@example.com`.
+    fn address(&self, batch: &Claimed, role: &str, purpose: Purpose, subject: i64) -> Mailbox {
+        let subject = u64::try_from(subject).ok().and_then(Subject::new);
+        let claim = Claim::new(purpose, subject.unwrap_or(Subject::MAX), self.today);
+        let token = self.keys.sign(&batch.list_id, claim);
+        let local = batch.alias.as_ref().unwrap_or(&batch.list.local);
+        let address = format!("{local}-{role}{}{token}@{}", self.delimiter, batch.list.domain);
+        address.parse().expect("a list's name and a token make an address")
+    }
+}
+
+/// Returns the address of the batch's list for posts.
+fn list_address(batch: &Claimed) -> Mailbox {
+    batch.list.to_string().parse().expect("a list's address is one")
+}
+
+/// Returns up to `length` octets of a message, starting at `offset`.
+async fn octets(
+    store: &dyn EngineStore,
+    message: MessageId,
+    offset: u64,
+    length: usize,
+) -> Result<Vec<u8>, NotPrepared> {
+    let mut octets = Vec::new();
+    while octets.len() < length {
+        let wanted = (length - octets.len()).min(limits::READ_AT_ONCE);
+        let more = store.read(message, offset + octets.len() as u64, wanted).await?;
+        let more = more.ok_or(NotPrepared::NoMessage)?;
+        if more.is_empty() {
+            break;
+        }
+        octets.extend_from_slice(&more);
+    }
+    Ok(octets)
+}

@@ -1,0 +1,186 @@
+//! What the connections to the mail server share.
+
+use super::copies::{NotPrepared, Prepared, Signer};
+use super::refusals::Refusals;
+use super::tally::back_off;
+use super::target::OutgoingConfig;
+use crate::backends::EngineStore;
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::model::{
+    BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, Exception, PostId, StoreError, WayOut,
+};
+use listgate_engine::token::Day;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the connections to the mail server share. They run on one thread.
+pub(super) struct Hub {
+    pub(super) store: Arc<dyn EngineStore>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) refusals: RefCell<Refusals>,
+    /// The number of recipients that the server takes in a transaction, as far as it is known.
+    pub(super) most_recipients: Cell<usize>,
+    /// Recipients of a batch that share a copy.
+    batch: usize,
+    clock: Clock,
+    delimiter: char,
+    /// The last posts that were prepared.
+    prepared: RefCell<VecDeque<(PostId, Rc<Prepared>)>>,
+    /// How often in a row the server could not be used, and until when it is left alone.
+    failures: Cell<u32>,
+    resume: Cell<Instant>,
+    /// Why the server refuses all mail, if it does.
+    stopped: RefCell<Option<String>>,
+    /// A change of that which is not stored yet.
+    way_out: RefCell<Option<WayOut>>,
+}
+
+impl Hub {
+    pub(super) fn new(
+        store: Arc<dyn EngineStore>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        config: &OutgoingConfig,
+    ) -> Self {
+        let OutgoingConfig { batch, delimiter, .. } = *config;
+        Self {
+            store,
+            metrics,
+            refusals: RefCell::default(),
+            most_recipients: Cell::new(batch),
+            batch,
+            clock,
+            delimiter,
+            prepared: RefCell::default(),
+            failures: Cell::new(0),
+            resume: Cell::new(Instant::now()),
+            stopped: RefCell::default(),
+            // An alarm of an earlier run is over until the server refuses again.
+            way_out: RefCell::new(Some(WayOut::Open)),
+        }
+    }
+
+    /// Returns the post of a batch, prepared.
+    ///
+    /// # Errors
+    /// It cannot be prepared.
+    pub(super) async fn prepare(&self, batch: &Claimed) -> Result<Rc<Prepared>, NotPrepared> {
+        let found = self.prepared.borrow().iter().find(|(post, _)| *post == batch.post).cloned();
+        if let Some((_, prepared)) = found {
+            return Ok(prepared);
+        }
+        let prepared = Rc::new(Prepared::new(&*self.store, batch).await?);
+        let mut all = self.prepared.borrow_mut();
+        all.push_front((batch.post, Rc::clone(&prepared)));
+        all.truncate(limits::PREPARED_POSTS);
+        Ok(prepared)
+    }
+
+    /// Returns what signs addresses now.
+    pub(super) async fn signer(&self) -> Result<Signer, StoreError> {
+        let seconds = u64::try_from(self.clock.milliseconds() / 1000).unwrap_or(0);
+        let keys = self.store.keys().await?;
+        Ok(Signer { keys, today: Day::of_seconds(seconds), delimiter: self.delimiter })
+    }
+
+    /// Returns when the server may be used again; a time in the past if it may be used now.
+    pub(super) fn resume(&self) -> Instant {
+        self.resume.get()
+    }
+
+    /// Notes that the server could not be used: it is left alone for a time.
+    pub(super) fn failed(&self) {
+        self.failures.set(self.failures.get().saturating_add(1));
+        let pause = (back_off(self.failures.get()) / 10).min(limits::ABSENT_PAUSE);
+        self.resume.set(Instant::now() + pause);
+    }
+
+    /// Notes that the server refuses all mail.
+    pub(super) fn stop(&self, why: &str) {
+        self.failed();
+        let mut stopped = self.stopped.borrow_mut();
+        if stopped.is_none() {
+            tracing::error!("the mail server refuses all mail, so it waits here: {why}");
+            *self.way_out.borrow_mut() = Some(WayOut::Stopped(why.to_owned()));
+        }
+        *stopped = Some(why.to_owned());
+    }
+
+    /// Notes that the server has taken a message.
+    pub(super) fn works(&self) {
+        self.failures.set(0);
+        if self.stopped.borrow_mut().take().is_some() {
+            tracing::info!("the mail server takes mail again");
+            *self.way_out.borrow_mut() = Some(WayOut::Open);
+        }
+    }
+
+    /// Returns whether the server refuses all mail. One connection tries it then.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.borrow().is_some()
+    }
+
+    /// Takes the change of the way out that is to be stored.
+    pub(super) fn take_way_out(&self) -> Option<WayOut> {
+        self.way_out.borrow_mut().take()
+    }
+
+    /// Puts back a change that could not be stored, unless there is a later one.
+    pub(super) fn put_back(&self, way_out: Option<WayOut>) {
+        let mut latest = self.way_out.borrow_mut();
+        *latest = latest.take().or(way_out);
+    }
+
+    /// Notes that the server takes no more than this many recipients in a transaction.
+    pub(super) fn takes_at_most(&self, recipients: usize) {
+        self.most_recipients.set(self.most_recipients.get().min(recipients.max(1)));
+    }
+
+    /// Returns what a connection claims at a time.
+    pub(super) fn claim(&self) -> ClaimRequest {
+        ClaimRequest { batches: 1, bulk: self.batch, personal: limits::PERSONAL_BATCH }
+    }
+
+    /// Counts and logs what became of a batch.
+    pub(super) fn finished(&self, result: &BatchResult) {
+        let mut refused = 0_u64;
+        let mut deferred = 0_u64;
+        let mut rejected = 0_u64;
+        for (recipient, exception) in &result.exceptions {
+            match exception {
+                Exception::Refused { reply } => {
+                    refused += 1;
+                    tracing::warn!(batch = result.batch.0, recipient = recipient.address, reply, "refused");
+                }
+                Exception::Deferred { .. } => deferred += 1,
+                Exception::Rejected { .. } => rejected += 1,
+            }
+        }
+        let (sent, doubted, reply) = match &result.end {
+            BatchEnd::Done { sent, reply } => (*sent, 0, reply),
+            BatchEnd::Again { sent, doubted, why, .. } => (*sent, *doubted, why),
+        };
+        self.metrics.left([
+            ("sent", sent),
+            ("refused", refused),
+            ("deferred", deferred),
+            ("rejected", rejected),
+            ("doubted", doubted),
+        ]);
+        let batch = result.batch.0;
+        if doubted > 0 {
+            tracing::warn!(batch, doubted, reply, "the reply is missing: these recipients may get it twice");
+        }
+        match &result.end {
+            BatchEnd::Done { .. } if rejected == 0 => {
+                tracing::info!(batch, sent, refused, deferred, reply, "sent");
+            }
+            BatchEnd::Done { .. } => tracing::warn!(batch, sent, rejected, reply, "rejected"),
+            BatchEnd::Again { .. } => tracing::info!(batch, sent, refused, deferred, reply, "sent in part"),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The way out: posts to members, in batches, through the site's mail server. Start reading at [`Outgoing::start`].
+//!
+//! | module | what |
+//! |---|---|
+//! | `meaning`, `refusals`, `tally` | decide what replies mean, and make the result of a batch; pure |
+//! | `copies` | what changes in each copy of a post, and its envelope; pure but for reading the message |
+//! | `batch` | which recipients of a batch are offered next |
+//! | `hub` | what connections share: the state of the mail server, posts that are ready |
+//! | `sender` | batches over a connection, and the order of commits and final dots |
+//! | `connections` | connects, waits, and retries |
+//! | `directory` | files in place of a mail server |
+
+mod batch;
+mod connections;
+mod copies;
+mod directory;
+mod hub;
+mod meaning;
+mod refusals;
+mod sender;
+mod tally;
+mod target;
+
+pub(crate) use target::{OutgoingConfig, Target};
+
+use crate::backends::EngineStore;
+use crate::file_error::FileError;
+use crate::metrics::Metrics;
+use crate::model::Clock;
+use directory::Directory;
+use hub::Hub;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, watch};
+use tokio::task::LocalSet;
+
+/// The way out, on a thread of its own. Dropping it stops it.
+pub(crate) struct Outgoing {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The reason why the way out could not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutgoingError {
+    #[error(transparent)]
+    Directory(#[from] FileError),
+    #[error("cannot start the thread for outgoing mail")]
+    Thread(#[source] io::Error),
+}
+
+/// What the way out works with.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn EngineStore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+    /// Notified when there is something to send.
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Outgoing {
+    /// Starts to send what waits.
+    ///
+    /// # Errors
+    /// The directory that takes the place of a mail server cannot be created, or the system has no thread.
+    pub(crate) fn start(parts: Parts, config: OutgoingConfig) -> Result<Self, OutgoingError> {
+        let directory = match &config.to {
+            Target::Directory(path) => Some(Directory::create(path)?),
+            Target::Smtp(_) => None,
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(OutgoingError::Thread)?;
+        let (stop, stopped) = watch::channel(false);
+        let run = move || {
+            let Parts { store, metrics, clock, wake } = parts;
+            let hub = Rc::new(Hub::new(store, metrics, clock, &config));
+            let all = async {
+                match directory {
+                    Some(directory) => connections::into_directory(&hub, &directory, &wake, stopped).await,
+                    None => connections::to_server(&hub, &Rc::new(config), &wake, &stopped).await,
+                }
+            };
+            LocalSet::new().block_on(&runtime, all);
+        };
+        let thread = thread::Builder::new().name("outgoing".to_owned()).spawn(run);
+        Ok(Self { stop, thread: Some(thread.map_err(OutgoingError::Thread)?) })
+    }
+
+    /// Ends the transactions in flight, and records what became of them.
+    pub(crate) fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread for outgoing mail panicked");
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

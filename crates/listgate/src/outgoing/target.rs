@@ -1,0 +1,77 @@
+//! Where mail leaves to.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The settings of the way out.
+#[derive(Clone, Debug)]
+pub(crate) struct OutgoingConfig {
+    pub(crate) to: Target,
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// Recipients of a transaction.
+    pub(crate) batch: usize,
+    /// The character between `mylist-bounces` and a token.
+    pub(crate) delimiter: char,
+    /// The name by which the client greets the mail server.
+    pub(crate) hostname: String,
+}
+
+/// Where mail leaves to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Target {
+    /// The site's mail server: `smtp:127.0.0.1:25`, a host name or an address, and a port.
+    Smtp(String),
+    /// A directory that gets a file for each transaction: `dir:./outbox`.
+    Directory(PathBuf),
+}
+
+/// The error for a text that is not a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("write smtp:HOST:PORT, such as smtp:127.0.0.1:25, or dir:PATH")]
+pub(crate) struct TargetError;
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Smtp(server) => write!(f, "smtp:{server}"),
+            Self::Directory(path) => write!(f, "dir:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        match text.split_once(':') {
+            Some(("smtp", server)) => {
+                let (host, port) = server.rsplit_once(':').ok_or(TargetError)?;
+                let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+                let is_bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+                if host.is_empty() || !is_port || is_bare_v6 {
+                    return Err(TargetError);
+                }
+                Ok(Self::Smtp(server.to_owned()))
+            }
+            Some(("dir", path)) if !path.is_empty() => Ok(Self::Directory(path.into())),
+            _ => Err(TargetError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_server_or_a_directory() {
+        for text in ["smtp:127.0.0.1:25", "smtp:[::1]:25", "smtp:mail.example.com:587", "dir:./outbox"] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
+        for text in ["", "smtp:", "smtp:localhost", "smtp::25", "smtp:a:0", "smtp:::1:25", "dir:", "outbox"] {
+            assert_eq!(text.parse::<Target>(), Err(TargetError), "{text}");
+        }
+    }
+}
