@@ -300,6 +300,9 @@ pub(crate) const REASON: usize = 2048;
 
 /// The pause of `work` between two checks for entries, and after the store could not be read or written.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
+/// The pause between two checks where the store says when mail was stored: entries whose pause is over, and what other
+/// processes did, are found only then.
+pub(crate) const SLOW_POLL: Duration = Duration::from_secs(1);
 pub(crate) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long `work` waits for the database once it must stop at once.

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use crate::model::{Lease, LeaseId, MessageId, Name, NotStepped, Stale, Step, Stepped};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What a consumer wants to lease.
 #[derive(Clone, Debug)]
@@ -42,4 +43,9 @@ pub(crate) trait LeaseStore: Send + Sync {
     /// Makes calls stop waiting for other processes, including the call in progress: a call that would have to wait
     /// fails and changes nothing. Does nothing in a store that never waits for other processes.
     fn stop_waiting_for_locks(&self) {}
+
+    /// Returns a channel that changes when this process has stored mail; `None` if the store does not notice.
+    fn arrivals(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
 }

@@ -103,15 +103,18 @@ impl<P: Processor> Worker<P> {
     pub(super) async fn run(mut self) -> Result<(), WorkError> {
         let mut extend = interval(self.plan.lease / 3);
         extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut arrivals = self.store.arrivals();
         while !(self.stop == Stop::AtOnce && self.running.is_empty()) {
             self.settle().await?;
             let through = !self.lease().await? && self.plan.drain || self.is_ending();
             if through && self.running.is_empty() && self.ended.is_empty() {
                 break;
             }
+            let pause = self.pause_before_a_look(arrivals.is_some());
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
-                () = sleep(limits::POLL) => {}
+                () = sleep(pause) => {}
+                () = arrived(&mut arrivals) => {}
                 _ = extend.tick() => self.extend().await?,
                 Ok(()) = self.requested.changed() => self.act_on_stop_request(),
             }
@@ -339,7 +342,9 @@ impl<P: Processor> Worker<P> {
         match self.stop {
             Stop::Never => {}
             Stop::Finish => {
-                tracing::info!("finishing {} that run; ask again to end them", self.running.len());
+                if !self.running.is_empty() {
+                    tracing::info!("finishing {} that run; ask again to end them", self.running.len());
+                }
                 if self.running.is_empty() && self.ended.is_empty() {
                     self.patience = Some(Instant::now());
                 }
@@ -350,6 +355,11 @@ impl<P: Processor> Worker<P> {
                 ids.into_iter().for_each(|id| self.stop_one(id));
             }
         }
+    }
+
+    /// Returns when to look for entries again. `is_notified`: whether the store says when mail was stored.
+    fn pause_before_a_look(&self, is_notified: bool) -> Duration {
+        if is_notified && !self.is_paused() { limits::SLOW_POLL } else { limits::POLL }
     }
 
     /// Returns whether the worker leases no more entries.
@@ -373,6 +383,16 @@ impl<P: Processor> Worker<P> {
         self.resume = Instant::now() + limits::STORE_PAUSE;
         Ok(())
     }
+}
+
+/// Waits until mail was stored; forever if the store does not say.
+async fn arrived(arrivals: &mut Option<watch::Receiver<()>>) {
+    if let Some(arrivals) = arrivals
+        && arrivals.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Returns the verdict of the step that was decided for the entry of `lease`.

@@ -54,6 +54,8 @@ pub(crate) struct Sqlite {
     metrics: Arc<Metrics>,
     space: LastSpace,
     clock: Clock,
+    /// Changes when the writer has stored mail.
+    arrivals: watch::Receiver<()>,
     writer: WorkerThread<Work>,
     /// Held for the life of the backend, and released last.
     _lock: Lock,
@@ -83,11 +85,13 @@ impl Sqlite {
         let depths = Arc::new(Depths::default());
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
         let clock = choices.clock.clone();
+        let (arrived, arrivals) = watch::channel(());
         let watched = Watched {
             held: Arc::clone(&held),
             fail_stop: fail_stop.clone(),
             depths: Arc::clone(&depths),
             metrics: Arc::clone(metrics),
+            arrived,
         };
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
@@ -104,6 +108,7 @@ impl Sqlite {
             metrics: Arc::clone(metrics),
             space: LastSpace::default(),
             clock,
+            arrivals,
             writer,
             _lock: lock,
         })
@@ -248,6 +253,10 @@ impl LeaseStore for Sqlite {
         }
         let lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         at_once(queues::read(&lookup.0, &self.data_dir.spool(), message, offset, length))
+    }
+
+    fn arrivals(&self) -> Option<watch::Receiver<()>> {
+        Some(self.arrivals.clone())
     }
 }
 

@@ -18,6 +18,7 @@ use listgate_engine::token::KeyRing;
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub(super) struct Engine {
     gate: Arc<Sqlite>,
@@ -67,6 +68,10 @@ impl LeaseStore for Engine {
         }
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         at_once(queues::read(&reader, &self.gate.data_dir().spool(), message, offset, length))
+    }
+
+    fn arrivals(&self) -> Option<watch::Receiver<()>> {
+        self.gate.arrivals()
     }
 }
 

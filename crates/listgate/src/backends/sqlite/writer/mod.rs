@@ -50,6 +50,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use std::{fs, mem};
+use tokio::sync::watch;
 
 /// The operation that errors name when the free space cannot be read.
 const ASK_SPACE: &str = "ask for the free space of";
@@ -60,6 +61,8 @@ pub(super) struct Watched {
     pub(super) fail_stop: FailStop,
     pub(super) depths: Arc<Depths>,
     pub(super) metrics: Arc<Metrics>,
+    /// Changes when mail was stored.
+    pub(super) arrived: watch::Sender<()>,
 }
 
 pub(super) struct Writer {
@@ -80,6 +83,7 @@ pub(super) struct Writer {
     removed: Instant,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
+    arrived: watch::Sender<()>,
 }
 
 impl Writer {
@@ -87,7 +91,7 @@ impl Writer {
         mut connection: Connection,
         data: DataDir,
         choices: Choices,
-        Watched { held, fail_stop, depths, metrics }: Watched,
+        Watched { held, fail_stop, depths, metrics, arrived }: Watched,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let shared = Arc::clone(&wal_pages);
@@ -113,6 +117,7 @@ impl Writer {
             removed,
             depths,
             metrics,
+            arrived,
         })
     }
 
@@ -192,6 +197,7 @@ impl Writer {
                     let _ = pending.answer.send(Ok(reply));
                 }
                 if has_written {
+                    self.arrived.send_replace(());
                     self.uncertain.remove();
                 }
             }

@@ -83,6 +83,7 @@ impl Rig {
             fail_stop: FailStop::default(),
             depths: Arc::default(),
             metrics: Arc::default(),
+            arrived: watch::Sender::new(()),
         };
         let choices = Choices { redelivery, owner, clock };
         let writer = Writer::new(connection, data.clone(), choices, watched).unwrap();
