@@ -305,6 +305,10 @@ pub(crate) const POLL: Duration = Duration::from_millis(50);
 pub(crate) const SLOW_POLL: Duration = Duration::from_secs(1);
 pub(crate) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often an entry is decided again because something that its decision relied on has changed. After that, it is
+/// retried later.
+pub(crate) const DECIDED_AGAIN: u32 = 3;
+
 /// How long `work` waits for the database once it must stop at once.
 pub(crate) const LAST_SETTLE: Duration = Duration::from_millis(500);
 

@@ -227,6 +227,27 @@ async fn an_outdated_decision_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_entry_whose_decisions_are_always_outdated_is_retried_later() {
+    let store = store(&["a"]).await;
+    let times = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&times);
+    let processor = double(move |lease, _body, _stopped| {
+        times.fetch_add(1, Ordering::Relaxed);
+        let step = Step::settling(lease.id(), Verdict::Done).expecting(Expect::Lists(Changes(99)));
+        Box::pin(async move { Outcome::Decided(step.unwrap()) })
+    });
+    drained(&store, plan(1), processor).await.unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), 4, "it is decided once, and three times again");
+    assert!(waiting(&store).await.is_empty(), "it does not wait before the pause is over");
+    sleep(Duration::from_secs(10)).await;
+    let lease = waiting(&store).await.remove(0);
+    assert_eq!(
+        (lease.entry.attempts, lease.entry.state.reason()),
+        (2, Some("what its decision relied on kept changing"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unavailable_store_is_asked_again() {
     let store = store(&["a", "b"]).await;
     store.expect([Trouble::Away, Trouble::Away, Trouble::Away]);

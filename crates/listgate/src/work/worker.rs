@@ -35,6 +35,8 @@ struct Running {
     held: Held,
     started: Instant,
     stop: oneshot::Sender<()>,
+    /// How many decisions about it were outdated.
+    outdated: u32,
 }
 
 /// An entry with a decision that is not settled yet.
@@ -43,6 +45,8 @@ struct Ended {
     step: Step,
     /// How long the entry was processed.
     took: Duration,
+    /// How many decisions about it were outdated before this one.
+    outdated: u32,
 }
 
 pub(super) struct Worker<P> {
@@ -168,7 +172,7 @@ impl<P: Processor> Worker<P> {
                 None => {}
                 // The lease arrived after the worker was asked to end.
                 Some(held) if self.is_ending() => self.decided(held, Verdict::Release),
-                Some(held) => self.start(held),
+                Some(held) => self.start(held, 0),
             }
         }
         Ok(some)
@@ -189,7 +193,7 @@ impl<P: Processor> Worker<P> {
         None
     }
 
-    fn start(&mut self, held: Held) {
+    fn start(&mut self, held: Held, outdated: u32) {
         let entry = &held.lease.entry;
         // Its consumers may all have been killed before they could settle it.
         if entry.attempts > self.plan.max_attempts {
@@ -201,7 +205,7 @@ impl<P: Processor> Worker<P> {
         let (processor, lease) = (Arc::clone(&self.processor), Arc::clone(&held.lease));
         let body = Body::new(Arc::clone(&self.store), &lease);
         let task = self.tasks.spawn(async move { processor.process(&lease, body, stopped).await });
-        self.running.insert(task.id(), Running { held, started: Instant::now(), stop });
+        self.running.insert(task.id(), Running { held, started: Instant::now(), stop, outdated });
     }
 
     fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) {
@@ -209,7 +213,8 @@ impl<P: Processor> Worker<P> {
             Ok(ended) => ended,
             Err(why) => (why.id(), Outcome::Failed { why: format!("cannot run it: {why}") }),
         };
-        let Running { held, started, .. } = self.running.remove(&id).expect("each task has its entry");
+        let Running { held, started, outdated, .. } =
+            self.running.remove(&id).expect("each task has its entry");
         let step = match outcome {
             Outcome::Decided(step) => step.under(held.lease.id()),
             Outcome::Failed { why } => {
@@ -221,12 +226,12 @@ impl<P: Processor> Worker<P> {
                 Step::settling(held.lease.id(), Verdict::Release)
             }
         };
-        self.ended.push(Ended { held, step, took: started.elapsed() });
+        self.ended.push(Ended { held, step, took: started.elapsed(), outdated });
     }
 
     fn decided(&mut self, held: Held, verdict: Verdict) {
         let step = Step::settling(held.lease.id(), verdict);
-        self.ended.push(Ended { held, step, took: Duration::ZERO });
+        self.ended.push(Ended { held, step, took: Duration::ZERO, outdated: 0 });
     }
 
     /// Settles the entries whose processing has ended, one commit at a time. Retries those that cannot be settled
@@ -263,7 +268,14 @@ impl<P: Processor> Worker<P> {
             Err(NotStepped::Outdated) if self.stop == Stop::AtOnce => {
                 self.decided(ended.held, Verdict::Release);
             }
-            Err(NotStepped::Outdated) => self.start(ended.held),
+            Err(NotStepped::Outdated) if ended.outdated < limits::DECIDED_AGAIN => {
+                self.start(ended.held, ended.outdated + 1);
+            }
+            Err(NotStepped::Outdated) => {
+                let why = "what its decision relied on kept changing".to_owned();
+                let verdict = failure(&ended.held.lease, why, self.plan.max_attempts);
+                self.decided(ended.held, verdict);
+            }
             Err(NotStepped::Store(why)) => {
                 self.ended.push(ended);
                 self.pause(why)?;
