@@ -40,6 +40,7 @@ mod metrics;
 mod model;
 mod net;
 mod operations;
+mod outgoing;
 pub mod queue;
 mod route;
 mod serve;

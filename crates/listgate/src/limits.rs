@@ -155,6 +155,11 @@ pub(crate) const LOGGED_REFUSALS: usize = 1000;
 /// Octets of a session's read buffer: while it waits, and while a lot of data arrives.
 pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
 
+/// Octets that a client's connection reads at once: room for the replies to a thousand recipients, which may arrive
+/// while it writes. Octets of a message after which it writes them.
+pub(crate) const CLIENT_INPUT: usize = 64 << 10;
+pub(crate) const CLIENT_OUTPUT: usize = 64 << 10;
+
 /// Pages of the write-ahead log after which it is copied into the database. A smaller number makes the copy more
 /// frequent and the slowest commits slower; a larger one makes each copy a noticeable pause.
 pub(crate) const CHECKPOINT_PAGES: u32 = 4000;
@@ -253,6 +258,9 @@ pub(crate) const ABSENT_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// The interval at which the way out looks for posts that it was not notified of: those of other processes, and those that
 /// are due again.
 pub(crate) const OUTGOING_POLL: Duration = Duration::from_secs(1);
+
+/// How long the way out waits for the reply to QUIT.
+pub(crate) const QUIT: Duration = Duration::from_secs(2);
 
 /// Messages that Exim delivers at once on a connection: it only queues those after them.
 pub(crate) const MESSAGES_TO_EXIM: u32 = 10;

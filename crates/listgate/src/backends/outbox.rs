@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use crate::model::{Advance, Claimed, OutgoingNow};
+use tokio::sync::watch;
 
 /// Batches of posts on their way to the mail server.
 pub(crate) trait Outbox: Send + Sync {
@@ -11,6 +12,9 @@ pub(crate) trait Outbox: Send + Sync {
     /// A batch that was claimed or marked by a process that has ended is free again when the next one opens the
     /// backend; what was marked then counts as doubted.
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>>;
+
+    /// Returns a channel that changes when this process has stored a post.
+    fn posts(&self) -> watch::Receiver<()>;
 
     /// Returns what waits to leave.
     fn outgoing(&self) -> Answer<'_, OutgoingNow>;

@@ -98,6 +98,10 @@ pub(crate) enum Exception {
         reply: String,
         pause: Pause,
     },
+    /// The message itself was refused, which is not held against the recipient.
+    Rejected {
+        reply: String,
+    },
 }
 
 /// What became of the recipients of a batch that are no exceptions.

@@ -1,4 +1,4 @@
-//! A caller's connection, by TCP, with or without TLS, or by a Unix socket.
+//! A connection, by TCP, with or without TLS, or by a Unix socket: a caller's, or ours to a server.
 
 use super::tls::{Tls, has_certificate};
 use crate::limits;
@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsConnector, TlsStream};
 
-/// A caller's connection.
+/// A caller's connection, or one to a server.
 pub(crate) enum Stream {
     Tcp(TcpStream),
     /// Boxed, because most connections have no TLS and its state is large.
@@ -49,7 +50,24 @@ impl Stream {
         let Self::Tcp(stream) = self else { panic!("TLS starts once, and by TCP") };
         let stream = tls.accept(stream).await?;
         let is_certified = has_certificate(&stream);
-        Ok((Self::Tls(Box::new(stream)), is_certified))
+        Ok((Self::Tls(Box::new(stream.into())), is_certified))
+    }
+
+    /// Starts TLS as a client, with a server that shows a certificate for `name`, as far as `connector` verifies it.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    ///
+    /// # Panics
+    /// If the connection is not by TCP, or has TLS already.
+    pub(super) async fn with_client_tls(
+        self,
+        connector: &TlsConnector,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
+        let Self::Tcp(stream) = self else { panic!("TLS starts once, and by TCP") };
+        let stream = connector.connect(name, stream).await?;
+        Ok(Self::Tls(Box::new(stream.into())))
     }
 
     /// Writes all of `octets` to the socket.

@@ -115,14 +115,19 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-/// Returns a verifier of the certificates of peers. A peer without one is not refused by it.
-fn verifier(path: &Path, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+/// Returns the authorities of a file.
+pub(super) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         let added = roots.add(certificate);
         added.map_err(|source| TlsError::Authority { path: path.to_owned(), source })?;
     }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    Ok(roots)
+}
+
+/// Returns a verifier of the certificates of peers. A peer without one is not refused by it.
+fn verifier(path: &Path, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
     let built = verifier.allow_unauthenticated().build();
     built.map_err(|source| TlsError::Authorities { path: path.to_owned(), source })
 }

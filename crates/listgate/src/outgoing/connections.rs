@@ -3,29 +3,27 @@
 use super::directory::Directory;
 use super::hub::Hub;
 use super::sender::{Finished, Lost, Sender};
-use super::target::OutgoingConfig;
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::{Advance, Claimed, StoreError};
-use crate::net::MailClient;
-use std::pin::pin;
+use crate::net::{MailClient, MailClientError, MailClientSettings, ServerAddress};
+use listgate_lmtp::{ClientEvent, Closed, Reply};
 use std::rc::Rc;
-use std::sync::Arc;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Sends to the mail server over several connections, until `stop` is true.
 pub(super) async fn to_server(
     hub: &Rc<Hub>,
-    config: &Rc<OutgoingConfig>,
-    wake: &Arc<Notify>,
+    (server, connections): (Server, usize),
     stop: &watch::Receiver<bool>,
 ) {
     let mut all = JoinSet::new();
-    for index in 0..config.connections {
-        let claims = Claims { hub: Rc::clone(hub), wake: Arc::clone(wake), stop: stop.clone(), index };
-        all.spawn_local(connect_and_send(claims, Rc::clone(config)));
+    let server = Rc::new(server);
+    for index in 0..connections {
+        let claims = Claims { hub: Rc::clone(hub), posts: hub.store.posts(), stop: stop.clone(), index };
+        all.spawn_local(connect_and_send(claims, Rc::clone(&server)));
     }
     while all.join_next().await.is_some() {}
 }
@@ -34,10 +32,9 @@ pub(super) async fn to_server(
 pub(super) async fn into_directory(
     hub: &Rc<Hub>,
     directory: &Directory,
-    wake: &Arc<Notify>,
     stop: watch::Receiver<bool>,
 ) {
-    let mut claims = Claims { hub: Rc::clone(hub), wake: Arc::clone(wake), stop, index: 0 };
+    let mut claims = Claims { hub: Rc::clone(hub), posts: hub.store.posts(), stop, index: 0 };
     let mut sender = Sender::new(Rc::clone(hub));
     while let Some(claimed) = claims.next().await {
         sender.take_on(claimed).await;
@@ -49,7 +46,7 @@ pub(super) async fn into_directory(
 }
 
 /// Sends over one connection after another.
-async fn connect_and_send(mut claims: Claims, config: Rc<OutgoingConfig>) {
+async fn connect_and_send(mut claims: Claims, server: Rc<Server>) {
     let mut sender = Sender::new(Rc::clone(&claims.hub));
     while let Some(claimed) = claims.next().await {
         sender.take_on(claimed).await;
@@ -58,7 +55,7 @@ async fn connect_and_send(mut claims: Claims, config: Rc<OutgoingConfig>) {
                 sender.give_back();
             }
             if sender.has_batches() {
-                use_connection(&mut sender, &claims.hub, &config, &mut claims.stop).await;
+                use_connection(&mut sender, &claims.hub, &server, &mut claims.stop).await;
             }
             // The store has failed for good, and has said so.
             if sender.record().await.is_err() {
@@ -72,22 +69,25 @@ async fn connect_and_send(mut claims: Claims, config: Rc<OutgoingConfig>) {
 async fn use_connection(
     sender: &mut Sender,
     hub: &Hub,
-    config: &OutgoingConfig,
+    server: &Server,
     stop: &mut watch::Receiver<bool>,
 ) {
-    let mut mail = match MailClient::connect(&config.server).await {
+    let mut mail = match server.connect().await {
         Ok(mail) => mail,
         Err(why) => {
-            tracing::warn!("{}", Chain(&why));
-            match why.permanent_refusal() {
-                Some(reply) => hub.stop(&reply.to_string()),
-                None => hub.failed(),
+            match &why {
+                // The server refuses all mail.
+                NotConnected::Refused(reply) if reply.code >= 500 => hub.stop(&reply.to_string()),
+                _ => {
+                    tracing::warn!("{}; trying again", Chain(&why));
+                    hub.failed();
+                }
             }
             return sender.give_back();
         }
     };
     match sender.run(&mut mail, stop).await {
-        Ok(Finished::Idle | Finished::Full) => mail.quit().await,
+        Ok(Finished::Idle | Finished::Full) => quit(mail).await,
         Err(why) => {
             let in_doubt = mail.client().in_doubt();
             if !matches!(why, Lost::Refuses) {
@@ -101,10 +101,54 @@ async fn use_connection(
     }
 }
 
+/// The site's mail server, and how it is spoken to.
+pub(super) struct Server {
+    pub(super) address: ServerAddress,
+    pub(super) settings: MailClientSettings,
+}
+
+/// The reason why the mail server cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum NotConnected {
+    #[error(transparent)]
+    Client(#[from] MailClientError),
+    #[error("the mail server refused the connection: {0}")]
+    Refused(Reply),
+    #[error("{0}")]
+    Closed(Closed),
+}
+
+impl Server {
+    /// Connects, and waits until the server is ready for mail.
+    async fn connect(&self) -> Result<MailClient, NotConnected> {
+        let mut mail = MailClient::connect(&self.address, self.settings.clone()).await?;
+        match mail.event().await {
+            Ok(ClientEvent::Ready) => Ok(mail),
+            Ok(ClientEvent::Closed { why: Closed::Refused { reply, .. }, .. }) => {
+                Err(NotConnected::Refused(reply))
+            }
+            Ok(ClientEvent::Closed { why, .. }) => Err(NotConnected::Closed(why)),
+            Ok(event) => unreachable!("a session begins with a greeting, not with {event:?}"),
+            Err(MailClientError::LoginRefused(reply) | MailClientError::TlsRefused(reply)) => {
+                Err(NotConnected::Refused(reply))
+            }
+            Err(why) => Err(why.into()),
+        }
+    }
+}
+
+/// Ends the session. A server that does not answer is not waited for.
+async fn quit(mut mail: MailClient) {
+    mail.client().quit();
+    let closed = async { while !matches!(mail.event().await, Ok(ClientEvent::Closed { .. }) | Err(_)) {} };
+    let _ = timeout(limits::QUIT, closed).await;
+}
+
 /// Waits for batches to send.
 struct Claims {
     hub: Rc<Hub>,
-    wake: Arc<Notify>,
+    /// Changes when there is something to send.
+    posts: watch::Receiver<()>,
     stop: watch::Receiver<bool>,
     /// The number of the connection.
     index: usize,
@@ -114,10 +158,8 @@ impl Claims {
     /// Returns the next batch that is due, or `None` when nothing more is to be sent.
     async fn next(&mut self) -> Option<Vec<Claimed>> {
         loop {
-            let wake = Arc::clone(&self.wake);
-            let mut woken = pin!(wake.notified());
-            // From now on a notification counts, so none is missed while the store is asked.
-            woken.as_mut().enable();
+            // What changes from now on is noticed below.
+            self.posts.mark_unchanged();
             // One connection finds out whether the server takes mail again.
             let may_try = !self.hub.is_stopped() || self.index == 0;
             let resume = Instant::from_std(self.hub.resume());
@@ -131,7 +173,7 @@ impl Claims {
             }
             let poll = Instant::now() + limits::OUTGOING_POLL;
             tokio::select! {
-                () = woken => {}
+                Ok(()) = self.posts.changed() => {}
                 () = sleep_until(resume.max(Instant::now())), if may_try && resume > Instant::now() => {}
                 () = sleep_until(poll) => {}
                 _ = self.stop.wait_for(|stop| *stop) => return None,

@@ -27,6 +27,7 @@ use crate::backends::EngineStore;
 use crate::file_error::FileError;
 use crate::metrics::Metrics;
 use crate::model::Clock;
+use connections::Server;
 use directory::Directory;
 use hub::Hub;
 use std::io;
@@ -34,7 +35,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 /// The way out, on a thread of its own. Dropping it stops it.
@@ -52,13 +53,16 @@ pub(crate) enum OutgoingError {
     Thread(#[source] io::Error),
 }
 
+enum Way {
+    Directory(Directory),
+    Server(Server),
+}
+
 /// What the way out works with.
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn EngineStore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
-    /// Notified when there is something to send.
-    pub(crate) wake: Arc<Notify>,
 }
 
 impl Outgoing {
@@ -67,19 +71,23 @@ impl Outgoing {
     /// # Errors
     /// The directory that takes the place of a mail server cannot be created, or the system has no thread.
     pub(crate) fn start(parts: Parts, config: OutgoingConfig) -> Result<Self, OutgoingError> {
-        let directory = match &config.to {
-            Target::Directory(path) => Some(Directory::create(path)?),
-            Target::Smtp(_) => None,
+        let way = match &config.to {
+            Target::Directory(path) => Way::Directory(Directory::create(path)?),
+            Target::Smtp(address) => {
+                Way::Server(Server { address: address.clone(), settings: config.client.clone() })
+            }
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OutgoingError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let run = move || {
-            let Parts { store, metrics, clock, wake } = parts;
+            let Parts { store, metrics, clock } = parts;
             let hub = Rc::new(Hub::new(store, metrics, clock, &config));
             let all = async {
-                match directory {
-                    Some(directory) => connections::into_directory(&hub, &directory, &wake, stopped).await,
-                    None => connections::to_server(&hub, &Rc::new(config), &wake, &stopped).await,
+                match way {
+                    Way::Directory(directory) => connections::into_directory(&hub, &directory, stopped).await,
+                    Way::Server(server) => {
+                        connections::to_server(&hub, (server, config.connections), &stopped).await;
+                    }
                 }
             };
             LocalSet::new().block_on(&runtime, all);

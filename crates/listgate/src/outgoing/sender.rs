@@ -240,12 +240,13 @@ impl Sender {
             return;
         }
         let may_claim = self.works.len() < 2 && !self.is_stopping && !self.hub.is_stopped();
-        self.commit(Advance {
+        let advance = Advance {
             results: mem::take(&mut self.results),
             sending: sending.into_iter().collect(),
             claim: may_claim.then(|| self.hub.claim()),
             way_out: self.hub.take_way_out(),
-        });
+        };
+        self.commit(advance);
     }
 
     /// Starts a commit. It goes on while this waits for the server.
@@ -293,10 +294,9 @@ impl Sender {
 
     /// Returns whether the server takes no further message on this connection.
     fn is_full(&self, mail: &mut MailClient) -> bool {
-        let server = mail.client().server();
         // From the eleventh message of a connection, Exim only queues (smtp_accept_queue_per_connection).
-        let of_exim = server.greeting.contains("Exim").then_some(limits::MESSAGES_TO_EXIM);
-        let most = [server.max_transactions, of_exim].into_iter().flatten().min();
+        let of_exim = mail.greeting().contains("Exim").then_some(limits::MESSAGES_TO_EXIM);
+        let most = [mail.client().server().max_transactions, of_exim].into_iter().flatten().min();
         most.is_some_and(|most| self.transactions >= most)
     }
 
@@ -345,13 +345,12 @@ impl Sender {
         loop {
             let chunk = work.prepared.chunk(&*self.hub.store, offset).await?.ok_or(Lost::NoMessage)?;
             for piece in splices.pieces(offset, &chunk.octets, chunk.is_last) {
-                mail.client().body(piece);
+                mail.body(piece).await?;
             }
-            mail.flush().await?;
             offset += chunk.octets.len() as u64;
             if chunk.is_last {
                 self.written = Some(id);
-                return Ok(());
+                return Ok(mail.flush().await?);
             }
         }
     }

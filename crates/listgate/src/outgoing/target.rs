@@ -1,11 +1,12 @@
 //! Where mail leaves to.
 
+use crate::net::{InvalidServerAddress, MailClientSettings, ServerAddress};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The settings of the way out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct OutgoingConfig {
     pub(crate) to: Target,
     /// Connections at a time.
@@ -14,15 +15,15 @@ pub(crate) struct OutgoingConfig {
     pub(crate) batch: usize,
     /// The character between `mylist-bounces` and a token.
     pub(crate) delimiter: char,
-    /// The name by which the client greets the mail server.
-    pub(crate) hostname: String,
+    /// How the mail server is spoken to.
+    pub(crate) client: MailClientSettings,
 }
 
 /// Where mail leaves to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
-    /// The site's mail server: `smtp:127.0.0.1:25`, a host name or an address, and a port.
-    Smtp(String),
+    /// The site's mail server: `smtp:127.0.0.1:25`.
+    Smtp(ServerAddress),
     /// A directory that gets a file for each transaction: `dir:./outbox`.
     Directory(PathBuf),
 }
@@ -46,15 +47,7 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         match text.split_once(':') {
-            Some(("smtp", server)) => {
-                let (host, port) = server.rsplit_once(':').ok_or(TargetError)?;
-                let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-                let is_bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
-                if host.is_empty() || !is_port || is_bare_v6 {
-                    return Err(TargetError);
-                }
-                Ok(Self::Smtp(server.to_owned()))
-            }
+            Some(("smtp", server)) => server.parse().map(Self::Smtp).map_err(|InvalidServerAddress| TargetError),
             Some(("dir", path)) if !path.is_empty() => Ok(Self::Directory(path.into())),
             _ => Err(TargetError),
         }

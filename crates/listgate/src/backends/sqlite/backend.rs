@@ -56,6 +56,8 @@ pub(crate) struct Sqlite {
     clock: Clock,
     /// Changes when the writer has stored mail.
     arrivals: watch::Receiver<()>,
+    /// Changes when the writer has stored a post.
+    posts: watch::Receiver<()>,
     writer: WorkerThread<Work>,
     /// Held for the life of the backend, and released last.
     _lock: Lock,
@@ -86,12 +88,14 @@ impl Sqlite {
         depths.read(&connection).map_err(failed("look how full the queues are in"))?;
         let clock = choices.clock.clone();
         let (arrived, arrivals) = watch::channel(());
+        let (posted, posts) = watch::channel(());
         let watched = Watched {
             held: Arc::clone(&held),
             fail_stop: fail_stop.clone(),
             depths: Arc::clone(&depths),
             metrics: Arc::clone(metrics),
             arrived,
+            posted,
         };
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
@@ -109,6 +113,7 @@ impl Sqlite {
             space: LastSpace::default(),
             clock,
             arrivals,
+            posts,
             writer,
             _lock: lock,
         })
@@ -135,6 +140,11 @@ impl Sqlite {
     /// Returns whether nothing more can be stored.
     pub(super) fn has_failed(&self) -> bool {
         self.fail_stop.is_set()
+    }
+
+    /// Returns a channel that changes when the writer has stored a post.
+    pub(super) fn posts(&self) -> watch::Receiver<()> {
+        self.posts.clone()
     }
 
     /// Returns the current time in milliseconds since 1970.

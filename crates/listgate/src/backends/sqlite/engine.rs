@@ -101,11 +101,21 @@ impl Posts for Engine {
 impl Outbox for Engine {
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
         Box::pin(async move {
+            let only_claims =
+                advance.results.is_empty() && advance.sending.is_empty() && advance.way_out.is_none();
+            // An idle sender does not take the write lock.
+            if only_claims && !self.query("look for posts", |reader| outbox::has_due(reader, self.gate.now())).await? {
+                return Ok(Vec::new());
+            }
             match self.gate.request(Request::Advance(Box::new(advance))).await? {
                 Reply::Advanced(claimed) => Ok(claimed),
                 _ => unreachable!("an advance was asked for"),
             }
         })
+    }
+
+    fn posts(&self) -> watch::Receiver<()> {
+        self.gate.posts()
     }
 
     fn outgoing(&self) -> Answer<'_, OutgoingNow> {

@@ -7,7 +7,7 @@ use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::queued::Queued;
 use crate::limits;
 use crate::message::Body;
-use crate::model::{Advance, Claimed, Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
+use crate::model::{Advance, Claimed, Effect, Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
 use rusqlite::Connection;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -45,6 +45,14 @@ pub(super) enum Request {
     },
     Step(Vec<Step>),
     Advance(Box<Advance>),
+}
+
+impl Request {
+    /// Returns whether it stores a post.
+    pub(super) fn distributes(&self) -> bool {
+        let posts = |step: &Step| step.effects().iter().any(|effect| matches!(effect, Effect::Distribute(_)));
+        matches!(self, Self::Step(steps) if steps.iter().any(posts))
+    }
 }
 
 pub(super) enum Reply {

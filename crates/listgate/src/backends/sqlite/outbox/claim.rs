@@ -24,6 +24,11 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
+/// Returns whether a post has something to send at `now`, in milliseconds since 1970. This needs no write lock.
+pub(in crate::backends::sqlite) fn has_due(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
+    next_post(connection, now).map(|post| post.is_some())
+}
+
 fn next_post(connection: &Connection, now: i64) -> rusqlite::Result<Option<PostId>> {
     let due = [
         "SELECT id FROM post INDEXED BY post_due WHERE due_at <= ?1 ORDER BY due_at LIMIT 1",

@@ -8,6 +8,7 @@ mod claim;
 mod record;
 mod status;
 
+pub(super) use claim::has_due;
 pub(super) use status::now;
 
 use crate::backends::sqlite::reason::cut;

@@ -16,11 +16,15 @@ pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) ->
     let post = batch.post;
     let mut counts = Counts::default();
     for (recipient, exception) in &result.exceptions {
-        if let Exception::Rejected { reply } = exception {
-            (counts.rejected, counts.reason) = (counts.rejected + 1, Some(reply));
-        } else {
-            counts.refused += except(connection, &batch, recipient, exception, now)?;
-        }
+        let (reply, pause) = match exception {
+            Exception::Refused { reply } => (reply, None),
+            Exception::Deferred { reply, pause } => (reply, Some(*pause)),
+            Exception::Rejected { reply } => {
+                (counts.rejected, counts.reason) = (counts.rejected + 1, Some(reply));
+                continue;
+            }
+        };
+        counts.refused += except(connection, &batch, recipient, (reply, pause), now)?;
     }
     match &result.end {
         BatchEnd::Done { sent, reply } => {
@@ -62,12 +66,12 @@ impl Counts<'_> {
     }
 }
 
-/// Records that one recipient was refused or deferred. Returns how many were refused for good: 0 or 1.
+/// Records that one recipient was refused, or deferred for a time. Returns how many were refused for good: 0 or 1.
 fn except(
     connection: &Connection,
     batch: &Batch,
     recipient: &Recipient,
-    exception: &Exception,
+    (reply, pause): (&str, Option<Pause>),
     now: i64,
 ) -> rusqlite::Result<u64> {
     let before = "SELECT attempts, waited FROM recipient WHERE post = ?1 AND seq = ?2";
@@ -76,10 +80,6 @@ fn except(
         .query_row([batch.post.0, recipient.seq.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (mut attempts, mut waited): (u32, i64) = before.unwrap_or((0, 0));
-    let (reply, pause) = match exception {
-        Exception::Refused { reply } => (reply, None),
-        Exception::Deferred { reply, pause } => (reply, Some(*pause)),
-    };
     if let Some(Pause::Deferred(pause)) = pause {
         (attempts, waited) = (attempts + 1, waited + length(pause));
     }

@@ -63,6 +63,8 @@ pub(super) struct Watched {
     pub(super) metrics: Arc<Metrics>,
     /// Changes when mail was stored.
     pub(super) arrived: watch::Sender<()>,
+    /// Changes when a post was stored.
+    pub(super) posted: watch::Sender<()>,
 }
 
 pub(super) struct Writer {
@@ -84,6 +86,7 @@ pub(super) struct Writer {
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
     arrived: watch::Sender<()>,
+    posted: watch::Sender<()>,
 }
 
 impl Writer {
@@ -91,7 +94,7 @@ impl Writer {
         mut connection: Connection,
         data: DataDir,
         choices: Choices,
-        Watched { held, fail_stop, depths, metrics, arrived }: Watched,
+        Watched { held, fail_stop, depths, metrics, arrived, posted }: Watched,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let shared = Arc::clone(&wal_pages);
@@ -118,6 +121,7 @@ impl Writer {
             depths,
             metrics,
             arrived,
+            posted,
         })
     }
 
@@ -192,9 +196,13 @@ impl Writer {
                     // The mail stays queued even if the session no longer waits for the answer.
                     let _ = pending.answer.send(Ok(promise(pending.delivery, stored)));
                 }
+                let has_posts = batch.requests.iter().any(|pending| pending.request.distributes());
                 for (pending, reply) in batch.requests.into_iter().zip(replies) {
                     // If the consumer has gone, its leases lapse.
                     let _ = pending.answer.send(Ok(reply));
+                }
+                if has_posts {
+                    self.posted.send_replace(());
                 }
                 if has_written {
                     self.arrived.send_replace(());

@@ -84,6 +84,7 @@ impl Rig {
             depths: Arc::default(),
             metrics: Arc::default(),
             arrived: watch::Sender::new(()),
+            posted: watch::Sender::new(()),
         };
         let choices = Choices { redelivery, owner, clock };
         let writer = Writer::new(connection, data.clone(), choices, watched).unwrap();
