@@ -1,12 +1,13 @@
 //! Properties that hold for any input, one function for each fuzz target (`fuzz/`). The fuzzer tries to break
 //! them; the tests replay the inputs in its corpus.
 
+mod distribution;
+
+pub use distribution::distribution;
+
 use crate::automatic::{self, Sign};
 use crate::ban::{Ban, Bans};
-use crate::distribution::{self, Plan};
-use crate::posting::{
-    self, Action, Answer, Decided, Facts, Outcome, Question, Reason, Rule, Settings, Standing,
-};
+use crate::posting::{self, Action, Answer, Facts, Outcome, Question, Reason, Rule, Settings, Standing};
 use crate::splice::{Splice, Splices, reference};
 use crate::token::{Check, Day, Key, KeyRing};
 use crate::view::{Field, View};
@@ -224,38 +225,6 @@ pub fn posting(input: &[u8]) {
     let message = with_first_field(message, "X-BeenThere: mylist.example.com\r\n");
     let looped = decide(&settings, &View::whole(&message));
     assert_eq!((looped.outcome, looped.last), (Outcome::Discard, Rule::Loop));
-}
-
-/// Checks that a distributed post has the body of the original, the fields of the original that are neither removed nor
-/// replaced, and one field of each kind that the list adds; and that the list discards it if it comes back.
-pub fn distribution(message: &[u8]) {
-    const ADDED: [&str; 6] =
-        ["List-Id", "List-Help", "List-Owner", "List-Post", "List-Subscribe", "List-Unsubscribe"];
-    let view = View::whole(message);
-    let list = "mylist@example.com".parse().expect("an address");
-    let settings = distribution::Settings::new("mylist.example.com", list);
-    let plan = Plan::new(&settings, &view).expect("the header is small");
-    let splices = plan.copy(None);
-    let copy = splices.apply(message);
-    assert_eq!(splices.size_after(view.size()), Some(copy.len() as u64));
-    let copy = View::whole(&copy);
-    assert_eq!(copy.body_start(), view.body_start());
-    for name in ADDED {
-        assert_eq!(copy.named(name).count(), 1, "{name}");
-    }
-    for name in ["Bcc", "Approved", "X-MailFrom", "Return-Path", "List-Archive"] {
-        assert_eq!(copy.named(name).count(), 0, "{name}");
-    }
-    let is_kept = |field: &Field<'_>| distribution::is_kept(field) && !field.is("Precedence");
-    let kept = |view: &View<'_>, skipped| -> Vec<(Vec<u8>, String)> {
-        let fields = view.fields().filter(is_kept).skip(skipped);
-        fields.map(|field| (field.name.to_vec(), field.unfolded())).collect()
-    };
-    assert_eq!(kept(&copy, 1), kept(&view, 0), "after X-BeenThere");
-    let settings = Settings::new(settings.list_id, settings.posting_address);
-    let again = posting::decide(&settings, &Facts::new(ReversePath::Null), &copy);
-    let looped = Decided { outcome: Outcome::Discard, reasons: vec![Reason::Loop], last: Rule::Loop };
-    assert_eq!(again, Answer::Decided(looped));
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod write;
 
 pub use fields::HeaderTooLarge;
 pub(crate) use fields::is_kept;
+#[cfg(any(test, fuzzing))]
+pub(crate) use fields::is_private;
 pub use no_footer::NoFooter;
 pub use owners::{for_owners, went_to_owners};
 pub use settings::{Munge, ReplyGoesToList, Settings};
