@@ -38,6 +38,7 @@ const ENGINE: &[&str] = &[
     "ban",
     "posting",
     "distribution",
+    "bounce",
 ];
 
 /// The modules of `listgate`, from bottom to top.

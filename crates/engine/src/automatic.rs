@@ -167,6 +167,26 @@ pub fn of_post(sender: &ReversePath, view: &View<'_>) -> Option<Sign> {
     is_report.then_some(Sign::Report)
 }
 
+/// Returns whether mail is the reply of a vacation program or of another one that answers in the name of a person, as far
+/// as it says so.
+pub(crate) fn is_auto_reply(view: &View<'_>) -> bool {
+    is_vacation(view)
+        || view.named("Auto-Submitted").any(|field| first_word(&field.unfolded()) == "auto-replied")
+        || ["X-Autoreply", "X-Autorespond", "X-Autoresponder"].iter().any(|name| view.first(name).is_some())
+}
+
+/// Returns whether a subject is that of a vacation reply.
+pub(crate) fn is_vacation(view: &View<'_>) -> bool {
+    view.named("Subject").any(|field| is_of_vacation(&field.decoded()))
+}
+
+/// Returns whether mail comes from a mail system: From has no address, or one that no person has.
+pub(crate) fn is_from_system(view: &View<'_>) -> bool {
+    let authors = view.addresses("From").into_iter().filter_map(|address| address.mailbox);
+    let authors: Vec<_> = authors.map(|author| author.local().unquoted()).collect();
+    authors.iter().all(|author| is_robot(author))
+}
+
 fn of_header(view: &View<'_>) -> Option<Sign> {
     let any = |name: &str, is_sign: fn(&str) -> bool| {
         view.named(name).any(|field| is_sign(&first_word(&field.unfolded())))

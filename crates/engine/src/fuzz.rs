@@ -1,8 +1,10 @@
 //! Properties that hold for any input, one function for each fuzz target (`fuzz/`). The fuzzer tries to break
 //! them; the tests replay the inputs in its corpus.
 
+mod bounce;
 mod distribution;
 
+pub use bounce::bounce;
 pub use distribution::distribution;
 
 use crate::automatic::{self, Sign};
@@ -238,6 +240,7 @@ mod tests {
     #[test]
     fn the_corpora_pass() {
         replay("automatic", super::automatic);
+        replay("bounce", super::bounce);
         replay("distribution", super::distribution);
         replay("posting", super::posting);
         replay("splice", super::splice);

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
+//! | [`bounce`] | recognizes what a bounce says, and whom it names |
 //! | [`distribution`] | the changes of a post for the members, and of mail to `-owner` |
 //! | [`comparable`] | the forms in which addresses and domains are compared |
 //! | [`posting`] | decides what becomes of a post |
@@ -57,12 +58,17 @@
 //! | … but never to a signed or encrypted post, to one that was not seen, or in doubt | [`distribution::NoFooter`] | `distribution::footer::tests::signed_and_encrypted_posts_have_no_footer`, `distribution::footer::tests::a_large_post_has_its_footer_if_its_end_is_seen`, `distribution::footer::tests::a_post_that_could_be_read_in_two_ways_has_no_footer`, `distribution::footer::tests::other_posts_have_no_footer` |
 //! | No RFC: what is added to a post has a bound | [`limits::GENERATED`] | `distribution::tests::what_is_generated_has_a_bound` |
 //! | Owners get mail to `-owner` without what is private, and once | [`distribution::for_owners`], [`distribution::went_to_owners`] | `distribution::owners::tests::owners_get_mail_without_what_is_private`, `distribution::owners::tests::the_mark_of_this_list_is_recognized`, `distribution::owners::tests::a_header_that_was_not_seen_does_not_go_to_owners` |
+//! | RFC 3464 2.3: the status of a recipient says what a bounce means, and where it is vague, other codes and words | [`bounce::classify`] | `bounce::tests::a_delivery_status_decides`, `bounce::class::tests::status_codes_have_their_meanings` |
+//! | … without one, codes and phrases of the text do | [`bounce::classify`] | `bounce::tests::codes_and_phrases_of_a_text_decide`, `bounce::tests::the_bounces_of_the_corpora_have_classes` |
+//! | RFC 3464 2.3.1: the recipients of a bounce are those the sender wrote | [`bounce::Bounce::recipients`] | `bounce::tests::recipients_that_failed_are_named_as_the_sender_wrote_them`, `bounce::tests::other_ways_to_name_recipients_and_messages_are_read` |
+//! | Vacation replies, challenges, complaints and receipts are not bounces | [`bounce::NotABounce`] | `bounce::tests::other_mail_is_not_a_bounce` |
 //! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`] | `distribution::write::tests::addresses_are_encoded_in_uris` |
 #![forbid(unsafe_code)]
 
 mod address;
 pub mod automatic;
 pub mod ban;
+pub mod bounce;
 pub mod comparable;
 pub mod distribution;
 #[cfg(any(test, fuzzing))]

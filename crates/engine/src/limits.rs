@@ -30,3 +30,12 @@ pub const FOOTER: usize = 4 * 1024;
 
 /// Octets of the fields that move from a header to the header of a part, when a footer needs a part of its own.
 pub const MOVED: usize = 4 * 1024;
+
+/// Recipients that are taken from a bounce. The others are left out.
+pub const BOUNCED: usize = 100;
+
+/// Characters of the text that says why mail was returned. The others are left out.
+pub const DIAGNOSTIC: usize = 500;
+
+/// Characters of the Message-ID of a message that was returned. The others are left out.
+pub const MESSAGE_ID: usize = 998;

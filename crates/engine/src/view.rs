@@ -163,6 +163,12 @@ impl<'m> View<'m> {
         (self.header.is_whole && self.body_at() + body.len() as u64 == self.size).then_some(body)
     }
 
+    /// Returns the message from its first octet on, as far as it was read: the header, and the beginning of the body.
+    pub(crate) fn seen(&self) -> &'m [u8] {
+        let end = self.header.body + self.body_start().len();
+        &self.start[..end]
+    }
+
     /// Returns a field as it was written, from its name to its last line end.
     pub(crate) fn written(&self, field: &Field<'m>) -> &'m [u8] {
         &self.start[field.octets.start as usize..field.octets.end as usize]
