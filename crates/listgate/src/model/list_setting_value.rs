@@ -5,6 +5,7 @@ use super::size::size;
 use crate::limits;
 use bytesize::ByteSize;
 use listgate_engine::comparable::ascii_domain;
+use listgate_engine::distribution::Munge;
 use listgate_engine::posting::Action;
 use listgate_lmtp::{InvalidAddress, Mailbox};
 
@@ -17,13 +18,6 @@ pub(super) enum ReplyMode {
     NoMunging,
     PointToList,
     ExplicitHeader,
-}
-
-/// Whether the From of posts names the list, because receivers would refuse the author's address (RFC 7489).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Munge {
-    Never,
-    Always,
 }
 
 const ACTIONS: &[(&str, Action)] = &[

@@ -3,11 +3,12 @@
 //! A new setting is a field, its default and a row.
 
 use super::list_setting_value::{
-    ACTION, ADDRESS, ADDRESSES, FLAG, LINE, ListValueError, MUNGE, Munge, PERSONAL, RECIPIENTS, REPLY_MODE,
+    ACTION, ADDRESS, ADDRESSES, FLAG, LINE, ListValueError, MUNGE, PERSONAL, RECIPIENTS, REPLY_MODE,
     ReplyMode, SIZE, TEXT,
 };
 use super::post::Personal;
 use listgate_engine::ban::Bans;
+use listgate_engine::distribution::{self, Munge, ReplyGoesToList};
 use listgate_engine::posting::{self, Action};
 use listgate_lmtp::Mailbox;
 use serde::{Deserialize, Serialize};
@@ -188,17 +189,6 @@ fn did_you_mean(similar: &[&str]) -> String {
     }
 }
 
-/// Where replies to posts go.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum ReplyGoesToList {
-    /// Where the author says, which by default is the author.
-    NoMunging,
-    /// To the list.
-    PointToList,
-    /// To this address.
-    ExplicitHeader(Mailbox),
-}
-
 impl ListSettings {
     /// Returns the settings with these keys and values, and the defaults of the others. Keys that this version does not
     /// know are skipped, because a newer one may have stored them.
@@ -231,8 +221,7 @@ impl ListSettings {
     }
 
     /// Returns where replies to posts go.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine, which will use it, is not run yet"))]
-    pub(crate) fn reply_goes_to_list(&self) -> ReplyGoesToList {
+    fn reply_goes_to_list(&self) -> ReplyGoesToList {
         match self.reply_mode {
             ReplyMode::NoMunging => ReplyGoesToList::NoMunging,
             ReplyMode::PointToList => ReplyGoesToList::PointToList,
@@ -243,9 +232,24 @@ impl ListSettings {
         }
     }
 
+    /// Returns the settings that decide how posts to the list with this list_id and address change.
+    pub(crate) fn distribution(
+        &self,
+        list_id: impl Into<String>,
+        posting_address: Mailbox,
+    ) -> distribution::Settings {
+        distribution::Settings {
+            display_name: self.display_name.clone().unwrap_or_default(),
+            reply_goes_to_list: self.reply_goes_to_list(),
+            subject_prefix: self.subject_prefix.clone(),
+            footer: self.footer.clone(),
+            munge: self.munge,
+            ..distribution::Settings::new(list_id, posting_address)
+        }
+    }
+
     /// Returns the settings that decide about posts to the list with this list_id and address, where `bans` are its own
     /// and those of the site.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine, which will use it, is not run yet"))]
     pub(crate) fn posting(
         &self,
         list_id: impl Into<String>,

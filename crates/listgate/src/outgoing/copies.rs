@@ -2,7 +2,7 @@
 
 use crate::backends::EngineStore;
 use crate::limits;
-use crate::model::{Claimed, MessageId, PostKind, Seq, StoreError};
+use crate::model::{Claimed, ListSettings, MessageId, PostKind, Seq, StoreError};
 use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
 use listgate_engine::splice::Splices;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
@@ -38,6 +38,8 @@ pub(super) enum NotPrepared {
     NoMessage,
     #[error("{0}")]
     Header(HeaderTooLarge),
+    #[error("the settings that it was stored with cannot be read")]
+    Settings(#[from] serde_json::Error),
 }
 
 /// A part of a message.
@@ -79,7 +81,8 @@ impl Prepared {
         let address = list_address(batch);
         let changes = match batch.kind {
             PostKind::Post => {
-                let settings = distribution::Settings::new(batch.list_id.clone(), address);
+                let settings: ListSettings = serde_json::from_str(&batch.settings)?;
+                let settings = settings.distribution(batch.list_id.clone(), address);
                 Changes::Plan(Box::new(Plan::new(&settings, &view).map_err(NotPrepared::Header)?))
             }
             PostKind::Owner => {

@@ -20,6 +20,8 @@ mod refusals;
 mod sender;
 mod tally;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use target::{OutgoingConfig, Target};
 

@@ -391,7 +391,7 @@ fn not_prepared(batch: &Claimed, why: &NotPrepared) -> BatchResult {
             let pause = Pause::Free(back_off(batch.attempts + 1));
             (Vec::new(), BatchEnd::Again { settled: None, sent: 0, pause, why: reply, doubted: 0 })
         }
-        NotPrepared::NoMessage | NotPrepared::Header(_) => {
+        NotPrepared::NoMessage | NotPrepared::Header(_) | NotPrepared::Settings(_) => {
             let rejected = |recipient: &Recipient| {
                 (recipient.clone(), Exception::Rejected { reply: reply.clone() })
             };

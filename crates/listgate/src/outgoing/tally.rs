@@ -124,14 +124,13 @@ impl Tally {
         let last = self.outcomes.iter().rposition(is_settled);
         let settled = last.map(|place| self.batch.recipients[place].seq);
         let exceptions = self.exceptions(last.map_or(0, |place| place + 1), refusals);
-        let has_outcome = self.outcomes.iter().any(Option::is_some);
         let (pause, why, doubted) = match ended {
             Ended::Lost { why, in_doubt } => {
                 let doubted = in_doubt.iter().filter(|place| self.outcomes[**place].is_none()).count() as u64;
                 let doubts = self.batch.doubts;
                 let pause = match doubted {
-                    0 if has_outcome => Pause::AtOnce,
-                    0 => Pause::Free(back_off(1)),
+                    // The hub leaves a server alone that keeps failing.
+                    0 => Pause::AtOnce,
                     _ if doubts == 0 => Pause::AtOnce,
                     _ => Pause::Free(back_off(doubts)),
                 };
@@ -292,7 +291,7 @@ mod tests {
         let lost = |in_doubt: &[usize]| Ended::Lost { why: "lost".to_owned(), in_doubt: in_doubt.to_vec() };
         for (outcomes, ended, exceptions, settled, sent, doubted, pause) in [
             // The connection was lost before anything was answered.
-            ("---", lost(&[]), vec![], None, 0, 0, Pause::Free(back_off(1))),
+            ("---", lost(&[]), vec![], None, 0, 0, Pause::AtOnce),
             ("R--", lost(&[]), vec![(1, "refused")], None, 0, 0, Pause::AtOnce),
             ("R--", lost(&[1, 2]), vec![(1, "refused")], None, 0, 2, Pause::AtOnce),
             ("SS-", lost(&[2]), vec![], Some(2), 2, 1, Pause::AtOnce),
