@@ -160,6 +160,9 @@ pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
 pub(crate) const CLIENT_INPUT: usize = 64 << 10;
 pub(crate) const CLIENT_OUTPUT: usize = 64 << 10;
 
+/// How long to wait for the last reply of a server that takes no more.
+pub(crate) const LAST_REPLY: Duration = Duration::from_secs(1);
+
 /// Pages of the write-ahead log after which it is copied into the database. A smaller number makes the copy more
 /// frequent and the slowest commits slower; a larger one makes each copy a noticeable pause.
 pub(crate) const CHECKPOINT_PAGES: u32 = 4000;

@@ -1,12 +1,12 @@
 //! `listgate send`: sends a message with an LMTP client.
 
 use super::error::{CliError, SendError};
-use super::site::Site;
+use super::site::{Site, try_wait};
 use crate::file_error::During;
-use crate::net::{ListenAddress, connect};
+use crate::net::{ClientTls, ListenAddress, MailClient, MailClientError, MailClientSettings, Patience};
 use listgate_lmtp::{
-    Client, ClientEvent, Closed, Declared, ForwardPath, InvalidAddress, Mailbox, Protocol, Recipient,
-    ReversePath, Transaction,
+    ClientEvent, Closed, Declared, ForwardPath, InvalidAddress, Mailbox, Protocol, Recipient, ReversePath,
+    Transaction,
 };
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
@@ -65,73 +65,82 @@ pub(super) fn without_brackets(text: &str) -> &str {
     text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text)
 }
 
-/// How long to wait for a reply: as long as a mail server waits after the final dot (RFC 5321 section 4.5.3.2.6).
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// How long to wait for a connection.
-const CONNECT: Duration = Duration::from_secs(30);
+/// How long to wait for a connection, and for a reply: as long as a mail server waits after the final dot (RFC 5321
+/// section 4.5.3.2.6).
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(30),
+    reply: Duration::from_secs(600),
+    outcome: Duration::from_secs(600),
+};
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
-    let server = site.server(args.server)?;
+    let server = site.server(args.server.clone())?;
     let message = crlf(&read_message(args.file.as_ref())?);
-    let failed = |source| SendError::Connection { server: server.clone(), source };
-    let mut stream = connect(&server, CONNECT).map_err(failed)?;
-    stream.set_patience(PATIENCE).map_err(failed)?;
     let to: Vec<Recipient> = args.to.iter().cloned().map(Recipient::from).collect();
-    let mut client = Client::new(Protocol::Lmtp, "localhost");
-    let mut input: Vec<u8> = Vec::new();
-    let mut unanswered: Vec<bool> = vec![true; args.to.len()];
+    let mail = Mail { from: args.from, to, message };
+    try_wait(send(&server, &mail))
+}
+
+/// A message with its envelope.
+struct Mail {
+    from: ReversePath,
+    to: Vec<Recipient>,
+    message: Vec<u8>,
+}
+
+/// Sends a message, and prints a line for each recipient.
+async fn send(server: &ListenAddress, mail: &Mail) -> Result<ExitCode, CliError> {
+    let failed =
+        |why: MailClientError| SendError::Connection { server: server.clone(), source: why.into_io() };
+    let settings = MailClientSettings {
+        protocol: Protocol::Lmtp,
+        name: "localhost".to_owned(),
+        tls: ClientTls::Off,
+        credentials: None,
+        patience: PATIENCE,
+    };
+    let connected = MailClient::connect(&server.clone().into(), settings).await;
+    let mut connection = connected.map_err(failed)?;
+    let mut unanswered: Vec<bool> = vec![true; mail.to.len()];
     let mut all_taken = true;
     let mut sent = false;
     let mut out = io::stdout().lock();
     loop {
-        let mut rest = input.as_slice();
-        while let Some(event) = client.next(&mut rest) {
-            match event {
-                ClientEvent::Ready if sent => client.quit(),
-                ClientEvent::Ready => {
-                    sent = true;
-                    client.send(&Transaction::new(&args.from, &to, Declared::of(&message)));
-                }
-                ClientEvent::SendBody { .. } => {
-                    client.body(&message);
-                    client.end_of_body();
-                }
-                ClientEvent::Outcome { recipient, reply, .. } => {
-                    all_taken &= reply.is_positive();
-                    unanswered[recipient] = false;
-                    writeln!(out, "{}  {reply}", args.to[recipient])?;
-                }
-                ClientEvent::Closed { why: Closed::Quit, .. } => return Ok(exit(all_taken)),
-                ClientEvent::StartTls | ClientEvent::Refused { .. } => {
-                    unreachable!("neither TLS nor a login was asked for")
-                }
-                ClientEvent::Closed { why, .. } => {
-                    for (to, _) in args.to.iter().zip(&unanswered).filter(|(_, unanswered)| **unanswered) {
-                        writeln!(out, "{to}  no reply")?;
-                    }
-                    return Err(SendError::Ended { server, why }.into());
-                }
-            }
-        }
-        stream.write_all(client.output()).map_err(failed)?;
-        client.output().clear();
-        input.resize(4096, 0);
-        let read = loop {
-            match stream.read(&mut input) {
-                // A read with a timeout is not restarted automatically after Ctrl-Z and `fg`.
-                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-                read => break read.map_err(failed)?,
-            }
-        };
-        if read == 0 {
+        let event = match connection.event().await {
+            Ok(event) => event,
             // Some servers close the connection without a reply to QUIT. Every recipient has been answered.
-            if sent && !unanswered.contains(&true) {
-                return Ok(exit(all_taken));
+            Err(MailClientError::Gone) if sent && !unanswered.contains(&true) => return Ok(exit(all_taken)),
+            Err(why) => return Err(failed(why).into()),
+        };
+        match event {
+            ClientEvent::Ready if sent => connection.client().quit(),
+            ClientEvent::Ready => {
+                sent = true;
+                let declared = Declared::of(&mail.message);
+                connection.client().send(&Transaction::new(&mail.from, &mail.to, declared));
             }
-            return Err(failed(io::Error::other("the server closed the connection")).into());
+            ClientEvent::SendBody { .. } => {
+                // The next event says why the connection is lost, if it is.
+                if connection.body(&mail.message).await.is_ok() {
+                    connection.client().end_of_body();
+                }
+            }
+            ClientEvent::Outcome { recipient, reply, .. } => {
+                all_taken &= reply.is_positive();
+                unanswered[recipient] = false;
+                writeln!(out, "{}  {reply}", mail.to[recipient].path)?;
+            }
+            ClientEvent::StartTls | ClientEvent::Refused { .. } => {
+                unreachable!("neither TLS nor a login was asked for")
+            }
+            ClientEvent::Closed { why: Closed::Quit, .. } => return Ok(exit(all_taken)),
+            ClientEvent::Closed { why, .. } => {
+                for (to, _) in mail.to.iter().zip(&unanswered).filter(|(_, unanswered)| **unanswered) {
+                    writeln!(out, "{}  no reply", to.path)?;
+                }
+                return Err(SendError::Ended { server: server.clone(), why }.into());
+            }
         }
-        input.truncate(read);
     }
 }
 

@@ -1,4 +1,5 @@
 //! TLS as a client (RFC 3207): when to use it, and which certificates to accept.
+#![cfg_attr(not(test), expect(dead_code, reason = "will be a setting of the outgoing side"))]
 
 use super::tls::{TlsError, roots};
 use std::path::PathBuf;
@@ -18,10 +19,8 @@ pub(crate) enum TlsPolicy {
     Off,
     /// If the server offers it. Its certificate is not verified, so this protects from those who read along, and not
     /// from those who change what is sent.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be a setting of the outgoing side"))]
     Opportunistic,
     /// Always, and the certificate must be for the server's name, and signed by an authority in the file `ca` (PEM).
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be a setting of the outgoing side"))]
     Required { ca: PathBuf },
 }
 

@@ -16,7 +16,6 @@ pub(crate) enum ServerAddress {
     /// `127.0.0.1:25`, `[::1]:25`
     Tcp(SocketAddr),
     /// `mail.example.com:25`
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be where the outgoing side sends its mail"))]
     Host { name: String, port: u16 },
     /// `unix:/path`
     Unix(PathBuf),
@@ -84,7 +83,8 @@ impl FromStr for ServerAddress {
         let (name, port) = text.rsplit_once(':').ok_or(InvalidServerAddress)?;
         let port = port.parse().ok().filter(|port| *port > 0).ok_or(InvalidServerAddress)?;
         // A name of digits alone would be read as an IPv4 address.
-        let is_name = listgate_lmtp::is_domain_name(name) && ServerName::try_from(name).is_ok_and(is_dns_name);
+        let is_name =
+            listgate_lmtp::is_domain_name(name) && ServerName::try_from(name).is_ok_and(is_dns_name);
         if is_name { Ok(Self::Host { name: name.to_owned(), port }) } else { Err(InvalidServerAddress) }
     }
 }
@@ -115,7 +115,19 @@ mod tests {
             let is_host = matches!(address, ServerAddress::Host { .. });
             assert_eq!(is_host, text.contains("mail") || text.contains("localhost"));
         }
-        for text in ["", "25", "127.0.0.1", "127.0.0.1:0", "host:0", "host", ":25", "ho st:25", "unix:", "::1:25", "1.2.3:25"] {
+        for text in [
+            "",
+            "25",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "host:0",
+            "host",
+            ":25",
+            "ho st:25",
+            "unix:",
+            "::1:25",
+            "1.2.3:25",
+        ] {
             assert_eq!(text.parse::<ServerAddress>(), Err(InvalidServerAddress), "{text}");
         }
     }

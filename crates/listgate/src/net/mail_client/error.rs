@@ -46,6 +46,14 @@ impl fmt::Display for Operation {
 }
 
 impl MailClientError {
+    /// Returns the same error once more, if the network is the reason.
+    pub(super) fn again(&self) -> Self {
+        let Self::Network { operation, source } = self else { return Self::Gone };
+        let text = || io::Error::new(source.kind(), source.to_string());
+        let source = source.raw_os_error().map_or_else(text, io::Error::from_raw_os_error);
+        Self::Network { operation: *operation, source }
+    }
+
     /// Returns the system's error alone, or this one as an [`io::Error`].
     pub(crate) fn into_io(self) -> io::Error {
         match self {

@@ -11,11 +11,12 @@ use super::server_address::ServerAddress;
 use super::stream::Stream;
 use crate::limits;
 use listgate_lmtp::{Client, ClientEvent, Credentials, Phase, Protocol, Reply};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
@@ -68,7 +69,11 @@ pub(crate) struct MailClient {
     input: Box<[u8]>,
     /// The part of `input` that the client has not read.
     unread: Range<usize>,
+    /// Events that occurred while something was written.
+    events: VecDeque<ClientEvent>,
     greeting: String,
+    /// Why nothing can be written any more.
+    broken: Option<MailClientError>,
 }
 
 impl MailClient {
@@ -94,7 +99,9 @@ impl MailClient {
             stage: Stage::Tls,
             input: vec![0; limits::CLIENT_INPUT].into(),
             unread: 0..0,
+            events: VecDeque::new(),
             greeting: String::new(),
+            broken: None,
         })
     }
 
@@ -119,9 +126,7 @@ impl MailClient {
     /// There is no session. [`Client::in_doubt`] still says what is in doubt.
     pub(crate) async fn event(&mut self) -> Result<ClientEvent, MailClientError> {
         loop {
-            let mut rest = &self.input[self.unread.clone()];
-            let event = self.client.next(&mut rest);
-            self.unread.start = self.unread.end - rest.len();
+            let event = self.events.pop_front().or_else(|| self.next());
             match event {
                 Some(event) => {
                     if let Some(event) = self.handled(event).await? {
@@ -133,14 +138,25 @@ impl MailClient {
         }
     }
 
+    /// Returns the next event from what has been read.
+    fn next(&mut self) -> Option<ClientEvent> {
+        let mut rest = &self.input[self.unread.clone()];
+        let event = self.client.next(&mut rest);
+        self.unread.start = self.unread.end - rest.len();
+        event
+    }
+
     /// Writes the output, and waits for input.
     async fn exchange(&mut self) -> Result<(), MailClientError> {
-        let Err(why) = self.flush().await else { return self.read().await };
+        let Err(why) = self.flush().await else {
+            let patience = match self.client.in_doubt() {
+                Some(_) => self.patience.outcome,
+                None => self.patience.reply,
+            };
+            return self.read(patience).await;
+        };
         // A server that closes the connection may have written why.
-        match &why {
-            MailClientError::Network { source, .. } if source.kind() == io::ErrorKind::TimedOut => Err(why),
-            _ => self.read().await.map_err(|_| why),
-        }
+        self.read(limits::LAST_REPLY).await.map_err(|_| why)
     }
 
     /// Does what an event asks for before the session is ready. Returns it if it is for the caller.
@@ -155,10 +171,12 @@ impl MailClient {
             }
             ClientEvent::Refused { phase, reply } => self.refused(phase, reply),
             ClientEvent::Closed { .. } => {
-                if let Some(stream) = &mut self.stream {
+                // It is kept until the connection is closed, in case this future is dropped.
+                self.events.push_front(event);
+                if let Some(mut stream) = self.stream.take() {
                     stream.close().await;
                 }
-                Ok(Some(event))
+                Ok(self.events.pop_front())
             }
             event => Ok(Some(event)),
         }
@@ -183,7 +201,8 @@ impl MailClient {
         if self.stage == Stage::Login {
             self.stage = Stage::Ready;
             if let Some(credentials) = self.credentials.take() {
-                let is_safe = matches!(self.tls, ClientTls::Off) || matches!(self.stream, Some(Stream::Tls(_)));
+                let is_safe =
+                    matches!(self.tls, ClientTls::Off) || matches!(self.stream, Some(Stream::Tls(_)));
                 if !is_safe {
                     return Err(MailClientError::NoTlsForPassword);
                 }
@@ -208,7 +227,8 @@ impl MailClient {
         };
         let name = self.certificate_name.clone().expect("TLS starts only by TCP");
         let stream = self.stream.take().ok_or(MailClientError::Gone)?;
-        let done = within(self.patience.connect, Operation::Handshake, stream.with_client_tls(connector, name));
+        let done =
+            within(self.patience.connect, Operation::Handshake, stream.with_client_tls(connector, name));
         self.stream = Some(done.await?);
         Ok(())
     }
@@ -217,7 +237,7 @@ impl MailClient {
     /// is written, [`flush`](Self::flush) is called, or an event is awaited.
     ///
     /// # Errors
-    /// The connection is lost. [`event`](Self::event) may still return what the server has written before.
+    /// The connection is lost. [`event`](Self::event) returns what the server has written before, and then the error.
     ///
     /// # Panics
     /// If the server does not wait for the message ([`ClientEvent::SendBody`]).
@@ -235,9 +255,23 @@ impl MailClient {
     /// read them would not read on.
     ///
     /// # Errors
-    /// The connection is lost. [`event`](Self::event) may still return what the server has written before.
+    /// The connection is lost. [`event`](Self::event) returns what the server has written before, and then the error.
     pub(crate) async fn flush(&mut self) -> Result<(), MailClientError> {
+        if let Some(why) = &self.broken {
+            return Err(why.again());
+        }
+        let written = self.write().await;
+        self.broken = written.as_ref().err().map(MailClientError::again);
+        written
+    }
+
+    async fn write(&mut self) -> Result<(), MailClientError> {
         while !self.client.output().is_empty() {
+            if self.unread.len() == self.input.len() {
+                while let Some(event) = self.next() {
+                    self.events.push_back(event);
+                }
+            }
             self.make_room();
             let Self { stream, client, input, unread, .. } = self;
             let stream = stream.as_mut().ok_or(MailClientError::Gone)?;
@@ -247,18 +281,15 @@ impl MailClient {
                     return Poll::Ready(written);
                 }
                 let mut room = ReadBuf::new(&mut input[unread.end..]);
-                match stream.poll_read(context, &mut room) {
-                    // Without room, nothing is read.
-                    Poll::Ready(Ok(())) if room.capacity() > 0 => match room.filled().len() {
-                        0 => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-                        read => {
-                            unread.end += read;
-                            Poll::Ready(Ok(0))
-                        }
-                    },
-                    Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
-                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
-                }
+                let read = ready!(stream.poll_read(context, &mut room)).map(|()| room.filled().len());
+                Poll::Ready(match read {
+                    Ok(0) => Err(io::ErrorKind::BrokenPipe.into()),
+                    Ok(read) => {
+                        unread.end += read;
+                        Ok(0)
+                    }
+                    Err(why) => Err(why),
+                })
             });
             let written = within(self.patience.reply, Operation::Write, written).await?;
             self.client.output().drain(..written);
@@ -268,12 +299,8 @@ impl MailClient {
         within(self.patience.reply, Operation::Write, stream.flush()).await
     }
 
-    async fn read(&mut self) -> Result<(), MailClientError> {
+    async fn read(&mut self, patience: Duration) -> Result<(), MailClientError> {
         self.make_room();
-        let patience = match self.client.in_doubt() {
-            Some(_) => self.patience.outcome,
-            None => self.patience.reply,
-        };
         let stream = self.stream.as_mut().ok_or(MailClientError::Gone)?;
         let read = stream.read(&mut self.input[self.unread.end..]);
         match within(patience, Operation::Read, read).await? {
