@@ -26,6 +26,7 @@ pub mod cli;
 mod config;
 mod directory;
 mod doctor;
+mod engine;
 mod error_chain;
 mod file_error;
 mod file_id;

@@ -241,6 +241,25 @@ const _: () = {
     assert!(SETTLED_AT_ONCE * STEP_ROW <= COMMIT_STEP_OCTETS);
 };
 
+/// Entries that the engine decides about at a time in a queue, so that their steps share a commit.
+pub(crate) const ENGINE_JOBS: usize = 16;
+
+/// The number of attempts after which the engine shunts an entry, and how long its leases last if the process dies.
+pub(crate) const ENGINE_ATTEMPTS: u32 = 20;
+pub(crate) const ENGINE_LEASE: Duration = Duration::from_secs(60);
+
+/// How long the engine may take to finish what runs, and then to stop at once: longer than the writer waits for a lock.
+pub(crate) const ENGINE_STOP: Duration = Duration::from_secs(12);
+
+/// Lists that the engine remembers, with their bans.
+pub(crate) const COMPILED_LISTS: usize = 256;
+
+/// Characters of a held post's subject that are kept for moderators.
+pub(crate) const HELD_SUBJECT: usize = 500;
+
+/// Octets of a header that are kept of a bounce without a valid token.
+pub(crate) const BOUNCE_HEADER: usize = 16 << 10;
+
 /// Recipients of a batch that share one copy of a post, and of a batch in which each has a copy of its own.
 pub(crate) const BULK_BATCH: usize = 100;
 pub(crate) const PERSONAL_BATCH: usize = 16;

@@ -57,6 +57,19 @@ struct MapLabel {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct DecisionLabel {
+    endpoint: &'static str,
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct BounceLabel {
+    class: &'static str,
+    token: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Version {
     version: &'static str,
 }
@@ -86,6 +99,8 @@ pub(crate) struct Metrics {
     entries: Family<Queue, Gauge>,
     queue_octets: Family<Queue, Gauge>,
     oldest: Family<Queue, Gauge>,
+    decisions: Family<DecisionLabel, Counter>,
+    bounces: Family<BounceLabel, Counter>,
 }
 
 /// Returns a histogram from 10 microseconds to 10 seconds, with four buckets per decade.
@@ -119,9 +134,12 @@ impl Default for Metrics {
             entries: Family::default(),
             queue_octets: Family::default(),
             oldest: Family::default(),
+            decisions: Family::default(),
+            bounces: Family::default(),
         };
         metrics.register_sessions();
         metrics.register_store();
+        metrics.register_engine();
         metrics
     }
 }
@@ -173,6 +191,12 @@ impl Metrics {
         registry.register_with_unit("queue", "Of a queue's messages", Unit::Bytes, self.queue_octets.clone());
         let oldest = self.oldest.clone();
         registry.register_with_unit("queue_oldest", "Age of a queue's oldest entry", Unit::Seconds, oldest);
+    }
+
+    fn register_engine(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("decisions", "What became of posts and of mail to owners", self.decisions.clone());
+        registry.register("bounces", "Bounces recorded", self.bounces.clone());
     }
 
     pub(crate) fn session_begins(&self) {
@@ -261,6 +285,16 @@ impl Metrics {
         for (outcome, recipients) in outcomes.into_iter().filter(|(_, recipients)| *recipients > 0) {
             self.outgoing.get_or_create(&Outcome { outcome }).inc_by(recipients);
         }
+    }
+
+    /// Counts a post, or mail to the owners of a list. `reason` is the first one.
+    pub(crate) fn decided(&self, endpoint: &'static str, outcome: &'static str, reason: &'static str) {
+        self.decisions.get_or_create(&DecisionLabel { endpoint, outcome, reason }).inc();
+    }
+
+    /// Counts a bounce. `token` is what the token in its address is about, or `none`.
+    pub(crate) fn bounced(&self, class: &'static str, token: &'static str) {
+        self.bounces.get_or_create(&BounceLabel { class, token }).inc();
     }
 
     /// Returns all metrics in Prometheus's text format.

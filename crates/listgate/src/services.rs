@@ -51,7 +51,7 @@ impl Services {
 }
 
 /// Returns an address with most of its local part masked, for logs that must not identify people.
-fn masked(address: &str) -> String {
+pub(crate) fn masked(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or_default()),
         None => address.to_owned(),

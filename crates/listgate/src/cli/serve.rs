@@ -4,6 +4,7 @@ use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
 use crate::config::{BackendKind, Config, RefuseAt, Reload};
+use crate::engine::{Engine, EngineSettings};
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::net::ListenAddress;
@@ -22,6 +23,9 @@ pub(super) struct Args {
         value_name = "ADDR"
     )]
     listen: Vec<ListenAddress>,
+    /// Leave the queues to other programs, such as `listgate work`, whatever engine.enabled is
+    #[arg(long)]
+    no_engine: bool,
     /// Not an option: it exists for the hint in its error.
     #[arg(long, hide = true, value_name = "PORT", value_parser = no_port)]
     port: Option<String>,
@@ -70,18 +74,25 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     }
     let (data_dir, backend) = (config.data_dir.clone(), config.backend.clone());
     let gate = Gate::start(config)?;
-    welcome(&data_dir, &backend, &gate)?;
+    let engine = gate.start_engine()?;
+    welcome(&data_dir, &backend, &gate, engine.is_some())?;
     runtime.block_on(async {
         loop {
             tokio::select! {
                 _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
                 _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
-                _ = hangup.recv() => reload(site, &args, &gate),
+                _ = hangup.recv() => reload(site, &args, &gate, engine.as_ref()),
                 () = gate.failed() => break,
             }
         }
     });
-    let stopping = runtime.spawn_blocking(|| gate.stop());
+    let stopping = runtime.spawn_blocking(|| {
+        // The gate ends when nothing uses its backend any more.
+        if let Some(engine) = engine {
+            engine.stop();
+        }
+        gate.stop()
+    });
     let stopped = runtime.block_on(async {
         tokio::select! {
             stopped = stopping => stopped?.map_err(CliError::from),
@@ -102,13 +113,24 @@ impl Args {
         if !self.listen.is_empty() {
             config.listen.clone_from(&self.listen);
         }
+        if self.no_engine {
+            config.engine = Some(false);
+        }
         config
     }
 }
 
 /// Reads the settings again. If they contain a mistake, the gate keeps its current settings.
-fn reload(site: &Site, args: &Args, gate: &Gate) {
-    let reloaded = site.load().and_then(|loaded| gate.reload(args.replaced(loaded.config)));
+fn reload(site: &Site, args: &Args, gate: &Gate, engine: Option<&Engine>) {
+    let reloaded = site.load().and_then(|loaded| {
+        let config = args.replaced(loaded.config);
+        let settings = EngineSettings::new(&config);
+        let reload = gate.reload(config)?;
+        if let Some(engine) = engine {
+            engine.configure(settings);
+        }
+        Ok(reload)
+    });
     match reloaded {
         Err(why) => {
             tracing::error!("SIGHUP: the settings stay as they were: {}", Chain(&why))
@@ -138,7 +160,7 @@ fn raise_descriptor_limit(connections: usize) -> bool {
     most.is_none_or(|most| most >= connections as u64 + 100)
 }
 
-fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate) -> io::Result<()> {
+fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate, engine: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
     for address in gate.addresses() {
@@ -158,6 +180,9 @@ fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate) -> io::Result<()
     let data = path::absolute(data).unwrap_or_else(|_| data.to_owned());
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
+    if engine {
+        writeln!(out, "  engine        decides about posts and bounces")?;
+    }
     match backend {
         _ if gate.lists() > 0 => {}
         BackendKind::Mailman(_) => {

@@ -39,6 +39,9 @@ impl Config {
                 in_flight: size(self.max_in_flight),
             });
         }
+        if self.engine == Some(true) && matches!(self.backend, BackendKind::Mailman(_)) {
+            return Err(Conflict::Engine);
+        }
         let tls = [
             ("tls.certificate", &self.tls_certificate),
             ("tls.key", &self.tls_key),

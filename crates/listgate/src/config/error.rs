@@ -199,6 +199,11 @@ pub enum Conflict {
         /// The key that is not.
         missing: &'static str,
     },
+    /// The engine is to run on a Mailman site.
+    #[error(
+        "engine.enabled is true, but the runners of a Mailman site work its queues: remove it, or set it to false"
+    )]
+    Engine,
     /// SQLite is chosen, and a Mailman site is named.
     #[error(
         "storage.backend is \"sqlite\", and a Mailman site is named by mailman.config or --mailman: remove one of \

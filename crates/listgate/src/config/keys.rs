@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The site's owner where none was chosen, as in GNU Mailman.
+pub(super) const NO_OWNER: &str = "changeme@example.com";
+
 const fn first(examples: &[&'static str]) -> Option<&'static str> {
     match examples {
         [first, ..] => Some(first),
@@ -67,7 +70,7 @@ macro_rules! keys {
 
 keys! {
     /// Envelope sender of mail to -owner.
-    "site.owner" owner: String = "changeme@example.com".to_owned(), MAILBOX, Restart;
+    "site.owner" owner: String = NO_OWNER.to_owned(), MAILBOX, Restart;
     /// The list that gets postmaster@ and abuse@.
     ///
     /// Its owners read this mail. `None`: it is refused, except where a list has the name.
@@ -164,6 +167,11 @@ keys! {
     /// The octets of one queue above which its mail is deferred. `None`: half of the space that the queue could
     /// have.
     "queue.max_size" max_octets: Option<u64> = None, SIZE_OR_NONE, Reload, r#""10GiB""#;
+
+    /// Decide on posts and bounces; default: no.
+    ///
+    /// Whether `listgate serve` runs the engine, which works the queues `in` and `bounces`. `None`: it does not.
+    "engine.enabled" engine: Option<bool> = None, FLAG_OR_NONE, Restart, "true";
 
     /// /metrics, /health, /ready over HTTP.
     ///

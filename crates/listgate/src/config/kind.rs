@@ -253,6 +253,9 @@ pub(super) const TIMEOUT: Kind<Duration> = Kind {
 pub(super) const FLAG: Kind<bool> =
     Kind { read: |written| written.flag(), show: |flag| json!(flag), accept: |_| Ok(()) };
 
+pub(super) const FLAG_OR_NONE: Kind<Option<bool>> =
+    Kind { read: |written| written.flag().map(Some), show: |flag| json!(flag), accept: |_| Ok(()) };
+
 pub(super) const DELIMITER: Kind<char> = Kind {
     read: |written| {
         let mut characters = written.value.as_str().unwrap_or_default().chars();

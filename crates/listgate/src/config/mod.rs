@@ -34,6 +34,16 @@ impl Config {
         }
     }
 
+    /// Returns whether `listgate serve` runs the engine.
+    pub(crate) fn engine_runs(&self) -> bool {
+        matches!(self.backend, BackendKind::Sqlite) && self.engine.unwrap_or(false)
+    }
+
+    /// Returns the address of the site's owner, if one was chosen.
+    pub(crate) fn site_owner(&self) -> Option<&str> {
+        Some(self.owner.as_str()).filter(|owner| *owner != keys::NO_OWNER)
+    }
+
     /// Returns how many connections one caller may have at a time. The default is half of all connections, but at
     /// least as many as one mail server may need.
     pub(crate) fn max_connections_per_caller(&self) -> usize {

@@ -42,7 +42,7 @@ pub(super) fn configuration(file: Option<&Path>, readable: Result<(), ConfigErro
 /// Returns notes on settings that few sites want.
 pub(super) fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if config.owner == "changeme@example.com" {
+    if config.site_owner().is_none() {
         let key = match config.backend {
             BackendKind::Sqlite => "site.owner",
             BackendKind::Mailman(_) => "[mailman] site_owner",

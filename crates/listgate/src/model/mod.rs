@@ -63,7 +63,7 @@ pub use redelivery::Redelivery;
 pub(crate) use redelivery::{Digest, Duplicate, Fingerprint};
 pub(crate) use size::size;
 pub(crate) use space::{Space, log_wanted};
-pub(crate) use step::{Effect, Expect, KeptId, MessageId, NotStepped, Step, Stepped};
+pub(crate) use step::{Effect, Expect, KeptId, MessageId, NotStepped, Step, Stepped, TooManyRows};
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};
 pub use time::Clock;
 pub(crate) use time::{Due, milliseconds, rfc3339, time_at};

@@ -151,7 +151,12 @@ impl Work {
 
     /// Returns what became of the batch when the connection was lost. The message of the transaction `in_doubt` may have
     /// been taken.
-    pub(super) fn lost(self, why: String, in_doubt: Option<TransactionId>, refusals: &Refusals) -> BatchResult {
+    pub(super) fn lost(
+        self,
+        why: String,
+        in_doubt: Option<TransactionId>,
+        refusals: &Refusals,
+    ) -> BatchResult {
         let doubtful = self.in_flight.into_iter().find(|flying| Some(flying.id) == in_doubt);
         let in_doubt = doubtful.map(|flying| flying.places).unwrap_or_default();
         self.tally.result(Ended::Lost { why, in_doubt }, refusals)

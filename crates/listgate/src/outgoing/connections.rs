@@ -29,11 +29,7 @@ pub(super) async fn to_server(
 }
 
 /// Writes into the directory until `stop` is true.
-pub(super) async fn into_directory(
-    hub: &Rc<Hub>,
-    directory: &Directory,
-    stop: watch::Receiver<bool>,
-) {
+pub(super) async fn into_directory(hub: &Rc<Hub>, directory: &Directory, stop: watch::Receiver<bool>) {
     let mut claims = Claims { hub: Rc::clone(hub), posts: hub.store.posts(), stop, index: 0 };
     let mut sender = Sender::new(Rc::clone(hub));
     while let Some(claimed) = claims.next().await {
@@ -66,12 +62,7 @@ async fn connect_and_send(mut claims: Claims, server: Rc<Server>) {
 }
 
 /// Connects, sends what there is, and closes the connection.
-async fn use_connection(
-    sender: &mut Sender,
-    hub: &Hub,
-    server: &Server,
-    stop: &mut watch::Receiver<bool>,
-) {
+async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &mut watch::Receiver<bool>) {
     let mut mail = match server.connect().await {
         Ok(mail) => mail,
         Err(why) => {

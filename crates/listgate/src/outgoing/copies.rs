@@ -7,8 +7,8 @@ use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
 use listgate_engine::splice::Splices;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
 use listgate_engine::view::{END, START, View};
-use std::borrow::Cow;
 use listgate_lmtp::{self as lmtp, Declared, Dsn, ForwardPath, Mailbox, ReversePath};
+use std::borrow::Cow;
 
 /// A post that is ready to be sent, for as many copies as it has.
 pub(super) struct Prepared {
@@ -106,10 +106,13 @@ impl Prepared {
         offset: u64,
     ) -> Result<Option<Chunk<'_>>, StoreError> {
         if let Some(whole) = &self.whole {
-            let octets = Cow::Borrowed(&whole[usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len())..]);
+            let octets =
+                Cow::Borrowed(&whole[usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len())..]);
             return Ok(Some(Chunk { octets, is_last: true }));
         }
-        let Some(octets) = store.read(self.message, offset, limits::READ_AT_ONCE).await? else { return Ok(None) };
+        let Some(octets) = store.read(self.message, offset, limits::READ_AT_ONCE).await? else {
+            return Ok(None);
+        };
         let is_last = offset + octets.len() as u64 >= self.size;
         // A file that was cut short would otherwise be read for ever.
         let is_missing = octets.is_empty() && !is_last;
@@ -133,8 +136,7 @@ impl Prepared {
             Changes::Owners(splices) => splices.clone(),
         };
         let size = splices.size_after(self.size);
-        let declared =
-            Declared { size, utf8_header: self.has_utf8_header, eight_bit: self.may_be_eight_bit };
+        let declared = Declared { size, utf8_header: self.has_utf8_header, eight_bit: self.may_be_eight_bit };
         let id = format!("{}-{}", batch.post.0, batch.batch.0);
         let dsn = Dsn { envelope_id: id.parse().ok(), headers_only: true, failures_only: true };
         let recipient = |address: &Mailbox| lmtp::Recipient {

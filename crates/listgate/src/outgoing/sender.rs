@@ -392,9 +392,8 @@ fn not_prepared(batch: &Claimed, why: &NotPrepared) -> BatchResult {
             (Vec::new(), BatchEnd::Again { settled: None, sent: 0, pause, why: reply, doubted: 0 })
         }
         NotPrepared::NoMessage | NotPrepared::Header(_) | NotPrepared::Settings(_) => {
-            let rejected = |recipient: &Recipient| {
-                (recipient.clone(), Exception::Rejected { reply: reply.clone() })
-            };
+            let rejected =
+                |recipient: &Recipient| (recipient.clone(), Exception::Rejected { reply: reply.clone() });
             (batch.recipients.iter().map(rejected).collect(), BatchEnd::Done { sent: 0, reply })
         }
     };

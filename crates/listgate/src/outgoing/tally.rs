@@ -225,11 +225,7 @@ mod tests {
     }
 
     /// Makes a result of `S` for sent, `-` for nothing, and other letters for refusals, one for each recipient.
-    fn result(
-        outcomes: &str,
-        personal: bool,
-        ended: Ended,
-    ) -> (Vec<(i64, &'static str)>, BatchEnd, Then) {
+    fn result(outcomes: &str, personal: bool, ended: Ended) -> (Vec<(i64, &'static str)>, BatchEnd, Then) {
         let mut tally = batch(i64::try_from(outcomes.len()).unwrap(), personal);
         let mut refusals = Refusals::default();
         let mut then = Then::Continue;
@@ -305,7 +301,11 @@ mod tests {
             let BatchEnd::Again { settled: at, sent: of, pause: after, doubted: some, .. } = end else {
                 panic!("{outcomes}: {end:?}")
             };
-            assert_eq!((at.map(|Seq(seq)| seq), of, after, some), (settled, sent, pause, doubted), "{outcomes}");
+            assert_eq!(
+                (at.map(|Seq(seq)| seq), of, after, some),
+                (settled, sent, pause, doubted),
+                "{outcomes}"
+            );
         }
     }
 

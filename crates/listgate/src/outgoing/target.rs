@@ -47,7 +47,9 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         match text.split_once(':') {
-            Some(("smtp", server)) => server.parse().map(Self::Smtp).map_err(|InvalidServerAddress| TargetError),
+            Some(("smtp", server)) => {
+                server.parse().map(Self::Smtp).map_err(|InvalidServerAddress| TargetError)
+            }
             Some(("dir", path)) if !path.is_empty() => Ok(Self::Directory(path.into())),
             _ => Err(TargetError),
         }

@@ -181,8 +181,7 @@ impl Server {
         let (cut, reply) = (Arc::new(cut), Arc::new(reply));
         thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
-                let (record, cut, reply) =
-                    (Arc::clone(&of_server), cut(number), Arc::clone(&reply));
+                let (record, cut, reply) = (Arc::clone(&of_server), cut(number), Arc::clone(&reply));
                 // An error means that the client has closed the connection.
                 thread::spawn(move || drop(session(&stream.unwrap(), cut, &*reply, &record)));
             }
@@ -382,7 +381,10 @@ fn copies_are_written_into_a_directory() {
     let about: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(outbox.join(&names[1])).unwrap()).unwrap();
     assert_eq!(about["recipients"], serde_json::json!(["m0@example.org"]));
-    assert_eq!((about["list_id"].as_str(), about["kind"].as_str()), (Some("mylist.example.com"), Some("post")));
+    assert_eq!(
+        (about["list_id"].as_str(), about["kind"].as_str()),
+        (Some("mylist.example.com"), Some("post"))
+    );
     let sender = about["mail_from"].as_str().unwrap();
     assert!(sender.starts_with("mylist-bounces+") && sender.ends_with("@example.com"), "{sender}");
     assert_eq!(sender.len(), "mylist-bounces+@example.com".len() + 26);

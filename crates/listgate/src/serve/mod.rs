@@ -10,6 +10,7 @@ use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, LeaseStore};
 use crate::config::{BackendKind, Config, ConfigError, Reload};
+use crate::engine::{Engine, EngineSettings};
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::lmtp_server;
@@ -157,6 +158,26 @@ impl Gate {
     /// directory until the queue is dropped too.
     pub fn queue(&self, name: Name) -> Option<Queue> {
         self.leases.as_ref().map(|leases| Queue::of(Arc::clone(leases), name))
+    }
+
+    /// Starts the engine on the gate's backend if the configuration says so. Stop it before the gate, which otherwise
+    /// waits until it is dropped.
+    ///
+    /// # Errors
+    /// The backend or the engine's thread cannot be opened.
+    pub(crate) fn start_engine(&self) -> Result<Option<Engine>, GateError> {
+        let running = self.running.as_ref().expect("a gate that has ended is gone").borrow().clone();
+        if !running.config.engine_runs() {
+            return Ok(None);
+        }
+        let intake = &running.shared.intake;
+        let backend = Arc::clone(&intake.services.backend);
+        let Some(store) = backend.engine().map_err(|why| GateError::Backend(why.into()))? else {
+            return Ok(None);
+        };
+        let settings = EngineSettings::new(&running.config);
+        let (metrics, clock) = (Arc::clone(&intake.services.metrics), intake.clock.clone());
+        Engine::start(store, settings, metrics, clock).map(Some).map_err(system("start the engine's thread"))
     }
 
     /// Waits until a failure of the store has ended the gate; forever, while all is well.

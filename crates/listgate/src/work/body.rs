@@ -7,7 +7,7 @@ use crate::queue::Error;
 use std::sync::Arc;
 
 /// A reader of a stored message, from its beginning, one piece at a time.
-pub(super) struct Body {
+pub(crate) struct Body {
     store: Arc<dyn LeaseStore>,
     entry: EntryId,
     /// Octets read so far.

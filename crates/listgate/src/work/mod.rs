@@ -15,8 +15,11 @@ mod progress;
 mod tests;
 mod worker;
 
+pub(crate) use body::Body;
 pub(crate) use command::reaper::{SUBCOMMAND, run as reap};
 pub(crate) use command::{CommandPlan, run};
 pub(crate) use error::WorkError;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, Stop};
+pub(crate) use processor::{Outcome, Processor, Report};
 pub(crate) use progress::ProgressLine;
+pub(crate) use worker::Worker;

@@ -23,7 +23,7 @@ pub(crate) struct Plan {
 
 /// How soon a worker is to end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Not at all.
     #[default]
     Never,

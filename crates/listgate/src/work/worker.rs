@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::error::WorkError;
 use super::plan::{Plan, Stop};
-use super::processor::{Outcome, Processor};
+use super::processor::{Outcome, Processor, Report};
 use super::progress::Progress;
 use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
 use crate::error_chain::Chain;
@@ -43,13 +43,15 @@ struct Running {
 struct Ended {
     held: Held,
     step: Step,
+    /// Reports the decision, in place of the worker's own line in the log.
+    report: Option<Report>,
     /// How long the entry was processed.
     took: Duration,
     /// How many decisions about it were outdated before this one.
     outdated: u32,
 }
 
-pub(super) struct Worker<P> {
+pub(crate) struct Worker<P> {
     store: Arc<dyn LeaseStore>,
     processor: Arc<P>,
     plan: Plan,
@@ -75,7 +77,7 @@ pub(super) struct Worker<P> {
 
 impl<P: Processor> Worker<P> {
     /// Creates a worker that ends when `requested` says so.
-    pub(super) fn new(
+    pub(crate) fn new(
         store: Arc<dyn LeaseStore>,
         processor: P,
         plan: Plan,
@@ -104,7 +106,7 @@ impl<P: Processor> Worker<P> {
     ///
     /// # Errors
     /// No entry can be processed, the store is closed, or the worker was asked to end at once.
-    pub(super) async fn run(mut self) -> Result<(), WorkError> {
+    pub(crate) async fn run(mut self) -> Result<(), WorkError> {
         let mut extend = interval(self.plan.lease / 3);
         extend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut arrivals = self.store.arrivals();
@@ -215,8 +217,13 @@ impl<P: Processor> Worker<P> {
         };
         let Running { held, started, outdated, .. } =
             self.running.remove(&id).expect("each task has its entry");
+        let mut report = None;
         let step = match outcome {
             Outcome::Decided(step) => step.under(held.lease.id()),
+            Outcome::Reported(step, decision) => {
+                report = Some(decision);
+                step.under(held.lease.id())
+            }
             Outcome::Failed { why } => {
                 Step::settling(held.lease.id(), failure(&held.lease, why, self.plan.max_attempts))
             }
@@ -226,12 +233,12 @@ impl<P: Processor> Worker<P> {
                 Step::settling(held.lease.id(), Verdict::Release)
             }
         };
-        self.ended.push(Ended { held, step, took: started.elapsed(), outdated });
+        self.ended.push(Ended { held, step, report, took: started.elapsed(), outdated });
     }
 
     fn decided(&mut self, held: Held, verdict: Verdict) {
         let step = Step::settling(held.lease.id(), verdict);
-        self.ended.push(Ended { held, step, took: Duration::ZERO, outdated: 0 });
+        self.ended.push(Ended { held, step, report: None, took: Duration::ZERO, outdated: 0 });
     }
 
     /// Settles the entries whose processing has ended, one commit at a time. Retries those that cannot be settled
@@ -254,11 +261,17 @@ impl<P: Processor> Worker<P> {
     }
 
     fn settled(&mut self, ended: Ended, settled: Result<(), NotStepped>) -> Result<(), WorkError> {
+        if matches!(settled, Err(NotStepped::Outdated)) {
+            self.processor.outdated(&ended.held.lease);
+        }
         match settled {
             Ok(()) => {
                 let verdict = verdict_on(&ended.held.lease, &ended.step);
-                log(&ended.held.lease.entry, verdict, ended.took);
                 self.progress.count(verdict);
+                match ended.report {
+                    Some(Report(report)) => report(ended.took),
+                    None => log(&ended.held.lease.entry, verdict, ended.took),
+                }
             }
             Err(NotStepped::Stale) => tracing::warn!(
                 id = %ended.held.lease.entry.id,

@@ -104,7 +104,9 @@ impl Outbox for Engine {
             let only_claims =
                 advance.results.is_empty() && advance.sending.is_empty() && advance.way_out.is_none();
             // An idle sender does not take the write lock.
-            if only_claims && !self.query("look for posts", |reader| outbox::has_due(reader, self.gate.now())).await? {
+            if only_claims
+                && !self.query("look for posts", |reader| outbox::has_due(reader, self.gate.now())).await?
+            {
                 return Ok(Vec::new());
             }
             match self.gate.request(Request::Advance(Box::new(advance))).await? {

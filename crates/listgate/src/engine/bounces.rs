@@ -1,0 +1,86 @@
+//! Records bounces.
+
+use super::context::Context;
+use super::decision::{Decision, NotDecided};
+use super::lists::Compiled;
+use super::message::{self, Ends};
+use crate::limits;
+use crate::model::{BounceOf, Effect, Entry, Evidence, Expect, Lease, NewBounce, Step, Verdict};
+use crate::work::Report;
+use listgate_engine::token::{Check, Purpose};
+use listgate_engine::view::View;
+use std::sync::Arc;
+
+/// What a bounce says.
+struct Class {
+    /// Its name, such as `permanent`.
+    name: &'static str,
+    /// The enhanced status code (RFC 3463).
+    status: Option<String>,
+    diagnostic: Option<String>,
+}
+
+/// Decides about mail to `-bounces`: it is recorded, as evidence if its address has a token that we signed.
+pub(super) async fn decide(
+    context: &Arc<Context>,
+    lease: &Lease,
+    list: &Compiled,
+) -> Result<Decision, NotDecided> {
+    let entry = &lease.entry;
+    let ends = Ends::read(&*context.store, message::id(entry), entry.size).await?;
+    let view = ends.view()?;
+    let signed = match entry.detail.as_deref() {
+        Some(detail) => signed(context, &entry.list_id, detail).await?,
+        None => None,
+    };
+    let (token, evidence) = match signed {
+        Some((about, subject)) => (about.as_str(), Evidence::Signed { about, subject }),
+        None => ("none", Evidence::Unsigned { header: ends.header(&view, limits::BOUNCE_HEADER).to_vec() }),
+    };
+    let Class { name: class, status, diagnostic } = classify(&view);
+    let report = report(context, entry, class, token);
+    let bounce = NewBounce { list: list.number, evidence, class, status, diagnostic };
+    let step = Step::settling(lease.id(), Verdict::Done)
+        .expecting(Expect::Lists(list.changes))?
+        .with(Effect::RecordBounce(Box::new(bounce)))?;
+    Ok(Decision { step, report })
+}
+
+/// Returns what a bounce is about, if a text is a valid token for bounces of the list. The keys are read each time, so
+/// that new ones are known at once.
+async fn signed(context: &Context, list_id: &str, text: &str) -> Result<Option<(BounceOf, u64)>, NotDecided> {
+    let keys = context.store.keys().await?;
+    let Check::Valid { claim, .. } = keys.check(list_id, text.as_bytes(), context.today()) else {
+        return Ok(None);
+    };
+    let about = match claim.purpose {
+        Purpose::MemberBounce => BounceOf::Member,
+        Purpose::BatchBounce => BounceOf::Batch,
+        Purpose::NoticeBounce => BounceOf::Notice,
+        _ => return Ok(None),
+    };
+    Ok(Some((about, claim.subject.id())))
+}
+
+/// Returns what a bounce says.
+fn classify(_view: &View<'_>) -> Class {
+    Class { name: "unknown", status: None, diagnostic: None }
+}
+
+/// Returns the decision about a bounce of a list that does not exist any more: it tells nothing.
+pub(super) fn without_list(context: &Arc<Context>, lease: &Lease) -> Decision {
+    let step = Step::settling(lease.id(), Verdict::Done);
+    Decision { step, report: report(context, &lease.entry, "no_list", "none") }
+}
+
+/// Returns the report on a bounce: a line in the log, and a metric.
+fn report(context: &Arc<Context>, entry: &Entry, class: &'static str, token: &'static str) -> Report {
+    let (id, list) = (entry.id.to_string(), entry.list_id.clone());
+    let message_id = entry.message_id.clone().unwrap_or_default();
+    let context = Arc::clone(context);
+    Report(Box::new(move |took| {
+        context.metrics.bounced(class, token);
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(id, list, message_id, class, token, ms, "bounce recorded");
+    }))
+}

@@ -1,0 +1,62 @@
+//! What all decisions of an engine share.
+
+use super::lists::Lists;
+use crate::backends::EngineStore;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::model::Clock;
+use crate::services::masked;
+use listgate_engine::token::Day;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+use tokio::sync::watch;
+
+/// The settings of the site that the engine needs.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineSettings {
+    /// The address that gets mail to the owners of a list that has none.
+    pub(crate) site_owner: Option<String>,
+    /// Whether the log shows only part of each address.
+    pub(crate) mask_addresses: bool,
+}
+
+impl EngineSettings {
+    pub(crate) fn new(config: &Config) -> Self {
+        let site_owner = config.site_owner().map(ToOwned::to_owned);
+        Self { site_owner, mask_addresses: config.mask_addresses }
+    }
+
+    /// Returns an address in the form used in the log.
+    pub(super) fn named(&self, address: &str) -> String {
+        if self.mask_addresses { masked(address) } else { address.to_owned() }
+    }
+}
+
+/// What all decisions of an engine share.
+pub(super) struct Context {
+    pub(super) store: Arc<dyn EngineStore>,
+    pub(super) lists: Lists,
+    pub(super) metrics: Arc<Metrics>,
+    settings: watch::Receiver<EngineSettings>,
+    clock: Clock,
+}
+
+impl Context {
+    pub(super) fn new(
+        store: Arc<dyn EngineStore>,
+        settings: watch::Receiver<EngineSettings>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Self {
+        Self { store, lists: Lists::default(), metrics, settings, clock }
+    }
+
+    /// Returns the current settings.
+    pub(super) fn settings(&self) -> EngineSettings {
+        self.settings.borrow().clone()
+    }
+
+    pub(super) fn today(&self) -> Day {
+        Day::of_seconds(self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+    }
+}

@@ -1,0 +1,73 @@
+//! A decision about an entry, and how it is reported.
+
+use super::context::Context;
+use super::why::Why;
+use crate::model::{DecisionOutcome, Entry, Role, Step, StoreError, TooManyRows};
+use crate::work::Report;
+use listgate_engine::view::WrongLength;
+use std::sync::Arc;
+
+/// A decision about an entry, with all its effects.
+pub(super) struct Decision {
+    pub(super) step: Step,
+    pub(super) report: Report,
+}
+
+/// The reason why nothing could be decided now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotDecided {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its message was removed")]
+    Gone,
+    #[error("its message is not complete")]
+    Length(#[from] WrongLength),
+    #[error("this version does not know in which role its list was addressed")]
+    Role,
+    #[error(transparent)]
+    TooManyRows(#[from] TooManyRows),
+}
+
+/// What became of a message to a list or to its owners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Became {
+    Decided(DecisionOutcome),
+    /// Its list does not exist, so it stays in the queue for an operator.
+    Shunted,
+}
+
+impl Became {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided(outcome) => outcome.as_str(),
+            Self::Shunted => "shunted",
+        }
+    }
+}
+
+/// Returns the report on a message to a list or to its owners: a line in the log, and a metric.
+pub(super) fn report(
+    context: &Arc<Context>,
+    entry: &Entry,
+    role: Role,
+    became: Became,
+    why: &[Why],
+) -> Report {
+    let settings = context.settings();
+    let reasons: Vec<String> = why.iter().map(|why| why.text(|address| settings.named(address))).collect();
+    let label = why.first().map_or("none", Why::label);
+    let (id, list) = (entry.id.to_string(), entry.list_id.clone());
+    let from = settings.named(entry.mail_from.as_deref().unwrap_or_default());
+    let message_id = entry.message_id.clone().unwrap_or_default();
+    let context = Arc::clone(context);
+    Report(Box::new(move |took| {
+        context.metrics.decided(role.name(), became.as_str(), label);
+        let (endpoint, outcome, reasons) = (role.name(), became.as_str(), reasons.join("; "));
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if reasons.is_empty() {
+            tracing::info!(id, list, from, message_id, ms, "{endpoint} {outcome}");
+        } else {
+            tracing::info!(id, list, from, message_id, ms, reasons, "{endpoint} {outcome}");
+        }
+    }))
+}

@@ -1,0 +1,78 @@
+//! The lists that were looked up, ready for decisions.
+
+use crate::backends::Posts;
+use crate::limits;
+use crate::model::{Changes, ListAddress, ListNumber, ListSnapshot, Personal, StoreError};
+use listgate_engine::ban::{Ban, Bans};
+use listgate_engine::posting::Settings;
+use listgate_lmtp::Mailbox;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A list, ready for decisions.
+pub(super) struct Compiled {
+    pub(super) number: ListNumber,
+    pub(super) address: ListAddress,
+    /// The count of changes at which all of this is valid.
+    pub(super) changes: Changes,
+    /// What decides about posts.
+    pub(super) posting: Settings,
+    /// The settings that differ from the defaults, as JSON.
+    pub(super) settings: String,
+    pub(super) personal: Personal,
+}
+
+impl Compiled {
+    fn new(snapshot: ListSnapshot) -> Self {
+        let ListSnapshot { number, list, settings, bans, changes } = snapshot;
+        // A pattern that is not valid, which this version never stores, bans no address.
+        let bans = bans.iter().filter_map(|pattern| pattern.as_str().parse::<Ban>().ok()).collect();
+        let posting = posting(list.list_id, mailbox(&list.address), bans);
+        let settings: BTreeMap<String, String> = settings.into_iter().collect();
+        let settings = serde_json::to_string(&settings).expect("texts are valid JSON");
+        Self { number, address: list.address, changes, posting, settings, personal: Personal::Auto }
+    }
+}
+
+/// Returns the settings that decide about posts.
+fn posting(list_id: String, address: Mailbox, bans: Bans) -> Settings {
+    Settings { bans, ..Settings::new(list_id, address) }
+}
+
+fn mailbox(address: &ListAddress) -> Mailbox {
+    address.to_string().parse().expect("the address of a list is one of a mailbox")
+}
+
+/// The lists that were looked up. What a list has become since is found when a step that relies on it is outdated.
+#[derive(Default)]
+pub(super) struct Lists(Mutex<HashMap<String, Arc<Compiled>>>);
+
+impl Lists {
+    /// Returns the list with this list_id, or `None` if it does not exist.
+    pub(super) async fn get(
+        &self,
+        store: &(impl Posts + ?Sized),
+        list_id: &str,
+    ) -> Result<Option<Arc<Compiled>>, StoreError> {
+        if let Some(list) = self.known().get(list_id) {
+            return Ok(Some(Arc::clone(list)));
+        }
+        let Some(snapshot) = store.snapshot(list_id).await? else { return Ok(None) };
+        let list = Arc::new(Compiled::new(snapshot));
+        let mut known = self.known();
+        if known.len() >= limits::COMPILED_LISTS {
+            known.clear();
+        }
+        known.insert(list_id.to_owned(), Arc::clone(&list));
+        Ok(Some(list))
+    }
+
+    /// Has a list looked up again.
+    pub(super) fn forget(&self, list_id: &str) {
+        self.known().remove(list_id);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Compiled>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,47 @@
+//! Decides about mail to the owners of a list.
+
+use super::context::Context;
+use super::decision::{Became, Decision, NotDecided, report};
+use super::lists::Compiled;
+use super::message::{self, Ends};
+use super::posts::{post, record};
+use super::why::Why;
+use crate::model::{
+    DecisionOutcome, Effect, Expect, Lease, ListAddress, NewPost, PostKind, Role, Step, Verdict,
+};
+use listgate_engine::posting::Reason;
+use listgate_engine::view::View;
+use std::sync::Arc;
+
+/// Decides about mail to the owners: it goes to all of them, unless it has done so before.
+pub(super) async fn decide(
+    context: &Arc<Context>,
+    lease: &Lease,
+    list: &Compiled,
+) -> Result<Decision, NotDecided> {
+    let entry = &lease.entry;
+    let ends = Ends::read(&*context.store, message::id(entry), entry.size).await?;
+    let view = ends.view()?;
+    let (outcome, why) = if !view.has_whole_header() {
+        // Its fields could not be changed on the way out.
+        (DecisionOutcome::Rejected, vec![Why::Rule(Reason::HeaderTooLarge)])
+    } else if is_from_owners(&view, &list.address) {
+        (DecisionOutcome::Discarded, vec![Why::SentToOwners])
+    } else {
+        (DecisionOutcome::Accepted, Vec::new())
+    };
+    let mut step = Step::settling(lease.id(), Verdict::Done).expecting(Expect::Lists(list.changes))?;
+    if outcome == DecisionOutcome::Accepted {
+        let instead_of_owners = context.settings().site_owner;
+        let post = NewPost { instead_of_owners, ..post(list, entry, PostKind::Owner) };
+        step = step.with(Effect::Distribute(Box::new(post)))?;
+    }
+    let step = step.with(record(list, entry, outcome, &why))?;
+    Ok(Decision { step, report: report(context, entry, Role::Owner, Became::Decided(outcome), &why) })
+}
+
+/// Returns whether a message has the mark of mail that this list has sent to its owners.
+fn is_from_owners(view: &View<'_>, list: &ListAddress) -> bool {
+    let mark = format!("{}-owner@{}", list.local, list.domain);
+    view.named("X-Loop").any(|field| field.unfolded().trim().to_lowercase() == mark)
+}

@@ -1,0 +1,145 @@
+//! Reasons, for people and for metrics.
+
+use bytesize::ByteSize;
+use listgate_engine::automatic::Sign;
+use listgate_engine::comparable::Comparable;
+use listgate_engine::posting::{Action, Reason};
+
+/// The reason for what became of a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Why {
+    /// A rule about posts.
+    Rule(Reason),
+    /// The list holds as many posts as it may.
+    TooManyHeld,
+    /// The owners have got it already.
+    SentToOwners,
+    /// The list does not exist any more.
+    NoList,
+}
+
+impl Why {
+    /// Returns the word for it in metrics.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Rule(reason) => label(reason),
+            Self::TooManyHeld => "held_posts",
+            Self::SentToOwners => "loop",
+            Self::NoList => "no_list",
+        }
+    }
+
+    /// Returns it as a sentence for people. `shown` writes an address.
+    pub(super) fn text(&self, shown: impl Fn(&str) -> String) -> String {
+        match self {
+            Self::Rule(reason) => text(reason, |address| shown(address.as_str())),
+            Self::TooManyHeld => {
+                format!("{} posts wait for the list's moderators already", crate::limits::HELD_POSTS)
+            }
+            Self::SentToOwners => "it comes from the list's -owner address (X-Loop)".to_owned(),
+            Self::NoList => {
+                "the list does not exist any more; remove the entry with `listgate queue remove`".to_owned()
+            }
+        }
+    }
+}
+
+fn label(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::HeaderTooLarge => "header",
+        Reason::Loop => "loop",
+        Reason::Duplicate => "duplicate",
+        Reason::Banned(_) => "banned",
+        Reason::Emergency => "emergency",
+        Reason::Member(..) => "member",
+        Reason::Nonmember(..) => "nonmember",
+        Reason::Automatic(_) => "automatic",
+        Reason::ImplicitDestination => "destination",
+        Reason::TooLarge(_) => "size",
+        Reason::TooManyRecipients(_) => "recipients",
+    }
+}
+
+fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> String {
+    match reason {
+        Reason::HeaderTooLarge => "its header has more than 1 MiB".to_owned(),
+        Reason::Loop => "it comes from this list (X-BeenThere)".to_owned(),
+        Reason::Duplicate => {
+            "the list has received a post with this Message-ID in the last seven days".to_owned()
+        }
+        Reason::Banned(address) => format!("{} is banned", shown(address)),
+        Reason::Emergency => "the list holds all posts (emergency)".to_owned(),
+        Reason::Member(address, action) => {
+            format!("posts of the member {} are {}", shown(address), participle(*action))
+        }
+        Reason::Nonmember(Some(address), action) => {
+            format!("{} is not a member, and its posts are {}", shown(address), participle(*action))
+        }
+        Reason::Nonmember(None, action) => {
+            format!("it names no sender, and posts of nonmembers are {}", participle(*action))
+        }
+        Reason::Automatic(sign) => automatic(*sign).to_owned(),
+        Reason::ImplicitDestination => "neither To nor Cc names the list".to_owned(),
+        Reason::TooLarge(octets) => format!("it has {}, more than the list takes", ByteSize(*octets)),
+        Reason::TooManyRecipients(count) => {
+            format!("To and Cc have {count} addresses, more than the list takes")
+        }
+    }
+}
+
+fn participle(action: Action) -> &'static str {
+    match action {
+        Action::Accept => "accepted",
+        Action::Hold => "held",
+        Action::Reject => "rejected",
+        Action::Discard => "discarded",
+        Action::Defer => "decided by the other rules",
+    }
+}
+
+fn automatic(sign: Sign) -> &'static str {
+    match sign {
+        Sign::NullSender => "it is automatic: its envelope sender is <>, as in bounces",
+        Sign::AutoReplied => "it is automatic: a program's reply (Auto-Submitted)",
+        Sign::Report => "it is automatic: a report about other mail (multipart/report)",
+        _ => "it is automatic",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_sentences_with_addresses_and_sizes_as_people_read_them() {
+        let bob = || Comparable::new(&"Bob@Example.org".parse().unwrap());
+        for (why, label, text) in [
+            (Why::Rule(Reason::Banned(bob())), "banned", "bob@example.org is banned"),
+            (
+                Why::Rule(Reason::Nonmember(Some(bob()), Action::Hold)),
+                "nonmember",
+                "bob@example.org is not a member, and its posts are held",
+            ),
+            (
+                Why::Rule(Reason::Nonmember(None, Action::Reject)),
+                "nonmember",
+                "it names no sender, and posts of nonmembers are rejected",
+            ),
+            (
+                Why::Rule(Reason::Member(bob(), Action::Accept)),
+                "member",
+                "posts of the member bob@example.org are accepted",
+            ),
+            (Why::Rule(Reason::TooLarge(3 << 20)), "size", "it has 3.0 MiB, more than the list takes"),
+            (
+                Why::Rule(Reason::Automatic(Sign::NullSender)),
+                "automatic",
+                "it is automatic: its envelope sender is <>, as in bounces",
+            ),
+            (Why::TooManyHeld, "held_posts", "10000 posts wait for the list's moderators already"),
+        ] {
+            assert_eq!((why.label(), why.text(str::to_owned).as_str()), (label, text));
+        }
+        assert_eq!(Why::Rule(Reason::Banned(bob())).text(|_| "b***".to_owned()), "b*** is banned");
+    }
+}
