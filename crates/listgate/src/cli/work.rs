@@ -75,6 +75,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let config = site.config()?;
     let instead = "`mailman start` starts the runners that work them";
     let own_data = operations::own_data(config, "the queues", instead)?;
+    operations::may_work(config, args.queue)?;
     let is_shown = io::stderr().is_terminal() && args.log == LogFormat::Text;
     let progress = is_shown.then(ProgressLine::default);
     match &progress {

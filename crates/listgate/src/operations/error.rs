@@ -3,7 +3,7 @@
 use crate::backends::mailman::SiteError;
 use crate::backends::sqlite::DataError;
 use crate::model::{
-    BanPattern, ChangeError, ListAddress, MemberAddress, MemberError, MemberRole, StoreError,
+    BanPattern, ChangeError, ListAddress, MemberAddress, MemberError, MemberRole, Name, StoreError,
 };
 
 /// The reason why an operation failed. Each text names the cause, and says what to do next if that is known.
@@ -32,6 +32,16 @@ pub(crate) enum OperationError {
     Banned { address: MemberAddress, pattern: BanPattern },
     #[error("{0} is the list itself: its posts would come back to it")]
     ListItself(ListAddress),
+    #[error(
+        "the engine works the queue `{0}`; to work it with commands, set engine.enabled = false in the \
+         configuration file and restart the gate"
+    )]
+    EngineWorks(Name),
+    #[error(
+        "nobody would read mail to the owners of {0}: add --owner ADDRESS, or set site.owner in the configuration \
+         file"
+    )]
+    NoOwner(ListAddress),
     #[error("the site has no domain yet: create a list first")]
     NoDomain,
 }

@@ -24,7 +24,8 @@ pub(crate) struct SubAddress {
 /// Creates lists with these owners, all or none, and the domains they are in.
 ///
 /// # Errors
-/// A name is taken, or could never be reached, or a list would own itself.
+/// A name is taken, or could never be reached, or a list would own itself, or the engine runs and nobody would get the
+/// mail to the owners.
 pub(crate) async fn create<'a>(
     admin: &dyn ListAdmin,
     config: &Config,
@@ -33,6 +34,13 @@ pub(crate) async fn create<'a>(
 ) -> Result<Vec<Created<'a>>, OperationError> {
     addresses.iter().try_for_each(|address| can_be_reached(address, config))?;
     addresses.iter().try_for_each(|address| not_the_list(address, owners))?;
+    if let Some(address) = addresses.first()
+        && config.engine_runs()
+        && owners.is_empty()
+        && config.site_owner().is_none()
+    {
+        return Err(OperationError::NoOwner(address.clone()));
+    }
     admin.create(addresses, owners).await?;
     Ok(addresses.iter().map(|address| Created { address, shadows: shadowed(address) }).collect())
 }

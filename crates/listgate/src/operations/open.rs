@@ -5,6 +5,8 @@ use crate::backends::mailman;
 use crate::backends::sqlite::{self, DataDir};
 use crate::backends::{Console, ListAdmin};
 use crate::config::{BackendKind, Config};
+use crate::engine::QUEUES;
+use crate::model::Name;
 use std::path::{self, PathBuf};
 
 /// The commands to use instead for the lists and domains of a Mailman site.
@@ -35,6 +37,17 @@ pub(crate) fn own_data(
         BackendKind::Sqlite => Ok(DataDir::new(&config.data_dir)),
         BackendKind::Mailman(_) => Err(OperationError::OfMailman { what, instead }),
     }
+}
+
+/// Checks whether commands may work a queue.
+///
+/// # Errors
+/// The engine works it.
+pub(crate) fn may_work(config: &Config, queue: Name) -> Result<(), OperationError> {
+    if config.engine_runs() && QUEUES.contains(&queue) {
+        return Err(OperationError::EngineWorks(queue));
+    }
+    Ok(())
 }
 
 /// Access to lists and domains, to change them.

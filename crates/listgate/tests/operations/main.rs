@@ -8,6 +8,7 @@ mod config_check;
 mod denied;
 mod doctor;
 mod documentation;
+mod engine;
 mod mta;
 mod private;
 mod send;
