@@ -187,7 +187,7 @@ impl Gate {
     ) -> Outcome<(Server, SocketAddr)> {
         let address = free_address()?;
         let mut gate = self.on(data, under);
-        gate.args(options).args(["serve", "--listen", &address.to_string()]);
+        gate.args(options).args(["serve", "--no-engine", "--listen", &address.to_string()]);
         Server::start(&mut gate, address, &log_of(data)).map(|server| (server, address))
     }
 

@@ -46,7 +46,8 @@ impl Site {
     /// Returns a configuration that listens on a free TCP port and requires no free space.
     pub fn config(&self) -> Config {
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
-        Config { listen, min_free: 0, hostname: "lists.example.com".to_owned(), ..Config::new(self.data()) }
+        let hostname = "lists.example.com".to_owned();
+        Config { listen, min_free: 0, hostname, engine: Some(false), ..Config::new(self.data()) }
     }
 
     /// Starts a gate in this process with the site's clock.
@@ -97,10 +98,10 @@ impl Site {
         output.stdout
     }
 
-    /// Starts `listgate serve ARGS` in a separate process, on a free port.
+    /// Starts `listgate serve ARGS` in a separate process, on a free port. Entries stay in their queues.
     pub fn serve(&self, args: &[&str]) -> Server {
         let mut command = self.command();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0"]).args(args);
         Server::start(command)
     }
 }

@@ -10,7 +10,9 @@ fn mail_is_accepted_when_the_log_cannot_be_written() {
     std::fs::write(&config, "[storage]\nmin_free = \"0B\"\n").unwrap();
     for format in ["text", "json"] {
         let mut command = site.command();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log", format, "--config"]).arg(&config);
+        command
+            .args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--log", format, "--config"])
+            .arg(&config);
         command.stderr(File::options().write(true).open("/dev/full").unwrap());
         let mut server = Server::start(command);
         let mut peer = Peer::greeted(server.address);

@@ -25,7 +25,7 @@ pub(crate) fn command(site: &Site, mut base: Command, toml: &str) -> Command {
     let config = site.data().join("listgate.toml");
     fs::write(&config, toml).unwrap();
     let log = File::options().create(true).append(true).open(log_path(site)).unwrap();
-    base.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).stderr(log);
+    base.args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--config"]).arg(config).stderr(log);
     base
 }
 

@@ -33,7 +33,7 @@ fn serve(site: &Site, toml: &str, listen: &str) -> Server {
     fs::write(&config, format!("[storage]\nmin_free = \"0B\"\n{toml}")).unwrap();
     let log = fs::File::options().create(true).append(true).open(site.data().join("log")).unwrap();
     let mut command = site.command();
-    command.args(["serve", "--listen", listen, "--config"]).arg(config).stderr(log);
+    command.args(["serve", "--no-engine", "--listen", listen, "--config"]).arg(config).stderr(log);
     Server::start(command)
 }
 

@@ -201,7 +201,7 @@ fn a_gate_on_the_copy_has_the_lists_and_the_mail() {
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o700);
     gate.stop().unwrap();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", dir]);
+    command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--data-dir", dir]);
     let server = Server::start(command);
     Peer::greeted(server.address).assert_usable();
     let ids: Vec<String> = site.stdout(&["queue", "ls", "in", "--data-dir", dir]).lines().map(id).collect();

@@ -91,7 +91,7 @@ fn a_masked_log_has_no_local_parts() {
     let config = site.data().join("listgate.toml");
     std::fs::write(&config, "[log]\nmask_addresses = true\n[storage]\nmin_free = \"0B\"\n").unwrap();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config);
+    command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--config"]).arg(&config);
     command.stderr(std::process::Stdio::piped());
     let mut server = Server::start(command);
     let mut peer = server.peer();

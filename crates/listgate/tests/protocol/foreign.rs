@@ -49,7 +49,7 @@ fn another_protocol_ends_the_session_and_is_logged_with_the_fix_and_counted() {
     let file = site.data().join("listgate.toml");
     fs::write(&file, format!("[admin]\nlisten = \"{admin}\"\n")).unwrap();
     let mut command = site.command();
-    command.args(["serve", "--log", "json", "--listen", "127.0.0.1:0", "--config"]).arg(file);
+    command.args(["serve", "--no-engine", "--log", "json", "--listen", "127.0.0.1:0", "--config"]).arg(file);
     command.stderr(Stdio::piped());
     let mut server = Server::start(command);
     let wires = wires();

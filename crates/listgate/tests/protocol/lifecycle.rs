@@ -11,7 +11,7 @@ use std::process::Stdio;
 fn sighup_ends_no_session() {
     let site = Site::with_list();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+    command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
     let mut server = Server::start(command);
     let mut busy = Peer::greeted(server.address);
     busy.begin("a@example.org", &["mylist@example.com"]);
@@ -35,7 +35,10 @@ fn sighup_applies_what_has_changed_to_new_connections() {
     let file = site.data().join("listgate.toml");
     fs::write(&file, "").unwrap();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
+    command
+        .args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&file)
+        .stderr(Stdio::piped());
     let mut server = Server::start(command);
     let mut log = BufReader::new(server.child.stderr.take().unwrap()).lines();
     let mut hang_up = |toml: &str, expected: &[&str]| {
@@ -132,7 +135,10 @@ fn several_listeners_at_once_and_a_stale_socket_is_replaced() {
 fn it_prints_its_address_and_what_to_do_next() {
     let site = Site::new();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["serve", "--no-engine", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut text = String::new();
@@ -172,7 +178,7 @@ fn port_25_is_refused_and_a_taken_port_is_named() {
 fn one_log_line_for_a_transaction_in_json_names_everything() {
     let site = Site::with_list();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "json"]).stderr(Stdio::piped());
+    command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--log", "json"]).stderr(Stdio::piped());
     let mut server = Server::start(command);
     let mut peer = Peer::greeted(server.address);
     assert_eq!(&peer.command("MAIL FROM:<anne@example.org>")[..3], "250");

@@ -159,7 +159,7 @@ fn duplicates_can_be_queued_with_or_without_a_mark() {
 fn the_log_names_what_was_not_queued_twice() {
     let site = Site::with_list();
     let mut command = site.command();
-    command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(std::process::Stdio::piped());
+    command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0"]).stderr(std::process::Stdio::piped());
     let mut server = crate::support::Server::start(command);
     let mut peer = server.peer();
     peer.command("LHLO x");

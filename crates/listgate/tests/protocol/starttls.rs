@@ -24,7 +24,10 @@ impl Encrypted {
         let tls = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
         fs::write(&file, format!("{tls}{toml}")).unwrap();
         let mut command = site.command();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(file).stderr(Stdio::piped());
+        command
+            .args(["serve", "--no-engine", "--listen", "127.0.0.1:0", "--config"])
+            .arg(file)
+            .stderr(Stdio::piped());
         let mut server = Server::start(command);
         let log = BufReader::new(server.child.stderr.take().unwrap()).lines();
         Self { site, authority, server, log }
