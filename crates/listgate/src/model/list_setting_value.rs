@@ -2,6 +2,7 @@
 
 use super::post::Personal;
 use super::size::size;
+use super::yes_or_no::yes_or_no;
 use crate::limits;
 use bytesize::ByteSize;
 use listgate_engine::comparable::ascii_domain;
@@ -67,15 +68,6 @@ pub(super) const FLAG: Kind<bool> = Kind {
     read: |text| yes_or_no(text).ok_or(ListValueError::Expected("yes or no")),
     write: |flag| if *flag { "yes" } else { "no" }.to_owned(),
 };
-
-/// Reads `yes` or `no`, and the other words for these.
-pub(super) fn yes_or_no(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "true" | "1" => Some(true),
-        "no" | "off" | "false" | "0" => Some(false),
-        _ => None,
-    }
-}
 
 pub(super) const ACTION: Kind<Action> = Kind {
     values: "accept, hold, reject, discard or defer",

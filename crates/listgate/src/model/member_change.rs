@@ -1,8 +1,8 @@
 //! Changes to a member's settings, as they are written: `KEY=VALUE`.
 
-use super::list_setting_value::yes_or_no;
 use super::member_address::{DisplayName, DisplayNameError};
 use super::member_delivery::OffBy;
+use super::yes_or_no::yes_or_no;
 use std::str::FromStr;
 use std::time::SystemTime;
 

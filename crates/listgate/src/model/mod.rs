@@ -25,6 +25,7 @@ mod space;
 mod step;
 mod store_error;
 mod time;
+mod yes_or_no;
 
 pub(crate) use ban::{Ban, BanList, BanPattern};
 pub(crate) use listgate_engine::comparable::{
