@@ -65,7 +65,7 @@ impl Directory {
             ForwardPath::Mailbox(mailbox) => {
                 let reading = route::read(mailbox, &self.rules);
                 if let Some(list) = self.store.find(&reading.names, asked_at).await? {
-                    let by_whole_name = list.address.local == reading.names.whole;
+                    let by_whole_name = list.is_named(&reading.names.whole);
                     let role = if by_whole_name { Role::Post } else { reading.role };
                     return Ok(Endpoint { list, role, detail: reading.detail });
                 }

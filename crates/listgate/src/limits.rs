@@ -102,6 +102,10 @@ pub(crate) const MIN_INODES: u64 = 1000;
 /// Octets of a name that is shown with an address.
 pub(crate) const DISPLAY_NAME: usize = 255;
 
+/// Octets of a list's name that leave room for a token in an address of 64 octets (RFC 5321 section 4.5.3.1.1), such as
+/// `mylist-confirm+TOKEN`.
+pub(crate) const LIST_NAME: usize = 64 - "-confirm+".len() - listgate_engine::token::CHARACTERS;
+
 /// Octets of a setting of a list, and of one that has a single line, which has to fit a field of a header.
 pub(crate) const LIST_SETTING: usize = 8 << 10;
 pub(crate) const LIST_SETTING_LINE: usize = 255;

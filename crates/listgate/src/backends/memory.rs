@@ -89,6 +89,7 @@ impl Memory {
             list_id: address.list_id(),
             state: ListState::Open,
             max_size: None,
+            alias: None,
             address: address.clone(),
         };
         let mut tables = self.tables();

@@ -205,11 +205,11 @@ fn report_limit(
 
 fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
     let ListView { list, facts: ListFacts { created_at, queued, members }, settings, sub_addresses } = view;
-    let List { list_id, address, state, max_size } = list;
+    let List { list_id, address, state, max_size, alias } = list;
     if json {
         let list = json!({
             "address": address, "list_id": list_id, "created_at": rfc3339(*created_at), "queued": queued,
-            "state": state, "max_size": max_size, "members": members.of(MemberRole::Member),
+            "state": state, "max_size": max_size, "alias": alias, "members": members.of(MemberRole::Member),
             "owners": members.of(MemberRole::Owner), "moderators": members.of(MemberRole::Moderator),
             "nonmembers": members.of(MemberRole::Nonmember), "settings": list_settings::as_json(settings),
         });
@@ -217,6 +217,9 @@ fn show(out: &mut impl Write, view: &ListView, json: bool) -> io::Result<()> {
     }
     writeln!(out, "address  {address}")?;
     writeln!(out, "list_id  {list_id}")?;
+    if let Some(alias) = alias {
+        writeln!(out, "alias    {alias}@{} (for addresses with tokens)", address.domain)?;
+    }
     writeln!(out, "created  {} ({} ago)", rfc3339(*created_at), age(*created_at))?;
     writeln!(out, "state    {}", state.as_str())?;
     if let Some(octets) = max_size {

@@ -143,6 +143,7 @@ mod tests {
             address: "mylist@example.com".parse().unwrap(),
             state: ListState::Open,
             max_size: None,
+            alias: None,
         };
         for (line, from_list) in [
             (("List-Id", ": My list <mylist.example.com>\r\n"), true),

@@ -1,6 +1,7 @@
 //! Mailing lists and their names.
 
 use super::not_taken::NotTaken;
+use crate::limits;
 use listgate_engine::comparable::{ascii_domain, comparable_local};
 use listgate_lmtp::{InvalidAddress, Mailbox, is_dot_string};
 use serde::Serialize;
@@ -16,6 +17,9 @@ pub(crate) struct List {
     pub(crate) state: ListState,
     /// The largest message in octets, if the list takes less than the gate.
     pub(crate) max_size: Option<u64>,
+    /// A short name for addresses with tokens, which is routed like the name. A list with a long name has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) alias: Option<String>,
 }
 
 /// The number of changes to the lists and domains of a backend. What was found at one count is valid while the
@@ -52,6 +56,18 @@ impl ListState {
 }
 
 impl List {
+    /// Returns whether this is the local part of its posting address, or its alias. The domain is not compared.
+    pub(crate) fn is_named(&self, local: &str) -> bool {
+        self.address.local == local || self.alias.as_deref() == Some(local)
+    }
+
+    /// Returns the name for addresses with tokens, such as `NAME-confirm+TOKEN`: the alias if the list's own name is too
+    /// long for these.
+    pub(crate) fn name_before_token(&self) -> &str {
+        let alias = self.alias.as_deref().filter(|_| self.address.is_long());
+        alias.unwrap_or(&self.address.local)
+    }
+
     /// Checks whether the list takes a message of `size` octets, as far as the size is known.
     ///
     /// # Errors
@@ -75,6 +91,11 @@ pub struct ListAddress {
 }
 
 impl ListAddress {
+    /// Returns whether the name is so long that addresses with tokens have no room for it.
+    pub(crate) fn is_long(&self) -> bool {
+        self.local.len() > limits::LIST_NAME
+    }
+
     /// Returns the list_id of a list that is created with this address.
     pub(crate) fn list_id(&self) -> String {
         format!("{}.{}", self.local, self.domain)

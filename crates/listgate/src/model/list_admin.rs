@@ -17,6 +17,11 @@ pub(crate) enum ChangeError {
     NamedTwice(ListAddress),
     #[error("{address} would have the list_id {list_id}, and {other} has it: choose another name")]
     ListIdTaken { address: ListAddress, list_id: String, other: ListAddress },
+    #[error(
+        "{address} belongs to {other}, which has it for addresses with tokens because its name is long: choose \
+         another name"
+    )]
+    OfAlias { address: ListAddress, other: ListAddress },
     #[error("{} is an alias domain: name the list {}@{main}, which answers in both", address.domain, address.local)]
     InAliasDomain { address: ListAddress, main: String },
     #[error("the domain {0} does not exist; `listgate domain ls` shows all domains")]

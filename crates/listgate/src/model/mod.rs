@@ -9,6 +9,7 @@ mod held_post;
 mod lease;
 mod list;
 mod list_admin;
+mod list_alias;
 mod list_setting_value;
 mod list_settings;
 mod member;
@@ -43,6 +44,7 @@ pub use lease::{Lease, Stale, Verdict};
 pub(crate) use list::{Changes, List, ListState};
 pub use list::{ListAddress, ListAddressError};
 pub(crate) use list_admin::{ChangeError, Domain, ListFacts};
+pub(crate) use list_alias::{alias_in, aliases};
 pub(crate) use list_settings::{LIST_SETTINGS, ListChange, ListSettingError, ListSettings, Setting};
 pub(crate) use member::{
     Joined, Member, MemberError, MemberRole, MemberSettings, NewMember, RoleCounts, Seq,

@@ -72,6 +72,7 @@ async fn store_ahead(lists: &[&str], ahead: Arc<AtomicUsize>) -> Arc<Memory> {
             address: format!("{list}@example.com").parse().unwrap(),
             state: ListState::Open,
             max_size: None,
+            alias: None,
         };
         let endpoint = Endpoint { list: Arc::new(list), role: Role::Post, detail: None };
         let envelope = Envelope {

@@ -143,6 +143,7 @@ fn endpoint(local: &str, role: Role) -> Endpoint {
         address: format!("{local}@example.com").parse().unwrap(),
         state: ListState::Open,
         max_size: None,
+        alias: None,
     };
     Endpoint { list: Arc::new(list), role, detail: None }
 }

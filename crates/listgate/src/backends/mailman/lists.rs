@@ -241,6 +241,7 @@ mod tests {
                     address,
                     state: ListState::Open,
                     max_size: None,
+                    alias: None,
                 };
                 match state {
                     State::Has => Ok(Some(list)),
@@ -398,6 +399,7 @@ mod tests {
             address: "l@x".parse().unwrap(),
             state: ListState::Open,
             max_size: None,
+            alias: None,
         };
         for n in 0..3 * limits::KNOWN_YESES {
             make_room(&mut known);

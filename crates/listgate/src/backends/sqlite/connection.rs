@@ -1,6 +1,7 @@
 //! How the database file is opened and migrated from an older schema.
 
 use super::errors::{failed, is_sync_failure};
+use super::list_aliases;
 use crate::backends::lock;
 use crate::backends::space::space_at;
 use crate::backends::sqlite_error::SqliteError;
@@ -28,6 +29,9 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("0007.sql"),
     include_str!("0008.sql"),
 ];
+
+/// The number of migrations since which lists have aliases.
+const WITH_ALIASES: usize = 8;
 
 /// Octets in a page of the database.
 pub(crate) const PAGE_SIZE: u64 = 4096;
@@ -271,6 +275,9 @@ fn migrate(connection: &Connection) -> rusqlite::Result<usize> {
         let found = version(connection)?;
         for step in MIGRATIONS.iter().skip(found) {
             connection.execute_batch(step)?;
+        }
+        if found < WITH_ALIASES {
+            list_aliases::give_to_long_names(connection)?;
         }
         let now = found.max(MIGRATIONS.len());
         connection.pragma_update(None, "user_version", now)?;

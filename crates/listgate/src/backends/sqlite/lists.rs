@@ -1,11 +1,11 @@
 //! The lists of the embedded backend.
 
 use super::connection::write;
-use super::{list_settings, members};
+use super::{list_aliases, list_settings, members};
 use crate::limits;
 use crate::model::Names;
 use crate::model::{ChangeError, Domain, ListFacts, time_at};
-use crate::model::{Changes, List, ListAddress, ListState, NewMember};
+use crate::model::{Changes, List, ListAddress, ListState, NewMember, alias_in};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,21 +16,35 @@ fn read_list(row: &Row<'_>) -> rusqlite::Result<List> {
     let state = ListState::from_name(row.get_ref(3)?.as_str()?).ok_or_else(|| {
         rusqlite::Error::FromSqlConversionFailure(3, Type::Text, "no state of a list".into())
     })?;
-    Ok(List { address, list_id: row.get(2)?, state, max_size: row.get(4)? })
+    Ok(List { address, list_id: row.get(2)?, state, max_size: row.get(4)?, alias: row.get(5)? })
 }
 
 /// Returns the list that answers for `names`. An alias domain is replaced by its main domain, and the whole name is
 /// tried before the base name. The query consists only of index lookups of single values: `IN` and `ORDER BY` would
-/// build a table for each query, at five times the cost.
+/// build a table for each query, at five times the cost. The alias of a list is looked up only for a name that has the
+/// form of one.
 pub(crate) fn find(connection: &Connection, names: &Names) -> rusqlite::Result<Option<List>> {
     let mut statement = connection.prepare_cached(
-        "SELECT local, domain, list_id, state, max_size FROM list
+        "SELECT local, domain, list_id, state, max_size, alias FROM list
          WHERE domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
            AND local = coalesce((SELECT whole.local FROM list whole
                                  WHERE whole.domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1)
                                    AND whole.local = ?2), ?3)",
     )?;
-    statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()
+    let named = statement.query_row(params![names.domain, names.whole, names.base], read_list).optional()?;
+    let alias = alias_in(&names.whole).filter(|_| named.is_none());
+    match alias {
+        Some(alias) => by_alias(connection, &names.domain, alias),
+        None => Ok(named),
+    }
+}
+
+fn by_alias(connection: &Connection, domain: &str, alias: &str) -> rusqlite::Result<Option<List>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT local, domain, list_id, state, max_size, alias FROM list
+         WHERE domain = coalesce((SELECT alias_of FROM domain WHERE name = ?1), ?1) AND alias = ?2",
+    )?;
+    statement.query_row([domain, alias], read_list).optional()
 }
 
 /// Returns how often lists and domains have changed. This reads one row, however many lists there are.
@@ -127,6 +141,9 @@ pub(crate) fn create(
             if let Some(main) = alias_of(connection, &address.domain)? {
                 return refused(ChangeError::InAliasDomain { address: address.clone(), main });
             }
+            if let Some(other) = list_aliases::holder(connection, address)? {
+                return refused(ChangeError::OfAlias { address: address.clone(), other });
+            }
             connection
                 .prepare_cached("INSERT OR IGNORE INTO domain (name) VALUES (?1)")?
                 .execute([&address.domain])?;
@@ -135,6 +152,12 @@ pub(crate) fn create(
                     "INSERT INTO list (domain, local, list_id, created_at) VALUES (?1, ?2, ?3, ?4)",
                 )?
                 .execute(params![address.domain, address.local, list_id, now])?;
+            if address.is_long() {
+                let alias = list_aliases::free(connection, address, &list_id)?;
+                connection
+                    .prepare_cached("UPDATE list SET alias = ?2 WHERE list_id = ?1")?
+                    .execute(params![list_id, alias])?;
+            }
             members::add_owners(connection, &list_id, owners, now)?;
         }
         Ok(Ok(()))
@@ -170,13 +193,32 @@ pub(crate) fn rename(
         if let Some(main) = alias_of(connection, &to.domain)? {
             return refused(ChangeError::InAliasDomain { address: to.clone(), main });
         }
+        if let Some(other) = list_aliases::holder(connection, to)? {
+            return refused(ChangeError::OfAlias { address: to.clone(), other });
+        }
         connection.execute("INSERT OR IGNORE INTO domain (name) VALUES (?1)", [&to.domain])?;
+        let alias = alias_after_rename(connection, &list, to)?;
         connection.execute(
-            "UPDATE list SET domain = ?1, local = ?2 WHERE list_id = ?3",
-            params![to.domain, to.local, list.list_id],
+            "UPDATE list SET domain = ?1, local = ?2, alias = ?4 WHERE list_id = ?3",
+            params![to.domain, to.local, list.list_id, alias],
         )?;
-        Ok(Ok(List { address: to.clone(), ..list }))
+        Ok(Ok(List { address: to.clone(), alias, ..list }))
     })
+}
+
+/// Returns the alias of a list that gets another address. A list keeps its alias, because mail with tokens has been sent
+/// from there, unless a list in the new domain has the name.
+fn alias_after_rename(
+    connection: &Connection,
+    list: &List,
+    to: &ListAddress,
+) -> rusqlite::Result<Option<String>> {
+    if let Some(alias) = &list.alias
+        && list_aliases::is_free(connection, &to.domain, alias)?
+    {
+        return Ok(Some(alias.clone()));
+    }
+    to.is_long().then(|| list_aliases::free(connection, to, &list.list_id)).transpose()
 }
 
 /// Opens, pauses or closes a list.
@@ -213,13 +255,14 @@ fn change(
 
 /// Returns the list with exactly this address.
 pub(crate) fn exact(connection: &Connection, address: &ListAddress) -> rusqlite::Result<Option<List>> {
-    let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE domain = ?1 AND local = ?2";
+    let sql =
+        "SELECT local, domain, list_id, state, max_size, alias FROM list WHERE domain = ?1 AND local = ?2";
     connection.prepare_cached(sql)?.query_row([&address.domain, &address.local], read_list).optional()
 }
 
 /// Returns the list with this list_id.
 pub(super) fn by_list_id(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<List>> {
-    let sql = "SELECT local, domain, list_id, state, max_size FROM list WHERE list_id = ?1";
+    let sql = "SELECT local, domain, list_id, state, max_size, alias FROM list WHERE list_id = ?1";
     connection.prepare_cached(sql)?.query_row([list_id], read_list).optional()
 }
 
@@ -231,7 +274,7 @@ fn alias_of(connection: &Connection, domain: &str) -> rusqlite::Result<Option<St
 /// Returns every list, ordered by address.
 pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<List>> {
     let mut statement = connection
-        .prepare("SELECT local, domain, list_id, state, max_size FROM list ORDER BY domain, local")?;
+        .prepare("SELECT local, domain, list_id, state, max_size, alias FROM list ORDER BY domain, local")?;
     statement.query_map([], read_list)?.collect()
 }
 

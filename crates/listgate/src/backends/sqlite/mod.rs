@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 pub(crate) mod health;
 mod leasing;
+mod list_aliases;
 mod list_settings;
 pub(crate) mod lists;
 mod log_room;

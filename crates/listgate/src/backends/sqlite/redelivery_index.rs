@@ -227,6 +227,7 @@ mod tests {
             address: "mylist@example.com".parse().unwrap(),
             state: crate::model::ListState::Open,
             max_size: None,
+            alias: None,
         };
         let role = crate::model::Role::Post;
         Fingerprint::new(digest, &crate::model::Endpoint { list: list.into(), role, detail: None })

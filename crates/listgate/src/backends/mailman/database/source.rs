@@ -69,6 +69,7 @@ impl Source {
             address: ListAddress { local, domain },
             state: ListState::Open,
             max_size: None,
+            alias: None,
         }))
     }
 

@@ -21,6 +21,7 @@ fn delivery(size: usize) -> (PendingDelivery, oneshot::Receiver<Result<Vec<Queue
         address: "a@b".parse().unwrap(),
         state: crate::model::ListState::Open,
         max_size: None,
+        alias: None,
     });
     let to = [None, None, Some("c".to_owned())].map(|detail| Addressed {
         recipient: "a@b".to_owned(),
