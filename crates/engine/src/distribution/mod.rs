@@ -154,6 +154,7 @@ mod tests {
     use super::fields::{OF_LISTS, PRIVATE};
     use super::*;
     use crate::limits;
+    use proptest::prelude::*;
 
     fn settings(address: &str) -> Settings {
         Settings::new("mylist.example.com", address.parse().unwrap())
@@ -280,6 +281,57 @@ mod tests {
     fn a_header_that_was_not_seen_is_not_changed() {
         let post = [b"X: ".as_slice(), &vec![b'x'; limits::HEADER], b"\r\nBcc: a@b\r\n\r\n"].concat();
         assert_eq!(Plan::new(&settings("mylist@example.com"), &View::whole(&post)), Err(HeaderTooLarge));
+    }
+
+    /// Lines of which posts consist.
+    const LINES: &[&str] = &[
+        "From: Ann <ann@example.org>",
+        "From: a@b, c@d",
+        "From x",
+        "Reply-To: a@x, MyList@example.com",
+        "Reply-To: help@example.com",
+        "Cc:",
+        "Cc:b@x",
+        " c@x, \u{fc}@x",
+        "Subject: Re: [My List] hello",
+        "Subject:",
+        "Subject: =?utf-8?q?=C3=BC?=",
+        "Bcc: b@x",
+        "List-Id: <x>",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8; format=flowed",
+        "Content-Type: text/html",
+        "Content-Type: multipart/mixed; boundary=b",
+        "Content-Type: multipart/alternative; boundary=b",
+        "Content-Transfer-Encoding: base64",
+        "Content-Transfer-Encoding: quoted-printable",
+        "Content-Transfer-Encoding: 8bit",
+        "Content-Disposition: attachment",
+        "",
+        "",
+        "aGk=",
+        "aGVsbG8u",
+        "Hello ",
+        "=",
+        "--b",
+        "--b--",
+        "-----BEGIN PGP MESSAGE-----",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_post_keeps_what_is_its_authors(
+            choice: u8,
+            text in "(\\[My List\\]|\r\nBcc: |=\\?utf-8\\?q\\?|\\$leave_address|\u{fc}|[ \"<>,\\\\a:.=-]){0,6}",
+            lines in prop::collection::vec(prop::sample::select(LINES), 0..10),
+            ends in prop::collection::vec("\r|\n|\r\n|\r\n|\r\n|\r\n", 10),
+            is_cut: bool,
+        ) {
+            let post: String = lines.iter().zip(&ends).flat_map(|(line, end)| [*line, end.as_str()]).collect();
+            let post = if is_cut { post.trim_end_matches(['\r', '\n']) } else { &post };
+            let len = u8::try_from(text.len()).unwrap();
+            crate::fuzz::distribution(&[[choice, len].as_slice(), text.as_bytes(), post.as_bytes()].concat());
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn check_header(settings: &Settings, view: &View<'_>, copy: &View<'_>, no_footer
         }
     }
     if let (Some(before), Some(after)) = (view.first("Subject"), copy.first("Subject")) {
-        assert!(after.value.ends_with(before.value.trim_ascii_start()));
+        assert!(after.value.trim_ascii_end().ends_with(before.value.trim_ascii()));
     }
     assert_eq!(copy.first("X-BeenThere").map(|field| field.unfolded()), Some(settings.list_id.clone()));
 }
@@ -125,7 +125,10 @@ fn check_body(plan: &Plan, message: &[u8], copy: &[u8]) {
     if plan.no_footer().is_some() {
         assert_eq!(after.body_start(), before.body_start());
     }
-    let Some(parsed) = MessageParser::default().parse(message) else { return };
+    // Programs differ in where other headers end.
+    let is_usual = before.body_at() > before.header_end()
+        && !message.windows(2).any(|two| two[0] == b'\r' && two[1] != b'\n');
+    let Some(parsed) = MessageParser::default().parse(message).filter(|_| is_usual) else { return };
     let parts = parsed.parts.len();
     let parsed = MessageParser::default().parse(copy).expect("a copy is a message, too");
     let added = parsed.parts.len().checked_sub(parts);
