@@ -305,8 +305,14 @@ pub(crate) const BOUNCE_REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 
 /// Bounces without a valid token of which a list keeps the header; it counts the others.
 pub(crate) const UNSIGNED_BOUNCES: usize = 1000;
 
-/// Posts that are looked at for one batch, because they may turn out to have nothing to send.
+/// Posts that are looked at in one claim, because they may turn out to have nothing to send. Members that are looked at,
+/// because their delivery may be off. Recipients deferred alone that are looked at for one batch.
 pub(crate) const POSTS_AT_ONCE: usize = 64;
+pub(crate) const SCANNED_AT_ONCE: usize = 10_000;
+pub(crate) const DEFERRED_AT_ONCE: usize = 1_000;
+
+/// Statements that a connection keeps prepared: more than the gate's writer has.
+pub(crate) const STATEMENTS: usize = 128;
 
 /// Entries in one transaction of a consumer, during which no mail is stored.
 pub(crate) const LEASED_AT_ONCE: usize = 64;

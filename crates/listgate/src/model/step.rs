@@ -52,6 +52,23 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Returns the list that it stores something for.
+    pub(crate) fn list(&self) -> Option<ListNumber> {
+        match self {
+            Self::Keep(_) | Self::LetGo(_) | Self::Unhold(_) => None,
+            Self::Remember(list, _) => Some(*list),
+            Self::Distribute(post) => Some(post.list),
+            Self::Hold(held) => Some(held.list),
+            Self::RecordDecision(decision) => Some(decision.list),
+            Self::RecordBounce(bounce) => Some(bounce.list),
+        }
+    }
+
+    /// Returns whether it ends a reference to a message.
+    pub(crate) fn ends_a_reference(&self) -> bool {
+        matches!(self, Self::LetGo(_) | Self::Unhold(_))
+    }
+
     /// Returns about how many octets it writes, beyond those of a row.
     fn octets(&self) -> usize {
         let all = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();

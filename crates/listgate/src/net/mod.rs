@@ -25,6 +25,7 @@ pub(crate) use listener::{BindError, Listener};
 pub(crate) use mail_client::{MailClient, MailClientError, MailClientSettings, Patience};
 pub use networks::{NetworkError, Networks};
 pub(crate) use phase::{ShutdownPhase, reached};
+pub(crate) use server_address::{InvalidServerAddress, ServerAddress};
 pub(crate) use socket_file::SocketFile;
 pub(crate) use stream::Stream;
 pub(crate) use tls::{Tls, TlsFiles};

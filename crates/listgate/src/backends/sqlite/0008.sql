@@ -48,7 +48,8 @@ CREATE TABLE post (
     skipped     INTEGER,                     -- the seq of an author who does not get their own posts
     cutoff      INTEGER NOT NULL,
     cursor      INTEGER NOT NULL DEFAULT 0,
-    due_at      INTEGER,                     -- when it has something to send next; NULL: not before a batch ends
+    turn        INTEGER,                     -- it has something to send: the lowest comes first; NULL: it waits
+    due_at      INTEGER,                     -- when it stops to wait; NULL: not before a batch ends
     due_span    INTEGER,
     sent        INTEGER NOT NULL DEFAULT 0,  -- recipients whom the mail server accepted
     refused     INTEGER NOT NULL DEFAULT 0,  -- recipients whom it refused, or deferred for too long
@@ -58,15 +59,17 @@ CREATE TABLE post (
     finished_at INTEGER,
     forget_at   INTEGER
 );
+CREATE INDEX post_turn ON post (turn) WHERE turn IS NOT NULL;
 CREATE INDEX post_due ON post (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX post_set_back ON post (due_at - due_span) WHERE due_at IS NOT NULL;
 CREATE INDEX post_open ON post (list) WHERE finished_at IS NULL;
+CREATE INDEX post_doubted ON post (doubted) WHERE doubted > 0;
 CREATE INDEX post_list ON post (list, id);
 CREATE INDEX post_message_id ON post (message_id);
 CREATE INDEX post_forget_at ON post (forget_at) WHERE forget_at IS NOT NULL;
 
 -- Some recipients of a post: those with a seq above `above` and up to `upto`, or, if `upto` is 0, the deferred recipients
--- that name this batch.
+-- that name this batch. What is left of a batch is tried again under another id, so that a result counts once.
 CREATE TABLE batch (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     post     INTEGER NOT NULL,
@@ -83,6 +86,7 @@ CREATE TABLE batch (
     reply    TEXT                            -- the last reply, or why it waits
 );
 CREATE INDEX batch_post ON batch (post, state, due_at);
+CREATE INDEX batch_set_back ON batch (post, due_at - due_span) WHERE state = 'later';
 CREATE INDEX batch_active ON batch (state) WHERE state IN ('claimed', 'sending');
 
 -- A recipient of a post whom the mail server did not accept. A member who leaves stays here.
@@ -96,11 +100,14 @@ CREATE TABLE recipient (
     at       INTEGER NOT NULL,
     due_at   INTEGER,
     due_span INTEGER,
-    attempts INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,     -- this, waited and doubts: as in batch
     waited   INTEGER NOT NULL DEFAULT 0,
+    doubts   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (post, seq)
 ) WITHOUT ROWID;
 CREATE INDEX recipient_waiting ON recipient (post, due_at) WHERE state = 'deferred' AND batch IS NULL;
+CREATE INDEX recipient_set_back ON recipient (post, due_at - due_span) WHERE state = 'deferred' AND batch IS NULL;
+CREATE INDEX recipient_deferred ON recipient (state) WHERE state = 'deferred';
 CREATE INDEX recipient_batch ON recipient (batch) WHERE batch IS NOT NULL;
 
 -- A row while the mail server refuses all mail.
@@ -158,6 +165,7 @@ CREATE TABLE bounce (
     forget_at   INTEGER NOT NULL
 );
 CREATE INDEX bounce_list ON bounce (list);
+CREATE INDEX bounce_unsigned ON bounce (list) WHERE purpose IS NULL;
 CREATE INDEX bounce_forget_at ON bounce (forget_at);
 
 -- A backup moves these on, and must find them.

@@ -211,7 +211,7 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Otherwise SQLite plans a statement on a table with partial indexes again for each bound value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(limits::STATEMENTS);
     Ok(())
 }
 
@@ -328,6 +328,36 @@ fn is_scarce(connection: &Connection) -> bool {
     let dir = connection.path().and_then(|path| Path::new(path).parent());
     let space = dir.and_then(|dir| space_at(dir, 0).ok());
     space.is_some_and(|space| space.free < limits::AMPLE_SPACE)
+}
+
+/// Runs `work` within a transaction. If it refuses, or breaks a constraint, it changes nothing, and affects nothing else in
+/// the transaction.
+///
+/// # Errors
+/// The transaction itself has failed. A problem with only this work is in the inner result.
+pub(super) fn in_savepoint<T, E: From<StoreError>>(
+    connection: &Connection,
+    operation: &'static str,
+    work: impl FnOnce() -> rusqlite::Result<Result<T, E>>,
+) -> rusqlite::Result<Result<T, E>> {
+    connection.prepare_cached("SAVEPOINT part")?.execute([])?;
+    let done = match work() {
+        Err(why) if is_of_the_data(&why) => Err(E::from(failed(operation)(why))),
+        done => done?,
+    };
+    if done.is_err() {
+        connection.prepare_cached("ROLLBACK TO part")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE part")?.execute([])?;
+    Ok(done)
+}
+
+/// Returns whether an error comes from the values of one statement, and not from the database or the disk.
+fn is_of_the_data(why: &rusqlite::Error) -> bool {
+    match why.sqlite_error_code() {
+        Some(code) => code == ErrorCode::ConstraintViolation,
+        None => true,
+    }
 }
 
 /// Runs `work` in a transaction, without a retry. The inner result is that of `work`.

@@ -109,9 +109,19 @@ impl Outbox for Engine {
             {
                 return Ok(Vec::new());
             }
-            match self.gate.request(Request::Advance(Box::new(advance))).await? {
-                Reply::Advanced(claimed) => Ok(claimed),
-                _ => unreachable!("an advance was asked for"),
+            let claim = advance.claim;
+            let mut request = advance;
+            loop {
+                let Reply::Advanced(claims) = self.gate.request(Request::Advance(Box::new(request))).await?
+                else {
+                    unreachable!("an advance was asked for")
+                };
+                let claims = claims?;
+                if !claims.is_cut_short {
+                    return Ok(claims.claimed);
+                }
+                // Only the claim goes on, in another commit, so that arriving mail does not wait.
+                request = Advance { claim, ..Advance::default() };
             }
         })
     }

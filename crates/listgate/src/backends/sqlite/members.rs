@@ -53,6 +53,9 @@ fn off(delivery: MemberDelivery) -> (Option<&'static str>, Option<i64>, Option<i
     }
 }
 
+/// Whether delivery to a member is on. `?1` is the time. It may be NULL, which means no.
+pub(super) const RECEIVES: &str = "(off IS NULL OR off_until <= ?1 OR off_until - off_span > ?1)";
+
 /// The number under which bans of all lists are stored.
 const ALL_LISTS: i64 = 0;
 

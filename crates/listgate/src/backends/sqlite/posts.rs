@@ -1,11 +1,11 @@
 //! What the engine looks up and stores: posts, held posts, decisions and bounces.
 
-use super::lists;
 use super::reason::cut;
+use super::{lists, members, outbox};
 use crate::limits;
 use crate::model::{
     BanPattern, Due, Evidence, HeldId, HeldPost, ListNumber, ListSnapshot, MessageId, MessageIdHash,
-    NewBounce, NewDecision, NewHeldPost, NewPost, Personal, PostKind, Seq, time_at,
+    NewBounce, NewDecision, NewHeldPost, NewPost, Personal, PostId, PostKind, Seq, time_at,
 };
 use listgate_engine::token::{KEYS, Key, KeyRing};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
@@ -38,8 +38,12 @@ pub(super) fn is_posted(
     message_id: MessageIdHash,
     now: i64,
 ) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM posted WHERE list = ?1 AND message_id = ?2 AND forget_at > ?3";
-    connection.prepare_cached(sql)?.exists(params![list.0, message_id.0, now])
+    let sql =
+        "SELECT 1 FROM posted WHERE list = ?1 AND message_id = ?2 AND forget_at > ?3 AND forget_at <= ?4";
+    // If it is further away than it can be, the clock was set back.
+    let Due { at, span } = Due::after(now, limits::POSTED_REMEMBERED);
+    let last = at.max(now.saturating_add(span));
+    connection.prepare_cached(sql)?.exists(params![list.0, message_id.0, now, last])
 }
 
 /// Returns whether a list holds as many posts as it may.
@@ -108,13 +112,10 @@ pub(super) fn distribute(connection: &Connection, post: &NewPost, now: i64) -> r
     let personal = match (personal, kind) {
         (Personal::Always, _) | (_, PostKind::Owner) => true,
         (Personal::Never, PostKind::Post) => false,
-        (Personal::Auto, PostKind::Post) => is_cheap(connection, *list, *size)?,
+        (Personal::Auto, PostKind::Post) => is_cheap(connection, *list, *size, now)?,
     };
-    let due = Due::after(now, Duration::ZERO);
-    let sql = "INSERT INTO post (list, kind, kept, message_id, accepted_at, settings, personal, skipped, cutoff, due_at,
-                                 due_span)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT seq FROM sqlite_sequence WHERE name = 'member'), ?9,
-                       ?10)";
+    let sql = "INSERT INTO post (list, kind, kept, message_id, accepted_at, settings, personal, skipped, cutoff)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT seq FROM sqlite_sequence WHERE name = 'member'))";
     connection.prepare_cached(sql)?.execute(params![
         list.0,
         kind.as_str(),
@@ -124,13 +125,13 @@ pub(super) fn distribute(connection: &Connection, post: &NewPost, now: i64) -> r
         settings,
         personal,
         skipped.map(|Seq(seq)| seq),
-        due.at,
-        due.span,
     ])?;
     let id = connection.last_insert_rowid();
+    outbox::give_turn(connection, PostId(id))?;
     if let Some(address) = instead_of_owners
-        && !has_owner(connection, *list)?
+        && !has_owner(connection, *list, now)?
     {
+        let due = Due::after(now, Duration::ZERO);
         let sql = "INSERT INTO recipient (post, seq, state, address, reply, at, due_at, due_span)
                    VALUES (?1, 0, 'deferred', ?2, 'the list has no owner', ?3, ?4, ?5)";
         connection.prepare_cached(sql)?.execute(params![id, address, now, due.at, due.span])?;
@@ -138,16 +139,29 @@ pub(super) fn distribute(connection: &Connection, post: &NewPost, now: i64) -> r
     Ok(())
 }
 
-/// Returns whether copies for each member cost little, by their number and size.
-fn is_cheap(connection: &Connection, list: ListNumber, size: u64) -> rusqlite::Result<bool> {
+/// Returns whether copies for each member cost little, by their number and size. In a list with very many members whose
+/// delivery is off, they are taken to be expensive, because counting the others is.
+fn is_cheap(connection: &Connection, list: ListNumber, size: u64, now: i64) -> rusqlite::Result<bool> {
     let most = limits::PERSONAL_RECIPIENTS.min(limits::PERSONAL_OCTETS / size.max(1));
-    let sql = "SELECT 1 FROM member WHERE list = ?1 AND role = 'member' AND off IS NULL LIMIT 1 OFFSET ?2";
-    Ok(!connection.prepare_cached(sql)?.exists(params![list.0, most])?)
+    let sql = format!(
+        "SELECT count(*), count(CASE WHEN {} THEN 1 END)
+         FROM (SELECT off, off_until, off_span FROM member INDEXED BY member_role
+               WHERE list = ?2 AND role = 'member' LIMIT ?3)",
+        members::RECEIVES
+    );
+    let (looked_at, recipients): (usize, u64) = connection
+        .prepare_cached(&sql)?
+        .query_row(params![now, list.0, limits::SCANNED_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(looked_at < limits::SCANNED_AT_ONCE && recipients <= most)
 }
 
-fn has_owner(connection: &Connection, list: ListNumber) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM member WHERE list = ?1 AND role IN ('owner', 'moderator') AND off IS NULL";
-    connection.prepare_cached(sql)?.exists([list.0])
+fn has_owner(connection: &Connection, list: ListNumber, now: i64) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM member INDEXED BY member_role
+         WHERE list = ?2 AND role IN ('owner', 'moderator') AND {}",
+        members::RECEIVES
+    );
+    connection.prepare_cached(&sql)?.exists(params![now, list.0])
 }
 
 fn json(texts: &[String]) -> String {
@@ -244,7 +258,7 @@ pub(super) fn record_bounce(connection: &Connection, bounce: &NewBounce, now: i6
         Evidence::Unsigned { header } => {
             let count = "UPDATE roster SET unsigned_bounces = unsigned_bounces + 1 WHERE list = ?1";
             connection.prepare_cached(count)?.execute([bounce.list.0])?;
-            let many = "SELECT 1 FROM bounce WHERE list = ?1 AND purpose IS NULL LIMIT 1 OFFSET ?2";
+            let many = "SELECT 1 FROM bounce INDEXED BY bounce_unsigned WHERE list = ?1 AND purpose IS NULL LIMIT 1 OFFSET ?2";
             if connection
                 .prepare_cached(many)?
                 .exists(params![bounce.list.0, limits::UNSIGNED_BOUNCES - 1])?

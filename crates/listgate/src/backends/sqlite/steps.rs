@@ -1,11 +1,11 @@
 //! Takes steps within a transaction. Each step has a savepoint, so that a failed step affects nothing else in the
 //! commit.
 
-use super::errors::failed;
+use super::connection::in_savepoint;
 use super::{leasing, lists, posts};
 use crate::limits;
 use crate::model::{Effect, Expect, KeptId, NotStepped, Stale, Step, Stepped};
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, params};
 
 /// Takes a step, completely or not at all.
 ///
@@ -16,18 +16,7 @@ pub(super) fn take(
     step: &Step,
     now: i64,
 ) -> rusqlite::Result<Result<Stepped, NotStepped>> {
-    connection.prepare_cached("SAVEPOINT step")?.execute([])?;
-    let taken = match apply(connection, step, now) {
-        Err(why) if why.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            Err(NotStepped::Store(failed("take a step")(why)))
-        }
-        taken => taken?,
-    };
-    if taken.is_err() {
-        connection.prepare_cached("ROLLBACK TO step")?.execute([])?;
-    }
-    connection.prepare_cached("RELEASE step")?.execute([])?;
-    Ok(taken)
+    in_savepoint(connection, "take a step", || apply(connection, step, now))
 }
 
 fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Result<Stepped, NotStepped>> {
@@ -36,11 +25,19 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
             return Ok(Err(NotStepped::Outdated));
         }
     }
+    for list in step.effects().iter().filter_map(Effect::list) {
+        // Nothing is stored for a list that was removed, because nobody would remove it again.
+        let exists = "SELECT 1 FROM roster WHERE list = ?1 AND list_id IS NOT NULL";
+        if !connection.prepare_cached(exists)?.exists([list.0])? {
+            return Ok(Err(NotStepped::Outdated));
+        }
+    }
     let mut stepped = Stepped::default();
-    for effect in step.effects() {
+    // References end last, and so does the lease, so that a message that the step keeps always has one.
+    let (last, first): (Vec<_>, Vec<_>) = step.effects().iter().partition(|effect| effect.ends_a_reference());
+    for effect in first.into_iter().chain(last) {
         apply_one(connection, effect, &mut stepped, now)?;
     }
-    // The lease is settled last, so that a message that the step keeps is never without a reference.
     if let Some((lease, verdict)) = step.settle()
         && leasing::settle(connection, *lease, verdict, now)? == Err(Stale)
     {

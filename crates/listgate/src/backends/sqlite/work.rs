@@ -2,12 +2,13 @@
 //! data.
 
 use super::leasing::{self, Round};
-use super::{outbox, steps};
+use super::outbox::{self, Claims};
+use super::steps;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::queued::Queued;
 use crate::limits;
 use crate::message::Body;
-use crate::model::{Advance, Claimed, Effect, Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
+use crate::model::{Advance, Effect, Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
 use rusqlite::Connection;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ pub(super) enum Reply {
     Leased { leases: Vec<Lease>, round: Round },
     Extended(Vec<Result<(), Stale>>),
     Stepped(Vec<Result<Stepped, NotStepped>>),
-    Advanced(Vec<Claimed>),
+    Advanced(Result<Claims, StoreError>),
 }
 
 impl PendingDelivery {
@@ -106,12 +107,13 @@ impl PendingRequest {
             Request::Lease { max, .. } => (*max, max * limits::STEP_ROW),
             Request::Extend { leases, .. } => (leases.len(), leases.len() * limits::STEP_ROW),
             Request::Step(steps) => (steps.len(), steps.iter().map(Step::octets).sum()),
-            // The rows that it changes are bounded by those of its batches.
-            Request::Advance(advance) => (
-                1,
-                limits::STEP_ROW
-                    * (4 + advance.results.iter().map(|result| result.exceptions.len()).sum::<usize>()),
-            ),
+            // A claim looks at a bounded number of rows, and changes at most as many as a batch has recipients.
+            Request::Advance(advance) => {
+                let exceptions: usize = advance.results.iter().map(|result| result.exceptions.len()).sum();
+                let batches = advance.claim.map_or(0, |claim| claim.batches) + advance.results.len();
+                let rows = 4 + 2 * exceptions + 4 * batches;
+                ((1 + batches).min(limits::COMMIT_STEPS), rows * limits::STEP_ROW)
+            }
         }
     }
 }

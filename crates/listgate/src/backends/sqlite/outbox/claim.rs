@@ -1,48 +1,70 @@
 //! Claims batches. Posts take turns: the one whose turn was longest ago comes first.
 
-use super::{Batch, finish, refresh};
+use super::{Audience, BATCHES_DUE, Batch, Claims, Found, RECIPIENTS_DUE, finish, give_turn, refresh};
+use crate::backends::sqlite::members;
 use crate::limits;
 use crate::model::{
-    BatchId, ClaimRequest, Claimed, ListAddress, MessageId, PostId, PostKind, Recipient, Seq,
+    BatchId, ClaimRequest, Claimed, Due, ListAddress, MessageId, PostId, PostKind, Recipient, Seq,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use std::time::Duration;
 
-/// Claims up to `request.batches` batches that are due.
-pub(super) fn claim(
-    connection: &Connection,
-    request: ClaimRequest,
-    now: i64,
-) -> rusqlite::Result<Vec<Claimed>> {
-    let mut claimed = Vec::new();
+/// Claims up to `request.batches` batches. It looks at no more than [`limits::SCANNED_AT_ONCE`] members, so that it
+/// costs the same in a list of any size.
+pub(super) fn claim(connection: &Connection, request: ClaimRequest, now: i64) -> rusqlite::Result<Claims> {
+    wake(connection, now)?;
+    let mut claims = Claims::default();
+    let mut rows = limits::SCANNED_AT_ONCE;
     for _ in 0..limits::POSTS_AT_ONCE {
-        if claimed.len() == request.batches {
+        if claims.claimed.len() >= request.batches {
+            return Ok(claims);
+        }
+        let next = "SELECT id FROM post INDEXED BY post_turn WHERE turn IS NOT NULL ORDER BY turn LIMIT 1";
+        let next = connection.prepare_cached(next)?.query_row([], |row| row.get(0)).optional()?;
+        let Some(post) = next else { return Ok(claims) };
+        claims.claimed.extend(claim_one(connection, PostId(post), request, &mut rows, now)?);
+        if rows == 0 {
             break;
         }
-        let Some(post) = next_post(connection, now)? else { break };
-        claimed.extend(claim_one(connection, post, request, now)?);
     }
-    Ok(claimed)
+    claims.is_cut_short = claims.claimed.is_empty();
+    Ok(claims)
 }
 
 /// Returns whether a post has something to send at `now`, in milliseconds since 1970. This needs no write lock.
 pub(in crate::backends::sqlite) fn has_due(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
-    next_post(connection, now).map(|post| post.is_some())
-}
-
-fn next_post(connection: &Connection, now: i64) -> rusqlite::Result<Option<PostId>> {
-    let due = [
-        "SELECT id FROM post INDEXED BY post_due WHERE due_at <= ?1 ORDER BY due_at LIMIT 1",
-        // The clock was set back.
-        "SELECT id FROM post INDEXED BY post_set_back WHERE due_at IS NOT NULL AND due_at - due_span > ?1
-         ORDER BY due_at - due_span DESC LIMIT 1",
+    let has_turn = "SELECT 1 FROM post INDEXED BY post_turn WHERE turn IS NOT NULL";
+    if connection.prepare_cached(has_turn)?.exists([])? {
+        return Ok(true);
+    }
+    let each = [
+        "SELECT 1 FROM post INDEXED BY post_due WHERE due_at <= ?1",
+        "SELECT 1 FROM post INDEXED BY post_set_back WHERE due_at IS NOT NULL AND due_at - due_span > ?1",
     ];
-    for sql in due {
-        let post = connection.prepare_cached(sql)?.query_row([now], |row| row.get(0)).optional()?;
-        if post.is_some() {
-            return Ok(post.map(PostId));
+    for sql in each {
+        if connection.prepare_cached(sql)?.exists([now])? {
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
+}
+
+/// Gives a turn to posts whose time has come, some at a time.
+fn wake(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    let due = [
+        "SELECT id FROM post INDEXED BY post_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
+        // The clock was set back.
+        "SELECT id FROM post INDEXED BY post_set_back WHERE due_at IS NOT NULL AND due_at - due_span > ?1
+         ORDER BY due_at - due_span DESC LIMIT ?2",
+    ];
+    for sql in due {
+        let mut due = connection.prepare_cached(sql)?;
+        let posts = due.query_map(params![now, limits::POSTS_AT_ONCE], |row| row.get(0).map(PostId))?;
+        for post in posts.collect::<rusqlite::Result<Vec<_>>>()? {
+            give_turn(connection, post)?;
+        }
+    }
+    Ok(())
 }
 
 /// Claims the next batch of a post: one that is tried again, the next range, or recipients who were deferred alone.
@@ -51,6 +73,7 @@ fn claim_one(
     connection: &Connection,
     id: PostId,
     request: ClaimRequest,
+    rows: &mut usize,
     now: i64,
 ) -> rusqlite::Result<Option<Claimed>> {
     let Some(post) = Post::read(connection, id)? else {
@@ -58,12 +81,13 @@ fn claim_one(
         finish(connection, id, now)?;
         return Ok(None);
     };
-    let most = if post.personal { request.personal } else { request.bulk };
-    let claimed = match again(connection, &post, now)? {
-        Some(claimed) => Some(claimed),
-        None if post.cursor < post.cutoff => next_range(connection, &post, most, now)?,
+    let most = if post.personal { request.personal } else { request.bulk }.max(1);
+    let claimed = match next_due(connection, id, now)? {
+        Some(batch) => again(connection, &post, batch, most, rows, now)?,
+        None if post.cursor < post.cutoff => next_range(connection, &post, most, rows, now)?,
         None => deferred(connection, &post, most, now)?,
     };
+    connection.prepare_cached("UPDATE post SET turn = NULL WHERE id = ?1")?.execute([id.0])?;
     refresh(connection, id, now)?;
     Ok(claimed.map(|Taken { batch, recipients }| post.claimed(&batch, recipients)))
 }
@@ -76,11 +100,9 @@ struct Taken {
 
 /// A post that is not finished, and its list.
 struct Post {
-    id: PostId,
-    list: i64,
+    audience: Audience,
     kind: PostKind,
     personal: bool,
-    skipped: Option<i64>,
     cutoff: Seq,
     cursor: Seq,
     message: MessageId,
@@ -100,15 +122,18 @@ impl Post {
                         JOIN roster ON roster.list = post.list JOIN list ON list.list_id = roster.list_id
                    WHERE post.id = ?1";
         let read = |row: &Row<'_>| {
-            let kind = PostKind::from_name(row.get_ref(1)?.as_str()?);
+            let kind = PostKind::from_name(row.get_ref(1)?.as_str()?).ok_or_else(|| {
+                rusqlite::Error::FromSqlConversionFailure(1, Type::Text, "an unknown kind of post".into())
+            })?;
             Ok(Self {
-                id,
-                list: row.get(0)?,
-                kind: kind.ok_or_else(|| {
-                    rusqlite::Error::FromSqlConversionFailure(1, Type::Text, "an unknown kind of post".into())
-                })?,
+                audience: Audience {
+                    post: id,
+                    list: row.get(0)?,
+                    is_of_owners: kind == PostKind::Owner,
+                    skipped: row.get(3)?,
+                },
+                kind,
                 personal: row.get(2)?,
-                skipped: row.get(3)?,
                 cutoff: Seq(row.get(4)?),
                 cursor: Seq(row.get(5)?),
                 message: MessageId(row.get(6)?),
@@ -122,10 +147,14 @@ impl Post {
         connection.prepare_cached(sql)?.query_row([id.0], read).optional()
     }
 
+    fn id(&self) -> PostId {
+        self.audience.post
+    }
+
     fn claimed(self, batch: &Batch, recipients: Vec<Recipient>) -> Claimed {
         Claimed {
             batch: batch.id,
-            post: self.id,
+            post: self.audience.post,
             kind: self.kind,
             message: self.message,
             size: self.size,
@@ -142,35 +171,41 @@ impl Post {
     }
 }
 
-/// Takes the batch of a post that is tried again next, if one is due. A batch whose recipients have all left is done.
-fn again(connection: &Connection, post: &Post, now: i64) -> rusqlite::Result<Option<Taken>> {
-    let sql = format!(
-        "SELECT {} FROM batch
-         WHERE post = ?1 AND state = 'later' AND (due_at <= ?2 OR due_at - due_span > ?2) ORDER BY due_at LIMIT 1",
-        Batch::COLUMNS
-    );
-    let batch = connection.prepare_cached(&sql)?.query_row([post.id.0, now], Batch::read).optional()?;
-    let Some(batch) = batch else { return Ok(None) };
-    let recipients = recipients_of(connection, post, &batch, now)?;
-    let state = if recipients.is_empty() { "done" } else { "claimed" };
-    let sql = "UPDATE batch SET state = ?2, recipients = ?3, due_at = NULL, due_span = NULL WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![batch.id.0, state, recipients.len()])?;
-    Ok((!recipients.is_empty()).then_some(Taken { batch, recipients }))
+/// Returns the batch of a post that is tried again next, if one is due.
+fn next_due(connection: &Connection, post: PostId, now: i64) -> rusqlite::Result<Option<Batch>> {
+    for due in BATCHES_DUE {
+        let sql = format!("SELECT {} {due} LIMIT 1", Batch::COLUMNS);
+        let batch =
+            connection.prepare_cached(&sql)?.query_row(params![post.0, now], Batch::read).optional()?;
+        if batch.is_some() {
+            return Ok(batch);
+        }
+    }
+    Ok(None)
 }
 
-/// Returns the recipients of a batch that are not settled.
-fn recipients_of(
+/// Takes a batch that is tried again. If more recipients are found than fit, the rest becomes a batch of its own. A batch
+/// whose recipients have all left is done.
+fn again(
     connection: &Connection,
     post: &Post,
-    batch: &Batch,
+    mut batch: Batch,
+    most: usize,
+    rows: &mut usize,
     now: i64,
-) -> rusqlite::Result<Vec<Recipient>> {
-    if batch.is_of_deferred() {
-        let sql = "SELECT seq, address FROM recipient WHERE batch = ?1 ORDER BY seq";
-        let mut all = connection.prepare_cached(sql)?;
-        return all.query_map([batch.id.0], read_recipient)?.collect();
+) -> rusqlite::Result<Option<Taken>> {
+    let Found { recipients, reached } =
+        post.audience.in_range(connection, (batch.above, batch.upto), most, rows, now)?;
+    if reached < batch.upto {
+        let left = batch.recipients.saturating_sub(recipients.len() as u64);
+        let rest = Batch { above: reached, recipients: left, ..batch };
+        rest.insert_to_wait(connection, Due::after(now, Duration::ZERO), "the batch was divided")?;
+        batch.upto = reached;
     }
-    in_range(connection, post, (batch.above, batch.upto), usize::MAX, now)
+    let state = if recipients.is_empty() { "done" } else { "claimed" };
+    let sql = "UPDATE batch SET state = ?2, upto = ?3, recipients = ?4, due_at = NULL, due_span = NULL WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![batch.id.0, state, batch.upto.0, recipients.len()])?;
+    Ok((!recipients.is_empty()).then_some(Taken { batch, recipients }))
 }
 
 /// Makes a batch of the next range of a post, and moves the cursor past it.
@@ -178,94 +213,102 @@ fn next_range(
     connection: &Connection,
     post: &Post,
     most: usize,
+    rows: &mut usize,
     now: i64,
 ) -> rusqlite::Result<Option<Taken>> {
-    let recipients = in_range(connection, post, (post.cursor, post.cutoff), most, now)?;
-    let upto = match recipients.last() {
-        Some(last) if recipients.len() == most => last.seq,
-        _ => post.cutoff,
-    };
+    let Found { recipients, reached } =
+        post.audience.in_range(connection, (post.cursor, post.cutoff), most, rows, now)?;
     let sql = "UPDATE post SET cursor = ?2 WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute([post.id.0, upto.0])?;
+    connection.prepare_cached(sql)?.execute([post.id().0, reached.0])?;
     if recipients.is_empty() {
         return Ok(None);
     }
-    insert(connection, post, (post.cursor, upto), recipients).map(Some)
+    let batch = Batch {
+        id: BatchId(0),
+        post: post.id(),
+        above: post.cursor,
+        upto: reached,
+        attempts: 0,
+        waited: 0,
+        doubts: 0,
+        recipients: recipients.len() as u64,
+    };
+    insert(connection, batch, recipients).map(Some)
 }
 
-/// Makes a batch of recipients of a post who were deferred alone, and are due. Those who have left, or have turned
-/// delivery off, are dropped.
+/// Makes a batch of recipients of a post who were deferred alone, equally often, and are due. Those who have left, or have
+/// turned delivery off, are dropped.
 fn deferred(connection: &Connection, post: &Post, most: usize, now: i64) -> rusqlite::Result<Option<Taken>> {
-    let due =
-        "post = ?1 AND state = 'deferred' AND batch IS NULL AND (due_at <= ?2 OR due_at - due_span > ?2)";
-    let gone = format!(
-        "DELETE FROM recipient WHERE {due} AND seq > 0
-         AND NOT EXISTS (SELECT 1 FROM member WHERE member.seq = recipient.seq AND {RECEIVES})"
-    );
-    connection.prepare_cached(&gone)?.execute([post.id.0, now])?;
-    let sql = format!("SELECT seq, address FROM recipient WHERE {due} ORDER BY due_at LIMIT ?3");
-    let mut some = connection.prepare_cached(&sql)?;
-    let some = some.query_map(params![post.id.0, now, most], read_recipient)?;
-    let mut recipients = some.collect::<rusqlite::Result<Vec<_>>>()?;
-    if recipients.is_empty() {
-        return Ok(None);
+    let mut due = due_recipients(connection, post.id(), RECIPIENTS_DUE[0], now)?;
+    if due.is_empty() {
+        due = due_recipients(connection, post.id(), RECIPIENTS_DUE[1], now)?;
     }
+    let mut drop = connection.prepare_cached("DELETE FROM recipient WHERE post = ?1 AND seq = ?2")?;
+    for gone in due.iter().filter(|deferred| !deferred.receives) {
+        drop.execute([post.id().0, gone.recipient.seq.0])?;
+    }
+    due.retain(|deferred| deferred.receives);
+    let Some(&Deferred { attempts, doubts, .. }) = due.first() else { return Ok(None) };
+    due.retain(|deferred| (deferred.attempts, deferred.doubts) == (attempts, doubts));
+    due.truncate(most);
+    let mut recipients: Vec<Recipient> = due.into_iter().map(|deferred| deferred.recipient).collect();
     recipients.sort_by_key(|recipient| recipient.seq);
-    let taken = insert(connection, post, (Seq(0), Seq(0)), recipients)?;
+    let batch = Batch {
+        id: BatchId(0),
+        post: post.id(),
+        above: Seq(0),
+        upto: Seq(0),
+        attempts,
+        waited: 0,
+        doubts,
+        recipients: recipients.len() as u64,
+    };
+    let taken = insert(connection, batch, recipients)?;
     let mut bind =
         connection.prepare_cached("UPDATE recipient SET batch = ?3 WHERE post = ?1 AND seq = ?2")?;
     for recipient in &taken.recipients {
-        bind.execute([post.id.0, recipient.seq.0, taken.batch.id.0])?;
+        bind.execute([post.id().0, recipient.seq.0, taken.batch.id.0])?;
     }
     Ok(Some(taken))
 }
 
-fn insert(
-    connection: &Connection,
-    post: &Post,
-    (above, upto): (Seq, Seq),
-    recipients: Vec<Recipient>,
-) -> rusqlite::Result<Taken> {
-    let sql = "INSERT INTO batch (post, above, upto, state, recipients) VALUES (?1, ?2, ?3, 'claimed', ?4)";
-    connection.prepare_cached(sql)?.execute(params![post.id.0, above.0, upto.0, recipients.len()])?;
-    let id = BatchId(connection.last_insert_rowid());
-    let batch = Batch { id, post: post.id, above, upto, attempts: 0, waited: 0, doubts: 0 };
-    Ok(Taken { batch, recipients })
+/// A recipient who was deferred alone.
+struct Deferred {
+    recipient: Recipient,
+    attempts: u32,
+    doubts: u32,
+    /// Whether the member is still there, with delivery on.
+    receives: bool,
 }
 
-/// Whether delivery to a member is on. `?2` is the time.
-const RECEIVES: &str = "(off IS NULL OR off_until <= ?2 OR off_until - off_span > ?2)";
-
-/// Returns up to `most` recipients of a post in a range of seqs, without those that are listed as exceptions.
-fn in_range(
+/// Returns some recipients who were deferred alone and are due.
+fn due_recipients(
     connection: &Connection,
-    post: &Post,
-    (above, upto): (Seq, Seq),
-    most: usize,
+    post: PostId,
+    due: &str,
     now: i64,
-) -> rusqlite::Result<Vec<Recipient>> {
-    let roles = match post.kind {
-        PostKind::Post => "role = 'member'",
-        // An owner who is a moderator too gets one copy.
-        PostKind::Owner => {
-            "role IN ('owner', 'moderator')
-             AND NOT EXISTS (SELECT 1 FROM member other
-                             WHERE other.address = member.address AND other.list = member.list
-                               AND other.role IN ('owner', 'moderator') AND other.seq < member.seq)"
-        }
-    };
+) -> rusqlite::Result<Vec<Deferred>> {
     let sql = format!(
-        "SELECT seq, coalesce(given, address) FROM member
-         WHERE list = ?1 AND {roles} AND seq > ?3 AND seq <= ?4 AND seq IS NOT ?5 AND {RECEIVES}
-           AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.post = ?6 AND recipient.seq = member.seq)
-         ORDER BY seq LIMIT ?7"
+        "SELECT seq, address, attempts, doubts,
+                seq = 0 OR EXISTS (SELECT 1 FROM member WHERE member.seq = recipient.seq AND {})
+         {due} LIMIT ?3",
+        members::RECEIVES.replace("?1", "?2")
     );
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let read = |row: &Row<'_>| {
+        let recipient = Recipient { seq: Seq(row.get(0)?), address: row.get(1)? };
+        Ok(Deferred { recipient, attempts: row.get(2)?, doubts: row.get(3)?, receives: row.get(4)? })
+    };
     let mut some = connection.prepare_cached(&sql)?;
-    let values = params![post.list, now, above.0, upto.0, post.skipped, post.id.0, most];
-    some.query_map(values, read_recipient)?.collect()
+    some.query_map(params![post.0, now, limits::DEFERRED_AT_ONCE], read)?.collect()
 }
 
-fn read_recipient(row: &Row<'_>) -> rusqlite::Result<Recipient> {
-    Ok(Recipient { seq: Seq(row.get(0)?), address: row.get(1)? })
+/// Stores a batch that is claimed, with a new id.
+fn insert(connection: &Connection, mut batch: Batch, recipients: Vec<Recipient>) -> rusqlite::Result<Taken> {
+    let sql = "INSERT INTO batch (post, above, upto, state, attempts, doubts, recipients)
+               VALUES (?1, ?2, ?3, 'claimed', ?4, ?5, ?6)";
+    let Batch { post, above, upto, attempts, doubts, .. } = batch;
+    let values = params![post.0, above.0, upto.0, attempts, doubts, recipients.len()];
+    connection.prepare_cached(sql)?.execute(values)?;
+    batch.id = BatchId(connection.last_insert_rowid());
+    Ok(Taken { batch, recipients })
 }

@@ -1,6 +1,6 @@
 //! Records what became of batches.
 
-use super::{Batch, length, refresh};
+use super::{Audience, Batch, length, refresh};
 use crate::backends::sqlite::reason::cut;
 use crate::limits;
 use crate::model::{BatchEnd, BatchResult, Due, Exception, Pause, PostId, Recipient, Seq};
@@ -14,13 +14,18 @@ pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) ->
     let batch = connection.prepare_cached(&sql)?.query_row([result.batch.0], Batch::read).optional()?;
     let Some(batch) = batch else { return Ok(()) };
     let post = batch.post;
+    let open = "SELECT 1 FROM post WHERE id = ?1 AND finished_at IS NULL";
+    if !connection.prepare_cached(open)?.exists([post.0])? {
+        // The list was removed meanwhile, so nothing is tried again, and the sweeper removes the record.
+        return finish(connection, &batch, 0, "the list was removed");
+    }
     let mut counts = Counts::default();
     for (recipient, exception) in &result.exceptions {
         let (reply, pause) = match exception {
             Exception::Refused { reply } => (reply, None),
             Exception::Deferred { reply, pause } => (reply, Some(*pause)),
             Exception::Rejected { reply } => {
-                (counts.rejected, counts.reason) = (counts.rejected + 1, Some(reply));
+                (counts.rejected, counts.reason) = (counts.rejected + 1, Some(cut(reply)));
                 continue;
             }
         };
@@ -32,12 +37,20 @@ pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) ->
             finish(connection, &batch, *sent, reply)?;
         }
         BatchEnd::Again { settled, sent, pause, why, doubted } => {
-            (counts.sent, counts.doubted, counts.reason) = (*sent, *doubted, Some(why));
-            let batch = settle(connection, batch, *settled, *sent)?;
-            let is_given_up = defer(connection, &batch, *pause, why, *doubted > 0, now)?;
-            if is_given_up {
-                counts.refused += give_up(connection, &batch, why, now)?;
-            }
+            (counts.sent, counts.doubted, counts.reason) = (*sent, *doubted, Some(cut(why)));
+            let again = Again {
+                settled: *settled,
+                sent: *sent,
+                left: batch.recipients.saturating_sub(*sent + result.exceptions.len() as u64),
+                pause: *pause,
+                why,
+                in_doubt: *doubted > 0,
+            };
+            counts.refused += if batch.is_of_deferred() {
+                again.wait_alone(connection, &batch, now)?
+            } else {
+                again.wait(connection, &batch, now)?
+            };
         }
     }
     counts.add(connection, post)?;
@@ -51,7 +64,7 @@ struct Counts<'r> {
     refused: u64,
     rejected: u64,
     doubted: u64,
-    reason: Option<&'r String>,
+    reason: Option<&'r str>,
 }
 
 impl Counts<'_> {
@@ -74,14 +87,15 @@ fn except(
     (reply, pause): (&str, Option<Pause>),
     now: i64,
 ) -> rusqlite::Result<u64> {
+    // What a batch has waited counts for each of its recipients.
     let before = "SELECT attempts, waited FROM recipient WHERE post = ?1 AND seq = ?2";
     let before = connection
         .prepare_cached(before)?
         .query_row([batch.post.0, recipient.seq.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (mut attempts, mut waited): (u32, i64) = before.unwrap_or((0, 0));
-    if let Some(Pause::Deferred(pause)) = pause {
-        (attempts, waited) = (attempts + 1, waited + length(pause));
+    let (mut attempts, mut waited): (u32, i64) = before.unwrap_or((batch.attempts, batch.waited));
+    if let Some(pause) = pause {
+        (attempts, waited) = pause.count(attempts, waited);
     }
     let pause = pause.filter(|_| waited <= length(limits::GIVE_UP));
     let due = pause.map(|pause| Due::after(now, pause.length()));
@@ -107,15 +121,6 @@ fn except(
     Ok(due.is_none().into())
 }
 
-impl Pause {
-    fn length(self) -> Duration {
-        match self {
-            Self::AtOnce => Duration::ZERO,
-            Self::Free(pause) | Self::Deferred(pause) => pause,
-        }
-    }
-}
-
 /// Ends a batch. Deferred recipients that it still has are settled with it.
 fn finish(connection: &Connection, batch: &Batch, sent: u64, reply: &str) -> rusqlite::Result<()> {
     if batch.is_of_deferred() {
@@ -127,63 +132,112 @@ fn finish(connection: &Connection, batch: &Batch, sent: u64, reply: &str) -> rus
     Ok(())
 }
 
-/// Takes the recipients up to `settled` out of a batch.
-fn settle(
-    connection: &Connection,
-    mut batch: Batch,
+/// What is left of a batch, and when it is tried again.
+struct Again<'r> {
+    /// Recipients with a higher seq are tried again: all if there is none.
     settled: Option<Seq>,
     sent: u64,
-) -> rusqlite::Result<Batch> {
-    let Some(settled) = settled else { return Ok(batch) };
-    if batch.is_of_deferred() {
-        let sql = "DELETE FROM recipient WHERE batch = ?1 AND seq <= ?2";
-        connection.prepare_cached(sql)?.execute([batch.id.0, settled.0])?;
-    } else {
-        batch.above = batch.above.max(settled);
-    }
-    let sql = "UPDATE batch SET above = ?2, sent = sent + ?3 WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![batch.id.0, batch.above.0, sent])?;
-    Ok(batch)
-}
-
-/// Lets a batch wait until it is tried again. Returns whether it has been tried for long enough.
-fn defer(
-    connection: &Connection,
-    batch: &Batch,
+    /// How many are tried again, as far as is known.
+    left: u64,
     pause: Pause,
-    why: &str,
+    why: &'r str,
     in_doubt: bool,
-    now: i64,
-) -> rusqlite::Result<bool> {
-    let (attempts, waited) = match pause {
-        Pause::Deferred(pause) => (batch.attempts + 1, batch.waited + length(pause)),
-        Pause::AtOnce | Pause::Free(_) => (batch.attempts, batch.waited),
-    };
-    let due = Due::after(now, pause.length());
-    let sql = "UPDATE batch SET state = 'later', due_at = ?2, due_span = ?3, attempts = ?4, waited = ?5,
-                                doubts = doubts + ?6, reply = ?7
-               WHERE id = ?1";
-    let values = params![batch.id.0, due.at, due.span, attempts, waited, in_doubt, cut(why)];
-    connection.prepare_cached(sql)?.execute(values)?;
-    Ok(waited > length(limits::GIVE_UP))
 }
 
-/// Gives up a batch that was deferred for too long, and returns how many recipients it still had.
-fn give_up(connection: &Connection, batch: &Batch, why: &str, now: i64) -> rusqlite::Result<u64> {
-    let given_up = if batch.is_of_deferred() {
-        let sql =
-            "UPDATE recipient SET state = 'refused', batch = NULL, reply = ?2, at = ?3 WHERE batch = ?1";
-        connection.prepare_cached(sql)?.execute(params![batch.id.0, cut(why), now])?
-    } else {
-        let sql = "INSERT INTO recipient (post, seq, state, address, reply, at)
-                   SELECT post.id, seq, 'refused', coalesce(given, address), ?4, ?5
-                   FROM post JOIN member ON member.list = post.list
-                   WHERE post.id = ?1 AND seq > ?2 AND seq <= ?3 AND seq IS NOT skipped
-                     AND CASE kind WHEN 'post' THEN role = 'member' ELSE role IN ('owner', 'moderator') END
-                   ON CONFLICT DO NOTHING";
-        let values = params![batch.post.0, batch.above.0, batch.upto.0, cut(why), now];
-        connection.prepare_cached(sql)?.execute(values)?
-    };
-    finish(connection, batch, 0, why)?;
-    Ok(given_up as u64)
+impl Again<'_> {
+    /// Lets the rest of a range wait, under another id. Returns how many recipients were given up instead.
+    fn wait(&self, connection: &Connection, batch: &Batch, now: i64) -> rusqlite::Result<u64> {
+        let (attempts, waited) = self.pause.count(batch.attempts, batch.waited);
+        let rest = Batch {
+            above: self.settled.map_or(batch.above, |settled| settled.max(batch.above)),
+            attempts,
+            waited,
+            doubts: batch.doubts + u32::from(self.in_doubt),
+            recipients: self.left,
+            ..*batch
+        };
+        if self.sent > 0 || self.in_doubt || rest.above > batch.above {
+            let upto = if self.in_doubt { batch.upto } else { rest.above };
+            let narrow = "UPDATE batch SET upto = ?2 WHERE id = ?1";
+            connection.prepare_cached(narrow)?.execute([batch.id.0, upto.0])?;
+            finish(connection, batch, self.sent, self.why)?;
+        } else {
+            // Nobody got anything, so there is nothing to remember.
+            connection.prepare_cached("DELETE FROM batch WHERE id = ?1")?.execute([batch.id.0])?;
+        }
+        if rest.above >= rest.upto {
+            return Ok(0);
+        }
+        if waited > length(limits::GIVE_UP) {
+            return give_up(connection, &rest, self.why, now);
+        }
+        rest.insert_to_wait(connection, Due::after(now, self.pause.length()), self.why)?;
+        Ok(0)
+    }
+
+    /// Lets each recipient of a batch of deferred recipients wait alone again. Returns how many were given up instead.
+    fn wait_alone(&self, connection: &Connection, batch: &Batch, now: i64) -> rusqlite::Result<u64> {
+        if let Some(settled) = self.settled {
+            let sql = "DELETE FROM recipient WHERE batch = ?1 AND seq <= ?2";
+            connection.prepare_cached(sql)?.execute([batch.id.0, settled.0])?;
+        }
+        let (attempts, waited) = self.pause.count(0, 0);
+        let due = Due::after(now, self.pause.length());
+        let later = "UPDATE recipient
+                     SET batch = NULL, reply = ?2, at = ?3, due_at = ?4, due_span = ?5, attempts = attempts + ?6,
+                         waited = waited + ?7, doubts = doubts + ?8
+                     WHERE batch = ?1 AND waited + ?7 <= ?9";
+        let limit = length(limits::GIVE_UP);
+        connection.prepare_cached(later)?.execute(params![
+            batch.id.0,
+            cut(self.why),
+            now,
+            due.at,
+            due.span,
+            attempts,
+            waited,
+            self.in_doubt,
+            limit,
+        ])?;
+        let given_up = "UPDATE recipient
+                        SET state = 'refused', batch = NULL, reply = ?2, at = ?3, due_at = NULL, due_span = NULL
+                        WHERE batch = ?1";
+        let given_up =
+            connection.prepare_cached(given_up)?.execute(params![batch.id.0, cut(self.why), now])?;
+        finish(connection, batch, self.sent, self.why)?;
+        Ok(given_up as u64)
+    }
+}
+
+impl Pause {
+    fn length(self) -> Duration {
+        match self {
+            Self::AtOnce => Duration::ZERO,
+            Self::Free(pause) | Self::Deferred(pause) => pause,
+        }
+    }
+
+    /// Adds this pause to how often and how long something was deferred, if it counts.
+    fn count(self, attempts: u32, waited: i64) -> (u32, i64) {
+        match self {
+            Self::Deferred(pause) => (attempts + 1, waited + length(pause)),
+            Self::AtOnce | Self::Free(_) => (attempts, waited),
+        }
+    }
+}
+
+/// Gives up what is left of a batch that was deferred for too long, and returns how many recipients that were. Their number
+/// is bounded by the members that were looked at when the batch was made.
+fn give_up(connection: &Connection, rest: &Batch, why: &str, now: i64) -> rusqlite::Result<u64> {
+    let audience = Audience::of(connection, rest.post)?;
+    let mut rows = usize::MAX;
+    let all = audience.in_range(connection, (rest.above, rest.upto), usize::MAX, &mut rows, now)?;
+    let sql = "INSERT INTO recipient (post, seq, state, address, reply, at, attempts, waited)
+               VALUES (?1, ?2, 'refused', ?3, ?4, ?5, ?6, ?7)";
+    let mut refuse = connection.prepare_cached(sql)?;
+    for Recipient { seq, address } in &all.recipients {
+        let values = params![rest.post.0, seq.0, address, cut(why), now, rest.attempts, rest.waited];
+        refuse.execute(values)?;
+    }
+    Ok(all.recipients.len() as u64)
 }

@@ -21,9 +21,12 @@ pub(in crate::backends::sqlite) fn now(connection: &Connection) -> rusqlite::Res
         sending: count(
             "SELECT count(*) FROM batch INDEXED BY batch_active WHERE state IN ('claimed', 'sending')",
         )?,
-        deferred: count("SELECT count(*) FROM recipient WHERE state = 'deferred'")?,
+        deferred: count(
+            "SELECT (SELECT count(*) FROM recipient INDEXED BY recipient_deferred WHERE state = 'deferred')
+                    + (SELECT coalesce(sum(recipients), 0) FROM batch INDEXED BY batch_set_back WHERE state = 'later')",
+        )?,
         oldest: oldest.map(time_at),
-        doubted: count("SELECT coalesce(sum(doubted), 0) FROM post")?,
+        doubted: count("SELECT coalesce(sum(doubted), 0) FROM post INDEXED BY post_doubted WHERE doubted > 0")?,
         stopped,
         reason: connection.prepare_cached(reason)?.query_row([], |row| row.get(0)).optional()?,
         held: count("SELECT count(*) FROM held_post")?,
