@@ -9,18 +9,22 @@ use super::intake_store::IntakeStore;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::members::Members;
 use super::memory_members::MemberTable;
-use super::posts::EngineStore;
+use super::memory_posts::{Audience, PostTable};
+use super::outbox::Outbox;
+use super::posts::{EngineStore, Posts};
 use super::queued::Queued;
 use super::registry::Registry;
 use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
-    Ban, BanPattern, Changes, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry, EntryId, Expect,
-    Fingerprint, Id, Joined, KeptId, Lease, LeaseId, List, ListAddress, ListState, Member, MemberAddress,
-    MemberChange, MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember, NotStepped, QueueNow,
-    Seq, Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
+    Advance, Ban, BanPattern, Changes, Claimed, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry,
+    EntryId, Expect, Fingerprint, Id, Joined, KeptId, Lease, LeaseId, List, ListAddress, ListNumber,
+    ListSnapshot, ListState, Member, MemberAddress, MemberChange, MemberError, MemberRole, MessageId,
+    MessageIdHash, Msgdata, Name, Names, NewMember, NotStepped, OutgoingNow, QueueNow, Seq, Space, Stale,
+    State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
 };
+use listgate_engine::token::{Key, KeyRing};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -41,7 +45,11 @@ pub(crate) enum Trouble {
 #[derive(Clone, Default)]
 struct Tables {
     lists: BTreeMap<(String, String), Arc<List>>,
+    /// The numbers of lists by list_id.
+    numbers: BTreeMap<String, ListNumber>,
+    last_list: i64,
     changes: i64,
+    posts: PostTable,
     members: MemberTable,
     /// Messages by delivery number.
     messages: BTreeMap<i64, Vec<u8>>,
@@ -93,8 +101,30 @@ impl Memory {
             address: address.clone(),
         };
         let mut tables = self.tables();
+        tables.last_list += 1;
+        let number = ListNumber(tables.last_list);
+        tables.numbers.insert(list.list_id.clone(), number);
         tables.lists.insert((address.domain, address.local), Arc::new(list));
         tables.changes += 1;
+    }
+
+    pub(crate) fn remove(&self, address: &str) {
+        let address: ListAddress = address.parse().expect("the test's address is one");
+        let mut tables = self.tables();
+        let list = tables.lists.remove(&(address.domain, address.local)).expect("the list exists");
+        let number = tables.numbers.remove(&list.list_id).expect("each list has a number");
+        tables.members.forget(&list.list_id);
+        for kept in tables.posts.forget(number) {
+            tables.kept.remove(&kept);
+        }
+        tables.drop_messages();
+        tables.changes += 1;
+    }
+
+    /// Does what opening does after the process that used the backend has ended.
+    pub(crate) fn recover(&self) {
+        let now = self.clock.milliseconds();
+        self.tables().posts.recover(now);
     }
 
     /// Makes the next calls meet these troubles, one each, the last one first.
@@ -274,44 +304,86 @@ impl Tables {
         let holds = |expect: &Expect| match expect {
             Expect::Lists(changes) => *changes == Changes(self.changes),
             Expect::Kept(id) => self.kept.contains_key(id),
-            Expect::NotPosted(..) | Expect::Held(_) => false,
+            Expect::NotPosted(list, message_id) => !self.posts.is_posted(*list, *message_id, now),
+            Expect::Held(held) => self.posts.is_held(*held),
         };
-        if !step.expects().iter().all(holds) {
+        let exists = |list| self.numbers.values().any(|number| *number == list);
+        if !step.expects().iter().all(holds) || !step.effects().iter().filter_map(Effect::list).all(exists) {
             return Err(NotStepped::Outdated);
         }
         let mut stepped = Stepped::default();
         for effect in step.effects() {
-            match effect {
-                Effect::Keep(message) if self.messages.contains_key(&message.0) => {
-                    self.last_kept += 1;
-                    self.kept.insert(KeptId(self.last_kept), *message);
-                    stepped.kept.push(KeptId(self.last_kept));
-                }
-                Effect::Keep(_) => {
-                    let kind = StoreErrorKind::Database;
-                    return Err(
-                        StoreError::database(kind, "take a step", "the message does not exist").into()
-                    );
-                }
-                Effect::LetGo(id) => drop(self.kept.remove(id)),
-                Effect::Remember(..)
-                | Effect::Distribute(_)
-                | Effect::Hold(_)
-                | Effect::Unhold(_)
-                | Effect::RecordDecision(_)
-                | Effect::RecordBounce(_) => {
-                    let kind = StoreErrorKind::Database;
-                    return Err(
-                        StoreError::database(kind, "take a step", "posts are not kept in memory").into()
-                    );
-                }
-            }
+            self.make(effect, &mut stepped, now)?;
         }
         if let Some((lease, verdict)) = step.settle() {
             self.settle(*lease, verdict, now).map_err(|Stale| NotStepped::Stale)?;
         }
         self.drop_messages();
         Ok(stepped)
+    }
+
+    fn make(&mut self, effect: &Effect, stepped: &mut Stepped, now: i64) -> Result<(), NotStepped> {
+        match effect {
+            Effect::Keep(message) => stepped.kept.push(self.keep(*message)?),
+            Effect::LetGo(id) => drop(self.kept.remove(id)),
+            Effect::Remember(list, message_id) => self.posts.remember(*list, *message_id, now),
+            Effect::Distribute(post) => {
+                let kept = self.keep(post.message)?;
+                let audience = self.audience(post.list);
+                self.posts.distribute(post, kept, &audience, now);
+            }
+            Effect::Hold(held) => {
+                let kept = self.keep(held.message)?;
+                self.posts.hold(held, kept);
+            }
+            Effect::Unhold(held) => {
+                if let Some(kept) = self.posts.unhold(*held) {
+                    self.kept.remove(&kept);
+                }
+            }
+            Effect::RecordDecision(_) | Effect::RecordBounce(_) => {}
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, message: MessageId) -> Result<KeptId, NotStepped> {
+        if !self.messages.contains_key(&message.0) {
+            let kind = StoreErrorKind::Database;
+            return Err(StoreError::database(kind, "take a step", "the message does not exist").into());
+        }
+        self.last_kept += 1;
+        self.kept.insert(KeptId(self.last_kept), message);
+        Ok(KeptId(self.last_kept))
+    }
+
+    /// Returns a list with this number and its members; none if it was removed.
+    fn audience(&self, number: ListNumber) -> Audience {
+        let list = self.numbers.iter().find(|(_, other)| **other == number).map(|(list_id, _)| list_id);
+        let list = list.and_then(|list_id| self.lists.values().find(|list| list.list_id == *list_id));
+        let members = list.map(|list| self.members.of(&list.list_id).cloned().collect());
+        Audience { list: list.cloned(), members: members.unwrap_or_default(), last: self.members.last() }
+    }
+
+    fn advance(&mut self, advance: &Advance, now: i64) -> Vec<Claimed> {
+        let audiences = self.numbers.values().map(|number| (*number, self.audience(*number))).collect();
+        let (claimed, finished) = self.posts.advance(advance, &audiences, now);
+        for kept in finished {
+            self.kept.remove(&kept);
+        }
+        self.drop_messages();
+        claimed
+    }
+
+    fn snapshot(&self, list_id: &str) -> Option<ListSnapshot> {
+        let list = self.lists.values().find(|list| list.list_id == list_id)?;
+        let bans = [None, Some(list_id)].into_iter().flat_map(|scope| self.members.bans(scope));
+        Some(ListSnapshot {
+            number: self.numbers[list_id],
+            list: List::clone(list),
+            settings: Vec::new(),
+            bans: bans.map(|ban| ban.pattern).collect(),
+            changes: Changes(self.changes),
+        })
     }
 
     fn settle(&mut self, lease: LeaseId, verdict: &Verdict, now: i64) -> Result<(), Stale> {
@@ -577,6 +649,46 @@ impl Backend for Memory {
     }
 
     fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
-        Ok(None)
+        Ok(Some(self))
     }
 }
+
+impl Posts for Memory {
+    fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>> {
+        self.run("look up the list", move |tables| Ok(tables.snapshot(list_id)))
+    }
+
+    fn standing<'a>(&'a self, list: ListNumber, address: &'a MemberAddress) -> Answer<'a, Vec<Member>> {
+        self.run("look up a member", move |tables| {
+            let mut members = tables.audience(list).members;
+            members.retain(|member| member.address.key() == address.key());
+            Ok(members)
+        })
+    }
+
+    fn is_posted(&self, list: ListNumber, message_id: MessageIdHash) -> Answer<'_, bool> {
+        let now = self.clock.milliseconds();
+        self.run("look up a Message-ID", move |tables| Ok(tables.posts.is_posted(list, message_id, now)))
+    }
+
+    fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
+        self.run("count held posts", move |tables| Ok(tables.posts.held_of(list) >= limits::HELD_POSTS))
+    }
+
+    fn keys(&self) -> Answer<'_, KeyRing> {
+        self.run("read the keys", |_| Ok(KeyRing::new(1, Key::new([1; 32]), [const { None }; 3])))
+    }
+}
+
+impl Outbox for Memory {
+    fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
+        let now = self.clock.milliseconds();
+        self.run("advance", move |tables| Ok(tables.advance(&advance, now)))
+    }
+
+    fn outgoing(&self) -> Answer<'_, OutgoingNow> {
+        self.run("look at what leaves", |tables| Ok(tables.posts.outgoing()))
+    }
+}
+
+impl EngineStore for Memory {}

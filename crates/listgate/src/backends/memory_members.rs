@@ -61,6 +61,22 @@ impl MemberTable {
         Ok(())
     }
 
+    /// Removes everything of a list.
+    pub(super) fn forget(&mut self, list_id: &str) {
+        self.rows.retain(|_, (list, _)| list != list_id);
+        self.bans.retain(|(list, _), _| list.as_deref() != Some(list_id));
+    }
+
+    /// Returns the highest seq so far.
+    pub(super) fn last(&self) -> Seq {
+        Seq(self.last)
+    }
+
+    /// Returns the addresses with any role in a list, in the order of their seqs.
+    pub(super) fn of<'t>(&'t self, list_id: &'t str) -> impl Iterator<Item = &'t Member> {
+        self.rows.values().filter(move |(list, _)| list == list_id).map(|(_, member)| member)
+    }
+
     pub(super) fn roles_of(&self, list_id: &str, address: &MemberAddress) -> Vec<Member> {
         let rows = self.rows.values().filter(|(list, _)| list == list_id).map(|(_, member)| member);
         rows.filter(|member| member.address.key() == address.key()).cloned().collect()

@@ -23,6 +23,8 @@ mod members;
 pub(crate) mod memory;
 #[cfg(test)]
 mod memory_members;
+#[cfg(test)]
+mod memory_posts;
 mod outbox;
 mod posts;
 mod queued;

@@ -10,13 +10,16 @@ mod intake;
 mod leases;
 mod members;
 mod model;
+mod outbox;
+mod outbox_model;
+mod posts;
 mod registry;
 mod rigs;
 mod steps;
 mod trouble;
 
 use super::browse::BrowseStore;
-use super::{Backend, Delivery, LeaseRequest, LeaseStore, Leased, Members, Queued};
+use super::{Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, Members, Queued};
 use crate::message::{Incoming, Spool};
 use crate::model::{
     Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped, Role,
@@ -60,10 +63,16 @@ struct Rig {
     leases: Option<Arc<dyn LeaseStore>>,
     /// The operators' view of the backend; `None` if it has none.
     browse: Option<Box<dyn BrowseStore>>,
+    /// What the engine and the outgoing side use; `None` if another program does their work.
+    engine: Option<Arc<dyn EngineStore>>,
     /// The members of its lists; `None` if another program keeps them.
     members: Option<Arc<dyn Members>>,
     /// Creates a list and its domain.
     create: Box<dyn Fn(&str)>,
+    /// Removes a list.
+    remove: Box<dyn Fn(&str)>,
+    /// Opens the backend again, after all else of the rig was dropped.
+    reopen: Box<dyn FnOnce() -> Rig>,
     /// Whether the backend recognizes mail that is sent again.
     remembers: bool,
     /// Whether the backend keeps a spool file where it is, as its own.
@@ -100,6 +109,16 @@ fn run(rig: fn() -> Rig, checks: &[&[(&str, Check)]]) {
 fn sqlite_satisfies_the_contract() {
     let all = [registry::ALL, intake::ALL, leases::ALL, steps::ALL, browse::ALL, members::ALL];
     run(rigs::sqlite, &all);
+}
+
+#[test]
+fn sqlite_satisfies_the_contract_of_posts() {
+    run(rigs::sqlite, &[posts::ALL, outbox::ALL]);
+}
+
+#[test]
+fn memory_satisfies_the_contract_of_posts() {
+    run(rigs::memory, &[posts::ALL, outbox::ALL]);
 }
 
 #[test]
@@ -155,6 +174,17 @@ impl Rig {
 
     fn members(&self) -> &dyn Members {
         self.members.as_deref().expect("this suite is for backends that keep members")
+    }
+
+    fn engine(&self) -> &dyn EngineStore {
+        self.engine.as_deref().expect("this suite is for backends that an engine uses")
+    }
+
+    /// Ends the process that uses the backend, as far as the backend can tell, and starts another.
+    fn restart(self) -> Self {
+        let Self { backend, leases, browse, engine, members, create, remove, reopen, dir, .. } = self;
+        drop((engine, leases, browse, members, create, remove, backend));
+        Self { dir, ..reopen() }
     }
 
     fn browse(&self) -> &dyn BrowseStore {

@@ -36,19 +36,31 @@ pub(super) fn sqlite() -> Rig {
 
 /// Makes a rig in a directory that outlives it.
 pub(super) fn sqlite_at(dir: &Path) -> Result<Rig, DataError> {
-    let (data, clock) = (DataDir::new(dir), TestClock::default());
+    sqlite_with(dir, TestClock::default())
+}
+
+fn sqlite_with(dir: &Path, clock: TestClock) -> Result<Rig, DataError> {
+    let data = DataDir::new(dir);
     let backend = open_sqlite(&data, clock.clock())?;
-    let created = data.clone();
+    let (created, removed) = (data.clone(), data.clone());
     let create = move |address: &str| {
         let console = sqlite::Console::open(&created).unwrap();
         pollster::block_on(console.create(&[address.parse().unwrap()], &[])).unwrap();
     };
+    let remove = move |address: &str| {
+        let console = sqlite::Console::open(&removed).unwrap();
+        pollster::block_on(console.remove_list(&address.parse().unwrap())).unwrap();
+    };
+    let (dir, again) = (dir.to_owned(), clock.clone());
     Ok(Rig {
         leases: Arc::clone(&backend).leases(),
+        engine: Arc::clone(&backend).engine().unwrap(),
         browse: Some(Box::new(sqlite::Console::open(&data)?)),
         members: Some(Arc::new(sqlite::Console::open_with_clock(&data, clock.clock())?)),
         backend,
         create: Box::new(create),
+        remove: Box::new(remove),
+        reopen: Box::new(move || sqlite_with(&dir, again).unwrap()),
         remembers: true,
         keeps_spooled_files: true,
         clock,
@@ -74,21 +86,33 @@ pub(super) fn memory_with_trouble() -> (Rig, Arc<Memory>) {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::default();
     let memory = Arc::new(Memory::new(clock.clock()));
-    let created = Arc::clone(&memory);
-    let rig = Rig {
-        leases: Arc::clone(&memory).leases(),
-        backend: Arc::clone(&memory) as Arc<dyn Backend>,
+    let rig = memory_at(dir.path(), clock, &memory);
+    (Rig { dir: Some(dir), ..rig }, memory)
+}
+
+fn memory_at(dir: &Path, clock: TestClock, memory: &Arc<Memory>) -> Rig {
+    let (created, removed, kept) = (Arc::clone(memory), Arc::clone(memory), Arc::clone(memory));
+    let (spool_dir, again) = (dir.to_owned(), clock.clone());
+    let reopen = move || {
+        kept.recover();
+        memory_at(&spool_dir, again, &kept)
+    };
+    Rig {
+        leases: Arc::clone(memory).leases(),
+        engine: Arc::clone(memory).engine().unwrap(),
+        backend: Arc::clone(memory) as Arc<dyn Backend>,
         browse: None,
-        members: Some(Arc::clone(&memory) as Arc<dyn Members>),
+        members: Some(Arc::clone(memory) as Arc<dyn Members>),
         create: Box::new(move |address| created.create(address)),
+        remove: Box::new(move |address| removed.remove(address)),
+        reopen: Box::new(reopen),
         remembers: true,
         keeps_spooled_files: false,
         clock,
-        spool: Spool::new(dir.path()),
-        spool_dir: dir.path().to_owned(),
-        dir: Some(dir),
-    };
-    (rig, memory)
+        spool: Spool::new(dir),
+        spool_dir: dir.to_owned(),
+        dir: None,
+    }
 }
 
 /// Makes a site without Mailman's programs: its directories, and its database in SQLite.
@@ -107,10 +131,13 @@ pub(super) fn mailman() -> Rig {
     let backend: Arc<dyn Backend> = Arc::new(Mailman::open(&site, 0, &Arc::default()).unwrap());
     Rig {
         leases: Arc::clone(&backend).leases(),
+        engine: None,
         browse: Some(Box::new(mailman::Console::open(&site).unwrap())),
         members: None,
         backend,
         create: Box::new(move |address| create_mailmans(&database, address)),
+        remove: Box::new(|_| panic!("lists are Mailman's")),
+        reopen: Box::new(|| panic!("no check reopens a site")),
         remembers: false,
         keeps_spooled_files: false,
         clock: TestClock::default(),

@@ -1,0 +1,358 @@
+//! Posts and their batches in the backend for tests. Each post has its recipients one by one, unlike in the other
+//! backends, so that the contract does not compare two copies of the same code.
+
+use crate::limits;
+use crate::model::{
+    Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Due, Exception, HeldId, KeptId, List,
+    ListNumber, Member, MemberDelivery, MemberRole, MessageIdHash, NewHeldPost, NewPost, OutgoingNow, Pause,
+    Personal, PostId, PostKind, Recipient, Seq, WayOut, time_at,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A list and its members.
+pub(super) struct Audience {
+    /// `None` if it was removed.
+    pub(super) list: Option<Arc<List>>,
+    pub(super) members: Vec<Member>,
+    /// The highest seq of any list.
+    pub(super) last: Seq,
+}
+
+impl Audience {
+    /// Returns the current recipients of a post of this kind up to a cutoff, in the order of their seqs.
+    fn recipients(&self, post: &NewPost, cutoff: Seq, now: i64) -> Vec<Recipient> {
+        let mut found: Vec<(String, Recipient)> = Vec::new();
+        for member in &self.members {
+            let has_role = match post.kind {
+                PostKind::Post => member.role == MemberRole::Member,
+                PostKind::Owner => matches!(member.role, MemberRole::Owner | MemberRole::Moderator),
+            };
+            let receives = member.settings.delivery.at(now) == MemberDelivery::On;
+            let key = member.address.key();
+            let is_new = found.iter().all(|(other, _)| *other != key);
+            if has_role && receives && is_new && member.seq <= cutoff && post.skipped != Some(member.seq) {
+                let address = member.address.to_string();
+                found.push((key.to_owned(), Recipient { seq: member.seq, address }));
+            }
+        }
+        found.into_iter().map(|(_, recipient)| recipient).collect()
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct PostTable {
+    posts: BTreeMap<PostId, PostRow>,
+    held: BTreeMap<HeldId, (ListNumber, KeptId)>,
+    posted: BTreeMap<(ListNumber, MessageIdHash), Due>,
+    stopped: Option<(i64, String)>,
+    last_post: i64,
+    last_batch: i64,
+    last_held: i64,
+    last_turn: u64,
+}
+
+/// What becomes of one recipient.
+#[derive(Clone, PartialEq)]
+enum Fate {
+    /// In this batch, which was claimed.
+    In(BatchId),
+    Later(Due),
+    /// Sent or refused.
+    Settled,
+}
+
+#[derive(Clone)]
+struct Row {
+    recipient: Recipient,
+    fate: Fate,
+    attempts: u32,
+    waited: Duration,
+    doubts: u32,
+}
+
+#[derive(Clone)]
+struct PostRow {
+    post: NewPost,
+    kept: Option<KeptId>,
+    accepted_at: i64,
+    personal: bool,
+    cutoff: Seq,
+    /// Up to which seq the members have a row.
+    cursor: Seq,
+    turn: u64,
+    rows: BTreeMap<Seq, Row>,
+    /// The batches that are claimed, and whether they are being sent.
+    batches: BTreeMap<BatchId, bool>,
+    doubted: u64,
+    reason: Option<String>,
+}
+
+impl PostTable {
+    pub(super) fn is_posted(&self, list: ListNumber, message_id: MessageIdHash, now: i64) -> bool {
+        self.posted.get(&(list, message_id)).is_some_and(|due| !due.is_over(now))
+    }
+
+    pub(super) fn remember(&mut self, list: ListNumber, message_id: MessageIdHash, now: i64) {
+        self.posted.insert((list, message_id), Due::after(now, limits::POSTED_REMEMBERED));
+    }
+
+    pub(super) fn is_held(&self, held: HeldId) -> bool {
+        self.held.contains_key(&held)
+    }
+
+    pub(super) fn held_of(&self, list: ListNumber) -> usize {
+        self.held.values().filter(|(of, _)| *of == list).count()
+    }
+
+    pub(super) fn hold(&mut self, held: &NewHeldPost, kept: KeptId) {
+        self.last_held += 1;
+        self.held.insert(HeldId(self.last_held), (held.list, kept));
+    }
+
+    pub(super) fn unhold(&mut self, held: HeldId) -> Option<KeptId> {
+        self.held.remove(&held).map(|(_, kept)| kept)
+    }
+
+    /// Removes everything of a list, and returns the references that end.
+    pub(super) fn forget(&mut self, list: ListNumber) -> Vec<KeptId> {
+        let held = self.held.extract_if(.., |_, (of, _)| *of == list).map(|(_, (_, kept))| kept);
+        let mut ended: Vec<KeptId> = held.collect();
+        let posts = self.posts.extract_if(.., |_, row| row.post.list == list);
+        ended.extend(posts.filter_map(|(_, row)| row.kept));
+        self.posted.retain(|(of, _), _| *of != list);
+        ended
+    }
+
+    pub(super) fn distribute(&mut self, post: &NewPost, kept: KeptId, audience: &Audience, now: i64) {
+        let recipients = audience.recipients(post, audience.last, now).len() as u64;
+        let is_cheap = recipients <= limits::PERSONAL_RECIPIENTS
+            && recipients.saturating_mul(post.size) <= limits::PERSONAL_OCTETS;
+        let personal = match (post.personal, post.kind) {
+            (Personal::Always, _) | (_, PostKind::Owner) => true,
+            (Personal::Never, PostKind::Post) => false,
+            (Personal::Auto, PostKind::Post) => is_cheap,
+        };
+        self.last_post += 1;
+        self.last_turn += 1;
+        let mut row = PostRow {
+            post: post.clone(),
+            kept: Some(kept),
+            accepted_at: now,
+            personal,
+            cutoff: audience.last,
+            cursor: Seq(0),
+            turn: self.last_turn,
+            rows: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            doubted: 0,
+            reason: None,
+        };
+        if let Some(address) = &post.instead_of_owners
+            && recipients == 0
+        {
+            row.add(Recipient { seq: Seq(0), address: address.clone() }, Due::after(now, Duration::ZERO));
+        }
+        self.posts.insert(PostId(self.last_post), row);
+    }
+
+    /// Returns what was claimed, and the references of posts that are finished.
+    pub(super) fn advance(
+        &mut self,
+        advance: &Advance,
+        audiences: &BTreeMap<ListNumber, Audience>,
+        now: i64,
+    ) -> (Vec<Claimed>, Vec<KeptId>) {
+        for result in &advance.results {
+            let holds = |row: &&mut PostRow| row.batches.contains_key(&result.batch);
+            if let Some(row) = self.posts.values_mut().find(holds) {
+                row.record(result, now);
+            }
+        }
+        for batch in &advance.sending {
+            for row in self.posts.values_mut() {
+                row.batches.entry(*batch).and_modify(|sending| *sending = true);
+            }
+        }
+        match &advance.way_out {
+            None => {}
+            Some(WayOut::Open) => self.stopped = None,
+            Some(WayOut::Stopped(reason)) => {
+                self.stopped.get_or_insert((now, String::new())).1.clone_from(reason);
+            }
+        }
+        let claimed = advance.claim.map(|request| self.claim(request, audiences, now));
+        let mut finished = Vec::new();
+        for row in self.posts.values_mut() {
+            let has_all = row.cursor == row.cutoff && row.rows.values().all(|row| row.fate == Fate::Settled);
+            if has_all && row.batches.is_empty() {
+                finished.extend(row.kept.take());
+            }
+        }
+        (claimed.unwrap_or_default(), finished)
+    }
+
+    fn claim(
+        &mut self,
+        request: ClaimRequest,
+        audiences: &BTreeMap<ListNumber, Audience>,
+        now: i64,
+    ) -> Vec<Claimed> {
+        let mut claimed = Vec::new();
+        for (_, row) in self.posts.iter_mut().filter(|(_, row)| row.kept.is_some()) {
+            row.look_up(&audiences[&row.post.list], now);
+        }
+        while claimed.len() < request.batches {
+            let ready = self.posts.iter_mut().filter(|(_, row)| row.has_due(now));
+            let Some((id, row)) = ready.min_by_key(|(_, row)| row.turn) else { break };
+            self.last_turn += 1;
+            self.last_batch += 1;
+            row.turn = self.last_turn;
+            let list = audiences[&row.post.list].list.as_deref().expect("posts go with their list");
+            claimed.push(row.claim(*id, BatchId(self.last_batch), list, request, now));
+        }
+        claimed
+    }
+
+    /// Makes batches free that a process had when it ended.
+    pub(super) fn recover(&mut self, now: i64) {
+        for row in self.posts.values_mut() {
+            for (batch, sending) in std::mem::take(&mut row.batches) {
+                let mine = row.rows.values_mut().filter(|row| row.fate == Fate::In(batch));
+                for of_batch in mine {
+                    of_batch.fate = Fate::Later(Due::after(now, Duration::ZERO));
+                    of_batch.doubts += u32::from(sending);
+                    row.doubted += u64::from(sending);
+                }
+            }
+        }
+    }
+
+    pub(super) fn outgoing(&self) -> OutgoingNow {
+        let open = || self.posts.values().filter(|row| row.kept.is_some());
+        let is_deferred = |row: &&Row| matches!(row.fate, Fate::Later(_));
+        OutgoingNow {
+            posts: open().count() as u64,
+            sending: self.posts.values().map(|row| row.batches.len() as u64).sum(),
+            deferred: open().map(|row| row.rows.values().filter(is_deferred).count() as u64).sum(),
+            oldest: open().map(|row| time_at(row.accepted_at)).min(),
+            doubted: self.posts.values().map(|row| row.doubted).sum(),
+            stopped: self.stopped.as_ref().map(|(since, reason)| (time_at(*since), reason.clone())),
+            reason: open().find_map(|row| row.reason.clone()),
+            held: self.held.len() as u64,
+        }
+    }
+}
+
+impl PostRow {
+    fn add(&mut self, recipient: Recipient, due: Due) {
+        let fate = Fate::Later(due);
+        let row = Row { recipient, fate, attempts: 0, waited: Duration::ZERO, doubts: 0 };
+        self.rows.insert(row.recipient.seq, row);
+    }
+
+    /// Drops recipients who have left or turned delivery off.
+    fn look_up(&mut self, audience: &Audience, now: i64) {
+        let current = audience.recipients(&self.post, self.cutoff, now);
+        let is_current = |seq: Seq| seq == Seq(0) || current.iter().any(|recipient| recipient.seq == seq);
+        self.rows.retain(|seq, row| !matches!(row.fate, Fate::Later(_)) || is_current(*seq));
+        if self.cursor < self.cutoff {
+            let due = Due::after(now, Duration::ZERO);
+            current.into_iter().for_each(|recipient| self.add(recipient, due));
+            self.cursor = self.cutoff;
+        }
+    }
+
+    fn has_due(&self, now: i64) -> bool {
+        self.kept.is_some() && self.rows.values().any(|row| row.is_due(now))
+    }
+
+    fn claim(
+        &mut self,
+        post: PostId,
+        batch: BatchId,
+        list: &List,
+        request: ClaimRequest,
+        now: i64,
+    ) -> Claimed {
+        let most = if self.personal { request.personal } else { request.bulk };
+        let first = self.rows.values().find(|row| row.is_due(now)).expect("one is due");
+        let (attempts, doubts) = (first.attempts, first.doubts);
+        let alike = |row: &&mut Row| row.is_due(now) && (row.attempts, row.doubts) == (attempts, doubts);
+        let taken = self.rows.values_mut().filter(alike).take(most);
+        let recipients = taken.map(|row| {
+            row.fate = Fate::In(batch);
+            row.recipient.clone()
+        });
+        let recipients = recipients.collect();
+        self.batches.insert(batch, false);
+        Claimed {
+            batch,
+            post,
+            kind: self.post.kind,
+            message: self.post.message,
+            size: self.post.size,
+            list_id: list.list_id.clone(),
+            list: list.address.clone(),
+            alias: None,
+            settings: self.post.settings.clone(),
+            personal: self.personal,
+            recipients,
+            attempts,
+            doubts,
+        }
+    }
+
+    fn record(&mut self, result: &BatchResult, now: i64) {
+        self.batches.remove(&result.batch);
+        for (recipient, exception) in &result.exceptions {
+            if let Some(row) = self.rows.get_mut(&recipient.seq) {
+                match exception {
+                    Exception::Refused { .. } => row.fate = Fate::Settled,
+                    Exception::Deferred { pause, .. } => row.wait(*pause, now),
+                }
+            }
+        }
+        let of_batch = self.rows.values_mut().filter(|row| row.fate == Fate::In(result.batch));
+        match &result.end {
+            BatchEnd::Done { .. } => of_batch.for_each(|row| row.fate = Fate::Settled),
+            BatchEnd::Rejected { reply, .. } => {
+                of_batch.for_each(|row| row.fate = Fate::Settled);
+                self.reason = Some(reply.clone());
+            }
+            BatchEnd::Again { settled, pause, why, doubted, .. } => {
+                for row in of_batch {
+                    if settled.is_some_and(|settled| row.recipient.seq <= settled) {
+                        row.fate = Fate::Settled;
+                    } else {
+                        row.doubts += u32::from(*doubted > 0);
+                        row.wait(*pause, now);
+                    }
+                }
+                self.doubted += doubted;
+                self.reason = Some(why.clone());
+            }
+        }
+    }
+}
+
+impl Row {
+    fn is_due(&self, now: i64) -> bool {
+        matches!(self.fate, Fate::Later(due) if due.is_over(now))
+    }
+
+    fn wait(&mut self, pause: Pause, now: i64) {
+        let length = match pause {
+            Pause::AtOnce => Duration::ZERO,
+            Pause::Free(length) => length,
+            Pause::Deferred(length) => {
+                self.attempts += 1;
+                self.waited += length;
+                length
+            }
+        };
+        let is_given_up = self.waited > limits::GIVE_UP;
+        self.fate = if is_given_up { Fate::Settled } else { Fate::Later(Due::after(now, length)) };
+    }
+}
