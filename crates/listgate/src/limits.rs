@@ -123,8 +123,11 @@ pub(crate) const SHOWN_LINE: usize = 120;
 /// Members that are read at a time.
 pub(crate) const MEMBERS_READ: usize = 1000;
 
-/// Rows of removed lists that the writer removes at a time when no mail comes.
+/// Rows that are no longer needed and that the writer removes at a time when no mail comes, and when it has not done so for
+/// this long. Messages of held posts that it removes at a time, since they may be large.
 pub(crate) const SWEPT_AT_ONCE: usize = 500;
+pub(crate) const SWEPT_WHEN_BUSY: Duration = Duration::from_secs(10);
+pub(crate) const MESSAGES_SWEPT_AT_ONCE: usize = 50;
 
 /// Deliveries that are remembered by the keys of their puts. A put whose answer was lost is retried at once.
 pub(crate) const RECENT_PUTS: usize = 1024;

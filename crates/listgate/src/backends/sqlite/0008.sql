@@ -8,12 +8,17 @@ CREATE TABLE list_setting (
     PRIMARY KEY (list, key)
 ) WITHOUT ROWID;
 
--- Decisions about posts rely on settings and bans, so both are part of the count of changes.
+-- Decisions about posts rely on settings and bans, so both are part of the count of changes. Nothing relies on those of
+-- a list that was removed.
 CREATE TRIGGER setting_added AFTER INSERT ON list_setting BEGIN UPDATE lists_version SET n = n + 1; END;
 CREATE TRIGGER setting_changed AFTER UPDATE ON list_setting BEGIN UPDATE lists_version SET n = n + 1; END;
-CREATE TRIGGER setting_removed AFTER DELETE ON list_setting BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER setting_removed AFTER DELETE ON list_setting
+WHEN EXISTS (SELECT 1 FROM roster WHERE list = old.list AND list_id IS NOT NULL)
+BEGIN UPDATE lists_version SET n = n + 1; END;
 CREATE TRIGGER ban_added AFTER INSERT ON ban BEGIN UPDATE lists_version SET n = n + 1; END;
-CREATE TRIGGER ban_removed AFTER DELETE ON ban BEGIN UPDATE lists_version SET n = n + 1; END;
+CREATE TRIGGER ban_removed AFTER DELETE ON ban
+WHEN old.list = 0 OR EXISTS (SELECT 1 FROM roster WHERE list = old.list AND list_id IS NOT NULL)
+BEGIN UPDATE lists_version SET n = n + 1; END;
 
 -- A short name of a list whose own name leaves no room for a token in an address. It is never the name of a list.
 ALTER TABLE list ADD COLUMN alias TEXT;

@@ -110,6 +110,14 @@ impl Outbox for Engine {
                 return Ok(Vec::new());
             }
             let claim = advance.claim;
+            let only_claims = Advance { claim, ..Advance::default() };
+            let now = self.gate.now();
+            // Otherwise the writer would never be idle while the outgoing side looks for work.
+            if advance == only_claims
+                && !self.query("look what leaves", |reader| outbox::has_something(reader, now)).await?
+            {
+                return Ok(Vec::new());
+            }
             let mut request = advance;
             loop {
                 let Reply::Advanced(claims) = self.gate.request(Request::Advance(Box::new(request))).await?

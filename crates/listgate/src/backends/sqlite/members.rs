@@ -1,7 +1,6 @@
 //! The members of lists in the embedded backend.
 
 use super::connection::write;
-use crate::limits;
 use crate::model::{
     Ban, BanPattern, DisplayName, Due, Joined, ListNumber, Member, MemberAddress, MemberChange,
     MemberDelivery, MemberError, MemberRole, MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds,
@@ -292,37 +291,4 @@ pub(super) fn bans(
         };
         Ok(Ok(connection.prepare_cached(sql)?.query_map([list], read)?.collect::<Result<_, _>>()?))
     })
-}
-
-/// Removes some members and bans of lists that were removed: at most [`limits::SWEPT_AT_ONCE`] rows, so that arriving mail
-/// does not wait. Lists with nothing left lose their rows.
-pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
-    let none = !connection.prepare_cached("SELECT 1 FROM roster WHERE list_id IS NULL")?.exists([])?;
-    if none {
-        return Ok(());
-    }
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let swept = sweep_some(connection).and_then(|()| connection.execute_batch("COMMIT"));
-    swept.inspect_err(|_| {
-        // The first error is the one to report.
-        let _ = connection.execute_batch("ROLLBACK");
-    })
-}
-
-fn sweep_some(connection: &Connection) -> rusqlite::Result<()> {
-    let removed = "(SELECT list FROM roster WHERE list_id IS NULL ORDER BY list LIMIT 1)";
-    let members = format!(
-        "DELETE FROM member WHERE seq IN (SELECT seq FROM member WHERE list = {removed} LIMIT {most})",
-        most = limits::SWEPT_AT_ONCE
-    );
-    let mut swept = connection.prepare_cached(&members)?.execute([])?;
-    let bans = format!(
-        "DELETE FROM ban WHERE list = {removed}
-         AND pattern IN (SELECT pattern FROM ban WHERE list = {removed} LIMIT ?1)"
-    );
-    swept += connection.prepare_cached(&bans)?.execute([limits::SWEPT_AT_ONCE - swept])?;
-    if swept < limits::SWEPT_AT_ONCE {
-        connection.prepare_cached(&format!("DELETE FROM roster WHERE list = {removed}"))?.execute([])?;
-    }
-    Ok(())
 }

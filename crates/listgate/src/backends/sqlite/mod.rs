@@ -23,6 +23,7 @@ mod reason;
 mod redelivery_index;
 mod steps;
 mod store;
+mod sweep;
 mod work;
 pub(crate) mod write_lock;
 mod writer;

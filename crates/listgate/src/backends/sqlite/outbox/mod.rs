@@ -43,6 +43,15 @@ pub(super) fn advance(
     in_savepoint(connection, "advance", || apply(connection, advance, now).map(Ok))
 }
 
+/// Returns whether a post has something to send now.
+pub(super) fn has_something(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM post INDEXED BY post_turn WHERE turn IS NOT NULL)
+                      OR EXISTS (SELECT 1 FROM post INDEXED BY post_due WHERE due_at <= ?1)
+                      OR EXISTS (SELECT 1 FROM post INDEXED BY post_set_back
+                                 WHERE due_at IS NOT NULL AND due_at - due_span > ?1)";
+    connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))
+}
+
 fn apply(connection: &Connection, advance: &Advance, now: i64) -> rusqlite::Result<Claims> {
     for result in &advance.results {
         record::record(connection, result, now)?;

@@ -32,11 +32,11 @@ use crate::backends::sqlite::data_dir::DataDir;
 use crate::backends::sqlite::errors::{failed, is_sync_failure};
 use crate::backends::sqlite::lists;
 use crate::backends::sqlite::log_room::{LogRoom, Pages, log_room};
-use crate::backends::sqlite::members;
 use crate::backends::sqlite::queues::Depths;
 use crate::backends::sqlite::redelivery_index::{EntriesByFingerprint, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Stored, StoredDelivery, Storing};
+use crate::backends::sqlite::sweep::sweep;
 use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Work, collect_batch};
 use crate::error_chain::Chain;
 use crate::file_error::During;
@@ -83,6 +83,8 @@ pub(super) struct Writer {
     is_scarce: bool,
     /// When the spool files of finished mail were last removed.
     removed: Instant,
+    /// When rows that are no longer needed were last removed.
+    swept: Instant,
     depths: Arc<Depths>,
     metrics: Arc<Metrics>,
     arrived: watch::Sender<()>,
@@ -118,6 +120,7 @@ impl Writer {
             uncertain,
             is_scarce: false,
             removed,
+            swept: removed,
             depths,
             metrics,
             arrived,
@@ -151,6 +154,9 @@ impl Writer {
                     }
                     if self.removed.elapsed() >= limits::IDLE {
                         self.remove_discarded();
+                    }
+                    if self.swept.elapsed() >= limits::SWEPT_WHEN_BUSY {
+                        self.sweep();
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.tidy(),
@@ -402,9 +408,14 @@ impl Writer {
         self.remove_discarded();
         self.unless_stopped("look how full the queues are", |writer| writer.depths.read(&writer.connection));
         self.move_fingerprints();
-        self.unless_stopped("remove the members of removed lists", |writer| {
-            members::sweep(&writer.connection)
-        });
+        self.sweep();
+    }
+
+    /// Removes some rows that are no longer needed.
+    fn sweep(&mut self) {
+        self.swept = Instant::now();
+        let now = self.choices.clock.milliseconds();
+        self.unless_stopped("remove old records", |writer| sweep(&writer.connection, now));
     }
 
     fn remove_discarded(&mut self) {
