@@ -298,6 +298,7 @@ impl PostRow {
             alias: None,
             settings: self.post.settings.clone(),
             personal: self.personal,
+            is_retry: attempts > 0,
             recipients,
             attempts,
             doubts,
@@ -309,7 +310,7 @@ impl PostRow {
         for (recipient, exception) in &result.exceptions {
             if let Some(row) = self.rows.get_mut(&recipient.seq) {
                 match exception {
-                    Exception::Refused { .. } => row.fate = Fate::Settled,
+                    Exception::Refused { .. } | Exception::Rejected { .. } => row.fate = Fate::Settled,
                     Exception::Deferred { pause, .. } => row.wait(*pause, now),
                 }
             }
@@ -317,10 +318,6 @@ impl PostRow {
         let of_batch = self.rows.values_mut().filter(|row| row.fate == Fate::In(result.batch));
         match &result.end {
             BatchEnd::Done { .. } => of_batch.for_each(|row| row.fate = Fate::Settled),
-            BatchEnd::Rejected { reply, .. } => {
-                of_batch.for_each(|row| row.fate = Fate::Settled);
-                self.reason = Some(reply.clone());
-            }
             BatchEnd::Again { settled, pause, why, doubted, .. } => {
                 for row in of_batch {
                     if settled.is_some_and(|settled| row.recipient.seq <= settled) {

@@ -13,8 +13,10 @@ pub(crate) trait Outbox: Send + Sync {
     /// backend; what was marked then counts as doubted.
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>>;
 
-    /// Returns a channel that changes when this process has stored a post.
-    fn posts(&self) -> watch::Receiver<()>;
+    /// Returns a channel that changes when this process has stored a post; `None` if the store does not notice.
+    fn posts(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
 
     /// Returns what waits to leave.
     fn outgoing(&self) -> Answer<'_, OutgoingNow>;

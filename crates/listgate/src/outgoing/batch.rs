@@ -61,7 +61,7 @@ impl Work {
         self.todo.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Returns whether a reply is missing.
+    /// Returns whether an outcome is missing.
     pub(super) fn is_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
     }

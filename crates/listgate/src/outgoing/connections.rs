@@ -139,7 +139,7 @@ async fn quit(mut mail: MailClient) {
 struct Claims {
     hub: Rc<Hub>,
     /// Changes when there is something to send.
-    posts: watch::Receiver<()>,
+    posts: Option<watch::Receiver<()>>,
     stop: watch::Receiver<bool>,
     /// The number of the connection.
     index: usize,
@@ -148,9 +148,11 @@ struct Claims {
 impl Claims {
     /// Returns the next batch that is due, or `None` when nothing more is to be sent.
     async fn next(&mut self) -> Option<Vec<Claimed>> {
-        loop {
+        while !*self.stop.borrow() {
             // What changes from now on is noticed below.
-            self.posts.mark_unchanged();
+            if let Some(posts) = &mut self.posts {
+                posts.mark_unchanged();
+            }
             // One connection finds out whether the server takes mail again.
             let may_try = !self.hub.is_stopped() || self.index == 0;
             let resume = Instant::from_std(self.hub.resume());
@@ -164,12 +166,13 @@ impl Claims {
             }
             let poll = Instant::now() + limits::OUTGOING_POLL;
             tokio::select! {
-                Ok(()) = self.posts.changed() => {}
+                () = changed(&mut self.posts) => {}
                 () = sleep_until(resume.max(Instant::now())), if may_try && resume > Instant::now() => {}
                 () = sleep_until(poll) => {}
-                _ = self.stop.wait_for(|stop| *stop) => return None,
+                _ = self.stop.wait_for(|stop| *stop) => {}
             }
         }
+        None
     }
 
     async fn claim(&self) -> Result<Vec<Claimed>, StoreError> {
@@ -179,4 +182,14 @@ impl Claims {
         let claimed = self.hub.store.advance(advance).await;
         claimed.inspect_err(|_| self.hub.put_back(way_out))
     }
+}
+
+/// Waits until there is a new post; for ever if the store does not notice.
+async fn changed(posts: &mut Option<watch::Receiver<()>>) {
+    if let Some(posts) = posts
+        && posts.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

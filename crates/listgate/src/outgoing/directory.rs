@@ -3,7 +3,6 @@
 use super::copies::{Copy, Prepared};
 use crate::backends::EngineStore;
 use crate::file_error::{During, FileError};
-use crate::limits;
 use crate::model::{Claimed, StoreError};
 use listgate_lmtp::ForwardPath;
 use serde_json::json;

@@ -115,7 +115,8 @@ impl Sender {
             self.start_advance();
             self.send_next(mail).await?;
             self.end_message(mail).await?;
-            let in_flight = self.works.iter().any(Work::is_in_flight);
+            // The server may answer to a transaction whose recipients all have their outcomes.
+            let in_flight = !mail.client().is_idle() || self.works.iter().any(Work::is_in_flight);
             if !in_flight && self.advance.is_none() {
                 if self.is_idle() {
                     return Ok(Finished::Idle);

@@ -59,6 +59,7 @@ impl Site {
             address: LIST.parse().unwrap(),
             state: ListState::Open,
             max_size: None,
+            alias: None,
         };
         self.next += 1;
         let mut incoming =
@@ -132,7 +133,7 @@ impl Site {
 
     /// Waits until nothing is left to send.
     async fn finished(&self) -> OutgoingNow {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(20);
         loop {
             let now = self.now().await;
             if now.posts == 0 {
@@ -204,6 +205,7 @@ fn session(
     reply: &dyn Fn(&str) -> &'static str,
     record: &Mutex<Record>,
 ) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     let mut lines = BufReader::new(stream).lines();
     let mut to = Vec::new();
     if cut == Cut::Connected {
@@ -229,7 +231,7 @@ fn session(
             "RCPT" => {
                 let address = line.split(['<', '>']).nth(1).unwrap().to_owned();
                 let answer = reply(&address);
-                write!(stream, "{answer}\r\n")?;
+                stream.write_all(format!("{answer}\r\n").as_bytes())?;
                 if answer.starts_with('2') {
                     to.push(address);
                 }
@@ -335,6 +337,26 @@ fn a_connection_that_is_lost_loses_nothing_and_doubles_a_batch_at_most() {
                 _ => assert_eq!(now.doubted, 0, "{cut:?}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_stop_loses_nothing_and_doubles_nothing() {
+    for personal in [Personal::Always, Personal::Never] {
+        let mut site = Site::new(2000);
+        let server = Server::start(|_| Cut::Never, ok);
+        runtime().block_on(site.post("Hello.\r\n", personal));
+        for _ in 0..5 {
+            let outgoing = site.send_to(server.target());
+            thread::sleep(Duration::from_millis(20));
+            outgoing.stop();
+        }
+        let outgoing = site.send_to(server.target());
+        let now = runtime().block_on(site.finished());
+        outgoing.stop();
+        let record = server.record();
+        assert_eq!((record.len(), now.doubted), (2000, 0));
+        assert!(record.values().all(|times| *times == 1));
     }
 }
 

@@ -334,7 +334,8 @@ impl Client {
         self.may_pipeline && self.server.pipelining
     }
 
-    fn is_idle(&self) -> bool {
+    /// Returns whether nothing is outstanding: no reply is missing, and no transaction is open.
+    pub fn is_idle(&self) -> bool {
         let outstanding = !self.awaited.is_empty() || !self.unsent.is_empty() || self.open.is_some();
         self.state == State::Talking && !outstanding
     }

@@ -313,8 +313,11 @@ async fn a_rejected_post_is_finished(rig: Rig) {
     list(&rig, 2).await;
     let message = post(&rig, |_| {}).await;
     let claimed = claim_one(&rig).await;
-    let end = BatchEnd::Rejected { recipients: 2, reply: "554 spam".to_owned() };
-    report(&rig, vec![BatchResult { batch: claimed.batch, exceptions: Vec::new(), end }]).await;
+    let rejected =
+        |recipient: &Recipient| (recipient.clone(), Exception::Rejected { reply: "554 spam".to_owned() });
+    let exceptions = claimed.recipients.iter().map(rejected).collect();
+    let end = BatchEnd::Done { sent: 0, reply: "554 spam".to_owned() };
+    report(&rig, vec![BatchResult { batch: claimed.batch, exceptions, end }]).await;
     nothing_is_due(&rig).await;
     assert!(is_finished(&rig, message).await);
 }

@@ -105,7 +105,9 @@ impl Outbox for Engine {
                 advance.results.is_empty() && advance.sending.is_empty() && advance.way_out.is_none();
             // An idle sender does not take the write lock.
             if only_claims
-                && !self.query("look for posts", |reader| outbox::has_due(reader, self.gate.now())).await?
+                && !self
+                    .query("look for posts", |reader| outbox::has_something(reader, self.gate.now()))
+                    .await?
             {
                 return Ok(Vec::new());
             }
@@ -134,8 +136,8 @@ impl Outbox for Engine {
         })
     }
 
-    fn posts(&self) -> watch::Receiver<()> {
-        self.gate.posts()
+    fn posts(&self) -> Option<watch::Receiver<()>> {
+        Some(self.gate.posts())
     }
 
     fn outgoing(&self) -> Answer<'_, OutgoingNow> {

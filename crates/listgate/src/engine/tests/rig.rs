@@ -108,6 +108,7 @@ impl Rig {
             address: LIST.parse().unwrap(),
             state: ListState::Open,
             max_size: None,
+            alias: None,
         };
         let endpoint = Endpoint { list: Arc::new(list), role, detail: detail.map(ToOwned::to_owned) };
         let mail_from = match from {

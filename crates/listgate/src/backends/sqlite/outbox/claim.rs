@@ -31,24 +31,6 @@ pub(super) fn claim(connection: &Connection, request: ClaimRequest, now: i64) ->
     Ok(claims)
 }
 
-/// Returns whether a post has something to send at `now`, in milliseconds since 1970. This needs no write lock.
-pub(in crate::backends::sqlite) fn has_due(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
-    let has_turn = "SELECT 1 FROM post INDEXED BY post_turn WHERE turn IS NOT NULL";
-    if connection.prepare_cached(has_turn)?.exists([])? {
-        return Ok(true);
-    }
-    let each = [
-        "SELECT 1 FROM post INDEXED BY post_due WHERE due_at <= ?1",
-        "SELECT 1 FROM post INDEXED BY post_set_back WHERE due_at IS NOT NULL AND due_at - due_span > ?1",
-    ];
-    for sql in each {
-        if connection.prepare_cached(sql)?.exists([now])? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Gives a turn to posts whose time has come, some at a time.
 fn wake(connection: &Connection, now: i64) -> rusqlite::Result<()> {
     let due = [

@@ -11,7 +11,6 @@ mod claim;
 mod record;
 mod status;
 
-pub(super) use claim::has_due;
 pub(super) use status::now;
 
 use crate::backends::sqlite::connection::in_savepoint;
