@@ -19,6 +19,7 @@ pub(super) enum ReplyMode {
     NoMunging,
     PointToList,
     ExplicitHeader,
+    ExplicitHeaderOnly,
 }
 
 const ACTIONS: &[(&str, Action)] = &[
@@ -33,6 +34,7 @@ const REPLY_MODES: &[(&str, ReplyMode)] = &[
     ("no_munging", ReplyMode::NoMunging),
     ("point_to_list", ReplyMode::PointToList),
     ("explicit_header", ReplyMode::ExplicitHeader),
+    ("explicit_header_only", ReplyMode::ExplicitHeaderOnly),
 ];
 
 const MUNGES: &[(&str, Munge)] = &[("never", Munge::Never), ("always", Munge::Always)];
@@ -76,8 +78,10 @@ pub(super) const ACTION: Kind<Action> = Kind {
 };
 
 pub(super) const REPLY_MODE: Kind<ReplyMode> = Kind {
-    values: "no_munging, point_to_list or explicit_header",
-    read: |text| named(REPLY_MODES, text, "no_munging, point_to_list or explicit_header"),
+    values: "no_munging, point_to_list, explicit_header or explicit_header_only",
+    read: |text| {
+        named(REPLY_MODES, text, "no_munging, point_to_list, explicit_header or explicit_header_only")
+    },
     write: |mode| name_of(REPLY_MODES, *mode),
 };
 
@@ -182,7 +186,7 @@ pub(super) const LINE: Kind<Option<String>> = Kind {
 pub(super) const TEXT: Kind<Option<String>> = Kind {
     values: "a text, or `@` and the path of a file",
     read: |text| {
-        fits(text, limits::LIST_SETTING)?;
+        fits(text, listgate_engine::limits::FOOTER)?;
         let text = text.replace("\r\n", "\n");
         has_no_control(&text, &['\n', '\t'])?;
         Ok((!is_none(text.trim())).then(|| text.trim_end().to_owned()))

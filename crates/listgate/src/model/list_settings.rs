@@ -119,7 +119,12 @@ pub(crate) static LIST_SETTINGS: &[Setting] = &[
         "A post with this many addresses in To and Cc is held"
     ),
     setting!("reply_goes_to_list", reply_mode, REPLY_MODE, "Where replies to a post go"),
-    setting!("reply_to_address", reply_to_address, ADDRESS, "Where replies go with explicit_header"),
+    setting!(
+        "reply_to_address",
+        reply_to_address,
+        ADDRESS,
+        "The address for explicit_header and explicit_header_only"
+    ),
     setting!("subject_prefix", subject_prefix, LINE, "Comes before each subject, with a space"),
     setting!("footer", footer, TEXT, "Comes after the text of each post"),
     setting!("munge", munge, MUNGE, "Whether From names the list instead of the author"),
@@ -175,8 +180,8 @@ pub(crate) enum ListSettingError {
     #[error("{0} is given twice")]
     Twice(&'static str),
     #[error(
-        "reply_goes_to_list=explicit_header needs an address: add reply_to_address=ADDRESS, or choose another \
-         reply_goes_to_list"
+        "this reply_goes_to_list needs an address: add reply_to_address=ADDRESS, or choose no_munging or \
+         point_to_list"
     )]
     NoReplyToAddress,
 }
@@ -205,7 +210,7 @@ impl ListSettings {
                 (setting.set)(&mut settings, value.as_ref()).map_err(why)?;
             }
         }
-        if settings.reply_mode == ReplyMode::ExplicitHeader && settings.reply_to_address.is_none() {
+        if settings.reply_goes_to_list().is_none() {
             return Err(ListSettingError::NoReplyToAddress);
         }
         Ok(settings)
@@ -220,31 +225,14 @@ impl ListSettings {
             .filter_map(|(key, value, default)| (value != default).then_some((key, value)))
     }
 
-    /// Returns where replies to posts go.
-    fn reply_goes_to_list(&self) -> ReplyGoesToList {
+    /// Returns where replies to posts go; `None` if the address is missing, which is refused when settings are read.
+    fn reply_goes_to_list(&self) -> Option<ReplyGoesToList> {
+        let address = self.reply_to_address.clone();
         match self.reply_mode {
-            ReplyMode::NoMunging => ReplyGoesToList::NoMunging,
-            ReplyMode::PointToList => ReplyGoesToList::PointToList,
-            ReplyMode::ExplicitHeader => {
-                let address = self.reply_to_address.clone();
-                ReplyGoesToList::ExplicitHeader(address.expect("it was checked when the settings were read"))
-            }
-        }
-    }
-
-    /// Returns the settings that decide how posts to the list with this list_id and address change.
-    pub(crate) fn distribution(
-        &self,
-        list_id: impl Into<String>,
-        posting_address: Mailbox,
-    ) -> distribution::Settings {
-        distribution::Settings {
-            display_name: self.display_name.clone().unwrap_or_default(),
-            reply_goes_to_list: self.reply_goes_to_list(),
-            subject_prefix: self.subject_prefix.clone(),
-            footer: self.footer.clone(),
-            munge: self.munge,
-            ..distribution::Settings::new(list_id, posting_address)
+            ReplyMode::NoMunging => Some(ReplyGoesToList::NoMunging),
+            ReplyMode::PointToList => Some(ReplyGoesToList::PointToList),
+            ReplyMode::ExplicitHeader => address.map(ReplyGoesToList::ExplicitHeader),
+            ReplyMode::ExplicitHeaderOnly => address.map(ReplyGoesToList::ExplicitHeaderOnly),
         }
     }
 
@@ -266,6 +254,23 @@ impl ListSettings {
             max_message_size: self.max_message_size,
             max_num_recipients: self.max_num_recipients,
             ..posting::Settings::new(list_id, posting_address)
+        }
+    }
+
+    /// Returns the settings that decide how posts to the list with this list_id and address change.
+    pub(crate) fn distribution(
+        &self,
+        list_id: impl Into<String>,
+        posting_address: Mailbox,
+    ) -> distribution::Settings {
+        let reply_goes_to_list = self.reply_goes_to_list();
+        distribution::Settings {
+            display_name: self.display_name.clone().unwrap_or_default(),
+            reply_goes_to_list: reply_goes_to_list.expect("it was checked when the settings were read"),
+            subject_prefix: self.subject_prefix.clone(),
+            footer: self.footer.clone(),
+            munge: self.munge,
+            ..distribution::Settings::new(list_id, posting_address)
         }
     }
 }
@@ -375,7 +380,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_with_what_is_expected() {
         let long = format!("display_name={}", "n".repeat(256));
-        let text = format!("footer={}", "n".repeat(8193));
+        let text = format!("footer={}", "n".repeat(4097));
         for (change, why) in [
             ("emergency", "write KEY=VALUE, such as emergency=yes"),
             ("emergency=perhaps", "emergency: write yes or no"),
@@ -398,7 +403,7 @@ mod tests {
             ),
             (
                 "reply_goes_to_list=yes",
-                "reply_goes_to_list: write no_munging, point_to_list or explicit_header",
+                "reply_goes_to_list: write no_munging, point_to_list, explicit_header or",
             ),
             (
                 "reply_to_address=l@a\u{378}.example",
@@ -412,7 +417,7 @@ mod tests {
             ("munge=dmarc", "munge: write never or always"),
             ("personal=yes", "personal: write auto, always or never"),
             (&long, "display_name: it has at most 255 octets"),
-            (&text, "footer: it has at most 8192 octets"),
+            (&text, "footer: it has at most 4096 octets"),
         ] {
             let refused = change.parse::<ListChange>().unwrap_err().to_string();
             assert!(refused.starts_with(why), "{change}: {refused}");
@@ -437,20 +442,20 @@ mod tests {
     }
 
     #[test]
-    fn explicit_header_needs_an_address() {
-        let refused = with(&["reply_goes_to_list=explicit_header"]).unwrap_err();
-        assert_eq!(refused, ListSettingError::NoReplyToAddress);
-        let staff = "staff@example.org".parse().unwrap();
-        for (changes, expected) in [
-            (&[][..], ReplyGoesToList::NoMunging),
-            (&["reply_goes_to_list=point_to_list"], ReplyGoesToList::PointToList),
-            (&["reply_to_address=staff@example.org"], ReplyGoesToList::NoMunging),
-            (
-                &["reply_goes_to_list=explicit_header", "reply_to_address=staff@example.org"],
-                ReplyGoesToList::ExplicitHeader(staff),
-            ),
+    fn an_explicit_header_needs_an_address() {
+        for mode in ["reply_goes_to_list=explicit_header", "reply_goes_to_list=explicit_header_only"] {
+            assert_eq!(with(&[mode]).unwrap_err(), ListSettingError::NoReplyToAddress);
+        }
+        let staff: Mailbox = "staff@example.org".parse().unwrap();
+        for (mode, expected) in [
+            ("no_munging", ReplyGoesToList::NoMunging),
+            ("point_to_list", ReplyGoesToList::PointToList),
+            ("explicit_header", ReplyGoesToList::ExplicitHeader(staff.clone())),
+            ("explicit_header_only", ReplyGoesToList::ExplicitHeaderOnly(staff)),
         ] {
-            assert_eq!(with(changes).unwrap().reply_goes_to_list(), expected, "{changes:?}");
+            let mode = format!("reply_goes_to_list={mode}");
+            let settings = with(&[&mode, "reply_to_address=staff@example.org"]).unwrap();
+            assert_eq!(settings.reply_goes_to_list(), Some(expected), "{mode}");
         }
     }
 
@@ -503,5 +508,29 @@ mod tests {
         ]);
         let made = settings.unwrap().posting("mylist.example.com", address.clone(), bans());
         assert_eq!(format!("{made:?}"), format!("{expected:?}"));
+    }
+    #[test]
+    fn settings_become_those_of_the_distribution() {
+        let address: Mailbox = "mylist@example.com".parse().unwrap();
+        let made = |settings: ListSettings| settings.distribution("mylist.example.com", address.clone());
+        let default = distribution::Settings::new("mylist.example.com", address.clone());
+        assert_eq!(made(ListSettings::default()), default);
+        let settings = with(&[
+            "display_name=My List",
+            "reply_goes_to_list=point_to_list",
+            "subject_prefix=[My List]",
+            "footer=one\ntwo",
+            "munge=always",
+        ]);
+        let expected = distribution::Settings {
+            list_id: "mylist.example.com".to_owned(),
+            posting_address: address.clone(),
+            display_name: "My List".to_owned(),
+            reply_goes_to_list: ReplyGoesToList::PointToList,
+            subject_prefix: Some("[My List]".to_owned()),
+            footer: Some("one\ntwo".to_owned()),
+            munge: Munge::Always,
+        };
+        assert_eq!(made(settings.unwrap()), expected);
     }
 }

@@ -106,7 +106,7 @@ fn a_footer_comes_from_a_file_or_standard_input() {
     for (content, part) in [
         (&b"\xff"[..], "footer.txt is not a text in UTF-8"),
         (b"a\x1b[31m", "it has no control characters: U+001B is one"),
-        (long.as_bytes(), "footer: it has at most 8192 octets"),
+        (long.as_bytes(), "footer: it has at most 4096 octets"),
     ] {
         fs::write(&file, content).unwrap();
         let stderr = String::from_utf8(site.listgate(&["list", "set", LIST, &from_file]).stderr).unwrap();

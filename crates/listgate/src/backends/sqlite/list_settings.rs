@@ -2,7 +2,6 @@
 
 use super::connection::write;
 use super::errors::failed;
-use super::members;
 use crate::model::{ChangeError, ListAddress, ListChange, ListSettings};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
@@ -43,12 +42,6 @@ pub(super) fn change(
         // Values that do not fit together are refused, and the transaction changes nothing.
         Ok(ListSettings::from_pairs(pairs(connection, list)?).map_err(ChangeError::from))
     })
-}
-
-/// Removes the settings of a list.
-pub(super) fn remove(connection: &Connection, list_id: &str) -> rusqlite::Result<()> {
-    let Some(list) = members::number(connection, list_id)? else { return Ok(()) };
-    connection.execute("DELETE FROM list_setting WHERE list = ?1", [list]).map(drop)
 }
 
 /// Returns the stored keys and values of a list, by its number.

@@ -1,7 +1,7 @@
 //! The lists of the embedded backend.
 
 use super::connection::write;
-use super::{list_aliases, list_settings, members};
+use super::{list_aliases, members};
 use crate::limits;
 use crate::model::Names;
 use crate::model::{ChangeError, Domain, ListFacts, time_at};
@@ -170,7 +170,6 @@ pub(crate) fn remove(connection: &mut Connection, address: &ListAddress) -> Resu
         let Some(list) = exact(connection, address)? else {
             return refused(ChangeError::NoList(address.clone()));
         };
-        list_settings::remove(connection, &list.list_id)?;
         connection.execute("DELETE FROM list WHERE list_id = ?1", [&list.list_id])?;
         let waiting = "SELECT count(*) FROM entry WHERE list_id = ?1";
         Ok(Ok(connection.query_row(waiting, [&list.list_id], |row| row.get(0))?))

@@ -72,7 +72,7 @@ fn with_list<T>(
 }
 
 /// Returns the number of a list, if it exists.
-pub(super) fn number(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<i64>> {
+fn number(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?;
     statement.query_row([list_id], |row| row.get(0)).optional()
 }
