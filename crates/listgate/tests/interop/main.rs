@@ -18,6 +18,7 @@ mod progress;
 mod python_parser;
 mod reader;
 mod readme;
+mod smtp_client;
 mod smtplib;
 mod starttls;
 mod swaks;
