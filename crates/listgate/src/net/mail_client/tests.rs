@@ -257,6 +257,54 @@ fn a_server_without_tls_gets_what_the_policy_allows() {
     assert!(matches!(event, Err(MailClientError::LoginRefused(reply)) if reply.code == 535));
 }
 
+/// A caller that does something else meanwhile drops the future of the event.
+#[test]
+fn an_event_that_is_not_awaited_to_the_end_is_not_lost() {
+    run(async {
+        let pause = || tokio::time::sleep(Duration::from_millis(20));
+        let (mut client, server) = connected(settings(&TlsPolicy::Off, None), move |mut server| async move {
+            server.say("220 a|").await;
+            server.hear("\r\n").await;
+            server.say("250-b|250 PIPE").await;
+            pause().await;
+            server.say("LINING|").await;
+            server.hear("MAIL FROM:<>\r\n").await;
+            pause().await;
+            server.hear("DATA\r\n").await;
+            for reply in ["250 a|", &"250 b|".repeat(1000), "354 ", "c|"] {
+                pause().await;
+                server.say(reply).await;
+            }
+            assert_eq!(server.hear(".\r\n").await, "x\r\n.\r\n");
+            pause().await;
+            server.say("250 queued|").await;
+        })
+        .await;
+        let mut dropped = 0;
+        let mut outcomes = 0;
+        let to = recipients(&vec![format!("{}@example.com", "x".repeat(1000)).as_str(); 1000]);
+        while outcomes < 1000 {
+            match timeout(Duration::from_millis(1), client.event()).await {
+                Err(_) => dropped += 1,
+                Ok(Ok(ClientEvent::Ready)) => {
+                    client.client().send(&Transaction::new(&ReversePath::Null, &to, Declared::default()));
+                }
+                Ok(Ok(ClientEvent::SendBody { .. })) => {
+                    client.body(b"x").await.unwrap();
+                    client.client().end_of_body();
+                }
+                Ok(Ok(ClientEvent::Outcome { recipient, reply, .. })) => {
+                    assert_eq!((recipient, reply.code), (outcomes, 250));
+                    outcomes += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(dropped > 10, "{dropped}");
+        server.await.unwrap();
+    });
+}
+
 #[test]
 fn each_wait_has_its_patience() {
     run(async {
@@ -290,7 +338,9 @@ fn each_wait_has_its_patience() {
         assert_eq!(client.event().await.unwrap(), ClientEvent::SendBody { transaction: id });
         client.body(b"x\r\n").await.unwrap();
         client.client().end_of_body();
+        let since = std::time::Instant::now();
         assert_eq!(network_error(client.event().await), (Operation::Read, io::ErrorKind::TimedOut));
+        assert!(since.elapsed() < long, "the wait for an outcome is short here");
         assert_eq!(client.client().in_doubt(), Some(id));
         server.abort();
     });
