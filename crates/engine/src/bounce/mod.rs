@@ -367,6 +367,21 @@ mod tests {
         assert_eq!(bounce.message_id.unwrap().len(), limits::MESSAGE_ID + 2);
     }
 
+    /// Guards against a parser that calls itself for each level, or compares each part with each other one.
+    #[test]
+    fn deep_structures_are_read() {
+        let mixed = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+        for (start, unit) in [
+            ("", "Content-Type: message/rfc822\r\n\r\n".to_owned()),
+            (mixed, format!("--b\r\n{mixed}")),
+            (mixed, "--b\r\n\r\n".to_owned()),
+            ("Content-Type: text/html\r\n\r\n", "<p><a href=\"".to_owned()),
+        ] {
+            let message = start.to_owned() + &unit.repeat(limits::BODY_START / unit.len());
+            assert_eq!(classify(&View::whole(message.as_bytes())).unwrap().class, Class::Unknown, "{unit}");
+        }
+    }
+
     #[test]
     fn other_mail_is_not_a_bounce() {
         let part = |kind: &str| {
