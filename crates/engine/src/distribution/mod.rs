@@ -334,6 +334,27 @@ mod tests {
         }
     }
 
+    /// `LISTGATE_CORPORA` names a folder whose `bounces` has real messages, one a file, `*.eml`.
+    #[test]
+    fn the_mail_of_the_corpora_keeps_what_is_its_authors() {
+        let Some(corpora) = std::env::var_os("LISTGATE_CORPORA") else {
+            return eprintln!("skipped: LISTGATE_CORPORA is not set");
+        };
+        let text = b"[My List] $leave_address \xc3\xbc";
+        let mut footers = 0;
+        for file in std::fs::read_dir(std::path::Path::new(&corpora).join("bounces")).unwrap() {
+            let post = std::fs::read(file.unwrap().path()).unwrap();
+            for choice in [0, 0b11_1101, 0b111_1110] {
+                crate::fuzz::distribution(&[[choice, text.len() as u8].as_slice(), text, &post].concat());
+            }
+            let settings = Settings { footer: Some("x".to_owned()), ..settings("mylist@example.com") };
+            let plan = Plan::new(&settings, &View::whole(&post)).unwrap();
+            footers += usize::from(plan.no_footer().is_none());
+        }
+        // Most are reports, which get none.
+        assert!(footers > 50, "{footers} get a footer");
+    }
+
     #[test]
     fn a_second_distribution_changes_the_mark_alone() {
         let settings = settings("mylist@example.com");
