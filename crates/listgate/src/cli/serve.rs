@@ -4,7 +4,7 @@ use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
 use crate::config::{BackendKind, Config, RefuseAt, Reload};
-use crate::engine::{Engine, EngineSettings};
+use crate::engine::Engine;
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::net::ListenAddress;
@@ -123,11 +123,9 @@ impl Args {
 /// Reads the settings again. If they contain a mistake, the gate keeps its current settings.
 fn reload(site: &Site, args: &Args, gate: &Gate, engine: Option<&Engine>) {
     let reloaded = site.load().and_then(|loaded| {
-        let config = args.replaced(loaded.config);
-        let settings = EngineSettings::new(&config);
-        let reload = gate.reload(config)?;
+        let reload = gate.reload(args.replaced(loaded.config))?;
         if let Some(engine) = engine {
-            engine.configure(settings);
+            engine.configure(gate.engine_settings());
         }
         Ok(reload)
     });

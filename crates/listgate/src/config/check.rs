@@ -67,3 +67,26 @@ impl Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_mailman_site_has_no_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let cfg = dir.path().join("mailman.cfg");
+        fs::write(&cfg, format!("[paths.here]\nvar_dir: {}\n", dir.path().display())).unwrap();
+        let mut config = Config { engine: Some(true), ..Config::new(dir.path()) };
+        assert!(config.check().is_ok() && config.engine_runs());
+        config.follow_mailman(Some(&cfg)).unwrap();
+        let refused = config.check().unwrap_err().to_string();
+        assert!(
+            refused.starts_with("engine.enabled is true, but the runners of a Mailman site"),
+            "{refused}"
+        );
+        config.engine = None;
+        assert!(config.check().is_ok() && !config.engine_runs());
+    }
+}

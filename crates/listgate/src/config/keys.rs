@@ -4,7 +4,9 @@
 
 use super::backend::{BackendKind, Choice, FoundSite};
 use super::error::{ConfigError, ValueError};
-use super::kind::{self, RefuseAt, Written};
+use super::kind::{self, OutgoingTls, RefuseAt, Written};
+use super::target::Target;
+use crate::limits;
 use crate::model::{ListAddress, Redelivery};
 use crate::net::{ListenAddress, Networks};
 use listgate_lmtp::{BareNewline, Limits};
@@ -172,6 +174,28 @@ keys! {
     ///
     /// Whether `listgate serve` runs the engine, which works the queues `in` and `bounces`. `None`: it does not.
     "engine.enabled" engine: Option<bool> = None, FLAG_OR_NONE, Restart, "true";
+
+    /// Also "dir:./outbox", for a first try.
+    ///
+    /// Where posts leave to: the site's mail server, or a directory that gets a file for each transaction.
+    "outgoing.to" outgoing_to: Target = Target::default(), TARGET, Restart;
+    /// To the mail server, at a time.
+    "outgoing.connections" outgoing_connections: usize = 4, COUNT, Restart;
+    /// Of a transaction.
+    "outgoing.max_recipients" outgoing_max_recipients: usize = limits::BULK_BATCH, COUNT, Restart;
+    /// Or "opportunistic", "required".
+    ///
+    /// Whether the connection to the mail server uses STARTTLS.
+    "outgoing.tls" outgoing_tls: OutgoingTls = OutgoingTls::Off, OUTGOING_TLS, Restart;
+    /// In PEM, for tls = "required".
+    ///
+    /// The authorities that certify the mail server.
+    "outgoing.ca" outgoing_ca: Option<PathBuf> = None, PATH_OR_NONE, Restart, r#""/etc/tls/ca.pem""#;
+    /// For AUTH at the mail server.
+    "outgoing.user" outgoing_user: Option<String> = None, TEXT_OR_NONE, Restart, r#""listgate""#;
+    /// Has the password of the user.
+    "outgoing.password_file" outgoing_password_file: Option<PathBuf> = None, PATH_OR_NONE, Restart,
+        r#""/etc/listgate/password""#;
 
     /// /metrics, /health, /ready over HTTP.
     ///

@@ -1,6 +1,7 @@
 //! Kinds of values: how a value is read from TOML and shown, and which values are accepted.
 
 use super::error::ValueError;
+use super::target::Target;
 use crate::model::{ListAddress, Redelivery, ascii_domain, size};
 use crate::net::{ListenAddress, Networks};
 use bytesize::ByteSize;
@@ -19,6 +20,17 @@ pub enum RefuseAt {
     Rcpt,
     /// In the recipient's reply after the data; every address is then accepted at RCPT.
     Data,
+}
+
+/// Whether the connection to the mail server uses STARTTLS (RFC 3207).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutgoingTls {
+    /// Never.
+    Off,
+    /// If the mail server offers it. Its certificate is not verified.
+    Opportunistic,
+    /// Always, and the certificate is verified.
+    Required,
 }
 
 /// A value as the file writes it.
@@ -272,6 +284,36 @@ pub(super) const DELIMITER: Kind<char> = Kind {
             false => Err(expected("a character that no list has in its name", "\"+\"")),
         }
     },
+};
+
+pub(super) const TARGET: Kind<Target> = Kind {
+    read: |written| {
+        let target: Target = written.text("a target in quotes")?.parse().map_err(ValueError::Target)?;
+        Ok(match target {
+            Target::Directory(path) => Target::Directory(written.base.join(path)),
+            server @ Target::Smtp(_) => server,
+        })
+    },
+    show: |target| target.to_string().into(),
+    accept: |_| Ok(()),
+};
+
+const OUTGOING_TLSES: [(&str, OutgoingTls); 3] = [
+    ("off", OutgoingTls::Off),
+    ("opportunistic", OutgoingTls::Opportunistic),
+    ("required", OutgoingTls::Required),
+];
+
+pub(super) const OUTGOING_TLS: Kind<OutgoingTls> = Kind {
+    read: |written| written.one_of(&OUTGOING_TLSES, "\"off\", \"opportunistic\" or \"required\""),
+    show: |tls| name_of(&OUTGOING_TLSES, *tls),
+    accept: |_| Ok(()),
+};
+
+pub(super) const TEXT_OR_NONE: Kind<Option<String>> = Kind {
+    read: |written| written.text("a text in quotes").map(|text| Some(text.to_owned())),
+    show: |text| json!(text),
+    accept: |_| Ok(()),
 };
 
 const REFUSE_ATS: [(&str, RefuseAt); 2] = [("rcpt", RefuseAt::Rcpt), ("data", RefuseAt::Data)];

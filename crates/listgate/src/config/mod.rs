@@ -9,15 +9,17 @@ mod keys;
 mod kind;
 mod reference;
 mod reload;
+mod target;
 
 pub use backend::BackendKind;
 pub use error::{ConfigError, Conflict, ValueError};
 pub(crate) use file::Lines;
 pub use keys::Config;
 pub(crate) use keys::keys;
-pub use kind::RefuseAt;
+pub use kind::{OutgoingTls, RefuseAt};
 pub(crate) use reference::{reference, setting};
 pub use reload::Reload;
+pub use target::{Target, TargetError};
 
 use crate::capacity::Bounds;
 use crate::limits;

@@ -62,12 +62,13 @@ pub(super) fn report(
     let context = Arc::clone(context);
     Report(Box::new(move |took| {
         context.metrics.decided(role.name(), became.as_str(), label);
-        let (endpoint, outcome, reasons) = (role.name(), became.as_str(), reasons.join("; "));
+        let what = if role == Role::Owner { "mail to owners" } else { "post" };
+        let (outcome, reasons) = (became.as_str(), reasons.join("; "));
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if reasons.is_empty() {
-            tracing::info!(id, list, from, message_id, ms, "{endpoint} {outcome}");
+            tracing::info!(id, list, from, message_id, ms, "{what} {outcome}");
         } else {
-            tracing::info!(id, list, from, message_id, ms, reasons, "{endpoint} {outcome}");
+            tracing::info!(id, list, from, message_id, ms, reasons, "{what} {outcome}");
         }
     }))
 }

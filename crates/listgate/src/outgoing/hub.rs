@@ -3,13 +3,14 @@
 use super::copies::{NotPrepared, Prepared, Signer};
 use super::refusals::Refusals;
 use super::tally::back_off;
-use super::target::OutgoingConfig;
+use super::settings::OutgoingSettings;
 use crate::backends::EngineStore;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{
     BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, Exception, PostId, StoreError, WayOut,
 };
+use crate::services::masked;
 use listgate_engine::token::Day;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ pub(super) struct Hub {
     pub(super) most_recipients: Cell<usize>,
     /// Recipients of a batch that share a copy.
     batch: usize,
+    /// Whether the log shows only part of each address.
+    mask_addresses: bool,
     clock: Clock,
     delimiter: char,
     /// The last posts that were prepared.
@@ -44,15 +47,16 @@ impl Hub {
         store: Arc<dyn EngineStore>,
         metrics: Arc<Metrics>,
         clock: Clock,
-        config: &OutgoingConfig,
+        settings: &OutgoingSettings,
     ) -> Self {
-        let OutgoingConfig { batch, delimiter, .. } = *config;
+        let OutgoingSettings { max_recipients: batch, delimiter, mask_addresses, .. } = *settings;
         Self {
             store,
             metrics,
             refusals: RefCell::default(),
             most_recipients: Cell::new(batch),
             batch,
+            mask_addresses,
             clock,
             delimiter,
             prepared: RefCell::default(),
@@ -145,6 +149,11 @@ impl Hub {
         ClaimRequest { batches: 1, bulk: self.batch, personal: limits::PERSONAL_BATCH }
     }
 
+    /// Returns an address in the form used in the log.
+    fn named(&self, address: &str) -> String {
+        if self.mask_addresses { masked(address) } else { address.to_owned() }
+    }
+
     /// Counts and logs what became of a batch.
     pub(super) fn finished(&self, result: &BatchResult) {
         let mut refused = 0_u64;
@@ -154,7 +163,8 @@ impl Hub {
             match exception {
                 Exception::Refused { reply } => {
                     refused += 1;
-                    tracing::warn!(batch = result.batch.0, recipient = recipient.address, reply, "refused");
+                    let recipient = self.named(&recipient.address);
+                    tracing::warn!(batch = result.batch.0, recipient, reply, "refused");
                 }
                 Exception::Deferred { .. } => deferred += 1,
                 Exception::Rejected { .. } => rejected += 1,

@@ -18,14 +18,15 @@ mod hub;
 mod meaning;
 mod refusals;
 mod sender;
+mod settings;
 mod tally;
-mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use target::{OutgoingConfig, Target};
+pub(crate) use settings::OutgoingSettings;
 
 use crate::backends::EngineStore;
+use crate::config::Target;
 use crate::file_error::FileError;
 use crate::metrics::Metrics;
 use crate::model::Clock;
@@ -72,23 +73,23 @@ impl Outgoing {
     ///
     /// # Errors
     /// The directory that takes the place of a mail server cannot be created, or the system has no thread.
-    pub(crate) fn start(parts: Parts, config: OutgoingConfig) -> Result<Self, OutgoingError> {
-        let way = match &config.to {
+    pub(crate) fn start(parts: Parts, config: OutgoingSettings) -> Result<Self, OutgoingError> {
+        let way = match &settings.to {
             Target::Directory(path) => Way::Directory(Directory::create(path)?),
             Target::Smtp(address) => {
-                Way::Server(Server { address: address.clone(), settings: config.client.clone() })
+                Way::Server(Server { address: address.clone(), settings: settings.client.clone() })
             }
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OutgoingError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let run = move || {
             let Parts { store, metrics, clock } = parts;
-            let hub = Rc::new(Hub::new(store, metrics, clock, &config));
+            let hub = Rc::new(Hub::new(store, metrics, clock, &settings));
             let all = async {
                 match way {
                     Way::Directory(directory) => connections::into_directory(&hub, &directory, stopped).await,
                     Way::Server(server) => {
-                        connections::to_server(&hub, (server, config.connections), &stopped).await;
+                        connections::to_server(&hub, (server, settings.connections), &stopped).await;
                     }
                 }
             };

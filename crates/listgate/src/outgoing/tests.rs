@@ -1,6 +1,7 @@
 //! Posts leave through a mail server that follows a script and keeps its own record.
 
-use super::target::{OutgoingConfig, Target};
+use super::settings::OutgoingSettings;
+use crate::config::Target;
 use super::{Outgoing, Parts};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, Delivery, EngineStore, LeaseRequest, ListAdmin, Members};
@@ -123,7 +124,14 @@ impl Site {
             credentials: None,
             patience,
         };
-        let config = OutgoingConfig { to, connections: 4, batch: 100, delimiter: '+', client };
+        let config = OutgoingSettings {
+            to,
+            connections: 4,
+            max_recipients: 100,
+            delimiter: '+',
+            mask_addresses: false,
+            client,
+        };
         Outgoing::start(parts, config).unwrap()
     }
 

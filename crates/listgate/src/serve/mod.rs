@@ -175,9 +175,14 @@ impl Gate {
         let Some(store) = backend.engine().map_err(|why| GateError::Backend(why.into()))? else {
             return Ok(None);
         };
-        let settings = EngineSettings::new(&running.config);
+        let settings = self.engine_settings();
         let (metrics, clock) = (Arc::clone(&intake.services.metrics), intake.clock.clone());
         Engine::start(store, settings, metrics, clock).map(Some).map_err(system("start the engine's thread"))
+    }
+
+    /// Returns the current settings for an engine.
+    pub(crate) fn engine_settings(&self) -> EngineSettings {
+        EngineSettings::new(&self.running.as_ref().expect("a gate that has ended is gone").borrow().config)
     }
 
     /// Waits until a failure of the store has ended the gate; forever, while all is well.

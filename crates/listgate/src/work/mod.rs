@@ -1,7 +1,7 @@
 //! Works a queue: leases entries, has each one processed, and settles it by the decision.
 //!
 //! `worker.rs` does everything except the processing: parallelism, turns and order, extending leases, retries,
-//! and ending. A [`Processor`](processor::Processor) processes the entries; the one of `listgate work` is in
+//! and ending. A [`Processor`] processes the entries; the one of `listgate work` is in
 //! `command/` and runs a command.
 
 mod body;

@@ -1,37 +1,31 @@
 //! Where mail leaves to.
 
-use crate::net::{InvalidServerAddress, MailClientSettings, ServerAddress};
+use crate::net::{InvalidServerAddress, ServerAddress};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The settings of the way out.
-#[derive(Clone)]
-pub(crate) struct OutgoingConfig {
-    pub(crate) to: Target,
-    /// Connections at a time.
-    pub(crate) connections: usize,
-    /// Recipients of a transaction.
-    pub(crate) batch: usize,
-    /// The character between `mylist-bounces` and a token.
-    pub(crate) delimiter: char,
-    /// How the mail server is spoken to.
-    pub(crate) client: MailClientSettings,
-}
-
 /// Where mail leaves to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Target {
+pub enum Target {
     /// The site's mail server: `smtp:127.0.0.1:25`.
     Smtp(ServerAddress),
     /// A directory that gets a file for each transaction: `dir:./outbox`.
     Directory(PathBuf),
 }
 
+impl Default for Target {
+    /// Returns the mail server of this machine.
+    fn default() -> Self {
+        Self::Smtp(ServerAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 25))))
+    }
+}
+
 /// The error for a text that is not a target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("write smtp:HOST:PORT, such as smtp:127.0.0.1:25, or dir:PATH")]
-pub(crate) struct TargetError;
+pub struct TargetError;
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,67 @@
+//! The settings of the way out.
+
+use crate::config::{Config, ConfigError, OutgoingTls, Target};
+use crate::limits;
+use crate::net::{MailClientSettings, Patience, TlsPolicy};
+use listgate_lmtp::{Credentials, Protocol};
+use std::fs;
+
+/// The settings of the way out.
+#[derive(Clone)]
+pub(crate) struct OutgoingSettings {
+    pub(crate) to: Target,
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// The maximum number of recipients of a transaction.
+    pub(crate) max_recipients: usize,
+    /// The character between `mylist-bounces` and a token.
+    pub(crate) delimiter: char,
+    /// Whether the log shows only part of each address.
+    pub(crate) mask_addresses: bool,
+    /// How the mail server is spoken to.
+    pub(crate) client: MailClientSettings,
+}
+
+impl OutgoingSettings {
+    /// Takes the settings from the configuration, and reads the files that it names. Blocks.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not what it should be.
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let policy = match (config.outgoing_tls, &config.outgoing_ca) {
+            (OutgoingTls::Off, _) => TlsPolicy::Off,
+            (OutgoingTls::Opportunistic, _) | (OutgoingTls::Required, None) => TlsPolicy::Opportunistic,
+            (OutgoingTls::Required, Some(ca)) => TlsPolicy::Required { ca: ca.clone() },
+        };
+        let tls = policy.load().map_err(|why| ConfigError::Tls(why.into()))?;
+        let credentials = match (&config.outgoing_user, &config.outgoing_password_file) {
+            (Some(user), Some(file)) => {
+                let password = fs::read_to_string(file)
+                    .map_err(|source| ConfigError::PasswordFile { path: file.clone(), source })?;
+                let credentials = Credentials::new(user, password.trim_end_matches(['\r', '\n']));
+                Some(credentials.map_err(|source| ConfigError::Credentials { path: file.clone(), source })?)
+            }
+            _ => None,
+        };
+        let patience = Patience {
+            connect: limits::OUTGOING_CONNECT,
+            reply: limits::OUTGOING_REPLY,
+            outcome: limits::OUTGOING_OUTCOME,
+        };
+        let client = MailClientSettings {
+            protocol: Protocol::Smtp,
+            name: config.hostname.clone(),
+            tls,
+            credentials,
+            patience,
+        };
+        Ok(Self {
+            to: config.outgoing_to.clone(),
+            connections: config.outgoing_connections,
+            max_recipients: config.outgoing_max_recipients,
+            delimiter: config.verp_delimiter,
+            mask_addresses: config.mask_addresses,
+            client,
+        })
+    }
+}
