@@ -143,16 +143,19 @@ pub(super) fn distribute(connection: &Connection, post: &NewPost, now: i64) -> r
 /// delivery is off, they are taken to be expensive, because counting the others is.
 fn is_cheap(connection: &Connection, list: ListNumber, size: u64, now: i64) -> rusqlite::Result<bool> {
     let most = limits::PERSONAL_RECIPIENTS.min(limits::PERSONAL_OCTETS / size.max(1));
-    let sql = format!(
-        "SELECT count(*), count(CASE WHEN {} THEN 1 END)
-         FROM (SELECT off, off_until, off_span FROM member INDEXED BY member_role
-               WHERE list = ?2 AND role = 'member' LIMIT ?3)",
+    let more = format!(
+        "SELECT 1 FROM (SELECT off, off_until, off_span FROM member INDEXED BY member_role
+                        WHERE list = ?2 AND role = 'member' LIMIT ?3)
+         WHERE {} LIMIT 1 OFFSET ?4",
         members::RECEIVES
     );
-    let (looked_at, recipients): (usize, u64) = connection
-        .prepare_cached(&sql)?
-        .query_row(params![now, list.0, limits::SCANNED_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(looked_at < limits::SCANNED_AT_ONCE && recipients <= most)
+    let values = params![now, list.0, limits::SCANNED_AT_ONCE, most];
+    if connection.prepare_cached(&more)?.exists(values)? {
+        return Ok(false);
+    }
+    let others =
+        "SELECT 1 FROM member INDEXED BY member_role WHERE list = ?1 AND role = 'member' LIMIT 1 OFFSET ?2";
+    Ok(!connection.prepare_cached(others)?.exists(params![list.0, limits::SCANNED_AT_ONCE])?)
 }
 
 fn has_owner(connection: &Connection, list: ListNumber, now: i64) -> rusqlite::Result<bool> {

@@ -3,24 +3,25 @@
 
 use crate::limits;
 use crate::model::{Due, PostId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::time::Duration;
 
 /// The tables of records that are kept for a time, their keys, and the time.
-const RECORDS: [(&str, &str, Duration); 3] = [
-    ("posted", "list, message_id", limits::POSTED_REMEMBERED),
-    ("decision", "id", limits::POST_REMEMBERED),
-    ("bounce", "id", limits::BOUNCE_REMEMBERED),
+const RECORDS: [(&str, &[&str], Duration); 3] = [
+    ("posted", &["list", "message_id"], limits::POSTED_REMEMBERED),
+    ("decision", &["id"], limits::POST_REMEMBERED),
+    ("bounce", &["id"], limits::BOUNCE_REMEMBERED),
 ];
 
 /// The tables with rows of a list, and their keys, besides posts and held posts.
-const OF_A_LIST: [(&str, &str); 6] = [
-    ("member", "seq"),
-    ("ban", "list, pattern"),
-    ("list_setting", "list, key"),
-    ("posted", "list, message_id"),
-    ("decision", "id"),
-    ("bounce", "id"),
+const OF_A_LIST: [(&str, &[&str]); 6] = [
+    ("member", &["seq"]),
+    ("ban", &["list", "pattern"]),
+    ("list_setting", &["list", "key"]),
+    ("posted", &["list", "message_id"]),
+    ("decision", &["id"]),
+    ("bounce", &["id"]),
 ];
 
 /// The list that was removed first, of those that still have rows.
@@ -105,18 +106,27 @@ impl Sweep<'_> {
     }
 
     /// Removes rows of a table for which a condition on `?1` holds.
-    fn delete(&mut self, table: &str, key: &str, condition: &str, value: i64) -> rusqlite::Result<()> {
-        let sql = format!(
-            "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?2)"
-        );
-        self.left -= self.connection.prepare_cached(&sql)?.execute(params![value, self.left])?;
+    fn delete(&mut self, table: &str, key: &[&str], condition: &str, value: i64) -> rusqlite::Result<()> {
+        let columns = key.join(", ");
+        let some = format!("SELECT {columns} FROM {table} WHERE {condition} LIMIT ?2");
+        let mut some = self.connection.prepare_cached(&some)?;
+        let read =
+            |row: &Row<'_>| (0..key.len()).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>();
+        let keys = some.query_map(params![value, self.left], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        // One by one, because SQLite does not use the whole key for rows in a list of keys.
+        let is_it: Vec<String> = key.iter().map(|column| format!("{column} = ?")).collect();
+        let one = format!("DELETE FROM {table} WHERE {}", is_it.join(" AND "));
+        let mut one = self.connection.prepare_cached(&one)?;
+        for key in keys {
+            self.left -= one.execute(params_from_iter(key))?;
+        }
         Ok(())
     }
 
     /// Removes the record of a post, or a part of it.
     fn post(&mut self, post: PostId) -> rusqlite::Result<()> {
-        self.delete("recipient", "post, seq", "post = ?1", post.0)?;
-        self.delete("batch", "id", "post = ?1", post.0)?;
+        self.delete("recipient", &["post", "seq"], "post = ?1", post.0)?;
+        self.delete("batch", &["id"], "post = ?1", post.0)?;
         if self.left > 0 {
             self.message("post", post.0)?;
         }

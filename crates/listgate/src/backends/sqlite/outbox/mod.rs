@@ -10,6 +10,8 @@
 mod claim;
 mod record;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub(super) use status::now;
 

@@ -1,0 +1,131 @@
+//! Tests of what claims cost, whatever the size of a list.
+
+use super::*;
+use crate::backends::sqlite::{DataDir, lists, posts};
+use crate::model::{
+    BatchEnd, BatchResult, ClaimRequest, ListNumber, MessageId, NewPost, Pause, Personal, PostKind,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const REQUEST: ClaimRequest = ClaimRequest { batches: 1, bulk: 100, personal: 16 };
+
+struct Rig {
+    connection: Connection,
+    /// How many steps SQLite's machine has made, in hundreds.
+    steps: Arc<AtomicU64>,
+    _dir: tempfile::TempDir,
+}
+
+impl Rig {
+    /// Makes a database with a list of so many members. Delivery is off for the first `off` of them.
+    fn new(members: u32, off: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut connection = DataDir::new(dir.path()).open_or_create().unwrap();
+        lists::create(&mut connection, &["a@b".parse().unwrap()], &[], 0).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA synchronous = OFF;
+                 INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size, size)
+                 VALUES (1, 0, '<>', '<1@x>', '', '', '', 1, 1);
+                 WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {members})
+                 INSERT INTO member (list, role, address, joined_at, off, own_posts, hidden)
+                 SELECT 1, 'member', n || '@x', 0, CASE WHEN n <= {off} THEN 'user' END, 1, 0 FROM n;"
+            ))
+            .unwrap();
+        let steps = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&steps);
+        let count = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        connection.progress_handler(100, Some(count)).unwrap();
+        Self { connection, steps, _dir: dir }
+    }
+
+    /// Runs `work`, and returns how many steps SQLite made for it.
+    fn cost<T>(&self, work: impl FnOnce(&Connection) -> T) -> (T, u64) {
+        let before = self.steps.load(Ordering::Relaxed);
+        let done = work(&self.connection);
+        (done, 100 * (self.steps.load(Ordering::Relaxed) - before))
+    }
+
+    fn distribute(&self) -> u64 {
+        let post = NewPost {
+            list: ListNumber(1),
+            kind: PostKind::Post,
+            message: MessageId(1),
+            message_id: String::new(),
+            size: 1,
+            settings: String::new(),
+            personal: Personal::Auto,
+            skipped: None,
+            instead_of_owners: None,
+        };
+        self.cost(|connection| posts::distribute(connection, &post, 0).unwrap()).1
+    }
+
+    fn advance(&self, results: Vec<BatchResult>) -> (Claims, u64) {
+        let request = Advance { results, claim: Some(REQUEST), ..Advance::default() };
+        self.cost(|connection| advance(connection, &request, 0).unwrap().unwrap())
+    }
+}
+
+fn again(batch: BatchId) -> BatchResult {
+    let pause = Pause::Free(Duration::from_secs(3600));
+    let end = BatchEnd::Again { settled: None, sent: 0, pause, why: String::new(), doubted: 0 };
+    BatchResult { batch, exceptions: Vec::new(), end }
+}
+
+#[test]
+fn a_claim_costs_the_same_in_a_list_of_any_size() {
+    let costs = [5_000, 200_000].map(|members| {
+        let rig = Rig::new(members, 0);
+        let accepted = rig.distribute();
+        let mut highest = 0;
+        for _ in 0..20 {
+            let (claims, cost) = rig.advance(Vec::new());
+            assert_eq!(claims.claimed[0].recipients.len(), 100);
+            highest = highest.max(cost);
+        }
+        (accepted, highest)
+    });
+    let [(few, claim_of_few), (many, claim_of_many)] = costs;
+    assert!(many <= few + 500, "{costs:?}");
+    assert!(claim_of_many <= claim_of_few + 500, "{costs:?}");
+}
+
+#[test]
+fn a_claim_looks_at_a_limited_number_of_members() {
+    let rig = Rig::new(100_050, 100_000);
+    let accepted = rig.distribute();
+    let most = 40 * limits::SCANNED_AT_ONCE as u64;
+    assert!(accepted < most, "{accepted}");
+    let mut turns = 0;
+    let claimed = loop {
+        let (Claims { mut claimed, is_cut_short }, cost) = rig.advance(Vec::new());
+        assert!(cost < most, "{cost}");
+        turns += 1;
+        match claimed.pop() {
+            Some(claimed) => break claimed,
+            None => assert!(is_cut_short),
+        }
+    };
+    assert_eq!(turns, 100_000 / limits::SCANNED_AT_ONCE + 1);
+    assert_eq!((claimed.recipients.len(), claimed.personal), (50, false));
+}
+
+#[test]
+fn a_claim_costs_the_same_beside_any_number_of_batches_that_wait() {
+    let rig = Rig::new(60_000, 0);
+    rig.distribute();
+    let (mut claims, first) = rig.advance(Vec::new());
+    let mut last = 0;
+    for _ in 0..550 {
+        let (next, cost) = rig.advance(vec![again(claims.claimed[0].batch)]);
+        (claims, last) = (next, cost);
+    }
+    assert!(last < first + 2000, "{first} {last}");
+    let (_, looked) = rig.cost(|connection| assert!(has_something(connection, 0).unwrap()));
+    assert!(looked <= 200, "{looked}");
+}
