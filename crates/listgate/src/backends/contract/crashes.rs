@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::{env, fs};
 
-/// The environment variable with the directory for the walk, when it runs in a process of its own.
-const DIR: &str = "LISTGATE_STEP_DIR";
+/// The environment variable with the directory for a walk, when it runs in a process of its own.
+pub(super) const DIR: &str = "LISTGATE_STEP_DIR";
 
 /// The test that runs the walk, which a process of its own runs too.
 const WALK: &str =
@@ -121,33 +121,35 @@ fn check_message(rig: &Rig, connection: &Connection, octets: usize, reported: &s
     }
 }
 
-/// Runs the walk in a process of its own, under strace. The trace contains what it reported.
-fn traced(dir: &Path, trace: &Path, options: &[&str]) -> ExitStatus {
+/// Runs a test in a process of its own, under strace. The trace contains what it reported.
+pub(super) fn traced(walk: &str, dir: &Path, trace: &Path, options: &[&str]) -> ExitStatus {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-q", "-s", "1000000", "-o"]).arg(trace);
     strace.args(["-e", &format!("trace={CALLS}")]).args(options).arg("--").arg(env::current_exe().unwrap());
-    strace.args(["--exact", WALK, "--nocapture", "--test-threads=1"]).env(DIR, dir);
+    strace.args(["--exact", walk, "--nocapture", "--test-threads=1"]).env(DIR, dir);
     let output = strace.output().unwrap();
     output.status
 }
 
-/// Returns what was reported before a line of the trace.
-fn reported(calls: &[Call], line: usize) -> String {
+/// Returns what was reported before a line of the trace, of texts that begin with these words.
+pub(super) fn reported(calls: &[Call], line: usize, words: &[&str]) -> String {
     let to_standard_error = |call: &&Call| call.name == "write" && call.ended <= line && call.result > 0;
-    let words = calls.iter().filter(to_standard_error).map(|call| String::from_utf8_lossy(&call.data));
-    let known =
-        |word: &str| ["put ", "kept ", "letting go ", "let go "].iter().any(|begin| word.starts_with(begin));
-    words.filter(|word| word.len() < 30 && known(word)).collect()
+    let texts = calls.iter().filter(to_standard_error).map(|call| String::from_utf8_lossy(&call.data));
+    texts.filter(|text| text.len() < 30 && words.iter().any(|word| text.starts_with(word))).collect()
 }
 
 /// Creates a directory, with the same path that a trace shows for it.
-fn new_dir() -> tempfile::TempDir {
+pub(super) fn new_dir() -> tempfile::TempDir {
     tempfile::tempdir_in(env::temp_dir().canonicalize().unwrap()).unwrap()
 }
 
-#[test]
-#[ignore = "needs strace"]
-fn a_step_survives_a_kill_between_any_two_system_calls() {
+/// Kills the process of a walk at each of its system calls in turn, and checks what is left, and what was reported. Returns
+/// how many kills that were.
+pub(super) fn kill_at_each_call(
+    walk: &str,
+    words: &[&str],
+    check: impl Fn(&Path, &str) -> Result<(), String>,
+) -> u32 {
     const KILLED_AT: &str = "pwrite64,fsync,fdatasync,ftruncate,write,openat,?unlink,unlinkat";
     let mut ended = false;
     let mut kills = 0;
@@ -156,26 +158,40 @@ fn a_step_survives_a_kill_between_any_two_system_calls() {
         let (dir, traces) = (new_dir(), new_dir());
         let trace = traces.path().join("trace");
         let inject = format!("inject={KILLED_AT}:signal=KILL:when={kills}");
-        ended = traced(dir.path(), &trace, &["-e", &inject]).success();
+        ended = traced(walk, dir.path(), &trace, &["-e", &inject]).success();
         let calls = calls(&fs::read_to_string(trace).unwrap());
-        check(dir.path(), &reported(&calls, usize::MAX - 1))
+        check(dir.path(), &reported(&calls, usize::MAX - 1, words))
             .unwrap_or_else(|why| panic!("kill {kills}: {why}"));
         assert!(kills < 2000, "the walk never ends by itself");
     }
-    assert!(kills > 60, "only {kills}: the walk makes more calls");
+    kills
 }
 
-#[test]
-#[ignore = "needs strace"]
-fn a_step_survives_a_power_loss_between_any_two_system_calls() {
-    let (dir, traces) = (new_dir(), new_dir());
-    let trace = traces.path().join("trace");
-    assert!(traced(dir.path(), &trace, &[]).success());
-    let calls = calls(&fs::read_to_string(trace).unwrap());
-    let root = dir.path().to_str().unwrap();
-    let lost = |ignores_sync_of: &dyn Fn(&str) -> bool| {
+/// The system calls of a walk, as the power may fail between any two of them.
+pub(super) struct Walk {
+    dir: tempfile::TempDir,
+    calls: Vec<Call>,
+}
+
+impl Walk {
+    pub(super) fn record(walk: &str) -> Self {
+        let (dir, traces) = (new_dir(), new_dir());
+        let trace = traces.path().join("trace");
+        assert!(traced(walk, dir.path(), &trace, &[]).success());
+        Self { dir, calls: calls(&fs::read_to_string(trace).unwrap()) }
+    }
+
+    /// Checks what each power loss leaves, on a disk that ignores some syncs. Returns what is wrong.
+    pub(super) fn lose_power(
+        &self,
+        words: &[&str],
+        ignores_sync_of: &dyn Fn(&str) -> bool,
+        check: impl Fn(&Path, &str) -> Result<(), String>,
+    ) -> Vec<String> {
+        let Self { dir, calls } = self;
+        let root = dir.path().to_str().unwrap();
         let mut chance = Chance(1);
-        let mut disk = Disk::new(root, &calls, ignores_sync_of);
+        let mut disk = Disk::new(root, calls, ignores_sync_of);
         let mut wrong = Vec::new();
         let about = calls.iter().filter(|call| Disk::name(root, call).is_some() || call.name == "write");
         let mut lines: Vec<usize> = about.flat_map(|call| [call.began, call.ended]).collect();
@@ -187,17 +203,34 @@ fn a_step_survives_a_power_loss_between_any_two_system_calls() {
             for some in [false, true] {
                 let image = new_dir();
                 disk.leave(image.path(), some.then_some(&mut chance));
-                if let Err(why) = check(image.path(), &reported(&calls, line)) {
+                if let Err(why) = check(image.path(), &reported(calls, line, words)) {
                     wrong.push(format!("at line {line}: {why}"));
                 }
             }
         }
         wrong
-    };
-    let wrong = lost(&|_| false);
+    }
+}
+
+/// What the walk reports.
+const WORDS: [&str; 4] = ["put ", "kept ", "letting go ", "let go "];
+
+#[test]
+#[ignore = "needs strace"]
+fn a_step_survives_a_kill_between_any_two_system_calls() {
+    let kills = kill_at_each_call(WALK, &WORDS, check);
+    assert!(kills > 60, "only {kills}: the walk makes more calls");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_step_survives_a_power_loss_between_any_two_system_calls() {
+    let walk = Walk::record(WALK);
+    let wrong = walk.lose_power(&WORDS, &|_| false, check);
     assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
     // The same checks notice what is lost when syncs of the log, or of the directory of large bodies, are ignored.
     for name in ["listgate.db-wal", "spool"] {
-        assert!(!lost(&|of| of == name).is_empty(), "nothing is lost without syncs of {name}");
+        let lost = walk.lose_power(&WORDS, &|of| of == name, check);
+        assert!(!lost.is_empty(), "nothing is lost without syncs of {name}");
     }
 }

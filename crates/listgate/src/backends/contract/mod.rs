@@ -11,6 +11,7 @@ mod leases;
 mod members;
 mod model;
 mod outbox;
+mod outbox_crashes;
 mod outbox_model;
 mod posts;
 mod registry;

@@ -442,7 +442,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 async fn a_batch_is_given_up_after_five_days_of_deferrals(rig: Rig) {
     list(&rig, 2).await;
     let message = post(&rig, |_| {}).await;
-    let times = until_given_up(&rig, message, |claimed| again(claimed, Pause::Deferred(12 * HOUR)), 12 * 3600).await;
+    let times =
+        until_given_up(&rig, message, |claimed| again(claimed, Pause::Deferred(12 * HOUR)), 12 * 3600).await;
     assert_eq!(times, 5 * 2 + 1);
     nothing_is_due(&rig).await;
     assert_eq!(outgoing(&rig).await, OutgoingNow::default());
