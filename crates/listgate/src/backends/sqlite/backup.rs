@@ -252,3 +252,34 @@ impl Target {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_goes_on_with_other_numbers_than_its_original() {
+        let (dir, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = DataDir::new(dir.path());
+        let connection = data.open_or_create().unwrap();
+        let insert = "INSERT INTO domain (name) VALUES ('b');
+            INSERT INTO list (domain, local, list_id, created_at) VALUES ('b', 'a', 'a.b', 0);
+            INSERT INTO member (list, role, address, joined_at, own_posts, hidden) VALUES (1, 'member', 'x', 0, 1, 0);
+            INSERT INTO post (list, kind, message_id, accepted_at, settings, personal, cutoff) VALUES (1, 'post', '', 0, '', 0, 1);
+            INSERT INTO batch (post, above, upto, state) VALUES (1, 0, 1, 'sending');
+            INSERT INTO held_post (list, kept, mail_from, message_id, author, subject, reasons, held_at)
+            VALUES (1, 1, '', '', '', '', '', 0);";
+        connection.execute_batch(insert).unwrap();
+        backup(&data, &to.path().join("copy")).unwrap();
+        let copy = DataDir::new(&to.path().join("copy")).open().unwrap();
+        let mut last = copy
+            .prepare(
+                "SELECT name, seq FROM sqlite_sequence WHERE name NOT IN ('kept', 'token_key') ORDER BY name",
+            )
+            .unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+        let last: Vec<_> = last.query_map([], read).unwrap().map(Result::unwrap).collect();
+        let after = |name: &str| (name.to_owned(), limits::IDS_AFTER_A_BACKUP + 1);
+        assert_eq!(last, ["batch", "held_post", "member", "post", "roster"].map(after));
+    }
+}
