@@ -1,7 +1,6 @@
 //! Posts that wait for a moderator, and the record of what became of each message.
 
-use super::post::ListNumber;
-use super::step::MessageId;
+use super::post::{ListNumber, MessageId};
 use std::time::SystemTime;
 
 /// The number of a held post, which is never used again.

@@ -59,14 +59,16 @@ pub(crate) use outgoing::{
     Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, OutgoingNow, Pause, Recipient,
     WayOut,
 };
-pub(crate) use post::{ListNumber, ListSnapshot, MessageIdHash, NewPost, Personal, PostId, PostKind};
+pub(crate) use post::{
+    ListNumber, ListSnapshot, MessageId, MessageIdHash, NewPost, Personal, PostId, PostKind,
+};
 pub(crate) use queue::{Depth, QueueNow};
 pub use queue::{Name, NameError};
 pub use redelivery::Redelivery;
 pub(crate) use redelivery::{Digest, Duplicate, Fingerprint};
 pub(crate) use size::size;
 pub(crate) use space::{Space, log_wanted};
-pub(crate) use step::{Effect, Expect, KeptId, MessageId, NotStepped, Step, Stepped, TooManyRows};
+pub(crate) use step::{Effect, Expect, KeptId, NotStepped, Step, Stepped, TooManyRows};
 pub(crate) use store_error::{Kind as StoreErrorKind, StoreError};
 pub use time::Clock;
 pub(crate) use time::{Due, milliseconds, rfc3339, time_at};

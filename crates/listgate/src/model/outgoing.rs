@@ -2,8 +2,7 @@
 
 use super::list::ListAddress;
 use super::member::Seq;
-use super::post::{PostId, PostKind};
-use super::step::MessageId;
+use super::post::{MessageId, PostId, PostKind};
 use std::time::{Duration, SystemTime};
 
 /// The number of a batch, which is never used again.

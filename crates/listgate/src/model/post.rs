@@ -3,11 +3,14 @@
 use super::ban::BanPattern;
 use super::list::{Changes, List};
 use super::member::Seq;
-use super::step::MessageId;
 
 /// The number of a list. It is never used again for another list, even one of the same name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct ListNumber(pub(crate) i64);
+
+/// A stored message, identified by the number of its delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MessageId(pub(crate) i64);
 
 /// The number of a post, which is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -5,13 +5,9 @@ use super::bounce::{Evidence, NewBounce};
 use super::held_post::{HeldId, NewDecision, NewHeldPost};
 use super::lease::{LeaseId, Verdict};
 use super::list::Changes;
-use super::post::{ListNumber, MessageIdHash, NewPost};
+use super::post::{ListNumber, MessageId, MessageIdHash, NewPost};
 use super::store_error::StoreError;
 use crate::limits;
-
-/// A stored message, identified by the number of its delivery.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct MessageId(pub(crate) i64);
 
 /// A reference that keeps a message beyond its entries. Its number is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
