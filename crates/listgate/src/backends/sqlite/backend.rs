@@ -2,7 +2,6 @@
 
 use super::connection::{self, OpenError, Use};
 use super::data_dir::{DataDir, DataError, remove_orphans};
-use super::engine::Engine;
 use super::errors::failed;
 use super::leasing::{self, Round};
 use super::lists::{self, Known};
@@ -15,14 +14,12 @@ use super::writer::{Watched, Writer};
 use super::{outbox, posts};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
-use crate::backends::backend::Backend;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::fail_stop::FailStop;
 use crate::backends::held::HeldFiles;
 use crate::backends::intake_store::IntakeStore;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
 use crate::backends::lock::Lock;
-use crate::backends::posts::EngineStore;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
@@ -33,7 +30,7 @@ use crate::message::Style;
 use crate::metrics::Metrics;
 use crate::model::{
     Changes, Clock, Depth, LeaseId, List, MessageId, Name, Names, NotStepped, QueueNow, Space, Stale, Step,
-    Stepped, StoreError, StoreErrorKind,
+    Stepped, StoreError,
 };
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -300,18 +297,6 @@ impl Registry for Sqlite {
 
     fn count_lists(&self) -> Answer<'_, u64> {
         at_once(self.query("count the lists", |connection, _| lists::count(connection)))
-    }
-}
-
-impl Backend for Sqlite {
-    fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
-        Some(self)
-    }
-
-    fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
-        let opened = Engine::open(self);
-        let opened = opened.map_err(|why| StoreError::database(StoreErrorKind::Database, "open", why))?;
-        Ok(Some(Arc::new(opened)))
     }
 }
 

@@ -7,12 +7,13 @@ use super::errors::failed;
 use super::work::{Reply, Request};
 use super::{members, outbox, posts, queues};
 use crate::backends::answer::{Answer, at_once};
+use crate::backends::backend::Backend;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
 use crate::backends::outbox::Outbox;
 use crate::backends::posts::{EngineStore, Posts};
 use crate::model::{
     Advance, Claimed, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash,
-    NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError,
+    NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError, StoreErrorKind,
 };
 use listgate_engine::token::KeyRing;
 use rusqlite::Connection;
@@ -146,3 +147,15 @@ impl Outbox for Engine {
 }
 
 impl EngineStore for Engine {}
+
+impl Backend for Sqlite {
+    fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {
+        Some(self)
+    }
+
+    fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
+        let opened = Engine::open(self);
+        let opened = opened.map_err(|why| StoreError::database(StoreErrorKind::Database, "open", why))?;
+        Ok(Some(Arc::new(opened)))
+    }
+}

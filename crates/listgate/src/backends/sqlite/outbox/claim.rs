@@ -1,6 +1,7 @@
 //! Claims batches. Posts take turns: the one whose turn was longest ago comes first.
 
-use super::{Audience, BATCHES_DUE, Batch, Claims, Found, RECIPIENTS_DUE, finish, give_turn, refresh};
+use super::batch::{Audience, Batch, Found};
+use super::turn::{BATCHES_DUE, RECIPIENTS_DUE, finish, give_turn, refresh};
 use crate::backends::sqlite::members;
 use crate::limits;
 use crate::model::{
@@ -8,6 +9,14 @@ use crate::model::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::time::Duration;
+
+/// What was claimed.
+#[derive(Default)]
+pub(in crate::backends::sqlite) struct Claims {
+    pub(in crate::backends::sqlite) claimed: Vec<Claimed>,
+    /// Whether nothing was claimed only because one transaction looks at no more rows.
+    pub(in crate::backends::sqlite) is_cut_short: bool,
+}
 
 /// Claims up to `request.batches` batches. It looks at no more than [`limits::SCANNED_AT_ONCE`] members, so that it
 /// costs the same in a list of any size.

@@ -1,9 +1,10 @@
 //! Records what became of batches.
 
-use super::{Audience, Batch, length, refresh};
+use super::batch::{Audience, Batch};
+use super::turn::refresh;
 use crate::backends::sqlite::reason::cut;
 use crate::limits;
-use crate::model::{BatchEnd, BatchResult, Due, Exception, Pause, PostId, Recipient, Seq};
+use crate::model::{BatchEnd, BatchResult, Due, Exception, Pause, PostId, Recipient, Seq, milliseconds};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
@@ -240,4 +241,9 @@ fn give_up(connection: &Connection, rest: &Batch, why: &str, now: i64) -> rusqli
         refuse.execute(values)?;
     }
     Ok(all.recipients.len() as u64)
+}
+
+/// Returns the time of a pause in milliseconds.
+fn length(pause: Duration) -> i64 {
+    milliseconds(std::time::UNIX_EPOCH + pause)
 }

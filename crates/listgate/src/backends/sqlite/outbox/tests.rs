@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::backends::sqlite::{DataDir, lists, posts};
+use crate::limits;
 use crate::model::{
-    BatchEnd, BatchResult, ClaimRequest, ListNumber, MessageId, NewPost, Pause, Personal, PostKind,
+    BatchEnd, BatchId, BatchResult, ClaimRequest, ListNumber, MessageId, NewPost, Pause, Personal, PostKind,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const REQUEST: ClaimRequest = ClaimRequest { batches: 1, bulk: 100, personal: 16 };
 
