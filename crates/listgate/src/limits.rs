@@ -288,6 +288,12 @@ pub(crate) const ABSENT_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// are due again.
 pub(crate) const OUTGOING_POLL: Duration = Duration::from_secs(1);
 
+/// How long the way out waits for a connection, for a reply, and for the reply after the final dot (RFC 5321 section
+/// 4.5.3.2).
+pub(crate) const OUTGOING_CONNECT: Duration = Duration::from_secs(30);
+pub(crate) const OUTGOING_REPLY: Duration = Duration::from_secs(5 * 60);
+pub(crate) const OUTGOING_OUTCOME: Duration = Duration::from_secs(10 * 60);
+
 /// How long the way out waits for the reply to QUIT.
 pub(crate) const QUIT: Duration = Duration::from_secs(2);
 

@@ -21,6 +21,21 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// Returns its name: `permanent`, `temporary`, `full`, `policy`, `content`, `size` or `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Temporary => "temporary",
+            Self::Full => "full",
+            Self::Policy => "policy",
+            Self::Content => "content",
+            Self::Size => "size",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// An enhanced status code (RFC 3463), such as 5.1.1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Status {

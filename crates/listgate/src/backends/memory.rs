@@ -675,6 +675,10 @@ impl Posts for Memory {
         self.run("count held posts", move |tables| Ok(tables.posts.held_of(list) >= limits::HELD_POSTS))
     }
 
+    fn runs_by_default(&self) -> Answer<'_, bool> {
+        self.run("look whether the engine runs", |_| Ok(true))
+    }
+
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.run("read the keys", |_| Ok(KeyRing::new(1, Key::new([1; 32]), [const { None }; 3])))
     }

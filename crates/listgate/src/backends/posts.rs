@@ -20,6 +20,10 @@ pub(crate) trait Posts: Send + Sync {
     /// Returns whether a list holds as many posts as it may ([`crate::limits::HELD_POSTS`]).
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool>;
 
+    /// Returns whether the engine runs if the configuration does not say: not where an earlier version was used, because
+    /// other programs may work the queues there.
+    fn runs_by_default(&self) -> Answer<'_, bool>;
+
     /// Returns the keys that sign tokens.
     fn keys(&self) -> Answer<'_, KeyRing>;
 }

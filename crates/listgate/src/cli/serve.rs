@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
-use crate::config::{BackendKind, Config, RefuseAt, Reload};
+use crate::config::{BackendKind, Config, RefuseAt, Reload, Target};
 use crate::engine::Engine;
 use crate::error_chain::Chain;
 use crate::limits;
@@ -26,6 +26,9 @@ pub(super) struct Args {
     /// Leave the queues to other programs, such as `listgate work`, whatever engine.enabled is
     #[arg(long)]
     no_engine: bool,
+    /// Where posts leave to: smtp:HOST:PORT, or dir:PATH for files [default: outgoing.to]
+    #[arg(long, value_name = "TO")]
+    outgoing: Option<Target>,
     /// Not an option: it exists for the hint in its error.
     #[arg(long, hide = true, value_name = "PORT", value_parser = no_port)]
     port: Option<String>,
@@ -81,15 +84,16 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             tokio::select! {
                 _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
                 _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
-                _ = hangup.recv() => reload(site, &args, &gate, engine.as_ref()),
+                _ = hangup.recv() => reload(site, &args, &gate, engine.as_ref().map(|(engine, _)| engine)),
                 () = gate.failed() => break,
             }
         }
     });
     let stopping = runtime.spawn_blocking(|| {
         // The gate ends when nothing uses its backend any more.
-        if let Some(engine) = engine {
+        if let Some((engine, outgoing)) = engine {
             engine.stop();
+            outgoing.stop();
         }
         gate.stop()
     });
@@ -115,6 +119,9 @@ impl Args {
         }
         if self.no_engine {
             config.engine = Some(false);
+        }
+        if let Some(to) = &self.outgoing {
+            config.outgoing_to.clone_from(to);
         }
         config
     }
@@ -179,7 +186,7 @@ fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate, engine: bool) ->
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
     if engine {
-        writeln!(out, "  engine        decides about posts and bounces")?;
+        writeln!(out, "  posts go to   {}", gate.outgoing())?;
     }
     match backend {
         _ if gate.lists() > 0 => {}

@@ -3,7 +3,7 @@
 use super::backend::BackendKind;
 use super::error::{ConfigError, Conflict};
 use super::keys::{Config, keys};
-use super::kind;
+use super::kind::{self, OutgoingTls};
 use crate::model::size;
 use crate::net::ListenAddress;
 
@@ -52,6 +52,25 @@ impl Config {
         if let (Some((set, _)), Some((missing, _))) = (set, missing) {
             return Err(Conflict::Tls { set, missing });
         }
+        let needs = [
+            (
+                self.outgoing_user.is_some(),
+                "outgoing.user",
+                &self.outgoing_password_file,
+                "outgoing.password_file",
+            ),
+            (
+                self.outgoing_tls == OutgoingTls::Required,
+                "outgoing.tls = \"required\"",
+                &self.outgoing_ca,
+                "outgoing.ca",
+            ),
+        ];
+        for (is_set, set, path, missing) in needs {
+            if is_set && path.is_none() {
+                return Err(Conflict::Tls { set, missing });
+            }
+        }
         let admin = self.admin.map(ListenAddress::Tcp);
         let listen = listen.iter().map(|address| ("server.listen", address));
         let socketmap = self.socketmap.iter().map(|address| ("socketmap.listen", address));
@@ -79,7 +98,8 @@ mod tests {
         let cfg = dir.path().join("mailman.cfg");
         fs::write(&cfg, format!("[paths.here]\nvar_dir: {}\n", dir.path().display())).unwrap();
         let mut config = Config { engine: Some(true), ..Config::new(dir.path()) };
-        assert!(config.check().is_ok() && config.engine_runs());
+        assert!(config.check().is_ok());
+        assert_eq!(config.engine_runs(), Some(true));
         config.follow_mailman(Some(&cfg)).unwrap();
         let refused = config.check().unwrap_err().to_string();
         assert!(
@@ -87,6 +107,7 @@ mod tests {
             "{refused}"
         );
         config.engine = None;
-        assert!(config.check().is_ok() && !config.engine_runs());
+        assert!(config.check().is_ok());
+        assert_eq!(config.engine_runs(), Some(false));
     }
 }

@@ -1,5 +1,6 @@
 //! Errors in a configuration.
 
+use super::target::TargetError;
 use crate::file_error::FileError;
 use crate::model::ListAddressError;
 use crate::net::{AddressError, ListenAddress, NetworkError};
@@ -87,6 +88,21 @@ pub enum ConfigError {
         #[source]
         Box<dyn std::error::Error + Send + Sync>,
     ),
+    /// The authorities of the mail server cannot be used.
+    #[error("outgoing.ca cannot be used")]
+    OutgoingTls(
+        /// The file and the reason.
+        #[source]
+        Box<dyn std::error::Error + Send + Sync>,
+    ),
+    /// The user or the password for the mail server cannot be used.
+    #[error("outgoing.user and the password in {} cannot be used", path.display())]
+    Credentials {
+        /// The file of the password.
+        path: PathBuf,
+        /// The reason.
+        source: listgate_lmtp::InvalidCredentials,
+    },
     /// A Mailman site's configuration cannot be used.
     #[error("the Mailman site cannot be used")]
     Mailman(
@@ -146,6 +162,9 @@ pub enum ValueError {
     /// It is not an address to listen on.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// It is not where mail could leave to.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// It is not a network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -191,7 +210,7 @@ pub enum Conflict {
         /// The key that has it too.
         second: &'static str,
     },
-    /// A key of `[tls]` is useless without another.
+    /// A key is useless without another.
     #[error("{set} needs {missing}: set it too, or remove {set}")]
     Tls {
         /// The key that is set.

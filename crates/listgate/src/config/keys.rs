@@ -170,9 +170,10 @@ keys! {
     /// have.
     "queue.max_size" max_octets: Option<u64> = None, SIZE_OR_NONE, Reload, r#""10GiB""#;
 
-    /// Decide on posts and bounces; default: no.
+    /// Default: true in a new data directory.
     ///
-    /// Whether `listgate serve` runs the engine, which works the queues `in` and `bounces`. `None`: it does not.
+    /// Whether `listgate serve` runs the engine, which works the queues `in` and `bounces`, and sends posts to members.
+    /// `None`: it runs if the data directory was created by a version that has an engine.
     "engine.enabled" engine: Option<bool> = None, FLAG_OR_NONE, Restart, "true";
 
     /// Also "dir:./outbox", for a first try.

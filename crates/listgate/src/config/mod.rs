@@ -36,9 +36,12 @@ impl Config {
         }
     }
 
-    /// Returns whether `listgate serve` runs the engine.
-    pub(crate) fn engine_runs(&self) -> bool {
-        matches!(self.backend, BackendKind::Sqlite) && self.engine.unwrap_or(false)
+    /// Returns whether the engine runs, or `None` if that depends on the data directory.
+    pub(crate) fn engine_runs(&self) -> Option<bool> {
+        match self.backend {
+            BackendKind::Sqlite => self.engine,
+            BackendKind::Mailman(_) => Some(false),
+        }
     }
 
     /// Returns the address of the site's owner, if one was chosen.

@@ -7,6 +7,7 @@ use super::message::{self, Ends};
 use crate::limits;
 use crate::model::{BounceOf, Effect, Entry, Evidence, Expect, Lease, NewBounce, Step, Verdict};
 use crate::work::Report;
+use listgate_engine::bounce;
 use listgate_engine::token::{Check, Purpose};
 use listgate_engine::view::View;
 use std::sync::Arc;
@@ -63,8 +64,15 @@ async fn signed(context: &Context, list_id: &str, text: &str) -> Result<Option<(
 }
 
 /// Returns what a bounce says.
-fn classify(_view: &View<'_>) -> Class {
-    Class { name: "unknown", status: None, diagnostic: None }
+fn classify(view: &View<'_>) -> Class {
+    match bounce::classify(view) {
+        Ok(bounce) => Class {
+            name: bounce.class.name(),
+            status: bounce.status.map(|status| status.to_string()),
+            diagnostic: Some(bounce.diagnostic).filter(|text| !text.is_empty()),
+        },
+        Err(_) => Class { name: "not_a_bounce", status: None, diagnostic: None },
+    }
 }
 
 /// Returns the decision about a bounce of a list that does not exist any more: it tells nothing.

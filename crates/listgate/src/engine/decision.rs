@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::why::Why;
-use crate::model::{DecisionOutcome, Entry, Role, Step, StoreError, TooManyRows};
+use crate::model::{DecisionOutcome, Entry, ListSettingError, Role, Step, StoreError, TooManyRows};
 use crate::work::Report;
 use listgate_engine::view::WrongLength;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(super) struct Decision {
 pub(super) enum NotDecided {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the settings of its list cannot be used")]
+    Settings(#[from] ListSettingError),
     #[error("its message was removed")]
     Gone,
     #[error("its message is not complete")]

@@ -1,12 +1,15 @@
 //! The lists that were looked up, ready for decisions.
 
+use super::decision::NotDecided;
 use crate::backends::Posts;
 use crate::limits;
-use crate::model::{Changes, ListAddress, ListNumber, ListSnapshot, Personal, StoreError};
-use listgate_engine::ban::{Ban, Bans};
+use crate::model::{
+    Changes, ListAddress, ListNumber, ListSettingError, ListSettings, ListSnapshot, Personal,
+};
+use listgate_engine::ban::Ban;
 use listgate_engine::posting::Settings;
 use listgate_lmtp::Mailbox;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A list, ready for decisions.
@@ -23,23 +26,19 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    fn new(snapshot: ListSnapshot) -> Self {
+    fn new(snapshot: ListSnapshot) -> Result<Self, ListSettingError> {
         let ListSnapshot { number, list, settings, bans, changes } = snapshot;
+        let settings = ListSettings::from_pairs(settings)?;
         // A pattern that is not valid, which this version never stores, bans no address.
         let bans = bans.iter().filter_map(|pattern| pattern.as_str().parse::<Ban>().ok()).collect();
-        let posting = posting(list.list_id, mailbox(&list.address), bans);
-        let settings: BTreeMap<String, String> = settings.into_iter().collect();
+        let posting = settings.posting(list.list_id, mailbox(&list.address), bans);
+        let personal = settings.personal;
         let settings = serde_json::to_string(&settings).expect("texts are valid JSON");
-        Self { number, address: list.address, changes, posting, settings, personal: Personal::Auto }
+        Ok(Self { number, address: list.address, changes, posting, settings, personal })
     }
 }
 
-/// Returns the settings that decide about posts.
-fn posting(list_id: String, address: Mailbox, bans: Bans) -> Settings {
-    Settings { bans, ..Settings::new(list_id, address) }
-}
-
-fn mailbox(address: &ListAddress) -> Mailbox {
+pub(super) fn mailbox(address: &ListAddress) -> Mailbox {
     address.to_string().parse().expect("the address of a list is one of a mailbox")
 }
 
@@ -53,12 +52,12 @@ impl Lists {
         &self,
         store: &(impl Posts + ?Sized),
         list_id: &str,
-    ) -> Result<Option<Arc<Compiled>>, StoreError> {
+    ) -> Result<Option<Arc<Compiled>>, NotDecided> {
         if let Some(list) = self.known().get(list_id) {
             return Ok(Some(Arc::clone(list)));
         }
         let Some(snapshot) = store.snapshot(list_id).await? else { return Ok(None) };
-        let list = Arc::new(Compiled::new(snapshot));
+        let list = Arc::new(Compiled::new(snapshot)?);
         let mut known = self.known();
         if known.len() >= limits::COMPILED_LISTS {
             known.clear();

@@ -2,15 +2,13 @@
 
 use super::context::Context;
 use super::decision::{Became, Decision, NotDecided, report};
-use super::lists::Compiled;
+use super::lists::{Compiled, mailbox};
 use super::message::{self, Ends};
 use super::posts::{post, record};
 use super::why::Why;
-use crate::model::{
-    DecisionOutcome, Effect, Expect, Lease, ListAddress, NewPost, PostKind, Role, Step, Verdict,
-};
+use crate::model::{DecisionOutcome, Effect, Expect, Lease, NewPost, PostKind, Role, Step, Verdict};
+use listgate_engine::distribution::went_to_owners;
 use listgate_engine::posting::Reason;
-use listgate_engine::view::View;
 use std::sync::Arc;
 
 /// Decides about mail to the owners: it goes to all of them, unless it has done so before.
@@ -25,7 +23,7 @@ pub(super) async fn decide(
     let (outcome, why) = if !view.has_whole_header() {
         // Its fields could not be changed on the way out.
         (DecisionOutcome::Rejected, vec![Why::Rule(Reason::HeaderTooLarge)])
-    } else if is_from_owners(&view, &list.address) {
+    } else if went_to_owners(&mailbox(&list.address), &view) {
         (DecisionOutcome::Discarded, vec![Why::SentToOwners])
     } else {
         (DecisionOutcome::Accepted, Vec::new())
@@ -38,10 +36,4 @@ pub(super) async fn decide(
     }
     let step = step.with(record(list, entry, outcome, &why))?;
     Ok(Decision { step, report: report(context, entry, Role::Owner, Became::Decided(outcome), &why) })
-}
-
-/// Returns whether a message has the mark of mail that this list has sent to its owners.
-fn is_from_owners(view: &View<'_>, list: &ListAddress) -> bool {
-    let mark = format!("{}-owner@{}", list.local, list.domain);
-    view.named("X-Loop").any(|field| field.unfolded().trim().to_lowercase() == mark)
 }

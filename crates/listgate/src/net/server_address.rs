@@ -12,11 +12,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 /// A server to connect to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum ServerAddress {
+pub enum ServerAddress {
     /// `127.0.0.1:25`, `[::1]:25`
     Tcp(SocketAddr),
     /// `mail.example.com:25`
-    Host { name: String, port: u16 },
+    Host {
+        /// The name.
+        name: String,
+        /// The port, from 1.
+        port: u16,
+    },
     /// `unix:/path`
     Unix(PathBuf),
 }
@@ -68,7 +73,7 @@ impl From<ListenAddress> for ServerAddress {
 /// The error for a text that is not the address of a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("write mail.example.com:25, 127.0.0.1:25, [::1]:25 or unix:/path")]
-pub(crate) struct InvalidServerAddress;
+pub struct InvalidServerAddress;
 
 impl FromStr for ServerAddress {
     type Err = InvalidServerAddress;

@@ -2,6 +2,7 @@
 
 use super::error::OperationError;
 use super::members::not_the_list;
+use super::open::engine_runs;
 use crate::backends::ListAdmin;
 use crate::config::Config;
 use crate::model::{
@@ -35,9 +36,9 @@ pub(crate) async fn create<'a>(
     addresses.iter().try_for_each(|address| can_be_reached(address, config))?;
     addresses.iter().try_for_each(|address| not_the_list(address, owners))?;
     if let Some(address) = addresses.first()
-        && config.engine_runs()
         && owners.is_empty()
         && config.site_owner().is_none()
+        && engine_runs(config)
     {
         return Err(OperationError::NoOwner(address.clone()));
     }

@@ -44,10 +44,19 @@ pub(crate) fn own_data(
 /// # Errors
 /// The engine works it.
 pub(crate) fn may_work(config: &Config, queue: Name) -> Result<(), OperationError> {
-    if config.engine_runs() && QUEUES.contains(&queue) {
+    if QUEUES.contains(&queue) && engine_runs(config) {
         return Err(OperationError::EngineWorks(queue));
     }
     Ok(())
+}
+
+/// Returns whether `listgate serve` runs the engine. If the data directory cannot be opened, it is false, and opening it
+/// reports the reason.
+pub(crate) fn engine_runs(config: &Config) -> bool {
+    config.engine_runs().unwrap_or_else(|| {
+        let console = sqlite::Console::open(&DataDir::new(&config.data_dir));
+        console.is_ok_and(|console| console.engine_runs_by_default().unwrap_or(false))
+    })
 }
 
 /// Access to lists and domains, to change them.

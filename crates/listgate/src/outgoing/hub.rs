@@ -2,8 +2,8 @@
 
 use super::copies::{NotPrepared, Prepared, Signer};
 use super::refusals::Refusals;
-use super::tally::back_off;
 use super::settings::OutgoingSettings;
+use super::tally::back_off;
 use crate::backends::EngineStore;
 use crate::limits;
 use crate::metrics::Metrics;

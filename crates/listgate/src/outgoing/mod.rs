@@ -73,7 +73,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// The directory that takes the place of a mail server cannot be created, or the system has no thread.
-    pub(crate) fn start(parts: Parts, config: OutgoingSettings) -> Result<Self, OutgoingError> {
+    pub(crate) fn start(parts: Parts, settings: OutgoingSettings) -> Result<Self, OutgoingError> {
         let way = match &settings.to {
             Target::Directory(path) => Way::Directory(Directory::create(path)?),
             Target::Smtp(address) => {

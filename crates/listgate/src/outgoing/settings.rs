@@ -1,6 +1,7 @@
 //! The settings of the way out.
 
 use crate::config::{Config, ConfigError, OutgoingTls, Target};
+use crate::file_error::During;
 use crate::limits;
 use crate::net::{MailClientSettings, Patience, TlsPolicy};
 use listgate_lmtp::{Credentials, Protocol};
@@ -33,11 +34,10 @@ impl OutgoingSettings {
             (OutgoingTls::Opportunistic, _) | (OutgoingTls::Required, None) => TlsPolicy::Opportunistic,
             (OutgoingTls::Required, Some(ca)) => TlsPolicy::Required { ca: ca.clone() },
         };
-        let tls = policy.load().map_err(|why| ConfigError::Tls(why.into()))?;
+        let tls = policy.load().map_err(|why| ConfigError::OutgoingTls(why.into()))?;
         let credentials = match (&config.outgoing_user, &config.outgoing_password_file) {
             (Some(user), Some(file)) => {
-                let password = fs::read_to_string(file)
-                    .map_err(|source| ConfigError::PasswordFile { path: file.clone(), source })?;
+                let password = fs::read_to_string(file).during("read", file)?;
                 let credentials = Credentials::new(user, password.trim_end_matches(['\r', '\n']));
                 Some(credentials.map_err(|source| ConfigError::Credentials { path: file.clone(), source })?)
             }

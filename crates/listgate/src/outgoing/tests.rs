@@ -1,10 +1,10 @@
 //! Posts leave through a mail server that follows a script and keeps its own record.
 
 use super::settings::OutgoingSettings;
-use crate::config::Target;
 use super::{Outgoing, Parts};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, Delivery, EngineStore, LeaseRequest, ListAdmin, Members};
+use crate::config::Target;
 use crate::message::{Incoming, Spool};
 use crate::model::{
     Addressed, Clock, DeliveryKey, Effect, Endpoint, Envelope, List, ListState, MemberRole, MessageId, Name,

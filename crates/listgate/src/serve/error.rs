@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::net::ListenAddress;
+use crate::outgoing::OutgoingError;
 use std::error::Error;
 use std::io;
 
@@ -18,6 +19,9 @@ pub enum GateError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(Box<dyn Error + Send + Sync>),
+    /// Posts cannot leave.
+    #[error(transparent)]
+    Outgoing(Box<dyn Error + Send + Sync>),
     /// The system refused something else.
     #[error("cannot {operation}")]
     System {
@@ -29,6 +33,12 @@ pub enum GateError {
     /// The disk failed a sync, or the store panicked; the log has the details.
     #[error("the store has failed; see the log")]
     Failed,
+}
+
+impl From<OutgoingError> for GateError {
+    fn from(why: OutgoingError) -> Self {
+        Self::Outgoing(why.into())
+    }
 }
 
 /// The error about an address that Mailman's own LMTP runner has.

@@ -9,7 +9,7 @@ use crate::admin;
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, LeaseStore};
-use crate::config::{BackendKind, Config, ConfigError, Reload};
+use crate::config::{BackendKind, Config, ConfigError, Reload, Target};
 use crate::engine::{Engine, EngineSettings};
 use crate::error_chain::Chain;
 use crate::limits;
@@ -18,6 +18,7 @@ use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
 use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, accept, greeting, reached};
+use crate::outgoing::{self, Outgoing, OutgoingSettings};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
 use error::MailmanListens;
@@ -160,24 +161,39 @@ impl Gate {
         self.leases.as_ref().map(|leases| Queue::of(Arc::clone(leases), name))
     }
 
-    /// Starts the engine on the gate's backend if the configuration says so. Stop it before the gate, which otherwise
-    /// waits until it is dropped.
+    /// Starts the engine and the way out on the gate's backend, if the configuration says so, or if the data directory is
+    /// one where they run by default. Stop them before the gate, which otherwise waits until they are dropped.
     ///
     /// # Errors
-    /// The backend or the engine's thread cannot be opened.
-    pub(crate) fn start_engine(&self) -> Result<Option<Engine>, GateError> {
+    /// The backend cannot be opened, the mail server's settings cannot be used, or the system has no thread.
+    pub(crate) fn start_engine(&self) -> Result<Option<(Engine, Outgoing)>, GateError> {
         let running = self.running.as_ref().expect("a gate that has ended is gone").borrow().clone();
-        if !running.config.engine_runs() {
+        let asked = running.config.engine_runs();
+        if asked == Some(false) {
             return Ok(None);
         }
         let intake = &running.shared.intake;
-        let backend = Arc::clone(&intake.services.backend);
-        let Some(store) = backend.engine().map_err(|why| GateError::Backend(why.into()))? else {
+        let opened = Arc::clone(&intake.services.backend).engine();
+        let Some(store) = opened.map_err(|why| GateError::Backend(why.into()))? else { return Ok(None) };
+        let by_default = || pollster::block_on(store.runs_by_default());
+        if !asked.map_or_else(by_default, Ok).map_err(|why| GateError::Backend(why.into()))? {
             return Ok(None);
-        };
-        let settings = self.engine_settings();
+        }
+        let settings = OutgoingSettings::new(&running.config)?;
         let (metrics, clock) = (Arc::clone(&intake.services.metrics), intake.clock.clone());
-        Engine::start(store, settings, metrics, clock).map(Some).map_err(system("start the engine's thread"))
+        let parts = outgoing::Parts {
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+        };
+        let outgoing = Outgoing::start(parts, settings)?;
+        let engine = Engine::start(store, self.engine_settings(), metrics, clock);
+        Ok(Some((engine.map_err(system("start the engine's thread"))?, outgoing)))
+    }
+
+    /// Returns where posts leave to.
+    pub(crate) fn outgoing(&self) -> Target {
+        self.running.as_ref().expect("a gate that has ended is gone").borrow().config.outgoing_to.clone()
     }
 
     /// Returns the current settings for an engine.

@@ -3,7 +3,7 @@
 
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
-use super::{connection, list_settings, lists, members, msgdata, queues};
+use super::{connection, list_settings, lists, members, msgdata, posts, queues};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend;
@@ -136,6 +136,13 @@ impl Registry for Console {
 
     fn count_lists(&self) -> Answer<'_, u64> {
         self.query("count the lists", lists::count)
+    }
+}
+
+impl Console {
+    /// Returns whether the engine runs in this data directory if the configuration does not say.
+    pub(crate) fn engine_runs_by_default(&self) -> Result<bool, StoreError> {
+        pollster::block_on(self.query("look whether the engine runs", posts::runs_by_default))
     }
 }
 

@@ -94,6 +94,10 @@ impl Posts for Engine {
         self.query("count held posts", |reader| posts::holds_too_many(reader, list))
     }
 
+    fn runs_by_default(&self) -> Answer<'_, bool> {
+        self.query("look whether the engine runs", posts::runs_by_default)
+    }
+
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.query("read the keys", posts::keys)
     }

@@ -237,6 +237,10 @@ impl Posts for Watched {
         self.store.holds_too_many(list)
     }
 
+    fn runs_by_default(&self) -> Answer<'_, bool> {
+        self.store.runs_by_default()
+    }
+
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.store.keys()
     }

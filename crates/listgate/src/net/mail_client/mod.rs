@@ -113,7 +113,6 @@ impl MailClient {
     }
 
     /// Returns the text of the greeting, which came without TLS: anyone may have written it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will tell the outgoing side that the server is Exim"))]
     pub(crate) fn greeting(&self) -> &str {
         &self.greeting
     }
