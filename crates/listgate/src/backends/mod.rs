@@ -33,6 +33,7 @@ mod registry;
 mod space;
 pub(crate) mod sqlite;
 mod sqlite_error;
+mod stored_message;
 mod worker_thread;
 
 pub(crate) use addresses::Addresses;
@@ -48,3 +49,4 @@ pub(crate) use outbox::Outbox;
 pub(crate) use posts::{EngineStore, Posts};
 pub(crate) use queued::Queued;
 pub(crate) use space::space_at;
+pub(crate) use stored_message::read_part;

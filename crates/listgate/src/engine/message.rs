@@ -1,8 +1,7 @@
 //! The parts of a stored message that decisions see.
 
 use super::decision::NotDecided;
-use crate::backends::LeaseStore;
-use crate::limits;
+use crate::backends::{LeaseStore, read_part};
 use crate::model::{Entry, Id, MessageId};
 use listgate_engine::view::{END, START, View, WrongLength};
 
@@ -26,12 +25,12 @@ impl Ends {
         message: MessageId,
         size: u64,
     ) -> Result<Self, NotDecided> {
-        let start = read(store, message, 0, most(size, START)).await?;
+        let start = read_part(store, message, 0, most(size, START)).await?.ok_or(NotDecided::Gone)?;
         let end = if start.len() as u64 == size {
             Vec::new()
         } else {
             let end = most(size, END);
-            read(store, message, size - end as u64, end).await?
+            read_part(store, message, size - end as u64, end).await?.ok_or(NotDecided::Gone)?
         };
         Ok(Self { start, end, size })
     }
@@ -52,23 +51,4 @@ impl Ends {
 
 fn most(size: u64, most: usize) -> usize {
     usize::try_from(size).map_or(most, |size| size.min(most))
-}
-
-/// Returns `length` octets of a message from `offset` on, or fewer if it ends before that.
-async fn read(
-    store: &(impl LeaseStore + ?Sized),
-    message: MessageId,
-    offset: u64,
-    length: usize,
-) -> Result<Vec<u8>, NotDecided> {
-    let mut octets = Vec::with_capacity(length);
-    while octets.len() < length {
-        let some = (length - octets.len()).min(limits::READ_AT_ONCE);
-        let read = store.read(message, offset + octets.len() as u64, some).await?.ok_or(NotDecided::Gone)?;
-        if read.is_empty() {
-            break;
-        }
-        octets.extend(read);
-    }
-    Ok(octets)
 }

@@ -1,6 +1,6 @@
 //! Makes the copies of a post: what changes in each, its envelope, and the addresses with tokens.
 
-use crate::backends::EngineStore;
+use crate::backends::{EngineStore, read_part};
 use crate::limits;
 use crate::model::{Claimed, ListSettings, MessageId, PostKind, Seq, StoreError};
 use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
@@ -70,12 +70,14 @@ impl Prepared {
     /// Reads what is needed of a message, and plans its changes.
     pub(super) async fn new(store: &dyn EngineStore, batch: &Claimed) -> Result<Self, NotPrepared> {
         let Claimed { message, size, .. } = *batch;
-        let start = octets(store, message, 0, START).await?;
+        let most = |most: usize| usize::try_from(size).map_or(most, |size| size.min(most));
+        let start = read_part(store, message, 0, most(START)).await?.ok_or(NotPrepared::NoMessage)?;
         let whole = start.len() as u64 == size;
         let end = if whole {
             start[start.len().saturating_sub(END)..].to_vec()
         } else {
-            octets(store, message, size.saturating_sub(END as u64), END).await?
+            let end = most(END);
+            read_part(store, message, size - end as u64, end).await?.ok_or(NotPrepared::NoMessage)?
         };
         let view = View::new(&start, &end, size).map_err(|_| NotPrepared::NoMessage)?;
         let address = list_address(batch);
@@ -163,24 +165,4 @@ impl Signer {
 /// Returns the address of the batch's list for posts.
 fn list_address(batch: &Claimed) -> Mailbox {
     batch.list.to_string().parse().expect("a list's address is one")
-}
-
-/// Returns up to `length` octets of a message, starting at `offset`.
-async fn octets(
-    store: &dyn EngineStore,
-    message: MessageId,
-    offset: u64,
-    length: usize,
-) -> Result<Vec<u8>, NotPrepared> {
-    let mut octets = Vec::new();
-    while octets.len() < length {
-        let wanted = (length - octets.len()).min(limits::READ_AT_ONCE);
-        let more = store.read(message, offset + octets.len() as u64, wanted).await?;
-        let more = more.ok_or(NotPrepared::NoMessage)?;
-        if more.is_empty() {
-            break;
-        }
-        octets.extend_from_slice(&more);
-    }
-    Ok(octets)
 }
