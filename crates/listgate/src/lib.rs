@@ -50,9 +50,12 @@ mod socketmap;
 mod work;
 
 pub use backends::mailman::cfg::Site as MailmanSite;
-pub use config::{BackendKind, Config, ConfigError, Conflict, RefuseAt, Reload, ValueError};
+pub use config::{
+    BackendKind, Config, ConfigError, Conflict, OutgoingTls, RefuseAt, Reload, Target, TargetError,
+    ValueError,
+};
 pub use file_error::FileError;
 pub use listgate_lmtp::BareNewline;
 pub use model::{ListAddress, ListAddressError, Redelivery};
-pub use net::{AddressError, ListenAddress, NetworkError, Networks};
+pub use net::{AddressError, InvalidServerAddress, ListenAddress, NetworkError, Networks, ServerAddress};
 pub use serve::{Gate, GateError};

@@ -1,5 +1,4 @@
 //! TLS as a client (RFC 3207): when to use it, and which certificates to accept.
-#![cfg_attr(not(test), expect(dead_code, reason = "will be a setting of the outgoing side"))]
 
 use super::tls::{TlsError, roots};
 use std::path::PathBuf;
