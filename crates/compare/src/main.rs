@@ -13,6 +13,7 @@ mod hostile;
 mod instructions;
 mod load;
 mod median;
+mod outgoing;
 mod server;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ usage: cargo xtask bench [BENCHMARK]
                                      docs/performance.md; 25 minutes (--quick: 3, less precise)
   sink [--messages N] [--rounds N]   its rate compared with that of Postfix's smtp-sink, which stores nothing
   mailman                            its rate as Mailman's LMTP runner, compared with Mailman's own
+  outgoing                           how fast posts reach members, compared with Mailman and smtp-source
   hostile                            a normal peer's rate while 2,500 hostile ones are connected
   consumers                          the rate while two processes empty the queues
   instructions                       instructions of a transaction with one list and with a million, and
@@ -38,6 +40,7 @@ enum Benchmark {
     Page(&'static bench::Plan),
     Sink(bench::sink::Plan),
     Mailman,
+    Outgoing,
     Hostile,
     Consumers,
     Instructions,
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Ok(Benchmark::Page(plan)) => bench::run(plan),
         Ok(Benchmark::Sink(plan)) => bench::sink::run(&plan),
         Ok(Benchmark::Mailman) => bench::drop_in::run(),
+        Ok(Benchmark::Outgoing) => outgoing::run(),
         Ok(Benchmark::Hostile) => hostile::run(),
         Ok(Benchmark::Consumers) => consumers::run(),
         Ok(Benchmark::Instructions) => instructions::run(),
@@ -69,15 +73,18 @@ fn parse(words: &[&str]) -> Result<Benchmark, String> {
     match words {
         ["help" | "--help" | "-h"] => Ok(Benchmark::Help),
         ["mailman"] => Ok(Benchmark::Mailman),
+        ["outgoing"] => Ok(Benchmark::Outgoing),
         ["hostile"] => Ok(Benchmark::Hostile),
         ["consumers"] => Ok(Benchmark::Consumers),
         ["instructions"] => Ok(Benchmark::Instructions),
         ["sink", options @ ..] => parse_sink(options).map(Benchmark::Sink),
         [] => Ok(Benchmark::Page(&bench::Plan::FULL)),
         ["--quick"] => Ok(Benchmark::Page(&bench::Plan::QUICK)),
-        ["mailman" | "hostile" | "consumers" | "instructions" | "--quick" | "help", word, ..] => {
-            Err(format!("unexpected argument `{word}`"))
-        }
+        [
+            "mailman" | "outgoing" | "hostile" | "consumers" | "instructions" | "--quick" | "help",
+            word,
+            ..,
+        ] => Err(format!("unexpected argument `{word}`")),
         [word, ..] => Err(format!("no such benchmark: `{word}`")),
     }
 }

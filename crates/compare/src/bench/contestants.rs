@@ -252,7 +252,7 @@ pub(super) fn addresses(lists: usize) -> Vec<String> {
 }
 
 /// Returns a program of the virtual environment that contains Mailman and aiosmtpd.
-fn mailman_program(folder: &Path, name: &str) -> Outcome<std::process::Command> {
+pub(crate) fn mailman_program(folder: &Path, name: &str) -> Outcome<std::process::Command> {
     let mut program = command(mailman::folder()?.join("bin").join(name));
     program.env_remove("MAILMAN_CONFIG_FILE").env_remove("MAILMAN_VAR_DIR").current_dir(folder);
     Ok(program)

@@ -16,6 +16,7 @@ mod scale;
 mod setup;
 pub(crate) mod sink;
 
+pub(crate) use contestants::mailman_program;
 pub(crate) use setup::Plan;
 
 use crate::load::Load;
