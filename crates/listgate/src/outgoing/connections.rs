@@ -74,7 +74,7 @@ async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &
                     hub.failed();
                 }
             }
-            return sender.give_back();
+            return sender.lose(&Chain(&why).to_string(), None);
         }
     };
     match sender.run(&mut mail, stop).await {

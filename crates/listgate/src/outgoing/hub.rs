@@ -190,6 +190,7 @@ impl Hub {
                 tracing::info!(batch, sent, refused, deferred, reply, "sent");
             }
             BatchEnd::Done { .. } => tracing::warn!(batch, sent, rejected, reply, "rejected"),
+            BatchEnd::Again { sent: 0, .. } => tracing::info!(batch, refused, deferred, reply, "not sent"),
             BatchEnd::Again { .. } => tracing::info!(batch, sent, refused, deferred, reply, "sent in part"),
         }
     }
