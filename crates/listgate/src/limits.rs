@@ -120,8 +120,9 @@ pub(crate) const BAN_PATTERN: usize = 1000;
 pub(crate) const MEMBER_LINE: usize = 4 << 10;
 pub(crate) const SHOWN_LINE: usize = 120;
 
-/// Members that are read at a time.
+/// Members, and posts with their batches and held posts, that are read at a time.
 pub(crate) const MEMBERS_READ: usize = 1000;
+pub(crate) const RECORDS_READ: usize = 1000;
 
 /// Rows that are no longer needed and that the writer removes at a time when no mail comes, and when it has not done so for
 /// this long. Messages of held posts that it removes at a time, since they may be large.

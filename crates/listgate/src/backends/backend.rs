@@ -5,6 +5,7 @@ use super::browse::BrowseStore;
 use super::intake_store::IntakeStore;
 use super::lease_store::LeaseStore;
 use super::members::Members;
+use super::post_admin::PostAdmin;
 use super::posts::EngineStore;
 use crate::model::StoreError;
 use std::sync::Arc;
@@ -25,4 +26,7 @@ pub(crate) trait Backend: Addresses + IntakeStore {
 pub(crate) trait Console: Addresses + BrowseStore {
     /// Returns the members of lists, or `None` if another program keeps them.
     fn members(&self) -> Option<&dyn Members>;
+
+    /// Returns posts and held posts, or `None` if another program distributes posts.
+    fn posts(&self) -> Option<&dyn PostAdmin>;
 }

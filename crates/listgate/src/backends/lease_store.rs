@@ -1,7 +1,8 @@
 //! What a backend does for the consumers of its queues.
 
 use super::answer::Answer;
-use crate::model::{Lease, LeaseId, MessageId, Name, NotStepped, Stale, Step, Stepped};
+use super::stored_message::Messages;
+use crate::model::{Lease, LeaseId, Name, NotStepped, Stale, Step, Stepped};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -26,7 +27,7 @@ pub(crate) struct Leased {
 }
 
 /// Leases, and the steps that settle them.
-pub(crate) trait LeaseStore: Send + Sync {
+pub(crate) trait LeaseStore: Messages {
     /// Leases entries for a time that the backend's clock measures. Lists take turns.
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased>;
 
@@ -36,9 +37,6 @@ pub(crate) trait LeaseStore: Send + Sync {
     /// Takes steps, each completely or not at all, and returns one result for each. After an error, some of them may
     /// have been taken: those that settle a lease are stale when they are repeated.
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>>;
-
-    /// Returns up to `length` octets of a stored message, starting at `offset`; `None` if the message was removed.
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>>;
 
     /// Makes calls stop waiting for other processes, including the call in progress: a call that would have to wait
     /// fails and changes nothing. Does nothing in a store that never waits for other processes.

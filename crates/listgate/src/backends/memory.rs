@@ -14,6 +14,7 @@ use super::outbox::Outbox;
 use super::posts::{EngineStore, Posts};
 use super::queued::Queued;
 use super::registry::Registry;
+use super::stored_message::Messages;
 use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Style};
@@ -535,6 +536,17 @@ impl IntakeStore for Memory {
     }
 }
 
+impl Messages for Memory {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        self.run("read the message", move |tables| {
+            let Some(octets) = tables.messages.get(&message.0) else { return Ok(None) };
+            let begin = octets.len().min(usize::try_from(offset).expect("a test's offset fits"));
+            let end = octets.len().min(begin.saturating_add(length));
+            Ok(Some(octets[begin..end].to_vec()))
+        })
+    }
+}
+
 impl LeaseStore for Memory {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         let now = self.clock.milliseconds();
@@ -552,15 +564,6 @@ impl LeaseStore for Memory {
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         let now = self.clock.milliseconds();
         self.run("take steps", move |tables| Ok(steps.iter().map(|step| tables.take(step, now)).collect()))
-    }
-
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        self.run("read the message", move |tables| {
-            let Some(octets) = tables.messages.get(&message.0) else { return Ok(None) };
-            let begin = octets.len().min(usize::try_from(offset).expect("a test's offset fits"));
-            let end = octets.len().min(begin.saturating_add(length));
-            Ok(Some(octets[begin..end].to_vec()))
-        })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A backend implements traits by purpose, as many as it can: `Registry` (lists and domains), `Rooms` (how full the
 //! queues are), `IntakeStore` (arriving mail), [`LeaseStore`] (leases for consumers), `BrowseStore` (the queues, for
-//! operators), [`ListAdmin`] (changes to lists and domains) and [`Members`].
+//! operators), [`ListAdmin`] (changes to lists and domains), [`Members`], [`Posts`] and `Outbox` (for the engine and the
+//! outgoing side), and [`PostAdmin`] (posts, for operators).
 
 mod addresses;
 mod answer;
@@ -26,6 +27,7 @@ mod memory_members;
 #[cfg(test)]
 mod memory_posts;
 mod outbox;
+mod post_admin;
 mod posts;
 mod queued;
 mod recent_puts;
@@ -46,7 +48,8 @@ pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;
 pub(crate) use members::Members;
 pub(crate) use outbox::Outbox;
+pub(crate) use post_admin::PostAdmin;
 pub(crate) use posts::{EngineStore, Posts};
 pub(crate) use queued::Queued;
 pub(crate) use space::space_at;
-pub(crate) use stored_message::read_part;
+pub(crate) use stored_message::{Messages, read_part};

@@ -1,8 +1,14 @@
-//! Parts of stored messages that are too long for one read.
+//! Stored messages, and parts of them that are too long for one read.
 
-use super::lease_store::LeaseStore;
+use super::answer::Answer;
 use crate::limits;
 use crate::model::{MessageId, StoreError};
+
+/// The messages that a backend has stored.
+pub(crate) trait Messages: Send + Sync {
+    /// Returns up to `length` octets of a stored message, starting at `offset`; `None` if the message was removed.
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>>;
+}
 
 /// Returns `length` octets of a stored message from `offset` on, or fewer if it ends before that; `None` if the message
 /// was removed.
@@ -10,7 +16,7 @@ use crate::model::{MessageId, StoreError};
 /// # Errors
 /// The message cannot be read.
 pub(crate) async fn read_part(
-    store: &(impl LeaseStore + ?Sized),
+    store: &(impl Messages + ?Sized),
     message: MessageId,
     offset: u64,
     length: usize,

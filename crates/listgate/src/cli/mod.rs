@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod domain;
 mod error;
+mod held;
 mod list;
 mod list_settings;
 mod log;
@@ -15,6 +16,7 @@ mod member;
 mod member_import;
 mod mta;
 mod output;
+mod post;
 mod queue;
 mod send;
 mod serve;
@@ -64,6 +66,12 @@ enum Command {
     Domain(domain::Action),
     /// Show what RCPT would answer to addresses, and why
     Check(check::Args),
+    /// Show posts that wait for a moderator, and accept or discard them
+    #[command(subcommand)]
+    Held(held::Action),
+    /// Show what became of posts: who got them, and what the mail server replied
+    #[command(subcommand)]
+    Post(post::Action),
     /// Show the queues, and hold, release, retry and remove their entries
     #[command(subcommand)]
     Queue(queue::Action),
@@ -125,6 +133,8 @@ pub fn main() -> ExitCode {
         Command::Ban(action) => ban::run(&site, action),
         Command::Domain(action) => domain::run(&site, action),
         Command::Check(args) => check::run(&site, args),
+        Command::Held(action) => held::run(&site, action),
+        Command::Post(action) => post::run(&site, action),
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),
         Command::Reaper => {

@@ -1,10 +1,10 @@
 //! `listgate queue`
 
 use super::error::CliError;
-use super::output::{age, left, msgdata, printable, rfc3339, wrapped};
+use super::output::{age, flowed, left, msgdata, printable, rfc3339, wrapped};
 use super::site::{Site, try_wait};
 use crate::backends::Console;
-use crate::model::{Change, Entry, Id, Name, State};
+use crate::model::{Change, Entry, Id, Name, OutgoingNow, State};
 use crate::operations::{self, AGES, QueueStatus, STATES, Shape};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Action {
-    /// Show how much waits in each queue, for how long, and for which lists
+    /// Show how much waits in each queue, for how long, and for which lists; and what waits to leave, and why
     Status {
-        /// One JSON object per queue
+        /// One JSON object per queue, and one for posts on their way, as the queue "outgoing"
         #[arg(long)]
         json: bool,
     },
@@ -142,7 +142,58 @@ fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(),
     for QueueStatus { queue, lists, .. } in all.iter().filter(|status| !status.lists.is_empty()) {
         table(out, *queue, lists)?;
     }
+    if let Some(now) = try_wait(operations::outgoing(console))? {
+        match json {
+            true => writeln!(out, "{}", outgoing_as_json(&now))?,
+            false => outgoing(out, &now)?,
+        }
+    }
     Ok(())
+}
+
+/// Writes what waits to leave and why, and what waits for moderators: nothing if there is nothing.
+fn outgoing(out: &mut impl Write, now: &OutgoingNow) -> io::Result<()> {
+    let mut lines = Vec::new();
+    if let Some((since, why)) = &now.stopped {
+        lines.push(format!("STOPPED for {}: the mail server refuses all mail: {why}", age(*since)));
+    }
+    if let Some(oldest) = now.oldest {
+        let OutgoingNow { posts, sending, deferred, .. } = now;
+        lines.push(format!(
+            "posts: {posts}, the oldest for {}; batches being sent: {sending}; recipients deferred: {deferred}",
+            age(oldest)
+        ));
+        lines.extend(now.reason.as_ref().map(|why| format!("why: {why}")));
+    }
+    if now.doubted > 0 {
+        lines.push(format!("recipients who may have got a post twice: {}", now.doubted));
+    }
+    if !lines.is_empty() {
+        writeln!(out, "\noutgoing; `listgate post ls` shows each post")?;
+    }
+    for line in lines {
+        writeln!(out, "  {}", flowed(&printable(&line), 2, 4, 80))?;
+    }
+    if now.held > 0 {
+        writeln!(out, "\nposts that wait for moderators, see `listgate held ls`: {}", now.held)?;
+    }
+    Ok(())
+}
+
+fn outgoing_as_json(now: &OutgoingNow) -> Value {
+    let (stopped_since, stopped_reason) = now.stopped.clone().unzip();
+    json!({
+        "queue": "outgoing",
+        "oldest": now.oldest.map(rfc3339),
+        "posts": now.posts,
+        "sending": now.sending,
+        "deferred": now.deferred,
+        "doubted": now.doubted,
+        "reason": now.reason,
+        "stopped_since": stopped_since.map(rfc3339),
+        "stopped_reason": stopped_reason,
+        "held_posts": now.held,
+    })
 }
 
 /// Writes a table with a row for each list: the total, then the number of entries in each range of ages, in

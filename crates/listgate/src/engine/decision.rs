@@ -15,7 +15,7 @@ pub(super) struct Decision {
 
 /// The reason why nothing could be decided now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotDecided {
+pub(crate) enum NotDecided {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the settings of its list cannot be used")]

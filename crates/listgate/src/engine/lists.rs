@@ -26,7 +26,7 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    fn new(snapshot: ListSnapshot) -> Result<Self, ListSettingError> {
+    pub(super) fn new(snapshot: ListSnapshot) -> Result<Self, ListSettingError> {
         let ListSnapshot { number, list, settings, bans, changes } = snapshot;
         let settings = ListSettings::from_pairs(settings)?;
         // A pattern that is not valid, which this version never stores, bans no address.

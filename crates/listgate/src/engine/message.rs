@@ -1,7 +1,7 @@
 //! The parts of a stored message that decisions see.
 
 use super::decision::NotDecided;
-use crate::backends::{LeaseStore, read_part};
+use crate::backends::{Messages, read_part};
 use crate::model::{Entry, Id, MessageId};
 use listgate_engine::view::{END, START, View, WrongLength};
 
@@ -21,7 +21,7 @@ pub(super) struct Ends {
 
 impl Ends {
     pub(super) async fn read(
-        store: &(impl LeaseStore + ?Sized),
+        store: &(impl Messages + ?Sized),
         message: MessageId,
         size: u64,
     ) -> Result<Self, NotDecided> {

@@ -11,6 +11,7 @@ mod bounces;
 mod context;
 mod decider;
 mod decision;
+mod held;
 mod lists;
 mod message;
 mod owners;
@@ -20,6 +21,8 @@ mod tests;
 mod why;
 
 pub(crate) use context::EngineSettings;
+pub(crate) use decision::NotDecided;
+pub(crate) use held::{accept, discard};
 
 use crate::backends::EngineStore;
 use crate::error_chain::Chain;

@@ -37,7 +37,8 @@ pub(super) async fn decide(
     }
     match outcome {
         DecisionOutcome::Accepted => {
-            let post = NewPost { skipped: skipped(&view, &members), ..post(list, entry, PostKind::Post) };
+            let author = authors(&view).filter_map(|author| members.get(&author)).flatten();
+            let post = NewPost { skipped: skipped(author), ..post(list, entry, PostKind::Post) };
             step = step.with(Effect::Distribute(Box::new(post)))?;
         }
         DecisionOutcome::Held => {
@@ -127,12 +128,16 @@ fn became(outcome: Outcome) -> DecisionOutcome {
     }
 }
 
-/// Returns the membership of the author, if its own posts do not reach it.
-fn skipped(view: &View<'_>, members: &HashMap<Comparable, Vec<Member>>) -> Option<Seq> {
-    let authors = view.addresses("From").into_iter().filter_map(|address| address.mailbox);
-    let mut roles = authors.filter_map(|author| members.get(&Comparable::new(&author))).flatten();
-    let author = roles.find(|member| member.role == MemberRole::Member && !member.settings.own_posts);
-    author.map(|author| author.seq)
+/// Returns the authors of a post: the addresses in From.
+pub(super) fn authors(view: &View<'_>) -> impl Iterator<Item = Comparable> {
+    let addresses = view.addresses("From").into_iter();
+    addresses.filter_map(|address| address.mailbox).map(|author| Comparable::new(&author))
+}
+
+/// Returns the membership of an author, given all their roles, if their own posts do not reach them.
+pub(super) fn skipped<'m>(roles: impl IntoIterator<Item = &'m Member>) -> Option<Seq> {
+    let own_posts_off = |member: &&Member| member.role == MemberRole::Member && !member.settings.own_posts;
+    roles.into_iter().find(own_posts_off).map(|author| author.seq)
 }
 
 /// Returns a post of this kind that nobody is left out of.

@@ -1,11 +1,32 @@
 //! Posts that wait for a moderator, and the record of what became of each message.
 
 use super::post::{ListNumber, MessageId};
+use std::fmt;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 /// The number of a held post, which is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct HeldId(pub(crate) i64);
+
+/// The error for a text that is not the number of a held post.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a held post has a number: `listgate held ls` lists them")]
+pub(crate) struct NotAHeldId;
+
+impl FromStr for HeldId {
+    type Err = NotAHeldId;
+
+    fn from_str(text: &str) -> Result<Self, NotAHeldId> {
+        text.parse().map(Self).map_err(|_| NotAHeldId)
+    }
+}
+
+impl fmt::Display for HeldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A post that is to be held.
 #[derive(Clone, PartialEq, Eq, Debug)]

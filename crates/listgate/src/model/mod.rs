@@ -19,6 +19,7 @@ mod member_delivery;
 mod not_taken;
 mod outgoing;
 mod post;
+mod post_record;
 mod queue;
 mod redelivery;
 mod size;
@@ -62,6 +63,7 @@ pub(crate) use outgoing::{
 pub(crate) use post::{
     ListNumber, ListSnapshot, MessageId, MessageIdHash, NewPost, Personal, PostId, PostKind,
 };
+pub(crate) use post_record::{BatchRecord, BatchState, PostRecord, PostState, RecipientRecord};
 pub(crate) use queue::{Depth, QueueNow};
 pub use queue::{Name, NameError};
 pub use redelivery::Redelivery;

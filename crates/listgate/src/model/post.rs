@@ -3,6 +3,8 @@
 use super::ban::BanPattern;
 use super::list::{Changes, List};
 use super::member::Seq;
+use std::fmt;
+use std::str::FromStr;
 
 /// The number of a list. It is never used again for another list, even one of the same name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -15,6 +17,25 @@ pub(crate) struct MessageId(pub(crate) i64);
 /// The number of a post, which is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct PostId(pub(crate) i64);
+
+/// The error for a text that is not the number of a post.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a post has a number: `listgate post ls` lists them")]
+pub(crate) struct NotAPostId;
+
+impl FromStr for PostId {
+    type Err = NotAPostId;
+
+    fn from_str(text: &str) -> Result<Self, NotAPostId> {
+        text.parse().map(Self).map_err(|_| NotAPostId)
+    }
+}
+
+impl fmt::Display for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Whom a post goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

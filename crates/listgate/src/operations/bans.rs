@@ -1,12 +1,11 @@
 //! Operations on bans.
 
 use super::error::OperationError;
-use super::open::console;
+use super::open::{console, list_at};
 use crate::backends::{Console, Members};
 use crate::config::Config;
-use crate::model::{Ban, BanPattern, ChangeError, ListAddress, Names};
+use crate::model::{Ban, BanPattern, ListAddress};
 use std::str::FromStr;
-use std::time::Instant;
 
 /// Where a ban holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,12 +41,7 @@ pub(crate) async fn bans(config: &Config, scope: &BanScope) -> Result<Bans, Oper
     }
     let list_id = match scope {
         BanScope::Site => None,
-        BanScope::List(address) => {
-            let ListAddress { local, domain } = address.clone();
-            let names = Names { whole: local, base: None, domain };
-            let list = console.find(&names, Instant::now()).await?;
-            Some(list.ok_or_else(|| ChangeError::NoList(address.clone()))?.list_id.clone())
-        }
+        BanScope::List(address) => Some(list_at(&*console, address).await?.list_id.clone()),
     };
     Ok(Bans { console, list_id })
 }

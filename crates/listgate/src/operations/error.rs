@@ -2,8 +2,10 @@
 
 use crate::backends::mailman::SiteError;
 use crate::backends::sqlite::DataError;
+use crate::engine::NotDecided;
 use crate::model::{
-    BanPattern, ChangeError, ListAddress, MemberAddress, MemberError, MemberRole, Name, StoreError,
+    BanPattern, ChangeError, HeldId, ListAddress, MemberAddress, MemberError, MemberRole, Name, NotStepped,
+    PostId, StoreError,
 };
 
 /// The reason why an operation failed. Each text names the cause, and says what to do next if that is known.
@@ -44,4 +46,12 @@ pub(crate) enum OperationError {
     NoOwner(ListAddress),
     #[error("the site has no domain yet: create a list first")]
     NoDomain,
+    #[error("no held post has the number {0}; `listgate held ls` lists them")]
+    NotHeld(HeldId),
+    #[error("no post has the number {0}; `listgate post ls` lists them")]
+    NoPost(PostId),
+    #[error("the held post {id} stays held")]
+    Undecided { id: HeldId, source: NotDecided },
+    #[error("the held post {id} stays held")]
+    NotTaken { id: HeldId, source: NotStepped },
 }

@@ -1,16 +1,15 @@
 //! Operations on the members of a list.
 
 use super::error::OperationError;
-use super::open::console;
+use super::open::{console, list_at};
 use crate::backends::{Console, Members};
 use crate::config::Config;
 use crate::limits;
 use crate::model::{
-    BanList, BanPattern, ChangeError, Joined, List, ListAddress, Member, MemberAddress, MemberChange,
-    MemberError, MemberRole, Names, NewMember, Seq,
+    BanList, BanPattern, Joined, List, ListAddress, Member, MemberAddress, MemberChange, MemberError,
+    MemberRole, NewMember, Seq,
 };
 use std::sync::Arc;
-use std::time::Instant;
 
 /// How often a change is tried if others change the same member.
 const ATTEMPTS: usize = 3;
@@ -33,9 +32,7 @@ pub(crate) async fn roster(config: &Config, address: &ListAddress) -> Result<Ros
         let instead = "use its commands, such as `mailman addmembers` and `mailman members`";
         return Err(OperationError::OfMailman { what: "the members", instead });
     }
-    let names = Names { whole: address.local.clone(), base: None, domain: address.domain.clone() };
-    let list = console.find(&names, Instant::now()).await?;
-    let list = list.ok_or_else(|| ChangeError::NoList(address.clone()))?;
+    let list = list_at(&*console, address).await?;
     let bans = all_bans(&*console, &list.list_id).await?;
     Ok(Roster { console, list, bans })
 }

@@ -9,6 +9,7 @@ mod lists;
 mod member_file;
 mod members;
 mod open;
+mod posts;
 mod queues;
 
 pub(crate) use addresses::{Checked, check};
@@ -19,4 +20,5 @@ pub(crate) use import::{Import, Imported, Remark};
 pub(crate) use lists::{Created, Limited, ListView, SubAddress, create, limit, rename, set, view};
 pub(crate) use members::{Roster, roster};
 pub(crate) use open::{Lists, NewDirectory, console, lists, may_work, own_data};
-pub(crate) use queues::{AGES, QueueStatus, STATES, Shape, each_entry, queue_status};
+pub(crate) use posts::{Moderation, Posts, posts};
+pub(crate) use queues::{AGES, QueueStatus, STATES, Shape, each_entry, outgoing, queue_status};

@@ -3,11 +3,13 @@
 use super::error::OperationError;
 use crate::backends::mailman;
 use crate::backends::sqlite::{self, DataDir};
-use crate::backends::{Console, ListAdmin};
+use crate::backends::{Console, ListAdmin, Posts};
 use crate::config::{BackendKind, Config};
 use crate::engine::QUEUES;
-use crate::model::Name;
+use crate::model::{ChangeError, List, ListAddress, Name, Names};
 use std::path::{self, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// The commands to use instead for the lists and domains of a Mailman site.
 const MAILMANS_COMMANDS: &str = "use its commands, such as `mailman create`";
@@ -21,6 +23,20 @@ pub(crate) fn console(config: &Config) -> Result<Box<dyn Console>, OperationErro
         BackendKind::Sqlite => Ok(Box::new(sqlite::Console::open(&DataDir::new(&config.data_dir))?)),
         BackendKind::Mailman(site) => Ok(Box::new(mailman::Console::open(site)?)),
     }
+}
+
+/// Returns the list that answers to an address.
+///
+/// # Errors
+/// The list does not exist, or the backend cannot be asked.
+pub(super) async fn list_at(
+    console: &dyn Console,
+    address: &ListAddress,
+) -> Result<Arc<List>, OperationError> {
+    let ListAddress { local, domain } = address.clone();
+    let names = Names { whole: local, base: None, domain };
+    let list = console.find(&names, Instant::now()).await?;
+    list.ok_or_else(|| ChangeError::NoList(address.clone()).into())
 }
 
 /// Returns the data directory, for operations that a Mailman site does itself: on `what`, and how to do it
@@ -55,7 +71,7 @@ pub(crate) fn may_work(config: &Config, queue: Name) -> Result<(), OperationErro
 pub(crate) fn engine_runs(config: &Config) -> bool {
     config.engine_runs().unwrap_or_else(|| {
         let console = sqlite::Console::open(&DataDir::new(&config.data_dir));
-        console.is_ok_and(|console| console.engine_runs_by_default().unwrap_or(false))
+        console.is_ok_and(|console| pollster::block_on(console.runs_by_default()).unwrap_or(false))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::OperationError;
 use crate::backends::{Console, Wanted};
-use crate::model::{Arrival, Entry, Name, StateName};
+use crate::model::{Arrival, Entry, Name, OutgoingNow, StateName};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
@@ -70,6 +70,17 @@ pub(crate) async fn queue_status(console: &dyn Console, queue: Name) -> Result<Q
     let (mut status, now) = (QueueStatus::new(queue), SystemTime::now());
     console.each_arrival(queue, &mut |arrival| status.count(arrival, now)).await?;
     Ok(status)
+}
+
+/// Returns what waits to leave; `None` if another program distributes posts.
+///
+/// # Errors
+/// The backend could not be asked.
+pub(crate) async fn outgoing(console: &dyn Console) -> Result<Option<OutgoingNow>, OperationError> {
+    match console.posts() {
+        Some(posts) => Ok(Some(posts.outgoing().await?)),
+        None => Ok(None),
+    }
 }
 
 /// Hands the entries of a queue, or of all queues, to `each`, oldest first, until it wants no more. With

@@ -1,6 +1,6 @@
 //! Lets the asynchronous worker use a store whose calls block.
 
-use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased};
+use crate::backends::{Answer, LeaseRequest, LeaseStore, Leased, Messages};
 use crate::model::{LeaseId, MessageId, NotStepped, Stale, Step, Stepped, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,12 @@ impl<S: LeaseStore + 'static> OnAThread<S> {
     }
 }
 
+impl<S: LeaseStore + 'static> Messages for OnAThread<S> {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        self.run(move |store| store.read(message, offset, length))
+    }
+}
+
 impl<S: LeaseStore + 'static> LeaseStore for OnAThread<S> {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         self.run(|store| store.lease(request))
@@ -31,10 +37,6 @@ impl<S: LeaseStore + 'static> LeaseStore for OnAThread<S> {
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         self.run(|store| store.step(steps))
-    }
-
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        self.run(move |store| store.read(message, offset, length))
     }
 
     fn stop_waiting_for_locks(&self) {

@@ -5,6 +5,7 @@ mod addresses;
 mod aliases;
 mod bans;
 mod commands;
+mod held;
 mod live;
 mod member_import;
 mod members;

@@ -12,6 +12,7 @@ use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend;
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::members::Members;
+use crate::backends::post_admin::PostAdmin;
 use crate::backends::registry::Registry;
 use crate::file_error::During;
 use crate::message::{Facts, HeaderEdit, Style};
@@ -132,6 +133,11 @@ impl Registry for Console {
 impl backend::Console for Console {
     /// Mailman keeps its members itself.
     fn members(&self) -> Option<&dyn Members> {
+        None
+    }
+
+    /// Mailman distributes posts itself.
+    fn posts(&self) -> Option<&dyn PostAdmin> {
         None
     }
 }

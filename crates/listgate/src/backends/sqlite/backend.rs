@@ -23,6 +23,7 @@ use crate::backends::lock::Lock;
 use crate::backends::queued::Queued;
 use crate::backends::registry::Registry;
 use crate::backends::space::LastSpace;
+use crate::backends::stored_message::Messages;
 use crate::backends::worker_thread::WorkerThread;
 use crate::file_error::During;
 use crate::limits;
@@ -241,6 +242,16 @@ impl Sqlite {
     }
 }
 
+impl Messages for Sqlite {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        if self.fail_stop.is_set() {
+            return at_once(Err(StoreError::closed()));
+        }
+        let lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        at_once(queues::read(&lookup.0, &self.data_dir.spool(), message, offset, length))
+    }
+}
+
 impl LeaseStore for Sqlite {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         Box::pin(self.lease_some(request))
@@ -252,14 +263,6 @@ impl LeaseStore for Sqlite {
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         Box::pin(self.take_all(steps))
-    }
-
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        if self.fail_stop.is_set() {
-            return at_once(Err(StoreError::closed()));
-        }
-        let lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
-        at_once(queues::read(&lookup.0, &self.data_dir.spool(), message, offset, length))
     }
 
     fn arrivals(&self) -> Option<watch::Receiver<()>> {

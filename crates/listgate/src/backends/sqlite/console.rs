@@ -3,13 +3,14 @@
 
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
-use super::{connection, list_settings, lists, members, msgdata, posts, queues};
+use super::{connection, list_settings, lists, members, msgdata, queues};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend;
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
 use crate::backends::list_admin::ListAdmin;
 use crate::backends::members::Members;
+use crate::backends::post_admin::PostAdmin;
 use crate::backends::registry::Registry;
 use crate::file_error::During;
 use crate::limits;
@@ -20,6 +21,7 @@ use crate::model::{
     Seq, Space, StoreError,
 };
 use rusqlite::Connection;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,11 +73,21 @@ impl Console {
     }
 
     /// Locks the connection. A transaction that a panic interrupted has been rolled back.
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn query<'a, T: Send + 'a>(
+    /// Returns the current time in milliseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.milliseconds()
+    }
+
+    /// Returns the directory of large messages.
+    pub(super) fn spool(&self) -> PathBuf {
+        self.data.spool()
+    }
+
+    pub(super) fn query<'a, T: Send + 'a>(
         &'a self,
         operation: &'static str,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -136,13 +148,6 @@ impl Registry for Console {
 
     fn count_lists(&self) -> Answer<'_, u64> {
         self.query("count the lists", lists::count)
-    }
-}
-
-impl Console {
-    /// Returns whether the engine runs in this data directory if the configuration does not say.
-    pub(crate) fn engine_runs_by_default(&self) -> Result<bool, StoreError> {
-        pollster::block_on(self.query("look whether the engine runs", posts::runs_by_default))
     }
 }
 
@@ -214,6 +219,10 @@ impl ListAdmin for Console {
 
 impl backend::Console for Console {
     fn members(&self) -> Option<&dyn Members> {
+        Some(self)
+    }
+
+    fn posts(&self) -> Option<&dyn PostAdmin> {
         Some(self)
     }
 }

@@ -12,6 +12,7 @@ use super::{queues, steps};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::held::HeldFiles;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
+use crate::backends::stored_message::Messages;
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::{Clock, LeaseId, MessageId, NotStepped, Stale, Step, Stepped, StoreError};
@@ -170,6 +171,16 @@ impl Drop for Open {
     }
 }
 
+impl Messages for Consumer {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        let open = self.opened();
+        if open.failed {
+            return at_once(Err(StoreError::closed()));
+        }
+        at_once(queues::read(&open.connection, &self.spool, message, offset, length))
+    }
+}
+
 impl LeaseStore for Consumer {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         at_once(self.lease_some(request))
@@ -181,14 +192,6 @@ impl LeaseStore for Consumer {
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         at_once(self.take_all(&steps))
-    }
-
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        let open = self.opened();
-        if open.failed {
-            return at_once(Err(StoreError::closed()));
-        }
-        at_once(queues::read(&open.connection, &self.spool, message, offset, length))
     }
 
     fn stop_waiting_for_locks(&self) {

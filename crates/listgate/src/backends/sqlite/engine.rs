@@ -11,6 +11,7 @@ use crate::backends::backend::Backend;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
 use crate::backends::outbox::Outbox;
 use crate::backends::posts::{EngineStore, Posts};
+use crate::backends::stored_message::Messages;
 use crate::model::{
     Advance, Claimed, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash,
     NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError, StoreErrorKind,
@@ -50,6 +51,16 @@ impl Engine {
     }
 }
 
+impl Messages for Engine {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        if self.gate.has_failed() {
+            return at_once(Err(StoreError::closed()));
+        }
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        at_once(queues::read(&reader, &self.gate.data_dir().spool(), message, offset, length))
+    }
+}
+
 impl LeaseStore for Engine {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         self.gate.lease(request)
@@ -61,14 +72,6 @@ impl LeaseStore for Engine {
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         self.gate.step(steps)
-    }
-
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        if self.gate.has_failed() {
-            return at_once(Err(StoreError::closed()));
-        }
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        at_once(queues::read(&reader, &self.gate.data_dir().spool(), message, offset, length))
     }
 
     fn arrivals(&self) -> Option<watch::Receiver<()>> {

@@ -17,6 +17,7 @@ mod log_room;
 mod members;
 mod msgdata;
 mod outbox;
+mod post_admin;
 mod posts;
 mod queues;
 mod reason;

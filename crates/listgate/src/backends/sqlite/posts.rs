@@ -197,10 +197,18 @@ pub(super) fn unhold(connection: &Connection, held: HeldId) -> rusqlite::Result<
     Ok(())
 }
 
-/// Returns the held posts of a list, or of all with `None`, oldest first.
-pub(super) fn held_posts(connection: &Connection, list_id: Option<&str>) -> rusqlite::Result<Vec<HeldPost>> {
-    let sql = format!("{HELD_POST} WHERE ?1 IS NULL OR roster.list_id = ?1 ORDER BY held_post.id");
-    connection.prepare(&sql)?.query_map([list_id], read_held)?.collect()
+/// Returns up to `most` held posts of a list, or of all with `None`, with the smallest ids above `after`.
+pub(super) fn held_after(
+    connection: &Connection,
+    list_id: Option<&str>,
+    after: HeldId,
+    most: usize,
+) -> rusqlite::Result<Vec<HeldPost>> {
+    let sql = format!(
+        "{HELD_POST} WHERE (?1 IS NULL OR roster.list_id = ?1) AND held_post.id > ?2
+         ORDER BY held_post.id LIMIT ?3"
+    );
+    connection.prepare(&sql)?.query_map(params![list_id, after.0, most], read_held)?.collect()
 }
 
 /// Returns a held post.
@@ -213,7 +221,8 @@ pub(super) fn held_post(connection: &Connection, id: HeldId) -> rusqlite::Result
 const HELD_POST: &str =
     "SELECT held_post.id, roster.list_id, delivery.id, delivery.size, held_post.mail_from, held_post.message_id, author,
             subject, reasons, held_at
-     FROM held_post JOIN roster ON roster.list = held_post.list JOIN kept ON kept.id = held_post.kept
+     FROM held_post JOIN roster ON roster.list = held_post.list AND roster.list_id IS NOT NULL
+          JOIN kept ON kept.id = held_post.kept
           JOIN delivery ON delivery.id = kept.delivery";
 
 fn read_held(row: &Row<'_>) -> rusqlite::Result<HeldPost> {

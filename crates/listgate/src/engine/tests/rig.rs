@@ -2,8 +2,8 @@
 
 use crate::backends::sqlite::{Choices, Console, DataDir, Sqlite};
 use crate::backends::{
-    Answer, Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, ListAdmin, Members, Outbox,
-    Posts,
+    Answer, Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, ListAdmin, Members, Messages,
+    Outbox, Posts,
 };
 use crate::engine::context::Context;
 use crate::engine::decider::Decider;
@@ -193,6 +193,16 @@ pub(super) fn settings() -> EngineSettings {
     EngineSettings { site_owner: Some("site@example.org".to_owned()), mask_addresses: false }
 }
 
+impl Messages for Watched {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let read = self.store.read(message, offset, length).await?;
+            self.octets.fetch_add(read.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
+            Ok(read)
+        })
+    }
+}
+
 impl LeaseStore for Watched {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
         self.store.lease(request)
@@ -204,14 +214,6 @@ impl LeaseStore for Watched {
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         self.store.step(steps)
-    }
-
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        Box::pin(async move {
-            let read = self.store.read(message, offset, length).await?;
-            self.octets.fetch_add(read.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
-            Ok(read)
-        })
     }
 
     fn arrivals(&self) -> Option<watch::Receiver<()>> {

@@ -10,6 +10,7 @@
 mod batch;
 mod claim;
 mod record;
+mod records;
 mod recover;
 mod status;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 mod turn;
 
 pub(super) use claim::Claims;
+pub(super) use records::{batches_after, exceptions_after, left, post, posts_after};
 pub(super) use recover::recover;
 pub(super) use status::now;
 pub(super) use turn::{give_turn, has_something};

@@ -10,7 +10,8 @@ pub(in crate::backends::sqlite) fn now(connection: &Connection) -> rusqlite::Res
         "SELECT count(*), min(accepted_at) FROM post INDEXED BY post_open WHERE finished_at IS NULL",
     )?;
     let (posts, oldest) = open.query_row([], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))?;
-    let reason = "SELECT reason FROM post INDEXED BY post_open WHERE finished_at IS NULL AND reason IS NOT NULL LIMIT 1";
+    let reason =
+        "SELECT reason FROM post INDEXED BY post_open WHERE finished_at IS NULL AND reason > '' LIMIT 1";
     let stopped = "SELECT since, reason FROM way_out";
     let stopped = connection
         .prepare_cached(stopped)?

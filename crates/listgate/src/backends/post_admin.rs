@@ -1,0 +1,56 @@
+//! What operators see of posts, and can do to those that are held.
+
+use super::answer::Answer;
+use super::posts::Posts;
+use super::stored_message::Messages;
+use crate::model::{
+    BatchId, BatchRecord, HeldId, HeldPost, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord,
+    Seq, Step, Stepped,
+};
+
+/// Posts on their way to members, and held posts, as operators see and decide them. Lists are named by their list_ids;
+/// `None` stands for all. Posts of lists that were removed are not shown.
+pub(crate) trait PostAdmin: Posts + Messages {
+    /// Returns what waits to leave.
+    fn outgoing(&self) -> Answer<'_, OutgoingNow>;
+
+    /// Returns up to `most` posts, those with the smallest ids above `after`, in order.
+    fn posts_after<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        after: PostId,
+        most: usize,
+    ) -> Answer<'a, Vec<PostRecord>>;
+
+    /// Returns a post, or `None` if there is none with this id.
+    fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>>;
+
+    /// Returns about how many recipients of a post have not been in any batch yet.
+    fn post_left(&self, id: PostId) -> Answer<'_, u64>;
+
+    /// Returns up to `most` batches of a post, those with the smallest ids above `after`, in order.
+    fn batches_after(&self, post: PostId, after: BatchId, most: usize) -> Answer<'_, Vec<BatchRecord>>;
+
+    /// Returns up to `most` recipients who did not get a post when it was offered, those with the smallest seqs above
+    /// `after`, in order. With `None`, it begins with the first.
+    fn exceptions_after(
+        &self,
+        post: PostId,
+        after: Option<Seq>,
+        most: usize,
+    ) -> Answer<'_, Vec<RecipientRecord>>;
+
+    /// Returns up to `most` held posts, those with the smallest ids above `after`, in order.
+    fn held_after<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        after: HeldId,
+        most: usize,
+    ) -> Answer<'a, Vec<HeldPost>>;
+
+    /// Returns a held post, or `None` if there is none with this id.
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>>;
+
+    /// Takes a step, completely or not at all.
+    fn take<'a>(&'a self, step: &'a Step) -> Answer<'a, Stepped, NotStepped>;
+}

@@ -1,0 +1,106 @@
+//! Posts and held posts, as commands see and decide them.
+
+use super::connection::write;
+use super::console::Console;
+use super::{members, outbox, posts, queues, steps};
+use crate::backends::answer::{Answer, at_once};
+use crate::backends::post_admin::PostAdmin;
+use crate::backends::posts::Posts;
+use crate::backends::stored_message::Messages;
+use crate::model::{
+    BatchId, BatchRecord, HeldId, HeldPost, ListNumber, ListSnapshot, Member, MemberAddress, MessageId,
+    MessageIdHash, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord, Seq, Step, Stepped,
+};
+use listgate_engine::token::KeyRing;
+
+impl Posts for Console {
+    fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>> {
+        self.query("look up the list", |connection| posts::snapshot(connection, list_id))
+    }
+
+    fn standing<'a>(&'a self, list: ListNumber, address: &'a MemberAddress) -> Answer<'a, Vec<Member>> {
+        self.query("look up a member", |connection| members::standing(connection, list, address))
+    }
+
+    fn is_posted(&self, list: ListNumber, message_id: MessageIdHash) -> Answer<'_, bool> {
+        let now = self.now();
+        self.query("look up a Message-ID", |connection| posts::is_posted(connection, list, message_id, now))
+    }
+
+    fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
+        self.query("count held posts", |connection| posts::holds_too_many(connection, list))
+    }
+
+    fn runs_by_default(&self) -> Answer<'_, bool> {
+        self.query("look whether the engine runs", posts::runs_by_default)
+    }
+
+    fn keys(&self) -> Answer<'_, KeyRing> {
+        self.query("read the keys", posts::keys)
+    }
+}
+
+impl Messages for Console {
+    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+        at_once(queues::read(&self.connection(), &self.spool(), message, offset, length))
+    }
+}
+
+impl PostAdmin for Console {
+    fn outgoing(&self) -> Answer<'_, OutgoingNow> {
+        self.query("look at what leaves", outbox::now)
+    }
+
+    fn posts_after<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        after: PostId,
+        most: usize,
+    ) -> Answer<'a, Vec<PostRecord>> {
+        self.query("read the posts", |connection| outbox::posts_after(connection, list_id, after, most))
+    }
+
+    fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>> {
+        self.query("read the post", |connection| outbox::post(connection, id))
+    }
+
+    fn post_left(&self, id: PostId) -> Answer<'_, u64> {
+        let now = self.now();
+        self.query("count the recipients", |connection| outbox::left(connection, id, now))
+    }
+
+    fn batches_after(&self, post: PostId, after: BatchId, most: usize) -> Answer<'_, Vec<BatchRecord>> {
+        self.query("read the batches", |connection| outbox::batches_after(connection, post, after, most))
+    }
+
+    fn exceptions_after(
+        &self,
+        post: PostId,
+        after: Option<Seq>,
+        most: usize,
+    ) -> Answer<'_, Vec<RecipientRecord>> {
+        self.query("read the recipients", |connection| {
+            outbox::exceptions_after(connection, post, after, most)
+        })
+    }
+
+    fn held_after<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        after: HeldId,
+        most: usize,
+    ) -> Answer<'a, Vec<HeldPost>> {
+        self.query("read the held posts", |connection| posts::held_after(connection, list_id, after, most))
+    }
+
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
+        self.query("read the held post", |connection| posts::held_post(connection, id))
+    }
+
+    fn take<'a>(&'a self, step: &'a Step) -> Answer<'a, Stepped, NotStepped> {
+        let now = self.now();
+        at_once(write(&mut self.connection(), "take the step", |connection| {
+            steps::take(connection, step, now)
+        }))
+    }
+}
