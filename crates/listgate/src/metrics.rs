@@ -1,6 +1,6 @@
 //! Metrics for Prometheus. Dashboards and alerts depend on their names; docs/metrics.md lists them all.
 
-use crate::model::{Duplicate, Endpoint, QueueNow, Space, StoreError};
+use crate::model::{Duplicate, Endpoint, OutgoingNow, QueueNow, Space, StoreError};
 use listgate_lmtp::Refusal;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Reason {
@@ -101,6 +101,18 @@ pub(crate) struct Metrics {
     oldest: Family<Queue, Gauge>,
     decisions: Family<DecisionLabel, Counter>,
     bounces: Family<BounceLabel, Counter>,
+    posts: Posts,
+}
+
+/// What waits to leave, and posts that wait for moderators.
+#[derive(Default)]
+struct Posts {
+    outgoing: Gauge,
+    oldest: Gauge,
+    deferred: Gauge,
+    doubted: Gauge,
+    stopped: Gauge,
+    held: Gauge,
 }
 
 /// Returns a histogram from 10 microseconds to 10 seconds, with four buckets per decade.
@@ -136,6 +148,7 @@ impl Default for Metrics {
             oldest: Family::default(),
             decisions: Family::default(),
             bounces: Family::default(),
+            posts: Posts::default(),
         };
         metrics.register_sessions();
         metrics.register_store();
@@ -197,6 +210,18 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("decisions", "What became of posts and of mail to owners", self.decisions.clone());
         registry.register("bounces", "Bounces recorded", self.bounces.clone());
+        let Posts { outgoing, oldest, deferred, doubted, stopped, held } = &self.posts;
+        registry.register("outgoing_posts", "Posts that are not finished", outgoing.clone());
+        let help = "Age of the oldest post that is not finished";
+        registry.register_with_unit("outgoing_oldest", help, Unit::Seconds, oldest.clone());
+        registry.register("outgoing_deferred", "Recipients who are tried again", deferred.clone());
+        registry.register(
+            "outgoing_doubted",
+            "Recipients who may have got a post of the last 30 days twice",
+            doubted.clone(),
+        );
+        registry.register("outgoing_stopped", "Whether the mail server refuses all mail", stopped.clone());
+        registry.register("held_posts", "Posts that wait for moderators", held.clone());
     }
 
     pub(crate) fn session_begins(&self) {
@@ -295,6 +320,18 @@ impl Metrics {
     /// Counts a bounce. `token` is what the token in its address is about, or `none`.
     pub(crate) fn bounced(&self, class: &'static str, token: &'static str) {
         self.bounces.get_or_create(&BounceLabel { class, token }).inc();
+    }
+
+    /// Notes what waits to leave.
+    pub(crate) fn outgoing(&self, now: &OutgoingNow) {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let age = now.oldest.and_then(|oldest| SystemTime::now().duration_since(oldest).ok());
+        self.posts.outgoing.set(gauge(now.posts));
+        self.posts.oldest.set(gauge(age.unwrap_or_default().as_secs()));
+        self.posts.deferred.set(gauge(now.deferred));
+        self.posts.doubted.set(gauge(now.doubted));
+        self.posts.stopped.set(now.stopped.is_some().into());
+        self.posts.held.set(gauge(now.held));
     }
 
     /// Returns all metrics in Prometheus's text format.

@@ -123,6 +123,11 @@ async fn metrics(services: &Services) -> String {
         tracing::warn!("{}; the metrics have no queues", Chain(&why));
         Vec::new()
     });
+    match services.backend.outgoing_now().await {
+        Ok(Some(now)) => services.metrics.outgoing(&now),
+        Ok(None) => {}
+        Err(why) => tracing::warn!("{}; the metrics have old numbers of outgoing posts", Chain(&why)),
+    }
     let space = services.backend.space().await.ok();
     services.metrics.render(&queues, space, services.capacity.in_flight())
 }

@@ -1,13 +1,14 @@
 //! Traits for callers that need several sides of a backend.
 
 use super::addresses::Addresses;
+use super::answer::Answer;
 use super::browse::BrowseStore;
 use super::intake_store::IntakeStore;
 use super::lease_store::LeaseStore;
 use super::members::Members;
 use super::post_admin::PostAdmin;
 use super::posts::EngineStore;
-use crate::model::StoreError;
+use crate::model::{OutgoingNow, StoreError};
 use std::sync::Arc;
 
 /// What the gate needs from a backend.
@@ -20,6 +21,9 @@ pub(crate) trait Backend: Addresses + IntakeStore {
     /// # Errors
     /// It cannot be opened.
     fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError>;
+
+    /// Returns what waits to leave, for monitoring the gate; `None` if another program distributes posts.
+    fn outgoing_now(&self) -> Answer<'_, Option<OutgoingNow>>;
 }
 
 /// What commands need from a backend, whether or not a gate serves it.

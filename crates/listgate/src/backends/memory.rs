@@ -654,6 +654,10 @@ impl Backend for Memory {
     fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
         Ok(Some(self))
     }
+
+    fn outgoing_now(&self) -> Answer<'_, Option<OutgoingNow>> {
+        self.run("look at what leaves", |tables| Ok(Some(tables.posts.outgoing())))
+    }
 }
 
 impl Posts for Memory {

@@ -27,7 +27,7 @@ use crate::file_error::During;
 use crate::limits;
 use crate::message::Style;
 use crate::metrics::Metrics;
-use crate::model::{Changes, Depth, List, Name, Names, QueueNow, Space, StoreError};
+use crate::model::{Changes, Depth, List, Name, Names, OutgoingNow, QueueNow, Space, StoreError};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -164,6 +164,10 @@ impl Backend for Mailman {
 
     fn engine(self: Arc<Self>) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
         Ok(None)
+    }
+
+    fn outgoing_now(&self) -> answer::Answer<'_, Option<OutgoingNow>> {
+        at_once(Ok(None))
     }
 }
 

@@ -117,7 +117,7 @@ impl Sqlite {
         })
     }
 
-    fn query<T>(
+    pub(super) fn query<T>(
         &self,
         operation: &'static str,
         query: impl FnOnce(&Connection, &mut Known) -> rusqlite::Result<T>,

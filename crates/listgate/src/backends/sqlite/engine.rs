@@ -165,4 +165,8 @@ impl Backend for Sqlite {
         let opened = opened.map_err(|why| StoreError::database(StoreErrorKind::Database, "open", why))?;
         Ok(Some(Arc::new(opened)))
     }
+
+    fn outgoing_now(&self) -> Answer<'_, Option<OutgoingNow>> {
+        at_once(self.query("look at what leaves", |connection, _| outbox::now(connection)).map(Some))
+    }
 }
