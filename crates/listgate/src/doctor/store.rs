@@ -7,7 +7,7 @@ use crate::backends::sqlite::{DataDir, DataError, lists};
 use crate::config::Config;
 use crate::error_chain::Chain;
 use crate::limits;
-use crate::model::milliseconds;
+use crate::model::{OutgoingNow, milliseconds};
 use bytesize::ByteSize;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -97,6 +97,7 @@ impl<'a> Store<'a> {
         report(self.sizes())?;
         report(self.spool())?;
         self.queues().into_iter().try_for_each(&mut report)?;
+        report(self.outgoing())?;
         self.lists().into_iter().try_for_each(&mut report)
     }
 
@@ -274,6 +275,12 @@ impl<'a> Store<'a> {
         findings
     }
 
+    /// Checks whether posts leave.
+    fn outgoing(&mut self) -> Finding {
+        let (check, to) = ("outgoing", &self.config.outgoing_to);
+        looked(check, self.health.outgoing(), |now| judge_outgoing(check, &now, &to.to_string()))
+    }
+
     fn lists(&self) -> Vec<Finding> {
         let check = "lists";
         let connection = self.health.connection();
@@ -316,6 +323,31 @@ impl<'a> Store<'a> {
             Err(why) => Some(unreadable(check, &why)),
         }
     }
+}
+
+/// Judges what waits to leave to `to`.
+fn judge_outgoing(check: &'static str, now: &OutgoingNow, to: &str) -> Finding {
+    let since = |time: SystemTime| SystemTime::now().duration_since(time).unwrap_or_default();
+    let (posts, held) = (now.posts, now.held);
+    if let Some((stopped, why)) = &now.stopped {
+        return Finding::wrong(
+            check,
+            format!("the mail server has refused all mail for {}: {why}", age(since(*stopped))),
+            format!(
+                "have the server at {to} (outgoing.to) take mail from Listgate: see docs/outgoing.md; posts wait until then"
+            ),
+        );
+    }
+    if let Some(oldest) = now.oldest.map(since).filter(|oldest| *oldest > UNREAD) {
+        let why = now.reason.as_deref().unwrap_or("nothing has tried to send them");
+        let found = format!("{posts} posts wait to leave, the oldest for {}: {why}", age(oldest));
+        let fix = format!(
+            "`listgate post ls` shows each; `listgate serve` with the engine must run, and reach the server at {to} \
+             (outgoing.to)"
+        );
+        return Finding::note(check, found, fix);
+    }
+    Finding::ok(check, format!("posts on their way: {posts}; posts that wait for moderators: {held}"))
 }
 
 fn foreign_schema(found: usize) -> Finding {

@@ -10,6 +10,7 @@ mod doctor;
 mod documentation;
 mod engine;
 mod mta;
+mod outgoing;
 mod private;
 mod send;
 mod taken;

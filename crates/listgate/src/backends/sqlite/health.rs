@@ -3,9 +3,10 @@
 
 use super::connection::{self, MIGRATIONS};
 use super::data_dir::{DataDir, DataError};
+use super::outbox;
 use super::queues::parsed;
 use crate::file_error::During;
-use crate::model::{EntryId, Name, time_at};
+use crate::model::{EntryId, Name, OutgoingNow, time_at};
 use rusqlite::{Connection, ErrorCode, Row, params};
 use std::collections::BTreeMap;
 use std::fs;
@@ -142,6 +143,11 @@ impl Health {
             });
             Ok(compared.filter(|queue| queue.recorded != queue.found).collect())
         })
+    }
+
+    /// Looks at what waits to leave.
+    pub(crate) fn outgoing(&mut self) -> Partial<OutgoingNow> {
+        self.look(outbox::now)
     }
 
     pub(crate) fn backlogs(&mut self) -> Partial<Vec<Backlog>> {
