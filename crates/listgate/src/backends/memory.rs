@@ -696,10 +696,6 @@ impl Outbox for Memory {
         let now = self.clock.milliseconds();
         self.run("advance", move |tables| Ok(tables.advance(&advance, now)))
     }
-
-    fn outgoing(&self) -> Answer<'_, OutgoingNow> {
-        self.run("look at what leaves", |tables| Ok(tables.posts.outgoing()))
-    }
 }
 
 impl EngineStore for Memory {}

@@ -47,6 +47,7 @@ pub(crate) use lease_store::{LeaseRequest, LeaseStore, Leased};
 pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;
 pub(crate) use members::Members;
+#[cfg(test)]
 pub(crate) use outbox::Outbox;
 pub(crate) use post_admin::PostAdmin;
 pub(crate) use posts::{EngineStore, Posts};

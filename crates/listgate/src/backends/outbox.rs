@@ -1,7 +1,7 @@
 //! What the outgoing side asks of a backend.
 
 use super::answer::Answer;
-use crate::model::{Advance, Claimed, OutgoingNow};
+use crate::model::{Advance, Claimed};
 use tokio::sync::watch;
 
 /// Batches of posts on their way to the mail server.
@@ -20,7 +20,4 @@ pub(crate) trait Outbox: Send + Sync {
     fn posts(&self) -> Option<watch::Receiver<()>> {
         None
     }
-
-    /// Returns what waits to leave.
-    fn outgoing(&self) -> Answer<'_, OutgoingNow>;
 }

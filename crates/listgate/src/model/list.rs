@@ -61,13 +61,6 @@ impl List {
         self.address.local == local || self.alias.as_deref() == Some(local)
     }
 
-    /// Returns the name for addresses with tokens, such as `NAME-confirm+TOKEN`: the alias if the list's own name is too
-    /// long for these.
-    pub(crate) fn name_before_token(&self) -> &str {
-        let alias = self.alias.as_deref().filter(|_| self.address.is_long());
-        alias.unwrap_or(&self.address.local)
-    }
-
     /// Checks whether the list takes a message of `size` octets, as far as the size is known.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(crate) use client_tls::{ClientTls, TlsPolicy};
 pub(crate) use connect::{Connection, connect};
 pub(crate) use greeting::greeting;
 pub(crate) use listener::{BindError, Listener};
-pub(crate) use mail_client::{MailClient, MailClientError, MailClientSettings, Patience};
+pub(crate) use mail_client::{MailClient, MailClientError, MailClientSettings, Operation, Patience};
 pub use networks::{NetworkError, Networks};
 pub(crate) use phase::{ShutdownPhase, reached};
 pub use server_address::{InvalidServerAddress, ServerAddress};

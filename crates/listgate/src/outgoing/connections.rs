@@ -6,7 +6,7 @@ use super::sender::{Finished, Lost, Sender};
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::model::{Advance, Claimed, StoreError};
-use crate::net::{MailClient, MailClientError, MailClientSettings, ServerAddress};
+use crate::net::{ClientTls, MailClient, MailClientError, MailClientSettings, Operation, ServerAddress};
 use listgate_lmtp::{ClientEvent, Closed, Reply};
 use std::rc::Rc;
 use tokio::sync::watch;
@@ -110,9 +110,26 @@ enum NotConnected {
 }
 
 impl Server {
-    /// Connects, and waits until the server is ready for mail.
+    /// Connects, and waits until the server is ready for mail. Where TLS is not required, a server with which it does not
+    /// succeed is used without it.
     async fn connect(&self) -> Result<MailClient, NotConnected> {
-        let mut mail = MailClient::connect(&self.address, self.settings.clone()).await?;
+        let opportunistic = matches!(self.settings.tls, ClientTls::Opportunistic(_));
+        match self.connect_with(self.settings.clone()).await {
+            Err(NotConnected::Client(MailClientError::Network {
+                operation: Operation::Handshake,
+                source,
+            })) if opportunistic && self.settings.credentials.is_none() => {
+                tracing::warn!(
+                    "the mail server offers TLS, but not with success, so it is not used: {source}"
+                );
+                self.connect_with(MailClientSettings { tls: ClientTls::Off, ..self.settings.clone() }).await
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect_with(&self, settings: MailClientSettings) -> Result<MailClient, NotConnected> {
+        let mut mail = MailClient::connect(&self.address, settings).await?;
         match mail.event().await {
             Ok(ClientEvent::Ready) => Ok(mail),
             Ok(ClientEvent::Closed { why: Closed::Refused { reply, .. }, .. }) => {

@@ -156,7 +156,9 @@ impl Signer {
         let subject = u64::try_from(subject).ok().and_then(Subject::new);
         let claim = Claim::new(purpose, subject.unwrap_or(Subject::MAX), self.today);
         let token = self.keys.sign(&batch.list_id, claim);
-        let local = batch.alias.as_ref().unwrap_or(&batch.list.local);
+        // A list keeps its alias when it gets a short name.
+        let alias = batch.alias.as_ref().filter(|_| batch.list.is_long());
+        let local = alias.unwrap_or(&batch.list.local);
         let address = format!("{local}-{role}{}{token}@{}", self.delimiter, batch.list.domain);
         address.parse().expect("a list's name and a token make an address")
     }

@@ -96,8 +96,12 @@ impl Hub {
         self.resume.get()
     }
 
-    /// Notes that the server could not be used: it is left alone for a time.
+    /// Notes that the server could not be used: it is left alone for a time. Connections that fail in that time are part
+    /// of the same failure.
     pub(super) fn failed(&self) {
+        if Instant::now() < self.resume.get() {
+            return;
+        }
         self.failures.set(self.failures.get().saturating_add(1));
         let pause = (back_off(self.failures.get()) / 10).min(limits::ABSENT_PAUSE);
         self.resume.set(Instant::now() + pause);

@@ -127,7 +127,7 @@ impl Sender {
             }
             tokio::select! {
                 event = mail.event(), if in_flight => self.happened(event?, mail).await?,
-                advanced = finished(&mut self.advance), if self.advance.is_some() => self.advanced(advanced).await,
+                advanced = finished(&mut self.advance), if self.advance.is_some() => self.advanced(advanced).await?,
                 _ = stop.wait_for(|stop| *stop), if !self.is_stopping => self.stop(),
             }
         }
@@ -257,7 +257,10 @@ impl Sender {
         self.advance = Some(Advancing { task, advance });
     }
 
-    async fn advanced(&mut self, (advanced, advance): (Result<Vec<Claimed>, StoreError>, Advance)) {
+    async fn advanced(
+        &mut self,
+        (advanced, advance): (Result<Vec<Claimed>, StoreError>, Advance),
+    ) -> Result<(), StoreError> {
         match advanced {
             Ok(claimed) => {
                 for work in &mut self.works {
@@ -265,7 +268,9 @@ impl Sender {
                 }
                 self.take_on(claimed).await;
             }
-            // The dot waits, and the server with it, until it succeeds or the store has failed for good.
+            // Nothing more can be stored, so no dot may follow.
+            Err(why) if why.is_final() || why.is_closed() => return Err(why),
+            // The dot waits, and the server with it, until the commit succeeds.
             Err(why) => {
                 tracing::warn!("{}; trying again", Chain(&why));
                 self.results.splice(0..0, advance.results);
@@ -273,6 +278,7 @@ impl Sender {
                 tokio::time::sleep(limits::STORE_PAUSE).await;
             }
         }
+        Ok(())
     }
 
     /// Starts the next transaction, if the server may be sent one.

@@ -136,7 +136,7 @@ impl Site {
     }
 
     async fn now(&self) -> OutgoingNow {
-        self.store.outgoing().await.unwrap()
+        self.backend.outgoing_now().await.unwrap().unwrap()
     }
 
     /// Waits until nothing is left to send.

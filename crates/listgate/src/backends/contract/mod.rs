@@ -23,8 +23,8 @@ use super::browse::BrowseStore;
 use super::{Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, Members, Queued};
 use crate::message::{Incoming, Spool};
 use crate::model::{
-    Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped, Role,
-    Step, Stepped,
+    Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped,
+    OutgoingNow, Role, Step, Stepped,
 };
 use listgate_lmtp::ReversePath;
 use std::fs;
@@ -190,6 +190,11 @@ impl Rig {
 
     fn browse(&self) -> &dyn BrowseStore {
         self.browse.as_deref().expect("this suite is for backends that operators look at")
+    }
+
+    /// Returns what waits to leave.
+    async fn outgoing(&self) -> OutgoingNow {
+        self.backend.outgoing_now().await.unwrap().expect("this suite is for backends that distribute posts")
     }
 
     /// Makes a delivery as the intake does.

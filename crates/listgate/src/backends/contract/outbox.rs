@@ -128,7 +128,7 @@ async fn send_all(rig: &Rig) -> Vec<String> {
 }
 
 async fn outgoing(rig: &Rig) -> OutgoingNow {
-    rig.engine().outgoing().await.unwrap()
+    rig.outgoing().await
 }
 
 async fn is_finished(rig: &Rig, message: MessageId) -> bool {

@@ -190,7 +190,7 @@ impl World {
         let claimed = std::mem::take(&mut self.claimed);
         let marked = claimed.iter().filter(|(_, sending)| *sending);
         self.doubted += marked.map(|(claimed, _)| claimed.recipients.len() as u64).sum::<u64>();
-        assert_eq!(rig.engine().outgoing().await.unwrap().doubted, self.doubted);
+        assert_eq!(rig.outgoing().await.doubted, self.doubted);
     }
 
     fn check(&self) {
@@ -217,7 +217,7 @@ impl World {
             }
         }
         self.check();
-        assert_eq!(rig.engine().outgoing().await.unwrap().posts, 0);
+        assert_eq!(rig.outgoing().await.posts, 0);
         for (message, post) in std::mem::take(&mut self.posts) {
             let missed: Vec<_> = post
                 .must

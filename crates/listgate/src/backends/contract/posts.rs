@@ -95,7 +95,7 @@ pub(super) async fn leased(rig: &Rig) -> (ListNumber, LeaseId) {
 
 /// Returns how many posts and held posts there are, and whether the Message-ID is remembered.
 async fn stored(rig: &Rig, list: ListNumber) -> (u64, u64, bool) {
-    let now = rig.engine().outgoing().await.unwrap();
+    let now = rig.outgoing().await;
     (now.posts, now.held, rig.engine().is_posted(list, MessageIdHash::of("<1@x>")).await.unwrap())
 }
 
@@ -155,7 +155,7 @@ async fn a_held_post_keeps_its_message_until_it_is_decided(rig: Rig) {
     assert!(!rig.engine().holds_too_many(list).await.unwrap());
     let unhold = Step::settling_nothing().with(Effect::Unhold(HeldId(1))).unwrap();
     rig.step(unhold).await.unwrap();
-    assert_eq!(rig.engine().outgoing().await.unwrap().held, 0);
+    assert_eq!(rig.outgoing().await.held, 0);
     assert_eq!(rig.engine().read(message(lease), 0, 1).await.unwrap(), None);
 }
 

@@ -51,6 +51,6 @@ fn a_result_repeated_after_a_lost_answer_counts_once() {
             assert!(rig.engine().advance(advance.clone()).await.is_err_and(|why| !why.is_final()));
         }
         assert_eq!(rig.engine().advance(advance).await.unwrap(), []);
-        assert_eq!(rig.engine().outgoing().await.unwrap().posts, 0);
+        assert_eq!(rig.outgoing().await.posts, 0);
     });
 }

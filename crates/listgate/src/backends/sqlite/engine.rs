@@ -147,10 +147,6 @@ impl Outbox for Engine {
     fn posts(&self) -> Option<watch::Receiver<()>> {
         Some(self.gate.posts())
     }
-
-    fn outgoing(&self) -> Answer<'_, OutgoingNow> {
-        self.query("look at what leaves", outbox::now)
-    }
 }
 
 impl EngineStore for Engine {}

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::model::{
     Addressed, Advance, BanPattern, Claimed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List,
     ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress, MemberRole, MessageId,
-    MessageIdHash, NewMember, NotStepped, OutgoingNow, Redelivery, Role, Stale, Step, Stepped, StoreError,
+    MessageIdHash, NewMember, NotStepped, Redelivery, Role, Stale, Step, Stepped, StoreError,
 };
 use crate::work::{Plan, Stop, Worker};
 use listgate_engine::token::KeyRing;
@@ -251,10 +251,6 @@ impl Posts for Watched {
 impl Outbox for Watched {
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
         self.store.advance(advance)
-    }
-
-    fn outgoing(&self) -> Answer<'_, OutgoingNow> {
-        self.store.outgoing()
     }
 }
 
