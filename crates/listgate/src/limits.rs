@@ -301,6 +301,11 @@ pub(crate) const QUIT: Duration = Duration::from_secs(2);
 /// Messages that Exim delivers at once on a connection: it only queues those after them.
 pub(crate) const MESSAGES_TO_EXIM: u32 = 10;
 
+/// How often a line in the log says how far the way out has come with large posts, and the posts whose members are counted
+/// for it.
+pub(crate) const OUTGOING_PROGRESS: Duration = Duration::from_secs(10);
+pub(crate) const POSTS_COUNTED: usize = 4;
+
 /// Posts that are kept ready for further copies.
 pub(crate) const PREPARED_POSTS: usize = 16;
 

@@ -696,6 +696,13 @@ impl Outbox for Memory {
         let now = self.clock.milliseconds();
         self.run("advance", move |tables| Ok(tables.advance(&advance, now)))
     }
+
+    fn left(&self) -> Answer<'_, u64> {
+        let now = self.clock.milliseconds();
+        self.run("count the recipients", move |tables| {
+            Ok(tables.posts.left(|list| tables.audience(list), now))
+        })
+    }
 }
 
 impl EngineStore for Memory {}

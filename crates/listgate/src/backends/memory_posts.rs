@@ -229,6 +229,15 @@ impl PostTable {
         }
     }
 
+    pub(super) fn left(&self, audience: impl Fn(ListNumber) -> Audience, now: i64) -> u64 {
+        let left = |row: &PostRow| match row.cursor < row.cutoff {
+            true => audience(row.post.list).recipients(&row.post, row.cutoff, now).len(),
+            false => row.rows.values().filter(|row| row.is_new()).count(),
+        };
+        let open = self.posts.values().filter(|row| row.kept.is_some() && row.post.kind == PostKind::Post);
+        open.map(|row| left(row) as u64).sum()
+    }
+
     pub(super) fn outgoing(&self) -> OutgoingNow {
         let open = || self.posts.values().filter(|row| row.kept.is_some());
         let is_deferred = |row: &&Row| matches!(row.fate, Fate::Later(_));
@@ -335,6 +344,11 @@ impl PostRow {
 }
 
 impl Row {
+    /// Returns whether it has not been in any batch, as far as is known.
+    fn is_new(&self) -> bool {
+        matches!(self.fate, Fate::Later(_)) && (self.attempts, self.doubts) == (0, 0)
+    }
+
     fn is_due(&self, now: i64) -> bool {
         matches!(self.fate, Fate::Later(due) if due.is_over(now))
     }

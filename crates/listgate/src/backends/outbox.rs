@@ -20,4 +20,7 @@ pub(crate) trait Outbox: Send + Sync {
     fn posts(&self) -> Option<watch::Receiver<()>> {
         None
     }
+
+    /// Returns about how many members have not been in any batch of the posts that have the next turns.
+    fn left(&self) -> Answer<'_, u64>;
 }

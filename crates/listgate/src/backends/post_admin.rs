@@ -14,6 +14,9 @@ pub(crate) trait PostAdmin: Posts + Messages {
     /// Returns what waits to leave.
     fn outgoing(&self) -> Answer<'_, OutgoingNow>;
 
+    /// Returns about how many members have not been in any batch of the posts that have the next turns.
+    fn left(&self) -> Answer<'_, u64>;
+
     /// Returns up to `most` posts, those with the smallest ids above `after`, in order.
     fn posts_after<'a>(
         &'a self,
@@ -25,8 +28,8 @@ pub(crate) trait PostAdmin: Posts + Messages {
     /// Returns a post, or `None` if there is none with this id.
     fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>>;
 
-    /// Returns about how many recipients of a post have not been in any batch yet.
-    fn post_left(&self, id: PostId) -> Answer<'_, u64>;
+    /// Returns about how many recipients have not been in any batch of a post.
+    fn left_of(&self, id: PostId) -> Answer<'_, u64>;
 
     /// Returns up to `most` batches of a post, those with the smallest ids above `after`, in order.
     fn batches_after(&self, post: PostId, after: BatchId, most: usize) -> Answer<'_, Vec<BatchRecord>>;

@@ -142,17 +142,17 @@ fn status(out: &mut impl Write, console: &dyn Console, json: bool) -> Result<(),
     for QueueStatus { queue, lists, .. } in all.iter().filter(|status| !status.lists.is_empty()) {
         table(out, *queue, lists)?;
     }
-    if let Some(now) = try_wait(operations::outgoing(console))? {
+    if let Some((now, left)) = try_wait(operations::outgoing(console))? {
         match json {
-            true => writeln!(out, "{}", outgoing_as_json(&now))?,
-            false => outgoing(out, &now)?,
+            true => writeln!(out, "{}", outgoing_as_json(&now, left))?,
+            false => outgoing(out, &now, left)?,
         }
     }
     Ok(())
 }
 
 /// Writes what waits to leave and why, and what waits for moderators: nothing if there is nothing.
-fn outgoing(out: &mut impl Write, now: &OutgoingNow) -> io::Result<()> {
+fn outgoing(out: &mut impl Write, now: &OutgoingNow, left: u64) -> io::Result<()> {
     let mut lines = Vec::new();
     if let Some((since, why)) = &now.stopped {
         lines.push(format!("STOPPED for {}: the mail server refuses all mail: {why}", age(*since)));
@@ -160,7 +160,8 @@ fn outgoing(out: &mut impl Write, now: &OutgoingNow) -> io::Result<()> {
     if let Some(oldest) = now.oldest {
         let OutgoingNow { posts, sending, deferred, .. } = now;
         lines.push(format!(
-            "posts: {posts}, the oldest for {}; batches being sent: {sending}; recipients deferred: {deferred}",
+            "posts: {posts}, the oldest for {}; recipients not yet offered: about {left}; deferred: {deferred}; \
+             batches being sent: {sending}",
             age(oldest)
         ));
         lines.extend(now.reason.as_ref().map(|why| format!("why: {why}")));
@@ -180,12 +181,13 @@ fn outgoing(out: &mut impl Write, now: &OutgoingNow) -> io::Result<()> {
     Ok(())
 }
 
-fn outgoing_as_json(now: &OutgoingNow) -> Value {
+fn outgoing_as_json(now: &OutgoingNow, left: u64) -> Value {
     let (stopped_since, stopped_reason) = now.stopped.clone().unzip();
     json!({
         "queue": "outgoing",
         "oldest": now.oldest.map(rfc3339),
         "posts": now.posts,
+        "left": left,
         "sending": now.sending,
         "deferred": now.deferred,
         "doubted": now.doubted,

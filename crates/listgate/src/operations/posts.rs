@@ -61,7 +61,7 @@ impl Posts {
     /// It does not exist, or the backend fails.
     pub(crate) async fn post(&self, id: PostId) -> Result<(PostRecord, u64), OperationError> {
         let post = self.store().post(id).await?.ok_or(OperationError::NoPost(id))?;
-        Ok((post, self.store().post_left(id).await?))
+        Ok((post, self.store().left_of(id).await?))
     }
 
     /// Returns the next batches of a post; none at the end.

@@ -72,13 +72,14 @@ pub(crate) async fn queue_status(console: &dyn Console, queue: Name) -> Result<Q
     Ok(status)
 }
 
-/// Returns what waits to leave; `None` if another program distributes posts.
+/// Returns what waits to leave, and about how many members have not been in any batch of a post; `None` if another program
+/// distributes posts.
 ///
 /// # Errors
 /// The backend could not be asked.
-pub(crate) async fn outgoing(console: &dyn Console) -> Result<Option<OutgoingNow>, OperationError> {
+pub(crate) async fn outgoing(console: &dyn Console) -> Result<Option<(OutgoingNow, u64)>, OperationError> {
     match console.posts() {
-        Some(posts) => Ok(Some(posts.outgoing().await?)),
+        Some(posts) => Ok(Some((posts.outgoing().await?, posts.left().await?))),
         None => Ok(None),
     }
 }

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::time::interval_at;
 
 /// What the connections to the mail server share. They run on one thread.
 pub(super) struct Hub {
@@ -38,6 +39,8 @@ pub(super) struct Hub {
     resume: Cell<Instant>,
     /// Why the server refuses all mail, if it does.
     stopped: RefCell<Option<String>>,
+    /// Recipients who were sent a post since the last line about the progress.
+    sent: Cell<u64>,
     /// A change of that which is not stored yet.
     way_out: RefCell<Option<WayOut>>,
 }
@@ -63,6 +66,7 @@ impl Hub {
             failures: Cell::new(0),
             resume: Cell::new(Instant::now()),
             stopped: RefCell::default(),
+            sent: Cell::new(0),
             // An alarm of an earlier run is over until the server refuses again.
             way_out: RefCell::new(Some(WayOut::Open)),
         }
@@ -158,6 +162,22 @@ impl Hub {
         if self.mask_addresses { masked(address) } else { address.to_owned() }
     }
 
+    /// Logs now and then how far large posts have come, for ever. A post that is sent within one interval gets no line.
+    pub(super) async fn report_progress(&self) {
+        let every = limits::OUTGOING_PROGRESS;
+        let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
+        loop {
+            ticks.tick().await;
+            let sent = self.sent.take();
+            if sent > 0
+                && let Ok(left @ 1..) = self.store.left().await
+            {
+                let per_second = sent / every.as_secs();
+                tracing::info!(sent, per_second, left, "posts are being sent");
+            }
+        }
+    }
+
     /// Counts and logs what became of a batch.
     pub(super) fn finished(&self, result: &BatchResult) {
         let mut refused = 0_u64;
@@ -178,6 +198,7 @@ impl Hub {
             BatchEnd::Done { sent, reply } => (*sent, 0, reply),
             BatchEnd::Again { sent, doubted, why, .. } => (*sent, *doubted, why),
         };
+        self.sent.set(self.sent.get() + sent);
         self.metrics.left([
             ("sent", sent),
             ("refused", refused),

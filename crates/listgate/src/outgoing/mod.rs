@@ -93,6 +93,9 @@ impl Outgoing {
                     }
                 }
             };
+            let all = async {
+                tokio::select! { () = all => {}, () = hub.report_progress() => {} }
+            };
             LocalSet::new().block_on(&runtime, all);
         };
         let thread = thread::Builder::new().name("outgoing".to_owned()).spawn(run);

@@ -17,6 +17,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     owners_and_moderators_get_one_copy_each,
     a_list_without_owners_has_another_address_for_them,
     batches_have_the_size_for_their_kind,
+    those_who_were_in_no_batch_are_counted,
     copies_are_personal_if_they_are_few_and_small,
     posts_take_turns,
     a_finished_post_lets_its_message_go,
@@ -227,6 +228,21 @@ async fn batches_have_the_size_for_their_kind(rig: Rig) {
         report(&rig, claimed.iter().map(sent).collect()).await;
         assert!(is_finished(&rig, message).await);
     }
+}
+
+async fn those_who_were_in_no_batch_are_counted(rig: Rig) {
+    list(&rig, 5).await;
+    let left = async || rig.engine().left().await.unwrap();
+    assert_eq!(left().await, 0);
+    post(&rig, |post| post.personal = Personal::Never).await;
+    assert_eq!(left().await, 5);
+    let request = ClaimRequest { bulk: 2, ..REQUEST };
+    for expected in [3, 1, 0] {
+        let claimed = claim(&rig, request).await;
+        assert_eq!(left().await, expected);
+        report(&rig, vec![sent(&claimed[0])]).await;
+    }
+    assert_eq!(left().await, 0);
 }
 
 async fn copies_are_personal_if_they_are_few_and_small(rig: Rig) {

@@ -147,6 +147,10 @@ impl Outbox for Engine {
     fn posts(&self) -> Option<watch::Receiver<()>> {
         Some(self.gate.posts())
     }
+
+    fn left(&self) -> Answer<'_, u64> {
+        self.query("count the recipients", outbox::left)
+    }
 }
 
 impl EngineStore for Engine {}

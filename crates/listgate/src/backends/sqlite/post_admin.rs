@@ -51,6 +51,10 @@ impl PostAdmin for Console {
         self.query("look at what leaves", outbox::now)
     }
 
+    fn left(&self) -> Answer<'_, u64> {
+        self.query("count the recipients", outbox::left)
+    }
+
     fn posts_after<'a>(
         &'a self,
         list_id: Option<&'a str>,
@@ -64,9 +68,9 @@ impl PostAdmin for Console {
         self.query("read the post", |connection| outbox::post(connection, id))
     }
 
-    fn post_left(&self, id: PostId) -> Answer<'_, u64> {
+    fn left_of(&self, id: PostId) -> Answer<'_, u64> {
         let now = self.now();
-        self.query("count the recipients", |connection| outbox::left(connection, id, now))
+        self.query("count the recipients", |connection| outbox::left_of(connection, id, now))
     }
 
     fn batches_after(&self, post: PostId, after: BatchId, most: usize) -> Answer<'_, Vec<BatchRecord>> {

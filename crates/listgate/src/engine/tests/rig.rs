@@ -252,6 +252,10 @@ impl Outbox for Watched {
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
         self.store.advance(advance)
     }
+
+    fn left(&self) -> Answer<'_, u64> {
+        self.store.left()
+    }
 }
 
 impl EngineStore for Watched {}

@@ -18,9 +18,9 @@ mod tests;
 mod turn;
 
 pub(super) use claim::Claims;
-pub(super) use records::{batches_after, exceptions_after, left, post, posts_after};
+pub(super) use records::{batches_after, exceptions_after, left_of, post, posts_after};
 pub(super) use recover::recover;
-pub(super) use status::now;
+pub(super) use status::{left, now};
 pub(super) use turn::{give_turn, has_something};
 
 use crate::backends::sqlite::connection::in_savepoint;

@@ -77,7 +77,7 @@ pub(in crate::backends::sqlite) fn post(
 
 /// Returns how many of those who are recipients of a post now have not been in any batch yet. An owner who is a moderator
 /// too counts twice.
-pub(in crate::backends::sqlite) fn left(
+pub(in crate::backends::sqlite) fn left_of(
     connection: &Connection,
     post: PostId,
     now: i64,
