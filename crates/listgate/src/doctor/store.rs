@@ -17,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait for the write lock: longer than any transaction of Listgate takes.
 const PATIENCE_FOR_LOCK: Duration = Duration::from_secs(3);
+/// The bounces that are looked at, and how many without a valid token are worth a note.
+const RECENT_BOUNCES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MANY_BOUNCES: u64 = 20;
+
 /// How far two clocks may differ.
 const CLOCK: Duration = Duration::from_secs(60);
 
@@ -98,6 +102,7 @@ impl<'a> Store<'a> {
         report(self.spool())?;
         self.queues().into_iter().try_for_each(&mut report)?;
         report(self.outgoing())?;
+        report(self.bounces())?;
         self.lists().into_iter().try_for_each(&mut report)
     }
 
@@ -281,6 +286,21 @@ impl<'a> Store<'a> {
         looked(check, self.health.outgoing(), |now| judge_outgoing(check, &now, &to.to_string()))
     }
 
+    /// Checks whether bounces arrive with the tokens of their addresses.
+    fn bounces(&mut self) -> Finding {
+        let check = "bounces";
+        let since = milliseconds(SystemTime::now() - RECENT_BOUNCES);
+        looked(check, self.health.bounces(since), |(without, with)| {
+            let found = format!("of the last week, with a valid token: {with}; without: {without}");
+            if without < MANY_BOUNCES || without <= with {
+                return Finding::ok(check, found);
+            }
+            let fix = "check that the mail server keeps the details of addresses, such as mylist-bounces+TOKEN@ \
+                       (addresses.verp_delimiter); if it does, these bounces are forged or answer other mail";
+            Finding::note(check, found, fix)
+        })
+    }
+
     fn lists(&self) -> Vec<Finding> {
         let check = "lists";
         let connection = self.health.connection();
@@ -387,4 +407,33 @@ pub(super) fn clock() -> Finding {
         );
     }
     Finding::ok("clock", time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn posts_may_wait_for_an_hour_and_then_the_reason_is_noted() {
+        let minutes = |minutes: u64| Some(SystemTime::now() - Duration::from_secs(minutes * 60));
+        let why = Some("cannot connect".to_owned());
+        for (oldest, reason, verdict, found) in [
+            (None, None, Verdict::Ok, "posts on their way: 2"),
+            (minutes(59), why.clone(), Verdict::Ok, "posts on their way: 2"),
+            (minutes(125), why, Verdict::Note, "2 posts wait to leave, the oldest for 2h 5m: cannot connect"),
+            (minutes(61), None, Verdict::Note, "the oldest for 1h 1m: nothing has tried to send them"),
+        ] {
+            let now = OutgoingNow { posts: 2, oldest, reason, ..OutgoingNow::default() };
+            let finding = judge_outgoing("outgoing", &now, "smtp:127.0.0.1:25");
+            assert_eq!(finding.verdict, verdict);
+            assert!(finding.found.contains(found), "{}", finding.found);
+        }
+        let stopped = Some((SystemTime::now() - Duration::from_secs(300), "554 no".to_owned()));
+        let finding =
+            judge_outgoing("outgoing", &OutgoingNow { stopped, ..OutgoingNow::default() }, "smtp:x:25");
+        assert_eq!(finding.verdict, Verdict::Wrong);
+        assert_eq!(finding.found, "the mail server has refused all mail for 5m: 554 no");
+        assert!(finding.fix.unwrap().contains("smtp:x:25 (outgoing.to)"));
+    }
 }

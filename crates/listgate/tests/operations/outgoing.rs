@@ -88,11 +88,11 @@ fn outgoing(site: &Site) -> Value {
     site.json(&["queue", "status"]).into_iter().find(|line| line["queue"] == "outgoing").unwrap()
 }
 
-fn doctor(site: &Site) -> Value {
+fn doctor(site: &Site, check: &str) -> Value {
     let output = site.listgate(&["doctor", "--json"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     let mut lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.find(|line| line["check"] == "outgoing").unwrap()
+    lines.find(|line| line["check"] == check).unwrap()
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_mail_server_that_refuses_all_mail_raises_an_alarm_until_it_takes_mail() {
     let site = site(&["anne@example.org", "bob@example.org"]);
     let mail_server = MailServer::start("554 5.3.2 no mail from you");
     let (server, admin) = serve(&site, mail_server.address);
-    assert_eq!(doctor(&site)["verdict"], "ok");
+    assert_eq!(doctor(&site, "outgoing")["verdict"], "ok");
     post(&server, "carl@example.org");
     post(&server, "anne@example.org");
     until("it is stopped", || !outgoing(&site)["stopped_since"].is_null());
@@ -153,7 +153,7 @@ fn a_mail_server_that_refuses_all_mail_raises_an_alarm_until_it_takes_mail() {
     let text = site.stdout(&["queue", "status"]);
     assert!(text.contains("the mail server refuses all mail: 554 5.3.2 no mail from you"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
-    let finding = doctor(&site);
+    let finding = doctor(&site, "outgoing");
     assert_eq!(finding["verdict"], "wrong");
     assert!(finding["found"].as_str().unwrap().contains("554 5.3.2 no mail from you"), "{finding}");
     let metrics = get(admin, "/metrics");
@@ -163,7 +163,7 @@ fn a_mail_server_that_refuses_all_mail_raises_an_alarm_until_it_takes_mail() {
     mail_server.greet_with("220 mx.example.net ESMTP");
     until("everybody has it", || site.json(&["post", "ls"])[0]["sent"] == 2);
     until("the alarm is over", || outgoing(&site)["stopped_since"].is_null());
-    assert_eq!(doctor(&site)["verdict"], "ok");
+    assert_eq!(doctor(&site, "outgoing")["verdict"], "ok");
     assert!(!site.stdout(&["queue", "status"]).contains("STOPPED"));
 }
 
@@ -176,4 +176,23 @@ fn an_absent_mail_server_is_named_as_the_reason() {
     assert_eq!(outgoing(&site)["stopped_since"], Value::Null, "it may come back at any moment");
     let text = site.stdout(&["queue", "status"]);
     assert!(text.contains("posts: 1") && text.contains("Connection refused"), "{text}");
+}
+
+#[test]
+fn the_doctor_notes_bounces_that_come_without_their_tokens() {
+    let site = site(&["anne@example.org"]);
+    let (server, _) = serve(&site, free_address());
+    let mut peer = server.peer();
+    peer.command("LHLO x");
+    for (count, verdict) in [(19, "ok"), (1, "note")] {
+        for n in 0..count {
+            let message = format!("Subject: failed\r\nMessage-ID: <{n}-{count}@x>\r\n\r\nIt failed.\r\n");
+            assert_eq!(&peer.deliver("", &["mylist-bounces@example.com"], message)[0][..3], "250");
+        }
+        until("all are recorded", || site.ids("bounces").is_empty());
+        let finding = doctor(&site, "bounces");
+        assert_eq!(finding["verdict"], verdict, "{finding}");
+    }
+    let finding = doctor(&site, "bounces");
+    assert_eq!(finding["found"], "of the last week, with a valid token: 0; without: 20");
 }

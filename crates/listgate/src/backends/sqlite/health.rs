@@ -6,7 +6,8 @@ use super::data_dir::{DataDir, DataError};
 use super::outbox;
 use super::queues::parsed;
 use crate::file_error::During;
-use crate::model::{EntryId, Name, OutgoingNow, time_at};
+use crate::limits;
+use crate::model::{Due, EntryId, Name, OutgoingNow, time_at};
 use rusqlite::{Connection, ErrorCode, Row, params};
 use std::collections::BTreeMap;
 use std::fs;
@@ -148,6 +149,18 @@ impl Health {
     /// Looks at what waits to leave.
     pub(crate) fn outgoing(&mut self) -> Partial<OutgoingNow> {
         self.look(outbox::now)
+    }
+
+    /// Counts bounces that were received since then, in milliseconds since 1970: without a valid token, and with one.
+    pub(crate) fn bounces(&mut self, since: i64) -> Partial<(u64, u64)> {
+        // There is no index on the time of receipt, and the header of a bounce is before it in the row.
+        let Due { at, .. } = Due::after(since, limits::BOUNCE_REMEMBERED);
+        self.look(|connection| {
+            let sql =
+                "SELECT count(*) - count(purpose), count(purpose) FROM bounce INDEXED BY bounce_forget_at
+                       WHERE forget_at > ?1";
+            connection.query_row(sql, [at], |row| Ok((row.get(0)?, row.get(1)?)))
+        })
     }
 
     pub(crate) fn backlogs(&mut self) -> Partial<Vec<Backlog>> {
