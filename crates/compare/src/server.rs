@@ -170,7 +170,9 @@ impl Gate {
     pub(crate) fn create_lists(&self, data: &Path, addresses: &[String]) -> Outcome {
         // 5,000 addresses are well below the limit for the arguments of a program.
         for some in addresses.chunks(5_000) {
-            run::succeed(self.on(data, &[]).args(["list", "create"]).args(some).stdout(Stdio::null()))?;
+            let mut create = self.on(data, &[]);
+            create.args(["list", "create", "--owner", "owner@example.org"]).args(some);
+            run::succeed(create.stdout(Stdio::null()))?;
         }
         Ok(())
     }

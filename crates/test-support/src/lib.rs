@@ -27,4 +27,4 @@ pub use patience::{PATIENCE, until};
 pub use peer::{Peer, queued_as};
 pub use program::program;
 pub use server::Server;
-pub use site::Site;
+pub use site::{OWNER, Site};

@@ -5,9 +5,13 @@ use crate::program::program;
 use crate::server::Server;
 use listgate::{Config, Gate};
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
+
+/// The owner of lists that tests create.
+pub const OWNER: &str = "owner@example.org";
 
 /// A temporary data directory, and the clock for the gates that run on it in this process.
 pub struct Site {
@@ -74,9 +78,17 @@ impl Site {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Creates a list through the command line.
+    /// Creates a list, which [`OWNER`] owns, through the command line.
     pub fn create(&self, address: &str) {
-        self.stdout(&["list", "create", address]);
+        self.stdout(&["list", "create", "--owner", OWNER, "--", address]);
+    }
+
+    /// Returns the path of a configuration file that switches the engine off, so that `listgate work` may work every
+    /// queue.
+    pub fn without_engine(&self) -> String {
+        let file = self.data().join("without-engine.toml");
+        fs::write(&file, "[engine]\nenabled = false\n").unwrap();
+        file.into_os_string().into_string().unwrap()
     }
 
     /// Returns the JSON objects that `listgate ARGS --json` prints, one per line.

@@ -8,7 +8,7 @@
 
 use crate::support::calls::{Call, calls};
 use crate::support::trace::{finished, strace};
-use crate::support::{Peer, Server, Site, queued_as};
+use crate::support::{OWNER, Peer, Server, Site, queued_as};
 use crate::tools::{command, message};
 use std::fs;
 use std::path::Path;
@@ -123,7 +123,7 @@ fn a_list_is_created_after_the_syncs_of_every_new_directory() {
     let site = Site::new();
     let (trace, data_dir) = (site.data().join("trace"), site.data().join("new/data"));
     let mut listgate = strace(&site, &trace, &[]);
-    listgate.arg("--data-dir").arg(data_dir).args(["list", "create", "mylist@example.com"]);
+    listgate.arg("--data-dir").arg(data_dir).args(["list", "create", "mylist@example.com", "--owner", OWNER]);
     assert!(listgate.output().unwrap().status.success());
     let calls = calls(&fs::read_to_string(trace).unwrap());
     let reported = calls.iter().find(|call| call.has("created mylist@example.com")).unwrap();

@@ -6,7 +6,7 @@ use crate::one_fault::{
 };
 use crate::support::calls::calls;
 use crate::support::trace::{finished, strace};
-use crate::support::{Peer, Server, Site};
+use crate::support::{OWNER, Peer, Server, Site};
 use crate::tools::{command, log, open, serve, spooled, until};
 use std::fs;
 
@@ -57,7 +57,7 @@ impl Beginning {
                 // SQLite ignores a failed sync of the directory; the gate syncs it again.
                 ensure(!fault.is_sync() || fault.file.is_empty(), || "the sync is forgotten".to_owned())?;
                 ensure_sound(&open(&site))?;
-                site.listgate(&["list", "create", LIST]);
+                site.listgate(&["list", "create", LIST, "--owner", OWNER]);
                 let refused = deliver(&server, &mut ledger, &[201, 204])?;
                 ensure(refused.is_empty(), || format!("it starts, and then {refused:?}"))?;
                 server.signal("TERM");
@@ -77,7 +77,7 @@ impl Beginning {
             }
         }
         // This fails if the list exists already.
-        site.listgate(&["list", "create", LIST]);
+        site.listgate(&["list", "create", LIST, "--owner", OWNER]);
         recovers(&site, &mut ledger)
     }
 }

@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, MailServer};
 use crate::support::calls::{Call, calls, merge};
 use crate::support::disk::{Chance, Disk};
 use crate::support::trace::{finished, strace};
-use crate::support::{Peer, Server, Site};
+use crate::support::{OWNER, Peer, Server, Site};
 use crate::tools::{command, log, open, spooled, until};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -95,7 +95,7 @@ impl Recording {
 /// it, which fills the log until it is copied into the database under load.
 fn record() -> Recording {
     let mut recording = Recording::default();
-    recording.listgate(&["list", "create", LIST].map(str::to_owned));
+    recording.listgate(&["list", "create", LIST, "--owner", OWNER].map(str::to_owned));
     let (server, trace) = recording.serve();
     recording.load(&server, 1..60);
     thread::sleep(QUIET);

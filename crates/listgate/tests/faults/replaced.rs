@@ -1,7 +1,7 @@
 //! A data directory, or a file in it, that is replaced while a gate runs on it: the gate sends no 250 for mail
 //! that no process would find, logs the path, and exits with 1.
 
-use crate::support::{Peer, Server, Site, queued_as, until};
+use crate::support::{OWNER, Peer, Server, Site, queued_as, until};
 use crate::tools::{THREE, command, message};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ impl Moved {
     fn new() -> Self {
         let site = Site::new();
         let moved = |args: &[&str]| run(&site, args);
-        moved(&["list", "create", "mylist@example.com"]);
+        moved(&["list", "create", "mylist@example.com", "--owner", OWNER]);
         let log = site.data().join("gate.log");
         let mut command = command(&site, site.command(), CONFIG);
         command.env("LISTGATE_DATA_DIR", data(&site)).stderr(File::create(&log).unwrap());
@@ -78,7 +78,7 @@ fn replace_by_a_backup(site: &Site) -> PathBuf {
 fn remove_and_create(site: &Site) {
     // A gate that still writes may create a file while the directory is being removed.
     until("it is removed", || fs::remove_dir_all(data(site)).is_ok());
-    run(site, &["list", "create", "mylist@example.com"]);
+    run(site, &["list", "create", "mylist@example.com", "--owner", OWNER]);
 }
 
 fn remove_database(site: &Site) {
@@ -247,9 +247,16 @@ fn a_socket_that_another_gate_has_created_since_is_left_alone() {
 #[test]
 fn a_consumer_of_a_replaced_directory_ends_and_reports_why() {
     let site = Site::new();
-    run(&site, &["list", "create", "mylist@example.com"]);
+    run(&site, &["list", "create", "mylist@example.com", "--owner", OWNER]);
     let mut command = site.command();
-    command.env("LISTGATE_DATA_DIR", data(&site)).args(["work", "in", "--", "true"]);
+    command.env("LISTGATE_DATA_DIR", data(&site)).args([
+        "work",
+        "in",
+        "--config",
+        &site.without_engine(),
+        "--",
+        "true",
+    ]);
     let mut work = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     thread::sleep(Duration::from_millis(300));
     assert!(work.try_wait().unwrap().is_none(), "it waits for mail");

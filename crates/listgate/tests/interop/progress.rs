@@ -14,7 +14,8 @@ fn the_progress_is_drawn_when_it_changes_and_after_a_warning() {
     let gate = site.gate(site.config());
     // The handler removes its own entry, so `listgate work` warns that the verdict does not count.
     let handler = "listgate queue remove $LISTGATE_ID >&2";
-    let line = format!("exec listgate --data-dir {} work in -- sh -c '{handler}'", site.data().display());
+    let (data, config) = (site.data().display(), site.without_engine());
+    let line = format!("exec listgate --data-dir {data} --config {config} work in -- sh -c '{handler}'");
     let mut terminal = Terminal::start(site.data(), &line, &site.data().join("terminal"));
 
     until("it is drawn", || terminal.printed().contains(IDLE));

@@ -10,7 +10,10 @@ fn errors_and_notes_fit_80_columns() {
     std::fs::write(site.data().join("gate.toml"), "[server]\nport = 24\n").unwrap();
     for (number, (command, expected)) in [
         ("--data-dir nowhere list ls", "no data found in nowhere: name another"),
-        ("--data-dir . list create a-list-join@lists.example.com", "it is no longer the -join"),
+        (
+            "--data-dir . list create a-list-join@lists.example.com --owner anne@example.org",
+            "it is no longer the -join",
+        ),
         ("--data-dir . work in --timeout 5x -- true", "such as 30s or 5m"),
         ("--data-dir . list limit mylist@example.com 0", "use `listgate list close`"),
         ("--config gate.toml config check", "did you mean listen?"),

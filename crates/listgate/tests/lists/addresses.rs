@@ -163,7 +163,7 @@ const TABLE: &[(&str, Expected)] = &[
 fn site() -> Site {
     let site = Site::new();
     for list in ["mylist", "test", "test-join", "join", "-join", "a.b", "two-words", "old-name"] {
-        site.stdout(&["list", "create", "--", &format!("{list}@example.com")]);
+        site.create(&format!("{list}@example.com"));
     }
     for list in
         ["mylist@example.org", "Ju\u{308}rgen@example.com", "リスト@例え.テスト", "team@B\u{fc}cher.example"]

@@ -1,7 +1,7 @@
 //! Lists with long names have a short alias for addresses with tokens.
 
 use crate::support::socketmap::Socketmap;
-use crate::support::{Peer, Site, queued_as, socketmap, tcp};
+use crate::support::{OWNER, Peer, Site, queued_as, socketmap, tcp};
 use listgate::Config;
 use rusqlite::Connection;
 
@@ -115,7 +115,7 @@ fn an_alias_and_its_sub_addresses_are_no_names_of_other_lists() {
     let owner = format!("{long}@example.com, which has it for addresses with tokens");
     for name in [taken.clone(), format!("{taken}-join"), format!("{taken}-confirm")] {
         let address = format!("{name}@example.com");
-        assert_refused(&site, &["list", "create", &address], &owner);
+        assert_refused(&site, &["list", "create", &address, "--owner", OWNER], &owner);
         assert_refused(&site, &["list", "rename", "other@example.com", &address], &owner);
         assert_refused(&site, &["list", "rename", &format!("{long}@example.com"), &address], &owner);
     }

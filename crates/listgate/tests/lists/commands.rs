@@ -1,6 +1,6 @@
 //! `listgate list` and `listgate domain`: what they print, and what they refuse.
 
-use crate::support::{Peer, Site, tcp};
+use crate::support::{OWNER, Peer, Site, tcp};
 use std::process::Command;
 
 /// Returns the exit code and the error message of a failing command.
@@ -20,9 +20,9 @@ fn assert_refused(site: &Site, args: &[&str], parts: &[&str]) {
 #[test]
 fn lists_are_created_shown_renamed_and_removed() {
     let site = Site::new();
-    let created = site.stdout(&["list", "create", "MyList@Example.com"]);
+    let created = site.stdout(&["list", "create", "MyList@Example.com", "--owner", OWNER]);
     assert!(created.starts_with("created mylist@example.com (list_id mylist.example.com)\n"), "{created}");
-    let shadow = site.stdout(&["list", "create", "mylist-join@example.com"]);
+    let shadow = site.stdout(&["list", "create", "mylist-join@example.com", "--owner", OWNER]);
     assert!(shadow.contains("no longer the -join address of mylist@example.com"), "{shadow}");
     assert_eq!(site.json(&["list", "ls"]).len(), 2);
     let renamed = site.stdout(&["list", "rename", "mylist@example.com", "news@example.net"]);
@@ -53,11 +53,23 @@ fn impossible_changes_are_refused_with_the_fix() {
     site.stdout(&["domain", "add", "alias.example", "--alias-of", "example.com"]);
     site.create("a.b@example.com");
     for (args, parts) in [
-        (&["list", "create", "mylist@example.com"][..], &["mylist@example.com exists already"][..]),
-        (&["list", "create", "n@example.com", "N@example.com"], &["n@example.com is named twice", "nothing"]),
+        (
+            &["list", "create", "mylist@example.com", "--owner", OWNER][..],
+            &["mylist@example.com exists already"][..],
+        ),
+        (
+            &["list", "create", "n@example.com", "N@example.com", "--owner", OWNER],
+            &["n@example.com is named twice", "nothing"],
+        ),
         (&["list", "create", "c++@example.com"], &["could never be reached", "without it"]),
-        (&["list", "create", "a@b.example.com"], &["list_id a.b.example.com", "a.b@example.com has it"]),
-        (&["list", "create", "x@alias.example"], &["alias domain", "name the list x@example.com"]),
+        (
+            &["list", "create", "a@b.example.com", "--owner", OWNER],
+            &["list_id a.b.example.com", "a.b@example.com has it"],
+        ),
+        (
+            &["list", "create", "x@alias.example", "--owner", OWNER],
+            &["alias domain", "name the list x@example.com"],
+        ),
         (
             &["list", "remove", "nolist@example.com"],
             &["the list nolist@example.com does not exist", "listgate list ls"],
@@ -98,7 +110,11 @@ fn impossible_changes_are_refused_with_the_fix() {
     let stderr = String::from_utf8(site.listgate(&["serve", "-v"]).stderr).unwrap();
     assert!(stderr.contains("-V prints the version") && stderr.contains("'-v'"), "{stderr}");
     // It creates all lists or none.
-    assert_refused(&site, &["list", "create", "one@example.com", "mylist@example.com"], &["exists already"]);
+    assert_refused(
+        &site,
+        &["list", "create", "one@example.com", "mylist@example.com", "--owner", OWNER],
+        &["exists already"],
+    );
     assert_eq!(site.json(&["list", "ls"]).len(), 2);
 }
 
@@ -118,7 +134,9 @@ fn reading_commands_create_no_data_directory() {
 /// In the wrong directory, it would create a list that no gate knows.
 #[test]
 fn a_new_data_directory_is_noted_when_a_list_or_domain_is_created() {
-    for create in [&["list", "create", "mylist@example.com"][..], &["domain", "add", "example.com"]] {
+    for create in
+        [&["list", "create", "mylist@example.com", "--owner", OWNER][..], &["domain", "add", "example.com"]]
+    {
         let site = Site::new();
         let run = || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_listgate"));
@@ -133,7 +151,7 @@ fn a_new_data_directory_is_noted_when_a_list_or_domain_is_created() {
     }
     let site = Site::new();
     let gate = site.gate(site.config());
-    assert!(!site.stdout(&["list", "create", "mylist@example.com"]).contains("is new"));
+    assert!(!site.stdout(&["list", "create", "mylist@example.com", "--owner", OWNER]).contains("is new"));
     gate.stop().unwrap();
 }
 
@@ -153,7 +171,7 @@ fn an_existing_domain_is_not_reported_as_added() {
 #[test]
 fn add_and_delete_are_accepted_too() {
     let site = Site::new();
-    site.stdout(&["list", "add", "mylist@example.com"]);
+    site.stdout(&["list", "add", "mylist@example.com", "--owner", OWNER]);
     site.stdout(&["list", "delete", "mylist@example.com"]);
     site.stdout(&["domain", "delete", "example.com"]);
     assert!(site.json(&["domain", "ls"]).is_empty());

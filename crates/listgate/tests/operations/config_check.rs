@@ -1,7 +1,7 @@
 //! `listgate config check`.
 
-use crate::support::Site;
 use crate::support::tls::Authority;
+use crate::support::{OWNER, Site};
 use std::fs;
 use std::process::Command;
 
@@ -301,9 +301,11 @@ fn the_data_directory_of_the_file_is_used_unless_an_option_names_another() {
         command.args(args).arg("--config").arg(&file).env_remove("LISTGATE_DATA_DIR");
         command.current_dir(site.data()).output().unwrap()
     };
-    assert!(run(&["list", "create", "a@example.com"]).status.success());
+    assert!(run(&["list", "create", "a@example.com", "--owner", OWNER]).status.success());
     assert!(site.data().join("mail/listgate.db").exists());
-    assert!(run(&["list", "create", "a@example.com", "--data-dir", "other"]).status.success());
+    assert!(
+        run(&["list", "create", "a@example.com", "--owner", OWNER, "--data-dir", "other"]).status.success()
+    );
     assert!(site.data().join("other/listgate.db").exists());
     assert!(!site.data().join("var").exists());
 }

@@ -30,7 +30,7 @@ fn sound() -> (Site, PathBuf) {
 
 fn serve(site: &Site, config: &Path) -> Server {
     let mut command = site.command();
-    command.arg("serve").arg("--config").arg(config);
+    command.args(["serve", "--no-engine", "--config"]).arg(config);
     Server::start(command)
 }
 

@@ -44,7 +44,7 @@ fn handled_mail_is_not_queued_again_and_the_reply_reports_it() {
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
     let first = id(&mut peer, "anne@example.org", LIST, TRACED);
-    site.stdout(&["work", "in", "--drain", "--", "true"]);
+    site.stdout(&["work", "in", "--drain", "--config", &site.without_engine(), "--", "true"]);
     let handled = format!("250 2.0.0 Ok: already handled as {first}");
     assert_eq!(peer.deliver("anne@example.org", &[LIST], TRACED), [handled.as_str()]);
     let listen = gate.addresses()[0].to_string();
@@ -81,7 +81,7 @@ fn a_recreated_list_gets_mail_that_its_predecessor_had() {
     let gate = site.gate(site.config());
     let mut peer = Peer::greeted(tcp(&gate));
     let first = id(&mut peer, "", LIST, TRACED);
-    site.stdout(&["work", "in", "--drain", "--", "true"]);
+    site.stdout(&["work", "in", "--drain", "--config", &site.without_engine(), "--", "true"]);
     site.stdout(&["list", "remove", LIST]);
     site.create(LIST);
     let second = id(&mut peer, "", LIST, TRACED);

@@ -69,7 +69,7 @@ fn send_and_a_command_agree_about_utf8() {
         site.stdout(&["send", mail.to_str().unwrap(), "--server", &address, "--from", from, "--to", to]);
     assert!(text.contains("250 2.0.0 Ok: queued as "), "{text}");
     let script = "printf '%s\\n' \"$LISTGATE_LIST_ID\" \"$LISTGATE_MAIL_FROM\" \"$LISTGATE_RECIPIENT\" >\"$LISTGATE_DATA_DIR/env\"";
-    site.stdout(&["work", "in", "--drain", "--", "sh", "-c", script]);
+    site.stdout(&["work", "in", "--drain", "--config", &site.without_engine(), "--", "sh", "-c", script]);
     let env = fs::read_to_string(site.data().join("env")).unwrap();
     assert_eq!(env, format!("リスト.xn--r8jz45g.xn--zckzah\n{from}\n{to}\n"));
     let checked = site.stdout(&["check", "リスト-JOIN@例え.テスト"]);

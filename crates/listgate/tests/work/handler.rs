@@ -11,7 +11,8 @@ pub(crate) fn work(site: &Site, arguments: &[&str], handler: &[&str]) -> Output 
 
 fn command(site: &Site, arguments: &[&str], handler: &[&str]) -> Command {
     let mut command = site.command();
-    command.arg("work").args(arguments).arg("--").args(handler).stdin(Stdio::null()).stdout(Stdio::null());
+    command.arg("work").args(arguments).args(["--config", &site.without_engine(), "--"]).args(handler);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 

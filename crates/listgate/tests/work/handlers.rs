@@ -221,7 +221,7 @@ fn work_refuses_a_mailman_site() {
     let site = Site::new();
     let config = site.data().join("listgate.toml");
     fs::write(&config, "storage.backend = \"mailman\"\n").unwrap();
-    let output = work(&site, &["in", "--config", config.to_str().unwrap()], &["true"]);
+    let output = site.listgate(&["work", "in", "--config", config.to_str().unwrap(), "--", "true"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         String::from_utf8(output.stderr)

@@ -1,6 +1,6 @@
 //! On request, one entry of each list at a time, in order.
 
-use crate::support::Site;
+use crate::support::{OWNER, Site};
 use crate::{LONG, deliver, open};
 use listgate::queue::{Name, Verdict};
 
@@ -8,7 +8,7 @@ use listgate::queue::{Name, Verdict};
 fn busy_lists_are_skipped_even_beyond_one_batch() {
     let site = Site::new();
     let addresses: Vec<String> = (0..300).map(|number| format!("l{number:03}@example.com")).collect();
-    let mut create: Vec<&str> = vec!["list", "create"];
+    let mut create: Vec<&str> = vec!["list", "create", "--owner", OWNER];
     create.extend(addresses.iter().map(String::as_str));
     site.stdout(&create);
     let mut twice: Vec<&str> = addresses.iter().map(String::as_str).collect();
