@@ -11,7 +11,7 @@ use crate::net::ListenAddress;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
-use std::path::{self, Path};
+use std::path;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -75,10 +75,10 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
              (ulimit -n, LimitNOFILE=)"
         );
     }
-    let (data_dir, backend) = (config.data_dir.clone(), config.backend.clone());
+    let shown = config.clone();
     let gate = Gate::start(config)?;
     let engine = gate.start_engine()?;
-    welcome(&data_dir, &backend, &gate, engine.is_some())?;
+    welcome(&shown, &gate, engine.is_some())?;
     runtime.block_on(async {
         loop {
             tokio::select! {
@@ -165,7 +165,7 @@ fn raise_descriptor_limit(connections: usize) -> bool {
     most.is_none_or(|most| most >= connections as u64 + 100)
 }
 
-fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate, engine: bool) -> io::Result<()> {
+fn welcome(config: &Config, gate: &Gate, engine: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
     for address in gate.addresses() {
@@ -177,8 +177,8 @@ fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate, engine: bool) ->
     if let Some(admin) = gate.admin() {
         writeln!(out, "  metrics at    http://{admin}/metrics")?;
     }
-    let data = match backend {
-        BackendKind::Sqlite => data_dir,
+    let data = match &config.backend {
+        BackendKind::Sqlite => &*config.data_dir,
         BackendKind::Mailman(site) => &*site.var_dir,
     };
     // A relative path would be wrong when read in another working directory.
@@ -188,18 +188,19 @@ fn welcome(data_dir: &Path, backend: &BackendKind, gate: &Gate, engine: bool) ->
     if engine {
         writeln!(out, "  posts go to   {}", gate.outgoing())?;
     }
-    match backend {
+    match &config.backend {
         _ if gate.lists() > 0 => {}
         BackendKind::Mailman(_) => {
             writeln!(out, "\nNo list yet, so no mail is taken: `mailman create mylist@example.com`")?;
         }
         BackendKind::Sqlite => {
-            let option = match data_dir.to_str() {
+            let option = match config.data_dir.to_str() {
                 Some("./var") => String::new(),
-                _ => format!(" --data-dir {}", data_dir.display()),
+                _ => format!(" --data-dir {}", config.data_dir.display()),
             };
+            let owner = if engine && config.site_owner().is_none() { " --owner you@example.com" } else { "" };
             writeln!(out, "\nNo list yet, so no mail is taken. In another terminal:")?;
-            writeln!(out, "  listgate{option} list create mylist@example.com")?;
+            writeln!(out, "  listgate{option} list create mylist@example.com{owner}")?;
         }
     }
     out.flush()

@@ -313,7 +313,7 @@ impl<'a> Store<'a> {
             0 => vec![Finding::note(
                 check,
                 "there is none, so no mail is taken",
-                "`listgate list create mylist@example.com`",
+                "`listgate list create mylist@example.com --owner ADDRESS`",
             )],
             count => vec![Finding::ok(check, format!("{count} (domains: {})", domains.len()))],
         };
@@ -338,7 +338,7 @@ impl<'a> Store<'a> {
             Ok(None) => Some(Finding::wrong(
                 check,
                 format!("the list {postmaster} does not exist, so mail to postmaster@ and abuse@ is refused"),
-                format!("`listgate list create {postmaster}`, or name another list"),
+                format!("`listgate list create {postmaster} --owner ADDRESS`, or name another list"),
             )),
             Err(why) => Some(unreadable(check, &why)),
         }
