@@ -192,7 +192,9 @@ impl Server {
             for (number, stream) in listener.incoming().enumerate() {
                 let (record, cut, reply) = (Arc::clone(&of_server), cut(number), Arc::clone(&reply));
                 // An error means that the client has closed the connection.
-                thread::spawn(move || drop(session(&stream.unwrap(), cut, &*reply, &record)));
+                if cut != Cut::Connected {
+                    thread::spawn(move || drop(session(&stream.unwrap(), cut, &*reply, &record)));
+                }
             }
         });
         Self { address, record }
@@ -216,9 +218,6 @@ fn session(
     stream.set_nodelay(true)?;
     let mut lines = BufReader::new(stream).lines();
     let mut to = Vec::new();
-    if cut == Cut::Connected {
-        return Ok(());
-    }
     write!(stream, "220 test ESMTP\r\n")?;
     while let Some(line) = lines.next() {
         let line = line?;
@@ -256,17 +255,12 @@ fn session(
                     continue;
                 }
                 write!(stream, "354 go ahead\r\n")?;
-                for line in lines.by_ref() {
-                    if cut == Cut::InBody {
-                        return Ok(());
-                    }
-                    if line? == "." {
-                        break;
-                    }
+                if cut == Cut::InBody {
+                    lines.next();
+                    return Ok(());
                 }
-                for address in &to {
-                    *record.lock().unwrap().entry(address.clone()).or_default() += 1;
-                }
+                while lines.next().transpose()?.is_some_and(|line| line != ".") {}
+                take(&to, record);
                 if cut == Cut::BeforeReply {
                     return Ok(());
                 }
@@ -280,6 +274,13 @@ fn session(
         }
     }
     Ok(())
+}
+
+/// Records that each address got a message.
+fn take(to: &[String], record: &Mutex<Record>) {
+    for address in to {
+        *record.lock().unwrap().entry(address.clone()).or_default() += 1;
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
