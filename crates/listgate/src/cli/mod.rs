@@ -35,10 +35,10 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-/// Takes mail for mailing lists from a mail server.
+/// A mailing-list server beside a mail server.
 ///
 /// The mail server delivers by LMTP. For each recipient, Listgate checks that it is an address of a
-/// list, and stores the message durably in a queue for the programs that handle it.
+/// list, and stores the message durably. Posts then go to the members through the mail server.
 #[derive(Parser)]
 #[command(name = "listgate", version, max_term_width = 80)]
 struct Cli {
@@ -50,7 +50,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take mail by LMTP until Ctrl-C or SIGTERM
+    /// Take mail by LMTP, and send posts to members, until Ctrl-C or SIGTERM
     Serve(serve::Args),
     /// Create, remove, rename and show mailing lists
     #[command(subcommand)]
