@@ -61,6 +61,13 @@ pub(crate) fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
+/// Returns the command with which the README starts a server, with the program that was built in place of `cargo run`.
+pub(crate) fn serve() -> String {
+    let readme = read("README.md");
+    let options = readme.lines().find_map(|line| line.strip_prefix("    cargo run --release -- "));
+    format!("listgate {}", options.expect("the command that runs it"))
+}
+
 /// Returns the commands of a block, each with what is shown below it.
 fn session(block: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -71,7 +78,7 @@ fn session(block: &str) -> Vec<Step> {
                 steps.push(Step::Run { command: command.to_owned(), shown: String::new() });
             }
             (None, Some(Step::Run { command, shown })) => {
-                let text = if command.ends_with('|') { command } else { shown };
+                let text = if command.ends_with(['|', '\\']) { command } else { shown };
                 text.push('\n');
                 text.push_str(line);
             }

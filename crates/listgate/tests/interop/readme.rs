@@ -3,15 +3,14 @@
 //!
 //! The gate is started with the program that was built, in place of `cargo run`.
 
-use crate::page::{Step, readme};
+use crate::page::{Step, readme, serve};
 use crate::reader::Reader;
 
 #[test]
 #[ignore = "needs script"]
 fn word_for_word() {
     let mut reader = Reader::new("true");
-    let serve = "listgate serve".to_owned();
-    reader.follow(&Step::Run { command: serve, shown: "listening on  127.0.0.1:8024".to_owned() });
+    reader.follow(&Step::Run { command: serve(), shown: "listening on  127.0.0.1:8024".to_owned() });
     for step in readme() {
         reader.follow(&step);
     }

@@ -120,7 +120,8 @@ fn assert_delivered(mailbox: &Path, shown: &str) {
 /// Returns a reader who has followed the README.
 fn reader() -> Reader {
     let reader = Reader::new(BEGIN);
-    let (code, printed) = reader.run("cd .. && listgate list create mylist@example.com");
+    let (code, printed) =
+        reader.run("cd .. && listgate list create mylist@example.com --owner anne@example.org");
     assert_eq!(code, Some(0), "{printed}");
     reader
 }
