@@ -10,6 +10,7 @@ pub mod clock;
 pub mod disk;
 mod http;
 pub mod mount;
+mod outbox;
 mod page;
 mod patience;
 mod peer;
@@ -22,6 +23,7 @@ pub mod trace;
 
 pub use addresses::{free_address, socketmap, tcp};
 pub use http::{get, request};
+pub use outbox::{Outbox, Transaction};
 pub use page::blocks;
 pub use patience::{PATIENCE, until};
 pub use peer::{Peer, queued_as};

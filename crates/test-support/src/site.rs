@@ -1,11 +1,12 @@
 //! A data directory, and the programs that run on it.
 
 use crate::clock::TestClock;
+use crate::outbox::Outbox;
 use crate::program::program;
 use crate::server::Server;
 use listgate::{Config, Gate};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -114,6 +115,21 @@ impl Site {
     pub fn serve(&self, args: &[&str]) -> Server {
         let mut command = self.command();
         command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0"]).args(args);
+        Server::start(command)
+    }
+
+    /// Returns the directory into which [`Self::distribute`] sends.
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self.data().join("outbox"))
+    }
+
+    /// Starts `listgate serve ARGS` in a separate process, on a free port, with the engine on. Posts are sent into
+    /// [`Self::outbox`]. The log is in the file `log` of the data directory.
+    pub fn distribute(&self, args: &[&str]) -> Server {
+        let log = File::options().create(true).append(true).open(self.data().join("log")).unwrap();
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--outgoing", &self.outbox().option()]);
+        command.args(args).stderr(log);
         Server::start(command)
     }
 }

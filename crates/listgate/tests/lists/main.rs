@@ -15,5 +15,6 @@ mod pages;
 mod queues;
 mod settings;
 mod states;
+mod unchanged;
 
 use listgate_test_support as support;
