@@ -2,7 +2,7 @@
 
 use crate::run::{self, Outcome, command};
 use crate::system;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The variable that tells the tests where the virtual environment is. Without it they look in the same
 /// folder, beside the one that holds their own program, so a plain `cargo test` finds it too.
@@ -38,19 +38,19 @@ pub(crate) fn install() {
         return;
     }
     println!("::: install {}", REQUIREMENTS.join(", "));
-    if !run::report(make()) {
+    if !run::report(folder().and_then(|folder| make_environment(&folder, &REQUIREMENTS))) {
         println!("could not install Mailman: what needs it is skipped");
     }
     println!();
 }
 
-fn make() -> Outcome {
-    let folder = folder()?;
+/// Makes a virtual environment in a folder, and installs packages from PyPI in it.
+pub(crate) fn make_environment(folder: &Path, requirements: &[&str]) -> Outcome {
     let python = system::require("python3", "python3")?;
     // Debian has a separate package for creating virtual environments.
     if run::output(command(&python).args(["-c", "import ensurepip"])).is_err() {
         system::install_package("python3-venv")?;
     }
-    run::succeed(command(&python).args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run::succeed(command(folder.join("bin/pip")).args(["install", "--quiet"]).args(REQUIREMENTS))
+    run::succeed(command(&python).args(["-m", "venv", "--clear"]).arg(folder))?;
+    run::succeed(command(folder.join("bin/pip")).args(["install", "--quiet"]).args(requirements))
 }

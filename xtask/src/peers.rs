@@ -2,6 +2,7 @@
 //!
 //! A test lists the ones it needs: `#[ignore = "needs postfix, strace"]`.
 
+use crate::dkimpy;
 use crate::exim;
 use crate::mailman;
 use crate::mailman3;
@@ -52,6 +53,11 @@ const PEERS: &[Peer] = &[
         source: Other { program: mailman::program, install: mailman::install },
         objection: in_part,
     },
+    Peer {
+        name: "dkimpy",
+        source: Other { program: dkimpy::program, install: dkimpy::install },
+        objection: without_its_modules,
+    },
     // Debian's package.
     Peer {
         name: "mailman3",
@@ -82,6 +88,7 @@ pub const OF_THE_TESTS: &[&str] = &[
     "valgrind",
     "postgres",
     "mailman",
+    "dkimpy",
     "mailman3",
     "exim4",
 ];
@@ -189,6 +196,10 @@ fn install_ssleay() {
 
 fn in_part(_: &Path) -> Option<&'static str> {
     (!mailman::is_whole()).then_some("is here in part or in another version")
+}
+
+fn without_its_modules(_: &Path) -> Option<&'static str> {
+    (!dkimpy::is_whole()).then_some("is here in part")
 }
 
 fn unpacked_in_part(_: &Path) -> Option<&'static str> {

@@ -3,6 +3,7 @@
 use crate::steps::Steps;
 use crate::tally::{Summary, Tally};
 use std::collections::BTreeMap;
+use xtask::dkimpy;
 use xtask::exim;
 use xtask::mailman;
 use xtask::mailman3;
@@ -77,6 +78,7 @@ fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tall
     let mut cargo = cargo(arguments);
     cargo.envs(environment.iter().copied());
     cargo.env(mailman::VARIABLE, mailman::folder()?);
+    cargo.env(dkimpy::VARIABLE, dkimpy::folder()?);
     cargo.env(mailman3::VARIABLE, mailman3::folder()?);
     if let Some(program) = peers::program("exim4") {
         cargo.env(exim::VARIABLE, program);

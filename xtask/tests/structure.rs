@@ -91,7 +91,7 @@ const TEST_SUPPORT: &[&str] = &[
 ];
 
 /// The modules of the library of `xtask`, from bottom to top.
-const XTASK_LIBRARY: &[&str] = &["run", "system", "exim", "mailman", "mailman3", "peers"];
+const XTASK_LIBRARY: &[&str] = &["run", "system", "exim", "mailman", "dkimpy", "mailman3", "peers"];
 
 /// The modules of the program `xtask`, from bottom to top.
 const XTASK: &[&str] = &["tally", "steps", "bench", "test", "deep"];

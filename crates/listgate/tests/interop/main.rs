@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod curl;
+mod dkim;
 mod exim;
 mod exim_pasted;
 mod exim_utf8;

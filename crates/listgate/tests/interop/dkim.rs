@@ -1,0 +1,76 @@
+//! dkimpy signs messages, and verifies the copies that the members get. A signature stays valid unless it covers a field
+//! that the list removes, replaces or adds.
+
+use crate::support::{Peer, Site};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs the script with dkimpy's Python, and returns what it prints. The environment is the one that xtask makes: in the
+/// folder that LISTGATE_DKIMPY names, or else in `peers/dkimpy` below the target folder that this test was built into.
+fn signatures(what: &str, folder: &Path) -> String {
+    let environment = std::env::var_os("LISTGATE_DKIMPY").map(PathBuf::from).unwrap_or_else(|| {
+        let test = std::env::current_exe().unwrap();
+        test.ancestors().nth(3).unwrap().join("peers/dkimpy")
+    });
+    let mut python = Command::new(environment.join("bin/python"));
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/signatures.py"));
+    let output = python.arg(what).arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns what a client sends before the final dot.
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::new();
+    for line in message.split_inclusive(|&octet| octet == b'\n') {
+        if line.starts_with(b".") {
+            sent.push(b'.');
+        }
+        sent.extend_from_slice(line);
+    }
+    sent
+}
+
+/// Distributes signed messages, in bulk or as copies of their own, and checks each signature.
+fn distribute(personal: &str) {
+    let site = Site::new();
+    site.stdout(&["list", "create", "mylist@example.com", "--owner", "olga@example.org"]);
+    site.stdout(&["member", "add", "mylist@example.com", "anne@example.org"]);
+    site.stdout(&["list", "set", "mylist@example.com", &format!("personal={personal}")]);
+    let signed = tempfile::tempdir().unwrap();
+    signatures("sign", signed.path());
+    let before = signatures("verify", signed.path());
+    assert!(before.lines().all(|line| line.ends_with(" valid")), "{before}");
+    let server = site.distribute(&[]);
+    let mut peer = Peer::greeted(server.address);
+    for file in fs::read_dir(signed.path()).unwrap() {
+        let message = fs::read(file.unwrap().path()).unwrap();
+        let replies = peer.deliver("anne@example.org", &["mylist@example.com"], stuffed(&message));
+        assert!(replies[0].starts_with("250"), "{replies:?}");
+    }
+    site.outbox().wait(before.lines().count());
+    let after = signatures("verify", &site.data().join("outbox"));
+    assert_eq!(after.lines().count(), before.lines().count());
+    let expected = |line: &str| match line.split('-').next() {
+        Some("kept") => line.ends_with(" valid"),
+        Some("lost") => line.ends_with(" invalid"),
+        _ => false,
+    };
+    let wrong: Vec<&str> = after.lines().filter(|line| !expected(line)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let kept = after.lines().filter(|line| line.starts_with("kept")).count();
+    assert!(kept >= 200, "{kept} signatures");
+}
+
+#[test]
+#[ignore = "needs dkimpy"]
+fn signatures_of_authors_stay_valid_in_copies_for_many() {
+    distribute("never");
+}
+
+#[test]
+#[ignore = "needs dkimpy"]
+fn signatures_of_authors_stay_valid_in_copies_for_one() {
+    distribute("always");
+}
