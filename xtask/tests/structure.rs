@@ -74,6 +74,7 @@ const LISTGATE: &[&str] = &[
 /// The modules of `listgate-test-support`, from bottom to top.
 const TEST_SUPPORT: &[&str] = &[
     "patience",
+    "outbox",
     "program",
     "calls",
     "disk",

@@ -26,7 +26,7 @@ pub use http::{get, request};
 pub use outbox::{Outbox, Transaction};
 pub use page::blocks;
 pub use patience::{PATIENCE, until};
-pub use peer::{Peer, queued_as};
+pub use peer::{Peer, queued_as, stuffed};
 pub use program::program;
 pub use server::Server;
 pub use site::{OWNER, Site};

@@ -128,6 +128,19 @@ impl Peer {
     }
 }
 
+/// Returns what a client sends of a message before the final dot: a line that begins with a dot has another before it. The
+/// message ends with CR LF.
+pub fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::with_capacity(message.len());
+    for line in message.split_inclusive(|&octet| octet == b'\n') {
+        if line.starts_with(b".") && (sent.is_empty() || sent.ends_with(b"\r\n")) {
+            sent.push(b'.');
+        }
+        sent.extend_from_slice(line);
+    }
+    sent
+}
+
 /// Returns the id in `250 2.0.0 Ok: queued as ID`.
 pub fn queued_as(reply: &str) -> &str {
     reply.strip_prefix("250 2.0.0 Ok: queued as ").unwrap_or_else(|| panic!("{reply}"))

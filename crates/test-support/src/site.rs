@@ -124,12 +124,14 @@ impl Site {
     }
 
     /// Starts `listgate serve ARGS` in a separate process, on a free port, with the engine on. Posts are sent into
-    /// [`Self::outbox`]. The log is in the file `log` of the data directory.
+    /// [`Self::outbox`], unless ARGS say otherwise. The log is in the file `log` of the data directory.
     pub fn distribute(&self, args: &[&str]) -> Server {
         let log = File::options().create(true).append(true).open(self.data().join("log")).unwrap();
         let mut command = self.command();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--outgoing", &self.outbox().option()]);
-        command.args(args).stderr(log);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args).stderr(log);
+        if !args.contains(&"--outgoing") {
+            command.args(["--outgoing", &self.outbox().option()]);
+        }
         Server::start(command)
     }
 }

@@ -1,11 +1,14 @@
 //! Large messages take room on the disk, but not in memory.
 
 use crate::support::{PATIENCE, Peer, Server, Site};
-use crate::tools::{answered_at_once, assert_all, message, open, peak_memory, serve, spooled};
+use crate::tools::{answered_at_once, assert_all, message, open, peak_memory, serve, spooled, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
-use std::io::Read;
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 const MIB: usize = 1 << 20;
 const SIZE: usize = 50 * MIB;
@@ -105,6 +108,108 @@ fn ten_thousand_idle_connections_take_less_than_200_mib() {
     let peak = peak_memory(&server);
     assert!(peak < 200 * MIB, "VmHWM is {} MiB", peak >> 20);
     eprintln!("{} KiB for each connection", (peak >> 10) / idle.len());
+}
+
+#[test]
+fn a_post_of_40_mib_to_a_thousand_members_is_stored_once_and_not_held_in_memory() {
+    let site = Site::new();
+    site.stdout(&["list", "create", "mylist@example.com", "--owner", "olga@example.org"]);
+    let members: String = (0..1000).map(|n| format!("member{n}@example.org\n")).collect();
+    let file = site.data().join("members");
+    fs::write(&file, members).unwrap();
+    site.stdout(&["member", "import", "mylist@example.com", file.to_str().unwrap()]);
+    site.stdout(&["list", "set", "mylist@example.com", "max_message_size=none"]);
+    let sink = Sink::start();
+    let server = site.distribute(&["--outgoing", &format!("smtp:{}", sink.address)]);
+    let mut peer = Peer::greeted(server.address);
+    let mut post = |n: u64, size: usize| {
+        let header =
+            format!("From: member1@example.org\r\nTo: mylist@example.com\r\nMessage-ID: <{n}@x>\r\n\r\n");
+        peer.begin("member1@example.org", &["mylist@example.com"]);
+        peer.send(header);
+        let chunk = line(b"").repeat(100);
+        for _ in 0..size.div_ceil(chunk.len()) {
+            peer.send(&chunk);
+        }
+        peer.send(".\r\n");
+        assert_all(&[peer.reply()], "250");
+        let disk = octets(&site);
+        assert!((size..size + 10 * MIB).contains(&disk), "{disk} octets on the disk");
+        until("all members have it", || sink.recipients.load(Ordering::SeqCst) == 1000 * n);
+    };
+    post(1, 100 << 10);
+    post(2, 100 << 10);
+    let (memory, before) = (peak_memory(&server), sink.octets.load(Ordering::SeqCst));
+    post(3, 40 * MIB);
+    let grown = peak_memory(&server) - memory;
+    let octets = sink.octets.load(Ordering::SeqCst) - before;
+    assert!((400..420).contains(&(octets >> 20)), "{octets} octets, for ten batches");
+    assert!(grown < 8 * MIB, "VmHWM grew by {} KiB", grown >> 10);
+    eprintln!("VmHWM was {} KiB, and grew by {} KiB", memory >> 10, grown >> 10);
+}
+
+/// A mail server that accepts everything, and counts it.
+struct Sink {
+    address: SocketAddr,
+    recipients: Arc<AtomicU64>,
+    octets: Arc<AtomicU64>,
+}
+
+impl Sink {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sink = Self {
+            address: listener.local_addr().unwrap(),
+            recipients: Arc::default(),
+            octets: Arc::default(),
+        };
+        let (recipients, octets) = (Arc::clone(&sink.recipients), Arc::clone(&sink.octets));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (recipients, octets) = (Arc::clone(&recipients), Arc::clone(&octets));
+                // The connection ends when the server does.
+                thread::spawn(move || drop(session(stream.unwrap(), &recipients, &octets)));
+            }
+        });
+        sink
+    }
+}
+
+fn session(mut stream: TcpStream, recipients: &AtomicU64, octets: &AtomicU64) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::with_capacity(1 << 16, stream.try_clone()?);
+    stream.write_all(b"220 sink ESMTP\r\n")?;
+    let (mut line, mut named, mut is_data) = (Vec::new(), 0, false);
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let reply: &[u8] = match line.get(..4).unwrap_or(b"") {
+            _ if is_data && line != b".\r\n" => {
+                octets.fetch_add(line.len() as u64, Ordering::SeqCst);
+                continue;
+            }
+            _ if is_data => {
+                is_data = false;
+                recipients.fetch_add(named, Ordering::SeqCst);
+                named = 0;
+                b"250 taken\r\n"
+            }
+            b"EHLO" => b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
+            b"DATA" => {
+                is_data = true;
+                b"354 go on\r\n"
+            }
+            b"RCPT" => {
+                named += 1;
+                b"250 recipient\r\n"
+            }
+            b"QUIT" => return stream.write_all(b"221 end\r\n"),
+            _ => b"250 fine\r\n",
+        };
+        stream.write_all(reply)?;
+    }
 }
 
 /// Returns the total size of the files in the data directory and its spool.

@@ -1,7 +1,7 @@
 //! dkimpy signs messages, and verifies the copies that the members get. A signature stays valid unless it covers a field
 //! that the list removes, replaces or adds.
 
-use crate::support::{Peer, Site};
+use crate::support::{Peer, Site, stuffed};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,18 +18,6 @@ fn signatures(what: &str, folder: &Path) -> String {
     let output = python.arg(what).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Returns what a client sends before the final dot.
-fn stuffed(message: &[u8]) -> Vec<u8> {
-    let mut sent = Vec::new();
-    for line in message.split_inclusive(|&octet| octet == b'\n') {
-        if line.starts_with(b".") {
-            sent.push(b'.');
-        }
-        sent.extend_from_slice(line);
-    }
-    sent
 }
 
 /// Distributes signed messages, in bulk or as copies of their own, and checks each signature.

@@ -1,7 +1,7 @@
 //! What leaves is the author's: real messages are distributed, with the default settings for what members get. The
 //! body of each copy is the one that came in, and so is the header, except for the changes that are listed here.
 
-use crate::support::{Peer, Site};
+use crate::support::{Peer, Site, stuffed};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -145,18 +145,6 @@ fn with_usual_line_ends(Sample { name, mut octets }: Sample) -> Vec<Sample> {
     }
     let changed = (usual != octets).then(|| Sample { name: format!("{name}, CR LF"), octets: usual });
     [Some(Sample { name, octets }), changed].into_iter().flatten().collect()
-}
-
-/// Returns what a client sends before the final dot.
-fn stuffed(message: &[u8]) -> Vec<u8> {
-    let mut sent = Vec::with_capacity(message.len());
-    for line in message.split_inclusive(|&octet| octet == b'\n') {
-        if line.starts_with(b".") && (sent.is_empty() || sent.ends_with(b"\r\n")) {
-            sent.push(b'.');
-        }
-        sent.extend_from_slice(line);
-    }
-    sent
 }
 
 /// Splits octets into lines, each with its end: CR, LF or CR LF.
