@@ -262,7 +262,9 @@ pub fn configuration(input: &[u8]) {
                 ConfigError::Field { .. }
                 | ConfigError::Conflict(_)
                 | ConfigError::Mailman(_)
-                | ConfigError::Tls(_) => {
+                | ConfigError::Tls(_)
+                | ConfigError::OutgoingTls(_)
+                | ConfigError::Credentials { .. } => {
                     unreachable!("a file is named: {message}")
                 }
             }
