@@ -1,5 +1,5 @@
 //! Code that Listgate's tests share: a data directory, a gate or a `listgate serve` on it, the command line,
-//! a peer that speaks LMTP line by line, and system calls as recorded by strace.
+//! a peer that speaks LMTP line by line, a mail server that follows a script, and system calls as recorded by strace.
 //!
 //! Start with [`Site`]. Everything here panics to fail the test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -17,6 +17,7 @@ mod peer;
 mod program;
 mod server;
 mod site;
+pub mod smtp_server;
 pub mod socketmap;
 pub mod tls;
 pub mod trace;
