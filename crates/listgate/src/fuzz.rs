@@ -258,7 +258,7 @@ pub fn configuration(input: &[u8]) {
                 ConfigError::Unknown { .. } | ConfigError::Value { .. } => {
                     assert!(message.contains(", line "), "{message}")
                 }
-                ConfigError::File { .. } | ConfigError::OutgoingTls(_) | ConfigError::Credentials { .. } => {}
+                ConfigError::File { .. } => {}
                 ConfigError::Field { .. }
                 | ConfigError::Conflict(_)
                 | ConfigError::Mailman(_)

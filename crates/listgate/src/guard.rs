@@ -1,4 +1,4 @@
-//! Turns a panic while a transaction is handled into an outcome, so that the session goes on.
+//! Turns a panic in one piece of work into an outcome, so that the others go on.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};

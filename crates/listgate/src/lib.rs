@@ -33,6 +33,7 @@ mod file_id;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+mod guard;
 mod intake;
 mod limits;
 mod lmtp_server;

@@ -295,6 +295,9 @@ pub(crate) const OUTGOING_CONNECT: Duration = Duration::from_secs(30);
 pub(crate) const OUTGOING_REPLY: Duration = Duration::from_secs(5 * 60);
 pub(crate) const OUTGOING_OUTCOME: Duration = Duration::from_secs(10 * 60);
 
+/// How long the way out, when it stops, waits for the store after it has waited for the mail server.
+pub(crate) const OUTGOING_STOP: Duration = Duration::from_secs(5);
+
 /// How long the way out waits for the reply to QUIT.
 pub(crate) const QUIT: Duration = Duration::from_secs(2);
 

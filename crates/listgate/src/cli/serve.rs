@@ -92,6 +92,8 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let stopping = runtime.spawn_blocking(|| {
         // The gate ends when nothing uses its backend any more.
         if let Some((engine, outgoing)) = engine {
+            // It waits for the mail server while the engine ends.
+            outgoing.begin_to_stop();
             engine.stop();
             outgoing.stop();
         }

@@ -1,10 +1,10 @@
 //! One connection: passes octets between a socket and a [`Session`], and the session's questions to the intake.
 
 use super::foreign::advice;
-use super::guard::guarded;
 use super::shared::Shared;
 use super::transaction::{Arriving, Ended, Record, Transaction};
 use crate::backends::Queued;
+use crate::guard::guarded;
 use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;

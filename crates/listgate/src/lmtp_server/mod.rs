@@ -2,7 +2,6 @@
 
 mod connection;
 mod foreign;
-mod guard;
 mod shared;
 mod transaction;
 

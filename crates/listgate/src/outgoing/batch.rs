@@ -16,6 +16,8 @@ pub(super) struct Work {
     /// Recipients that are still to be offered, in order.
     todo: VecDeque<usize>,
     in_flight: Vec<InFlight>,
+    /// Whether no more recipients are offered, not even those who are left over from a transaction.
+    is_ended: bool,
     /// Whether the mark that it is being sent is durable, so that a final dot may follow.
     pub(super) is_marked: bool,
 }
@@ -44,7 +46,7 @@ impl Work {
                 None => tally.invalid(place),
             }
         }
-        Self { tally, prepared, addresses, todo, in_flight: Vec::new(), is_marked: false }
+        Self { tally, prepared, addresses, todo, in_flight: Vec::new(), is_ended: false, is_marked: false }
     }
 
     pub(super) fn batch(&self) -> &Claimed {
@@ -124,11 +126,13 @@ impl Work {
         }
         let then = self.tally.refused(place, (phase, has_accepted), reply, refusals);
         match then {
+            // Without an outcome, it is tried again later.
+            Then::OfferAgain if self.is_ended => {}
             Then::OfferAgain => {
                 let next = self.todo.partition_point(|other| *other < place);
                 self.todo.insert(next, place);
             }
-            Then::EndBatch | Then::StopAll => self.todo.clear(),
+            Then::EndBatch | Then::StopAll => self.stop(),
             Then::Continue => {}
         }
         then
@@ -141,25 +145,27 @@ impl Work {
 
     /// Offers no more recipients.
     pub(super) fn stop(&mut self) {
+        self.is_ended = true;
         self.todo.clear();
     }
 
-    /// Returns what became of the batch after all replies have come.
-    pub(super) fn result(self, refusals: &Refusals) -> BatchResult {
-        self.tally.result(Ended::Early, refusals)
+    /// Returns what became of the batch after all replies have come. `why` is the reason to end it before all recipients
+    /// were offered, if it was.
+    pub(super) fn result(self, why: &str, refusals: &Refusals) -> BatchResult {
+        self.tally.result(Ended::Early { why: why.to_owned() }, refusals)
     }
 
     /// Returns what became of the batch when the connection was lost. The message of the transaction `in_doubt` may have
-    /// been taken.
+    /// been taken. `is_ours` says whether the reason is here.
     pub(super) fn lost(
         self,
-        why: String,
+        (why, is_ours): (String, bool),
         in_doubt: Option<TransactionId>,
         refusals: &Refusals,
     ) -> BatchResult {
         let doubtful = self.in_flight.into_iter().find(|flying| Some(flying.id) == in_doubt);
         let in_doubt = doubtful.map(|flying| flying.places).unwrap_or_default();
-        self.tally.result(Ended::Lost { why, in_doubt }, refusals)
+        self.tally.result(Ended::Lost { why, in_doubt, is_ours }, refusals)
     }
 }
 

@@ -4,14 +4,20 @@ use super::directory::Directory;
 use super::hub::Hub;
 use super::sender::{Finished, Lost, Sender};
 use crate::error_chain::Chain;
+use crate::guard::guarded;
 use crate::limits;
 use crate::model::{Advance, Claimed, StoreError};
 use crate::net::{ClientTls, MailClient, MailClientError, MailClientSettings, Operation, ServerAddress};
 use listgate_lmtp::{ClientEvent, Closed, Reply};
+use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// The reason that is recorded for batches that were claimed and not started.
+const STOPPING: &str = "Listgate stopped before it was sent";
 
 /// Sends to the mail server over several connections, until `stop` is true.
 pub(super) async fn to_server(
@@ -23,9 +29,21 @@ pub(super) async fn to_server(
     let server = Rc::new(server);
     for index in 0..connections {
         let claims = Claims { hub: Rc::clone(hub), posts: hub.store.posts(), stop: stop.clone(), index };
-        all.spawn_local(connect_and_send(claims, Rc::clone(&server)));
+        all.spawn_local(keep_sending(claims, Rc::clone(&server)));
     }
     while all.join_next().await.is_some() {}
+}
+
+/// Sends until it is asked to stop, or the store has failed for good. After a panic it begins again; what was claimed then
+/// waits until the next start.
+async fn keep_sending(claims: Claims, server: Rc<Server>) {
+    while guarded(pin!(connect_and_send(claims.clone(), Rc::clone(&server)))).await.is_err() {
+        tracing::error!(
+            "the way out goes on after an internal error; what it was sending waits for a restart"
+        );
+        let mut stop = claims.stop.clone();
+        let _ = timeout(limits::STORE_PAUSE, stop.wait_for(|stop| *stop)).await;
+    }
 }
 
 /// Writes into the directory until `stop` is true.
@@ -48,7 +66,7 @@ async fn connect_and_send(mut claims: Claims, server: Rc<Server>) {
         sender.take_on(claimed).await;
         while !sender.is_idle() {
             if *claims.stop.borrow() {
-                sender.give_back();
+                sender.give_back(STOPPING);
             }
             if sender.has_batches() {
                 use_connection(&mut sender, &claims.hub, &server, &mut claims.stop).await;
@@ -63,7 +81,11 @@ async fn connect_and_send(mut claims: Claims, server: Rc<Server>) {
 
 /// Connects, sends what there is, and closes the connection.
 async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &mut watch::Receiver<bool>) {
-    let mut mail = match server.connect().await {
+    let connected = tokio::select! {
+        connected = server.connect() => connected,
+        _ = stop.wait_for(|stop| *stop) => return sender.give_back(STOPPING),
+    };
+    let mut mail = match connected {
         Ok(mail) => mail,
         Err(why) => {
             match &why {
@@ -74,20 +96,29 @@ async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &
                     hub.failed();
                 }
             }
-            return sender.lose(&Chain(&why).to_string(), None);
+            return sender.give_back(&Chain(&why).to_string());
         }
     };
-    match sender.run(&mut mail, stop).await {
+    let mut asked = stop.clone();
+    let ended = {
+        let run = pin!(sender.run(&mut mail, stop));
+        tokio::select! {
+            ended = guarded(run) => ended.unwrap_or(Err(Lost::Panicked)),
+            // A server may take ten minutes to answer.
+            () = stopped_for(&mut asked, server.grace) => Err(Lost::Stopped),
+        }
+    };
+    match ended {
         Ok(Finished::Idle | Finished::Full) => quit(mail).await,
         Err(why) => {
             let in_doubt = mail.client().in_doubt();
             if !matches!(why, Lost::Refuses) {
                 tracing::warn!(in_doubt = in_doubt.is_some(), "{}", Chain(&why));
-                if !sender.has_sent() {
+                if !sender.has_settled() && !why.is_ours() {
                     hub.failed();
                 }
             }
-            sender.lose(&Chain(&why).to_string(), in_doubt);
+            sender.lose(&why, in_doubt);
         }
     }
 }
@@ -96,6 +127,8 @@ async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &
 pub(super) struct Server {
     pub(super) address: ServerAddress,
     pub(super) settings: MailClientSettings,
+    /// How long a transaction may go on after a stop.
+    pub(super) grace: Duration,
 }
 
 /// The reason why the mail server cannot be used.
@@ -153,6 +186,7 @@ async fn quit(mut mail: MailClient) {
 }
 
 /// Waits for batches to send.
+#[derive(Clone)]
 struct Claims {
     hub: Rc<Hub>,
     /// Changes when there is something to send.
@@ -199,6 +233,12 @@ impl Claims {
         let claimed = self.hub.store.advance(advance).await;
         claimed.inspect_err(|_| self.hub.put_back(way_out))
     }
+}
+
+/// Waits until the way out was asked to stop so long ago.
+pub(super) async fn stopped_for(stop: &mut watch::Receiver<bool>, time: Duration) {
+    let _ = stop.wait_for(|stop| *stop).await;
+    sleep(time).await;
 }
 
 /// Waits until there is a new post; for ever if the store does not notice.

@@ -38,6 +38,9 @@ pub(super) enum NotPrepared {
     NoMessage,
     #[error("{0}")]
     Header(HeaderTooLarge),
+    /// The code has an error.
+    #[error("an internal error")]
+    Panicked,
     #[error("the settings that it was stored with cannot be read")]
     Settings(#[from] serde_json::Error),
 }

@@ -5,6 +5,7 @@ use super::refusals::Refusals;
 use super::settings::OutgoingSettings;
 use super::tally::back_off;
 use crate::backends::EngineStore;
+use crate::guard::{Panicked, guarded};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{
@@ -14,6 +15,7 @@ use crate::services::masked;
 use listgate_engine::token::Day;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -81,11 +83,18 @@ impl Hub {
         if let Some((_, prepared)) = found {
             return Ok(prepared);
         }
-        let prepared = Rc::new(Prepared::new(&*self.store, batch).await?);
+        // A message may meet an error in the code. The others go on.
+        let prepared = guarded(pin!(Prepared::new(&*self.store, batch))).await;
+        let prepared = Rc::new(prepared.map_err(|Panicked| NotPrepared::Panicked)??);
         let mut all = self.prepared.borrow_mut();
         all.push_front((batch.post, Rc::clone(&prepared)));
         all.truncate(limits::PREPARED_POSTS);
         Ok(prepared)
+    }
+
+    /// Forgets a post that was prepared, so that its message is read again.
+    pub(super) fn forget(&self, post: PostId) {
+        self.prepared.borrow_mut().retain(|(other, _)| *other != post);
     }
 
     /// Returns what signs addresses now.
@@ -100,10 +109,10 @@ impl Hub {
         self.resume.get()
     }
 
-    /// Notes that the server could not be used: it is left alone for a time. Connections that fail in that time are part
-    /// of the same failure.
+    /// Notes that the server could not be used: it is left alone for a time. Several connections that fail at the same time
+    /// are one failure.
     pub(super) fn failed(&self) {
-        if Instant::now() < self.resume.get() {
+        if self.resume.get() > Instant::now() {
             return;
         }
         self.failures.set(self.failures.get().saturating_add(1));

@@ -28,6 +28,7 @@ pub(crate) use settings::OutgoingSettings;
 use crate::backends::EngineStore;
 use crate::config::Target;
 use crate::file_error::FileError;
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::Clock;
 use connections::Server;
@@ -77,13 +78,15 @@ impl Outgoing {
         let way = match &settings.to {
             Target::Directory(path) => Way::Directory(Directory::create(path)?),
             Target::Smtp(address) => {
-                Way::Server(Server { address: address.clone(), settings: settings.client.clone() })
+                let (address, grace) = (address.clone(), settings.grace);
+                Way::Server(Server { address, settings: settings.client.clone(), grace })
             }
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OutgoingError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let run = move || {
             let Parts { store, metrics, clock } = parts;
+            let stopping = stopped.clone();
             let hub = Rc::new(Hub::new(store, metrics, clock, &settings));
             let all = async {
                 match way {
@@ -93,16 +96,29 @@ impl Outgoing {
                     }
                 }
             };
-            let all = async {
-                tokio::select! { () = all => {}, () = hub.report_progress() => {} }
+            let mut asked = stopping.clone();
+            let in_time = async {
+                tokio::select! {
+                    () = all => {}
+                    () = hub.report_progress() => {}
+                    () = connections::stopped_for(&mut asked, settings.grace + limits::OUTGOING_STOP) => {
+                        tracing::warn!("the store does not take what became of the last batches: they are in doubt");
+                    }
+                }
             };
-            LocalSet::new().block_on(&runtime, all);
+            LocalSet::new().block_on(&runtime, in_time);
         };
         let thread = thread::Builder::new().name("outgoing".to_owned()).spawn(run);
         Ok(Self { stop, thread: Some(thread.map_err(OutgoingError::Thread)?) })
     }
 
-    /// Ends the transactions in flight, and records what became of them.
+    /// Starts no more transactions from now on.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Ends the transactions in flight, and records what became of them. It waits for the mail server no longer than the
+    /// grace time: what is not answered by then is in doubt.
     pub(crate) fn stop(mut self) {
         self.end();
     }

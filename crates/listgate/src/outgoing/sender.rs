@@ -36,8 +36,8 @@ pub(super) struct Sender {
     written: Option<TransactionId>,
     /// Transactions on this connection.
     transactions: u32,
-    /// Whether a message was taken on this connection.
-    has_sent: bool,
+    /// Whether a message was taken on this connection, or a recipient was refused.
+    has_settled: bool,
     is_stopping: bool,
 }
 
@@ -47,6 +47,9 @@ struct Advancing {
     /// What it stores, to repeat it if it fails.
     advance: Advance,
 }
+
+/// Why recipients of a batch were not offered, if nothing else says why: the way out stopped.
+const NOT_OFFERED: &str = "not offered yet";
 
 /// Why the work on a connection ended.
 #[derive(Debug)]
@@ -69,9 +72,21 @@ pub(super) enum Lost {
     Store(#[from] StoreError),
     #[error("the message is gone")]
     NoMessage,
+    /// The code has an error.
+    #[error("an internal error")]
+    Panicked,
+    #[error("Listgate is stopping, and the mail server does not answer in time")]
+    Stopped,
     /// The server refuses all mail.
     #[error("the server refuses all mail")]
     Refuses,
+}
+
+impl Lost {
+    /// Returns whether the reason is here, and not with the mail server.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::NoMessage | Self::Panicked)
+    }
 }
 
 impl Sender {
@@ -84,7 +99,7 @@ impl Sender {
             open: None,
             written: None,
             transactions: 0,
-            has_sent: false,
+            has_settled: false,
             is_stopping: false,
         }
     }
@@ -98,8 +113,9 @@ impl Sender {
         self.works.is_empty() && self.results.is_empty() && self.advance.is_none()
     }
 
-    pub(super) fn has_sent(&self) -> bool {
-        self.has_sent
+    /// Returns whether the last connection got anything done.
+    pub(super) fn has_settled(&self) -> bool {
+        self.has_settled
     }
 
     /// Sends the batches that it has, and claims others, until nothing is left. When `stop` changes, it ends the
@@ -109,7 +125,7 @@ impl Sender {
         mail: &mut MailClient,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Finished, Lost> {
-        (self.transactions, self.has_sent, self.open, self.written) = (0, false, None, None);
+        (self.transactions, self.has_settled, self.open, self.written) = (0, false, None, None);
         loop {
             self.settle_finished();
             self.start_advance();
@@ -127,7 +143,9 @@ impl Sender {
             }
             tokio::select! {
                 event = mail.event(), if in_flight => self.happened(event?, mail).await?,
-                advanced = finished(&mut self.advance), if self.advance.is_some() => self.advanced(advanced).await?,
+                advanced = finished(&mut self.advance), if self.advance.is_some() => {
+                    self.advanced(advanced).await?;
+                }
                 _ = stop.wait_for(|stop| *stop), if !self.is_stopping => self.stop(),
             }
         }
@@ -174,11 +192,14 @@ impl Sender {
         for mut work in mem::take(&mut self.works) {
             let written = self.write_batch(&mut work, directory).await;
             let result = match written {
-                Ok(()) => work.result(&self.hub.refusals.borrow()),
+                Ok(()) => {
+                    self.hub.works();
+                    work.result("", &self.hub.refusals.borrow())
+                }
                 Err(why) => {
                     tracing::error!("{}", Chain(&why));
                     self.hub.failed();
-                    work.lost(Chain(&why).to_string(), None, &self.hub.refusals.borrow())
+                    work.lost((Chain(&why).to_string(), false), None, &self.hub.refusals.borrow())
                 }
             };
             self.finish(result);
@@ -196,18 +217,22 @@ impl Sender {
     }
 
     /// Gives up the batches of a connection that was lost.
-    pub(super) fn lose(&mut self, why: &str, in_doubt: Option<TransactionId>) {
+    pub(super) fn lose(&mut self, why: &Lost, in_doubt: Option<TransactionId>) {
         (self.open, self.written) = (None, None);
         for work in mem::take(&mut self.works) {
-            let result = work.lost(why.to_owned(), in_doubt, &self.hub.refusals.borrow());
+            if why.is_ours() {
+                self.hub.forget(work.batch().post);
+            }
+            let why = (Chain(why).to_string(), why.is_ours());
+            let result = work.lost(why, in_doubt, &self.hub.refusals.borrow());
             self.finish(result);
         }
     }
 
-    /// Gives back the batches that were not started.
-    pub(super) fn give_back(&mut self) {
+    /// Gives back the batches that were not started, for this reason.
+    pub(super) fn give_back(&mut self, why: &str) {
         for work in mem::take(&mut self.works) {
-            let result = work.result(&self.hub.refusals.borrow());
+            let result = work.result(why, &self.hub.refusals.borrow());
             self.finish(result);
         }
     }
@@ -221,7 +246,7 @@ impl Sender {
     fn settle_finished(&mut self) {
         while self.works.front().is_some_and(Work::is_over) {
             let work = self.works.pop_front().expect("it is there");
-            let result = work.result(&self.hub.refusals.borrow());
+            let result = work.result(NOT_OFFERED, &self.hub.refusals.borrow());
             self.finish(result);
         }
     }
@@ -257,6 +282,10 @@ impl Sender {
         self.advance = Some(Advancing { task, advance });
     }
 
+    /// Takes the answer to a commit.
+    ///
+    /// # Errors
+    /// The store has failed for good.
     async fn advanced(
         &mut self,
         (advanced, advance): (Result<Vec<Claimed>, StoreError>, Advance),
@@ -268,9 +297,12 @@ impl Sender {
                 }
                 self.take_on(claimed).await;
             }
-            // Nothing more can be stored, so no dot may follow.
-            Err(why) if why.is_final() || why.is_closed() => return Err(why),
-            // The dot waits, and the server with it, until the commit succeeds.
+            // No dot may follow, so the connection is of no use.
+            Err(why) if why.is_final() || why.is_closed() => {
+                self.results.splice(0..0, advance.results);
+                return Err(why);
+            }
+            // The dot waits, and the server with it, until it succeeds or the store has failed for good.
             Err(why) => {
                 tracing::warn!("{}; trying again", Chain(&why));
                 self.results.splice(0..0, advance.results);
@@ -326,11 +358,14 @@ impl Sender {
         let work = work.expect("a transaction belongs to a batch");
         let then = work.outcome(outcome, &mut self.hub.refusals.borrow_mut());
         if outcome.reply.is_positive() {
-            self.has_sent = true;
             self.hub.works();
         }
         match then {
-            Then::Continue | Then::EndBatch => Ok(()),
+            Then::Continue => {
+                self.has_settled = true;
+                Ok(())
+            }
+            Then::EndBatch => Ok(()),
             Then::OfferAgain => {
                 self.hub.takes_at_most(outcome.recipient);
                 Ok(())
@@ -394,7 +429,7 @@ fn joined(task: Result<Result<Vec<Claimed>, StoreError>, JoinError>) -> Result<V
 fn not_prepared(batch: &Claimed, why: &NotPrepared) -> BatchResult {
     let reply = format!("not sent: {why}");
     let (exceptions, end) = match why {
-        NotPrepared::Store(_) => {
+        NotPrepared::Store(_) | NotPrepared::Panicked => {
             let pause = Pause::Free(back_off(batch.attempts + 1));
             (Vec::new(), BatchEnd::Again { settled: None, sent: 0, pause, why: reply, doubted: 0 })
         }

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::net::{MailClientSettings, Patience, TlsPolicy};
 use listgate_lmtp::{Credentials, Protocol};
 use std::fs;
+use std::time::Duration;
 
 /// The settings of the way out.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub(crate) struct OutgoingSettings {
     pub(crate) delimiter: char,
     /// Whether the log shows only part of each address.
     pub(crate) mask_addresses: bool,
+    /// How long a stop waits for the mail server.
+    pub(crate) grace: Duration,
     /// How the mail server is spoken to.
     pub(crate) client: MailClientSettings,
 }
@@ -61,6 +64,7 @@ impl OutgoingSettings {
             max_recipients: config.outgoing_max_recipients,
             delimiter: config.verp_delimiter,
             mask_addresses: config.mask_addresses,
+            grace: config.shutdown_grace,
             client,
         })
     }

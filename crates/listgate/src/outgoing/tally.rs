@@ -45,11 +45,13 @@ pub(super) enum Then {
 /// How the work on a batch ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
-    /// The connection was lost or ended by the server. `in_doubt` are the places of the recipients whose message may have
-    /// been taken.
-    Lost { why: String, in_doubt: Vec<usize> },
-    /// No reply is missing. Recipients without an outcome were not offered, or deferred together.
-    Early,
+    /// The connection was lost or ended by the server, or given up. `in_doubt` are the places of the recipients whose
+    /// message may have been taken. `is_ours` says whether the reason is here, so that trying again at once would be of no
+    /// use.
+    Lost { why: String, in_doubt: Vec<usize>, is_ours: bool },
+    /// No reply is missing. Recipients without an outcome were not offered, or deferred together. `why` is the reason if
+    /// no reply is.
+    Early { why: String },
 }
 
 impl Tally {
@@ -125,10 +127,11 @@ impl Tally {
         let settled = last.map(|place| self.batch.recipients[place].seq);
         let exceptions = self.exceptions(last.map_or(0, |place| place + 1), refusals);
         let (pause, why, doubted) = match ended {
-            Ended::Lost { why, in_doubt } => {
+            Ended::Lost { why, in_doubt, is_ours } => {
                 let doubted = in_doubt.iter().filter(|place| self.outcomes[**place].is_none()).count() as u64;
                 let doubts = self.batch.doubts;
                 let pause = match doubted {
+                    _ if is_ours => Pause::Free(back_off(doubts.max(1))),
                     // The hub leaves a server alone that keeps failing.
                     0 => Pause::AtOnce,
                     _ if doubts == 0 => Pause::AtOnce,
@@ -136,9 +139,10 @@ impl Tally {
                 };
                 (pause, why, doubted)
             }
-            Ended::Early => match self.deferred {
+            Ended::Early { why: otherwise } => match self.deferred {
                 Some((why, true)) => (Pause::AtOnce, why, 0),
                 Some((why, false)) => (Pause::Deferred(back_off(self.batch.attempts + 1)), why, 0),
+                None if self.reply.is_empty() => (Pause::AtOnce, otherwise, 0),
                 None => (Pause::AtOnce, self.reply, 0),
             },
         };
@@ -224,6 +228,10 @@ mod tests {
         Reply { code: code.parse().unwrap(), lines: vec![text.to_owned()] }
     }
 
+    fn early() -> Ended {
+        Ended::Early { why: "not offered".to_owned() }
+    }
+
     /// Makes a result of `S` for sent, `-` for nothing, and other letters for refusals, one for each recipient.
     fn result(outcomes: &str, personal: bool, ended: Ended) -> (Vec<(i64, &'static str)>, BatchEnd, Then) {
         let mut tally = batch(i64::try_from(outcomes.len()).unwrap(), personal);
@@ -266,7 +274,7 @@ mod tests {
             ("PS", vec![(1, "refused")], 1),
             ("SP", vec![(2, "free")], 1),
         ] {
-            let (found, end, _) = result(outcomes, false, Ended::Early);
+            let (found, end, _) = result(outcomes, false, early());
             assert_eq!(found, exceptions, "{outcomes}");
             assert!(matches!(end, BatchEnd::Done { sent: of, .. } if of == sent), "{outcomes}: {end:?}");
         }
@@ -274,17 +282,21 @@ mod tests {
 
     #[test]
     fn ten_doubtful_refusals_in_a_row_decide_nothing() {
-        let (exceptions, _, then) = result("PPPPPPPPPP", false, Ended::Early);
+        let (exceptions, _, then) = result("PPPPPPPPPP", false, early());
         assert!(exceptions.iter().all(|(_, exception)| *exception == "free"));
         assert_eq!((exceptions.len(), then), (10, Then::StopAll));
-        let (exceptions, _, then) = result("PPPPPPPPPSP", false, Ended::Early);
+        let (exceptions, _, then) = result("PPPPPPPPPSP", false, early());
         assert_eq!(exceptions[8..], [(9, "refused"), (11, "free")]);
         assert_eq!(then, Then::Continue);
     }
 
     #[test]
     fn those_without_an_outcome_are_tried_again() {
-        let lost = |in_doubt: &[usize]| Ended::Lost { why: "lost".to_owned(), in_doubt: in_doubt.to_vec() };
+        let lost = |in_doubt: &[usize]| Ended::Lost {
+            why: "lost".to_owned(),
+            in_doubt: in_doubt.to_vec(),
+            is_ours: false,
+        };
         for (outcomes, ended, exceptions, settled, sent, doubted, pause) in [
             // The connection was lost before anything was answered.
             ("---", lost(&[]), vec![], None, 0, 0, Pause::AtOnce),
@@ -292,9 +304,9 @@ mod tests {
             ("R--", lost(&[1, 2]), vec![(1, "refused")], None, 0, 2, Pause::AtOnce),
             ("SS-", lost(&[2]), vec![], Some(2), 2, 1, Pause::AtOnce),
             ("S-S-", lost(&[]), vec![(2, "at once")], Some(3), 2, 0, Pause::AtOnce),
-            ("---", Ended::Early, vec![], None, 0, 0, Pause::AtOnce),
-            ("S--", Ended::Early, vec![], Some(1), 1, 0, Pause::AtOnce),
-            ("DD", Ended::Early, vec![], None, 0, 0, Pause::Deferred(back_off(1))),
+            ("---", early(), vec![], None, 0, 0, Pause::AtOnce),
+            ("S--", early(), vec![], Some(1), 1, 0, Pause::AtOnce),
+            ("DD", early(), vec![], None, 0, 0, Pause::Deferred(back_off(1))),
         ] {
             let (found, end, _) = result(outcomes, false, ended);
             assert_eq!(found, exceptions, "{outcomes}");
@@ -311,9 +323,9 @@ mod tests {
 
     #[test]
     fn a_deferred_message_defers_a_batch_or_one_copy() {
-        let (exceptions, _, then) = result("D-", false, Ended::Early);
+        let (exceptions, _, then) = result("D-", false, early());
         assert_eq!((exceptions, then), (vec![], Then::EndBatch));
-        let (exceptions, end, then) = result("DS", true, Ended::Early);
+        let (exceptions, end, then) = result("DS", true, early());
         assert_eq!((exceptions, then), (vec![(1, "deferred")], Then::Continue));
         assert!(matches!(end, BatchEnd::Done { sent: 1, .. }));
     }

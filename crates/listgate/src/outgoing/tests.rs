@@ -12,10 +12,10 @@ use crate::model::{
 };
 use crate::net::{ClientTls, MailClientSettings, Patience};
 use listgate_lmtp::{Protocol, ReversePath};
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use listgate_test_support::smtp_server::{Act, Manner, Moment, SmtpServer};
+use listgate_test_support::until;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -110,13 +110,14 @@ impl Site {
     }
 
     fn send_to(&self, to: Target) -> Outgoing {
+        self.send_to_with(to, Duration::from_secs(5))
+    }
+
+    /// Starts to send, and waits so long for a reply of the server.
+    fn send_to_with(&self, to: Target, reply: Duration) -> Outgoing {
         let parts =
             Parts { store: Arc::clone(&self.store), metrics: Arc::default(), clock: Clock::default() };
-        let patience = Patience {
-            connect: Duration::from_secs(5),
-            reply: Duration::from_secs(5),
-            outcome: Duration::from_secs(5),
-        };
+        let patience = Patience { connect: Duration::from_secs(5), reply, outcome: reply };
         let client = MailClientSettings {
             protocol: Protocol::Smtp,
             name: "lists.example.com".to_owned(),
@@ -130,6 +131,7 @@ impl Site {
             max_recipients: 100,
             delimiter: '+',
             mask_addresses: false,
+            grace: Duration::from_secs(1),
             client,
         };
         Outgoing::start(parts, config).unwrap()
@@ -137,6 +139,15 @@ impl Site {
 
     async fn now(&self) -> OutgoingNow {
         self.backend.outgoing_now().await.unwrap().unwrap()
+    }
+
+    /// Waits until something is so.
+    async fn becomes(&self, what: &str, so: impl AsyncFn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !so().await {
+            assert!(Instant::now() < end, "{what}: not in time: {:?}", self.now().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until nothing is left to send.
@@ -153,150 +164,20 @@ impl Site {
     }
 }
 
-/// What a server does at a certain point of a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cut {
-    Never,
-    Connected,
-    AfterEhlo,
-    AfterMail,
-    AfterRcpt(usize),
-    BeforeData,
-    InBody,
-    /// It has taken the message, and closes before its reply.
-    BeforeReply,
-    AfterReply,
-}
-
-/// What was delivered: how often each recipient got each message.
-type Record = BTreeMap<String, usize>;
-
-/// A mail server that takes all mail, except that it cuts some connections.
-struct Server {
-    address: String,
-    record: Arc<Mutex<Record>>,
-}
-
-impl Server {
-    /// `cut` says what the session with this number does, and `reply` what is answered to RCPT for an address.
-    fn start(
-        cut: impl Fn(usize) -> Cut + Send + Sync + 'static,
-        reply: impl Fn(&str) -> &'static str + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let record = Arc::new(Mutex::new(Record::new()));
-        let of_server = Arc::clone(&record);
-        let (cut, reply) = (Arc::new(cut), Arc::new(reply));
-        thread::spawn(move || {
-            for (number, stream) in listener.incoming().enumerate() {
-                let (record, cut, reply) = (Arc::clone(&of_server), cut(number), Arc::clone(&reply));
-                // An error means that the client has closed the connection.
-                if cut != Cut::Connected {
-                    thread::spawn(move || drop(session(&stream.unwrap(), cut, &*reply, &record)));
-                }
-            }
-        });
-        Self { address, record }
-    }
-
-    fn target(&self) -> Target {
-        format!("smtp:{}", self.address).parse().unwrap()
-    }
-
-    fn record(&self) -> Record {
-        self.record.lock().unwrap().clone()
-    }
-}
-
-fn session(
-    mut stream: &TcpStream,
-    cut: Cut,
-    reply: &dyn Fn(&str) -> &'static str,
-    record: &Mutex<Record>,
-) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut lines = BufReader::new(stream).lines();
-    let mut to = Vec::new();
-    write!(stream, "220 test ESMTP\r\n")?;
-    while let Some(line) = lines.next() {
-        let line = line?;
-        match line.split([' ', ':']).next().unwrap() {
-            "EHLO" => {
-                write!(stream, "250-test\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 8BITMIME\r\n")?;
-                if cut == Cut::AfterEhlo {
-                    return Ok(());
-                }
-            }
-            "MAIL" => {
-                to.clear();
-                write!(stream, "250 2.1.0 Ok\r\n")?;
-                if cut == Cut::AfterMail {
-                    return Ok(());
-                }
-            }
-            "RCPT" => {
-                let address = line.split(['<', '>']).nth(1).unwrap().to_owned();
-                let answer = reply(&address);
-                stream.write_all(format!("{answer}\r\n").as_bytes())?;
-                if answer.starts_with('2') {
-                    to.push(address);
-                }
-                if cut == Cut::AfterRcpt(to.len()) {
-                    return Ok(());
-                }
-            }
-            "DATA" => {
-                if cut == Cut::BeforeData {
-                    return Ok(());
-                }
-                if to.is_empty() {
-                    write!(stream, "554 5.5.1 no valid recipients\r\n")?;
-                    continue;
-                }
-                write!(stream, "354 go ahead\r\n")?;
-                if cut == Cut::InBody {
-                    lines.next();
-                    return Ok(());
-                }
-                while lines.next().transpose()?.is_some_and(|line| line != ".") {}
-                take(&to, record);
-                if cut == Cut::BeforeReply {
-                    return Ok(());
-                }
-                write!(stream, "250 2.0.0 queued\r\n")?;
-                if cut == Cut::AfterReply {
-                    return Ok(());
-                }
-            }
-            "QUIT" => return write!(stream, "221 bye\r\n"),
-            _ => write!(stream, "250 Ok\r\n")?,
-        }
-    }
-    Ok(())
-}
-
-/// Records that each address got a message.
-fn take(to: &[String], record: &Mutex<Record>) {
-    for address in to {
-        *record.lock().unwrap().entry(address.clone()).or_default() += 1;
-    }
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn ok(_: &str) -> &'static str {
-    "250 2.1.5 Ok"
+fn target(server: &SmtpServer) -> Target {
+    format!("smtp:{}", server.address).parse().unwrap()
 }
 
 #[test]
 fn everyone_gets_a_post_once() {
     for personal in [Personal::Always, Personal::Never] {
         let mut site = Site::new(1234);
-        let server = Server::start(|_| Cut::Never, ok);
-        let outgoing = site.send_to(server.target());
+        let server = SmtpServer::start(Manner::default());
+        let outgoing = site.send_to(target(&server));
         runtime().block_on(async {
             site.post("Hello.\r\n", personal).await;
             site.post("Again.\r\n", personal).await;
@@ -310,42 +191,116 @@ fn everyone_gets_a_post_once() {
     }
 }
 
+/// Every moment of a session at which a server can end it.
+const MOMENTS: [Moment; 16] = [
+    Moment::Connected,
+    Moment::BeforeEhlo,
+    Moment::AfterEhlo,
+    Moment::BeforeMail,
+    Moment::AfterMail,
+    Moment::BeforeRcpt(0),
+    Moment::AfterRcpt(1),
+    Moment::BeforeRcpt(50),
+    Moment::AfterRcpt(99),
+    Moment::AfterRcpt(100),
+    Moment::BeforeData,
+    Moment::AfterData,
+    Moment::InBody,
+    Moment::BeforeReply,
+    Moment::InReply,
+    Moment::AfterReply,
+];
+
+/// The first connections end at a moment, and the later ones do not.
+fn a_lost_connection(manner: &Manner, personal: Personal, moment: Moment, act: Act) {
+    const CUT: usize = 2;
+    let what = format!("{personal:?} {moment:?} {act:?} {:?}", manner.keywords);
+    let mut site = Site::new(300);
+    let act = move |number, at| (number < CUT && at == moment).then_some(act);
+    let server = SmtpServer::scripted(manner.clone(), act, |_| "250 2.1.5 Ok".to_owned());
+    let outgoing = site.send_to(target(&server));
+    let now = runtime().block_on(async {
+        site.post("Hello.\r\n", personal).await;
+        site.finished().await
+    });
+    outgoing.stop();
+    let record = server.record();
+    assert_eq!(record.len(), 300, "{what}");
+    assert!(record.values().all(|times| *times <= 1 + CUT), "{what}");
+    let twice = record.values().filter(|times| **times > 1).count();
+    // One transaction of each connection.
+    let most = CUT * if personal == Personal::Always { 1 } else { 100 };
+    let doubted = usize::try_from(now.doubted).unwrap();
+    assert!(twice <= doubted && doubted <= most, "{what}: {twice} twice, {doubted} doubted");
+    match moment {
+        Moment::BeforeReply | Moment::InReply => assert!(doubted > 0, "{what}"),
+        // The final dot may have been on its way.
+        Moment::AfterData | Moment::InBody | Moment::AfterReply => {}
+        _ => assert_eq!(doubted, 0, "{what}"),
+    }
+}
+
 #[test]
 fn a_connection_that_is_lost_loses_nothing_and_doubles_a_batch_at_most() {
-    for personal in [Personal::Always, Personal::Never] {
-        for cut in [
-            Cut::Connected,
-            Cut::AfterEhlo,
-            Cut::AfterMail,
-            Cut::AfterRcpt(1),
-            Cut::AfterRcpt(50),
-            Cut::BeforeData,
-            Cut::InBody,
-            Cut::BeforeReply,
-            Cut::AfterReply,
-        ] {
-            let mut site = Site::new(300);
-            // The first connections are cut, and the later ones are not.
-            let server = Server::start(move |number| if number < 2 { cut } else { Cut::Never }, ok);
-            let outgoing = site.send_to(server.target());
-            let now = runtime().block_on(async {
-                site.post("Hello.\r\n", personal).await;
-                site.finished().await
-            });
-            outgoing.stop();
-            let record = server.record();
-            assert_eq!(record.len(), 300, "{cut:?}");
-            let twice = record.values().filter(|times| **times > 1).count() as u64;
-            assert!(record.values().all(|times| *times <= 3), "{cut:?}");
-            let most = if personal == Personal::Always { 2 } else { 200 };
-            assert!(twice <= most && twice <= now.doubted, "{cut:?}: {twice} twice, {} doubted", now.doubted);
-            match cut {
-                Cut::BeforeReply => assert!(now.doubted > 0),
-                // The final dot may have been on its way.
-                Cut::InBody | Cut::AfterReply => {}
-                _ => assert_eq!(now.doubted, 0, "{cut:?}"),
+    for manner in [Manner::default(), Manner::default().without("PIPELINING")] {
+        for personal in [Personal::Always, Personal::Never] {
+            for moment in MOMENTS {
+                a_lost_connection(&manner, personal, moment, Act::Close);
             }
         }
+    }
+}
+
+#[test]
+fn a_server_that_ends_the_session_with_421_loses_nothing() {
+    for manner in [Manner::default(), Manner::default().without("PIPELINING")] {
+        for moment in MOMENTS {
+            // A message whose dot is answered so is not in doubt, and a reply cannot begin so.
+            if !matches!(moment, Moment::BeforeReply | Moment::InReply) {
+                a_lost_connection(&manner, Personal::Never, moment, Act::Busy);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dot_that_is_answered_with_421_is_not_in_doubt() {
+    let mut site = Site::new(300);
+    let act = |number, at| (number < 2 && at == Moment::BeforeReply).then_some(Act::Busy);
+    let server = SmtpServer::scripted(Manner::default(), act, |_| "250 2.1.5 Ok".to_owned());
+    let outgoing = site.send_to(target(&server));
+    let now = runtime().block_on(async {
+        site.post("Hello.\r\n", Personal::Never).await;
+        site.finished().await
+    });
+    outgoing.stop();
+    let record = server.record();
+    assert_eq!((record.len(), now.doubted), (300, 0));
+    assert!(record.values().all(|times| *times == 1));
+}
+
+#[test]
+fn servers_with_less_to_offer_get_everything_once() {
+    let manner = Manner::default;
+    for manner in [
+        manner().without("8BITMIME").without("SIZE"),
+        manner().max_recipients(30),
+        manner().max_recipients(1).without("PIPELINING"),
+        manner().greeting("220 mail.example ESMTP Exim 4.97"),
+        manner().delay(Duration::from_millis(1)),
+    ] {
+        let what = format!("{:?} {:?}", manner.keywords, manner.greeting);
+        let mut site = Site::new(230);
+        let server = SmtpServer::start(manner);
+        let outgoing = site.send_to(target(&server));
+        let now = runtime().block_on(async {
+            site.post("Hell\u{f6}.\r\n", Personal::Never).await;
+            site.finished().await
+        });
+        outgoing.stop();
+        let record = server.record();
+        assert_eq!((record.len(), now.doubted), (230, 0), "{what}");
+        assert!(record.values().all(|times| *times == 1), "{what}");
     }
 }
 
@@ -353,14 +308,14 @@ fn a_connection_that_is_lost_loses_nothing_and_doubles_a_batch_at_most() {
 fn a_stop_loses_nothing_and_doubles_nothing() {
     for personal in [Personal::Always, Personal::Never] {
         let mut site = Site::new(2000);
-        let server = Server::start(|_| Cut::Never, ok);
+        let server = SmtpServer::start(Manner::default());
         runtime().block_on(site.post("Hello.\r\n", personal));
         for _ in 0..5 {
-            let outgoing = site.send_to(server.target());
+            let outgoing = site.send_to(target(&server));
             thread::sleep(Duration::from_millis(20));
             outgoing.stop();
         }
-        let outgoing = site.send_to(server.target());
+        let outgoing = site.send_to(target(&server));
         let now = runtime().block_on(site.finished());
         outgoing.stop();
         let record = server.record();
@@ -370,23 +325,105 @@ fn a_stop_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_a_server_that_does_not_answer() {
+    for moment in [Moment::Connected, Moment::BeforeMail, Moment::BeforeReply] {
+        let mut site = Site::new(150);
+        let is_silent = Arc::new(AtomicBool::new(true));
+        let of_server = Arc::clone(&is_silent);
+        let act = move |_, at| (at == moment && of_server.load(Ordering::SeqCst)).then_some(Act::Silence);
+        let server = SmtpServer::scripted(Manner::default(), act, |_| "250 2.1.5 Ok".to_owned());
+        runtime().block_on(site.post("Hello.\r\n", Personal::Never));
+        let outgoing = site.send_to_with(target(&server), Duration::from_secs(3600));
+        until("it waits for the server", || match moment {
+            Moment::BeforeReply => server.record().len() == 150,
+            _ => server.connections() > 0,
+        });
+        let since = Instant::now();
+        outgoing.stop();
+        // The grace time is a second.
+        assert!(since.elapsed() < Duration::from_secs(4), "{moment:?}: {:?}", since.elapsed());
+        is_silent.store(false, Ordering::SeqCst);
+        let outgoing = site.send_to(target(&server));
+        let now = runtime().block_on(site.finished());
+        outgoing.stop();
+        let record = server.record();
+        let in_doubt = if moment == Moment::BeforeReply { 150 } else { 0 };
+        assert_eq!((record.len(), now.doubted), (150, in_doubt), "{moment:?}");
+        assert_eq!(record.values().filter(|times| **times > 1).count() as u64, in_doubt, "{moment:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_away_or_refuses_everything_loses_nothing() {
+    let mut site = Site::new(300);
+    let server = SmtpServer::start(Manner::default());
+    server.go_away();
+    let outgoing = site.send_to(target(&server));
+    runtime().block_on(async {
+        site.post("Hello.\r\n", Personal::Never).await;
+        let reason = async || site.now().await.reason.is_some_and(|reason| reason.contains("clos"));
+        site.becomes("it says why it waits", reason).await;
+        // It is there, and refuses.
+        server.set(Manner::default().greeting("554 5.7.1 no mail from you"));
+        server.come_back();
+        let stopped =
+            async || site.now().await.stopped.is_some_and(|(_, why)| why.contains("no mail from you"));
+        site.becomes("the way out is stopped", stopped).await;
+        server.set(Manner::default());
+        let now = site.finished().await;
+        assert_eq!((now.doubted, now.stopped), (0, None));
+    });
+    outgoing.stop();
+    let record = server.record();
+    assert_eq!(record.len(), 300);
+    assert!(record.values().all(|times| *times == 1));
+}
+
+#[test]
+fn ten_refusals_in_a_row_bounce_nobody_and_stop_the_way_out() {
+    let mut site = Site::new(100);
+    let denied = |_: &str| "554 5.7.1 relay access denied".to_owned();
+    let server = SmtpServer::scripted(Manner::default(), |_, _| None, denied);
+    let outgoing = site.send_to(target(&server));
+    runtime().block_on(async {
+        site.post("Hello.\r\n", Personal::Never).await;
+        let stopped = async || site.now().await.stopped.is_some_and(|(_, why)| why.contains("denied"));
+        site.becomes("the way out is stopped", stopped).await;
+    });
+    outgoing.stop();
+    // Those who were refused wait for five minutes; the others get it at once from a server that takes it.
+    let server = SmtpServer::start(Manner::default());
+    let outgoing = site.send_to(target(&server));
+    let now = runtime().block_on(async {
+        site.becomes("the others get it", async || server.record().len() >= 80).await;
+        site.becomes("the result is stored", async || site.now().await.sending == 0).await;
+        site.now().await
+    });
+    outgoing.stop();
+    assert_eq!((now.posts, now.doubted, now.stopped), (1, 0, None));
+    assert_eq!(server.record().len() as u64 + now.deferred, 100, "nobody was refused for good");
+}
+
+/// Postfix closes the connection after 20 refusals by default.
+#[test]
 fn dead_addresses_do_not_keep_others_from_their_copies() {
-    for personal in [Personal::Always, Personal::Never] {
-        let mut site = Site::new(100);
-        let server = Server::start(
-            |_| Cut::Never,
-            |address| {
-                let number: usize = address[1..address.find('@').unwrap()].parse().unwrap();
-                if number % 5 < 2 { "550 5.1.1 unknown" } else { "250 2.1.5 Ok" }
-            },
-        );
-        let outgoing = site.send_to(server.target());
+    for (personal, dead) in [(Personal::Always, 2), (Personal::Never, 2), (Personal::Never, 4)] {
+        let mut site = Site::new(500);
+        let reply = move |address: &str| {
+            let number: usize = address[1..address.find('@').unwrap()].parse().unwrap();
+            if number % 5 < dead { "550 5.1.1 unknown" } else { "250 2.1.5 Ok" }.to_owned()
+        };
+        let server = SmtpServer::scripted(Manner::default().max_refusals(20), |_, _| None, reply);
+        let outgoing = site.send_to(target(&server));
+        let since = Instant::now();
         runtime().block_on(async {
             site.post("Hello.\r\n", personal).await;
             site.finished().await;
         });
         outgoing.stop();
-        assert_eq!(server.record().len(), 60);
+        assert_eq!(server.record().len(), 100 * (5 - dead));
+        let took = since.elapsed();
+        assert!(took < Duration::from_secs(10), "it pauses after each connection: {took:?}");
     }
 }
 
