@@ -1,6 +1,6 @@
-//! Listgate, the gate between a mail server and mailing lists.
+//! Listgate, a mailing-list server beside a mail server.
 //!
-//! The program is `listgate serve`. This library runs the same gate inside another process:
+//! The program is `listgate serve`. This library runs its gate, without the engine, inside another process:
 //!
 //! ```
 //! use listgate::{Config, Gate};
