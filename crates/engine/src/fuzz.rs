@@ -3,9 +3,11 @@
 
 mod bounce;
 mod distribution;
+mod engine;
 
 pub use bounce::bounce;
 pub use distribution::distribution;
+pub use engine::engine;
 
 use crate::automatic::{self, Sign};
 use crate::ban::{Ban, Bans};
@@ -242,6 +244,7 @@ mod tests {
         replay("automatic", super::automatic);
         replay("bounce", super::bounce);
         replay("distribution", super::distribution);
+        replay("engine", super::engine);
         replay("posting", super::posting);
         replay("splice", super::splice);
         replay("token", super::token);
