@@ -101,8 +101,18 @@ const XTASK_LIBRARY: &[&str] = &["run", "system", "exim", "mailman", "dkimpy", "
 const XTASK: &[&str] = &["tally", "steps", "bench", "test", "deep"];
 
 /// The modules of `listgate-compare`, from bottom to top.
-const COMPARE: &[&str] =
-    &["median", "server", "load", "fill", "instructions", "beside", "hostile", "consumers", "bench"];
+const COMPARE: &[&str] = &[
+    "median",
+    "server",
+    "load",
+    "fill",
+    "instructions",
+    "beside",
+    "hostile",
+    "consumers",
+    "bench",
+    "outgoing",
+];
 
 #[test]
 fn lmtp_keeps_its_order() {

@@ -1,9 +1,10 @@
 //! Records bounces.
 
 use super::context::Context;
-use super::decision::{Decision, NotDecided};
+use super::decision::Decision;
 use super::lists::Compiled;
 use super::message::{self, Ends};
+use super::not_decided::NotDecided;
 use crate::limits;
 use crate::model::{BounceOf, Effect, Entry, Evidence, Expect, Lease, NewBounce, Step, Verdict};
 use crate::work::Report;

@@ -1,7 +1,8 @@
 //! The engine's view of an entry: which decision it needs.
 
 use super::context::Context;
-use super::decision::{Became, Decision, NotDecided, report};
+use super::decision::{Became, Decision, report};
+use super::not_decided::NotDecided;
 use super::why::Why;
 use super::{bounces, owners, posts};
 use crate::error_chain::Chain;

@@ -2,32 +2,14 @@
 
 use super::context::Context;
 use super::why::Why;
-use crate::model::{DecisionOutcome, Entry, ListSettingError, Role, Step, StoreError, TooManyRows};
+use crate::model::{DecisionOutcome, Entry, Role, Step};
 use crate::work::Report;
-use listgate_engine::view::WrongLength;
 use std::sync::Arc;
 
 /// A decision about an entry, with all its effects.
 pub(super) struct Decision {
     pub(super) step: Step,
     pub(super) report: Report,
-}
-
-/// The reason why nothing could be decided now.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotDecided {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the settings of its list cannot be used")]
-    Settings(#[from] ListSettingError),
-    #[error("its message was removed")]
-    Gone,
-    #[error("its message is not complete")]
-    Length(#[from] WrongLength),
-    #[error("this version does not know in which role its list was addressed")]
-    Role,
-    #[error(transparent)]
-    TooManyRows(#[from] TooManyRows),
 }
 
 /// What became of a message to a list or to its owners.

@@ -1,8 +1,8 @@
 //! What an operator decides about held posts.
 
-use super::decision::NotDecided;
 use super::lists::Compiled;
 use super::message::Ends;
+use super::not_decided::NotDecided;
 use super::posts::{authors, skipped};
 use crate::backends::PostAdmin;
 use crate::model::{

@@ -1,6 +1,6 @@
 //! The lists that were looked up, ready for decisions.
 
-use super::decision::NotDecided;
+use super::not_decided::NotDecided;
 use crate::backends::Posts;
 use crate::limits;
 use crate::model::{

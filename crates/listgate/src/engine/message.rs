@@ -1,6 +1,6 @@
 //! The parts of a stored message that decisions see.
 
-use super::decision::NotDecided;
+use super::not_decided::NotDecided;
 use crate::backends::{Messages, read_part};
 use crate::model::{Entry, Id, MessageId};
 use listgate_engine::view::{END, START, View, WrongLength};

@@ -14,6 +14,7 @@ mod decision;
 mod held;
 mod lists;
 mod message;
+mod not_decided;
 mod owners;
 mod posts;
 #[cfg(test)]
@@ -21,8 +22,8 @@ mod tests;
 mod why;
 
 pub(crate) use context::EngineSettings;
-pub(crate) use decision::NotDecided;
 pub(crate) use held::{accept, discard};
+pub(crate) use not_decided::NotDecided;
 
 use crate::backends::EngineStore;
 use crate::error_chain::Chain;

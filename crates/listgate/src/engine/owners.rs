@@ -1,9 +1,10 @@
 //! Decides about mail to the owners of a list.
 
 use super::context::Context;
-use super::decision::{Became, Decision, NotDecided, report};
+use super::decision::{Became, Decision, report};
 use super::lists::{Compiled, mailbox};
 use super::message::{self, Ends};
+use super::not_decided::NotDecided;
 use super::posts::{post, record};
 use super::why::Why;
 use crate::model::{DecisionOutcome, Effect, Expect, Lease, NewPost, PostKind, Role, Step, Verdict};

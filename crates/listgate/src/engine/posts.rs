@@ -1,9 +1,10 @@
 //! Decides about a post, and stores what becomes of it.
 
 use super::context::Context;
-use super::decision::{Became, Decision, NotDecided, report};
+use super::decision::{Became, Decision, report};
 use super::lists::Compiled;
 use super::message::{self, Ends};
+use super::not_decided::NotDecided;
 use super::why::Why;
 use crate::backends::Posts;
 use crate::limits;

@@ -6,6 +6,7 @@ mod aliases;
 mod bans;
 mod commands;
 mod held;
+mod hostile;
 mod live;
 mod member_import;
 mod members;
