@@ -1,5 +1,6 @@
 //! Tests of decisions: from a message to the rows that it leaves.
 
+mod of_one_list;
 mod rig;
 
 use super::Engine;
