@@ -10,7 +10,7 @@ use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, LeaseStore};
 use crate::config::{BackendKind, Config, ConfigError, Reload, Target};
-use crate::engine::{Engine, EngineSettings};
+use crate::engine::{self, Engine, EngineSettings};
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::lmtp_server;
@@ -178,6 +178,10 @@ impl Gate {
         let by_default = || pollster::block_on(store.runs_by_default());
         if !asked.map_or_else(by_default, Ok).map_err(|why| GateError::Backend(why.into()))? {
             return Ok(None);
+        }
+        // Nobody else works the engine's queues.
+        if let Err(why) = pollster::block_on(store.free_leases(&engine::QUEUES)) {
+            tracing::warn!("{}; what an earlier engine had leased waits until its lease lapses", Chain(&why));
         }
         let settings = OutgoingSettings::new(&running.config)?;
         let (metrics, clock) = (Arc::clone(&intake.services.metrics), intake.clock.clone());

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod distribution;
 mod durability_order;
 mod every_call;
 mod every_start;
@@ -9,6 +10,7 @@ mod full;
 mod index_full;
 mod injected;
 mod kill;
+mod kill_sending;
 mod ledger;
 mod locked;
 mod log_full;

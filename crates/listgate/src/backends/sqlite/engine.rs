@@ -14,7 +14,7 @@ use crate::backends::posts::{EngineStore, Posts};
 use crate::backends::stored_message::Messages;
 use crate::model::{
     Advance, Claimed, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash,
-    NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError, StoreErrorKind,
+    Name, NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError, StoreErrorKind,
 };
 use listgate_engine::token::KeyRing;
 use rusqlite::Connection;
@@ -109,16 +109,6 @@ impl Posts for Engine {
 impl Outbox for Engine {
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
         Box::pin(async move {
-            let only_claims =
-                advance.results.is_empty() && advance.sending.is_empty() && advance.way_out.is_none();
-            // An idle sender does not take the write lock.
-            if only_claims
-                && !self
-                    .query("look for posts", |reader| outbox::has_something(reader, self.gate.now()))
-                    .await?
-            {
-                return Ok(Vec::new());
-            }
             let claim = advance.claim;
             let only_claims = Advance { claim, ..Advance::default() };
             let now = self.gate.now();
@@ -153,7 +143,11 @@ impl Outbox for Engine {
     }
 }
 
-impl EngineStore for Engine {}
+impl EngineStore for Engine {
+    fn free_leases(&self, queues: &'static [Name]) -> Answer<'_, ()> {
+        Box::pin(async move { self.gate.request(Request::Free(queues)).await.map(drop) })
+    }
+}
 
 impl Backend for Sqlite {
     fn leases(self: Arc<Self>) -> Option<Arc<dyn LeaseStore>> {

@@ -82,6 +82,13 @@ fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// Makes what is leased of a queue wait again, as when its leases had lapsed.
+pub(super) fn free(connection: &Connection, queue: Name) -> rusqlite::Result<()> {
+    let sql = "UPDATE entry SET state = 'waiting', reason = 'Listgate ended before it was decided'
+               WHERE queue = ?1 AND state = 'leased'";
+    connection.prepare_cached(sql)?.execute([queue.as_str()]).map(drop)
+}
+
 /// One pass over the lists that have waiting entries, in the order of their ids.
 #[derive(Clone, Debug)]
 pub(super) struct Round {

@@ -8,7 +8,7 @@ use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::queued::Queued;
 use crate::limits;
 use crate::message::Body;
-use crate::model::{Advance, Effect, Lease, LeaseId, NotStepped, Stale, Step, Stepped, StoreError};
+use crate::model::{Advance, Effect, Lease, LeaseId, Name, NotStepped, Stale, Step, Stepped, StoreError};
 use rusqlite::Connection;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub(super) enum Request {
     },
     Step(Vec<Step>),
     Advance(Box<Advance>),
+    /// Frees what is leased of these queues.
+    Free(&'static [Name]),
 }
 
 impl Request {
@@ -61,6 +63,7 @@ pub(super) enum Reply {
     Extended(Vec<Result<(), Stale>>),
     Stepped(Vec<Result<Stepped, NotStepped>>),
     Advanced(Result<Claims, StoreError>),
+    Freed,
 }
 
 impl PendingDelivery {
@@ -98,6 +101,10 @@ impl PendingRequest {
                 taken.collect::<rusqlite::Result<_>>().map(Reply::Stepped)
             }
             Request::Advance(advance) => outbox::advance(connection, advance, now).map(Reply::Advanced),
+            Request::Free(queues) => {
+                queues.iter().try_for_each(|queue| leasing::free(connection, *queue))?;
+                Ok(Reply::Freed)
+            }
         }
     }
 
@@ -107,6 +114,8 @@ impl PendingRequest {
             Request::Lease { max, .. } => (*max, max * limits::STEP_ROW),
             Request::Extend { leases, .. } => (leases.len(), leases.len() * limits::STEP_ROW),
             Request::Step(steps) => (steps.len(), steps.iter().map(Step::octets).sum()),
+            // It happens once, at the start.
+            Request::Free(_) => (limits::COMMIT_STEPS, 0),
             // A claim looks at a bounded number of rows, and changes at most as many as a batch has recipients.
             Request::Advance(advance) => {
                 let exceptions: usize = advance.results.iter().map(|result| result.exceptions.len()).sum();
