@@ -4,6 +4,7 @@ mod exim;
 mod gate;
 mod postconf;
 mod postfix;
+mod way_out;
 
 use super::error::{CliError, MtaError};
 use super::site::{Site, try_wait};
@@ -70,7 +71,8 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     let domains = try_wait(operations::mail_domains(&*console))?;
     let kept: &[&str] = if config.postmaster.is_some() { &[] } else { &KEPT };
     let kept = try_wait(operations::without_list(&*console, kept, &domains))?;
-    let gate = Gate { config: &config, domains: &domains, kept: &kept, asked: false };
+    let sends = operations::engine_runs(&config);
+    let gate = Gate { config: &config, domains: &domains, kept: &kept, asked: false, sends };
     let text = match &action {
         Action::Postfix(args) => {
             postfix::commands(&Gate { asked: args.ask_domains, ..gate }, &existing(args)?)?

@@ -19,6 +19,6 @@ pub(crate) use error::OperationError;
 pub(crate) use import::{Import, Imported, Remark};
 pub(crate) use lists::{Created, Limited, ListView, SubAddress, create, limit, rename, set, view};
 pub(crate) use members::{Roster, roster};
-pub(crate) use open::{Lists, NewDirectory, console, lists, may_work, own_data};
+pub(crate) use open::{Lists, NewDirectory, console, engine_runs, lists, may_work, own_data};
 pub(crate) use posts::{Moderation, Posts, posts};
 pub(crate) use queues::{AGES, QueueStatus, STATES, Shape, each_entry, outgoing, queue_status};

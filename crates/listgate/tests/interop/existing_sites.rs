@@ -218,8 +218,11 @@ impl Existing {
             String::new()
         };
         let listen = free_address();
-        fs::write(&file, format!("[storage]\nmin_free = \"0B\"\n[server]\nlisten = [\"{listen}\"]\n{ask}"))
-            .unwrap();
+        let toml = format!(
+            "[storage]\nmin_free = \"0B\"\n[server]\nlisten = [\"{listen}\"]\n{ask}[outgoing]\nto = \"smtp:{}\"\n",
+            free_address()
+        );
+        fs::write(&file, toml).unwrap();
         let start = || site.gate(Config::read(&file, site.data()).unwrap());
         let gate = start();
 

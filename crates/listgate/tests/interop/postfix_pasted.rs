@@ -19,7 +19,9 @@ fn pasted(toml: &str, args: &[&str]) -> (Site, Gate, Postfix) {
     fs::set_permissions(site.data(), Permissions::from_mode(0o755)).unwrap();
     let file = site.data().join("listgate.toml");
     let toml = toml.replace("DIR", site.data().to_str().unwrap());
-    fs::write(&file, format!("[storage]\nmin_free = \"0B\"\n{toml}")).unwrap();
+    // Several tests run at a time, and each needs a port for the way out.
+    let outgoing = format!("[outgoing]\nto = \"smtp:{}\"\n", free_address());
+    fs::write(&file, format!("[storage]\nmin_free = \"0B\"\n{outgoing}{toml}")).unwrap();
     let gate = site.gate(Config::read(&file, site.data()).unwrap());
     let fresh = ["--config", file.to_str().unwrap(), "mta", "postfix", "--fresh"];
     let postfix = Postfix::with(STRANGERS);

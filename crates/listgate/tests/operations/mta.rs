@@ -226,7 +226,66 @@ fn a_gate_on_another_machine_is_reached_with_tls() {
     );
     // On the same machine, TLS protects nothing.
     for toml in [tls.to_owned(), server.to_owned()] {
-        assert!(!printed(&site, &toml, &["postfix", "--fresh"]).contains("tls"));
+        assert!(!printed(&site, &toml, &["postfix", "--fresh"]).contains("lmtp_tls"));
         assert!(!printed(&site, &toml, &["exim"]).contains("tls"));
+    }
+}
+
+#[test]
+fn postfix_gets_a_service_for_posts_to_members() {
+    let site = Site::with_list();
+    let fresh = ["postfix", "--fresh"];
+    let defaults = printed(&site, "", &fresh);
+    has(
+        &defaults,
+        &[
+            "postconf -M '127.0.0.1:8028/inet=127.0.0.1:8028 inet n - n - - smtpd'",
+            "postconf -P '127.0.0.1:8028/inet/local_header_rewrite_clients='",
+            "postconf -P '127.0.0.1:8028/inet/content_filter='",
+            "postconf -P '127.0.0.1:8028/inet/smtpd_hard_error_limit=10001'",
+            "postconf -P '127.0.0.1:8028/inet/smtpd_recipient_limit=1000'",
+            "postconf -P '127.0.0.1:8028/inet/smtpd_tls_security_level=none'",
+            "#   to = \"smtp:127.0.0.1:8028\"",
+        ],
+    );
+    assert!(!defaults.contains("/smtpd_milters="), "the milters stay");
+    assert!(defaults.ends_with("\npostfix reload\n"));
+    let own = "[outgoing]\nto = \"smtp:[::1]:2525\"\nmax_recipients = 5000\ntls = \"opportunistic\"\n";
+    let own = printed(&site, own, &fresh);
+    has(
+        &own,
+        &[
+            "postconf -M '[::1]:2525/inet=[::1]:2525 inet n - n - - smtpd'",
+            "postconf -P '[::1]:2525/inet/smtpd_recipient_limit=5000'",
+            "#   to = \"smtp:[::1]:2525\"",
+        ],
+    );
+    assert!(!own.contains("/smtpd_tls_security_level"), "TLS is what main.cf says");
+    let tried = printed(&site, "[outgoing]\nto = \"dir:./outbox\"\n", &fresh);
+    has(&tried, &["#   to = \"smtp:127.0.0.1:8028\""]);
+}
+
+#[test]
+fn exim_gets_settings_for_posts_to_members() {
+    let site = Site::with_list();
+    for (toml, to) in [("", "127.0.0.1:25"), ("[outgoing]\nto = \"smtp:127.0.0.1:587\"\n", "127.0.0.1:587")] {
+        let line = format!("#   to = \"smtp:{to}\"");
+        has(&printed(&site, toml, &["exim"]), &["smtp_accept_queue_per_connection = 0", &line]);
+    }
+}
+
+#[test]
+fn nothing_is_printed_for_posts_that_do_not_leave_through_the_mail_server() {
+    let site = Site::with_list();
+    let relay = "[outgoing]\nto = \"smtp:mail.example.net:587\"\n";
+    let away = format!("[server]\nlisten = [\"192.0.2.7:24\"]\n{relay}");
+    for (toml, says) in [("[engine]\nenabled = false\n", false), (relay, true), (&away, true)] {
+        for args in [&["postfix", "--fresh"][..], &["exim"]] {
+            let printed = printed(&site, toml, args);
+            for word in [" smtpd'", "smtp_accept_", "[outgoing]"] {
+                assert!(!printed.contains(word), "{printed}");
+            }
+            assert_eq!(printed.contains("#   smtp:mail.example.net:587\n"), says, "{printed}");
+        }
     }
 }

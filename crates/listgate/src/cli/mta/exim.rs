@@ -1,6 +1,7 @@
 //! The Exim configuration: a domain list, an ACL entry, routers and a transport.
 
 use super::gate::{AUTHORITIES, Gate, NO_EFFECT};
+use super::way_out::{self, WayOut};
 use crate::cli::error::MtaError;
 use crate::config::RefuseAt;
 use crate::net::ListenAddress;
@@ -14,6 +15,16 @@ const HEAD: &str = "\
 
 # 1. Before `begin acl`. These are the current domains. When you add or remove
 # one, print this again. While Listgate is down, only mail to them waits.
+";
+
+const WAY_OUT: &str = "\
+# Posts to members leave through this Exim, too: this machine must be allowed to
+# relay, as it is with Debian's relay_from_hosts. By default, Exim only queues
+# what follows the tenth message of a connection, until the next queue run, and
+# ends a connection after 1,000 messages. If your configuration sets one of
+# these already, change it there.
+smtp_accept_queue_per_connection = 0
+smtp_accept_max_per_connection = 0
 ";
 
 const ACL: &str = "
@@ -60,7 +71,7 @@ pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
     };
     let no_effect = if config.refuse_at == RefuseAt::Data { NO_EFFECT } else { "" };
     Ok(format!(
-        "{HEAD}domainlist listgate_domains = {domains}\n\
+        "{HEAD}domainlist listgate_domains = {domains}\n{way_out}\
          {ACL}{no_effect}  deny\n    domains = +listgate_domains\n    \
          condition = ${{if >{{$message_size}}{{{size}}}}}\n    \
          message = the message is too large\n  \
@@ -72,11 +83,21 @@ pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
          # As many recipients per delivery as Listgate accepts.\n  max_rcpt = {recipients}\n{tls}",
         domains = gate.domains.join(" : \\\n    "),
         size = config.max_message_size,
+        way_out = way_out(gate),
         kept = kept(gate),
         port = lmtp.port(),
         recipients = config.max_recipients,
         tls = tls(gate, lmtp),
     ))
+}
+
+/// Returns the settings for posts to members.
+fn way_out(gate: &Gate) -> String {
+    match WayOut::of(gate, |_| true, way_out::OF_EXIM) {
+        WayOut::Closed => String::new(),
+        WayOut::Elsewhere(to) => way_out::elsewhere(to),
+        WayOut::Here(at) => format!("{WAY_OUT}{}", way_out::line(at)),
+    }
 }
 
 /// Returns the options of the transport for a gate on another machine.

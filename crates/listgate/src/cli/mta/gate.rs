@@ -19,6 +19,8 @@ pub(super) struct Gate<'a> {
     pub(super) kept: &'a [String],
     /// Whether the mail server asks for the domains.
     pub(super) asked: bool,
+    /// Whether Listgate sends posts to members, so that the mail server has to take them.
+    pub(super) sends: bool,
 }
 
 impl Gate<'_> {

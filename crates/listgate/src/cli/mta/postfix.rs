@@ -2,8 +2,9 @@
 
 use super::gate::{AUTHORITIES, Gate, NO_EFFECT};
 use super::postconf::{Existing, OWN, Place, Settings, merged, words};
+use super::way_out::{self, WayOut};
 use crate::cli::error::MtaError;
-use crate::config::{Config, RefuseAt};
+use crate::config::{Config, OutgoingTls, RefuseAt};
 use crate::net::ListenAddress;
 use crate::socketmap::{below_the_queue, destination, here};
 
@@ -15,6 +16,9 @@ const SERVICE: &str = "listgate";
 const SESSIONS: usize = 20;
 const RECIPIENTS: usize = 50;
 const MESSAGE: u64 = 10_240_000;
+
+/// Postfix's default: recipients of a message that it takes.
+const SMTPD_RECIPIENTS: usize = 1000;
 
 const HEAD: &str = "\
 # Commands that add Listgate to Postfix, printed by `listgate mta postfix`. Run
@@ -96,6 +100,46 @@ const ALIASES: &str = "
 # of a list instead, set site.postmaster in Listgate's configuration.
 ";
 
+const WAY_OUT: &str = "
+# Posts to members leave through an smtpd of their own, which only this machine
+# reaches. It does not rewrite headers such as From: anne, and does not delay or
+# close a connection because many members' addresses are refused. It keeps
+# smtpd_milters, so a DKIM signer sees the posts, but no content_filter.
+";
+
+const DKIM: &str = "\
+# A DKIM signer should sign as the domain of the list, whoever the author is:
+#   rspamd, in dkim_signing.conf, because it does not sign by default if From
+#   has another domain than the envelope sender:
+#     use_domain = \"envelope\"; allow_hdrfrom_mismatch = true;
+#   OpenDKIM, in opendkim.conf, because it chooses the key by From, and leaves
+#   out List-Unsubscribe-Post:
+#     SenderHeaders List-Post,From
+#     SignHeaders *,+list-unsubscribe-post
+";
+
+/// The options of the smtpd for the way out that do not depend on the configuration.
+const WAY_OUT_OPTIONS: [(&str, &str); 18] = [
+    ("mynetworks", "127.0.0.0/8,[::1]/128"),
+    ("smtpd_client_restrictions", "permit_mynetworks,reject"),
+    ("smtpd_helo_restrictions", ""),
+    ("smtpd_sender_restrictions", ""),
+    ("smtpd_relay_restrictions", "permit_mynetworks,reject_unauth_destination"),
+    ("smtpd_recipient_restrictions", "permit_mynetworks,reject"),
+    ("smtpd_data_restrictions", ""),
+    ("smtpd_end_of_data_restrictions", ""),
+    ("smtpd_client_event_limit_exceptions", "$mynetworks"),
+    ("smtpd_error_sleep_time", "0"),
+    ("smtpd_soft_error_limit", "10000"),
+    ("smtpd_hard_error_limit", "10001"),
+    ("smtpd_junk_command_limit", "10000"),
+    ("smtpd_discard_ehlo_keywords", ""),
+    ("local_header_rewrite_clients", ""),
+    ("content_filter", ""),
+    ("smtpd_proxy_filter", ""),
+    ("receive_override_options", ""),
+];
+
 /// How Postfix finds out which addresses of the lists' domains exist.
 enum Recipients {
     /// It asks this map.
@@ -148,6 +192,7 @@ pub(super) fn commands(gate: &Gate, existing: &Existing) -> Result<String, MtaEr
     printer.restrictions(gate, recipients, &domains);
     printer.aliases(gate, &kept);
     printer.size(gate.config.max_message_size);
+    printer.way_out(gate);
     printer.text.push_str("\npostfix reload\n");
     Ok(printer.text)
 }
@@ -393,6 +438,29 @@ impl Printer<'_> {
              # and Listgate up to {max}: it bounces larger ones to a list.\n\
              # lmtp.max_message_size raises Listgate's limit.\n"
         ));
+    }
+
+    /// Adds the service that takes posts to members.
+    fn way_out(&mut self, gate: &Gate) {
+        let at = match WayOut::of(gate, |at| at.port() != 25, way_out::OF_POSTFIX) {
+            WayOut::Closed => return,
+            WayOut::Elsewhere(to) => return self.text.push_str(&way_out::elsewhere(to)),
+            WayOut::Here(at) => at,
+        };
+        self.text.push_str(WAY_OUT);
+        // The command removes the options that an earlier run has added.
+        self.line(&format!("postconf -M '{at}/inet={at} inet n - n - - smtpd'"));
+        let recipients = gate.config.outgoing_max_recipients.max(SMTPD_RECIPIENTS).to_string();
+        let mut options = WAY_OUT_OPTIONS.to_vec();
+        options.push(("smtpd_recipient_limit", &recipients));
+        if gate.config.outgoing_tls == OutgoingTls::Off {
+            options.push(("smtpd_tls_security_level", "none"));
+        }
+        for (option, value) in options {
+            self.line(&format!("postconf -P '{at}/inet/{option}={value}'"));
+        }
+        self.text.push_str(&way_out::line(at));
+        self.text.push_str(DKIM);
     }
 
     /// Returns comments on domains that are of another kind in Postfix, and the domains that are not.

@@ -13,7 +13,7 @@ fn for_gate(config: &Config, existing: &Existing) -> String {
     let domains = ["lists.example.com", "alias.example"].map(str::to_owned);
     let kept = ["postmaster@lists.example.com".to_owned()];
     let kept = if config.postmaster.is_some() { &[] } else { &kept[..] };
-    commands(&Gate { config, domains: &domains, kept, asked: false }, existing).unwrap()
+    commands(&Gate { config, domains: &domains, kept, asked: false, sends: false }, existing).unwrap()
 }
 
 fn for_settings(config: &Config, text: &str) -> String {
