@@ -30,19 +30,23 @@ pub(crate) struct Exim {
 impl Exim {
     /// Starts an Exim. `sections` returns its configuration after the settings of every test, from its spool.
     pub(crate) fn start(sections: impl FnOnce(&Path) -> String) -> Self {
+        Self::listening_on(free_address().port(), sections)
+    }
+
+    /// Starts an Exim like [`Self::start`], on this port.
+    pub(crate) fn listening_on(port: u16, sections: impl FnOnce(&Path) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let spool = dir.path().join("spool");
         fs::create_dir(&spool).unwrap();
         assert!(Command::new("chown").arg("Debian-exim").arg(&spool).status().unwrap().success());
-        let smtp = free_address();
+        let smtp = SocketAddr::from(([127, 0, 0, 1], port));
         let configuration = format!(
             "exim_path = {exim}\nkeep_environment =\nprimary_hostname = mx.example.net\n\
              spool_directory = {spool}\nlog_file_path = {spool}/%slog\npid_file_path = {spool}/pid\n\
              local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\n\
              acl_smtp_rcpt = acl_check_rcpt\n{sections}",
             exim = program().display(),
-            port = smtp.port(),
             sections = sections(&spool),
             spool = spool.display(),
         );

@@ -20,7 +20,7 @@ fn pasted(printed: &str) -> Exim {
 }
 
 /// Splits the printed text at its numbers.
-fn pieces(printed: &str) -> [&str; 4] {
+pub(crate) fn pieces(printed: &str) -> [&str; 4] {
     let mut rest = printed;
     let mut cut = |number: u8| {
         let (piece, after) = rest.split_once(&format!("\n# {number}. ")).unwrap();

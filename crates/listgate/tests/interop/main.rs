@@ -1,7 +1,9 @@
 //! Listgate with other people's programs. One scenario per file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounce_returns;
 mod curl;
+mod distribution;
 mod dkim;
 mod exim;
 mod exim_pasted;
@@ -26,6 +28,11 @@ mod swaks;
 mod terminal;
 mod tutorial;
 mod utf8;
+mod way_out_dead_addresses;
+mod way_out_denied;
+mod way_out_exim;
+mod way_out_postfix;
+mod way_out_recipient_limit;
 mod width;
 
 use listgate_test_support as support;
