@@ -204,7 +204,7 @@ impl Footer {
         if !matches!(moved.last(), None | Some(b'\r' | b'\n')) {
             moved.extend_from_slice(b"\r\n");
         }
-        // Nobody can write a post that contains its own hash.
+        // A post cannot contain its own hash.
         let boundary = format!("=_{}", &blake3::hash(&[moved.as_slice(), body].concat()).to_hex()[..32]);
         let transfer = match content.transfer {
             Transfer::EightBit => field("Content-Transfer-Encoding", "8bit"),

@@ -121,7 +121,7 @@ fn shown(people: &[Person]) -> String {
     shown.join(",\r\n ")
 }
 
-/// Returns the authors whose place the list takes. If From has no valid address, nobody could be named instead, and
+/// Returns the authors whose place the list takes. If From has no valid address, there is no one to name instead, and
 /// it stays. So it does if the list has taken it already.
 fn munged_authors(settings: &Settings, view: &View<'_>) -> Vec<Person> {
     if settings.munge == Munge::Never {

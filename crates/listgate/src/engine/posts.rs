@@ -141,7 +141,7 @@ pub(super) fn skipped<'m>(roles: impl IntoIterator<Item = &'m Member>) -> Option
     roles.into_iter().find(own_posts_off).map(|author| author.seq)
 }
 
-/// Returns a post of this kind that nobody is left out of.
+/// Returns a post of this kind, for all recipients.
 pub(super) fn post(list: &Compiled, entry: &Entry, kind: PostKind) -> NewPost {
     NewPost {
         list: list.number,

@@ -40,7 +40,7 @@ pub(crate) enum OperationError {
     )]
     EngineWorks(Name),
     #[error(
-        "nobody would read mail to the owners of {0}: add --owner ADDRESS, or set site.owner in the configuration \
+        "no one would get mail to the owners of {0}: add --owner ADDRESS, or set site.owner in the configuration \
          file"
     )]
     NoOwner(ListAddress),

@@ -25,7 +25,7 @@ pub(crate) struct SubAddress {
 /// Creates lists with these owners, all or none, and the domains they are in.
 ///
 /// # Errors
-/// A name is taken, or could never be reached, or a list would own itself, or the engine runs and nobody would get the
+/// A name is taken, or could never be reached, or a list would own itself, or the engine runs and no one would get the
 /// mail to the owners.
 pub(crate) async fn create<'a>(
     admin: &dyn ListAdmin,

@@ -9,7 +9,7 @@ pub(super) enum Meaning {
     Broken,
     /// The server cannot take the message now.
     Later,
-    /// It refuses the message itself, whoever gets it.
+    /// It refuses the message itself, for any recipient.
     Message,
     /// It refuses this recipient.
     Recipient,

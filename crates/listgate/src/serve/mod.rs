@@ -179,7 +179,7 @@ impl Gate {
         if !asked.map_or_else(by_default, Ok).map_err(|why| GateError::Backend(why.into()))? {
             return Ok(None);
         }
-        // Nobody else works the engine's queues.
+        // No other process works the engine's queues.
         if let Err(why) = pollster::block_on(store.free_leases(&engine::QUEUES)) {
             tracing::warn!("{}; what an earlier engine had leased waits until its lease lapses", Chain(&why));
         }

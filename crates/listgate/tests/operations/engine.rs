@@ -100,7 +100,7 @@ fn a_list_needs_someone_who_reads_the_mail_to_its_owners() {
     let file = configured(&site, "[engine]\nenabled = true\n");
     let create = |address| ["list", "create", address, "--config", file.to_str().unwrap()];
     let said = stderr(&site, &create(LIST)).replace('\n', " ");
-    assert!(said.contains("nobody would read mail to the owners of mylist@example.com"), "{said}");
+    assert!(said.contains("no one would get mail to the owners of mylist@example.com"), "{said}");
     assert!(said.contains("--owner") && said.contains("site.owner"), "{said}");
     site.stdout(&[&create(LIST)[..], &["--owner", "olga@example.org"]].concat());
     configured(&site, "[engine]\nenabled = true\n[site]\nowner = \"site@example.org\"\n");

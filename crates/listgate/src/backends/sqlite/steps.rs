@@ -26,7 +26,7 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
         }
     }
     for list in step.effects().iter().filter_map(Effect::list) {
-        // Nothing is stored for a list that was removed, because nobody would remove it again.
+        // Nothing is stored for a list that was removed, because it would never be removed.
         let exists = "SELECT 1 FROM roster WHERE list = ?1 AND list_id IS NOT NULL";
         if !connection.prepare_cached(exists)?.exists([list.0])? {
             return Ok(Err(NotStepped::Outdated));

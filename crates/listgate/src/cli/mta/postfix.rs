@@ -108,7 +108,7 @@ const WAY_OUT: &str = "
 ";
 
 const DKIM: &str = "\
-# A DKIM signer should sign as the domain of the list, whoever the author is:
+# A DKIM signer should sign as the domain of the list, for any author:
 #   rspamd, in dkim_signing.conf, because it does not sign by default if From
 #   has another domain than the envelope sender:
 #     use_domain = \"envelope\"; allow_hdrfrom_mismatch = true;

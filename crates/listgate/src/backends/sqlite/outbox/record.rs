@@ -163,7 +163,7 @@ impl Again<'_> {
             connection.prepare_cached(narrow)?.execute([batch.id.0, upto.0])?;
             finish(connection, batch, self.sent, self.why)?;
         } else {
-            // Nobody got anything, so there is nothing to remember.
+            // No recipient got a copy, so there is nothing to remember.
             connection.prepare_cached("DELETE FROM batch WHERE id = ?1")?.execute([batch.id.0])?;
         }
         if rest.above >= rest.upto {
