@@ -87,6 +87,13 @@ impl Manner {
         self
     }
 
+    /// Returns a server that announces this keyword too.
+    #[must_use]
+    pub fn with(mut self, keyword: &str) -> Self {
+        self.keywords.push(keyword.to_owned());
+        self
+    }
+
     /// Returns a server with this greeting, such as `220 mail.example Exim`.
     #[must_use]
     pub fn greeting(mut self, greeting: &str) -> Self {

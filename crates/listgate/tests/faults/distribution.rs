@@ -35,18 +35,13 @@ impl Copies {
 impl Distribution {
     /// Makes a list with members `m0@example.org` and so on.
     pub(crate) fn new(mail: SmtpServer, members: usize, copies: Copies) -> Self {
-        Self::on(Site::new(), mail, members, copies)
+        let site = Site::new();
+        create(&site, members, copies, |args| drop(site.stdout(args)));
+        Self { site, mail, members }
     }
 
-    /// Makes the list on a site without lists.
-    pub(crate) fn on(site: Site, mail: SmtpServer, members: usize, copies: Copies) -> Self {
-        site.stdout(&["list", "create", LIST, "--owner", "o@example.org"]);
-        let file = site.data().join("members");
-        let all: String = (0..members).map(|n| format!("m{n}@example.org\n")).collect();
-        std::fs::write(&file, all).unwrap();
-        site.stdout(&["member", "import", LIST, file.to_str().unwrap()]);
-        let personal = if copies == Copies::Personal { "always" } else { "never" };
-        site.stdout(&["list", "set", LIST, &format!("personal={personal}")]);
+    /// Returns a site on which the list was [created](create).
+    pub(crate) fn on(site: Site, mail: SmtpServer, members: usize) -> Self {
         Self { site, mail, members }
     }
 
@@ -114,4 +109,15 @@ impl Distribution {
         }
         Ok((extra, doubted))
     }
+}
+
+/// Makes a list with members `m0@example.org` and so on. `listgate` runs Listgate with these arguments.
+pub(crate) fn create(site: &Site, members: usize, copies: Copies, mut listgate: impl FnMut(&[&str])) {
+    listgate(&["list", "create", LIST, "--owner", "o@example.org"]);
+    let file = site.data().join("members");
+    let all: String = (0..members).map(|n| format!("m{n}@example.org\n")).collect();
+    std::fs::write(&file, all).unwrap();
+    listgate(&["member", "import", LIST, file.to_str().unwrap()]);
+    let personal = if copies == Copies::Personal { "always" } else { "never" };
+    listgate(&["list", "set", LIST, &format!("personal={personal}")]);
 }

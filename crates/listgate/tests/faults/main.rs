@@ -21,10 +21,12 @@ mod power_loss;
 mod reader_at_start;
 mod refusals;
 mod replaced;
+mod sending_order;
 mod silent_peers;
 mod slow_disk;
 mod small_disk;
 mod socketmap;
+mod store_and_sender;
 mod tools;
 mod trickle;
 
