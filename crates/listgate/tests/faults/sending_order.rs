@@ -76,9 +76,12 @@ fn record(copies: Copies) -> Recording {
     Recording { members, root, calls, dots, promised }
 }
 
+/// What was written to a connection, and for each write, where it ended and when it began.
+type Written = (String, Vec<(usize, usize)>);
+
 /// Returns the final dots on all connections to the mail server, in order.
 fn dots(calls: &[Call]) -> Vec<Dot> {
-    let mut streams: BTreeMap<&str, (String, Vec<(usize, usize)>)> = BTreeMap::new();
+    let mut streams: BTreeMap<&str, Written> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.is_write() && call.path.starts_with("socket:")) {
         let (text, parts) = streams.entry(&call.path).or_default();
         text.push_str(
