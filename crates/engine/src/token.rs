@@ -50,11 +50,13 @@ pub enum Purpose {
     Reject = 6,
     /// Joins again after leaving. The subject is the membership that ended.
     Rejoin = 7,
+    /// Takes back a test message. The subject is the message.
+    Test = 8,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Leave,
         Self::MemberBounce,
         Self::BatchBounce,
@@ -63,6 +65,7 @@ impl Purpose {
         Self::Accept,
         Self::Reject,
         Self::Rejoin,
+        Self::Test,
     ];
 
     /// Returns for how many days a token is valid, or `None` if it is valid for as long as its subject exists.
@@ -72,6 +75,7 @@ impl Purpose {
             Self::MemberBounce | Self::BatchBounce | Self::NoticeBounce => Some(14),
             Self::Confirm => Some(3),
             Self::Rejoin => Some(7),
+            Self::Test => Some(1),
         }
     }
 
@@ -418,11 +422,11 @@ mod tests {
     #[test]
     fn numbers_of_purposes_fit_and_differ() {
         let numbers = Purpose::ALL.map(|purpose| purpose as u8);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         for (at, purpose) in Purpose::ALL.into_iter().enumerate() {
             assert_eq!(Purpose::of_bits(at as u128), Some(purpose));
         }
-        assert_eq!(Purpose::of_bits(8), None);
+        assert_eq!(Purpose::of_bits(9), None);
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn found_at_rcpt(to: &PerRecipient<Recipient>, size: u64) -> Option<Changes> {
 }
 
 /// Formats a time as in RFC 5322 section 3.3, in UTC and without the optional day of the week.
-fn mail_date(time: SystemTime) -> String {
+pub(crate) fn mail_date(time: SystemTime) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     // 2026-11-23T09:18:36Z

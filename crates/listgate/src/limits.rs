@@ -301,6 +301,11 @@ pub(crate) const OUTGOING_STOP: Duration = Duration::from_secs(5);
 /// How long the way out waits for the reply to QUIT.
 pub(crate) const QUIT: Duration = Duration::from_secs(2);
 
+/// Octets of a test message that are kept when it comes back, how long it is waited for, and how often it is looked for.
+pub(crate) const TEST_MESSAGE: usize = 64 << 10;
+pub(crate) const TEST_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TEST_POLL: Duration = Duration::from_millis(200);
+
 /// Messages that Exim delivers at once on a connection: it only queues those after them.
 pub(crate) const MESSAGES_TO_EXIM: u32 = 10;
 

@@ -14,6 +14,10 @@ pub(crate) trait PostAdmin: Posts + Messages {
     /// Returns what waits to leave.
     fn outgoing(&self) -> Answer<'_, OutgoingNow>;
 
+    /// Returns the first octets of a test message that has come back, or `None` if it has not. `subject` is the one of its
+    /// token.
+    fn test_message(&self, subject: u64) -> Answer<'_, Option<Vec<u8>>>;
+
     /// Returns about how many members have not been in any batch of the posts that have the next turns.
     fn left(&self) -> Answer<'_, u64>;
 

@@ -2,8 +2,8 @@
 
 use super::error::CliError;
 use super::output::wrapped;
-use super::site::Site;
-use crate::doctor::{Extent, Finding, Verdict, examine};
+use super::site::{Site, wait};
+use crate::doctor::{Extent, Finding, Verdict, examine, send_test};
 use crate::net::ListenAddress;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Correct the recorded sizes of the queues
     #[arg(long)]
     repair: bool,
+    /// Also send a test message through the mail server, and see whether it comes back unchanged and signed
+    #[arg(long, value_name = "DOMAIN")]
+    send_test: Option<String>,
     /// One JSON object per line
     #[arg(long)]
     json: bool,
@@ -38,14 +41,18 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let extent = Extent { thorough: args.thorough, repair: args.repair };
     let mut out = io::stdout().lock();
     let mut verdicts = Vec::new();
-    examine(site.config.as_deref(), &config, readable, extent, |finding| {
+    let mut report = |finding: Finding| {
         verdicts.push(finding.verdict);
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&finding)?)
         } else {
             print(&mut out, &finding)
         }
-    })?;
+    };
+    examine(site.config.as_deref(), &config, readable, extent, &mut report)?;
+    if let Some(domain) = &args.send_test {
+        wait(send_test(&config, domain, &mut report))??;
+    }
     let count = |wanted| verdicts.iter().filter(|&&verdict| verdict == wanted).count();
     let wrong = count(Verdict::Wrong);
     if !args.json {

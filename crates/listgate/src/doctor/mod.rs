@@ -4,11 +4,13 @@
 mod disk;
 mod finding;
 mod mailman;
+mod send_test;
 mod site;
 mod store;
 
 use crate::backends::sqlite::DataDir;
 pub(crate) use finding::{AS_THE_GATE, Extent, Finding, Verdict, denied};
+pub(crate) use send_test::send_test;
 
 use crate::config::{BackendKind, Config, ConfigError};
 use std::path::Path;

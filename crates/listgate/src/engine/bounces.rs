@@ -33,13 +33,21 @@ pub(super) async fn decide(
     let view = ends.view()?;
     let signed = match entry.detail.as_deref() {
         Some(detail) => signed(context, &entry.list_id, detail).await?,
-        None => None,
+        None => Signed::No,
     };
     let (token, evidence) = match signed {
-        Some((about, subject)) => (about.as_str(), Evidence::Signed { about, subject }),
-        None => ("none", Evidence::Unsigned { header: ends.header(&view, limits::BOUNCE_HEADER).to_vec() }),
+        Signed::Bounce(about, subject) => (about.as_str(), Evidence::Signed { about, subject }),
+        Signed::Test(subject) => {
+            ("test", Evidence::Test { subject, message: ends.beginning(limits::TEST_MESSAGE).to_vec() })
+        }
+        Signed::No => {
+            ("none", Evidence::Unsigned { header: ends.header(&view, limits::BOUNCE_HEADER).to_vec() })
+        }
     };
-    let Class { name: class, status, diagnostic } = classify(&view);
+    let Class { name: class, status, diagnostic } = match evidence {
+        Evidence::Test { .. } => Class { name: "not_a_bounce", status: None, diagnostic: None },
+        _ => classify(&view),
+    };
     let report = report(context, entry, class, token);
     let bounce = NewBounce { list: list.number, evidence, class, status, diagnostic };
     let step = Step::settling(lease.id(), Verdict::Done)
@@ -48,20 +56,31 @@ pub(super) async fn decide(
     Ok(Decision { step, report })
 }
 
-/// Returns what a bounce is about, if a text is a valid token for bounces of the list. The keys are read each time, so
+/// What the token in an address says.
+enum Signed {
+    /// What the bounce is about, and the id in the token.
+    Bounce(BounceOf, u64),
+    /// It is a test message that has come back.
+    Test(u64),
+    /// It is not a token that we signed for this.
+    No,
+}
+
+/// Returns what a text says, if it is a valid token for mail to `-bounces` of the list. The keys are read each time, so
 /// that new ones are known at once.
-async fn signed(context: &Context, list_id: &str, text: &str) -> Result<Option<(BounceOf, u64)>, NotDecided> {
+async fn signed(context: &Context, list_id: &str, text: &str) -> Result<Signed, NotDecided> {
     let keys = context.store.keys().await?;
     let Check::Valid { claim, .. } = keys.check(list_id, text.as_bytes(), context.today()) else {
-        return Ok(None);
+        return Ok(Signed::No);
     };
-    let about = match claim.purpose {
-        Purpose::MemberBounce => BounceOf::Member,
-        Purpose::BatchBounce => BounceOf::Batch,
-        Purpose::NoticeBounce => BounceOf::Notice,
-        _ => return Ok(None),
-    };
-    Ok(Some((about, claim.subject.id())))
+    let subject = claim.subject.id();
+    Ok(match claim.purpose {
+        Purpose::MemberBounce => Signed::Bounce(BounceOf::Member, subject),
+        Purpose::BatchBounce => Signed::Bounce(BounceOf::Batch, subject),
+        Purpose::NoticeBounce => Signed::Bounce(BounceOf::Notice, subject),
+        Purpose::Test => Signed::Test(subject),
+        _ => Signed::No,
+    })
 }
 
 /// Returns what a bounce says.

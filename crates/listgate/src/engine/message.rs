@@ -35,6 +35,11 @@ impl Ends {
         Ok(Self { start, end, size })
     }
 
+    /// Returns the first octets of the message, at most `most`.
+    pub(super) fn beginning(&self, most: usize) -> &[u8] {
+        &self.start[..self.start.len().min(most)]
+    }
+
     /// Returns the first octets of the header, at most `most`.
     pub(super) fn header(&self, view: &View<'_>, most: usize) -> &[u8] {
         let end = usize::try_from(view.header_end()).map_or(most, |end| end.min(most));

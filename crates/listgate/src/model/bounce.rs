@@ -22,6 +22,8 @@ pub(crate) enum Evidence {
     Signed { about: BounceOf, subject: u64 },
     /// It has no valid token, so anyone may have sent it. The header is kept for people to read.
     Unsigned { header: Vec<u8> },
+    /// It is no bounce, but a test message that has come back. Its first octets are kept, to compare them.
+    Test { subject: u64, message: Vec<u8> },
 }
 
 /// What kind of mail has bounced.

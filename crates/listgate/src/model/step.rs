@@ -78,7 +78,7 @@ impl Effect {
             Self::RecordBounce(bounce) => {
                 let header = match &bounce.evidence {
                     Evidence::Signed { .. } => 0,
-                    Evidence::Unsigned { header } => header.len(),
+                    Evidence::Unsigned { header } | Evidence::Test { message: header, .. } => header.len(),
                 };
                 header + bounce.diagnostic.as_ref().map_or(0, String::len)
             }

@@ -2,7 +2,7 @@
 
 use crate::backends::{EngineStore, read_part};
 use crate::limits;
-use crate::model::{Claimed, ListSettings, MessageId, PostKind, Seq, StoreError};
+use crate::model::{Claimed, ListAddress, ListSettings, MessageId, PostKind, Seq, StoreError};
 use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
 use listgate_engine::splice::Splices;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
@@ -62,11 +62,11 @@ pub(super) struct Copy {
 }
 
 /// What signs the addresses with tokens.
-pub(super) struct Signer {
-    pub(super) keys: KeyRing,
-    pub(super) today: Day,
+pub(crate) struct Signer {
+    pub(crate) keys: KeyRing,
+    pub(crate) today: Day,
     /// The character between `mylist-bounces` and the token.
-    pub(super) delimiter: char,
+    pub(crate) delimiter: char,
 }
 
 impl Prepared {
@@ -154,15 +154,25 @@ impl Prepared {
 }
 
 impl Signer {
-    /// Returns an address of the batch's list with a token, such as `mylist-bounces+TOKEN@example.com`.
     fn address(&self, batch: &Claimed, role: &str, purpose: Purpose, subject: i64) -> Mailbox {
-        let subject = u64::try_from(subject).ok().and_then(Subject::new);
-        let claim = Claim::new(purpose, subject.unwrap_or(Subject::MAX), self.today);
-        let token = self.keys.sign(&batch.list_id, claim);
+        let list = (batch.list_id.as_str(), &batch.list, batch.alias.as_deref());
+        self.address_of(list, role, purpose, u64::try_from(subject).unwrap_or(u64::MAX))
+    }
+
+    /// Returns an address of a list with a token, such as `mylist-bounces+TOKEN@example.com`. The list is given by its
+    /// list_id, its address and its alias.
+    pub(crate) fn address_of(
+        &self,
+        (list_id, address, alias): (&str, &ListAddress, Option<&str>),
+        role: &str,
+        purpose: Purpose,
+        subject: u64,
+    ) -> Mailbox {
+        let claim = Claim::new(purpose, Subject::new(subject).unwrap_or(Subject::MAX), self.today);
+        let token = self.keys.sign(list_id, claim);
         // A list keeps its alias when it gets a short name.
-        let alias = batch.alias.as_ref().filter(|_| batch.list.is_long());
-        let local = alias.unwrap_or(&batch.list.local);
-        let address = format!("{local}-{role}{}{token}@{}", self.delimiter, batch.list.domain);
+        let local = alias.filter(|_| address.is_long()).unwrap_or(&address.local);
+        let address = format!("{local}-{role}{}{token}@{}", self.delimiter, address.domain);
         address.parse().expect("a list's name and a token make an address")
     }
 }

@@ -23,6 +23,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use copies::Signer;
 pub(crate) use settings::OutgoingSettings;
 
 use crate::backends::EngineStore;

@@ -3,6 +3,7 @@
 use crate::mta::{Postfix, Smtp};
 use crate::support::{Server, Site, free_address};
 use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -80,6 +81,15 @@ impl Distribution {
     /// Returns what `listgate mta exim` prints.
     pub(crate) fn printed_for_exim(&self) -> String {
         self.site.stdout(&["--config", self.config().to_str().unwrap(), "mta", "exim"])
+    }
+
+    /// Returns what the doctor finds, with these options.
+    pub(crate) fn doctor(&self, options: &[&str]) -> Vec<Value> {
+        let mut command = self.site.command();
+        command.arg("--config").arg(self.config()).args(["doctor", "--json"]).args(options);
+        let output = command.output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Starts a Postfix with these lines in main.cf, and pastes what is printed for it.

@@ -21,6 +21,7 @@ mod progress;
 mod python_parser;
 mod reader;
 mod readme;
+mod send_test;
 mod smtp_client;
 mod smtplib;
 mod starttls;

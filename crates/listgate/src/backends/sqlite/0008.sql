@@ -160,16 +160,17 @@ CREATE INDEX decision_forget_at ON decision (forget_at);
 CREATE TABLE bounce (
     id          INTEGER PRIMARY KEY,
     list        INTEGER NOT NULL,
-    purpose     TEXT,                        -- what the token is about: member, batch, notice; NULL: no valid token
+    purpose     TEXT,                        -- what the token is about: member, batch, notice, test; NULL: no valid token
     subject     INTEGER,                     -- the id in the token
     class       TEXT NOT NULL,
     status      TEXT,                        -- the enhanced status code
     diagnostic  TEXT,
-    header      BLOB,                        -- of mail without a valid token
+    header      BLOB,                        -- of mail without a valid token; of a test, the beginning of the message
     received_at INTEGER NOT NULL,
     forget_at   INTEGER NOT NULL
 );
 CREATE INDEX bounce_list ON bounce (list);
+CREATE INDEX bounce_test ON bounce (subject) WHERE purpose = 'test';
 CREATE INDEX bounce_unsigned ON bounce (list) WHERE purpose IS NULL;
 CREATE INDEX bounce_forget_at ON bounce (forget_at);
 

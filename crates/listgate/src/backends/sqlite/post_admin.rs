@@ -51,6 +51,10 @@ impl PostAdmin for Console {
         self.query("look at what leaves", outbox::now)
     }
 
+    fn test_message(&self, subject: u64) -> Answer<'_, Option<Vec<u8>>> {
+        self.query("look for a test message", |connection| posts::test_message(connection, subject))
+    }
+
     fn left(&self) -> Answer<'_, u64> {
         self.query("count the recipients", outbox::left)
     }

@@ -263,6 +263,12 @@ pub(super) fn record_decision(
     Ok(())
 }
 
+/// Returns the first octets of a test message that has come back.
+pub(super) fn test_message(connection: &Connection, subject: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let sql = "SELECT header FROM bounce INDEXED BY bounce_test WHERE purpose = 'test' AND subject = ?1";
+    connection.prepare_cached(sql)?.query_row([subject], |row| row.get(0)).optional()
+}
+
 /// Records a bounce. Of those without a valid token, a list keeps [`limits::UNSIGNED_BOUNCES`], and counts all.
 pub(super) fn record_bounce(connection: &Connection, bounce: &NewBounce, now: i64) -> rusqlite::Result<()> {
     let (purpose, subject, header) = match &bounce.evidence {
@@ -279,6 +285,7 @@ pub(super) fn record_bounce(connection: &Connection, bounce: &NewBounce, now: i6
             }
             (None, None, Some(header))
         }
+        Evidence::Test { subject, message } => (Some("test"), Some(*subject), Some(message)),
     };
     let Due { at: forget_at, .. } = Due::after(now, limits::BOUNCE_REMEMBERED);
     let sql = "INSERT INTO bounce (list, purpose, subject, class, status, diagnostic, header, received_at, forget_at)

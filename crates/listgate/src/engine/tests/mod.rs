@@ -201,6 +201,7 @@ async fn a_bounce_is_evidence_only_with_a_token_for_bounces_of_this_list() {
         (Some(of(Purpose::MemberBounce)), "member|42|-"),
         (Some(of(Purpose::BatchBounce).to_uppercase()), "batch|42|-"),
         (Some(of(Purpose::NoticeBounce)), "notice|42|-"),
+        (Some(of(Purpose::Test)), "test|42|Subject: failed\r\n\r\nIt failed.\r\n"),
         (Some(of(Purpose::Leave)), "-|-|Subject: failed\r\n"),
         (Some(token(&keys, "other.example.com", Purpose::MemberBounce, today())), "-|-|Subject: failed\r\n"),
         (Some(token(&keys, LIST_ID, Purpose::MemberBounce, long_ago)), "-|-|Subject: failed\r\n"),
