@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::backends::sqlite::{Console, DataDir};
-use crate::backends::{ListAdmin, PostAdmin, Posts};
+use crate::backends::{Holder, ListAdmin, PostAdmin, Posts};
 use crate::config::{Config, Target};
 use crate::error_chain::Chain;
 use crate::intake::mail_date;
@@ -93,7 +93,12 @@ impl Test {
                 "set outgoing.to to the mail server, such as \"smtp:127.0.0.1:25\"",
             ));
         };
-        let console = Console::open(&DataDir::new(&config.data_dir)).map_err(|why| failed(&why))?;
+        let data = DataDir::new(&config.data_dir);
+        if matches!(data.holder(), Ok(Holder::Nobody)) {
+            let found = "no gate runs, so nothing would come back";
+            return Err(Finding::wrong(TEST, found, "start `listgate serve`"));
+        }
+        let console = Console::open(&data).map_err(|why| failed(&why))?;
         let list = list_in(&console, domain).await?;
         let keys = console.keys().await.map_err(|why| failed(&why))?;
         let now = u64::try_from(milliseconds(SystemTime::now())).unwrap_or(0);

@@ -92,11 +92,11 @@ async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &
                 // The server refuses all mail.
                 NotConnected::Refused(reply) if reply.code >= 500 => hub.stop(&reply.to_string()),
                 _ => {
-                    tracing::warn!("{}; trying again", Chain(&why));
+                    tracing::warn!("the mail server {}: {}; trying again", server.address, Chain(&why));
                     hub.failed();
                 }
             }
-            return sender.give_back(&Chain(&why).to_string());
+            return sender.give_back(&format!("the mail server {}: {}", server.address, Chain(&why)));
         }
     };
     let mut asked = stop.clone();
