@@ -298,6 +298,9 @@ pub(crate) const OUTGOING_OUTCOME: Duration = Duration::from_secs(10 * 60);
 /// How long the way out, when it stops, waits for the store after it has waited for the mail server.
 pub(crate) const OUTGOING_STOP: Duration = Duration::from_secs(5);
 
+/// By how much the thread that sends posts is nicer than the others.
+pub(crate) const OUTGOING_NICE: i32 = 10;
+
 /// How long the way out waits for the reply to QUIT.
 pub(crate) const QUIT: Duration = Duration::from_secs(2);
 

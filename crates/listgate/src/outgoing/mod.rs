@@ -35,6 +35,7 @@ use crate::model::Clock;
 use connections::Server;
 use directory::Directory;
 use hub::Hub;
+use rustix::process::nice;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -86,6 +87,9 @@ impl Outgoing {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OutgoingError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let run = move || {
+            // On Linux this concerns the thread alone. If the processors are busy, mail on its way in comes first: mail
+            // servers wait for a reply, and posts can wait. Where it is not allowed, both are equal.
+            let _ = nice(limits::OUTGOING_NICE);
             let Parts { store, metrics, clock } = parts;
             let stopping = stopped.clone();
             let hub = Rc::new(Hub::new(store, metrics, clock, &settings));
