@@ -40,7 +40,7 @@ impl Outbox {
         self.names().len()
     }
 
-    /// Returns whether there is no transaction.
+    /// Returns whether it has no transactions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -15,7 +15,7 @@ use listgate_lmtp::Mailbox;
 use report::{Fields, Report, bounded};
 use std::collections::BTreeSet;
 
-/// What a bounce says. Anyone can write one, so this alone is no evidence against a member.
+/// What a bounce says. Anyone can write one, so do not act against a member on this alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bounce {
     /// Why the mail was returned.

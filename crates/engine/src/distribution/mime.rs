@@ -1,5 +1,5 @@
 //! What a footer needs to know of a post's MIME structure (RFC 2045, RFC 2046): only what the header and the outermost
-//! boundary say. Where it is not certain, there is no answer.
+//! boundary say. If that is not certain, the post gets no footer.
 
 use super::no_footer::NoFooter;
 use crate::view::View;

@@ -121,8 +121,8 @@ fn shown(people: &[Person]) -> String {
     shown.join(",\r\n ")
 }
 
-/// Returns the authors whose place the list takes. If From has no valid address, there is no one to name instead, and
-/// it stays. So it does if the list has taken it already.
+/// Returns the authors whose place the list takes in From. There are none, and From stays, if it has no valid address or
+/// if it names the list already.
 fn munged_authors(settings: &Settings, view: &View<'_>) -> Vec<Person> {
     if settings.munge == Munge::Never {
         return Vec::new();

@@ -22,7 +22,7 @@ pub(crate) enum Evidence {
     Signed { about: BounceOf, subject: u64 },
     /// It has no valid token, so anyone may have sent it. The header is kept for people to read.
     Unsigned { header: Vec<u8> },
-    /// It is no bounce, but a test message that has come back. Its first octets are kept, to compare them.
+    /// A test message has come back. Its first octets are kept, to compare them with what was sent.
     Test { subject: u64, message: Vec<u8> },
 }
 

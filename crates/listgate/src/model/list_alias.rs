@@ -8,8 +8,8 @@
 use super::endpoint::Role;
 use crate::limits;
 
-/// Returns the aliases that a list with this name and number can have, the best first. There is no end of them, so that
-/// one is free.
+/// Returns the aliases that a list with this name and number can have, the best first. The iterator is endless, so one of
+/// them is free.
 pub(crate) fn aliases(local: &str, number: i64) -> impl Iterator<Item = String> {
     let number = format!("--{number}");
     let begin = beginning(local, limits::LIST_NAME - number.len());

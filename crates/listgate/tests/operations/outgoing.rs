@@ -1,64 +1,29 @@
 //! What operators see of posts on their way: `queue status`, `post`, `doctor` and the metrics.
 
+use crate::support::smtp_server::{Manner, SmtpServer};
 use crate::support::{Server, Site, free_address, get, until};
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::net::SocketAddr;
 
 const LIST: &str = "mylist@example.com";
 
-/// A mail server that answers as it is told.
-struct MailServer {
-    address: SocketAddr,
-    greeting: Arc<Mutex<String>>,
-}
-
-impl MailServer {
-    fn start(greeting: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let greeting = Arc::new(Mutex::new(greeting.to_owned()));
-        let shared = Arc::clone(&greeting);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let greeting = shared.lock().unwrap().clone();
-                // A client that has disconnected needs no answer.
-                thread::spawn(move || drop(converse(stream.unwrap(), &greeting)));
-            }
-        });
-        Self { address, greeting }
-    }
-
-    fn greet_with(&self, greeting: &str) {
-        greeting.clone_into(&mut self.greeting.lock().unwrap());
-    }
-}
-
-/// Refuses recipients whose names begin with `bad`, and defers those whose names begin with `later`.
-fn converse(mut stream: TcpStream, greeting: &str) -> std::io::Result<()> {
-    writeln!(stream, "{greeting}\r")?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    while let Some(line) = lines.next().transpose()? {
-        let reply = match line.get(..4) {
-            Some("RCPT") if line.contains("<bad") => "550 5.1.1 no such user",
-            Some("RCPT") if line.contains("<later") => "450 4.2.1 mailbox busy",
-            Some("DATA") => {
-                write!(stream, "354 go on\r\n")?;
-                while lines.next().transpose()?.is_some_and(|line| line != ".") {}
-                "250 2.0.0 queued as 123"
-            }
-            _ => "250 2.0.0 Ok",
+/// Starts a mail server that refuses recipients whose names begin with `bad`, and defers those whose names begin with
+/// `later`.
+fn mail_server(manner: Manner) -> SmtpServer {
+    let reply = |address: &str| {
+        let reply = match address {
+            _ if address.starts_with("bad") => "550 5.1.1 no such user",
+            _ if address.starts_with("later") => "450 4.2.1 mailbox busy",
+            _ => "250 2.1.5 Ok",
         };
-        writeln!(stream, "{reply}\r")?;
-    }
-    Ok(())
+        reply.to_owned()
+    };
+    SmtpServer::scripted(manner, |_, _| None, reply)
 }
 
 /// Starts a gate that sends to a mail server, with metrics on the port that it returns.
-fn serve(site: &Site, to: SocketAddr) -> (Server, SocketAddr) {
+fn serve(site: &Site, to: &str) -> (Server, SocketAddr) {
     let admin = free_address();
     let file = site.data().join("listgate.toml");
     let toml = format!("[storage]\nmin_free = 0\n[admin]\nlisten = \"{admin}\"\n");
@@ -98,8 +63,8 @@ fn doctor(site: &Site, check: &str) -> Value {
 #[test]
 fn each_recipient_and_each_reply_of_a_post_is_shown() {
     let site = site(&["anne@example.org", "bad@example.org", "later@example.org"]);
-    let mail_server = MailServer::start("220 mx.example.net ESMTP");
-    let (server, admin) = serve(&site, mail_server.address);
+    let to = mail_server(Manner::default());
+    let (server, admin) = serve(&site, &to.address);
     assert_eq!(site.json(&["post", "ls"]).len(), 0);
     post(&server, "anne@example.org");
     until("two recipients have their outcomes", || {
@@ -142,8 +107,8 @@ fn each_recipient_and_each_reply_of_a_post_is_shown() {
 #[test]
 fn a_mail_server_that_refuses_all_mail_raises_an_alarm_until_it_takes_mail() {
     let site = site(&["anne@example.org", "bob@example.org"]);
-    let mail_server = MailServer::start("554 5.3.2 no mail from you");
-    let (server, admin) = serve(&site, mail_server.address);
+    let to = mail_server(Manner::default().greeting("554 5.3.2 no mail from you"));
+    let (server, admin) = serve(&site, &to.address);
     assert_eq!(doctor(&site, "outgoing")["verdict"], "ok");
     post(&server, "carl@example.org");
     post(&server, "anne@example.org");
@@ -160,7 +125,7 @@ fn a_mail_server_that_refuses_all_mail_raises_an_alarm_until_it_takes_mail() {
     for line in ["outgoing_stopped 1", "held_posts 1"] {
         assert!(metrics.contains(&format!("\nlistgate_{line}\n")), "{line}: {metrics}");
     }
-    mail_server.greet_with("220 mx.example.net ESMTP");
+    to.set(Manner::default());
     until("everybody has it", || site.json(&["post", "ls"])[0]["sent"] == 2);
     until("the alarm is over", || outgoing(&site)["stopped_since"].is_null());
     assert_eq!(doctor(&site, "outgoing")["verdict"], "ok");
@@ -170,7 +135,7 @@ fn a_mail_server_that_refuses_all_mail_raises_an_alarm_until_it_takes_mail() {
 #[test]
 fn an_absent_mail_server_is_named_as_the_reason() {
     let site = site(&["anne@example.org"]);
-    let (server, _) = serve(&site, free_address());
+    let (server, _) = serve(&site, &free_address().to_string());
     post(&server, "anne@example.org");
     until("it was tried", || outgoing(&site)["reason"].as_str().is_some_and(|why| why.contains("connect")));
     assert_eq!(outgoing(&site)["stopped_since"], Value::Null, "it may come back at any moment");
@@ -181,7 +146,7 @@ fn an_absent_mail_server_is_named_as_the_reason() {
 #[test]
 fn the_doctor_notes_bounces_that_come_without_their_tokens() {
     let site = site(&["anne@example.org"]);
-    let (server, _) = serve(&site, free_address());
+    let (server, _) = serve(&site, &free_address().to_string());
     let mut peer = server.peer();
     peer.command("LHLO x");
     for (count, verdict) in [(19, "ok"), (1, "note")] {

@@ -190,7 +190,7 @@ impl Client {
     /// 3.2). A UTF-8 header alone is sent without it.
     ///
     /// # Panics
-    /// If it may not be called now ([`may_send`](Self::may_send)), or if there is no recipient.
+    /// If it may not be called now ([`may_send`](Self::may_send)), or if `transaction` has no recipients.
     pub fn send(&mut self, transaction: &Transaction<'_>) -> TransactionId {
         assert!(self.may_send(), "a transaction begins when the one before has ended");
         assert!(!transaction.to.is_empty(), "a transaction has recipients");

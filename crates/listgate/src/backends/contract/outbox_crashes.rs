@@ -62,7 +62,7 @@ fn a_post_is_sent_in_two_batches() {
 /// Checks that what is in a directory is consistent with everything that was reported.
 fn check(dir: &Path, reported: &str) -> Result<(), String> {
     if !dir.join("listgate.db").exists() {
-        return if reported.is_empty() { Ok(()) } else { Err("there is no database".to_owned()) };
+        return if reported.is_empty() { Ok(()) } else { Err("the database does not exist".to_owned()) };
     }
     // Opens the directory as the next start would.
     let rig = rigs::sqlite_at(dir).map_err(|why| Chain(&why).to_string())?;

@@ -153,7 +153,8 @@ impl Health {
 
     /// Counts bounces that were received since then, in milliseconds since 1970: without a valid token, and with one.
     pub(crate) fn bounces(&mut self, since: i64) -> Partial<(u64, u64)> {
-        // There is no index on the time of receipt, and the header of a bounce is before it in the row.
+        // This uses the index of the time at which bounces are forgotten: the time of receipt has none, and in a row it
+        // comes after the header, which would have to be read.
         let Due { at, .. } = Due::after(since, limits::BOUNCE_REMEMBERED);
         self.look(|connection| {
             let sql =

@@ -34,7 +34,7 @@ pub(super) fn free(
             return Ok(alias);
         }
     }
-    unreachable!("there is no end of aliases")
+    unreachable!("the iterator is endless, and the lists of a domain are not")
 }
 
 /// Returns whether no list has this alias, or one of its sub-addresses, as its name.

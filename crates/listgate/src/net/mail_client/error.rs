@@ -1,10 +1,10 @@
-//! The reasons why there is no session with a server.
+//! Errors of a session with a server.
 
 use listgate_lmtp::{NoMechanism, Reply};
 use std::fmt;
 use std::io;
 
-/// The reason why there is no session with a server, or no longer.
+/// The reason why a session could not begin, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MailClientError {
     /// The network failed, or took longer than the patience allows ([`io::ErrorKind::TimedOut`]).

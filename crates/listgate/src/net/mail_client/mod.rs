@@ -122,7 +122,7 @@ impl MailClient {
     /// in a handshake, after which the connection is of no use.
     ///
     /// # Errors
-    /// There is no session. [`Client::in_doubt`] still says what is in doubt.
+    /// The session could not begin, or has ended. [`Client::in_doubt`] still says what is in doubt.
     pub(crate) async fn event(&mut self) -> Result<ClientEvent, MailClientError> {
         loop {
             let event = self.events.pop_front().or_else(|| self.next());
