@@ -2,6 +2,7 @@
 
 use super::error::CliError;
 use super::output::{age, printable, rfc3339, wrapped};
+use super::pages::each_of_pages;
 use super::site::{Site, try_wait};
 use crate::model::{HeldId, HeldPost, ListAddress};
 use crate::operations::{self, Moderation, Posts};
@@ -95,18 +96,16 @@ fn decide(
 }
 
 fn ls(out: &mut impl Write, posts: &Posts, json: bool) -> Result<(), CliError> {
-    let mut after = HeldId(0);
-    loop {
-        let some = try_wait(posts.held_after(after))?;
-        let Some(last) = some.last() else { return Ok(()) };
-        after = last.id;
-        for held in &some {
-            match json {
-                true => writeln!(out, "{}", as_json(held))?,
-                false => line(out, held)?,
-            }
-        }
-    }
+    let page = |after| try_wait(posts.held_after(after));
+    each_of_pages(
+        HeldId(0),
+        page,
+        |held| held.id,
+        |held| match json {
+            true => writeln!(out, "{}", as_json(held)),
+            false => line(out, held),
+        },
+    )
 }
 
 fn line(out: &mut impl Write, held: &HeldPost) -> io::Result<()> {

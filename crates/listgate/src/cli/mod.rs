@@ -16,6 +16,7 @@ mod member;
 mod member_import;
 mod mta;
 mod output;
+mod pages;
 mod post;
 mod queue;
 mod send;

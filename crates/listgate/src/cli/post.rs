@@ -2,6 +2,7 @@
 
 use super::error::CliError;
 use super::output::{age, left, printable, rfc3339, wrapped};
+use super::pages::each_of_pages;
 use super::site::{Site, try_wait};
 use crate::model::{
     BatchId, BatchRecord, BatchState, ListAddress, PostId, PostRecord, PostState, RecipientRecord,
@@ -51,18 +52,16 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
 }
 
 fn ls(out: &mut impl Write, posts: &Posts, json: bool) -> Result<(), CliError> {
-    let mut after = PostId(0);
-    loop {
-        let some = try_wait(posts.after(after))?;
-        let Some(last) = some.last() else { return Ok(()) };
-        after = last.id;
-        for post in &some {
-            match json {
-                true => writeln!(out, "{}", as_json(post))?,
-                false => line(out, post)?,
-            }
-        }
-    }
+    let page = |after| try_wait(posts.after(after));
+    each_of_pages(
+        PostId(0),
+        page,
+        |post| post.id,
+        |post| match json {
+            true => writeln!(out, "{}", as_json(post)),
+            false => line(out, post),
+        },
+    )
 }
 
 fn line(out: &mut impl Write, post: &PostRecord) -> io::Result<()> {
@@ -139,29 +138,19 @@ fn show_json(out: &mut impl Write, posts: &Posts, post: &PostRecord, left: u64) 
 fn each_batch(
     posts: &Posts,
     post: PostId,
-    mut each: impl FnMut(&BatchRecord) -> io::Result<()>,
+    each: impl FnMut(&BatchRecord) -> io::Result<()>,
 ) -> Result<(), CliError> {
-    let mut after = BatchId(0);
-    loop {
-        let some = try_wait(posts.batches(post, after))?;
-        let Some(last) = some.last() else { return Ok(()) };
-        after = last.id;
-        some.iter().try_for_each(&mut each)?;
-    }
+    let page = |after| try_wait(posts.batches(post, after));
+    each_of_pages(BatchId(0), page, |batch| batch.id, each)
 }
 
 fn each_exception(
     posts: &Posts,
     post: PostId,
-    mut each: impl FnMut(&RecipientRecord) -> io::Result<()>,
+    each: impl FnMut(&RecipientRecord) -> io::Result<()>,
 ) -> Result<(), CliError> {
-    let mut after = None;
-    loop {
-        let some = try_wait(posts.exceptions(post, after))?;
-        let Some(last) = some.last() else { return Ok(()) };
-        after = Some(last.seq);
-        some.iter().try_for_each(&mut each)?;
-    }
+    let page = |after| try_wait(posts.exceptions(post, after));
+    each_of_pages(None, page, |recipient| Some(recipient.seq), each)
 }
 
 fn batch_line(out: &mut impl Write, batch: &BatchRecord) -> io::Result<()> {
