@@ -103,7 +103,7 @@ pub(crate) enum Exception {
     },
 }
 
-/// What became of the recipients of a batch that are no exceptions.
+/// What became of the recipients of a batch that are not listed as exceptions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum BatchEnd {
     /// The mail server accepted the message for this many, and none is left.
