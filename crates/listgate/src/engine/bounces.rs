@@ -66,8 +66,8 @@ enum Signed {
     No,
 }
 
-/// Returns what a text says, if it is a valid token for mail to `-bounces` of the list. The keys are read each time, so
-/// that new ones are known at once.
+/// Returns what a token says, if it is valid for mail to `-bounces` of the list. The keys are read each time, so that new
+/// ones are known at once.
 async fn signed(context: &Context, list_id: &str, text: &str) -> Result<Signed, NotDecided> {
     let keys = context.store.keys().await?;
     let Check::Valid { claim, .. } = keys.check(list_id, text.as_bytes(), context.today()) else {
@@ -95,7 +95,7 @@ fn classify(view: &View<'_>) -> Class {
     }
 }
 
-/// Returns the decision about a bounce of a list that does not exist any more: it tells nothing.
+/// Returns the decision about a bounce of a list that no longer exists: it is only counted.
 pub(super) fn without_list(context: &Arc<Context>, lease: &Lease) -> Decision {
     let step = Step::settling(lease.id(), Verdict::Done);
     Decision { step, report: report(context, &lease.entry, "no_list", "none") }

@@ -156,7 +156,7 @@ impl Work {
     }
 
     /// Returns what became of the batch when the connection was lost. The message of the transaction `in_doubt` may have
-    /// been taken. `is_ours` says whether the reason is here.
+    /// been taken. `is_ours` says whether the cause is in Listgate.
     pub(super) fn lost(
         self,
         (why, is_ours): (String, bool),

@@ -153,7 +153,7 @@ impl Server {
                 source,
             })) if opportunistic && self.settings.credentials.is_none() => {
                 tracing::warn!(
-                    "the mail server offers TLS, but not with success, so it is not used: {source}"
+                    "TLS with the mail server failed, so this connection does without it: {source}"
                 );
                 self.connect_with(MailClientSettings { tls: ClientTls::Off, ..self.settings.clone() }).await
             }

@@ -26,10 +26,8 @@ pub(super) struct Hub {
     pub(super) store: Arc<dyn EngineStore>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) refusals: RefCell<Refusals>,
-    /// The number of recipients that the server takes in a transaction, as far as it is known.
-    pub(super) most_recipients: Cell<usize>,
-    /// Recipients of a batch that share a copy.
-    batch: usize,
+    /// The maximum number of recipients of a batch that share a copy, and of a transaction.
+    pub(super) max_recipients: usize,
     /// Whether the log shows only part of each address.
     mask_addresses: bool,
     clock: Clock,
@@ -54,13 +52,12 @@ impl Hub {
         clock: Clock,
         settings: &OutgoingSettings,
     ) -> Self {
-        let OutgoingSettings { max_recipients: batch, delimiter, mask_addresses, .. } = *settings;
+        let OutgoingSettings { max_recipients, delimiter, mask_addresses, .. } = *settings;
         Self {
             store,
             metrics,
             refusals: RefCell::default(),
-            most_recipients: Cell::new(batch),
-            batch,
+            max_recipients,
             mask_addresses,
             clock,
             delimiter,
@@ -156,14 +153,9 @@ impl Hub {
         *latest = latest.take().or(way_out);
     }
 
-    /// Notes that the server takes no more than this many recipients in a transaction.
-    pub(super) fn takes_at_most(&self, recipients: usize) {
-        self.most_recipients.set(self.most_recipients.get().min(recipients.max(1)));
-    }
-
     /// Returns what a connection claims at a time.
     pub(super) fn claim(&self) -> ClaimRequest {
-        ClaimRequest { batches: 1, bulk: self.batch, personal: limits::PERSONAL_BATCH }
+        ClaimRequest { batches: 1, bulk: self.max_recipients, personal: limits::PERSONAL_BATCH }
     }
 
     /// Returns an address in the form used in the log.

@@ -26,6 +26,8 @@ pub(super) fn of_refusal(phase: Phase, reply: &Reply) -> Meaning {
     let is_permanent = reply.code >= 500;
     let enhanced = enhanced(reply);
     match phase {
+        // RFC 5321 section 4.5.3.1.10. Some servers say 552 for it, which that section asks to treat as temporary.
+        Phase::Rcpt if is_too_many(reply.code, enhanced) => Meaning::TooMany,
         // MAIL declares the size of the message.
         Phase::Mail if is_permanent && (reply.code == 552 || is_about_size(enhanced)) => Meaning::Message,
         Phase::Greeting | Phase::Hello | Phase::StartTls | Phase::Auth | Phase::Mail if is_permanent => {
@@ -36,8 +38,6 @@ pub(super) fn of_refusal(phase: Phase, reply: &Reply) -> Meaning {
             Some([5, 7, _]) | None => Meaning::Doubtful,
             Some(_) => Meaning::Recipient,
         },
-        // RFC 5321 section 4.5.3.1.10; some servers say 552 instead, which that section asks to treat alike.
-        Phase::Rcpt if reply.code == 452 && is_too_many(enhanced) => Meaning::TooMany,
         Phase::Rcpt | Phase::NotSent => Meaning::RecipientLater,
         Phase::Data | Phase::Message if is_permanent => Meaning::Message,
         _ => Meaning::Later,
@@ -49,9 +49,10 @@ fn is_about_size(enhanced: Option<[u16; 3]>) -> bool {
     matches!(enhanced, Some([5, 3, 4] | [5, 2, 3]))
 }
 
-/// Returns whether a 452 is about the number of recipients: without an enhanced code, or with 4.5.3.
-fn is_too_many(enhanced: Option<[u16; 3]>) -> bool {
-    matches!(enhanced, None | Some([4, 5, 3]))
+/// Returns whether a refusal is about the number of recipients: a 452 or 552 without an enhanced code, or with the one for
+/// that (RFC 3463 section 3.6).
+fn is_too_many(code: u16, enhanced: Option<[u16; 3]>) -> bool {
+    matches!((code, enhanced), (452 | 552, None | Some([_, 5, 3])))
 }
 
 /// Returns the enhanced status code at the front of a reply (RFC 2034), if it has one of its class.
@@ -95,6 +96,8 @@ mod tests {
             (Phase::Rcpt, "450 4.2.1 later", Meaning::RecipientLater),
             (Phase::Rcpt, "452 4.5.3 too many recipients", Meaning::TooMany),
             (Phase::Rcpt, "452 too many recipients", Meaning::TooMany),
+            (Phase::Rcpt, "552 5.5.3 too many recipients", Meaning::TooMany),
+            (Phase::Rcpt, "552 too many recipients", Meaning::TooMany),
             (Phase::Rcpt, "452 4.2.2 full", Meaning::RecipientLater),
             (Phase::Rcpt, "451 4.7.1 greylisted", Meaning::RecipientLater),
             (Phase::NotSent, "553 5.6.7 needs SMTPUTF8", Meaning::Recipient),

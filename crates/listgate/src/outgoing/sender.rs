@@ -34,6 +34,8 @@ pub(super) struct Sender {
     open: Option<(TransactionId, Splices)>,
     /// The transaction whose message is written but for the final dot, which waits for the mark.
     written: Option<TransactionId>,
+    /// The number of recipients that the server takes in a transaction, as far as this connection knows.
+    most_recipients: usize,
     /// Transactions on this connection.
     transactions: u32,
     /// Whether a message was taken on this connection, or a recipient was refused.
@@ -83,7 +85,7 @@ pub(super) enum Lost {
 }
 
 impl Lost {
-    /// Returns whether the reason is here, and not with the mail server.
+    /// Returns whether the cause is in Listgate, and not in the mail server.
     pub(super) fn is_ours(&self) -> bool {
         matches!(self, Self::Store(_) | Self::NoMessage | Self::Panicked)
     }
@@ -98,6 +100,7 @@ impl Sender {
             advance: None,
             open: None,
             written: None,
+            most_recipients: 0,
             transactions: 0,
             has_settled: false,
             is_stopping: false,
@@ -126,6 +129,8 @@ impl Sender {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Finished, Lost> {
         (self.transactions, self.has_settled, self.open, self.written) = (0, false, None, None);
+        let announced = mail.client().server().max_recipients.and_then(|most| usize::try_from(most).ok());
+        self.most_recipients = self.hub.max_recipients.min(announced.unwrap_or(usize::MAX));
         loop {
             self.settle_finished();
             self.start_advance();
@@ -318,10 +323,9 @@ impl Sender {
         if self.is_full(mail) || !mail.client().may_send() {
             return Ok(());
         }
-        let most = self.hub.most_recipients.get();
         let signer = self.hub.signer().await?;
         let Some(work) = self.works.iter_mut().find(|work| work.has_more()) else { return Ok(()) };
-        let Some((copy, places)) = work.next_copy(most, &signer) else { return Ok(()) };
+        let Some((copy, places)) = work.next_copy(self.most_recipients, &signer) else { return Ok(()) };
         let transaction =
             Transaction { dsn: Some(&copy.dsn), ..Transaction::new(&copy.from, &copy.to, copy.declared) };
         let id = mail.client().send(&transaction);
@@ -367,7 +371,7 @@ impl Sender {
             }
             Then::EndBatch => Ok(()),
             Then::OfferAgain => {
-                self.hub.takes_at_most(outcome.recipient);
+                self.most_recipients = self.most_recipients.min(outcome.recipient);
                 Ok(())
             }
             Then::StopAll => {

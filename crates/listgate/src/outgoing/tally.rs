@@ -46,8 +46,8 @@ pub(super) enum Then {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
     /// The connection was lost or ended by the server, or given up. `in_doubt` are the places of the recipients whose
-    /// message may have been taken. `is_ours` says whether the reason is here, so that trying again at once would be of no
-    /// use.
+    /// message may have been taken. `is_ours` says whether the cause is in Listgate, where trying again at once does not
+    /// help.
     Lost { why: String, in_doubt: Vec<usize>, is_ours: bool },
     /// No reply is missing. Recipients without an outcome were not offered, or deferred together. `why` is the reason if
     /// no reply is.

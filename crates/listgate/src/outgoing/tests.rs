@@ -305,6 +305,21 @@ fn servers_with_less_to_offer_get_everything_once() {
 }
 
 #[test]
+fn an_announced_limit_of_recipients_is_kept() {
+    let mut site = Site::new(230);
+    let server = SmtpServer::start(Manner::default().with("LIMITS RCPTMAX=30"));
+    let outgoing = site.send_to(target(&server));
+    runtime().block_on(async {
+        site.post("Hello.\r\n", Personal::Never).await;
+        site.finished().await
+    });
+    outgoing.stop();
+    assert_eq!(server.record().len(), 230);
+    let sizes: Vec<usize> = server.taken().iter().map(|taken| taken.to.len()).collect();
+    assert!(sizes.iter().all(|size| *size <= 30), "{sizes:?}");
+}
+
+#[test]
 fn a_stop_loses_nothing_and_doubles_nothing() {
     for personal in [Personal::Always, Personal::Never] {
         let mut site = Site::new(2000);
