@@ -37,11 +37,21 @@ fn serve(site: &Site, toml: &str, listen: &str) -> Server {
     Server::start(command)
 }
 
+/// Returns the ends of the logs of the gate and of Postfix, to say why mail does not arrive.
+fn last_lines(site: &Site, postfix: &Postfix) -> String {
+    let end = |log: &str| {
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    };
+    let gate = fs::read_to_string(site.data().join("log")).unwrap();
+    format!("the gate:\n{}\nPostfix:\n{}", end(&gate), end(&postfix.log()))
+}
+
 /// Waits until all messages have arrived and Postfix has none left; no Message-ID may be there twice.
 fn all_arrive(site: &Site, postfix: &Postfix, messages: usize) {
     let until = Instant::now() + 2 * PATIENCE;
     while !postfix.is_empty() || site.json(&["queue", "ls", "in"]).len() < messages {
-        assert!(Instant::now() < until, "not all have arrived");
+        assert!(Instant::now() < until, "not all have arrived\n{}", last_lines(site, postfix));
         thread::sleep(Duration::from_millis(200));
     }
     let entries = site.json(&["queue", "ls", "in"]);
@@ -71,7 +81,8 @@ fn at_the_cap_of_a_queue_mail_waits_until_there_is_room() {
     let mut arrived = Vec::new();
     let until = Instant::now() + 2 * PATIENCE;
     while arrived.len() < 200 {
-        assert!(Instant::now() < until, "{} have arrived", arrived.len());
+        let in_time = Instant::now() < until;
+        assert!(in_time, "{} have arrived\n{}", arrived.len(), last_lines(&site, &postfix));
         let entries = site.json(&["queue", "ls", "in"]);
         let text = |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap().to_owned();
         arrived.extend(entries.iter().map(|entry| text(entry, "message_id")));
