@@ -39,6 +39,7 @@ const ENGINE: &[&str] = &[
     "posting",
     "distribution",
     "bounce",
+    "command",
 ];
 
 /// The modules of `listgate`, from bottom to top.

@@ -8,6 +8,7 @@
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
 //! | [`bounce`] | recognizes what a bounce says, and whom it names |
+//! | [`command`] | what a person asks for by mail |
 //! | [`distribution`] | the changes of a post for the members, and of mail to `-owner` |
 //! | [`comparable`] | the forms in which addresses and domains are compared |
 //! | [`posting`] | decides what becomes of a post |
@@ -63,12 +64,18 @@
 //! | RFC 3464 2.3.1: the recipients of a bounce are those the sender wrote | [`bounce::Bounce::recipients`] | `bounce::tests::recipients_that_failed_are_named_as_the_sender_wrote_them`, `bounce::tests::other_ways_to_name_recipients_and_messages_are_read` |
 //! | Vacation replies, challenges, complaints and receipts are not bounces | [`bounce::NotABounce`] | `bounce::tests::other_mail_is_not_a_bounce` |
 //! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`] | `distribution::write::tests::addresses_are_encoded_in_uris` |
+//! | A command is the first word of a subject or line, in any case; no address is taken from its arguments | [`command::words::read`] | `command::words::tests::the_first_word_of_a_line_is_the_command`, `command::words::tests::a_token_may_be_folded` |
+//! | … and the subject of a reply is read without its prefixes (RFC 5322 3.6.5) | [`command::words::read`] | `command::words::tests::subjects_of_replies_are_read_without_what_programs_add` |
+//! | … but quotes, signatures, and what follows an introduction of a quote give no commands | [`command::words::read`] | `command::words::tests::only_what_the_author_wrote_counts`, `command::words::tests::the_replies_of_ten_mail_programs_give_no_command` |
+//! | RFC 2045, RFC 2046: commands are in the first text of a mail, plain or HTML, in any charset and encoding | [`command::words::read`] | `command::words::tests::the_first_text_of_several_parts_counts`, `command::words::tests::html_is_read_as_text`, `command::words::tests::any_charset_and_encoding_is_read`, `command::words::tests::the_commands_of_ten_mail_programs_are_read`, `command::words::tests::the_html_of_ten_mail_programs_says_what_their_text_says` |
+//! | No RFC: what is read from a mail with commands has a bound, in time, too | [`limits::COMMANDS`], [`limits::COMMAND_LINES`] | `command::words::tests::there_are_limits`, `command::words::tests::lines_that_are_not_understood_are_named`, `command::words::tests::hostile_mail_takes_no_longer_than_other_mail` |
 #![forbid(unsafe_code)]
 
 mod address;
 pub mod automatic;
 pub mod ban;
 pub mod bounce;
+pub mod command;
 pub mod comparable;
 pub mod distribution;
 #[cfg(any(test, fuzzing))]

@@ -39,3 +39,18 @@ pub const DIAGNOSTIC: usize = 500;
 
 /// Characters of the Message-ID of a message that was returned. The others are left out.
 pub const MESSAGE_ID: usize = 998;
+
+/// Commands that are read from a mail. The others are ignored.
+pub const COMMANDS: usize = 10;
+
+/// Lines of a mail, of those that its author wrote, in which commands are looked for. The others are ignored.
+pub const COMMAND_LINES: usize = 10;
+
+/// Characters of a word that was not understood. The others are left out.
+pub const UNKNOWN_WORD: usize = 30;
+
+/// Levels of nested multiparts in which the text of a command is looked for. Parts below them are ignored.
+pub const NESTED_PARTS: usize = 8;
+
+/// Octets of a Content-Type that are read in a command. The others are ignored.
+pub const CONTENT_TYPE: usize = 2 * 1024;
