@@ -2,10 +2,12 @@
 //! them; the tests replay the inputs in its corpus.
 
 mod bounce;
+mod command_words;
 mod distribution;
 mod engine;
 
 pub use bounce::bounce;
+pub use command_words::command_words;
 pub use distribution::distribution;
 pub use engine::engine;
 
@@ -243,6 +245,7 @@ mod tests {
     fn the_corpora_pass() {
         replay("automatic", super::automatic);
         replay("bounce", super::bounce);
+        replay("command_words", super::command_words);
         replay("distribution", super::distribution);
         replay("engine", super::engine);
         replay("posting", super::posting);
