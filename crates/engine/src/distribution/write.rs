@@ -6,8 +6,9 @@ use crate::limits;
 use listgate_lmtp::{Mailbox, needs_no_quotes};
 use std::fmt::Write as _;
 
-/// The octets of text in an encoded word, which may have 75 characters (RFC 2047 section 2).
-const ENCODED_WORD: usize = 45;
+/// The octets of text in an encoded word. A line that has one may have 76 characters (RFC 2047 section 2), and the first
+/// line also has the name of the field.
+const ENCODED_WORD: usize = 39;
 
 /// Returns a field. The value comes from the functions below.
 pub(super) fn field(name: &str, value: &str) -> String {
@@ -129,7 +130,8 @@ mod tests {
         assert_eq!(phrase(&"x".repeat(10_000)).len(), limits::NAME);
         for character in ["\u{fc}", "\u{20ac}", "\u{1f600}"] {
             let phrase = phrase(&character.repeat(10_000));
-            assert!(phrase.split("\r\n").all(|line| line.len() <= 76), "{phrase}");
+            let field = field("Reply-To", &phrase);
+            assert!(field.split("\r\n").all(|line| line.len() <= 76), "{field}");
             let decoded = text::decode(&text::unfold(phrase.as_bytes()));
             assert_eq!(decoded, character.repeat(limits::NAME));
         }
