@@ -49,7 +49,7 @@
 //! | A member's own action comes first, then the list's | [`posting::decide`] | `posting::tests::moderation_follows_the_sender_then_the_list` |
 //! | A ban is an address, a domain or a pattern | [`ban::Ban`], [`ban::Bans`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
 //! | RFC 2369, RFC 2919: a list's own fields replace those of other lists | [`distribution::Plan`] | `distribution::tests::fields_of_other_lists_are_replaced`, `distribution::tests::a_second_distribution_changes_the_mark_alone` |
-//! | RFC 2919 3: the name of a list is a phrase, whatever it contains | [`distribution::Settings::display_name`] | `distribution::tests::a_list_can_have_a_name`, `distribution::write::tests::names_are_phrases`, `distribution::write::tests::long_names_are_cut_and_folded` |
+//! | RFC 2919 3: the name of a list is a phrase, whatever it contains | [`distribution::Settings::display_name`] | `distribution::tests::a_list_can_have_a_name`, `write::tests::names_are_phrases`, `write::tests::long_names_are_cut_and_folded` |
 //! | Reply-To stays, unless the list says otherwise, and has each address once | [`distribution::ReplyGoesToList`] | `distribution::people::tests::replies_go_where_the_setting_says` |
 //! | RFC 7960 4.1.3.1: the list takes the author's place in From only if set, and the author can be reached | [`distribution::Munge`] | `distribution::people::tests::the_list_takes_the_place_of_the_author`, `distribution::people::tests::the_author_goes_to_cc_if_replies_go_to_the_list` |
 //! | A subject has its prefix once, and else stays octet for octet | [`distribution::Settings::subject_prefix`] | `distribution::subject::tests::a_prefix_comes_once_before_the_octets_of_the_author`, `distribution::subject::tests::a_prefix_reads_as_it_was_set` |
@@ -63,12 +63,12 @@
 //! | … without one, codes and phrases of the text do | [`bounce::classify`] | `bounce::tests::codes_and_phrases_of_a_text_decide`, `bounce::tests::the_bounces_of_the_corpora_have_classes` |
 //! | RFC 3464 2.3.1: the recipients of a bounce are those the sender wrote | [`bounce::Bounce::recipients`] | `bounce::tests::recipients_that_failed_are_named_as_the_sender_wrote_them`, `bounce::tests::other_ways_to_name_recipients_and_messages_are_read` |
 //! | Vacation replies, challenges, complaints and receipts are not bounces | [`bounce::NotABounce`] | `bounce::tests::other_mail_is_not_a_bounce` |
-//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`] | `distribution::write::tests::addresses_are_encoded_in_uris` |
 //! | A command is the first word of a subject or line, in any case; no address is taken from its arguments | [`command::words::read`] | `command::words::tests::the_first_word_of_a_line_is_the_command`, `command::words::tests::a_token_may_be_folded` |
 //! | … and the subject of a reply is read without its prefixes (RFC 5322 3.6.5) | [`command::words::read`] | `command::words::tests::subjects_of_replies_are_read_without_what_programs_add` |
 //! | … but quotes, signatures, and what follows an introduction of a quote give no commands | [`command::words::read`] | `command::words::tests::only_what_the_author_wrote_counts`, `command::words::tests::the_replies_of_ten_mail_programs_give_no_command` |
 //! | RFC 2045, RFC 2046: commands are in the first text of a mail, plain or HTML, in any charset and encoding | [`command::words::read`] | `command::words::tests::the_first_text_of_several_parts_counts`, `command::words::tests::html_is_read_as_text`, `command::words::tests::any_charset_and_encoding_is_read`, `command::words::tests::the_commands_of_ten_mail_programs_are_read`, `command::words::tests::the_html_of_ten_mail_programs_says_what_their_text_says` |
 //! | No RFC: what is read from a mail with commands has a bound, in time, too | [`limits::COMMANDS`], [`limits::COMMAND_LINES`] | `command::words::tests::there_are_limits`, `command::words::tests::lines_that_are_not_understood_are_named`, `command::words::tests::hostile_mail_takes_no_longer_than_other_mail` |
+//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`] | `write::tests::addresses_are_encoded_in_uris` |
 #![forbid(unsafe_code)]
 
 mod address;
@@ -78,14 +78,17 @@ pub mod bounce;
 pub mod command;
 pub mod comparable;
 pub mod distribution;
+mod encode;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 pub mod limits;
+mod placeholders;
 pub mod posting;
 pub mod splice;
 mod text;
 pub mod token;
 pub mod view;
+mod write;
 
 pub use address::Address;

@@ -1,15 +1,15 @@
 //! Adds a footer: to the text itself where it has room for it, else as a part of its own. Only octets are inserted; the
 //! exception is the last group of a base64 text.
 
-use super::encode::{base64, quoted_printable};
 use super::mime::{Content, Transfer, closing, has_armor};
 use super::no_footer::NoFooter;
 use super::settings::Settings;
-use super::template;
-use super::write::{field, with_suffix};
+use crate::encode::{base64, quoted_printable};
 use crate::limits;
+use crate::placeholders;
 use crate::splice::Splice;
 use crate::view::{Field, View};
+use crate::write::{field, with_suffix};
 use listgate_lmtp::Mailbox;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
@@ -367,7 +367,7 @@ impl Text {
     /// Returns the text with this leave address, in lines that end in CR LF, without control characters and without blanks
     /// at their ends. Only the line before a signature, `-- `, keeps its blank.
     fn with(&self, leave: Option<&Mailbox>) -> String {
-        let text = template::expand(&self.template, |name| match name {
+        let text = placeholders::expand(&self.template, |name| match name {
             "display_name" => Some(&self.display_name),
             "posting_address" => Some(&self.posting_address),
             "leave_address" => Some(leave.map_or(&self.leave_address, Mailbox::as_str)),

@@ -1,7 +1,6 @@
 //! Changes a post for its distribution. Everything that is not named here stays as its author wrote it, octet for
 //! octet, so a signature that covers only other fields stays valid (RFC 6376).
 
-mod encode;
 mod fields;
 mod footer;
 mod mime;
@@ -10,8 +9,6 @@ mod owners;
 mod people;
 mod settings;
 mod subject;
-mod template;
-mod write;
 
 pub use fields::HeaderTooLarge;
 pub(crate) use fields::is_kept;
@@ -23,11 +20,11 @@ pub use settings::{Munge, ReplyGoesToList, Settings};
 
 use crate::splice::{Splice, Splices};
 use crate::view::{Field, View};
+use crate::write::{field, mailto, phrase, without_controls};
 use footer::{Footer, is_moved};
 use listgate_lmtp::Mailbox;
 use people::People;
 use subject::Subject;
-use write::{field, mailto, phrase, without_controls};
 
 /// The changes of a post before it is sent to members. It is made once for a post, and gives the changes of each copy.
 ///

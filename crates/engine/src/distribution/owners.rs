@@ -1,10 +1,10 @@
 //! Changes mail to `-owner` before it goes to owners and moderators.
 
 use super::fields::{HeaderTooLarge, is_private};
-use super::write::{field, with_suffix};
 use crate::comparable::comparable_local;
 use crate::splice::Splices;
 use crate::view::View;
+use crate::write::{field, with_suffix};
 use listgate_lmtp::Mailbox;
 
 /// The field that marks mail which went to the owners. Many programs recognize it as a mark against loops.

@@ -1,12 +1,12 @@
 //! Where replies go, and who stands in From: Reply-To, From and Cc.
 
 use super::settings::{Munge, ReplyGoesToList, Settings};
-use super::write::{address, field, one_line};
 use crate::address::Address;
 use crate::comparable::Comparable;
 use crate::limits;
 use crate::splice::Splice;
 use crate::view::{Field, View};
+use crate::write::{address, field, one_line};
 use listgate_lmtp::Mailbox;
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! The settings of a list that decide how its posts change.
 
-use super::write::one_line;
+use crate::write::one_line;
 use listgate_lmtp::Mailbox;
 
 /// The settings of a list that decide how its posts change. Names and defaults are those of GNU Mailman 3, except where

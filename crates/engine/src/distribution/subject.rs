@@ -1,8 +1,8 @@
 //! The prefix of the subject.
 
-use super::write::{encoded_words, field, needs_encoding, one_line};
 use crate::splice::Splice;
 use crate::view::{Field, View};
+use crate::write::{encoded_words, field, needs_encoding, one_line};
 
 /// What stands for the subject of a post that has none, as in Mailman.
 const NO_SUBJECT: &str = "(no subject)";

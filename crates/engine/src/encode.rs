@@ -1,7 +1,7 @@
 //! Encodes octets as text (RFC 2045 section 6).
 
 /// Encodes octets in base64, without line ends.
-pub(super) fn base64(octets: &[u8]) -> String {
+pub(crate) fn base64(octets: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
     for chunk in octets.chunks(3) {
@@ -17,7 +17,7 @@ pub(super) fn base64(octets: &[u8]) -> String {
 
 /// Encodes text as quoted-printable (RFC 2045 section 6.7), given with line ends as CR LF. Blanks at the end of a line are
 /// encoded.
-pub(super) fn quoted_printable(text: &[u8]) -> String {
+pub(crate) fn quoted_printable(text: &[u8]) -> String {
     const LINE: usize = 76;
     let mut encoded = String::with_capacity(text.len());
     let mut column = 0;

@@ -1,7 +1,7 @@
 //! Writes the fields of a header. No value can begin another field: control characters are left out of what is
 //! inserted, and only the folding that is written here has line ends.
 
-use super::encode::base64;
+use crate::encode::base64;
 use crate::limits;
 use listgate_lmtp::{Mailbox, needs_no_quotes};
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use std::fmt::Write as _;
 const ENCODED_WORD: usize = 39;
 
 /// Returns a field. The value comes from the functions below.
-pub(super) fn field(name: &str, value: &str) -> String {
+pub(crate) fn field(name: &str, value: &str) -> String {
     format!("{name}: {value}\r\n")
 }
 
 /// Returns text without control characters.
-pub(super) fn without_controls(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Returns the first [`limits::NAME`] characters of text on one line: what separates lines, and other control characters,
 /// become blanks, and several blanks become one.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let is_blank = |c: char| c == ' ' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let words: Vec<_> = text.split(is_blank).filter(|word| !word.is_empty()).collect();
     let line: String = words.join(" ").chars().take(limits::NAME).collect();
@@ -30,7 +30,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// Returns a name as a phrase (RFC 5322 section 3.2.5), quoted or in encoded words where it must be (RFC 2047 section 5).
-pub(super) fn phrase(name: &str) -> String {
+pub(crate) fn phrase(name: &str) -> String {
     let name = one_line(name);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " !#$%&'*+-/=?^_`{|}~".contains(c);
     if needs_encoding(&name) {
@@ -43,12 +43,12 @@ pub(super) fn phrase(name: &str) -> String {
 }
 
 /// Returns whether text on one line must be in encoded words: it is not ASCII, or it could be taken for an encoded word.
-pub(super) fn needs_encoding(line: &str) -> bool {
+pub(crate) fn needs_encoding(line: &str) -> bool {
     !line.is_ascii() || line.contains("=?")
 }
 
 /// Returns text in encoded words (RFC 2047), each on a line of its own.
-pub(super) fn encoded_words(text: &str) -> String {
+pub(crate) fn encoded_words(text: &str) -> String {
     let mut words = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -62,7 +62,7 @@ pub(super) fn encoded_words(text: &str) -> String {
 }
 
 /// Returns an address with a name before it, unless the name is empty (RFC 5322 section 3.4).
-pub(super) fn address(name: &str, mailbox: &Mailbox) -> String {
+pub(crate) fn address(name: &str, mailbox: &Mailbox) -> String {
     match phrase(name) {
         name if name.is_empty() => mailbox.to_string(),
         name => format!("{name} <{mailbox}>"),
@@ -70,7 +70,7 @@ pub(super) fn address(name: &str, mailbox: &Mailbox) -> String {
 }
 
 /// Returns the text of an address whose local part has a suffix.
-pub(super) fn with_suffix(mailbox: &Mailbox, suffix: &str) -> String {
+pub(crate) fn with_suffix(mailbox: &Mailbox, suffix: &str) -> String {
     let local = mailbox.local().unquoted() + suffix;
     let local = if needs_no_quotes(&local) {
         local
@@ -81,7 +81,7 @@ pub(super) fn with_suffix(mailbox: &Mailbox, suffix: &str) -> String {
 }
 
 /// Returns the URI of an address whose local part has a suffix (RFC 6068 section 2).
-pub(super) fn mailto(mailbox: &Mailbox, suffix: &str) -> String {
+pub(crate) fn mailto(mailbox: &Mailbox, suffix: &str) -> String {
     let address = with_suffix(mailbox, suffix);
     let (local, domain) = address.rsplit_once('@').expect("an address has an @");
     format!("mailto:{}@{}", percent_encode(local), percent_encode(domain))

@@ -1,7 +1,7 @@
 //! Texts with placeholders, as in Mailman's templates: `$name` or `${name}`.
 
 /// Replaces the placeholders of a template. `$$` becomes a dollar sign, and a word that has no value stays.
-pub(super) fn expand<'v>(template: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
+pub(crate) fn expand<'v>(template: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
