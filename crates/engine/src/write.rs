@@ -4,7 +4,7 @@
 use crate::encode::base64;
 use crate::limits;
 use listgate_lmtp::{Mailbox, needs_no_quotes};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// The octets of text in an encoded word. A line that has one may have 76 characters (RFC 2047 section 2), and the first
 /// line also has the name of the field.
@@ -20,13 +20,33 @@ pub(crate) fn without_controls(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Returns the first [`limits::NAME`] characters of text on one line: what separates lines, and other control characters,
-/// become blanks, and several blanks become one.
+/// Returns the first [`limits::NAME`] characters of text on one line.
 pub(crate) fn one_line(text: &str) -> String {
+    line_of(text, limits::NAME)
+}
+
+/// Returns the first `most` characters of text on one line: what separates lines, and other control characters, become
+/// blanks, and several blanks become one.
+pub(crate) fn line_of(text: &str, most: usize) -> String {
     let is_blank = |c: char| c == ' ' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let words: Vec<_> = text.split(is_blank).filter(|word| !word.is_empty()).collect();
-    let line: String = words.join(" ").chars().take(limits::NAME).collect();
+    let line: String = words.join(" ").chars().take(most).collect();
     line.trim_end().to_owned()
+}
+
+/// Returns text in lines that end in CR LF, without control characters, and without blanks at the ends of lines. Only the
+/// line before a signature, `-- `, keeps its blank. Text without a word becomes empty.
+pub(crate) fn text_lines(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let line = |line: &str| -> String {
+        let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        if line == "-- " { line } else { line.trim_end().to_owned() }
+    };
+    let lines: Vec<_> = text.trim_end().split('\n').map(line).collect();
+    match lines.join("\r\n") {
+        text if text.trim().is_empty() => String::new(),
+        text => text + "\r\n",
+    }
 }
 
 /// Returns a name as a phrase (RFC 5322 section 3.2.5), quoted or in encoded words where it must be (RFC 2047 section 5).
@@ -62,7 +82,7 @@ pub(crate) fn encoded_words(text: &str) -> String {
 }
 
 /// Returns an address with a name before it, unless the name is empty (RFC 5322 section 3.4).
-pub(crate) fn address(name: &str, mailbox: &Mailbox) -> String {
+pub(crate) fn address(name: &str, mailbox: impl Display) -> String {
     match phrase(name) {
         name if name.is_empty() => mailbox.to_string(),
         name => format!("{name} <{mailbox}>"),
@@ -85,6 +105,15 @@ pub(crate) fn mailto(mailbox: &Mailbox, suffix: &str) -> String {
     let address = with_suffix(mailbox, suffix);
     let (local, domain) = address.rsplit_once('@').expect("an address has an @");
     format!("mailto:{}@{}", percent_encode(local), percent_encode(domain))
+}
+
+/// Returns the value of List-Id (RFC 2919): the name of a list, if it has one, and its list_id.
+pub(crate) fn list_id(name: &str, list_id: &str) -> String {
+    let list_id = format!("<{}>", without_controls(list_id));
+    match phrase(name) {
+        name if name.is_empty() => list_id,
+        name => format!("{name}\r\n {list_id}"),
+    }
 }
 
 /// Encodes all octets but those that need no encoding in the address of a mailto URI.
@@ -134,6 +163,19 @@ mod tests {
             assert!(field.split("\r\n").all(|line| line.len() <= 76), "{field}");
             let decoded = text::decode(&text::unfold(phrase.as_bytes()));
             assert_eq!(decoded, character.repeat(limits::NAME));
+        }
+    }
+
+    #[test]
+    fn texts_have_lines_without_control_characters() {
+        for (text, lines) in [
+            ("", ""),
+            (" \n\t\r\n", ""),
+            ("a", "a\r\n"),
+            ("a\rb\nc\r\nd \n\n", "a\r\nb\r\nc\r\nd\r\n"),
+            ("\ta\0\u{85}b\n\n-- \nx", "\tab\r\n\r\n-- \r\nx\r\n"),
+        ] {
+            assert_eq!(text_lines(text), lines);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::placeholders;
 use crate::splice::Splice;
 use crate::view::{Field, View};
-use crate::write::{field, with_suffix};
+use crate::write::{field, text_lines, with_suffix};
 use listgate_lmtp::Mailbox;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
@@ -364,25 +364,15 @@ impl Text {
         })
     }
 
-    /// Returns the text with this leave address, in lines that end in CR LF, without control characters and without blanks
-    /// at their ends. Only the line before a signature, `-- `, keeps its blank.
+    /// Returns the text with this leave address, as [`text_lines`].
     fn with(&self, leave: Option<&Mailbox>) -> String {
         let text = placeholders::expand(&self.template, |name| match name {
-            "display_name" => Some(&self.display_name),
-            "posting_address" => Some(&self.posting_address),
-            "leave_address" => Some(leave.map_or(&self.leave_address, Mailbox::as_str)),
+            "display_name" => Some(self.display_name.as_str()),
+            "posting_address" => Some(self.posting_address.as_str()),
+            "leave_address" => Some(leave.map_or(self.leave_address.as_str(), Mailbox::as_str)),
             _ => None,
         });
-        let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        let line = |line: &str| -> String {
-            let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
-            if line == "-- " { line } else { line.trim_end().to_owned() }
-        };
-        let lines: Vec<_> = text.trim_end().split('\n').map(line).collect();
-        match lines.join("\r\n") {
-            text if text.trim().is_empty() => String::new(),
-            text => text + "\r\n",
-        }
+        text_lines(&text)
     }
 }
 

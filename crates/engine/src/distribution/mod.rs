@@ -20,7 +20,7 @@ pub use settings::{Munge, ReplyGoesToList, Settings};
 
 use crate::splice::{Splice, Splices};
 use crate::view::{Field, View};
-use crate::write::{field, mailto, phrase, without_controls};
+use crate::write::{field, list_id, mailto, without_controls};
 use footer::{Footer, is_moved};
 use listgate_lmtp::Mailbox;
 use people::People;
@@ -128,14 +128,9 @@ fn own_fields(settings: &Settings, view: &View<'_>) -> String {
     if view.first("Precedence").is_none() {
         fields += &field("Precedence", "list");
     }
-    let list_id = format!("<{}>", without_controls(&settings.list_id));
-    let list_id = match phrase(&settings.display_name) {
-        name if name.is_empty() => list_id,
-        name => format!("{name}\r\n {list_id}"),
-    };
     let uri = |suffix: &str, query: &str| format!("<{}{query}>", mailto(&settings.posting_address, suffix));
     for (name, value) in [
-        ("List-Id", list_id),
+        ("List-Id", list_id(&settings.display_name, &settings.list_id)),
         ("List-Help", uri("-request", "?subject=help")),
         ("List-Owner", uri("-owner", "")),
         ("List-Post", uri("", "")),
