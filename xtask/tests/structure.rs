@@ -41,6 +41,7 @@ const ENGINE: &[&str] = &[
     "write",
     "placeholders",
     "distribution",
+    "notice",
     "bounce",
     "command",
 ];

@@ -5,11 +5,13 @@ mod bounce;
 mod command_words;
 mod distribution;
 mod engine;
+mod notice;
 
 pub use bounce::bounce;
 pub use command_words::command_words;
 pub use distribution::distribution;
 pub use engine::engine;
+pub use notice::notice;
 
 use crate::automatic::{self, Sign};
 use crate::ban::{Ban, Bans};
@@ -248,6 +250,7 @@ mod tests {
         replay("command_words", super::command_words);
         replay("distribution", super::distribution);
         replay("engine", super::engine);
+        replay("notice", super::notice);
         replay("posting", super::posting);
         replay("splice", super::splice);
         replay("token", super::token);

@@ -46,11 +46,30 @@ pub const COMMANDS: usize = 10;
 /// Lines of a mail, of those that its author wrote, in which commands are looked for. The others are ignored.
 pub const COMMAND_LINES: usize = 10;
 
-/// Characters of a word that was not understood. The others are left out.
-pub const UNKNOWN_WORD: usize = 30;
-
 /// Levels of nested multiparts in which the text of a command is looked for. Parts below them are ignored.
 pub const NESTED_PARTS: usize = 8;
 
 /// Octets of a Content-Type that are read in a command. The others are ignored.
 pub const CONTENT_TYPE: usize = 2 * 1024;
+
+/// Octets of the text of a notice, with its placeholders replaced and before it is encoded. What is longer is cut at a
+/// line. Base64 and a header make at most [`GENERATED`] octets of it.
+pub const NOTICE: usize = 40 * 1024;
+
+/// Octets that one value may add to the text of a notice. What is longer is cut at a line.
+pub const VALUE: usize = 30 * 1024;
+
+/// Characters of one line of a value in a notice. The others are left out.
+pub const VALUE_LINE: usize = 500;
+
+/// Characters of the subject of a notice. The others are left out.
+pub const SUBJECT: usize = 200;
+
+/// Octets of the template of a notice. Longer ones are refused.
+pub const TEMPLATE: usize = 8 * 1024;
+
+/// Words of a command mail that a notice repeats because they were not understood. The others are left out.
+pub const UNKNOWN_WORDS: usize = 10;
+
+/// Characters of a word of a command mail that was not understood. The others are left out.
+pub const UNKNOWN_WORD: usize = 20;

@@ -15,6 +15,45 @@ pub(crate) fn field(name: &str, value: &str) -> String {
     format!("{name}: {value}\r\n")
 }
 
+/// Returns a field that is folded at 76 characters where it has blanks (RFC 5322 section 2.2.3 asks for 78, RFC 2047
+/// section 2 for 76). Unfolding gives back the same value. Only a line that would have more than 998 octets (RFC 5322
+/// section 2.1.1) is folded after the name.
+pub(crate) fn folded_field(name: &str, value: &str) -> String {
+    const MOST: usize = 998;
+    let mut folded = String::with_capacity(name.len() + value.len() + 16);
+    for (at, line) in field(name, value).trim_end().split("\r\n").enumerate() {
+        let mut rest = line;
+        while let Some(end) = fold(rest, if at == 0 && rest.len() == line.len() { name.len() + 2 } else { 1 })
+        {
+            folded = folded + &rest[..end] + "\r\n";
+            rest = &rest[end..];
+        }
+        if let Some((name, value)) = rest.split_once(' ').filter(|_| at == 0 && rest.len() > MOST) {
+            folded = folded + name + "\r\n ";
+            rest = value;
+        }
+        folded = folded + rest + "\r\n";
+    }
+    folded
+}
+
+/// Returns the offset of the blank before which a line is folded, if it is too long. It comes after `start`, and stands
+/// alone, so that no line has nothing but blanks; and it is not quoted by a backslash.
+fn fold(line: &str, start: usize) -> Option<usize> {
+    const LINE: usize = 76;
+    let octets = line.as_bytes();
+    let is_place = |&at: &usize| {
+        octets[at] == b' '
+            && !matches!(octets[at - 1], b' ' | b'\\')
+            && octets.get(at + 1).is_some_and(|next| *next != b' ')
+    };
+    if line.len() <= LINE {
+        return None;
+    }
+    let last = (start..=LINE).rev().find(is_place);
+    last.or_else(|| (LINE + 1..line.len()).find(is_place))
+}
+
 /// Returns text without control characters.
 pub(crate) fn without_controls(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
@@ -163,6 +202,27 @@ mod tests {
             assert!(field.split("\r\n").all(|line| line.len() <= 76), "{field}");
             let decoded = text::decode(&text::unfold(phrase.as_bytes()));
             assert_eq!(decoded, character.repeat(limits::NAME));
+        }
+    }
+
+    #[test]
+    fn fields_are_folded_where_they_have_blanks() {
+        let (a, b) = ("a".repeat(40), "b".repeat(900));
+        for (value, expected) in [
+            ("x y".to_owned(), "To: x y\r\n".to_owned()),
+            (format!("{a} {a} {a}"), format!("To: {a}\r\n {a}\r\n {a}\r\n")),
+            (format!("{a}\r\n {a} {a}"), format!("To: {a}\r\n {a}\r\n {a}\r\n")),
+            (format!("{b} {b} {a} x"), format!("To: {b}\r\n {b}\r\n {a} x\r\n")),
+            (format!("{a}  {a}"), format!("To: {a}  {a}\r\n")),
+            (format!("\"{a}\\ {a}\""), format!("To: \"{a}\\ {a}\"\r\n")),
+            (format!("{a}{a} "), format!("To: {a}{a}\r\n")),
+            (b.clone() + &a, format!("To: {b}{a}\r\n")),
+            (b.clone() + &a + &a + &a, format!("To:\r\n {b}{a}{a}{a}\r\n")),
+        ] {
+            let folded = folded_field("To", &value);
+            assert_eq!(folded, expected);
+            let unfolded = text::unfold(folded.as_bytes());
+            assert_eq!(unfolded, text::unfold(field("To", value.trim_end()).as_bytes()));
         }
     }
 
