@@ -53,6 +53,7 @@ const SUBJECTS: &[&str] = &[
     "automatic response",
     "automated reply",
     "automated response",
+    "auto:", // Notes: `AUTO: Ann Example is out of the office`
     "auto reply",
     "auto-reply",
     "autoreply",

@@ -8,7 +8,7 @@
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
 //! | [`bounce`] | recognizes what a bounce says, and whom it names |
-//! | [`command`] | what a person asks for by mail |
+//! | [`command`] | what a person asks for by mail, and what becomes of it |
 //! | [`distribution`] | the changes of a post for the members, and of mail to `-owner` |
 //! | [`comparable`] | the forms in which addresses and domains are compared |
 //! | [`notice`] | writes the mail that a list sends by itself |
@@ -69,6 +69,10 @@
 //! | … but quotes, signatures, and what follows an introduction of a quote give no commands | [`command::words::read`] | `command::words::tests::only_what_the_author_wrote_counts`, `command::words::tests::the_replies_of_ten_mail_programs_give_no_command` |
 //! | RFC 2045, RFC 2046: commands are in the first text of a mail, plain or HTML, in any charset and encoding | [`command::words::read`] | `command::words::tests::the_first_text_of_several_parts_counts`, `command::words::tests::html_is_read_as_text`, `command::words::tests::any_charset_and_encoding_is_read`, `command::words::tests::the_commands_of_ten_mail_programs_are_read`, `command::words::tests::the_html_of_ten_mail_programs_says_what_their_text_says` |
 //! | No RFC: what is read from a mail with commands has a bound, in time, too | [`limits::COMMANDS`], [`limits::COMMAND_LINES`] | `command::words::tests::there_are_limits`, `command::words::tests::lines_that_are_not_understood_are_named`, `command::words::tests::hostile_mail_takes_no_longer_than_other_mail` |
+//! | A command has one sender, its policy, and at most one effect; no address is taken from its text | [`command::decide`] | `command::tests::table::joining`, `command::tests::table::leaving`, `command::tests::table::requesting` |
+//! | Possession of a token confirms, once, as a reply to our mail, and not sooner than a person could | [`command::decide`] | `command::tests::table::confirming`, `command::tests::programs::a_plain_reply_confirms` |
+//! | RFC 3834 2: mail of programs confirms nothing and gets no answer | [`command::decide`] | `command::tests::automatic::vacation_replies_confirm_nothing_and_get_no_answer`, `command::tests::automatic::the_mail_of_the_corpora_confirms_nothing_and_gets_no_answer` |
+//! | RFC 8601 5: only what the site's own server says of a signature or DMARC spares a confirmation | [`command::Facts::authserv_id`] | `command::trust::tests::only_a_pass_of_the_domain_by_our_own_server_counts` |
 //! | Each notice has a text, plain and short, which says what to do | [`notice::Template`] | `notice::tests::the_default_notices_are_as_they_were_reviewed`, `notice::tests::default_texts_are_short_and_use_their_names`, `notice::tests::templates_have_names` |
 //! | A site can have its own texts; what is wrong with one is reported with its line | [`notice::Text::parse`] | `notice::tests::a_site_can_have_its_own_texts`, `notice::text::tests::a_text_is_a_subject_and_a_body`, `notice::text::tests::what_is_wrong_with_a_text_is_reported_with_its_line`, `notice::text::tests::errors_say_where_and_what_to_do` |
 //! | RFC 3834 5: a notice is recognized as automatic, and its own list discards it as a post | [`notice::compose`] | `notice::tests::two_list_servers_do_not_talk_to_each_other`, `notice::tests::an_answer_names_the_mail_that_it_answers` |

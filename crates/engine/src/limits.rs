@@ -73,3 +73,18 @@ pub const UNKNOWN_WORDS: usize = 10;
 
 /// Characters of a word of a command mail that was not understood. The others are left out.
 pub const UNKNOWN_WORD: usize = 20;
+
+/// Seconds after its hand-over to the mail server before which no person answers a mail.
+pub const SOONEST_REPLY: u64 = 5;
+
+/// Mails about one request in an hour.
+pub const MAILS_IN_HOUR: u32 = 1;
+
+/// Mails about one request in a day.
+pub const MAILS_IN_DAY: u32 = 3;
+
+/// Mails to one address in a day for which no valid token asked, from the whole site.
+pub const ANSWERS_TO_ADDRESS: u32 = 10;
+
+/// Mails to one domain in an hour for which no valid token asked, from the whole site.
+pub const ANSWERS_TO_DOMAIN: u32 = 100;

@@ -1,5 +1,19 @@
-//! Commands by mail: what a person asks of a list with a mail to `-request`, `-join`, `-leave` or `-confirm`.
+//! Commands by mail: what a person asks of a list with a mail to `-request`, `-join`, `-leave` or `-confirm`, and what
+//! becomes of it.
 
+mod decide;
+mod decided;
+mod facts;
+mod reply;
 #[cfg(test)]
 pub(crate) mod samples;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod trust;
 pub mod words;
+
+pub use decide::{Addressed, Answer, Mail, QUESTIONS, decide};
+pub use decided::{About, Decided, Effect, Limit, Outcome, Reason, Sending, To};
+pub use facts::{Answered, Facts, Former, Member, Phase, Question, Request, RequestKind, Roster, Standing};
+pub use settings::{RosterVisibility, Settings, SubscriptionPolicy};

@@ -1,0 +1,797 @@
+//! The rows: a state, a mail, and what is decided.
+//!
+//! `!` marks mail that counts towards no limit.
+
+use super::decided;
+
+const JOIN: &str = "Re: Please confirm: join mylist@example.com";
+
+/// Rows about joining.
+const JOINS: &[(&str, &str, &str)] = &[
+    (
+        "",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "",
+        "join+detail",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "",
+        "join | From: ANNE@Example.ORG",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm ANNE@Example.ORG, ConfirmJoin (Asked) to ANNE@Example.ORG",
+    ),
+    (
+        "",
+        "join | From: Anne <anne@example.org>, bob@example.org",
+        "Answered: NoSender > Help to anne@example.org",
+    ),
+    ("", "join | From: undisclosed", "Ignored: Automatic(NoAuthor)"),
+    ("", "join | From: a@example.org | From: b@example.org", "Answered: NoSender > Help to a@example.org"),
+    (
+        "",
+        "join | <bob@example.net>",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    ("", "join | <>", "Ignored: Automatic(NullSender)"),
+    ("", "join | Auto-Submitted: auto-replied", "Ignored: Automatic(AutoReplied)"),
+    ("", "join | From: mylist@example.com | <anne@example.org>", "Ignored: Loop"),
+    ("", "join | From: mylist-request@example.com | <anne@example.org>", "Ignored: Loop"),
+    (
+        "",
+        "join | From: mylistx@example.com",
+        "Asked: Asked(Join) mylistx@example.com > ask Join Confirm mylistx@example.com, ConfirmJoin (Asked) to mylistx@example.com",
+    ),
+    ("", "join | X-BeenThere: mylist.example.com", "Ignored: Loop"),
+    (
+        "open",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "open; trust",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "open; trust",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "open",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "open; trust; changes",
+        "join | Authentication-Results: mx.example.com; dmarc=pass header.from=example.org",
+        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
+    ),
+    (
+        "open; trust; silent",
+        "join | Authentication-Results: mx.example.com; dmarc=pass header.from=example.org",
+        "Done: Joined anne@example.org > join anne@example.org",
+    ),
+    (
+        "trust",
+        "join | Authentication-Results: mx.example.com; dmarc=pass header.from=example.org",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "open; trust",
+        "join | Authentication-Results: mx.example.com; dkim=fail header.d=example.org",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "open; trust; join 17 anne@example.org",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "moderate",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "moderate; trust",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, OwnerAsks (Asked) to owners, Waiting! to anne@example.org",
+    ),
+    (
+        "moderate; trust; silent",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, Waiting! to anne@example.org",
+    ),
+    (
+        "both; trust",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "both",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    ("closed", "join", "Answered: Closed > Closed to anne@example.org"),
+    ("closed", "join | <bob@example.net>", "Answered: Closed > Closed to bob@example.net"),
+    (
+        "closed; trust",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Answered: Closed > Closed to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "join",
+        "Answered: Member anne@example.org > AlreadyMember to anne@example.org",
+    ),
+    (
+        "member 7 Anne@example.org",
+        "join | <bob@example.net>",
+        "Answered: Member anne@example.org > AlreadyMember to anne@example.org",
+    ),
+    (
+        "closed; member 7 anne@example.org",
+        "join",
+        "Answered: Member anne@example.org > AlreadyMember to anne@example.org",
+    ),
+    ("ban anne@example.org", "join", "Ignored: Banned anne@example.org"),
+    ("ban @example.org", "join", "Ignored: Banned anne@example.org"),
+    ("ban ^ann.*@", "join", "Ignored: Banned anne@example.org"),
+    (
+        "ban @example.net",
+        "join | <bob@example.net>",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    ("ban anne@example.org; member 7 anne@example.org", "join", "Ignored: Banned anne@example.org"),
+    (
+        "join 17 anne@example.org",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org hour",
+        "join",
+        "Asked: Asked(Join) anne@example.org, OverLimit(Request) anne@example.org > ask Join Confirm anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org day",
+        "join",
+        "Asked: Asked(Join) anne@example.org, OverLimit(Request) anne@example.org > ask Join Confirm anne@example.org",
+    ),
+    ("join 17 anne@example.org moderator", "join", "Ignored: Waiting anne@example.org"),
+    (
+        "leave 17 anne@example.org hour",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "invite 17 anne@example.org",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "got anne@example.org 9 9",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "got anne@example.org 10 0",
+        "join",
+        "Asked: Asked(Join) anne@example.org, OverLimit(Address) anne@example.org > ask Join Confirm anne@example.org",
+    ),
+    (
+        "got anne@example.org 0 100",
+        "join",
+        "Asked: Asked(Join) anne@example.org, OverLimit(Domain) anne@example.org > ask Join Confirm anne@example.org",
+    ),
+    (
+        "bounced anne@example.org",
+        "join",
+        "Asked: Asked(Join) anne@example.org, Bounces anne@example.org > ask Join Confirm anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; got anne@example.org 10 0",
+        "join",
+        "Ignored: Member anne@example.org, OverLimit(Address) anne@example.org",
+    ),
+];
+
+/// Rows about confirmations.
+const CONFIRMATIONS: &[(&str, &str, &str)] = &[
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | In-Reply-To: <notice.3.17@example.com>",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | References: <1@x> <notice.3.17@example.com>",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | In-Reply-To: <notice.3.17@EXAMPLE.com>",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | In-Reply-To: <notice.3.18@example.com>",
+        "Ignored: NotAReply",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | In-Reply-To: <notice.3.17@example.net>",
+        "Ignored: NotAReply",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | In-Reply-To: <notice.3.17.1@example.com>",
+        "Ignored: NotAReply",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | Subject: AW:  please confirm: JOIN mylist@example.com",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    ("join 17 anne@example.org", "confirm+{confirm:17}", "Ignored: NotAReply"),
+    ("join 17 anne@example.org", "confirm+{confirm:17} | Subject: yes", "Ignored: NotAReply"),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | From: other@example.net | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | From: a@example.org, b@example.org | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | <> | Subject: {S}",
+        "Ignored: Automatic(NullSender)",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | Auto-Submitted: auto-replied | Subject: {S}",
+        "Ignored: Automatic(AutoReplied)",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | Precedence: bulk | Subject: {S}",
+        "Ignored: Automatic(Precedence)",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | Subject: Automatic reply: {S}",
+        "Ignored: Automatic(Subject)",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{confirm:17} | From: mailer-daemon@example.org | Subject: {S}",
+        "Ignored: Automatic(Robot)",
+    ),
+    (
+        "join 17 anne@example.org just",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Asked: Early > early 17, ConfirmAgain! (Request(17)) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org unsent",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Asked: Early > early 17, ConfirmAgain! (Request(17)) to anne@example.org",
+    ),
+    ("join 17 anne@example.org just early", "confirm+{confirm:17} | Subject: {S}", "Ignored: EarlyAgain"),
+    (
+        "join 17 anne@example.org early",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org future",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org moderator",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: Waiting anne@example.org",
+    ),
+    ("", "confirm+{confirm:17} | Subject: {S}", "Answered: UnknownSubject > AskAgain to anne@example.org"),
+    (
+        "join 18 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Answered: UnknownSubject > AskAgain to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{old:17} | Subject: {S}",
+        "Answered: BadToken > AskAgain to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{leave:17} | Subject: {S}",
+        "Answered: BadToken > AskAgain to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+{bounce:17} | Subject: {S}",
+        "Answered: BadToken > AskAgain to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+aaaaaaaaaaaaaaaaaaaaaaaaaa | Subject: {S}",
+        "Answered: BadToken > AskAgain to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org",
+        "confirm+x | Subject: {S}",
+        "Answered: BadToken > AskAgain to anne@example.org",
+    ),
+    ("", "confirm+x | <bob@example.net> | Subject: {S}", "Answered: BadToken > AskAgain to bob@example.net"),
+    (
+        "got anne@example.org 10 0",
+        "confirm+x | Subject: {S}",
+        "Ignored: BadToken, OverLimit(Address) anne@example.org",
+    ),
+    ("bounced anne@example.org", "confirm+x | Subject: {S}", "Ignored: BadToken, Bounces anne@example.org"),
+    ("ban anne@example.org", "confirm+x | Subject: {S}", "Ignored: Banned anne@example.org"),
+    (
+        "join 17 anne@example.org; got anne@example.org 10 100",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; bounced anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; ban anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: Banned anne@example.org > end 17",
+    ),
+    (
+        "join 17 anne@example.org; ban bob@example.net",
+        "confirm+{confirm:17} | From: bob@example.net | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; member 7 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: Member anne@example.org > end 17",
+    ),
+    ("join 17 anne@example.org; closed", "confirm+{confirm:17} | Subject: {S}", "Ignored: Closed > end 17"),
+    (
+        "join 17 anne@example.org; open",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; moderate",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners, Waiting! to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; both",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners, Waiting! to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; both; silent",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Asked: AskedModerator anne@example.org > moderator 17, Waiting! to anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; silent",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org",
+    ),
+    (
+        "join 17 anne@example.org; changes",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
+    ),
+    (
+        "invite 17 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "invite 17 anne@example.org; closed",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "invite 17 anne@example.org; both",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "invite 17 anne@example.org; ban anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: Banned anne@example.org > end 17",
+    ),
+    (
+        "invite 17 anne@example.org; member 7 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: Member anne@example.org > end 17",
+    ),
+    (
+        "leave 17 anne@example.org; member 7 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "leave 17 anne@example.org; member 7 anne@example.org; silent",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Left anne@example.org > end 17, leave 7",
+    ),
+    (
+        "leave 17 anne@example.org; member 7 anne@example.org; changes",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft to owners",
+    ),
+    (
+        "leave 17 anne@example.org; member 7 anne@example.org; ban anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "leave 17 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: NotMember anne@example.org > end 17",
+    ),
+    (
+        "leave 17 anne@example.org just; member 7 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Asked: Early > early 17, ConfirmAgain! (Request(17)) to anne@example.org",
+    ),
+    (
+        "former 7 anne@example.org",
+        "confirm+{rejoin:7}",
+        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org",
+    ),
+    ("former 7 anne@example.org; silent", "confirm+{rejoin:7}", "Done: Rejoined anne@example.org > rejoin 7"),
+    (
+        "former 7 anne@example.org; closed",
+        "confirm+{rejoin:7}",
+        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "former 7 anne@example.org; changes",
+        "confirm+{rejoin:7} | From: other@example.net",
+        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
+    ),
+    (
+        "former 7 anne@example.org; member 8 anne@example.org",
+        "confirm+{rejoin:7}",
+        "Ignored: Member anne@example.org",
+    ),
+    (
+        "former 7 anne@example.org; ban anne@example.org",
+        "confirm+{rejoin:7}",
+        "Ignored: Banned anne@example.org",
+    ),
+    (
+        "former 8 anne@example.org",
+        "confirm+{rejoin:7}",
+        "Answered: UnknownSubject > AskAgain to anne@example.org",
+    ),
+    (
+        "former 7 anne@example.org",
+        "confirm+{rejoin:7} | Auto-Submitted: auto-replied",
+        "Ignored: Automatic(AutoReplied)",
+    ),
+];
+
+/// Rows about leaving.
+const LEAVES: &[(&str, &str, &str)] = &[
+    (
+        "member 7 anne@example.org",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 Anne@Example.org",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm Anne@Example.org, ConfirmLeave (Asked) to Anne@Example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave | <bob@example.net>",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave | From: a@example.org, anne@example.org",
+        "Answered: NoSender > Help to a@example.org",
+    ),
+    (
+        "member 7 anne@example.org; ban anne@example.org",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; leave 17 anne@example.org",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; leave 17 anne@example.org hour",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org, OverLimit(Request) anne@example.org > ask Leave Confirm anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; leave 17 anne@example.org day",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org, OverLimit(Request) anne@example.org > ask Leave Confirm anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; got anne@example.org 10 0",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org, OverLimit(Address) anne@example.org > ask Leave Confirm anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; bounced anne@example.org",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org, Bounces anne@example.org > ask Leave Confirm anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; trust",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; trust",
+        "leave | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; trust; silent",
+        "leave | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Done: Left anne@example.org > leave 7",
+    ),
+    (
+        "member 7 anne@example.org; trust",
+        "leave | Authentication-Results: mx.example.com; spf=pass smtp.mailfrom=example.org",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    ("", "leave", "Answered: NotMember anne@example.org > NotMember to anne@example.org"),
+    (
+        "got anne@example.org 10 0",
+        "leave",
+        "Ignored: NotMember anne@example.org, OverLimit(Address) anne@example.org",
+    ),
+    ("", "leave | <>", "Ignored: Automatic(NullSender)"),
+    (
+        "owner anne@example.org",
+        "leave",
+        "Answered: NotMember anne@example.org > NotMember to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+{leave:7}",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+{leave:7} | From: other@example.net",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+{leave:7} | From: a@example.net, b@example.net",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+{leave:7} | Auto-Submitted: auto-replied",
+        "Ignored: Automatic(AutoReplied)",
+    ),
+    (
+        "member 7 anne@example.org; got anne@example.org 10 100",
+        "leave+{leave:7}",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org; changes",
+        "leave+{leave:7}",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft to owners",
+    ),
+    ("member 7 anne@example.org; silent", "leave+{leave:7}", "Done: Left anne@example.org > leave 7"),
+    (
+        "member 7 anne@example.org; ban anne@example.org",
+        "leave+{leave:7}",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org",
+    ),
+    (
+        "member 8 anne@example.org",
+        "leave+{leave:7}",
+        "Asked: UnknownSubject, Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 8 anne@example.org",
+        "leave+{leave:7} | From: other@example.net",
+        "Answered: UnknownSubject, NotMember other@example.net > NotMember to other@example.net",
+    ),
+    (
+        "",
+        "leave+{leave:7}",
+        "Answered: UnknownSubject, NotMember anne@example.org > NotMember to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+{confirm:7}",
+        "Asked: BadToken, Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+{bounce:7}",
+        "Asked: BadToken, Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+aaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "Asked: BadToken, Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "leave+detail",
+        "Asked: BadToken, Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+];
+
+/// Rows about `-request`, and `-confirm` without a token.
+const REQUESTS: &[(&str, &str, &str)] = &[
+    ("", "request", "Answered: Help > Help to anne@example.org"),
+    ("", "request | Subject: help", "Answered: Help > Help to anne@example.org"),
+    ("", "request | Subject: help | <bob@example.net>", "Answered: Help > Help to bob@example.net"),
+    ("", "request | Subject: hello there", "Answered: NotUnderstood > Help to anne@example.org"),
+    ("", "request || nonsense\r\nmore nonsense", "Answered: NotUnderstood > Help to anne@example.org"),
+    (
+        "",
+        "request | Subject: subscribe",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "",
+        "request || join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "",
+        "request || subscribe address=victim@example.net",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "",
+        "confirm | Subject: join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "request | Subject: unsubscribe",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "member 7 anne@example.org",
+        "request || leave\r\njoin",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+    (
+        "",
+        "request || join\r\nhelp",
+        "Asked: Asked(Join) anne@example.org, Help > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org, Help to anne@example.org",
+    ),
+    ("", "request || stop\r\njoin", "Answered: Help > Help to anne@example.org"),
+    (
+        "join 17 anne@example.org",
+        "request | Subject: confirm {confirm:17} | In-Reply-To: <notice.3.17@example.com>",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    ("join 17 anne@example.org", "request | Subject: confirm {confirm:17}", "Ignored: NotAReply"),
+    (
+        "",
+        "request || confirm aaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "Answered: BadToken > AskAgain to anne@example.org",
+    ),
+    ("", "request | Subject: who", "Answered: RosterHidden > NoRoster to anne@example.org"),
+    (
+        "",
+        "request | Subject: who | <bob@example.net>",
+        "Answered: RosterHidden > NoRoster to bob@example.net",
+    ),
+    (
+        "member 7 anne@example.org",
+        "request | Subject: who",
+        "Answered: RosterHidden > NoRoster to anne@example.org",
+    ),
+    ("owner anne@example.org", "request | Subject: who", "Answered: Roster > Roster to anne@example.org"),
+    (
+        "owner anne@example.org",
+        "request | Subject: who | <bob@example.net>",
+        "Answered: Roster > Roster to anne@example.org",
+    ),
+    ("members", "request | Subject: who", "Answered: RosterHidden > NoRoster to anne@example.org"),
+    (
+        "members; member 7 anne@example.org",
+        "request | Subject: who",
+        "Answered: Roster > Roster to anne@example.org",
+    ),
+    (
+        "members; owner anne@example.org",
+        "request | Subject: who",
+        "Answered: Roster > Roster to anne@example.org",
+    ),
+    ("public", "request | Subject: who", "Answered: Roster > Roster to anne@example.org"),
+    ("public; ban anne@example.org", "request | Subject: who", "Ignored: Banned anne@example.org"),
+    (
+        "public; got anne@example.org 10 0",
+        "request | Subject: who",
+        "Ignored: Roster, OverLimit(Address) anne@example.org",
+    ),
+    (
+        "public",
+        "request | Subject: who | From: a@example.org, b@example.org",
+        "Answered: NoSender > Help to a@example.org",
+    ),
+    (
+        "public; got anne@example.org 9 0",
+        "request || join\r\nwho\r\nhelp",
+        "Asked: Asked(Join) anne@example.org, Roster, OverLimit(Address) anne@example.org, Help, OverLimit(Address) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "public",
+        "request || join\r\nwho\r\nhelp",
+        "Asked: Asked(Join) anne@example.org, Roster, Help > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org, Roster to anne@example.org, Help to anne@example.org",
+    ),
+    ("", "request | Subject: help | <>", "Ignored: Automatic(NullSender)"),
+    ("", "request | Subject: help | Precedence: list", "Ignored: Automatic(Precedence)"),
+    ("", "request | Subject: help | <mylist-owner@example.com>", "Ignored: Loop"),
+    ("ban anne@example.org", "request | Subject: help", "Ignored: Banned anne@example.org"),
+    (
+        "got anne@example.org 10 0",
+        "request | Subject: help",
+        "Ignored: Help, OverLimit(Address) anne@example.org",
+    ),
+    ("bounced anne@example.org", "request | Subject: help", "Ignored: Help, Bounces anne@example.org"),
+];
+
+fn check(rows: &'static [(&'static str, &'static str, &'static str)]) {
+    let mut wrong = String::new();
+    for (state, mail, expected) in rows {
+        let found = decided(state, &mail.replace("{S}", JOIN));
+        if found != *expected {
+            wrong += &format!("    ({state:?}, {mail:?}, {found:?}),\n");
+        }
+    }
+    assert!(wrong.is_empty(), "decided otherwise:\n{wrong}");
+}
+
+#[test]
+fn joining() {
+    check(JOINS);
+}
+
+#[test]
+fn confirming() {
+    check(CONFIRMATIONS);
+}
+
+#[test]
+fn leaving() {
+    check(LEAVES);
+}
+
+#[test]
+fn requesting() {
+    check(REQUESTS);
+}
