@@ -289,11 +289,14 @@ pub(crate) const ABSENT_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// are due again.
 pub(crate) const OUTGOING_POLL: Duration = Duration::from_secs(1);
 
-/// How long the way out waits for a connection, for a reply, and for the reply after the final dot (RFC 5321 section
-/// 4.5.3.2).
+/// The defaults of how long the way out waits for a connection, for the reply to a command, and for the reply after the
+/// final dot (RFC 5321 section 4.5.3.2).
 pub(crate) const OUTGOING_CONNECT: Duration = Duration::from_secs(30);
-pub(crate) const OUTGOING_REPLY: Duration = Duration::from_secs(5 * 60);
-pub(crate) const OUTGOING_OUTCOME: Duration = Duration::from_secs(10 * 60);
+pub(crate) const OUTGOING_COMMAND: Duration = Duration::from_secs(5 * 60);
+pub(crate) const OUTGOING_FINAL: Duration = Duration::from_secs(10 * 60);
+
+/// How much of the time that the way out had for its rate may be used later: more than timers are late.
+pub(crate) const RATE_SLACK: Duration = Duration::from_millis(100);
 
 /// How long the way out, when it stops, waits for the store after it has waited for the mail server.
 pub(crate) const OUTGOING_STOP: Duration = Duration::from_secs(5);

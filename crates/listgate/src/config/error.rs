@@ -141,6 +141,18 @@ pub enum ValueError {
         /// The smallest value that is allowed.
         least: &'static str,
     },
+    /// It is so small that no mail could leave.
+    #[error("no mail could leave: write at least {least}")]
+    TooLittleLeaves {
+        /// The smallest value that is allowed.
+        least: &'static str,
+    },
+    /// It is so short that mail would be sent again while the mail server still stores it.
+    #[error("members would get mail twice: write at least {least}")]
+    SentTwice {
+        /// The shortest time that is allowed.
+        least: &'static str,
+    },
     /// It is not a time.
     #[error("write a time such as {example}")]
     Time {

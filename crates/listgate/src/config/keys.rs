@@ -181,9 +181,25 @@ keys! {
     /// Where posts leave to: the site's mail server, or a directory that gets a file for each transaction.
     "outgoing.to" outgoing_to: Target = Target::default(), TARGET, Restart;
     /// To the mail server, at a time.
-    "outgoing.connections" outgoing_connections: usize = 4, COUNT, Restart;
+    "outgoing.connections" outgoing_connections: usize = 4, OUTGOING_COUNT, Restart;
     /// Of a transaction.
-    "outgoing.max_recipients" outgoing_max_recipients: usize = limits::BULK_BATCH, COUNT, Restart;
+    "outgoing.max_recipients" outgoing_max_recipients: usize = limits::BULK_BATCH, OUTGOING_COUNT, Restart;
+    /// Recipients a second; default: no limit.
+    ///
+    /// The maximum number of recipients that all connections together offer to the mail server in a second, those who
+    /// are offered again included. `None`: no limit.
+    "outgoing.max_rate" outgoing_max_rate: Option<u32> = None, RATE_OR_NONE, Restart, "100";
+    /// For a connection, and for TLS on it.
+    "outgoing.connect_timeout" outgoing_connect_timeout: Duration = limits::OUTGOING_CONNECT, OUTGOING_TIMEOUT, Restart;
+    /// For the greeting, and each reply.
+    ///
+    /// How long to wait for the mail server's greeting, for its reply to a command, and for it to read on.
+    "outgoing.command_timeout" outgoing_command_timeout: Duration = limits::OUTGOING_COMMAND, OUTGOING_TIMEOUT, Restart;
+    /// For the reply to a message.
+    ///
+    /// How long to wait for the reply after the final dot. Then the recipients are in doubt: they are sent the message
+    /// again, and may get it twice.
+    "outgoing.final_timeout" outgoing_final_timeout: Duration = limits::OUTGOING_FINAL, FINAL_TIMEOUT, Restart;
     /// Or "opportunistic", "required".
     ///
     /// Whether the connection to the mail server uses STARTTLS.

@@ -230,6 +230,25 @@ pub(super) const COUNT_OR_NONE: Kind<Option<usize>> = Kind {
     accept: |count| at_least_one(*count != Some(0)),
 };
 
+/// A count without which no mail could leave.
+pub(super) const OUTGOING_COUNT: Kind<usize> = Kind {
+    accept: |count| match *count > 0 {
+        true => Ok(()),
+        false => Err(ValueError::TooLittleLeaves { least: "1" }),
+    },
+    ..COUNT
+};
+
+/// So many a second.
+pub(super) const RATE_OR_NONE: Kind<Option<u32>> = Kind {
+    read: |written| written.number().map(Some),
+    show: |rate| json!(rate),
+    accept: |rate| match *rate != Some(0) {
+        true => Ok(()),
+        false => Err(ValueError::TooLittleLeaves { least: "1, or remove the line for no limit" }),
+    },
+};
+
 pub(super) const ENTRIES: Kind<u64> = Kind {
     read: |written| written.number(),
     show: |count| json!(count),
@@ -258,6 +277,24 @@ pub(super) const TIMEOUT: Kind<Duration> = Kind {
     accept: |time| match *time >= Duration::from_secs(1) {
         true => Ok(()),
         false => Err(ValueError::TooLittle { least: "\"1s\"" }),
+    },
+    ..TIME
+};
+
+/// A time after which a connection to the mail server is given up.
+pub(super) const OUTGOING_TIMEOUT: Kind<Duration> = Kind {
+    accept: |time| match *time >= Duration::from_secs(1) {
+        true => Ok(()),
+        false => Err(ValueError::TooLittleLeaves { least: "\"1s\"" }),
+    },
+    ..TIME
+};
+
+/// A time after which a message is sent again.
+pub(super) const FINAL_TIMEOUT: Kind<Duration> = Kind {
+    accept: |time| match *time >= Duration::from_secs(60) {
+        true => Ok(()),
+        false => Err(ValueError::SentTwice { least: "\"1m\"" }),
     },
     ..TIME
 };

@@ -58,6 +58,11 @@ impl Work {
         !self.todo.is_empty()
     }
 
+    /// Returns whether a final dot may be due before the mark that it is being sent is durable.
+    pub(super) fn needs_mark(&self) -> bool {
+        !self.is_marked && self.is_in_flight()
+    }
+
     /// Returns whether nothing is left to offer, and no reply is missing.
     pub(super) fn is_over(&self) -> bool {
         self.todo.is_empty() && self.in_flight.is_empty()

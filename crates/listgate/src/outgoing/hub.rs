@@ -1,6 +1,7 @@
 //! What the connections to the mail server share.
 
 use super::copies::{NotPrepared, Prepared, Signer};
+use super::pace::Pace;
 use super::refusals::Refusals;
 use super::settings::OutgoingSettings;
 use super::tally::back_off;
@@ -26,6 +27,7 @@ pub(super) struct Hub {
     pub(super) store: Arc<dyn EngineStore>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) refusals: RefCell<Refusals>,
+    pub(super) pace: RefCell<Pace>,
     /// The maximum number of recipients of a batch that share a copy, and of a transaction.
     pub(super) max_recipients: usize,
     /// Whether the log shows only part of each address.
@@ -52,12 +54,14 @@ impl Hub {
         clock: Clock,
         settings: &OutgoingSettings,
     ) -> Self {
-        let OutgoingSettings { max_recipients, delimiter, mask_addresses, .. } = *settings;
+        let OutgoingSettings { max_recipients, max_rate, delimiter, mask_addresses, .. } = *settings;
+        let pace = Pace::new(max_rate);
         Self {
             store,
             metrics,
             refusals: RefCell::default(),
-            max_recipients,
+            max_recipients: max_recipients.min(pace.most_at_once()),
+            pace: RefCell::new(pace),
             mask_addresses,
             clock,
             delimiter,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `meaning`, `refusals`, `tally` | decide what replies mean, and make the result of a batch; pure |
 //! | `copies` | what changes in each copy of a post, and its envelope; pure but for reading the message |
+//! | `pace` | when the next transaction may start; pure |
 //! | `batch` | which recipients of a batch are offered next |
 //! | `hub` | what connections share: the state of the mail server, posts that are ready |
 //! | `sender` | batches over a connection, and the order of commits and final dots |
@@ -16,6 +17,7 @@ mod copies;
 mod directory;
 mod hub;
 mod meaning;
+mod pace;
 mod refusals;
 mod sender;
 mod settings;

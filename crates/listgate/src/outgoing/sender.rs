@@ -19,6 +19,7 @@ use listgate_lmtp::{ClientEvent, Closed, Reply, Transaction, TransactionId};
 use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
+use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, spawn_local};
 
@@ -36,6 +37,8 @@ pub(super) struct Sender {
     written: Option<TransactionId>,
     /// The number of recipients that the server takes in a transaction, as far as this connection knows.
     most_recipients: usize,
+    /// Until when the next transaction waits, so that no more than the maximum rate leaves.
+    paced_until: Option<Instant>,
     /// Transactions on this connection.
     transactions: u32,
     /// Whether a message was taken on this connection, or a recipient was refused.
@@ -101,6 +104,7 @@ impl Sender {
             open: None,
             written: None,
             most_recipients: 0,
+            paced_until: None,
             transactions: 0,
             has_settled: false,
             is_stopping: false,
@@ -133,8 +137,8 @@ impl Sender {
         self.most_recipients = self.hub.max_recipients.min(announced.unwrap_or(usize::MAX));
         loop {
             self.settle_finished();
-            self.start_advance();
             self.send_next(mail).await?;
+            self.start_advance();
             self.end_message(mail).await?;
             // The server may answer to a transaction whose recipients all have their outcomes.
             let in_flight = !mail.client().is_idle() || self.works.iter().any(Work::is_in_flight);
@@ -151,6 +155,7 @@ impl Sender {
                 advanced = finished(&mut self.advance), if self.advance.is_some() => {
                     self.advanced(advanced).await?;
                 }
+                () = sleep_until(self.paced_until), if self.paced_until.is_some() => {}
                 _ = stop.wait_for(|stop| *stop), if !self.is_stopping => self.stop(),
             }
         }
@@ -266,7 +271,7 @@ impl Sender {
         if self.advance.is_some() {
             return;
         }
-        let sending = self.works.front().filter(|work| !work.is_marked).map(|work| work.batch().batch);
+        let sending = self.works.front().filter(|work| work.needs_mark()).map(|work| work.batch().batch);
         if sending.is_none() && self.results.is_empty() {
             return;
         }
@@ -318,9 +323,14 @@ impl Sender {
         Ok(())
     }
 
-    /// Starts the next transaction, if the server may be sent one.
+    /// Starts the next transaction, if the server may be sent one now.
     async fn send_next(&mut self, mail: &mut MailClient) -> Result<(), Lost> {
-        if self.is_full(mail) || !mail.client().may_send() {
+        self.paced_until = None;
+        if self.is_full(mail) || !mail.client().may_send() || !self.works.iter().any(Work::has_more) {
+            return Ok(());
+        }
+        self.paced_until = self.hub.pace.borrow().waits_until(Instant::now());
+        if self.paced_until.is_some() {
             return Ok(());
         }
         let signer = self.hub.signer().await?;
@@ -328,6 +338,7 @@ impl Sender {
         let Some((copy, places)) = work.next_copy(self.most_recipients, &signer) else { return Ok(()) };
         let transaction =
             Transaction { dsn: Some(&copy.dsn), ..Transaction::new(&copy.from, &copy.to, copy.declared) };
+        self.hub.pace.borrow_mut().started(places.len(), Instant::now());
         let id = mail.client().send(&transaction);
         work.started(id, places);
         self.open = Some((id, copy.splices));
@@ -413,6 +424,14 @@ impl Sender {
         // The next transaction goes out with the dot.
         self.send_next(mail).await?;
         Ok(mail.flush().await?)
+    }
+}
+
+/// Waits until a time; for ever if there is none.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

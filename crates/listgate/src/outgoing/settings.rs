@@ -2,7 +2,6 @@
 
 use crate::config::{Config, ConfigError, OutgoingTls, Target};
 use crate::file_error::During;
-use crate::limits;
 use crate::net::{MailClientSettings, Patience, TlsPolicy};
 use listgate_lmtp::{Credentials, Protocol};
 use std::fs;
@@ -16,6 +15,8 @@ pub(crate) struct OutgoingSettings {
     pub(crate) connections: usize,
     /// The maximum number of recipients of a transaction.
     pub(crate) max_recipients: usize,
+    /// The maximum number of recipients that all connections together offer in a second; `None`: no limit.
+    pub(crate) max_rate: Option<u32>,
     /// The character between `mylist-bounces` and a token.
     pub(crate) delimiter: char,
     /// Whether the log shows only part of each address.
@@ -47,9 +48,9 @@ impl OutgoingSettings {
             _ => None,
         };
         let patience = Patience {
-            connect: limits::OUTGOING_CONNECT,
-            reply: limits::OUTGOING_REPLY,
-            outcome: limits::OUTGOING_OUTCOME,
+            connect: config.outgoing_connect_timeout,
+            reply: config.outgoing_command_timeout,
+            outcome: config.outgoing_final_timeout,
         };
         let client = MailClientSettings {
             protocol: Protocol::Smtp,
@@ -62,6 +63,7 @@ impl OutgoingSettings {
             to: config.outgoing_to.clone(),
             connections: config.outgoing_connections,
             max_recipients: config.outgoing_max_recipients,
+            max_rate: config.outgoing_max_rate,
             delimiter: config.verp_delimiter,
             mask_addresses: config.mask_addresses,
             grace: config.shutdown_grace,

@@ -27,7 +27,7 @@ struct Site {
     backend: Arc<dyn Backend>,
     spool: Spool,
     next: u64,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Site {
@@ -50,7 +50,7 @@ impl Site {
             pollster::block_on(console.add("mylist.example.com", MemberRole::Member, some)).unwrap();
         }
         let store = Arc::clone(&backend).engine().unwrap().unwrap();
-        Self { store, backend, spool: Spool::new(&data.spool()), next: 0, _dir: dir }
+        Self { store, backend, spool: Spool::new(&data.spool()), next: 0, dir }
     }
 
     /// Accepts a post.
@@ -110,14 +110,15 @@ impl Site {
     }
 
     fn send_to(&self, to: Target) -> Outgoing {
-        self.send_to_with(to, Duration::from_secs(5))
+        self.send_to_with(to, |_| ())
     }
 
-    /// Starts to send, and waits so long for a reply of the server.
-    fn send_to_with(&self, to: Target, reply: Duration) -> Outgoing {
+    /// Starts to send, with settings that `change` has changed.
+    fn send_to_with(&self, to: Target, change: impl FnOnce(&mut OutgoingSettings)) -> Outgoing {
         let parts =
             Parts { store: Arc::clone(&self.store), metrics: Arc::default(), clock: Clock::default() };
-        let patience = Patience { connect: Duration::from_secs(5), reply, outcome: reply };
+        let wait = Duration::from_secs(5);
+        let patience = Patience { connect: wait, reply: wait, outcome: wait };
         let client = MailClientSettings {
             protocol: Protocol::Smtp,
             name: "lists.example.com".to_owned(),
@@ -125,16 +126,18 @@ impl Site {
             credentials: None,
             patience,
         };
-        let config = OutgoingSettings {
+        let mut settings = OutgoingSettings {
             to,
             connections: 4,
             max_recipients: 100,
+            max_rate: None,
             delimiter: '+',
             mask_addresses: false,
             grace: Duration::from_secs(1),
             client,
         };
-        Outgoing::start(parts, config).unwrap()
+        change(&mut settings);
+        Outgoing::start(parts, settings).unwrap()
     }
 
     async fn now(&self) -> OutgoingNow {
@@ -348,7 +351,10 @@ fn a_stop_does_not_wait_for_a_server_that_does_not_answer() {
         let act = move |_, at| (at == moment && of_server.load(Ordering::SeqCst)).then_some(Act::Silence);
         let server = SmtpServer::scripted(Manner::default(), act, |_| "250 2.1.5 Ok".to_owned());
         runtime().block_on(site.post("Hello.\r\n", Personal::Never));
-        let outgoing = site.send_to_with(target(&server), Duration::from_secs(3600));
+        let outgoing = site.send_to_with(target(&server), |settings| {
+            let wait = Duration::from_secs(3600);
+            settings.client.patience = Patience { connect: wait, reply: wait, outcome: wait };
+        });
         until("it waits for the server", || match moment {
             Moment::BeforeReply => server.record().len() == 150,
             _ => server.connections() > 0,
@@ -366,6 +372,57 @@ fn a_stop_does_not_wait_for_a_server_that_does_not_answer() {
         assert_eq!((record.len(), now.doubted), (150, in_doubt), "{moment:?}");
         assert_eq!(record.values().filter(|times| **times > 1).count() as u64, in_doubt, "{moment:?}");
     }
+}
+
+#[test]
+fn no_more_leaves_than_the_maximum_rate() {
+    for (personal, members, rate, least) in [
+        (Personal::Never, 250, 100, Duration::from_secs(2)),
+        (Personal::Always, 30, 20, Duration::from_millis(1450)),
+    ] {
+        let mut site = Site::new(members);
+        let server = SmtpServer::start(Manner::default());
+        let outgoing = site.send_to_with(target(&server), |settings| settings.max_rate = Some(rate));
+        let since = Instant::now();
+        runtime().block_on(async {
+            site.post("Hello.\r\n", personal).await;
+            site.finished().await;
+        });
+        let took = since.elapsed();
+        outgoing.stop();
+        assert_eq!(server.record().len(), members);
+        assert!(took >= least, "{personal:?}: {took:?}");
+    }
+}
+
+#[test]
+fn a_transaction_that_waits_for_its_turn_is_neither_marked_nor_waited_for() {
+    let mut site = Site::new(100);
+    let server = SmtpServer::start(Manner::default());
+    let database = rusqlite::Connection::open(site.dir.path().join("listgate.db")).unwrap();
+    let mut marked = database.prepare("SELECT count(*) FROM batch WHERE state = 'sending'").unwrap();
+    let outgoing = site.send_to_with(target(&server), |settings| {
+        settings.max_rate = Some(1);
+        settings.grace = Duration::from_secs(3600);
+    });
+    runtime().block_on(async {
+        site.post("Hello.\r\n", Personal::Never).await;
+        while server.record().len() < 3 {
+            // Each connection has claimed a batch. Those that are marked would be in doubt after a crash.
+            let marked: usize = marked.query_row([], |row| row.get(0)).unwrap();
+            assert!(marked <= 2, "{marked} batches are marked");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    outgoing.stop();
+    let sent = server.record().len();
+    assert!(sent < 20, "it went on for a minute: {sent}");
+    let outgoing = site.send_to(target(&server));
+    let now = runtime().block_on(site.finished());
+    outgoing.stop();
+    let record = server.record();
+    assert_eq!((record.len(), now.doubted), (100, 0));
+    assert!(record.values().all(|times| *times == 1));
 }
 
 #[test]

@@ -168,6 +168,12 @@ fn a_limit_that_would_stop_all_mail_is_refused() {
         ("lmtp.command_timeout", "\"0s\"", "at least \"1s\""),
         ("lmtp.data_timeout", "\"1ms\"", "at least \"1s\""),
         ("lmtp.transaction_timeout", "\"0s\"", "at least \"1s\""),
+        ("outgoing.connections", "0", "no mail could leave: write at least 1"),
+        ("outgoing.max_recipients", "0", "no mail could leave: write at least 1"),
+        ("outgoing.max_rate", "0", "no mail could leave: write at least 1, or remove the line for no limit"),
+        ("outgoing.connect_timeout", "\"0s\"", "no mail could leave: write at least \"1s\""),
+        ("outgoing.command_timeout", "\"1ms\"", "no mail could leave: write at least \"1s\""),
+        ("outgoing.final_timeout", "\"30s\"", "members would get mail twice: write at least \"1m\""),
     ] {
         let stderr = refused(&site, &format!("{key} = {none}\n"));
         assert!(stderr.contains(key) && stderr.contains(least), "{stderr}");
@@ -239,6 +245,9 @@ fn a_value_of_the_wrong_type_is_answered_with_an_example() {
         ("server.max_connections = \"5\"", "write a whole number without quotes, such as 1000"),
         ("queue.max_entries = 1.5", "such as 10000000"),
         ("lmtp.add_received = \"yes\"", "write true or false without quotes, such as false"),
+        ("outgoing.max_rate = 0.5", "write a whole number without quotes, such as 100"),
+        ("outgoing.max_rate = -1", "write a whole number without quotes, such as 100"),
+        ("outgoing.final_timeout = 600", "write a time in quotes, such as \"10m\""),
         ("lmtp.command_timeout = 300", "write a time in quotes, such as \"5m\""),
         ("mailman.config = 1", "write a path in quotes"),
         ("addresses.verp_delimiter = \"++\"", "such as \"+\""),
