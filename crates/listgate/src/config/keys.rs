@@ -149,7 +149,9 @@ keys! {
     "tls.client_ca" tls_client_ca: Option<PathBuf> = None, PATH_OR_NONE, Reload, r#""/etc/tls/ca.pem""#;
 
     /// Begins the detail: list-confirm+TOKEN@.
-    "addresses.verp_delimiter" verp_delimiter: char = '+', DELIMITER, Reload;
+    ///
+    /// The gate reads addresses with it, and the way out writes them, so both change at a restart.
+    "addresses.verp_delimiter" verp_delimiter: char = '+', DELIMITER, Restart;
 
     /// Relative to this file; --data-dir wins.
     ///

@@ -50,12 +50,13 @@ fn sighup_applies_what_has_changed_to_new_connections() {
         }
     };
     let mut open = Peer::greeted(server.address);
-    let toml = "[server]\nhostname = \"new.example.com\"\nmax_connections = 5\n[lmtp]\nmax_message_size = \"1KiB\"\n";
+    let toml = "[server]\nhostname = \"new.example.com\"\nmax_connections = 5\n[lmtp]\nmax_message_size = \"1KiB\"\n\
+                [addresses]\nverp_delimiter = \"=\"\n";
     hang_up(
         toml,
         &[
             "new connections use the new server.hostname, lmtp.max_message_size",
-            "restart to apply the new server.max_connections",
+            "restart to apply the new server.max_connections, addresses.verp_delimiter",
         ],
     );
     open.send("MAIL FROM:<> SIZE=5000\r\n");
