@@ -177,7 +177,14 @@ impl PostTable {
         }
         match &advance.way_out {
             None => {}
-            Some(WayOut::Open) => self.stopped = None,
+            Some(WayOut::Untried) => self.stopped = None,
+            Some(WayOut::Open) => {
+                self.stopped = None;
+                self.posts
+                    .values_mut()
+                    .flat_map(|row| row.rows.values_mut())
+                    .for_each(|row| row.set_free(now));
+            }
             Some(WayOut::Stopped(reason)) => {
                 self.stopped.get_or_insert((now, String::new())).1.clone_from(reason);
             }
@@ -347,6 +354,13 @@ impl Row {
     /// Returns whether it has not been in any batch, as far as is known.
     fn is_new(&self) -> bool {
         matches!(self.fate, Fate::Later(_)) && (self.attempts, self.doubts) == (0, 0)
+    }
+
+    /// Makes it due if neither a deferral nor a doubt is the reason why it waits.
+    fn set_free(&mut self, now: i64) {
+        if matches!(self.fate, Fate::Later(_)) && self.waited.is_zero() && self.doubts == 0 {
+            self.fate = Fate::Later(Due::after(now, Duration::ZERO));
+        }
     }
 
     fn is_due(&self, now: i64) -> bool {

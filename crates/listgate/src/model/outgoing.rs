@@ -72,6 +72,9 @@ pub(crate) struct ClaimRequest {
 /// Whether mail can leave.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum WayOut {
+    /// Nothing is known about the mail server yet.
+    Untried,
+    /// The mail server takes mail. Recipients who wait only because it refused all mail are due at once.
     Open,
     /// The mail server refuses all mail, for this reason.
     Stopped(String),

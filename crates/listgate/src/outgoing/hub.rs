@@ -41,6 +41,8 @@ pub(super) struct Hub {
     resume: Cell<Instant>,
     /// Why the server refuses all mail, if it does.
     stopped: RefCell<Option<String>>,
+    /// Whether the server has taken a message since the start.
+    has_worked: Cell<bool>,
     /// Recipients who were sent a post since the last line about the progress.
     sent: Cell<u64>,
     /// A change of that which is not stored yet.
@@ -69,9 +71,10 @@ impl Hub {
             failures: Cell::new(0),
             resume: Cell::new(Instant::now()),
             stopped: RefCell::default(),
+            has_worked: Cell::new(false),
             sent: Cell::new(0),
             // An alarm of an earlier run is over until the server refuses again.
-            way_out: RefCell::new(Some(WayOut::Open)),
+            way_out: RefCell::new(Some(WayOut::Untried)),
         }
     }
 
@@ -135,8 +138,12 @@ impl Hub {
     /// Notes that the server has taken a message.
     pub(super) fn works(&self) {
         self.failures.set(0);
-        if self.stopped.borrow_mut().take().is_some() {
+        let was_stopped = self.stopped.borrow_mut().take().is_some();
+        if was_stopped {
             tracing::info!("the mail server takes mail again");
+        }
+        // It may have refused all mail in an earlier run.
+        if was_stopped || !self.has_worked.replace(true) {
             *self.way_out.borrow_mut() = Some(WayOut::Open);
         }
     }

@@ -453,27 +453,35 @@ fn a_server_that_is_away_or_refuses_everything_loses_nothing() {
 
 #[test]
 fn ten_refusals_in_a_row_bounce_nobody_and_stop_the_way_out() {
-    let mut site = Site::new(100);
-    let denied = |_: &str| "554 5.7.1 relay access denied".to_owned();
-    let server = SmtpServer::scripted(Manner::default(), |_, _| None, denied);
-    let outgoing = site.send_to(target(&server));
-    runtime().block_on(async {
-        site.post("Hello.\r\n", Personal::Never).await;
-        let stopped = async || site.now().await.stopped.is_some_and(|(_, why)| why.contains("denied"));
-        site.becomes("the way out is stopped", stopped).await;
-    });
-    outgoing.stop();
-    // Those who were refused wait for five minutes; the others get it at once from a server that takes it.
-    let server = SmtpServer::start(Manner::default());
-    let outgoing = site.send_to(target(&server));
-    let now = runtime().block_on(async {
-        site.becomes("the others get it", async || server.record().len() >= 80).await;
-        site.becomes("the result is stored", async || site.now().await.sending == 0).await;
-        site.now().await
-    });
-    outgoing.stop();
-    assert_eq!((now.posts, now.doubted, now.stopped), (1, 0, None));
-    assert_eq!(server.record().len() as u64 + now.deferred, 100, "nobody was refused for good");
+    for restarts in [false, true] {
+        let mut site = Site::new(100);
+        let denies = Arc::new(AtomicBool::new(true));
+        let of_server = Arc::clone(&denies);
+        let reply = move |_: &str| match of_server.load(Ordering::SeqCst) {
+            true => "554 5.7.1 relay access denied".to_owned(),
+            false => "250 2.1.5 Ok".to_owned(),
+        };
+        let server = SmtpServer::scripted(Manner::default(), |_, _| None, reply);
+        let mut outgoing = site.send_to(target(&server));
+        runtime().block_on(async {
+            site.post("Hello.\r\n", Personal::Never).await;
+            let stopped = async || site.now().await.stopped.is_some_and(|(_, why)| why.contains("denied"));
+            site.becomes("the way out is stopped", stopped).await;
+        });
+        if restarts {
+            outgoing.stop();
+            denies.store(false, Ordering::SeqCst);
+            outgoing = site.send_to(target(&server));
+        }
+        denies.store(false, Ordering::SeqCst);
+        // Those who were refused get it with the others.
+        let now = runtime().block_on(site.finished());
+        outgoing.stop();
+        assert_eq!((now.doubted, now.stopped), (0, None));
+        let record = server.record();
+        assert_eq!(record.len(), 100, "nobody was refused for good");
+        assert!(record.values().all(|times| *times == 1));
+    }
 }
 
 /// Postfix closes the connection after 20 refusals by default.

@@ -35,6 +35,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     a_removed_list_ends_its_posts,
     a_clock_set_back_delays_nothing_for_longer,
     the_way_out_is_shown_since_it_stopped,
+    those_who_wait_for_the_way_out_are_due_when_it_opens,
     outbox_model::everybody_gets_one_copy_except_in_doubt,
 ];
 
@@ -598,4 +599,33 @@ async fn the_way_out_is_shown_since_it_stopped(rig: Rig) {
     let way_out = Some(WayOut::Open);
     rig.engine().advance(Advance { way_out, ..Advance::default() }).await.unwrap();
     assert_eq!(outgoing(&rig).await.stopped, None);
+}
+
+async fn those_who_wait_for_the_way_out_are_due_when_it_opens(rig: Rig) {
+    list(&rig, 5).await;
+    post(&rig, |_| {}).await;
+    let claimed = claim_one(&rig).await;
+    let mut result = sent(&claimed);
+    result.end = BatchEnd::Done { sent: 2, reply: "250 ok".to_owned() };
+    result.exceptions = vec![
+        deferred(&claimed, 0, Pause::Free(HOUR)),
+        deferred(&claimed, 1, Pause::Deferred(HOUR)),
+        deferred(&claimed, 3, Pause::Free(HOUR)),
+    ];
+    report(&rig, vec![result]).await;
+    let tell = async |way_out| {
+        let way_out = Some(way_out);
+        rig.engine().advance(Advance { way_out, ..Advance::default() }).await.unwrap();
+    };
+    tell(WayOut::Stopped("554 no".to_owned())).await;
+    nothing_is_due(&rig).await;
+    tell(WayOut::Untried).await;
+    assert_eq!(outgoing(&rig).await.stopped, None);
+    nothing_is_due(&rig).await;
+    tell(WayOut::Open).await;
+    assert_eq!(send_all(&rig).await, [address(0), address(3)]);
+    nothing_is_due(&rig).await;
+    rig.clock.advance(3600);
+    assert_eq!(send_all(&rig).await, [address(1)]);
+    assert_eq!(outgoing(&rig).await.posts, 0);
 }

@@ -62,7 +62,8 @@ fn apply(connection: &Connection, advance: &Advance, now: i64) -> rusqlite::Resu
 /// Records whether the mail server refuses all mail. While it does, the time at which it began stays.
 fn set_way_out(connection: &Connection, way_out: &WayOut, now: i64) -> rusqlite::Result<()> {
     let WayOut::Stopped(reason) = way_out else {
-        return connection.prepare_cached("DELETE FROM way_out")?.execute([]).map(drop);
+        connection.prepare_cached("DELETE FROM way_out")?.execute([])?;
+        return if *way_out == WayOut::Open { turn::free_undecided(connection, now) } else { Ok(()) };
     };
     if connection.prepare_cached("UPDATE way_out SET reason = ?1")?.execute([cut(reason)])? == 0 {
         let sql = "INSERT INTO way_out (since, reason) VALUES (?1, ?2)";

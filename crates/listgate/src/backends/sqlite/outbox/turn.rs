@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::model::{Due, PostId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeSet;
 
 /// Returns whether a post has something to send now.
 pub(in crate::backends::sqlite) fn has_something(
@@ -87,6 +88,26 @@ pub(super) fn next_retry(connection: &Connection, post: PostId) -> rusqlite::Res
         next = [next, due].into_iter().flatten().min_by_key(|due| due.at);
     }
     Ok(next)
+}
+
+/// Makes recipients due who wait alone, but neither because the mail server deferred them nor because they are in doubt: it
+/// refused all mail. Only the last ones are looked at; the others are due after their pause.
+pub(super) fn free_undecided(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT post, seq
+               FROM (SELECT * FROM recipient INDEXED BY recipient_deferred WHERE state = 'deferred'
+                     ORDER BY post DESC, seq DESC LIMIT ?2)
+               WHERE batch IS NULL AND waited = 0 AND doubts = 0 AND due_at > ?1 LIMIT ?3";
+    let mut some = connection.prepare_cached(sql)?;
+    let values = params![now, limits::SCANNED_AT_ONCE, limits::DEFERRED_AT_ONCE];
+    let some = some.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let some = some.collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
+    let sql = "UPDATE recipient SET due_at = ?3, due_span = 0 WHERE post = ?1 AND seq = ?2";
+    let mut free = connection.prepare_cached(sql)?;
+    for (post, seq) in &some {
+        free.execute(params![post, seq, now])?;
+    }
+    let posts: BTreeSet<i64> = some.into_iter().map(|(post, _)| post).collect();
+    posts.into_iter().try_for_each(|post| refresh(connection, PostId(post), now))
 }
 
 /// Finishes a post: its message is no longer needed, and its record is kept for a time.
