@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 use xtask::run::{self, Outcome, cargo, command};
 
-/// Variables for proptest, and for the tests that kill the gate under load, cut its power, and make its
+/// Variables for proptest, and for the tests that kill the gate under load, fill a list, cut its power, and make its
 /// system calls fail.
 const MANY: &[(&str, &str)] = &[
     ("PROPTEST_CASES", "20000"),
     ("LISTGATE_ROUNDS", "500"),
+    ("LISTGATE_MEMBERS", "1000000"),
     ("LISTGATE_IMAGES", "2000"),
     ("LISTGATE_EVERY_CALL", "1"),
 ];

@@ -15,6 +15,7 @@ mod ledger;
 mod locked;
 mod log_full;
 mod long_log;
+mod many_members;
 mod memory;
 mod one_fault;
 mod power_loss;
