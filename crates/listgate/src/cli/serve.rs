@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::net::ListenAddress;
+use crate::outgoing::Outgoing;
 use crate::serve::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
@@ -84,7 +85,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
             tokio::select! {
                 _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
                 _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
-                _ = hangup.recv() => reload(site, &args, &gate, engine.as_ref().map(|(engine, _)| engine)),
+                _ = hangup.recv() => reload(site, &args, &gate, engine.as_ref()),
                 () = gate.failed() => break,
             }
         }
@@ -130,11 +131,12 @@ impl Args {
 }
 
 /// Reads the settings again. If they contain a mistake, the gate keeps its current settings.
-fn reload(site: &Site, args: &Args, gate: &Gate, engine: Option<&Engine>) {
+fn reload(site: &Site, args: &Args, gate: &Gate, engine: Option<&(Engine, Outgoing)>) {
     let reloaded = site.load().and_then(|loaded| {
         let reload = gate.reload(args.replaced(loaded.config))?;
-        if let Some(engine) = engine {
+        if let Some((engine, outgoing)) = engine {
             engine.configure(gate.engine_settings());
+            outgoing.configure(gate.outgoing_settings());
         }
         Ok(reload)
     });

@@ -3,6 +3,7 @@
 use super::directory::Directory;
 use super::hub::Hub;
 use super::sender::{Finished, Lost, Sender};
+use super::settings::Reloadable;
 use crate::error_chain::Chain;
 use crate::guard::guarded;
 use crate::limits;
@@ -105,7 +106,7 @@ async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &
         tokio::select! {
             ended = guarded(run) => ended.unwrap_or(Err(Lost::Panicked)),
             // A server may take ten minutes to answer.
-            () = stopped_for(&mut asked, server.grace) => Err(Lost::Stopped),
+            () = stopped_for(&mut asked, || server.reloadable.borrow().grace) => Err(Lost::Stopped),
         }
     };
     match ended {
@@ -127,8 +128,7 @@ async fn use_connection(sender: &mut Sender, hub: &Hub, server: &Server, stop: &
 pub(super) struct Server {
     pub(super) address: ServerAddress,
     pub(super) settings: MailClientSettings,
-    /// How long a transaction may go on after a stop.
-    pub(super) grace: Duration,
+    pub(super) reloadable: watch::Receiver<Reloadable>,
 }
 
 /// The reason why the mail server cannot be used.
@@ -147,7 +147,9 @@ impl Server {
     /// succeed is used without it.
     async fn connect(&self) -> Result<MailClient, NotConnected> {
         let opportunistic = matches!(self.settings.tls, ClientTls::Opportunistic(_));
-        match self.connect_with(self.settings.clone()).await {
+        let name = self.reloadable.borrow().hostname.clone();
+        let settings = MailClientSettings { name, ..self.settings.clone() };
+        match self.connect_with(settings.clone()).await {
             Err(NotConnected::Client(MailClientError::Network {
                 operation: Operation::Handshake,
                 source,
@@ -155,7 +157,7 @@ impl Server {
                 tracing::warn!(
                     "TLS with the mail server failed, so this connection does without it: {source}"
                 );
-                self.connect_with(MailClientSettings { tls: ClientTls::Off, ..self.settings.clone() }).await
+                self.connect_with(MailClientSettings { tls: ClientTls::Off, ..settings }).await
             }
             connected => connected,
         }
@@ -235,10 +237,10 @@ impl Claims {
     }
 }
 
-/// Waits until the way out was asked to stop so long ago.
-pub(super) async fn stopped_for(stop: &mut watch::Receiver<bool>, time: Duration) {
+/// Waits until the way out was asked to stop so long ago. `time` is asked for at the stop.
+pub(super) async fn stopped_for(stop: &mut watch::Receiver<bool>, time: impl FnOnce() -> Duration) {
     let _ = stop.wait_for(|stop| *stop).await;
-    sleep(time).await;
+    sleep(time()).await;
 }
 
 /// Waits until there is a new post; for ever if the store does not notice.

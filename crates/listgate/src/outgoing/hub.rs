@@ -3,7 +3,7 @@
 use super::copies::{NotPrepared, Prepared, Signer};
 use super::pace::Pace;
 use super::refusals::Refusals;
-use super::settings::OutgoingSettings;
+use super::settings::{OutgoingSettings, Reloadable};
 use super::tally::back_off;
 use crate::backends::EngineStore;
 use crate::guard::{Panicked, guarded};
@@ -20,6 +20,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 use tokio::time::interval_at;
 
 /// What the connections to the mail server share. They run on one thread.
@@ -30,8 +31,7 @@ pub(super) struct Hub {
     pub(super) pace: RefCell<Pace>,
     /// The maximum number of recipients of a batch that share a copy, and of a transaction.
     pub(super) max_recipients: usize,
-    /// Whether the log shows only part of each address.
-    mask_addresses: bool,
+    reloadable: watch::Receiver<Reloadable>,
     clock: Clock,
     delimiter: char,
     /// The last posts that were prepared.
@@ -54,9 +54,9 @@ impl Hub {
         store: Arc<dyn EngineStore>,
         metrics: Arc<Metrics>,
         clock: Clock,
-        settings: &OutgoingSettings,
+        (settings, reloadable): (&OutgoingSettings, watch::Receiver<Reloadable>),
     ) -> Self {
-        let OutgoingSettings { max_recipients, max_rate, delimiter, mask_addresses, .. } = *settings;
+        let OutgoingSettings { max_recipients, max_rate, delimiter, .. } = *settings;
         let pace = Pace::new(max_rate);
         Self {
             store,
@@ -64,7 +64,7 @@ impl Hub {
             refusals: RefCell::default(),
             max_recipients: max_recipients.min(pace.most_at_once()),
             pace: RefCell::new(pace),
-            mask_addresses,
+            reloadable,
             clock,
             delimiter,
             prepared: RefCell::default(),
@@ -171,7 +171,7 @@ impl Hub {
 
     /// Returns an address in the form used in the log.
     fn named(&self, address: &str) -> String {
-        if self.mask_addresses { masked(address) } else { address.to_owned() }
+        if self.reloadable.borrow().mask_addresses { masked(address) } else { address.to_owned() }
     }
 
     /// Logs now and then how far large posts have come, for ever. A post that is sent within one interval gets no line.

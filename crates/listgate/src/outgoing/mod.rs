@@ -26,7 +26,7 @@ mod tally;
 mod tests;
 
 pub(crate) use copies::Signer;
-pub(crate) use settings::OutgoingSettings;
+pub(crate) use settings::{OutgoingSettings, Reloadable};
 
 use crate::backends::EngineStore;
 use crate::config::Target;
@@ -48,6 +48,7 @@ use tokio::task::LocalSet;
 
 /// The way out, on a thread of its own. Dropping it stops it.
 pub(crate) struct Outgoing {
+    reload: watch::Sender<Reloadable>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,11 +80,12 @@ impl Outgoing {
     /// # Errors
     /// The directory that takes the place of a mail server cannot be created, or the system has no thread.
     pub(crate) fn start(parts: Parts, settings: OutgoingSettings) -> Result<Self, OutgoingError> {
+        let (reload, reloadable) = watch::channel(settings.reloadable.clone());
         let way = match &settings.to {
             Target::Directory(path) => Way::Directory(Directory::create(path)?),
             Target::Smtp(address) => {
-                let (address, grace) = (address.clone(), settings.grace);
-                Way::Server(Server { address, settings: settings.client.clone(), grace })
+                let (address, settings) = (address.clone(), settings.client.clone());
+                Way::Server(Server { address, settings, reloadable: reloadable.clone() })
             }
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OutgoingError::Thread)?;
@@ -94,7 +96,7 @@ impl Outgoing {
             let _ = nice(limits::OUTGOING_NICE);
             let Parts { store, metrics, clock } = parts;
             let stopping = stopped.clone();
-            let hub = Rc::new(Hub::new(store, metrics, clock, &settings));
+            let hub = Rc::new(Hub::new(store, metrics, clock, (&settings, reloadable.clone())));
             let all = async {
                 match way {
                     Way::Directory(directory) => connections::into_directory(&hub, &directory, stopped).await,
@@ -108,7 +110,7 @@ impl Outgoing {
                 tokio::select! {
                     () = all => {}
                     () = hub.report_progress() => {}
-                    () = connections::stopped_for(&mut asked, settings.grace + limits::OUTGOING_STOP) => {
+                    () = connections::stopped_for(&mut asked, || reloadable.borrow().grace + limits::OUTGOING_STOP) => {
                         tracing::warn!("the store does not take what became of the last batches: they are in doubt");
                     }
                 }
@@ -116,7 +118,12 @@ impl Outgoing {
             LocalSet::new().block_on(&runtime, in_time);
         };
         let thread = thread::Builder::new().name("outgoing".to_owned()).spawn(run);
-        Ok(Self { stop, thread: Some(thread.map_err(OutgoingError::Thread)?) })
+        Ok(Self { reload, stop, thread: Some(thread.map_err(OutgoingError::Thread)?) })
+    }
+
+    /// Uses other settings from now on.
+    pub(crate) fn configure(&self, settings: Reloadable) {
+        self.reload.send_replace(settings);
     }
 
     /// Starts no more transactions from now on.

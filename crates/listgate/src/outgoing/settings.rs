@@ -19,12 +19,27 @@ pub(crate) struct OutgoingSettings {
     pub(crate) max_rate: Option<u32>,
     /// The character between `mylist-bounces` and a token.
     pub(crate) delimiter: char,
+    pub(crate) reloadable: Reloadable,
+    /// How the mail server is spoken to.
+    pub(crate) client: MailClientSettings,
+}
+
+/// The settings that a reload changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloadable {
+    /// The host name that Listgate calls itself, on new connections.
+    pub(crate) hostname: String,
     /// Whether the log shows only part of each address.
     pub(crate) mask_addresses: bool,
     /// How long a stop waits for the mail server.
     pub(crate) grace: Duration,
-    /// How the mail server is spoken to.
-    pub(crate) client: MailClientSettings,
+}
+
+impl Reloadable {
+    pub(crate) fn new(config: &Config) -> Self {
+        let Config { hostname, mask_addresses, shutdown_grace, .. } = config;
+        Self { hostname: hostname.clone(), mask_addresses: *mask_addresses, grace: *shutdown_grace }
+    }
 }
 
 impl OutgoingSettings {
@@ -65,8 +80,7 @@ impl OutgoingSettings {
             max_recipients: config.outgoing_max_recipients,
             max_rate: config.outgoing_max_rate,
             delimiter: config.verp_delimiter,
-            mask_addresses: config.mask_addresses,
-            grace: config.shutdown_grace,
+            reloadable: Reloadable::new(config),
             client,
         })
     }

@@ -1,6 +1,6 @@
 //! Posts leave through a mail server that follows a script and keeps its own record.
 
-use super::settings::OutgoingSettings;
+use super::settings::{OutgoingSettings, Reloadable};
 use super::{Outgoing, Parts};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
 use crate::backends::{Backend, Delivery, EngineStore, LeaseRequest, ListAdmin, Members};
@@ -132,8 +132,11 @@ impl Site {
             max_recipients: 100,
             max_rate: None,
             delimiter: '+',
-            mask_addresses: false,
-            grace: Duration::from_secs(1),
+            reloadable: Reloadable {
+                hostname: "lists.example.com".to_owned(),
+                mask_addresses: false,
+                grace: Duration::from_secs(1),
+            },
             client,
         };
         change(&mut settings);
@@ -354,6 +357,12 @@ fn a_stop_does_not_wait_for_a_server_that_does_not_answer() {
         let outgoing = site.send_to_with(target(&server), |settings| {
             let wait = Duration::from_secs(3600);
             settings.client.patience = Patience { connect: wait, reply: wait, outcome: wait };
+            settings.reloadable.grace = wait;
+        });
+        outgoing.configure(Reloadable {
+            hostname: "other.example.com".to_owned(),
+            mask_addresses: true,
+            grace: Duration::from_secs(1),
         });
         until("it waits for the server", || match moment {
             Moment::BeforeReply => server.record().len() == 150,
@@ -361,7 +370,7 @@ fn a_stop_does_not_wait_for_a_server_that_does_not_answer() {
         });
         let since = Instant::now();
         outgoing.stop();
-        // The grace time is a second.
+        // The grace time is a second since the reload.
         assert!(since.elapsed() < Duration::from_secs(4), "{moment:?}: {:?}", since.elapsed());
         is_silent.store(false, Ordering::SeqCst);
         let outgoing = site.send_to(target(&server));
@@ -403,7 +412,7 @@ fn a_transaction_that_waits_for_its_turn_is_neither_marked_nor_waited_for() {
     let mut marked = database.prepare("SELECT count(*) FROM batch WHERE state = 'sending'").unwrap();
     let outgoing = site.send_to_with(target(&server), |settings| {
         settings.max_rate = Some(1);
-        settings.grace = Duration::from_secs(3600);
+        settings.reloadable.grace = Duration::from_secs(3600);
     });
     runtime().block_on(async {
         site.post("Hello.\r\n", Personal::Never).await;

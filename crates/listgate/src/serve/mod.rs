@@ -18,7 +18,7 @@ use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
 use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, accept, greeting, reached};
-use crate::outgoing::{self, Outgoing, OutgoingSettings};
+use crate::outgoing::{self, Outgoing, OutgoingSettings, Reloadable};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
 use error::MailmanListens;
@@ -203,6 +203,11 @@ impl Gate {
     /// Returns the current settings for an engine.
     pub(crate) fn engine_settings(&self) -> EngineSettings {
         EngineSettings::new(&self.running.as_ref().expect("a gate that has ended is gone").borrow().config)
+    }
+
+    /// Returns the current settings for a way out, as far as a reload changes them.
+    pub(crate) fn outgoing_settings(&self) -> Reloadable {
+        Reloadable::new(&self.running.as_ref().expect("a gate that has ended is gone").borrow().config)
     }
 
     /// Waits until a failure of the store has ended the gate; forever, while all is well.
