@@ -32,7 +32,7 @@ fn two_thousand_members_get_a_post(personal: &str) {
     post(exim.smtp(), "hello@members.example");
     distribution.has_left(1);
     each_gets_one(&all, || delivered(&exim));
-    assert_eq!(distribution.stored("SELECT count(*) FROM recipient"), 0);
+    assert_eq!(distribution.stored("SELECT count(*) FROM recipient WHERE state <> 'done'"), 0);
     assert!(!exim.log().contains("no immediate delivery"), "Exim delivers at once");
 }
 

@@ -16,5 +16,5 @@ fn a_thousand_members_get_a_post_of_one_of_them() {
     post(postfix.smtp(), "second@members.example");
     distribution.has_left(2);
     each_gets_one(&all[1..], || delivered(&postfix).split_off(before));
-    assert_eq!(distribution.stored("SELECT count(*) FROM recipient"), 0);
+    assert_eq!(distribution.stored("SELECT count(*) FROM recipient WHERE state <> 'done'"), 0);
 }

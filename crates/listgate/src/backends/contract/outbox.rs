@@ -27,6 +27,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     a_batch_that_is_too_large_when_it_is_tried_again_is_divided,
     settled_recipients_of_personal_copies_are_not_offered_again,
     recipients_are_refused_or_deferred_one_by_one,
+    a_range_does_not_offer_those_who_got_it_after_a_deferral,
     a_batch_is_given_up_after_five_days_of_deferrals,
     a_recipient_is_given_up_after_five_days_of_deferrals,
     free_pauses_never_give_up,
@@ -433,6 +434,22 @@ async fn recipients_are_refused_or_deferred_one_by_one(rig: Rig) {
     let last = claim_one(&rig).await;
     assert_eq!((addresses(&last), last.attempts), (vec![address(1)], 2));
     report(&rig, vec![sent(&last)]).await;
+    assert!(is_finished(&rig, message).await);
+}
+
+async fn a_range_does_not_offer_those_who_got_it_after_a_deferral(rig: Rig) {
+    list(&rig, 3).await;
+    let message = post(&rig, |_| {}).await;
+    let range = claim_one(&rig).await;
+    let exceptions = vec![deferred(&range, 0, Pause::AtOnce)];
+    report(&rig, vec![BatchResult { exceptions, ..again(&range, Pause::Deferred(HOUR)) }]).await;
+    let alone = claim_one(&rig).await;
+    assert_eq!(addresses(&alone), [address(0)]);
+    report(&rig, vec![sent(&alone)]).await;
+    rig.clock.advance(3600);
+    let rest = claim_one(&rig).await;
+    assert_eq!(addresses(&rest), [address(1), address(2)]);
+    report(&rig, vec![sent(&rest)]).await;
     assert!(is_finished(&rig, message).await);
 }
 

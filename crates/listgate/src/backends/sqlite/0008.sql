@@ -94,11 +94,11 @@ CREATE INDEX batch_post ON batch (post, state, due_at);
 CREATE INDEX batch_set_back ON batch (post, due_at - due_span) WHERE state = 'later';
 CREATE INDEX batch_active ON batch (state) WHERE state IN ('claimed', 'sending');
 
--- A recipient of a post whom the mail server did not accept. A member who leaves stays here.
+-- A recipient of a post whom the mail server did not accept when it was offered first. A member who leaves stays here.
 CREATE TABLE recipient (
     post     INTEGER NOT NULL,
     seq      INTEGER NOT NULL,
-    state    TEXT NOT NULL,                  -- deferred, refused
+    state    TEXT NOT NULL,                  -- deferred, refused, done: settled after it was deferred
     batch    INTEGER,                        -- the batch that has this deferred recipient; NULL: none
     address  TEXT NOT NULL,
     reply    TEXT NOT NULL,

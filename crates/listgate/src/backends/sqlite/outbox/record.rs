@@ -125,12 +125,20 @@ fn except(
 /// Ends a batch. Deferred recipients that it still has are settled with it.
 fn finish(connection: &Connection, batch: &Batch, sent: u64, reply: &str) -> rusqlite::Result<()> {
     if batch.is_of_deferred() {
-        connection.prepare_cached("DELETE FROM recipient WHERE batch = ?1")?.execute([batch.id.0])?;
+        settle(connection, batch, Seq(i64::MAX))?;
     }
     let sql = "UPDATE batch SET state = 'done', sent = sent + ?2, reply = ?3, due_at = NULL, due_span = NULL
                WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![batch.id.0, sent, cut(reply)])?;
     Ok(())
+}
+
+/// Settles the deferred recipients of a batch up to `upto`. Their rows stay: the range in which they were offered first may
+/// be tried again, and does not offer them a second time.
+fn settle(connection: &Connection, batch: &Batch, upto: Seq) -> rusqlite::Result<()> {
+    let sql = "UPDATE recipient SET state = 'done', batch = NULL, due_at = NULL, due_span = NULL
+               WHERE batch = ?1 AND seq <= ?2";
+    connection.prepare_cached(sql)?.execute([batch.id.0, upto.0]).map(drop)
 }
 
 /// What is left of a batch, and when it is tried again.
@@ -179,8 +187,7 @@ impl Again<'_> {
     /// Lets each recipient of a batch of deferred recipients wait alone again. Returns how many were given up instead.
     fn wait_alone(&self, connection: &Connection, batch: &Batch, now: i64) -> rusqlite::Result<u64> {
         if let Some(settled) = self.settled {
-            let sql = "DELETE FROM recipient WHERE batch = ?1 AND seq <= ?2";
-            connection.prepare_cached(sql)?.execute([batch.id.0, settled.0])?;
+            settle(connection, batch, settled)?;
         }
         let (attempts, waited) = self.pause.count(0, 0);
         let due = Due::after(now, self.pause.length());

@@ -131,7 +131,7 @@ pub(in crate::backends::sqlite) fn exceptions_after(
     most: usize,
 ) -> rusqlite::Result<Vec<RecipientRecord>> {
     let sql = "SELECT seq, address, state = 'deferred', reply, at, attempts, due_at FROM recipient
-               WHERE post = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+               WHERE post = ?1 AND seq > ?2 AND state <> 'done' ORDER BY seq LIMIT ?3";
     let read = |row: &Row<'_>| {
         Ok(RecipientRecord {
             seq: Seq(row.get(0)?),
