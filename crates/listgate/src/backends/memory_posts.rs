@@ -5,7 +5,7 @@ use crate::limits;
 use crate::model::{
     Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Due, Exception, HeldId, KeptId, List,
     ListNumber, Member, MemberDelivery, MemberRole, MessageIdHash, NewHeldPost, NewPost, OutgoingNow, Pause,
-    Personal, PostId, PostKind, Recipient, Seq, WayOut, time_at,
+    Personal, PostId, PostKind, Recipient, Refusal, Seq, WayOut, time_at,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -164,6 +164,9 @@ impl PostTable {
         audiences: &BTreeMap<ListNumber, Audience>,
         now: i64,
     ) -> (Vec<Claimed>, Vec<KeptId>) {
+        for refusal in &advance.refused {
+            self.posts.values_mut().for_each(|row| row.refuse(refusal));
+        }
         for result in &advance.results {
             let holds = |row: &&mut PostRow| row.batches.contains_key(&result.batch);
             if let Some(row) = self.posts.values_mut().find(holds) {
@@ -321,10 +324,21 @@ impl PostRow {
         }
     }
 
+    /// Returns the row of a recipient, if it is in this batch.
+    fn of_batch(&mut self, recipient: &Recipient, batch: BatchId) -> Option<&mut Row> {
+        self.rows.get_mut(&recipient.seq).filter(|row| row.fate == Fate::In(batch))
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        if let Some(row) = self.of_batch(&refusal.recipient, refusal.batch) {
+            row.fate = Fate::Settled;
+        }
+    }
+
     fn record(&mut self, result: &BatchResult, now: i64) {
         self.batches.remove(&result.batch);
         for (recipient, exception) in &result.exceptions {
-            if let Some(row) = self.rows.get_mut(&recipient.seq) {
+            if let Some(row) = self.of_batch(recipient, result.batch) {
                 match exception {
                     Exception::Refused { .. } | Exception::Rejected { .. } => row.fate = Fate::Settled,
                     Exception::Deferred { pause, .. } => row.wait(*pause, now),

@@ -6,14 +6,16 @@ use tokio::sync::watch;
 
 /// Batches of posts on their way to the mail server.
 pub(crate) trait Outbox: Send + Sync {
-    /// Records what became of batches, marks those that are about to be sent, and claims others, in this order and in
-    /// one commit. It is on stable storage when this returns. Posts take turns.
+    /// Records refusals and what became of batches, marks those that are about to be sent, and claims others, in this
+    /// order and in one commit. It is on stable storage when this returns. Posts take turns.
     ///
     /// After an error, it may be repeated: what is left of a batch is claimed under another id, so each result counts
-    /// once. If only the answer was lost, what it claimed stays claimed until the process ends.
+    /// once, and so does each refusal, whether it was recorded before the result or with it. If only the answer was
+    /// lost, what it claimed stays claimed until the process ends.
     ///
     /// A batch that was claimed or marked by a process that has ended is free again when the next one opens the
-    /// backend; what was marked then counts as doubted. The posts of a list that was removed end.
+    /// backend; what was marked then counts as doubted. Recipients whose refusal was recorded are not part of it. The
+    /// posts of a list that was removed end.
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>>;
 
     /// Returns a channel that changes when this process has stored a post; `None` if the store does not notice.

@@ -58,7 +58,7 @@ pub(crate) use member_delivery::{MemberDelivery, OffBy};
 pub(crate) use not_taken::NotTaken;
 pub(crate) use outgoing::{
     Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, OutgoingNow, Pause, Recipient,
-    WayOut,
+    Refusal, WayOut,
 };
 pub(crate) use post::{
     ListNumber, ListSnapshot, MessageId, MessageIdHash, NewPost, Personal, PostId, PostKind,

@@ -48,7 +48,9 @@ pub(crate) struct Claimed {
 /// What the outgoing side reports and asks for, in one commit.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Advance {
-    /// What became of batches. A result for a batch that was recorded before changes nothing.
+    /// Refusals in batches that are not over. One that was recorded before changes nothing.
+    pub(crate) refused: Vec<Refusal>,
+    /// What became of batches, with all refusals. A result for a batch that was recorded before changes nothing.
     pub(crate) results: Vec<BatchResult>,
     /// Batches whose final dot is sent as soon as this is durable.
     pub(crate) sending: Vec<BatchId>,
@@ -56,6 +58,15 @@ pub(crate) struct Advance {
     pub(crate) claim: Option<ClaimRequest>,
     /// Whether the mail server refuses all mail, if that has changed.
     pub(crate) way_out: Option<WayOut>,
+}
+
+/// The refusal of one recipient, who is not offered again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) batch: BatchId,
+    pub(crate) recipient: Recipient,
+    /// The reply of the mail server.
+    pub(crate) reply: String,
 }
 
 /// How much to claim.

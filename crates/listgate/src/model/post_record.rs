@@ -62,7 +62,7 @@ impl PostState {
 pub(crate) struct BatchRecord {
     pub(crate) id: BatchId,
     pub(crate) state: BatchState,
-    /// How many recipients it had when it was claimed last.
+    /// How many recipients it had when it was claimed last; as long as it is not over, without those who were refused since.
     pub(crate) recipients: u64,
     pub(crate) sent: u64,
     /// How often the mail server has deferred it.

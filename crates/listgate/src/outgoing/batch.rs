@@ -3,7 +3,7 @@
 use super::copies::{Copy, Prepared, Signer};
 use super::refusals::Refusals;
 use super::tally::{Ended, Tally, Then};
-use crate::model::{BatchResult, Claimed};
+use crate::model::{BatchResult, Claimed, Refusal};
 use listgate_lmtp::{Mailbox, Phase, Reply, TransactionId};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -146,6 +146,11 @@ impl Work {
     /// Notes that a copy was written for these recipients.
     pub(super) fn written(&mut self, places: &[usize], reply: &Reply, refusals: &mut Refusals) {
         places.iter().for_each(|place| self.tally.sent(*place, reply, refusals));
+    }
+
+    /// Takes the refusals that are certain by now, and were not taken before.
+    pub(super) fn take_refused(&mut self, refusals: &Refusals) -> Vec<Refusal> {
+        self.tally.take_refused(refusals)
     }
 
     /// Offers no more recipients.

@@ -4,6 +4,9 @@
 //! became of the batch before, the mark that this one is being sent, and the claim of the next. The final dot waits for
 //! it. So after a crash at most one batch of each connection is in doubt. Where the server pipelines, the next
 //! transaction follows the final dot at once; its own dot can only follow the reply to that one.
+//!
+//! Refusals of recipients do not wait for the result of their batch: they go into the next commit, and one starts for them
+//! if none is running. So after a crash, these recipients are not offered again. No dot waits for that.
 
 use super::batch::{Outcome, Work};
 use super::copies::NotPrepared;
@@ -12,7 +15,9 @@ use super::hub::Hub;
 use super::tally::{Then, back_off};
 use crate::error_chain::Chain;
 use crate::limits;
-use crate::model::{Advance, BatchEnd, BatchResult, Claimed, Exception, Pause, Recipient, StoreError};
+use crate::model::{
+    Advance, BatchEnd, BatchResult, Claimed, Exception, Pause, Recipient, Refusal, StoreError,
+};
 use crate::net::{MailClient, MailClientError};
 use listgate_engine::splice::Splices;
 use listgate_lmtp::{ClientEvent, Closed, Reply, Transaction, TransactionId};
@@ -28,6 +33,8 @@ pub(super) struct Sender {
     hub: Rc<Hub>,
     /// The batch that is being sent, and the next one.
     works: VecDeque<Work>,
+    /// Refusals in these batches that are not stored yet, because that has failed.
+    refused: Vec<Refusal>,
     /// Results that are not stored yet.
     results: Vec<BatchResult>,
     advance: Option<Advancing>,
@@ -99,6 +106,7 @@ impl Sender {
         Self {
             hub,
             works: VecDeque::new(),
+            refused: Vec::new(),
             results: Vec::new(),
             advance: None,
             open: None,
@@ -229,6 +237,8 @@ impl Sender {
     /// Gives up the batches of a connection that was lost.
     pub(super) fn lose(&mut self, why: &Lost, in_doubt: Option<TransactionId>) {
         (self.open, self.written) = (None, None);
+        // The results have them.
+        self.refused.clear();
         for work in mem::take(&mut self.works) {
             if why.is_ours() {
                 self.hub.forget(work.batch().post);
@@ -266,17 +276,23 @@ impl Sender {
         self.results.push(result);
     }
 
-    /// Starts a commit if there is something to store: the results so far, and the mark of the first batch.
+    /// Starts a commit if there is something to store: refusals and results so far, and the mark of the first batch.
     fn start_advance(&mut self) {
         if self.advance.is_some() {
             return;
         }
+        for work in &mut self.works {
+            self.refused.extend(work.take_refused(&self.hub.refusals.borrow()));
+        }
         let sending = self.works.front().filter(|work| work.needs_mark()).map(|work| work.batch().batch);
-        if sending.is_none() && self.results.is_empty() {
+        let has_moved_on = sending.is_some() || !self.results.is_empty();
+        if !has_moved_on && self.refused.is_empty() {
             return;
         }
-        let may_claim = self.works.len() < 2 && !self.is_stopping && !self.hub.is_stopped();
+        let has_room = self.works.len() < 2 && !self.is_stopping && !self.hub.is_stopped();
+        let may_claim = has_moved_on && has_room;
         let advance = Advance {
+            refused: mem::take(&mut self.refused),
             results: mem::take(&mut self.results),
             sending: sending.into_iter().collect(),
             claim: may_claim.then(|| self.hub.claim()),
@@ -315,6 +331,7 @@ impl Sender {
             // The dot waits, and the server with it, until it succeeds or the store has failed for good.
             Err(why) => {
                 tracing::warn!("{}; trying again", Chain(&why));
+                self.refused.splice(0..0, advance.refused);
                 self.results.splice(0..0, advance.results);
                 self.hub.put_back(advance.way_out);
                 tokio::time::sleep(limits::STORE_PAUSE).await;

@@ -3,7 +3,7 @@
 use super::meaning::{Meaning, of_refusal};
 use super::refusals::{Refusals, Row};
 use crate::limits;
-use crate::model::{BatchEnd, BatchResult, Claimed, Exception, Pause, Recipient};
+use crate::model::{BatchEnd, BatchResult, Claimed, Exception, Pause, Recipient, Refusal};
 use listgate_lmtp::{Phase, Reply};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(super) struct Tally {
     batch: Claimed,
     outcomes: Vec<Option<Outcome>>,
+    /// The places of those who were refused, as long as that is not certain, or was not taken.
+    refused: Vec<usize>,
     /// The last reply to a message, or the last refusal.
     reply: String,
     /// Why the recipients without an outcome are deferred together, if they are, and whether the server refuses all mail.
@@ -28,6 +30,18 @@ enum Outcome {
     /// It refused the recipient for a reason that may concern all mail.
     Doubtful(String, Row),
     Later(String),
+}
+
+impl Outcome {
+    /// Returns the reply, if it is a refusal of the recipient's own whatever becomes of others.
+    fn own_refusal(&self, refusals: &Refusals) -> Option<&str> {
+        match self {
+            Self::Refused(reply) => Some(reply),
+            // Once another recipient is accepted, the refusal does not concern all mail.
+            Self::Doubtful(reply, row) if refusals.has_ended(*row) => Some(reply),
+            _ => None,
+        }
+    }
 }
 
 /// What to do after a refusal, besides what the tally notes.
@@ -57,7 +71,7 @@ pub(super) enum Ended {
 impl Tally {
     pub(super) fn new(batch: Claimed) -> Self {
         let outcomes = vec![None; batch.recipients.len()];
-        Self { batch, outcomes, reply: String::new(), deferred: None }
+        Self { batch, outcomes, refused: Vec::new(), reply: String::new(), deferred: None }
     }
 
     pub(super) fn batch(&self) -> &Claimed {
@@ -79,6 +93,7 @@ impl Tally {
     /// Notes that an address is not valid, so it cannot be offered.
     pub(super) fn invalid(&mut self, place: usize) {
         self.outcomes[place] = Some(Outcome::Refused("not sent: the address is not valid".to_owned()));
+        self.refused.push(place);
     }
 
     /// Notes a refusal that a recipient got, or shares with others. `has_accepted` says whether a recipient before it in
@@ -108,8 +123,23 @@ impl Tally {
             Meaning::Recipient => Outcome::Refused(text),
             Meaning::Doubtful => Outcome::Doubtful(text, refusals.refused()),
         };
+        if matches!(outcome, Outcome::Refused(_) | Outcome::Doubtful(..)) {
+            self.refused.push(place);
+        }
         self.outcomes[place] = Some(outcome);
         if refusals.is_stopped() { Then::StopAll } else { Then::Continue }
+    }
+
+    /// Takes the refusals that are certain by now, and were not taken before. The result has them, too.
+    pub(super) fn take_refused(&mut self, refusals: &Refusals) -> Vec<Refusal> {
+        let (batch, outcomes) = (&self.batch, &self.outcomes);
+        let certain = |place: usize| {
+            let reply = outcomes[place].as_ref()?.own_refusal(refusals)?.to_owned();
+            Some(Refusal { batch: batch.batch, recipient: batch.recipients[place].clone(), reply })
+        };
+        let mut taken = Vec::new();
+        self.refused.retain(|place| certain(*place).map(|refusal| taken.push(refusal)).is_none());
+        taken
     }
 
     /// Returns what became of the batch.
@@ -288,6 +318,29 @@ mod tests {
         let (exceptions, _, then) = result("PPPPPPPPPSP", false, early());
         assert_eq!(exceptions[8..], [(9, "refused"), (11, "free")]);
         assert_eq!(then, Then::Continue);
+    }
+
+    #[test]
+    fn a_refusal_is_taken_once_when_it_is_certain() {
+        let (mut tally, mut refusals) = (batch(5, false), Refusals::default());
+        let taken = |tally: &mut Tally, refusals: &Refusals| {
+            let taken = tally.take_refused(refusals);
+            assert!(taken.iter().all(|refusal| refusal.batch == BatchId(7)));
+            taken.into_iter().map(|refusal| (refusal.recipient.seq.0, refusal.reply)).collect::<Vec<_>>()
+        };
+        tally.refused(0, (Phase::Rcpt, false), &reply("554 5.7.1 denied"), &mut refusals);
+        tally.refused(1, (Phase::Rcpt, false), &reply("450 4.2.1 later"), &mut refusals);
+        tally.refused(2, (Phase::Rcpt, false), &reply("550 5.1.1 unknown"), &mut refusals);
+        assert_eq!(taken(&mut tally, &refusals), [(3, "550 5.1.1 unknown".to_owned())]);
+        assert_eq!(taken(&mut tally, &refusals), []);
+        // Another recipient is accepted.
+        refusals.accepted();
+        tally.refused(4, (Phase::Rcpt, true), &reply("554 5.7.1 denied"), &mut refusals);
+        assert_eq!(taken(&mut tally, &refusals), [(1, "554 5.7.1 denied".to_owned())]);
+        assert_eq!(taken(&mut tally, &refusals), []);
+        let BatchResult { exceptions, .. } = tally.result(early(), &refusals);
+        let refused = exceptions.iter().filter(|(_, what)| matches!(what, Exception::Refused { .. }));
+        assert_eq!(refused.map(|(to, _)| to.seq.0).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Posts leave through a mail server that follows a script and keeps its own record.
 
+mod order;
+
 use super::settings::{OutgoingSettings, Reloadable};
 use super::{Outgoing, Parts};
 use crate::backends::sqlite::{self, DataDir, Sqlite};

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::model::{
     Advance, BatchEnd, BatchResult, ClaimRequest, Claimed, Effect, Exception, MemberAddress, MemberChange,
     MemberRole, MessageId, NamedAddress, NewMember, NewPost, OffBy, OutgoingNow, Pause, Personal, PostKind,
-    Recipient, Seq, WayOut,
+    Recipient, Refusal, Seq, WayOut,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,6 +33,9 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     free_pauses_never_give_up,
     a_result_that_is_reported_twice_counts_once,
     what_a_process_had_is_free_after_its_end,
+    those_who_were_refused_are_not_offered_again_after_a_crash,
+    those_who_were_refused_are_not_among_those_who_are_left,
+    a_refusal_in_a_batch_that_is_over_changes_nothing,
     a_removed_list_ends_its_posts,
     a_clock_set_back_delays_nothing_for_longer,
     the_way_out_is_shown_since_it_stopped,
@@ -566,6 +569,77 @@ async fn what_a_process_had_is_free_after_its_end(rig: Rig) {
     assert_eq!((outgoing(&rig).await.posts, outgoing(&rig).await.doubted), (0, 101));
 }
 
+pub(super) fn refusal(claimed: &Claimed, at: usize) -> Refusal {
+    let (batch, recipient) = (claimed.batch, claimed.recipients[at].clone());
+    Refusal { batch, recipient, reply: "550 5.1.1 unknown".to_owned() }
+}
+
+/// Refuses some recipients of a batch that is being sent.
+async fn refuse(rig: &Rig, claimed: &Claimed, places: &[usize]) {
+    let refused = places.iter().map(|at| refusal(claimed, *at)).collect();
+    let advance = Advance { refused, sending: vec![claimed.batch], ..Advance::default() };
+    rig.engine().advance(advance.clone()).await.unwrap();
+    // Its answer was lost.
+    rig.engine().advance(advance).await.unwrap();
+}
+
+async fn those_who_were_refused_are_not_offered_again_after_a_crash(rig: Rig) {
+    list(&rig, 6).await;
+    let message = post(&rig, |_| {}).await;
+    refuse(&rig, &claim_one(&rig).await, &[0, 3]).await;
+    let rig = rig.restart();
+    let now = outgoing(&rig).await;
+    assert_eq!((now.doubted, now.deferred), (4, 4));
+    let range = claim_one(&rig).await;
+    assert_eq!((addresses(&range), range.doubts), ([1, 2, 4, 5].map(address).to_vec(), 1));
+    // The same for those who were deferred alone.
+    let exceptions = (0..4).map(|at| deferred(&range, at, Pause::AtOnce)).collect();
+    report(&rig, vec![BatchResult { exceptions, ..sent(&range) }]).await;
+    let alone = claim_one(&rig).await;
+    assert_eq!(alone.recipients, range.recipients);
+    refuse(&rig, &alone, &[1]).await;
+    let rig = rig.restart();
+    assert_eq!(outgoing(&rig).await.doubted, 4 + 3);
+    let last = claim_one(&rig).await;
+    assert!(last.doubts > 0);
+    assert_eq!(addresses(&last), [1, 4, 5].map(address));
+    refuse(&rig, &last, &[0, 1, 2]).await;
+    let rig = rig.restart();
+    assert_eq!(outgoing(&rig).await.doubted, 7);
+    nothing_is_due(&rig).await;
+    assert!(is_finished(&rig, message).await);
+}
+
+async fn those_who_were_refused_are_not_among_those_who_are_left(rig: Rig) {
+    list(&rig, 5).await;
+    let message = post(&rig, |_| {}).await;
+    let claimed = claim_one(&rig).await;
+    refuse(&rig, &claimed, &[0, 1]).await;
+    let refused = |at: usize| {
+        (claimed.recipients[at].clone(), Exception::Refused { reply: "550 5.1.1 unknown".to_owned() })
+    };
+    let exceptions = [0, 1, 2].map(refused).to_vec();
+    report(&rig, vec![BatchResult { exceptions, ..again(&claimed, Pause::AtOnce) }]).await;
+    assert_eq!(outgoing(&rig).await.deferred, 2);
+    let rest = claim_one(&rig).await;
+    assert_eq!(addresses(&rest), [address(3), address(4)]);
+    report(&rig, vec![sent(&rest)]).await;
+    assert!(is_finished(&rig, message).await);
+}
+
+async fn a_refusal_in_a_batch_that_is_over_changes_nothing(rig: Rig) {
+    list(&rig, 2).await;
+    post(&rig, |_| {}).await;
+    let first = claim_one(&rig).await;
+    report(&rig, vec![again(&first, Pause::AtOnce)]).await;
+    refuse(&rig, &first, &[0]).await;
+    let second = claim_one(&rig).await;
+    assert_eq!(second.recipients, first.recipients);
+    refuse(&rig, &first, &[1]).await;
+    report(&rig, vec![again(&second, Pause::AtOnce)]).await;
+    assert_eq!(send_all(&rig).await.len(), 2);
+}
+
 async fn a_removed_list_ends_its_posts(rig: Rig) {
     list(&rig, 120).await;
     (rig.create)("b@example.com");
@@ -573,6 +647,7 @@ async fn a_removed_list_ends_its_posts(rig: Rig) {
     let first = claim_one(&rig).await;
     (rig.remove)("a@example.com");
     nothing_is_due(&rig).await;
+    refuse(&rig, &first, &[1]).await;
     let mut late = again(&first, Pause::AtOnce);
     late.exceptions.push(deferred(&first, 0, Pause::AtOnce));
     report(&rig, vec![late]).await;

@@ -6,6 +6,7 @@ use super::model::Chance;
 use super::outbox::{address, again, claim, join, leave, post, report, sent};
 use crate::model::{
     Advance, BatchEnd, BatchResult, ClaimRequest, Claimed, Exception, MemberRole, MessageId, Pause, Personal,
+    Refusal,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -48,7 +49,7 @@ pub(super) async fn everybody_gets_one_copy_except_in_doubt(mut rig: Rig) {
     let (members, posts, claimed) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
     let mut world = World { members, posts, claimed, doubted: 0, chance: Chance(1) };
     for _ in 0..steps() {
-        match world.chance.below(16) {
+        match world.chance.below(17) {
             0..3 => world.join(&rig).await,
             3 => world.leave(&rig).await,
             4 if world.posts.len() < POSTS => world.post(&rig).await,
@@ -60,6 +61,7 @@ pub(super) async fn everybody_gets_one_copy_except_in_doubt(mut rig: Rig) {
                 rig = rig.restart();
                 world.restarted(&rig).await;
             }
+            16 => world.refuse(&rig).await,
             _ => {}
         }
         world.check();
@@ -131,6 +133,19 @@ impl World {
         self.claimed.iter_mut().for_each(|(_, sending)| *sending = true);
     }
 
+    /// Refuses a recipient of a batch that is not over.
+    async fn refuse(&mut self, rig: &Rig) {
+        if self.claimed.is_empty() {
+            return;
+        }
+        let (claimed, _) = &self.claimed[self.chance.below(self.claimed.len())];
+        let recipient = claimed.recipients[self.chance.below(claimed.recipients.len())].clone();
+        let post = self.posts.get_mut(&claimed.message.0).unwrap();
+        post.refused.insert(recipient.address.clone());
+        let refused = vec![Refusal { batch: claimed.batch, recipient, reply: "why".to_owned() }];
+        rig.engine().advance(Advance { refused, ..Advance::default() }).await.unwrap();
+    }
+
     async fn report(&mut self, rig: &Rig) {
         if self.claimed.is_empty() {
             return;
@@ -154,7 +169,9 @@ impl World {
         let mut left = Vec::new();
         for recipient in &claimed.recipients {
             let reply = "why".to_owned();
+            let was_refused = post.refused.contains(&recipient.address);
             match self.chance.below(8) {
+                _ if was_refused => exceptions.push((recipient.clone(), Exception::Refused { reply })),
                 0 => {
                     post.refused.insert(recipient.address.clone());
                     exceptions.push((recipient.clone(), Exception::Refused { reply }));
@@ -188,8 +205,11 @@ impl World {
     /// What was claimed is free, and what was marked is in doubt.
     async fn restarted(&mut self, rig: &Rig) {
         let claimed = std::mem::take(&mut self.claimed);
-        let marked = claimed.iter().filter(|(_, sending)| *sending);
-        self.doubted += marked.map(|(claimed, _)| claimed.recipients.len() as u64).sum::<u64>();
+        for (claimed, _) in claimed.iter().filter(|(_, sending)| *sending) {
+            let refused = &self.posts[&claimed.message.0].refused;
+            let doubted = claimed.recipients.iter().filter(|one| !refused.contains(&one.address));
+            self.doubted += doubted.count() as u64;
+        }
         assert_eq!(rig.outgoing().await.doubted, self.doubted);
     }
 

@@ -86,7 +86,7 @@ CREATE TABLE batch (
     attempts INTEGER NOT NULL DEFAULT 0,     -- how often the mail server deferred it
     waited   INTEGER NOT NULL DEFAULT 0,     -- milliseconds of the pauses after those
     doubts   INTEGER NOT NULL DEFAULT 0,     -- how often its connection was lost when the message may have been accepted
-    recipients INTEGER NOT NULL DEFAULT 0,   -- when it was last claimed
+    recipients INTEGER NOT NULL DEFAULT 0,   -- when it was last claimed; without those refused since, until it is over
     sent     INTEGER NOT NULL DEFAULT 0,
     reply    TEXT                            -- the last reply, or why it waits
 );

@@ -120,7 +120,7 @@ impl PendingRequest {
             Request::Advance(advance) => {
                 let exceptions: usize = advance.results.iter().map(|result| result.exceptions.len()).sum();
                 let batches = advance.claim.map_or(0, |claim| claim.batches) + advance.results.len();
-                let rows = 4 + 2 * exceptions + 4 * batches;
+                let rows = 4 + 2 * exceptions + 4 * batches + 3 * advance.refused.len();
                 ((1 + batches).min(limits::COMMIT_STEPS), rows * limits::STEP_ROW)
             }
         }

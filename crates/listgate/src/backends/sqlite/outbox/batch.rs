@@ -16,7 +16,7 @@ pub(super) struct Batch {
     pub(super) attempts: u32,
     pub(super) waited: i64,
     pub(super) doubts: u32,
-    /// How many recipients it had when it was claimed last.
+    /// How many recipients it had when it was claimed last, without those whose refusal was recorded since.
     pub(super) recipients: u64,
 }
 

@@ -28,8 +28,8 @@ use crate::backends::sqlite::reason::cut;
 use crate::model::{Advance, StoreError, WayOut};
 use rusqlite::{Connection, params};
 
-/// Records results, marks batches, and claims others, in this order, completely or not at all. `now` is in milliseconds
-/// since 1970.
+/// Records refusals and results, marks batches, and claims others, in this order, completely or not at all. `now` is in
+/// milliseconds since 1970.
 ///
 /// # Errors
 /// The transaction itself has failed. A problem with only this request is in the inner result.
@@ -42,6 +42,9 @@ pub(super) fn advance(
 }
 
 fn apply(connection: &Connection, advance: &Advance, now: i64) -> rusqlite::Result<Claims> {
+    for refusal in &advance.refused {
+        record::refuse(connection, refusal, now)?;
+    }
     for result in &advance.results {
         record::record(connection, result, now)?;
     }

@@ -4,19 +4,45 @@ use super::batch::{Audience, Batch};
 use super::turn::refresh;
 use crate::backends::sqlite::reason::cut;
 use crate::limits;
-use crate::model::{BatchEnd, BatchResult, Due, Exception, Pause, PostId, Recipient, Seq, milliseconds};
+use crate::model::{
+    BatchEnd, BatchId, BatchResult, Due, Exception, Pause, PostId, Recipient, Refusal, Seq, milliseconds,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
-/// Records what became of a batch, unless that was recorded before.
-pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) -> rusqlite::Result<()> {
+/// Records that a recipient was refused, unless that was recorded before, or its batch is over.
+pub(super) fn refuse(connection: &Connection, refusal: &Refusal, now: i64) -> rusqlite::Result<()> {
+    let Refusal { batch, recipient, reply } = refusal;
+    let Some(batch) = active(connection, *batch)? else { return Ok(()) };
+    if !is_open(connection, batch.post)?
+        || except(connection, &batch, recipient, (reply, None), now)? != Excepted::Refused
+    {
+        return Ok(());
+    }
+    // If Listgate ends before the reply to the message, only the others are in doubt.
+    let sql = "UPDATE batch SET recipients = recipients - 1 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute([batch.id.0])?;
+    Counts { refused: 1, ..Counts::default() }.add(connection, batch.post)
+}
+
+/// Returns a batch that is claimed or being sent.
+fn active(connection: &Connection, batch: BatchId) -> rusqlite::Result<Option<Batch>> {
     let sql =
         format!("SELECT {} FROM batch WHERE id = ?1 AND state IN ('claimed', 'sending')", Batch::COLUMNS);
-    let batch = connection.prepare_cached(&sql)?.query_row([result.batch.0], Batch::read).optional()?;
-    let Some(batch) = batch else { return Ok(()) };
+    connection.prepare_cached(&sql)?.query_row([batch.0], Batch::read).optional()
+}
+
+/// Returns whether a post is not finished.
+fn is_open(connection: &Connection, post: PostId) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM post WHERE id = ?1 AND finished_at IS NULL";
+    connection.prepare_cached(sql)?.exists([post.0])
+}
+
+/// Records what became of a batch, unless that was recorded before.
+pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) -> rusqlite::Result<()> {
+    let Some(mut batch) = active(connection, result.batch)? else { return Ok(()) };
     let post = batch.post;
-    let open = "SELECT 1 FROM post WHERE id = ?1 AND finished_at IS NULL";
-    if !connection.prepare_cached(open)?.exists([post.0])? {
+    if !is_open(connection, post)? {
         // The list was removed meanwhile, so nothing is tried again, and the sweeper removes the record.
         return finish(connection, &batch, 0, "the list was removed");
     }
@@ -30,7 +56,12 @@ pub(super) fn record(connection: &Connection, result: &BatchResult, now: i64) ->
                 continue;
             }
         };
-        counts.refused += except(connection, &batch, recipient, (reply, pause), now)?;
+        match except(connection, &batch, recipient, (reply, pause), now)? {
+            Excepted::Refused => counts.refused += 1,
+            Excepted::Deferred => {}
+            // It is no longer among the recipients of the batch, but among the exceptions.
+            Excepted::Before => batch.recipients += 1,
+        }
     }
     match &result.end {
         BatchEnd::Done { sent, reply } => {
@@ -80,21 +111,35 @@ impl Counts<'_> {
     }
 }
 
-/// Records that one recipient was refused, or deferred for a time. Returns how many were refused for good: 0 or 1.
+/// What was recorded of a recipient.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Excepted {
+    /// It was refused, or deferred for too long.
+    Refused,
+    Deferred,
+    /// Nothing: its refusal was recorded before.
+    Before,
+}
+
+/// Records that one recipient was refused, or deferred for a time.
 fn except(
     connection: &Connection,
     batch: &Batch,
     recipient: &Recipient,
     (reply, pause): (&str, Option<Pause>),
     now: i64,
-) -> rusqlite::Result<u64> {
-    // What a batch has waited counts for each of its recipients.
-    let before = "SELECT attempts, waited FROM recipient WHERE post = ?1 AND seq = ?2";
+) -> rusqlite::Result<Excepted> {
+    let before = "SELECT attempts, waited, state = 'refused' FROM recipient WHERE post = ?1 AND seq = ?2";
     let before = connection
         .prepare_cached(before)?
-        .query_row([batch.post.0, recipient.seq.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([batch.post.0, recipient.seq.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let (mut attempts, mut waited): (u32, i64) = before.unwrap_or((batch.attempts, batch.waited));
+    // What a batch has waited counts for each of its recipients.
+    let (mut attempts, mut waited, was_refused): (u32, i64, bool) =
+        before.unwrap_or((batch.attempts, batch.waited, false));
+    if was_refused {
+        return Ok(Excepted::Before);
+    }
     if let Some(pause) = pause {
         (attempts, waited) = pause.count(attempts, waited);
     }
@@ -119,7 +164,7 @@ fn except(
         attempts,
         waited,
     ])?;
-    Ok(due.is_none().into())
+    Ok(if due.is_some() { Excepted::Deferred } else { Excepted::Refused })
 }
 
 /// Ends a batch. Deferred recipients that it still has are settled with it.
@@ -127,9 +172,10 @@ fn finish(connection: &Connection, batch: &Batch, sent: u64, reply: &str) -> rus
     if batch.is_of_deferred() {
         settle(connection, batch, Seq(i64::MAX))?;
     }
-    let sql = "UPDATE batch SET state = 'done', sent = sent + ?2, reply = ?3, due_at = NULL, due_span = NULL
+    let sql = "UPDATE batch
+               SET state = 'done', recipients = ?2, sent = sent + ?3, reply = ?4, due_at = NULL, due_span = NULL
                WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![batch.id.0, sent, cut(reply)])?;
+    connection.prepare_cached(sql)?.execute(params![batch.id.0, batch.recipients, sent, cut(reply)])?;
     Ok(())
 }
 

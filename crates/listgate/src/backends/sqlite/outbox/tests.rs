@@ -1,10 +1,11 @@
-//! Tests of what claims cost, whatever the size of a list.
+//! Tests of what claims cost, whatever the size of a list, and of what operators are shown.
 
 use super::*;
 use crate::backends::sqlite::{DataDir, lists, posts};
 use crate::limits;
 use crate::model::{
-    BatchEnd, BatchId, BatchResult, ClaimRequest, ListNumber, MessageId, NewPost, Pause, Personal, PostKind,
+    BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, ListNumber, MessageId, NewPost, Pause,
+    Personal, PostId, PostKind, PostRecord, Refusal,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +72,94 @@ impl Rig {
         let request = Advance { results, claim: Some(REQUEST), ..Advance::default() };
         self.cost(|connection| advance(connection, &request, 0).unwrap().unwrap())
     }
+
+    fn claim_one(&self) -> Claimed {
+        self.advance(Vec::new()).0.claimed.remove(0)
+    }
+
+    /// Records two refusals while the batch is being sent.
+    fn refuse_two(&self, claimed: &Claimed) {
+        let refusal = |at: usize| {
+            let recipient = claimed.recipients[at].clone();
+            Refusal { batch: claimed.batch, recipient, reply: "550 5.1.1 unknown".to_owned() }
+        };
+        let refused = vec![refusal(0), refusal(1)];
+        let request = Advance { refused, sending: vec![claimed.batch], ..Advance::default() };
+        advance(&self.connection, &request, 0).unwrap().unwrap();
+    }
+
+    fn post(&self) -> PostRecord {
+        post(&self.connection, PostId(1)).unwrap().unwrap()
+    }
+
+    /// Returns the numbers of recipients of each batch, and of those who were sent a copy.
+    fn batches(&self) -> Vec<(u64, u64)> {
+        let batches = batches_after(&self.connection, PostId(1), BatchId(0), 9).unwrap();
+        batches.iter().map(|batch| (batch.recipients, batch.sent)).collect()
+    }
+
+    /// Returns how many recipients are shown because they did not get the post.
+    fn exceptions(&self) -> usize {
+        exceptions_after(&self.connection, PostId(1), None, 99).unwrap().len()
+    }
+}
+
+/// Returns the result of a batch of which the first three were refused.
+fn three_refused(claimed: &Claimed) -> BatchResult {
+    let refused = Exception::Refused { reply: "550 5.1.1 unknown".to_owned() };
+    let exceptions = claimed.recipients[..3].iter().map(|one| (one.clone(), refused.clone())).collect();
+    let end = BatchEnd::Done { sent: claimed.recipients.len() as u64 - 3, reply: "250 ok".to_owned() };
+    BatchResult { batch: claimed.batch, exceptions, end }
+}
+
+#[test]
+fn a_refusal_counts_once_whether_it_comes_alone_with_the_result_or_both() {
+    let rig = Rig::new(10, 0);
+    rig.distribute();
+    let claimed = rig.claim_one();
+    rig.refuse_two(&claimed);
+    rig.refuse_two(&claimed);
+    assert_eq!((rig.post().refused, rig.exceptions()), (2, 2));
+    rig.advance(vec![three_refused(&claimed)]);
+    rig.advance(vec![three_refused(&claimed)]);
+    rig.refuse_two(&claimed);
+    let post = rig.post();
+    assert_eq!((post.sent, post.refused, post.doubted, post.deferred), (7, 3, 0, 0));
+    assert_eq!((rig.batches(), rig.exceptions()), (vec![(10, 7)], 3));
+    assert!(post.finished_at.is_some());
+}
+
+#[test]
+fn a_refusal_that_was_recorded_before_a_crash_is_not_in_doubt() {
+    let rig = Rig::new(10, 0);
+    rig.distribute();
+    rig.refuse_two(&rig.claim_one());
+    recover(&rig.connection, 0).unwrap();
+    let post = rig.post();
+    assert_eq!((post.sent, post.refused, post.doubted, post.deferred), (0, 2, 8, 8));
+    let rest = rig.claim_one();
+    assert_eq!(rest.recipients.len(), 8);
+    rig.advance(vec![three_refused(&rest)]);
+    let post = rig.post();
+    assert_eq!((post.sent, post.refused, post.doubted, post.deferred), (5, 5, 8, 0));
+    assert_eq!((rig.batches(), rig.exceptions()), (vec![(8, 5)], 5));
+    assert!(post.finished_at.is_some());
+}
+
+#[test]
+fn a_recipient_who_got_a_post_after_a_deferral_is_not_shown() {
+    let rig = Rig::new(10, 0);
+    rig.distribute();
+    let claimed = rig.claim_one();
+    let deferred = Exception::Deferred { reply: "450 later".to_owned(), pause: Pause::AtOnce };
+    let exceptions = vec![(claimed.recipients[0].clone(), deferred)];
+    let end = BatchEnd::Done { sent: 9, reply: "250 ok".to_owned() };
+    let (mut claims, _) = rig.advance(vec![BatchResult { batch: claimed.batch, exceptions, end }]);
+    assert_eq!((rig.post().deferred, rig.exceptions()), (1, 1));
+    let alone = claims.claimed.remove(0);
+    let end = BatchEnd::Done { sent: 1, reply: "250 ok".to_owned() };
+    rig.advance(vec![BatchResult { batch: alone.batch, exceptions: Vec::new(), end }]);
+    assert_eq!((rig.post().sent, rig.post().deferred, rig.exceptions()), (10, 0, 0));
 }
 
 fn again(batch: BatchId) -> BatchResult {
