@@ -1,13 +1,13 @@
 //! Tests that what is recorded of batches is durable before it is answered. Whenever the process is killed or the power
-//! fails, a batch whose dot may have been sent counts as doubted, a batch whose reply was recorded is not sent again, and
-//! all others are sent.
+//! fails, a batch whose dot may have been sent counts as doubted, a batch whose reply was recorded is not sent again, nor
+//! is a recipient whose refusal was recorded, and all others are sent.
 
 use super::crashes::{DIR, Walk, kill_at_each_call};
-use super::outbox::{REQUEST, address, claim, join, post, sent};
+use super::outbox::{REQUEST, address, claim, join, post, refusal};
 use super::{Mail, Rig, rigs};
 use crate::backends::sqlite::DataDir;
 use crate::error_chain::Chain;
-use crate::model::{Advance, ClaimRequest, Claimed, MemberRole};
+use crate::model::{Advance, BatchEnd, BatchResult, ClaimRequest, Claimed, Exception, MemberRole};
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const WALK: &str = "backends::contract::outbox_crashes::a_post_is_sent_in_two_batches";
 
 /// What the walk reports, with the number of a batch.
-const WORDS: [&str; 4] = ["posted", "dot ", "recording ", "recorded "];
+const WORDS: [&str; 5] = ["posted", "dot ", "refused ", "recording ", "recorded "];
 
 const MEMBERS: u64 = 120;
 
@@ -37,15 +37,27 @@ async fn walk(rig: &Rig) {
         let sending = Advance { sending: vec![batch.batch], ..Advance::default() };
         rig.engine().advance(sending).await.unwrap();
         report(&format!("dot {n}"));
+        let refused = vec![refusal(&batch, 0)];
+        rig.engine().advance(Advance { refused, ..Advance::default() }).await.unwrap();
+        report(&format!("refused {n}"));
         let beside = rig.delivery(&Mail { text: "beside", ..Mail::default() }).await;
         report(&format!("recording {n}"));
-        let record = Advance { results: vec![sent(&batch)], claim: Some(REQUEST), ..Advance::default() };
+        let results = vec![all_but_the_first(&batch)];
+        let record = Advance { results, claim: Some(REQUEST), ..Advance::default() };
         let (next, stored) = tokio::join!(rig.engine().advance(record), rig.backend.put(beside));
         stored.unwrap();
         claimed = next.unwrap();
         report(&format!("recorded {n}"));
     }
     assert_eq!(claimed, []);
+}
+
+/// Returns the result of a batch whose first recipient was refused.
+fn all_but_the_first(batch: &Claimed) -> BatchResult {
+    let refusal = refusal(batch, 0);
+    let exceptions = vec![(refusal.recipient, Exception::Refused { reply: refusal.reply })];
+    let end = BatchEnd::Done { sent: batch.recipients.len() as u64 - 1, reply: "250 ok".to_owned() };
+    BatchResult { batch: batch.batch, exceptions, end }
 }
 
 #[test]
@@ -56,7 +68,8 @@ fn a_post_is_sent_in_two_batches() {
     let rig = rigs::sqlite_at(&dir).unwrap();
     runtime.block_on(walk(&rig));
     drop(rig);
-    check(&dir, "posted\ndot 1\nrecording 1\nrecorded 1\ndot 2\nrecording 2\nrecorded 2\n").unwrap();
+    let batches = [1, 2].map(|n| format!("dot {n}\nrefused {n}\nrecording {n}\nrecorded {n}\n"));
+    check(&dir, &format!("posted\n{}", batches.concat())).unwrap();
 }
 
 /// Checks that what is in a directory is consistent with everything that was reported.
@@ -73,23 +86,28 @@ fn check(dir: &Path, reported: &str) -> Result<(), String> {
         return if reported.is_empty() { Ok(()) } else { Err(format!("no post after {reported:?}")) };
     }
     let (done, doubted) = (count("sent FROM post")?, count("doubted FROM post")?);
+    let refused = count("refused FROM post")?;
     let everything = ClaimRequest { batches: 9, ..REQUEST };
     let left = pollster::block_on(claim_all(&rig, everything)).map_err(|why| Chain(&why).to_string())?;
     let left: u64 = left.iter().map(|claimed| claimed.recipients.len() as u64).sum();
-    let found = format!("{done} sent, {left} left and {doubted} doubted after {reported:?}");
+    let found =
+        format!("{done} sent, {refused} refused, {left} left and {doubted} doubted after {reported:?}");
     let was = |what: &str| reported.contains(what);
-    let settled = [(was("recorded 1"), 100), (was("recorded 2"), 20)];
+    // Of each batch, one is refused.
+    let settled = [(was("recorded 1"), 99), (was("recorded 2"), 19)];
     let settled: u64 = settled.iter().map(|(was, recipients)| u64::from(*was) * recipients).sum();
     let uncertain = if was("dot 2") && !was("recorded 2") {
-        20
+        19
     } else if was("dot 1") && !was("recorded 1") {
-        100
+        99
     } else {
         0
     };
+    let least = u64::from(was("refused 1")) + u64::from(was("refused 2"));
     let is_recorded = done == settled + uncertain && uncertain > 0 && was("recording");
     match () {
-        () if done + left != MEMBERS => Err(format!("not everybody: {found}")),
+        () if done + refused + left != MEMBERS => Err(format!("not everybody: {found}")),
+        () if refused < least => Err(format!("a refusal is lost: {found}")),
         () if done != settled && !is_recorded => Err(format!("wrongly recorded: {found}")),
         () if uncertain > 0 && !is_recorded && doubted < uncertain => Err(format!("no doubt: {found}")),
         () => Ok(()),
