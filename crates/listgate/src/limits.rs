@@ -331,6 +331,27 @@ pub(crate) const POSTED_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 *
 pub(crate) const POST_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) const BOUNCE_REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
+/// How long a request waits for its confirmation: a token is valid until the end of its third day. How long it waits for
+/// moderators.
+pub(crate) const CONFIRMATION_AWAITED: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+pub(crate) const MODERATION_AWAITED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long a member who has left can come back.
+pub(crate) const FORMER_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long an address gets no more notices after one has bounced for good.
+pub(crate) const NOTICE_BOUNCE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// The times in which notices to an account and to a domain are counted; and those of a request, which are counted in both.
+pub(crate) const ANSWERS_TO_ACCOUNT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const ANSWERS_TO_DOMAIN: Duration = Duration::from_secs(60 * 60);
+
+const _: () = {
+    let token = NOTICE_BOUNCE.as_secs() + 24 * 60 * 60;
+    // A notice is remembered as long as its post.
+    assert!(token + NOTICE_BOUNCE.as_secs() <= POST_REMEMBERED.as_secs(), "a late bounce is obeyed as well");
+};
+
 /// Bounces without a valid token of which a list keeps the header; it counts the others.
 pub(crate) const UNSIGNED_BOUNCES: usize = 1000;
 

@@ -10,6 +10,7 @@ use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::members::Members;
 use super::memory_members::MemberTable;
 use super::memory_posts::{Audience, PostTable};
+use super::memory_requests::RequestTable;
 use super::outbox::Outbox;
 use super::posts::{EngineStore, Posts};
 use super::queued::Queued;
@@ -19,11 +20,12 @@ use crate::file_error::During;
 use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
-    Advance, Ban, BanPattern, Changes, Claimed, Clock, DeliveryKey, Depth, Due, Duplicate, Effect, Entry,
-    EntryId, Expect, Fingerprint, Id, Joined, KeptId, Lease, LeaseId, List, ListAddress, ListNumber,
-    ListSnapshot, ListState, Member, MemberAddress, MemberChange, MemberError, MemberRole, MessageId,
-    MessageIdHash, Msgdata, Name, Names, NewMember, NotStepped, OutgoingNow, QueueNow, Seq, Space, Stale,
-    State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
+    About, Advance, Answered, Ban, BanPattern, BounceOf, Changes, Claimed, Clock, DeliveryKey, Depth, Due,
+    Duplicate, Effect, Entry, EntryId, Evidence, Expect, Fingerprint, FormerMember, Id, Joined, KeptId,
+    Lease, LeaseId, List, ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress,
+    MemberChange, MemberError, MemberRole, MessageId, MessageIdHash, Msgdata, Name, Names, NewBounce,
+    NewMember, NewNotice, NotStepped, OutgoingNow, QueueNow, Request, RequestId, RequestKind, Seq, Space,
+    Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
 };
 use listgate_engine::token::{Key, KeyRing};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,6 +54,7 @@ struct Tables {
     changes: i64,
     posts: PostTable,
     members: MemberTable,
+    requests: RequestTable,
     /// Messages by delivery number.
     messages: BTreeMap<i64, Vec<u8>>,
     keys: HashMap<DeliveryKey, Vec<(EntryId, Duplicate)>>,
@@ -115,6 +118,7 @@ impl Memory {
         let list = tables.lists.remove(&(address.domain, address.local)).expect("the list exists");
         let number = tables.numbers.remove(&list.list_id).expect("each list has a number");
         tables.members.forget(&list.list_id);
+        tables.requests.forget(number);
         for kept in tables.posts.forget(number) {
             tables.kept.remove(&kept);
         }
@@ -302,18 +306,15 @@ impl Tables {
     }
 
     fn apply(&mut self, step: &Step, now: i64) -> Result<Stepped, NotStepped> {
-        let holds = |expect: &Expect| match expect {
-            Expect::Lists(changes) => *changes == Changes(self.changes),
-            Expect::Kept(id) => self.kept.contains_key(id),
-            Expect::NotPosted(list, message_id) => !self.posts.is_posted(*list, *message_id, now),
-            Expect::Held(held) => self.posts.is_held(*held),
-        };
+        let holds = |expect: &Expect| self.holds(expect, now);
         let exists = |list| self.numbers.values().any(|number| *number == list);
         if !step.expects().iter().all(holds) || !step.effects().iter().filter_map(Effect::list).all(exists) {
             return Err(NotStepped::Outdated);
         }
         let mut stepped = Stepped::default();
-        for effect in step.effects() {
+        let mut effects: Vec<&Effect> = step.effects().iter().collect();
+        effects.sort_by_key(|effect| effect.turn());
+        for effect in effects {
             self.make(effect, &mut stepped, now)?;
         }
         if let Some((lease, verdict)) = step.settle() {
@@ -321,6 +322,69 @@ impl Tables {
         }
         self.drop_messages();
         Ok(stepped)
+    }
+
+    fn holds(&self, expect: &Expect, now: i64) -> bool {
+        match expect {
+            Expect::Lists(changes) => *changes == Changes(self.changes),
+            Expect::Kept(id) => self.kept.contains_key(id),
+            Expect::NotPosted(list, message_id) => !self.posts.is_posted(*list, *message_id, now),
+            Expect::Held(held) => self.posts.is_held(*held),
+            Expect::NotMember(list, address) => {
+                let roles = self.members.roles_of(self.list_id(*list), address);
+                roles.iter().all(|member| member.role != MemberRole::Member)
+            }
+            Expect::Member(list, seq) => self.members.by_seq(self.list_id(*list), *seq).is_some(),
+            Expect::Former(list, seq) => {
+                self.members.former((*list, self.list_id(*list)), *seq, now).is_some()
+            }
+            Expect::Request(id, version) => {
+                self.requests.get(*id, now).is_some_and(|request| request.version == *version)
+            }
+            Expect::NoRequest(list, address, kind) => {
+                self.requests.find(*list, address, *kind, now).is_none()
+            }
+            Expect::Answered { to, account_day, domain_hour } => {
+                let now = self.posts.answered(to, now);
+                now.account_day <= *account_day && now.domain_hour <= *domain_hour
+            }
+        }
+    }
+
+    /// Returns the list_id of a list; an empty one if it was removed.
+    fn list_id(&self, number: ListNumber) -> &str {
+        self.numbers.iter().find(|(_, other)| **other == number).map_or("", |(list_id, _)| list_id)
+    }
+
+    /// Returns a request with its mails.
+    fn with_mails(&self, request: Option<Request>, now: i64) -> Option<Request> {
+        request.map(|request| Request { mailed: self.posts.mailed(request.id, now), ..request })
+    }
+
+    fn note_bounce(&mut self, bounce: &NewBounce, now: i64) {
+        if let Evidence::Signed { about: BounceOf::Notice, subject } = bounce.evidence
+            && bounce.class == "permanent"
+        {
+            self.posts.bounced(bounce.list, subject, now);
+        }
+    }
+
+    fn notify(&mut self, notice: &NewNotice, stepped: &Stepped, now: i64) -> Result<(), NotStepped> {
+        let missing =
+            || StoreError::database(StoreErrorKind::Database, "take a step", "nothing is asked for");
+        let (subject, request) = match notice.about {
+            About::Nothing => (None, None),
+            About::Asked => {
+                let request = stepped.asked.ok_or_else(missing)?;
+                (Some(request.0), Some(request))
+            }
+            About::Request(request) => (Some(request.0), Some(request)),
+            About::Joined => (Some(stepped.joined.ok_or_else(missing)?.0), None),
+            About::Member(seq) | About::Former(seq) => (Some(seq.0), None),
+        };
+        let audience = self.audience(notice.list);
+        self.posts.notify(notice, (subject, request), &audience, now);
+        Ok(())
     }
 
     fn make(&mut self, effect: &Effect, stepped: &mut Stepped, now: i64) -> Result<(), NotStepped> {
@@ -342,9 +406,35 @@ impl Tables {
                     self.kept.remove(&kept);
                 }
             }
-            Effect::RecordDecision(_) | Effect::RecordBounce(_) => {}
+            Effect::RecordDecision(_) => {}
+            Effect::RecordBounce(bounce) => self.note_bounce(bounce, now),
+            Effect::Join(..) | Effect::Leave(..) | Effect::Rejoin(..) => {
+                self.change_members(effect, stepped, now).ok_or(NotStepped::Outdated)?;
+            }
+            Effect::Ask(new) => {
+                let list_id = self.list_id(new.list).to_owned();
+                stepped.asked = Some(self.requests.ask(new, &list_id, now));
+            }
+            Effect::MarkEarly(id) => drop(self.requests.mark_early(*id).ok_or(NotStepped::Outdated)?),
+            Effect::ToModerator(id) => {
+                self.requests.await_moderator(*id, now).ok_or(NotStepped::Outdated)?;
+            }
+            Effect::EndRequest(id) => drop(self.requests.end(*id).ok_or(NotStepped::Outdated)?),
+            Effect::Notify(notice) => self.notify(notice, stepped, now)?,
         }
         Ok(())
+    }
+
+    /// Makes a change of members, if it is possible as things are now.
+    fn change_members(&mut self, effect: &Effect, stepped: &mut Stepped, now: i64) -> Option<()> {
+        let list_id = self.list_id(effect.list()?).to_owned();
+        match effect {
+            Effect::Join(_, new) => stepped.joined = Some(self.members.join(&list_id, new, now)?),
+            Effect::Leave(_, seq) => drop(self.members.leave(&list_id, *seq, now)?),
+            Effect::Rejoin(_, seq) => stepped.joined = Some(self.members.rejoin(&list_id, *seq, now)?),
+            _ => {}
+        }
+        Some(())
     }
 
     fn keep(&mut self, message: MessageId) -> Result<KeptId, NotStepped> {
@@ -688,6 +778,47 @@ impl Posts for Memory {
 
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.run("read the keys", |_| Ok(KeyRing::new(1, Key::new([1; 32]), [const { None }; 3])))
+    }
+
+    fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {
+        let now = self.clock.milliseconds();
+        self.run("look up a request", move |tables| Ok(tables.with_mails(tables.requests.get(id, now), now)))
+    }
+
+    fn request_of<'a>(
+        &'a self,
+        list: ListNumber,
+        address: &'a MemberAddress,
+        kind: RequestKind,
+    ) -> Answer<'a, Option<Request>> {
+        let now = self.clock.milliseconds();
+        self.run("look up a request", move |tables| {
+            Ok(tables.with_mails(tables.requests.find(list, address, kind, now), now))
+        })
+    }
+
+    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
+        self.run("look up a member", move |tables| {
+            Ok(tables.members.by_seq(tables.list_id(list), seq).cloned())
+        })
+    }
+
+    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
+        let now = self.clock.milliseconds();
+        self.run("look up a former member", move |tables| {
+            Ok(tables.members.former((list, tables.list_id(list)), seq, now))
+        })
+    }
+
+    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
+        let now = self.clock.milliseconds();
+        self.run("count the notices", move |tables| Ok(tables.posts.answered(to, now)))
+    }
+
+    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
+        self.run("read the members", move |tables| {
+            Ok(tables.members.after(tables.list_id(list), MemberRole::Member, Seq(0), most))
+        })
     }
 }
 

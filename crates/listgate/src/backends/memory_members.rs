@@ -1,8 +1,9 @@
 //! The members of lists in the backend for tests.
 
+use crate::limits;
 use crate::model::{
-    Ban, BanPattern, Joined, Member, MemberAddress, MemberChange, MemberError, MemberRole, NewMember, Seq,
-    time_at,
+    Ban, BanPattern, Due, FormerMember, Joined, ListNumber, Member, MemberAddress, MemberChange, MemberError,
+    MemberRole, NewMember, Seq, time_at,
 };
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 pub(super) struct MemberTable {
     rows: BTreeMap<Seq, (String, Member)>,
     last: i64,
+    /// Members who have left, with their list_ids, when they left, and until when they can come back.
+    former: BTreeMap<Seq, (String, Member, i64, Due)>,
     /// Their times in milliseconds since 1970, by the list's list_id and the pattern.
     bans: BTreeMap<(Option<String>, String), i64>,
 }
@@ -61,9 +64,66 @@ impl MemberTable {
         Ok(())
     }
 
+    /// Returns a member with this seq.
+    pub(super) fn by_seq<'t>(&'t self, list_id: &'t str, seq: Seq) -> Option<&'t Member> {
+        self.of(list_id).find(|member| member.seq == seq && member.role == MemberRole::Member)
+    }
+
+    /// Makes an address a member, unless it is one.
+    pub(super) fn join(&mut self, list_id: &str, new: &NewMember, now: i64) -> Option<Seq> {
+        let joined = self.add(list_id, MemberRole::Member, std::slice::from_ref(new), now);
+        (joined == [Joined::Added]).then_some(Seq(self.last))
+    }
+
+    /// Ends a membership.
+    pub(super) fn leave(&mut self, list_id: &str, seq: Seq, now: i64) -> Option<Seq> {
+        self.by_seq(list_id, seq)?;
+        let (list_id, member) = self.rows.remove(&seq).expect("it was found");
+        let due = Due::after(now, limits::FORMER_REMEMBERED);
+        self.former.insert(seq, (list_id, member, now, due));
+        Some(seq)
+    }
+
+    fn left(&self, list_id: &str, seq: Seq, now: i64) -> Option<(&Member, i64)> {
+        let (list, member, left_at, due) = self.former.get(&seq)?;
+        (list == list_id && !due.is_over(now)).then_some((member, *left_at))
+    }
+
+    pub(super) fn former(
+        &self,
+        (number, list_id): (ListNumber, &str),
+        seq: Seq,
+        now: i64,
+    ) -> Option<FormerMember> {
+        let (member, left_at) = self.left(list_id, seq, now)?;
+        Some(FormerMember {
+            seq,
+            list: number,
+            address: member.address.clone(),
+            name: member.settings.name.clone(),
+            left_at: time_at(left_at),
+        })
+    }
+
+    /// Makes a former member a member again, unless the address is one.
+    pub(super) fn rejoin(&mut self, list_id: &str, seq: Seq, now: i64) -> Option<Seq> {
+        let (member, _) = self.left(list_id, seq, now)?;
+        let member = member.clone();
+        if self.find(list_id, MemberRole::Member, &member.address).is_some() {
+            return None;
+        }
+        self.former.remove(&seq);
+        self.last += 1;
+        let seq = Seq(self.last);
+        let member = Member { seq, joined_at: time_at(now), version: 1, ..member };
+        self.rows.insert(seq, (list_id.to_owned(), member));
+        Some(seq)
+    }
+
     /// Removes everything of a list.
     pub(super) fn forget(&mut self, list_id: &str) {
         self.rows.retain(|_, (list, _)| list != list_id);
+        self.former.retain(|_, (list, ..)| list != list_id);
         self.bans.retain(|(list, _), _| list.as_deref() != Some(list_id));
     }
 

@@ -1,11 +1,12 @@
-//! Posts and their batches in the backend for tests. Each post has its recipients one by one, unlike in the other
+//! Posts, notices and their batches in the backend for tests. Each post has its recipients one by one, unlike in the other
 //! backends, so that the contract does not compare two copies of the same code.
 
 use crate::limits;
 use crate::model::{
-    Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Due, Exception, HeldId, KeptId, List,
-    ListNumber, Member, MemberDelivery, MemberRole, MessageIdHash, NewHeldPost, NewPost, OutgoingNow, Pause,
-    Personal, PostId, PostKind, Recipient, Refusal, Seq, WayOut, time_at,
+    Advance, Answered, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, ClaimedNotice, Contents, Due,
+    Exception, HeldId, KeptId, List, ListNumber, Mailed, Member, MemberAddress, MemberDelivery, MemberRole,
+    MessageIdHash, NewHeldPost, NewNotice, NewPost, NoticeTo, OutgoingNow, Pause, Personal, PostId, PostKind,
+    Recipient, Refusal, RequestId, Seq, WayOut, time_at,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,18 +22,19 @@ pub(super) struct Audience {
 }
 
 impl Audience {
-    /// Returns the current recipients of a post of this kind up to a cutoff, in the order of their seqs.
-    fn recipients(&self, post: &NewPost, cutoff: Seq, now: i64) -> Vec<Recipient> {
+    /// Returns the current recipients of a post with these contents up to a cutoff, in the order of their seqs.
+    fn recipients(&self, contents: &Sent, cutoff: Seq, now: i64) -> Vec<Recipient> {
         let mut found: Vec<(String, Recipient)> = Vec::new();
+        let skipped = contents.skipped();
         for member in &self.members {
-            let has_role = match post.kind {
-                PostKind::Post => member.role == MemberRole::Member,
-                PostKind::Owner => matches!(member.role, MemberRole::Owner | MemberRole::Moderator),
+            let has_role = match contents.is_for_owners() {
+                false => member.role == MemberRole::Member,
+                true => matches!(member.role, MemberRole::Owner | MemberRole::Moderator),
             };
             let receives = member.settings.delivery.at(now) == MemberDelivery::On;
             let key = member.address.key();
             let is_new = found.iter().all(|(other, _)| *other != key);
-            if has_role && receives && is_new && member.seq <= cutoff && post.skipped != Some(member.seq) {
+            if has_role && receives && is_new && member.seq <= cutoff && skipped != Some(member.seq) {
                 let address = member.address.to_string();
                 found.push((key.to_owned(), Recipient { seq: member.seq, address }));
             }
@@ -72,10 +74,81 @@ struct Row {
     doubts: u32,
 }
 
+/// What a post sends.
+#[derive(Clone)]
+enum Sent {
+    Post(NewPost),
+    Notice(NoticeRow),
+}
+
+#[derive(Clone)]
+struct NoticeRow {
+    notice: NewNotice,
+    subject: Option<i64>,
+    request: Option<RequestId>,
+    bounced_at: Option<i64>,
+}
+
+impl Sent {
+    fn list(&self) -> ListNumber {
+        match self {
+            Self::Post(post) => post.list,
+            Self::Notice(row) => row.notice.list,
+        }
+    }
+
+    fn is_for_owners(&self) -> bool {
+        match self {
+            Self::Post(post) => post.kind == PostKind::Owner,
+            Self::Notice(row) => matches!(row.notice.to, NoticeTo::Owners { .. }),
+        }
+    }
+
+    fn skipped(&self) -> Option<Seq> {
+        match self {
+            Self::Post(post) => post.skipped,
+            Self::Notice(_) => None,
+        }
+    }
+
+    /// Returns the notice that it is, and the address that gets it.
+    fn to_address(&self) -> Option<(&NoticeRow, &MemberAddress)> {
+        match self {
+            Self::Notice(row) => match &row.notice.to {
+                NoticeTo::Address(address) => Some((row, address)),
+                NoticeTo::Owners { .. } => None,
+            },
+            Self::Post(_) => None,
+        }
+    }
+
+    /// Returns them as they are claimed.
+    fn claimed(&self, accepted_at: i64) -> Contents {
+        match self {
+            Self::Post(post) => Contents::Message {
+                kind: post.kind,
+                message: post.message,
+                size: post.size,
+                settings: post.settings.clone(),
+            },
+            Self::Notice(row) => Contents::Notice(Box::new(ClaimedNotice {
+                to_owners: self.is_for_owners(),
+                template: row.notice.template.to_owned(),
+                content: row.notice.content.clone(),
+                subject: row.subject,
+                request: row.request,
+                accepted_at: time_at(accepted_at),
+            })),
+        }
+    }
+}
+
 #[derive(Clone)]
 struct PostRow {
-    post: NewPost,
+    contents: Sent,
     kept: Option<KeptId>,
+    finished_at: Option<i64>,
+    sent: u64,
     accepted_at: i64,
     personal: bool,
     cutoff: Seq,
@@ -119,14 +192,15 @@ impl PostTable {
     pub(super) fn forget(&mut self, list: ListNumber) -> Vec<KeptId> {
         let held = self.held.extract_if(.., |_, (of, _)| *of == list).map(|(_, (_, kept))| kept);
         let mut ended: Vec<KeptId> = held.collect();
-        let posts = self.posts.extract_if(.., |_, row| row.post.list == list);
+        let posts = self.posts.extract_if(.., |_, row| row.contents.list() == list);
         ended.extend(posts.filter_map(|(_, row)| row.kept));
         self.posted.retain(|(of, _), _| *of != list);
         ended
     }
 
     pub(super) fn distribute(&mut self, post: &NewPost, kept: KeptId, audience: &Audience, now: i64) {
-        let recipients = audience.recipients(post, audience.last, now).len() as u64;
+        let contents = Sent::Post(post.clone());
+        let recipients = audience.recipients(&contents, audience.last, now).len() as u64;
         let is_cheap = recipients <= limits::PERSONAL_RECIPIENTS
             && recipients.saturating_mul(post.size) <= limits::PERSONAL_OCTETS;
         let personal = match (post.personal, post.kind) {
@@ -134,14 +208,47 @@ impl PostTable {
             (Personal::Never, PostKind::Post) => false,
             (Personal::Auto, PostKind::Post) => is_cheap,
         };
+        let instead = post.instead_of_owners.as_ref().filter(|_| recipients == 0);
+        self.insert(contents, (Some(kept), personal, audience.last), instead.cloned(), now);
+    }
+
+    /// Stores a notice with the number that its token names, and the request that it is about.
+    pub(super) fn notify(
+        &mut self,
+        notice: &NewNotice,
+        (subject, request): (Option<i64>, Option<RequestId>),
+        audience: &Audience,
+        now: i64,
+    ) {
+        let contents = Sent::Notice(NoticeRow { notice: notice.clone(), subject, request, bounced_at: None });
+        let (cutoff, alone) = match &notice.to {
+            NoticeTo::Address(address) => (Seq(0), Some(address.to_string())),
+            NoticeTo::Owners { instead } => {
+                let has_none = audience.recipients(&contents, audience.last, now).is_empty();
+                (audience.last, instead.clone().filter(|_| has_none))
+            }
+        };
+        self.insert(contents, (None, true, cutoff), alone, now);
+    }
+
+    /// Stores a post, with a recipient who is not a member if there is one.
+    fn insert(
+        &mut self,
+        contents: Sent,
+        (kept, personal, cutoff): (Option<KeptId>, bool, Seq),
+        alone: Option<String>,
+        now: i64,
+    ) {
         self.last_post += 1;
         self.last_turn += 1;
         let mut row = PostRow {
-            post: post.clone(),
-            kept: Some(kept),
+            contents,
+            kept,
+            finished_at: None,
+            sent: 0,
             accepted_at: now,
             personal,
-            cutoff: audience.last,
+            cutoff,
             cursor: Seq(0),
             turn: self.last_turn,
             rows: BTreeMap::new(),
@@ -149,12 +256,57 @@ impl PostTable {
             doubted: 0,
             reason: None,
         };
-        if let Some(address) = &post.instead_of_owners
-            && recipients == 0
-        {
-            row.add(Recipient { seq: Seq(0), address: address.clone() }, Due::after(now, Duration::ZERO));
+        if let Some(address) = alone {
+            row.add(Recipient { seq: Seq(0), address }, Due::after(now, Duration::ZERO));
         }
         self.posts.insert(PostId(self.last_post), row);
+    }
+
+    /// Notes that a notice of a list has bounced for good.
+    pub(super) fn bounced(&mut self, list: ListNumber, subject: u64, now: i64) {
+        let post = i64::try_from(subject).ok().and_then(|id| self.posts.get_mut(&PostId(id)));
+        if let Some(PostRow { contents: Sent::Notice(row), .. }) = post
+            && row.notice.list == list
+        {
+            row.bounced_at = Some(now);
+        }
+    }
+
+    pub(super) fn answered(&self, to: &MemberAddress, now: i64) -> Answered {
+        let notices = || self.posts.values().filter_map(|row| Some((row, row.contents.to_address()?)));
+        let counted = |same: &dyn Fn(&MemberAddress) -> bool, length| {
+            let counts = |row: &PostRow, notice: &NoticeRow, address| {
+                notice.notice.counted && same(address) && is_within(row.accepted_at, length, now)
+            };
+            let counted = notices().filter(|(row, (notice, address))| counts(row, notice, address));
+            u32::try_from(counted.count()).expect("a test has few notices")
+        };
+        let has_bounced = |at| is_within(at, limits::NOTICE_BOUNCE, now);
+        Answered {
+            account_day: counted(&|other| other.account() == to.account(), limits::ANSWERS_TO_ACCOUNT),
+            domain_hour: counted(&|other| other.domain() == to.domain(), limits::ANSWERS_TO_DOMAIN),
+            bounced: notices().any(|(_, (notice, address))| {
+                address.key() == to.key() && notice.bounced_at.is_some_and(has_bounced)
+            }),
+        }
+    }
+
+    /// Returns the mails to its address that a request has caused.
+    pub(super) fn mailed(&self, request: RequestId, now: i64) -> Mailed {
+        let is_of_it = |row: &&PostRow| {
+            row.contents.to_address().is_some_and(|(notice, _)| notice.request == Some(request))
+        };
+        let mails = || self.posts.values().filter(is_of_it);
+        let within = |length| {
+            let count = mails().filter(|row| is_within(row.accepted_at, length, now)).count();
+            u32::try_from(count).expect("a test has few notices")
+        };
+        let handed_over = mails().filter(|row| row.sent > 0).filter_map(|row| row.finished_at).max();
+        Mailed {
+            hour: within(limits::ANSWERS_TO_DOMAIN),
+            day: within(limits::ANSWERS_TO_ACCOUNT),
+            handed_over_at: handed_over.map(time_at),
+        }
     }
 
     /// Returns what was claimed, and the references of posts that are finished.
@@ -196,7 +348,8 @@ impl PostTable {
         let mut finished = Vec::new();
         for row in self.posts.values_mut() {
             let has_all = row.cursor == row.cutoff && row.rows.values().all(|row| row.fate == Fate::Settled);
-            if has_all && row.batches.is_empty() {
+            if has_all && row.batches.is_empty() && row.is_open() {
+                row.finished_at = Some(now);
                 finished.extend(row.kept.take());
             }
         }
@@ -210,8 +363,8 @@ impl PostTable {
         now: i64,
     ) -> Vec<Claimed> {
         let mut claimed = Vec::new();
-        for (_, row) in self.posts.iter_mut().filter(|(_, row)| row.kept.is_some()) {
-            row.look_up(&audiences[&row.post.list], now);
+        for (_, row) in self.posts.iter_mut().filter(|(_, row)| row.is_open()) {
+            row.look_up(&audiences[&row.contents.list()], now);
         }
         while claimed.len() < request.batches {
             let ready = self.posts.iter_mut().filter(|(_, row)| row.has_due(now));
@@ -219,7 +372,7 @@ impl PostTable {
             self.last_turn += 1;
             self.last_batch += 1;
             row.turn = self.last_turn;
-            let list = audiences[&row.post.list].list.as_deref().expect("posts go with their list");
+            let list = audiences[&row.contents.list()].list.as_deref().expect("posts go with their list");
             claimed.push(row.claim(*id, BatchId(self.last_batch), list, request, now));
         }
         claimed
@@ -241,30 +394,45 @@ impl PostTable {
 
     pub(super) fn left(&self, audience: impl Fn(ListNumber) -> Audience, now: i64) -> u64 {
         let left = |row: &PostRow| match row.cursor < row.cutoff {
-            true => audience(row.post.list).recipients(&row.post, row.cutoff, now).len(),
+            true => audience(row.contents.list()).recipients(&row.contents, row.cutoff, now).len(),
             false => row.rows.values().filter(|row| row.is_new()).count(),
         };
-        let open = self.posts.values().filter(|row| row.kept.is_some() && row.post.kind == PostKind::Post);
+        let is_post =
+            |row: &&PostRow| matches!(&row.contents, Sent::Post(post) if post.kind == PostKind::Post);
+        let open = self.posts.values().filter(|row| row.is_open()).filter(is_post);
         open.map(|row| left(row) as u64).sum()
     }
 
     pub(super) fn outgoing(&self) -> OutgoingNow {
-        let open = || self.posts.values().filter(|row| row.kept.is_some());
+        let all = || self.posts.values().filter(|row| row.is_open());
+        let is_post = |row: &&PostRow| matches!(row.contents, Sent::Post(_));
+        let open = || all().filter(is_post);
         let is_deferred = |row: &&Row| matches!(row.fate, Fate::Later(_));
         OutgoingNow {
             posts: open().count() as u64,
-            sending: self.posts.values().map(|row| row.batches.len() as u64).sum(),
+            notices: (all().count() - open().count()) as u64,
+            sending: open().map(|row| row.batches.len() as u64).sum(),
             deferred: open().map(|row| row.rows.values().filter(is_deferred).count() as u64).sum(),
             oldest: open().map(|row| time_at(row.accepted_at)).min(),
             doubted: self.posts.values().map(|row| row.doubted).sum(),
             stopped: self.stopped.as_ref().map(|(since, reason)| (time_at(*since), reason.clone())),
-            reason: open().find_map(|row| row.reason.clone()),
+            reason: all().find_map(|row| row.reason.clone()),
             held: self.held.len() as u64,
         }
     }
 }
 
+/// Returns whether something at a time counts that is counted for so long, even if the clock was set back.
+fn is_within(at: i64, length: Duration, now: i64) -> bool {
+    let length = i64::try_from(length.as_millis()).expect("it is short");
+    at > now - length && at <= now + length
+}
+
 impl PostRow {
+    fn is_open(&self) -> bool {
+        self.finished_at.is_none()
+    }
+
     fn add(&mut self, recipient: Recipient, due: Due) {
         let fate = Fate::Later(due);
         let row = Row { recipient, fate, attempts: 0, waited: Duration::ZERO, doubts: 0 };
@@ -273,7 +441,7 @@ impl PostRow {
 
     /// Drops recipients who have left or turned delivery off.
     fn look_up(&mut self, audience: &Audience, now: i64) {
-        let current = audience.recipients(&self.post, self.cutoff, now);
+        let current = audience.recipients(&self.contents, self.cutoff, now);
         let is_current = |seq: Seq| seq == Seq(0) || current.iter().any(|recipient| recipient.seq == seq);
         self.rows.retain(|seq, row| !matches!(row.fate, Fate::Later(_)) || is_current(*seq));
         if self.cursor < self.cutoff {
@@ -284,7 +452,7 @@ impl PostRow {
     }
 
     fn has_due(&self, now: i64) -> bool {
-        self.kept.is_some() && self.rows.values().any(|row| row.is_due(now))
+        self.is_open() && self.rows.values().any(|row| row.is_due(now))
     }
 
     fn claim(
@@ -309,13 +477,10 @@ impl PostRow {
         Claimed {
             batch,
             post,
-            kind: self.post.kind,
-            message: self.post.message,
-            size: self.post.size,
+            contents: self.contents.claimed(self.accepted_at),
             list_id: list.list_id.clone(),
             list: list.address.clone(),
             alias: None,
-            settings: self.post.settings.clone(),
             personal: self.personal,
             is_retry: attempts > 0,
             recipients,
@@ -347,8 +512,11 @@ impl PostRow {
         }
         let of_batch = self.rows.values_mut().filter(|row| row.fate == Fate::In(result.batch));
         match &result.end {
-            BatchEnd::Done { .. } => of_batch.for_each(|row| row.fate = Fate::Settled),
-            BatchEnd::Again { settled, pause, why, doubted, .. } => {
+            BatchEnd::Done { sent, .. } => {
+                of_batch.for_each(|row| row.fate = Fate::Settled);
+                self.sent += sent;
+            }
+            BatchEnd::Again { settled, sent, pause, why, doubted } => {
                 for row in of_batch {
                     if settled.is_some_and(|settled| row.recipient.seq <= settled) {
                         row.fate = Fate::Settled;
@@ -357,6 +525,7 @@ impl PostRow {
                         row.wait(*pause, now);
                     }
                 }
+                self.sent += sent;
                 self.doubted += doubted;
                 self.reason = Some(why.clone());
             }

@@ -26,6 +26,8 @@ pub(crate) mod memory;
 mod memory_members;
 #[cfg(test)]
 mod memory_posts;
+#[cfg(test)]
+mod memory_requests;
 mod outbox;
 mod post_admin;
 mod posts;

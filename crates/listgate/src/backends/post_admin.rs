@@ -5,11 +5,12 @@ use super::posts::Posts;
 use super::stored_message::Messages;
 use crate::model::{
     BatchId, BatchRecord, HeldId, HeldPost, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord,
-    Seq, Step, Stepped,
+    Request, RequestId, Seq, Step, Stepped,
 };
 
-/// Posts on their way to members, and held posts, as operators see and decide them. Lists are named by their list_ids;
-/// `None` stands for all. Posts of lists that were removed are not shown.
+/// Posts on their way to members, held posts, and requests that wait, as operators see and decide them. Lists are named by their list_ids;
+/// `None` stands for all. Nothing of lists that were removed is shown, and
+/// notices are not posts.
 pub(crate) trait PostAdmin: Posts + Messages {
     /// Returns what waits to leave.
     fn outgoing(&self) -> Answer<'_, OutgoingNow>;
@@ -57,6 +58,14 @@ pub(crate) trait PostAdmin: Posts + Messages {
 
     /// Returns a held post, or `None` if there is none with this id.
     fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>>;
+
+    /// Returns up to `most` requests that wait, those with the smallest ids above `after`, in order.
+    fn requests_after<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        after: RequestId,
+        most: usize,
+    ) -> Answer<'a, Vec<Request>>;
 
     /// Takes a step, completely or not at all.
     fn take<'a>(&'a self, step: &'a Step) -> Answer<'a, Stepped, NotStepped>;

@@ -19,6 +19,7 @@ mod output;
 mod pages;
 mod post;
 mod queue;
+mod request;
 mod send;
 mod serve;
 mod site;
@@ -70,6 +71,9 @@ enum Command {
     /// Show posts that wait for a moderator, and accept or discard them
     #[command(subcommand)]
     Held(held::Action),
+    /// Show requests to join or leave that wait for an answer, and remove them
+    #[command(subcommand)]
+    Request(request::Action),
     /// Show what became of posts: who got them, and what the mail server replied
     #[command(subcommand)]
     Post(post::Action),
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Domain(action) => domain::run(&site, action),
         Command::Check(args) => check::run(&site, args),
         Command::Held(action) => held::run(&site, action),
+        Command::Request(action) => request::run(&site, action),
         Command::Post(action) => post::run(&site, action),
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),

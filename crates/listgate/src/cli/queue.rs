@@ -164,6 +164,11 @@ fn outgoing(out: &mut impl Write, now: &OutgoingNow, left: u64) -> io::Result<()
              batches being sent: {sending}",
             age(oldest)
         ));
+    }
+    if now.notices > 0 {
+        lines.push(format!("notices that wait to leave: {}", now.notices));
+    }
+    if now.posts + now.notices > 0 {
         lines.extend(now.reason.as_ref().map(|why| format!("why: {why}")));
     }
     if now.doubted > 0 {
@@ -187,6 +192,7 @@ fn outgoing_as_json(now: &OutgoingNow, left: u64) -> Value {
         "queue": "outgoing",
         "oldest": now.oldest.map(rfc3339),
         "posts": now.posts,
+        "notices": now.notices,
         "left": left,
         "sending": now.sending,
         "deferred": now.deferred,

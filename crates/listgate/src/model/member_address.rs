@@ -25,6 +25,27 @@ impl MemberAddress {
         Comparable::stored(&self.key)
     }
 
+    /// Returns its account: what it is compared by, without the detail that some mail servers take after a `+`. All
+    /// addresses of an account reach the same person.
+    pub(crate) fn account(&self) -> String {
+        let (local, domain) = self.key.rsplit_once('@').expect("an address has an @");
+        let local = match local.split_once('+') {
+            Some((account, _)) if !account.is_empty() => account,
+            _ => local,
+        };
+        format!("{local}@{domain}")
+    }
+
+    /// Returns its domain, as it is compared.
+    pub(crate) fn domain(&self) -> &str {
+        self.key.rsplit_once('@').expect("an address has an @").1
+    }
+
+    /// Returns the form in which it was given, if that is not the one in which it is compared.
+    pub(crate) fn given(&self) -> Option<&str> {
+        (self.given != self.key).then_some(&self.given)
+    }
+
     /// Returns an address that was stored: its key, and the form in which it was given, if that differs.
     pub(crate) fn stored(key: String, given: Option<String>) -> Self {
         Self { given: given.unwrap_or_else(|| key.clone()), key }
@@ -103,6 +124,13 @@ pub(crate) struct NamedAddress {
     pub(crate) name: Option<DisplayName>,
 }
 
+impl NamedAddress {
+    /// Returns about how many octets it has when it is stored.
+    pub(crate) fn octets(&self) -> usize {
+        2 * self.address.key.len() + self.name.as_ref().map_or(0, |name| name.0.len())
+    }
+}
+
 /// The reason why a text is not an address with or without a name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum NamedAddressError {
@@ -168,6 +196,19 @@ mod tests {
         ] {
             let refused = text.parse::<MemberAddress>().unwrap_err();
             assert!(Chain(&refused).to_string().starts_with(why), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_account_has_no_detail() {
+        for (text, account, domain) in [
+            ("Anne@Example.COM", "anne@example.com", "example.com"),
+            ("anne+Lists+x@example.com", "anne@example.com", "example.com"),
+            ("+x@example.com", "+x@example.com", "example.com"),
+            ("\"a@b+c\"@example.com", "a@b@example.com", "example.com"),
+        ] {
+            let address: MemberAddress = text.parse().unwrap();
+            assert_eq!((address.account().as_str(), address.domain()), (account, domain));
         }
     }
 

@@ -5,6 +5,7 @@ mod bounce;
 mod delivery;
 mod endpoint;
 mod entry;
+mod former_member;
 mod held_post;
 mod lease;
 mod list;
@@ -17,11 +18,13 @@ mod member_address;
 mod member_change;
 mod member_delivery;
 mod not_taken;
+mod notice;
 mod outgoing;
 mod post;
 mod post_record;
 mod queue;
 mod redelivery;
+mod request;
 mod size;
 mod space;
 mod step;
@@ -39,6 +42,7 @@ pub(crate) use delivery::{Addressed, DeliveryKey, Envelope};
 pub(crate) use endpoint::{Endpoint, Names, Role};
 pub(crate) use entry::{Arrival, Change, EntryError, StateName};
 pub use entry::{Entry, EntryId, Id, IdError, Msgdata, State};
+pub(crate) use former_member::FormerMember;
 pub(crate) use held_post::{DecisionOutcome, HeldId, HeldPost, NewDecision, NewHeldPost};
 pub(crate) use lease::LeaseId;
 pub use lease::{Lease, Stale, Verdict};
@@ -56,9 +60,12 @@ pub(crate) use member_address::{
 pub(crate) use member_change::{MemberChange, MemberChangeError};
 pub(crate) use member_delivery::{MemberDelivery, OffBy};
 pub(crate) use not_taken::NotTaken;
+pub(crate) use notice::{
+    About, Answered, ClaimedNotice, NOTICE, NewNotice, NoticeTo, OWNER_NOTICE, notice_id,
+};
 pub(crate) use outgoing::{
-    Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, OutgoingNow, Pause, Recipient,
-    Refusal, WayOut,
+    Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Contents, Exception, OutgoingNow, Pause,
+    Recipient, Refusal, WayOut,
 };
 pub(crate) use post::{
     ListNumber, ListSnapshot, MessageId, MessageIdHash, NewPost, Personal, PostId, PostKind,
@@ -68,6 +75,7 @@ pub(crate) use queue::{Depth, QueueNow};
 pub use queue::{Name, NameError};
 pub use redelivery::Redelivery;
 pub(crate) use redelivery::{Digest, Duplicate, Fingerprint};
+pub(crate) use request::{Mailed, NewRequest, Request, RequestId, RequestKind, RequestPhase};
 pub(crate) use size::size;
 pub(crate) use space::{Space, log_wanted};
 pub(crate) use step::{Effect, Expect, KeptId, NotStepped, Step, Stepped, TooManyRows};

@@ -2,6 +2,7 @@
 
 use super::list::ListAddress;
 use super::member::Seq;
+use super::notice::{ClaimedNotice, NOTICE, OWNER_NOTICE};
 use super::post::{MessageId, PostId, PostKind};
 use std::time::{Duration, SystemTime};
 
@@ -23,16 +24,11 @@ pub(crate) struct Recipient {
 pub(crate) struct Claimed {
     pub(crate) batch: BatchId,
     pub(crate) post: PostId,
-    pub(crate) kind: PostKind,
-    pub(crate) message: MessageId,
-    /// The size of the stored message in octets.
-    pub(crate) size: u64,
+    pub(crate) contents: Contents,
     pub(crate) list_id: String,
     pub(crate) list: ListAddress,
     /// The short name for addresses with tokens, if the list's own is too long.
     pub(crate) alias: Option<String>,
-    /// The settings of the list when the post was accepted, as JSON.
-    pub(crate) settings: String,
     /// Whether each recipient gets a copy of its own.
     pub(crate) personal: bool,
     /// Whether these are recipients who were deferred alone.
@@ -43,6 +39,38 @@ pub(crate) struct Claimed {
     pub(crate) attempts: u32,
     /// How often a connection was lost when the message may have been accepted.
     pub(crate) doubts: u32,
+}
+
+/// What is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Contents {
+    /// A stored message.
+    Message {
+        kind: PostKind,
+        message: MessageId,
+        /// Its size in octets.
+        size: u64,
+        /// The settings of the list when the post was accepted, as JSON.
+        settings: String,
+    },
+    /// Mail that Listgate writes itself.
+    Notice(Box<ClaimedNotice>),
+}
+
+impl Contents {
+    /// Returns the name of the kind: `post`, `owner`, `notice` or `owner_notice`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Message { kind, .. } => kind.as_str(),
+            Self::Notice(notice) => {
+                if notice.to_owners {
+                    OWNER_NOTICE
+                } else {
+                    NOTICE
+                }
+            }
+        }
+    }
 }
 
 /// What the outgoing side reports and asks for, in one commit.
@@ -151,17 +179,19 @@ pub(crate) enum Pause {
 pub(crate) struct OutgoingNow {
     /// Posts that are not finished.
     pub(crate) posts: u64,
-    /// Batches that are being sent.
+    /// Batches of posts that are being sent.
     pub(crate) sending: u64,
-    /// Recipients whom the mail server has deferred.
+    /// Recipients of posts whom the mail server has deferred.
     pub(crate) deferred: u64,
     /// When the oldest post that is not finished was accepted.
     pub(crate) oldest: Option<SystemTime>,
-    /// Recipients who may have got a post twice, of all posts that are remembered.
+    /// Recipients who may have got a post or a notice twice, of all that are remembered.
     pub(crate) doubted: u64,
     /// Since when the mail server refuses all mail, and why.
     pub(crate) stopped: Option<(SystemTime, String)>,
-    /// The last reason of an unfinished post.
+    /// Notices that are not finished. They count in nothing else but `doubted` and `reason`.
+    pub(crate) notices: u64,
+    /// The last reason of an unfinished post or notice.
     pub(crate) reason: Option<String>,
     /// Posts that wait for moderators.
     pub(crate) held: u64,

@@ -5,7 +5,11 @@ use super::bounce::{Evidence, NewBounce};
 use super::held_post::{HeldId, NewDecision, NewHeldPost};
 use super::lease::{LeaseId, Verdict};
 use super::list::Changes;
+use super::member::{NewMember, Seq};
+use super::member_address::MemberAddress;
+use super::notice::{NewNotice, NoticeTo};
 use super::post::{ListNumber, MessageId, MessageIdHash, NewPost};
+use super::request::{NewRequest, RequestId, RequestKind};
 use super::store_error::StoreError;
 use crate::limits;
 
@@ -14,7 +18,7 @@ use crate::limits;
 pub(crate) struct KeptId(pub(crate) i64);
 
 /// A condition that a step was decided on. It is checked in the step's transaction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Expect {
     /// Lists, their settings and bans, and domains have changed this many times.
     Lists(Changes),
@@ -24,6 +28,18 @@ pub(crate) enum Expect {
     NotPosted(ListNumber, MessageIdHash),
     /// This post still waits for a moderator.
     Held(HeldId),
+    /// This address is not a member of the list; it may have other roles.
+    NotMember(ListNumber, MemberAddress),
+    /// This membership of the list has not ended.
+    Member(ListNumber, Seq),
+    /// This membership of the list has ended a short time ago, and can be taken up again.
+    Former(ListNumber, Seq),
+    /// This request waits for an answer, and has this version.
+    Request(RequestId, i64),
+    /// No request of this kind waits for an answer.
+    NoRequest(ListNumber, MemberAddress, RequestKind),
+    /// No more counted notices than these have been sent to the account and to the domain of an address.
+    Answered { to: MemberAddress, account_day: u32, domain_hour: u32 },
 }
 
 /// A change that a step makes besides settling an entry.
@@ -43,33 +59,82 @@ pub(crate) enum Effect {
     Unhold(HeldId),
     /// Records what became of a message.
     RecordDecision(Box<NewDecision>),
-    /// Records a bounce.
+    /// Records a bounce. If a notice has bounced for good, its address gets no more for a time.
     RecordBounce(Box<NewBounce>),
+    /// Makes an address a member. The step is outdated if it is one.
+    Join(ListNumber, Box<NewMember>),
+    /// Ends a membership. It can be taken up again for a time. The step is outdated if it has ended already.
+    Leave(ListNumber, Seq),
+    /// Makes a former member a member again, with the same settings, under a new number. The step is outdated if that is
+    /// no longer possible, or if the address is a member.
+    Rejoin(ListNumber, Seq),
+    /// Stores a request that waits for an answer. If it waits already, it is counted again, and waits for longer.
+    Ask(Box<NewRequest>),
+    /// Notes that a reply to a request came so early that it was asked for again.
+    MarkEarly(RequestId),
+    /// Notes that a request was confirmed and waits for a moderator now.
+    ToModerator(RequestId),
+    /// Ends a request.
+    EndRequest(RequestId),
+    /// Sends a notice.
+    Notify(Box<NewNotice>),
 }
 
 impl Effect {
     /// Returns the list that it stores something for.
     pub(crate) fn list(&self) -> Option<ListNumber> {
         match self {
-            Self::Keep(_) | Self::LetGo(_) | Self::Unhold(_) => None,
-            Self::Remember(list, _) => Some(*list),
+            Self::Keep(_)
+            | Self::LetGo(_)
+            | Self::Unhold(_)
+            | Self::MarkEarly(_)
+            | Self::ToModerator(_)
+            | Self::EndRequest(_) => None,
+            Self::Remember(list, _) | Self::Join(list, _) | Self::Leave(list, _) | Self::Rejoin(list, _) => {
+                Some(*list)
+            }
             Self::Distribute(post) => Some(post.list),
             Self::Hold(held) => Some(held.list),
             Self::RecordDecision(decision) => Some(decision.list),
             Self::RecordBounce(bounce) => Some(bounce.list),
+            Self::Ask(request) => Some(request.list),
+            Self::Notify(notice) => Some(notice.list),
         }
     }
 
-    /// Returns whether it ends a reference to a message.
-    pub(crate) fn ends_a_reference(&self) -> bool {
-        matches!(self, Self::LetGo(_) | Self::Unhold(_))
+    /// Returns when it is made: what a notice may be about comes before it, and references end last, so that a message
+    /// that the step keeps always has one.
+    pub(crate) fn turn(&self) -> u8 {
+        match self {
+            Self::Notify(_) => 1,
+            Self::LetGo(_) | Self::Unhold(_) => 2,
+            _ => 0,
+        }
     }
 
     /// Returns about how many octets it writes, beyond those of a row.
     fn octets(&self) -> usize {
         let all = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
         match self {
-            Self::Keep(_) | Self::LetGo(_) | Self::Remember(..) | Self::Unhold(_) => 0,
+            Self::Keep(_)
+            | Self::LetGo(_)
+            | Self::Remember(..)
+            | Self::Unhold(_)
+            | Self::MarkEarly(_)
+            | Self::ToModerator(_)
+            | Self::EndRequest(_) => 0,
+            Self::Join(_, new) => new.named.octets(),
+            Self::Leave(..) | Self::Rejoin(..) => 2 * limits::STEP_ROW,
+            Self::Ask(request) => {
+                2 * request.address.key().len() + request.name.as_ref().map_or(0, |name| name.as_str().len())
+            }
+            Self::Notify(notice) => {
+                let to = match &notice.to {
+                    NoticeTo::Address(address) => 4 * address.key().len(),
+                    NoticeTo::Owners { instead } => instead.as_ref().map_or(0, String::len),
+                };
+                notice.content.len() + notice.template.len() + to + 2 * limits::STEP_ROW
+            }
             Self::Distribute(post) => post.settings.len() + post.message_id.len() + 2 * limits::STEP_ROW,
             Self::Hold(held) => {
                 held.message_id.len() + held.subject.len() + held.author.len() + all(&held.reasons)
@@ -168,6 +233,10 @@ impl Step {
 pub(crate) struct Stepped {
     /// One reference for each [`Effect::Keep`], in order.
     pub(crate) kept: Vec<KeptId>,
+    /// The request of the last [`Effect::Ask`].
+    pub(crate) asked: Option<RequestId>,
+    /// The membership of the last [`Effect::Join`] or [`Effect::Rejoin`].
+    pub(crate) joined: Option<Seq>,
 }
 
 /// The reason why nothing of a step was applied.
@@ -186,6 +255,7 @@ pub(crate) enum NotStepped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::About;
 
     #[test]
     fn the_size_of_a_step_is_bounded() {
@@ -196,5 +266,18 @@ mod tests {
         assert!(step.octets() <= limits::COMMIT_STEP_OCTETS, "any step fits a commit");
         assert_eq!(step.clone().with(Effect::Keep(MessageId(1))).unwrap_err(), TooManyRows);
         assert_eq!(step.expecting(Expect::Kept(KeptId(1))).unwrap_err(), TooManyRows);
+        let notice = |octets| {
+            let notice = NewNotice {
+                list: ListNumber(1),
+                to: NoticeTo::Owners { instead: None },
+                about: About::Nothing,
+                counted: false,
+                template: "roster",
+                content: "x".repeat(octets),
+            };
+            Effect::Notify(Box::new(notice))
+        };
+        let step = Step::settling_nothing().with(notice(limits::COMMIT_STEP_OCTETS / 2)).unwrap();
+        assert_eq!(step.with(notice(limits::COMMIT_STEP_OCTETS / 2)).unwrap_err(), TooManyRows);
     }
 }

@@ -5,7 +5,7 @@ use crate::backends::sqlite::DataError;
 use crate::engine::NotDecided;
 use crate::model::{
     BanPattern, ChangeError, HeldId, ListAddress, MemberAddress, MemberError, MemberRole, Name, NotStepped,
-    PostId, StoreError,
+    PostId, RequestId, StoreError,
 };
 
 /// The reason why an operation failed. Each text names the cause, and says what to do next if that is known.
@@ -50,6 +50,10 @@ pub(crate) enum OperationError {
     NotHeld(HeldId),
     #[error("no post has the number {0}; `listgate post ls` lists them")]
     NoPost(PostId),
+    #[error("no request with the number {0} waits; `listgate request ls` lists them")]
+    NoRequest(RequestId),
+    #[error("the request {id} waits as before")]
+    RequestStays { id: RequestId, source: NotStepped },
     #[error("the held post {id} stays held")]
     Undecided { id: HeldId, source: NotDecided },
     #[error("the held post {id} stays held")]

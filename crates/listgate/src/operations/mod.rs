@@ -11,6 +11,7 @@ mod members;
 mod open;
 mod posts;
 mod queues;
+mod requests;
 
 pub(crate) use addresses::{Checked, check};
 pub(crate) use bans::{BanScope, bans};
@@ -22,3 +23,4 @@ pub(crate) use members::{Roster, roster};
 pub(crate) use open::{Lists, NewDirectory, console, engine_runs, lists, may_work, own_data};
 pub(crate) use posts::{Moderation, Posts, posts};
 pub(crate) use queues::{AGES, QueueStatus, STATES, Shape, each_entry, outgoing, queue_status};
+pub(crate) use requests::{Requests, requests};

@@ -2,7 +2,7 @@
 
 use crate::backends::{EngineStore, read_part};
 use crate::limits;
-use crate::model::{Claimed, ListAddress, ListSettings, MessageId, PostKind, Seq, StoreError};
+use crate::model::{Claimed, Contents, ListAddress, ListSettings, MessageId, PostKind, Seq, StoreError};
 use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
 use listgate_engine::splice::Splices;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
@@ -12,13 +12,19 @@ use std::borrow::Cow;
 
 /// A post that is ready to be sent, for as many copies as it has.
 pub(super) struct Prepared {
-    message: MessageId,
+    octets: Octets,
     size: u64,
     changes: Changes,
-    /// The whole message, if it is small.
-    whole: Option<Vec<u8>>,
     has_utf8_header: bool,
     may_be_eight_bit: bool,
+}
+
+/// The octets of a message.
+enum Octets {
+    /// All of a small one.
+    Whole(Vec<u8>),
+    /// They are read when they are sent.
+    Stored(MessageId),
 }
 
 /// What changes in a post.
@@ -36,6 +42,9 @@ pub(super) enum NotPrepared {
     Store(#[from] StoreError),
     #[error("its message is gone")]
     NoMessage,
+    /// It is mail that Listgate writes itself.
+    #[error("this version cannot write the notice `{template}`")]
+    Notice { template: String },
     #[error("{0}")]
     Header(HeaderTooLarge),
     /// The code has an error.
@@ -72,7 +81,12 @@ pub(crate) struct Signer {
 impl Prepared {
     /// Reads what is needed of a message, and plans its changes.
     pub(super) async fn new(store: &dyn EngineStore, batch: &Claimed) -> Result<Self, NotPrepared> {
-        let Claimed { message, size, .. } = *batch;
+        let (kind, message, size, settings) = match &batch.contents {
+            Contents::Message { kind, message, size, settings } => (*kind, *message, *size, settings),
+            Contents::Notice(notice) => {
+                return Err(NotPrepared::Notice { template: notice.template.clone() });
+            }
+        };
         let most = |most: usize| usize::try_from(size).map_or(most, |size| size.min(most));
         let start = read_part(store, message, 0, most(START)).await?.ok_or(NotPrepared::NoMessage)?;
         let whole = start.len() as u64 == size;
@@ -84,9 +98,9 @@ impl Prepared {
         };
         let view = View::new(&start, &end, size).map_err(|_| NotPrepared::NoMessage)?;
         let address = list_address(batch);
-        let changes = match batch.kind {
+        let changes = match kind {
             PostKind::Post => {
-                let settings: ListSettings = serde_json::from_str(&batch.settings)?;
+                let settings: ListSettings = serde_json::from_str(settings)?;
                 let settings = settings.distribution(batch.list_id.clone(), address);
                 Changes::Plan(Box::new(Plan::new(&settings, &view).map_err(NotPrepared::Header)?))
             }
@@ -97,8 +111,9 @@ impl Prepared {
         let header = &start[..usize::try_from(view.header_end()).unwrap_or(start.len())];
         let has_utf8_header = !header.is_ascii() && std::str::from_utf8(header).is_ok();
         let may_be_eight_bit = !whole || !start.is_ascii();
-        let whole = (whole && start.len() <= limits::READ_AT_ONCE).then_some(start);
-        Ok(Self { message, size, changes, whole, has_utf8_header, may_be_eight_bit })
+        let is_small = whole && start.len() <= limits::READ_AT_ONCE;
+        let octets = if is_small { Octets::Whole(start) } else { Octets::Stored(message) };
+        Ok(Self { octets, size, changes, has_utf8_header, may_be_eight_bit })
     }
 
     /// Returns the part of the message that begins at `offset`, or `None` if the message is gone.
@@ -110,12 +125,14 @@ impl Prepared {
         store: &dyn EngineStore,
         offset: u64,
     ) -> Result<Option<Chunk<'_>>, StoreError> {
-        if let Some(whole) = &self.whole {
-            let octets =
-                Cow::Borrowed(&whole[usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len())..]);
-            return Ok(Some(Chunk { octets, is_last: true }));
-        }
-        let Some(octets) = store.read(self.message, offset, limits::READ_AT_ONCE).await? else {
+        let message = match &self.octets {
+            Octets::Whole(whole) => {
+                let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+                return Ok(Some(Chunk { octets: Cow::Borrowed(&whole[offset..]), is_last: true }));
+            }
+            Octets::Stored(message) => *message,
+        };
+        let Some(octets) = store.read(message, offset, limits::READ_AT_ONCE).await? else {
             return Ok(None);
         };
         let is_last = offset + octets.len() as u64 >= self.size;
@@ -127,7 +144,7 @@ impl Prepared {
     /// Returns the copy for some recipients of a batch: their memberships and addresses.
     pub(super) fn copy(&self, batch: &Claimed, to: &[(Seq, Mailbox)], signer: &Signer) -> Copy {
         let (purpose, subject) = match to {
-            // The site's owner, in place of owners that the list does not have.
+            // A notice, or the site's owner in place of owners that the list does not have.
             [(Seq(0), _)] => (Purpose::NoticeBounce, batch.post.0),
             [(Seq(seq), _)] if batch.personal => (Purpose::MemberBounce, *seq),
             _ => (Purpose::BatchBounce, batch.batch.0),

@@ -65,7 +65,7 @@ impl Directory {
             .collect();
         let mail_from = copy.from.to_string();
         let mail_from = mail_from.trim_start_matches('<').trim_end_matches('>');
-        let kind = batch.kind.as_str();
+        let kind = batch.contents.kind();
         let text = json!({
             "mail_from": mail_from, "recipients": recipients, "list_id": batch.list_id, "kind": kind,
         });

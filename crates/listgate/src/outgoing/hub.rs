@@ -10,7 +10,7 @@ use crate::guard::{Panicked, guarded};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{
-    BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, Exception, PostId, StoreError, WayOut,
+    BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, Contents, Exception, PostId, StoreError, WayOut,
 };
 use crate::services::masked;
 use listgate_engine::token::Day;
@@ -90,6 +90,10 @@ impl Hub {
         // A message may meet an error in the code. The others go on.
         let prepared = guarded(pin!(Prepared::new(&*self.store, batch))).await;
         let prepared = Rc::new(prepared.map_err(|Panicked| NotPrepared::Panicked)??);
+        if matches!(batch.contents, Contents::Notice(_)) {
+            // It has one copy, or a few, so the others stay ready.
+            return Ok(prepared);
+        }
         let mut all = self.prepared.borrow_mut();
         all.push_front((batch.post, Rc::clone(&prepared)));
         all.truncate(limits::PREPARED_POSTS);

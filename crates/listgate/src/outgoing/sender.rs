@@ -464,12 +464,12 @@ fn joined(task: Result<Result<Vec<Claimed>, StoreError>, JoinError>) -> Result<V
     task.unwrap_or_else(|_| Err(StoreError::panicked("outgoing")))
 }
 
-/// Returns the result of a batch whose post cannot be prepared: it is tried again if the store cannot be read now;
-/// otherwise it never can.
+/// Returns the result of a batch whose post cannot be prepared: it is tried again if the store cannot be read now, or if
+/// another version can send it; otherwise it never can.
 fn not_prepared(batch: &Claimed, why: &NotPrepared) -> BatchResult {
     let reply = format!("not sent: {why}");
     let (exceptions, end) = match why {
-        NotPrepared::Store(_) | NotPrepared::Panicked => {
+        NotPrepared::Store(_) | NotPrepared::Panicked | NotPrepared::Notice { .. } => {
             let pause = Pause::Free(back_off(batch.attempts + 1));
             (Vec::new(), BatchEnd::Again { settled: None, sent: 0, pause, why: reply, doubted: 0 })
         }

@@ -230,19 +230,21 @@ pub(super) fn back_off(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BatchId, MessageId, PostId, PostKind, Seq};
+    use crate::model::{BatchId, Contents, MessageId, PostId, PostKind, Seq};
 
     fn batch(recipients: i64, personal: bool) -> Tally {
         Tally::new(Claimed {
             batch: BatchId(7),
             post: PostId(1),
-            kind: PostKind::Post,
-            message: MessageId(1),
-            size: 100,
+            contents: Contents::Message {
+                kind: PostKind::Post,
+                message: MessageId(1),
+                size: 100,
+                settings: "{}".to_owned(),
+            },
             list_id: "a.example.com".to_owned(),
             list: "a@example.com".parse().unwrap(),
             alias: None,
-            settings: "{}".to_owned(),
             personal,
             is_retry: false,
             recipients: (1..=recipients)

@@ -14,6 +14,7 @@ mod newer_schema;
 mod older_schema;
 mod pages;
 mod queues;
+mod requests;
 mod settings;
 mod states;
 mod unchanged;

@@ -68,6 +68,46 @@ fn lists_of_the_schema_before_members_get_members() {
     assert_eq!((number("b.example.com"), number("a.example.com")), (1, 2));
 }
 
+/// What was there before requests and notices stays, and works.
+#[test]
+fn posts_and_members_of_the_schema_before_requests_stay() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.data().join("spool")).unwrap();
+    let old = Connection::open(site.data().join("listgate.db")).unwrap();
+    for migration in [
+        include_str!("../../src/backends/sqlite/0001.sql"),
+        include_str!("../../src/backends/sqlite/0002.sql"),
+        include_str!("../../src/backends/sqlite/0003.sql"),
+        include_str!("../../src/backends/sqlite/0004.sql"),
+        include_str!("../../src/backends/sqlite/0005.sql"),
+        include_str!("../../src/backends/sqlite/0006.sql"),
+        include_str!("../../src/backends/sqlite/0007.sql"),
+        include_str!("../../src/backends/sqlite/0008.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch(
+        "PRAGMA user_version = 8;
+         INSERT INTO domain (name) VALUES ('example.com');
+         INSERT INTO list (domain, local, list_id, created_at) VALUES ('example.com', 'a', 'a.example.com', 1);
+         INSERT INTO member (list, role, address, joined_at, own_posts, hidden)
+         VALUES (1, 'member', 'anne@example.org', 0, 1, 0);
+         INSERT INTO post (list, kind, message_id, accepted_at, settings, personal, cutoff, sent, finished_at)
+         VALUES (1, 'post', '<1@x>', 0, '{}', 0, 1, 1, 0);",
+    )
+    .unwrap();
+    drop(old);
+    assert_eq!(site.json(&["request", "ls", "a@example.com"]).len(), 0);
+    assert_eq!(site.json(&["member", "ls", "a@example.com"]).len(), 1);
+    assert_eq!(site.json(&["post", "ls"])[0]["message_id"], "<1@x>");
+    let migrated = Connection::open(site.data().join("listgate.db")).unwrap();
+    let last = |name: &str| -> i64 {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+        migrated.query_row(sql, [name], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(["request", "post", "member"].map(last), [0, 1, 1]);
+}
+
 #[test]
 fn a_database_in_use_by_an_older_gate_is_not_migrated() {
     let site = Site::new();

@@ -43,7 +43,7 @@ async fn walk(rig: &Rig, octets: usize) {
     let step = Step::settling(lease, Verdict::Done).with(keep).unwrap();
     let (stepped, stored) = tokio::join!(rig.step(step), rig.backend.put(beside));
     stored.unwrap();
-    let Stepped { kept } = stepped.unwrap();
+    let Stepped { kept, .. } = stepped.unwrap();
     report("kept", octets);
     let other = rig.lease_one().await;
     settle(rig, other).await;

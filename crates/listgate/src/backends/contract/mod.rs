@@ -10,11 +10,13 @@ mod intake;
 mod leases;
 mod members;
 mod model;
+mod notices;
 mod outbox;
 mod outbox_crashes;
 mod outbox_model;
 mod posts;
 mod registry;
+mod requests;
 mod rigs;
 mod steps;
 mod trouble;
@@ -114,12 +116,12 @@ fn sqlite_satisfies_the_contract() {
 
 #[test]
 fn sqlite_satisfies_the_contract_of_posts() {
-    run(rigs::sqlite, &[posts::ALL, outbox::ALL]);
+    run(rigs::sqlite, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL]);
 }
 
 #[test]
 fn memory_satisfies_the_contract_of_posts() {
-    run(rigs::memory, &[posts::ALL, outbox::ALL]);
+    run(rigs::memory, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL]);
 }
 
 #[test]

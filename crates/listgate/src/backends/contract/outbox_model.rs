@@ -3,7 +3,7 @@
 
 use super::Rig;
 use super::model::Chance;
-use super::outbox::{address, again, claim, join, leave, post, report, sent};
+use super::outbox::{address, again, claim, join, leave, message_of, post, report, sent};
 use crate::model::{
     Advance, BatchEnd, BatchResult, ClaimRequest, Claimed, Exception, MemberRole, MessageId, Pause, Personal,
     Refusal,
@@ -117,7 +117,7 @@ impl World {
             };
             self.claimed.iter().any(has)
         };
-        let post = self.posts.get(&claimed.message.0).expect("it is not finished");
+        let post = self.posts.get(&message_of(&claimed).0).expect("it is not finished");
         for recipient in &claimed.recipients {
             let who = &recipient.address;
             assert!(post.may.contains(who) && self.members.contains(who), "{who} is not a recipient");
@@ -140,7 +140,7 @@ impl World {
         }
         let (claimed, _) = &self.claimed[self.chance.below(self.claimed.len())];
         let recipient = claimed.recipients[self.chance.below(claimed.recipients.len())].clone();
-        let post = self.posts.get_mut(&claimed.message.0).unwrap();
+        let post = self.posts.get_mut(&message_of(claimed).0).unwrap();
         post.refused.insert(recipient.address.clone());
         let refused = vec![Refusal { batch: claimed.batch, recipient, reply: "why".to_owned() }];
         rig.engine().advance(Advance { refused, ..Advance::default() }).await.unwrap();
@@ -164,7 +164,7 @@ impl World {
         let pause =
             [Pause::AtOnce, Pause::Free(Duration::from_secs(600)), Pause::Deferred(Duration::from_secs(600))]
                 [self.chance.below(3)];
-        let post = self.posts.get_mut(&claimed.message.0).unwrap();
+        let post = self.posts.get_mut(&message_of(claimed).0).unwrap();
         let mut exceptions = Vec::new();
         let mut left = Vec::new();
         for recipient in &claimed.recipients {
@@ -206,7 +206,7 @@ impl World {
     async fn restarted(&mut self, rig: &Rig) {
         let claimed = std::mem::take(&mut self.claimed);
         for (claimed, _) in claimed.iter().filter(|(_, sending)| *sending) {
-            let refused = &self.posts[&claimed.message.0].refused;
+            let refused = &self.posts[&message_of(claimed).0].refused;
             let doubted = claimed.recipients.iter().filter(|one| !refused.contains(&one.address));
             self.doubted += doubted.count() as u64;
         }
@@ -231,7 +231,7 @@ impl World {
                 self.was_claimed(claimed, everything);
             }
             for (claimed, _) in std::mem::take(&mut self.claimed) {
-                let post = self.posts.get_mut(&claimed.message.0).unwrap();
+                let post = self.posts.get_mut(&message_of(&claimed).0).unwrap();
                 claimed.recipients.iter().for_each(|recipient| post.deliver(&recipient.address));
                 report(rig, vec![sent(&claimed)]).await;
             }

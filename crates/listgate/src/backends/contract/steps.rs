@@ -36,7 +36,7 @@ async fn a_message_is_kept_beyond_its_entry_small_or_large(rig: Rig) {
     for octets in [100, 200_000] {
         let (_, stored) = rig.put(&Mail { octets, ..Mail::default() }).await;
         let lease = rig.lease_one().await;
-        let Stepped { kept } = rig.step(keeping(lease)).await.unwrap();
+        let Stepped { kept, .. } = rig.step(keeping(lease)).await.unwrap();
         assert_eq!(rig.entries().await, 0);
         assert_eq!(size(&rig, message(lease)).await, usize::try_from(stored).ok());
         let_go(&rig, kept[0]).await;
@@ -48,7 +48,7 @@ async fn a_message_is_removed_with_its_last_reference(rig: Rig) {
     rig.put(&Mail { to: &[("a", Role::Post), ("b", Role::Post)], ..Mail::default() }).await;
     let leases: Vec<LeaseId> = rig.lease(2).await.iter().map(crate::model::Lease::id).collect();
     let twice = keeping(leases[0]).with(Effect::Keep(message(leases[0]))).unwrap();
-    let Stepped { kept } = rig.step(twice).await.unwrap();
+    let Stepped { kept, .. } = rig.step(twice).await.unwrap();
     assert!(kept[0] < kept[1], "each reference has its own number");
     let_go(&rig, kept[0]).await;
     assert!(size(&rig, message(leases[0])).await.is_some(), "an entry and a reference are left");
@@ -58,7 +58,7 @@ async fn a_message_is_removed_with_its_last_reference(rig: Rig) {
     assert_eq!(size(&rig, message(leases[0])).await, None);
     rig.put(&Mail { text: "another", ..Mail::default() }).await;
     let lease = rig.lease_one().await;
-    let Stepped { kept: later } = rig.step(keeping(lease)).await.unwrap();
+    let Stepped { kept: later, .. } = rig.step(keeping(lease)).await.unwrap();
     assert!(later[0] > kept[1], "a number is never another's");
 }
 
@@ -90,7 +90,7 @@ async fn a_step_whose_expectation_holds_is_taken(rig: Rig) {
     let lease = rig.lease_one().await;
     let now = rig.backend.changes(Instant::now()).await.unwrap().unwrap();
     let step = keeping(lease).expecting(Expect::Lists(now)).unwrap();
-    let Stepped { kept } = rig.step(step).await.unwrap();
+    let Stepped { kept, .. } = rig.step(step).await.unwrap();
     let step = Step::settling_nothing().with(Effect::LetGo(kept[0])).unwrap();
     let step = step.expecting(Expect::Kept(kept[0])).unwrap();
     rig.step(step.clone()).await.unwrap();

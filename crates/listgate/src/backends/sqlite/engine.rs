@@ -5,7 +5,7 @@ use super::backend::Sqlite;
 use super::connection::{self, Use};
 use super::errors::failed;
 use super::work::{Reply, Request};
-use super::{members, outbox, posts, queues};
+use super::{former_members, members, notices, outbox, posts, queues, requests};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
@@ -13,8 +13,9 @@ use crate::backends::outbox::Outbox;
 use crate::backends::posts::{EngineStore, Posts};
 use crate::backends::stored_message::Messages;
 use crate::model::{
-    Advance, Claimed, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash,
-    Name, NotStepped, OutgoingNow, Stale, Step, Stepped, StoreError, StoreErrorKind,
+    Advance, Answered, Claimed, FormerMember, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress,
+    MessageId, MessageIdHash, Name, NotStepped, OutgoingNow, Request as WaitingRequest, RequestId,
+    RequestKind, Seq, Stale, Step, Stepped, StoreError, StoreErrorKind,
 };
 use listgate_engine::token::KeyRing;
 use rusqlite::Connection;
@@ -103,6 +104,39 @@ impl Posts for Engine {
 
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.query("read the keys", posts::keys)
+    }
+
+    fn request(&self, id: RequestId) -> Answer<'_, Option<WaitingRequest>> {
+        let now = self.gate.now();
+        self.query("look up a request", |reader| requests::request(reader, id, now))
+    }
+
+    fn request_of<'a>(
+        &'a self,
+        list: ListNumber,
+        address: &'a MemberAddress,
+        kind: RequestKind,
+    ) -> Answer<'a, Option<WaitingRequest>> {
+        let now = self.gate.now();
+        self.query("look up a request", |reader| requests::request_of(reader, list, address, kind, now))
+    }
+
+    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
+        self.query("look up a member", |reader| members::by_seq(reader, list, seq))
+    }
+
+    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
+        let now = self.gate.now();
+        self.query("look up a former member", |reader| former_members::former(reader, list, seq, now))
+    }
+
+    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
+        let now = self.gate.now();
+        self.query("count the notices", |reader| notices::answered(reader, to, now))
+    }
+
+    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
+        self.query("read the members", |reader| members::roster(reader, list, most))
     }
 }
 

@@ -177,6 +177,40 @@ pub(super) fn standing(
     statement.query_map(params![address.key(), list.0], read)?.collect()
 }
 
+/// Returns a membership of a list.
+pub(super) fn by_seq(
+    connection: &Connection,
+    list: ListNumber,
+    seq: Seq,
+) -> rusqlite::Result<Option<Member>> {
+    let sql = format!("SELECT {COLUMNS} FROM member WHERE seq = ?1 AND list = ?2 AND role = 'member'");
+    connection.prepare_cached(&sql)?.query_row([seq.0, list.0], read).optional()
+}
+
+/// Returns up to `most` members of a list, in the order in which they joined.
+pub(super) fn roster(
+    connection: &Connection,
+    list: ListNumber,
+    most: usize,
+) -> rusqlite::Result<Vec<Member>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM member WHERE list = ?1 AND role = 'member' ORDER BY seq LIMIT ?2");
+    connection.prepare_cached(&sql)?.query_map(params![list.0, most], read)?.collect()
+}
+
+/// Makes an address a member, and returns its seq; `None` if it is one already.
+pub(super) fn join(
+    connection: &Connection,
+    list: ListNumber,
+    new: &NewMember,
+    now: i64,
+) -> rusqlite::Result<Option<Seq>> {
+    Ok(match insert(connection, list.0, MemberRole::Member, new, now)? {
+        Joined::Added => Some(Seq(connection.last_insert_rowid())),
+        Joined::Already => None,
+    })
+}
+
 /// Returns up to `most` addresses with a role in a list, those with the smallest seqs above `after`, in order.
 pub(super) fn after(
     connection: &Connection,

@@ -2,14 +2,15 @@
 
 use super::connection::write;
 use super::console::Console;
-use super::{members, outbox, posts, queues, steps};
+use super::{former_members, members, notices, outbox, posts, queues, requests, steps};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::post_admin::PostAdmin;
 use crate::backends::posts::Posts;
 use crate::backends::stored_message::Messages;
 use crate::model::{
-    BatchId, BatchRecord, HeldId, HeldPost, ListNumber, ListSnapshot, Member, MemberAddress, MessageId,
-    MessageIdHash, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord, Seq, Step, Stepped,
+    Answered, BatchId, BatchRecord, FormerMember, HeldId, HeldPost, ListNumber, ListSnapshot, Member,
+    MemberAddress, MessageId, MessageIdHash, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord,
+    Request, RequestId, RequestKind, Seq, Step, Stepped,
 };
 use listgate_engine::token::KeyRing;
 
@@ -37,6 +38,41 @@ impl Posts for Console {
 
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.query("read the keys", posts::keys)
+    }
+
+    fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {
+        let now = self.now();
+        self.query("look up a request", |connection| requests::request(connection, id, now))
+    }
+
+    fn request_of<'a>(
+        &'a self,
+        list: ListNumber,
+        address: &'a MemberAddress,
+        kind: RequestKind,
+    ) -> Answer<'a, Option<Request>> {
+        let now = self.now();
+        self.query("look up a request", |connection| {
+            requests::request_of(connection, list, address, kind, now)
+        })
+    }
+
+    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
+        self.query("look up a member", |connection| members::by_seq(connection, list, seq))
+    }
+
+    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
+        let now = self.now();
+        self.query("look up a former member", |connection| former_members::former(connection, list, seq, now))
+    }
+
+    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
+        let now = self.now();
+        self.query("count the notices", |connection| notices::answered(connection, to, now))
+    }
+
+    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
+        self.query("read the members", |connection| members::roster(connection, list, most))
     }
 }
 
@@ -103,6 +139,18 @@ impl PostAdmin for Console {
 
     fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
         self.query("read the held post", |connection| posts::held_post(connection, id))
+    }
+
+    fn requests_after<'a>(
+        &'a self,
+        list_id: Option<&'a str>,
+        after: RequestId,
+        most: usize,
+    ) -> Answer<'a, Vec<Request>> {
+        let now = self.now();
+        self.query("read the requests", |connection| {
+            requests::requests_after(connection, list_id, after, most, now)
+        })
     }
 
     fn take<'a>(&'a self, step: &'a Step) -> Answer<'a, Stepped, NotStepped> {

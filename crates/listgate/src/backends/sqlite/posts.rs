@@ -9,7 +9,6 @@ use crate::model::{
 };
 use listgate_engine::token::{KEYS, Key, KeyRing};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
-use std::time::Duration;
 
 /// Returns what is known of a list.
 pub(super) fn snapshot(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListSnapshot>> {
@@ -131,10 +130,7 @@ pub(super) fn distribute(connection: &Connection, post: &NewPost, now: i64) -> r
     if let Some(address) = instead_of_owners
         && !has_owner(connection, *list, now)?
     {
-        let due = Due::after(now, Duration::ZERO);
-        let sql = "INSERT INTO recipient (post, seq, state, address, reply, at, due_at, due_span)
-                   VALUES (?1, 0, 'deferred', ?2, 'the list has no owner', ?3, ?4, ?5)";
-        connection.prepare_cached(sql)?.execute(params![id, address, now, due.at, due.span])?;
+        outbox::add_recipient(connection, PostId(id), (address, outbox::NO_OWNER), now)?;
     }
     Ok(())
 }
@@ -158,7 +154,8 @@ fn is_cheap(connection: &Connection, list: ListNumber, size: u64, now: i64) -> r
     Ok(!connection.prepare_cached(others)?.exists(params![list.0, limits::SCANNED_AT_ONCE])?)
 }
 
-fn has_owner(connection: &Connection, list: ListNumber, now: i64) -> rusqlite::Result<bool> {
+/// Returns whether a list has an owner or moderator who gets mail.
+pub(super) fn has_owner(connection: &Connection, list: ListNumber, now: i64) -> rusqlite::Result<bool> {
     let sql = format!(
         "SELECT 1 FROM member INDEXED BY member_role
          WHERE list = ?2 AND role IN ('owner', 'moderator') AND {}",

@@ -2,9 +2,9 @@
 //! commit.
 
 use super::connection::in_savepoint;
-use super::{leasing, lists, posts};
+use super::{former_members, leasing, lists, members, notices, posts, requests};
 use crate::limits;
-use crate::model::{Effect, Expect, KeptId, NotStepped, Stale, Step, Stepped};
+use crate::model::{Effect, Expect, KeptId, MemberRole, NotStepped, Stale, Step, Stepped};
 use rusqlite::{Connection, params};
 
 /// Takes a step, completely or not at all.
@@ -21,7 +21,7 @@ pub(super) fn take(
 
 fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Result<Stepped, NotStepped>> {
     for expect in step.expects() {
-        if !holds(connection, *expect, now)? {
+        if !holds(connection, expect, now)? {
             return Ok(Err(NotStepped::Outdated));
         }
     }
@@ -33,10 +33,12 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
         }
     }
     let mut stepped = Stepped::default();
-    // References end last, and so does the lease, so that a message that the step keeps always has one.
-    let (last, first): (Vec<_>, Vec<_>) = step.effects().iter().partition(|effect| effect.ends_a_reference());
-    for effect in first.into_iter().chain(last) {
-        apply_one(connection, effect, &mut stepped, now)?;
+    let mut effects: Vec<&Effect> = step.effects().iter().collect();
+    effects.sort_by_key(|effect| effect.turn());
+    for effect in effects {
+        if !apply_one(connection, effect, &mut stepped, now)? {
+            return Ok(Err(NotStepped::Outdated));
+        }
     }
     if let Some((lease, verdict)) = step.settle()
         && leasing::settle(connection, *lease, verdict, now)? == Err(Stale)
@@ -46,12 +48,13 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
     Ok(Ok(stepped))
 }
 
+/// Makes a change. Returns whether that is possible as things are now.
 fn apply_one(
     connection: &Connection,
     effect: &Effect,
     stepped: &mut Stepped,
     now: i64,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     match effect {
         Effect::Keep(message) => stepped.kept.push(KeptId(posts::keep(connection, *message)?)),
         Effect::LetGo(KeptId(id)) => {
@@ -62,20 +65,54 @@ fn apply_one(
         Effect::Hold(held) => posts::hold(connection, held, now)?,
         Effect::Unhold(held) => posts::unhold(connection, *held)?,
         Effect::RecordDecision(decision) => posts::record_decision(connection, decision, now)?,
-        Effect::RecordBounce(bounce) => posts::record_bounce(connection, bounce, now)?,
+        Effect::RecordBounce(bounce) => {
+            posts::record_bounce(connection, bounce, now)?;
+            notices::note_bounce(connection, bounce, now)?;
+        }
+        Effect::Join(list, new) => {
+            stepped.joined = members::join(connection, *list, new, now)?;
+            return Ok(stepped.joined.is_some());
+        }
+        Effect::Leave(list, seq) => return former_members::leave(connection, *list, *seq, now),
+        Effect::Rejoin(list, seq) => {
+            stepped.joined = former_members::rejoin(connection, *list, *seq, now)?;
+            return Ok(stepped.joined.is_some());
+        }
+        Effect::Ask(request) => stepped.asked = Some(requests::ask(connection, request, now)?),
+        Effect::MarkEarly(id) => return requests::mark_early(connection, *id),
+        Effect::ToModerator(id) => return requests::to_moderator(connection, *id, now),
+        Effect::EndRequest(id) => return requests::end(connection, *id),
+        Effect::Notify(notice) => notices::notify(connection, notice, stepped, now)?,
     }
-    Ok(())
+    Ok(true)
 }
 
-fn holds(connection: &Connection, expect: Expect, now: i64) -> rusqlite::Result<bool> {
+fn holds(connection: &Connection, expect: &Expect, now: i64) -> rusqlite::Result<bool> {
     match expect {
         Expect::NotPosted(list, message_id) => {
-            posts::is_posted(connection, list, message_id, now).map(|posted| !posted)
+            posts::is_posted(connection, *list, *message_id, now).map(|posted| !posted)
         }
-        Expect::Held(held) => posts::is_held(connection, held),
-        Expect::Lists(changes) => Ok(lists::changes(connection)? == changes),
+        Expect::Held(held) => posts::is_held(connection, *held),
+        Expect::Lists(changes) => Ok(lists::changes(connection)? == *changes),
         Expect::Kept(KeptId(id)) => {
             connection.prepare_cached("SELECT 1 FROM kept WHERE id = ?1")?.exists(params![id])
+        }
+        Expect::NotMember(list, address) => {
+            let roles = members::standing(connection, *list, address)?;
+            Ok(roles.iter().all(|role| role.role != MemberRole::Member))
+        }
+        Expect::Member(list, seq) => Ok(members::by_seq(connection, *list, *seq)?.is_some()),
+        Expect::Former(list, seq) => Ok(former_members::former(connection, *list, *seq, now)?.is_some()),
+        Expect::Request(id, version) => {
+            let request = requests::request(connection, *id, now)?;
+            Ok(request.is_some_and(|request| request.version == *version))
+        }
+        Expect::NoRequest(list, address, kind) => {
+            Ok(requests::request_of(connection, *list, address, *kind, now)?.is_none())
+        }
+        Expect::Answered { to, account_day, domain_hour } => {
+            let now = notices::answered(connection, to, now)?;
+            Ok(now.account_day <= *account_day && now.domain_hour <= *domain_hour)
         }
     }
 }

@@ -7,16 +7,21 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::time::Duration;
 
-/// The tables of records that are kept for a time, their keys, and the time.
-const RECORDS: [(&str, &[&str], Duration); 3] = [
-    ("posted", &["list", "message_id"], limits::POSTED_REMEMBERED),
-    ("decision", &["id"], limits::POST_REMEMBERED),
-    ("bounce", &["id"], limits::BOUNCE_REMEMBERED),
+/// The tables of records that are kept for a time, their keys, the time, and which rows it is for.
+const RECORDS: [(&str, &[&str], Duration, &str); 6] = [
+    ("posted", &["list", "message_id"], limits::POSTED_REMEMBERED, ""),
+    ("decision", &["id"], limits::POST_REMEMBERED, ""),
+    ("bounce", &["id"], limits::BOUNCE_REMEMBERED, ""),
+    ("request", &["id"], limits::CONFIRMATION_AWAITED, "phase = 'confirm' AND "),
+    ("request", &["id"], limits::MODERATION_AWAITED, "phase = 'moderate' AND "),
+    ("former_member", &["seq"], limits::FORMER_REMEMBERED, ""),
 ];
 
 /// The tables with rows of a list, and their keys, besides posts and held posts.
-const OF_A_LIST: [(&str, &[&str]); 6] = [
+const OF_A_LIST: [(&str, &[&str]); 8] = [
     ("member", &["seq"]),
+    ("former_member", &["seq"]),
+    ("request", &["id"]),
     ("ban", &["list", "pattern"]),
     ("list_setting", &["list", "key"]),
     ("posted", &["list", "message_id"]),
@@ -47,9 +52,9 @@ fn has_something(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
     if connection.prepare_cached(REMOVED)?.exists([])? || due_post(connection, now)?.is_some() {
         return Ok(true);
     }
-    for (table, _, kept_for) in RECORDS {
+    for (table, _, kept_for, rows) in RECORDS {
         for (is_due, limit) in bounds(kept_for, now) {
-            let sql = format!("SELECT 1 FROM {table} WHERE {is_due}");
+            let sql = format!("SELECT 1 FROM {table} WHERE {rows}{is_due}");
             if connection.prepare_cached(&sql)?.exists([limit])? {
                 return Ok(true);
             }
@@ -86,9 +91,9 @@ struct Sweep<'c> {
 
 impl Sweep<'_> {
     fn some(&mut self) -> rusqlite::Result<()> {
-        for (table, key, kept_for) in RECORDS {
+        for (table, key, kept_for, rows) in RECORDS {
             for (is_due, limit) in bounds(kept_for, self.now) {
-                self.delete(table, key, is_due, limit)?;
+                self.delete(table, key, &format!("{rows}{is_due}"), limit)?;
             }
         }
         while self.left > 0
@@ -127,6 +132,7 @@ impl Sweep<'_> {
     fn post(&mut self, post: PostId) -> rusqlite::Result<()> {
         self.delete("recipient", &["post", "seq"], "post = ?1", post.0)?;
         self.delete("batch", &["id"], "post = ?1", post.0)?;
+        self.delete("notice", &["post"], "post = ?1", post.0)?;
         if self.left > 0 {
             self.message("post", post.0)?;
         }
@@ -170,10 +176,11 @@ impl Sweep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::sqlite::{DataDir, lists, posts};
+    use crate::backends::sqlite::{DataDir, former_members, lists, notices, posts, requests};
     use crate::model::{
-        DecisionOutcome, Evidence, ListNumber, MessageId, MessageIdHash, NewBounce, NewDecision, NewHeldPost,
-        NewPost, Personal, PostKind,
+        About, DecisionOutcome, Evidence, ListNumber, MessageId, MessageIdHash, NewBounce, NewDecision,
+        NewHeldPost, NewNotice, NewPost, NewRequest, NoticeTo, Personal, PostKind, RequestKind, RequestPhase,
+        Seq, Stepped,
     };
 
     const DAY: i64 = 86_400_000;
@@ -233,6 +240,31 @@ mod tests {
         connection.execute(member, [list.0]).unwrap();
     }
 
+    /// Stores what commands by mail leave in a list: a request in each phase, a former member, and a notice.
+    fn fill_with_answers(connection: &Connection, list: ListNumber) {
+        for (kind, phase) in
+            [(RequestKind::Join, RequestPhase::Confirm), (RequestKind::Leave, RequestPhase::Moderate)]
+        {
+            let address = "x@example.org".parse().unwrap();
+            let request = NewRequest { list, kind, phase, address, name: None, confirmed: false };
+            requests::ask(connection, &request, NOW).unwrap();
+        }
+        let member = "INSERT INTO member (list, role, address, joined_at, own_posts, hidden)
+                      VALUES (?1, 'member', 'former@y', 0, 1, 0)";
+        connection.execute(member, [list.0]).unwrap();
+        let seq = Seq(connection.last_insert_rowid());
+        assert!(former_members::leave(connection, list, seq, NOW).unwrap());
+        let notice = NewNotice {
+            list,
+            to: NoticeTo::Address("x@example.org".parse().unwrap()),
+            about: About::Nothing,
+            counted: true,
+            template: "help",
+            content: "{}".to_owned(),
+        };
+        notices::notify(connection, &notice, &Stepped::default(), NOW).unwrap();
+    }
+
     fn count(connection: &Connection, table: &str) -> u64 {
         connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
@@ -285,6 +317,31 @@ mod tests {
     }
 
     #[test]
+    fn requests_former_members_and_notices_are_removed_when_their_time_has_come() {
+        let (connection, _dir) = database();
+        fill_with_answers(&connection, ListNumber(1));
+        let all = ["request", "former_member", "notice", "post", "recipient"];
+        for (day, left) in
+            [(3, [2, 1, 1, 1, 1]), (4, [1, 1, 1, 1, 1]), (6, [1, 1, 1, 1, 1]), (7, [1, 0, 1, 1, 1])]
+        {
+            sweep(&connection, NOW + day * DAY).unwrap();
+            assert_eq!(counts(&connection, all), left, "on day {day}");
+        }
+        sweep(&connection, NOW + 99 * DAY).unwrap();
+        assert_eq!(counts(&connection, all), [0, 0, 1, 1, 1], "a notice that has not left stays");
+        finish_posts(&connection, 0);
+        sweep(&connection, NOW + 30 * DAY - 1).unwrap();
+        assert_eq!(counts(&connection, all), [0, 0, 1, 1, 2]);
+        sweep(&connection, NOW + 30 * DAY).unwrap();
+        assert_eq!(counts(&connection, all), [0; 5]);
+        fill_with_answers(&connection, ListNumber(1));
+        sweep(&connection, NOW - 60_000).unwrap();
+        assert_eq!(counts(&connection, all), [2, 1, 1, 1, 1]);
+        sweep(&connection, NOW - 60_001).unwrap();
+        assert_eq!(counts(&connection, all), [0, 0, 1, 1, 1], "the clock was set back");
+    }
+
+    #[test]
     fn a_turn_removes_a_limited_number_of_rows() {
         let (connection, _dir) = database();
         fill(&connection, ListNumber(1), MessageId(1));
@@ -305,6 +362,7 @@ mod tests {
         let (mut connection, _dir) = database();
         fill(&connection, ListNumber(1), MessageId(1));
         fill(&connection, ListNumber(2), MessageId(2));
+        fill_with_answers(&connection, ListNumber(1));
         lists::remove(&mut connection, &"a@b".parse().unwrap()).unwrap();
         let before = lists::changes(&connection).unwrap();
         for _ in 0..3 {
@@ -323,6 +381,7 @@ mod tests {
             "delivery",
         ];
         assert_eq!(counts(&connection, tables), [1; 10]);
+        assert_eq!(counts(&connection, ["request", "former_member", "notice", "recipient"]), [0; 4]);
         assert_eq!(count(&connection, "kept"), 2);
         assert_eq!(lists::changes(&connection).unwrap(), before);
         connection.execute("DELETE FROM ban", []).unwrap();

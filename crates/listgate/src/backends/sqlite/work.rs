@@ -51,9 +51,10 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Returns whether it stores a post.
+    /// Returns whether it stores a post or a notice.
     pub(super) fn distributes(&self) -> bool {
-        let posts = |step: &Step| step.effects().iter().any(|effect| matches!(effect, Effect::Distribute(_)));
+        let is_sent = |effect: &Effect| matches!(effect, Effect::Distribute(_) | Effect::Notify(_));
+        let posts = |step: &Step| step.effects().iter().any(is_sent);
         matches!(self, Self::Step(steps) if steps.iter().any(posts))
     }
 }

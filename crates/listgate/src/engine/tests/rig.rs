@@ -11,9 +11,10 @@ use crate::engine::{EngineSettings, QUEUES, plan};
 use crate::message::{Incoming, Spool, Style};
 use crate::metrics::Metrics;
 use crate::model::{
-    Addressed, Advance, BanPattern, Claimed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List,
-    ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress, MemberRole, MessageId,
-    MessageIdHash, NewMember, NotStepped, Redelivery, Role, Stale, Step, Stepped, StoreError,
+    Addressed, Advance, Answered, BanPattern, Claimed, Clock, DeliveryKey, Endpoint, Envelope, FormerMember,
+    LeaseId, List, ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress, MemberRole,
+    MessageId, MessageIdHash, NewMember, NotStepped, Redelivery, Request, RequestId, RequestKind, Role, Seq,
+    Stale, Step, Stepped, StoreError,
 };
 use crate::work::{Plan, Stop, Worker};
 use listgate_engine::token::KeyRing;
@@ -245,6 +246,35 @@ impl Posts for Watched {
 
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.store.keys()
+    }
+
+    fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {
+        self.store.request(id)
+    }
+
+    fn request_of<'a>(
+        &'a self,
+        list: ListNumber,
+        address: &'a MemberAddress,
+        kind: RequestKind,
+    ) -> Answer<'a, Option<Request>> {
+        self.store.request_of(list, address, kind)
+    }
+
+    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
+        self.store.member_of_seq(list, seq)
+    }
+
+    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
+        self.store.former(list, seq)
+    }
+
+    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
+        self.store.answered(to)
+    }
+
+    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
+        self.store.roster(list, most)
     }
 }
 

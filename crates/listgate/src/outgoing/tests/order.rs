@@ -3,8 +3,9 @@
 use super::{Site, runtime, target};
 use crate::backends::{Answer, EngineStore, LeaseRequest, LeaseStore, Leased, Messages, Outbox, Posts};
 use crate::model::{
-    Advance, Claimed, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash,
-    NotStepped, Personal, Stale, Step, Stepped,
+    Advance, Answered, Claimed, FormerMember, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress,
+    MessageId, MessageIdHash, NotStepped, Personal, Request, RequestId, RequestKind, Seq, Stale, Step,
+    Stepped,
 };
 use listgate_engine::token::KeyRing;
 use listgate_test_support::smtp_server::{Manner, Moment, SmtpServer};
@@ -97,6 +98,35 @@ impl Posts for Watched {
 
     fn keys(&self) -> Answer<'_, KeyRing> {
         self.store.keys()
+    }
+
+    fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {
+        self.store.request(id)
+    }
+
+    fn request_of<'a>(
+        &'a self,
+        list: ListNumber,
+        address: &'a MemberAddress,
+        kind: RequestKind,
+    ) -> Answer<'a, Option<Request>> {
+        self.store.request_of(list, address, kind)
+    }
+
+    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
+        self.store.member_of_seq(list, seq)
+    }
+
+    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
+        self.store.former(list, seq)
+    }
+
+    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
+        self.store.answered(to)
+    }
+
+    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
+        self.store.roster(list, most)
     }
 }
 

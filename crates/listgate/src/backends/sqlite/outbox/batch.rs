@@ -83,7 +83,7 @@ pub(super) struct Found {
 
 impl Audience {
     pub(super) fn of(connection: &Connection, post: PostId) -> rusqlite::Result<Self> {
-        let sql = "SELECT list, kind = 'owner', skipped FROM post WHERE id = ?1";
+        let sql = "SELECT list, kind IN ('owner', 'owner_notice'), skipped FROM post WHERE id = ?1";
         connection.prepare_cached(sql)?.query_row([post.0], |row| {
             Ok(Self { post, list: row.get(0)?, is_of_owners: row.get(1)?, skipped: row.get(2)? })
         })

@@ -5,7 +5,8 @@ use super::turn::{BATCHES_DUE, RECIPIENTS_DUE, finish, give_turn, refresh};
 use crate::backends::sqlite::members;
 use crate::limits;
 use crate::model::{
-    BatchId, ClaimRequest, Claimed, Due, ListAddress, MessageId, PostId, PostKind, Recipient, Seq,
+    BatchId, ClaimRequest, Claimed, ClaimedNotice, Contents, Due, ListAddress, MessageId, NOTICE,
+    OWNER_NOTICE, PostId, PostKind, Recipient, RequestId, Seq, time_at,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::time::Duration;
@@ -68,7 +69,7 @@ fn claim_one(
     now: i64,
 ) -> rusqlite::Result<Option<Claimed>> {
     let Some(post) = Post::read(connection, id)? else {
-        // Its list was removed.
+        // Its list was removed, or its message is gone.
         finish(connection, id, now)?;
         return Ok(None);
     };
@@ -92,50 +93,44 @@ struct Taken {
 /// A post that is not finished, and its list.
 struct Post {
     audience: Audience,
-    kind: PostKind,
+    contents: Contents,
     personal: bool,
     cutoff: Seq,
     cursor: Seq,
-    message: MessageId,
-    size: u64,
-    settings: String,
     list_id: String,
     address: ListAddress,
     alias: Option<String>,
 }
 
 impl Post {
-    /// Reads a post; `None` if its list was removed.
+    /// Reads a post; `None` if its list was removed, or what it sends is gone.
     fn read(connection: &Connection, id: PostId) -> rusqlite::Result<Option<Self>> {
-        let sql = "SELECT post.list, kind, personal, skipped, cutoff, cursor, delivery.id, size, settings, list.list_id,
-                          local, domain, alias
-                   FROM post JOIN kept ON kept.id = post.kept JOIN delivery ON delivery.id = kept.delivery
-                        JOIN roster ON roster.list = post.list JOIN list ON list.list_id = roster.list_id
+        let sql = "SELECT post.list, kind IN ('owner', 'owner_notice'), personal, skipped, cutoff, cursor, list.list_id,
+                          local, list.domain, alias, kind, settings, accepted_at, delivery.id, delivery.size, template,
+                          subject, request
+                   FROM post JOIN roster ON roster.list = post.list JOIN list ON list.list_id = roster.list_id
+                        LEFT JOIN kept ON kept.id = post.kept LEFT JOIN delivery ON delivery.id = kept.delivery
+                        LEFT JOIN notice ON notice.post = post.id
                    WHERE post.id = ?1";
         let read = |row: &Row<'_>| {
-            let kind = PostKind::from_name(row.get_ref(1)?.as_str()?).ok_or_else(|| {
-                rusqlite::Error::FromSqlConversionFailure(1, Type::Text, "an unknown kind of post".into())
-            })?;
-            Ok(Self {
+            let Some(contents) = contents(row)? else { return Ok(None) };
+            Ok(Some(Self {
                 audience: Audience {
                     post: id,
                     list: row.get(0)?,
-                    is_of_owners: kind == PostKind::Owner,
+                    is_of_owners: row.get(1)?,
                     skipped: row.get(3)?,
                 },
-                kind,
+                contents,
                 personal: row.get(2)?,
                 cutoff: Seq(row.get(4)?),
                 cursor: Seq(row.get(5)?),
-                message: MessageId(row.get(6)?),
-                size: row.get(7)?,
-                settings: row.get(8)?,
-                list_id: row.get(9)?,
-                address: ListAddress { local: row.get(10)?, domain: row.get(11)? },
-                alias: row.get(12)?,
-            })
+                list_id: row.get(6)?,
+                address: ListAddress { local: row.get(7)?, domain: row.get(8)? },
+                alias: row.get(9)?,
+            }))
         };
-        connection.prepare_cached(sql)?.query_row([id.0], read).optional()
+        Ok(connection.prepare_cached(sql)?.query_row([id.0], read).optional()?.flatten())
     }
 
     fn id(&self) -> PostId {
@@ -146,13 +141,10 @@ impl Post {
         Claimed {
             batch: batch.id,
             post: self.audience.post,
-            kind: self.kind,
-            message: self.message,
-            size: self.size,
+            contents: self.contents,
             list_id: self.list_id,
             list: self.address,
             alias: self.alias,
-            settings: self.settings,
             personal: self.personal,
             is_retry: batch.is_of_deferred(),
             recipients,
@@ -160,6 +152,28 @@ impl Post {
             doubts: batch.doubts,
         }
     }
+}
+
+/// Reads what a post sends; `None` if that is gone.
+fn contents(row: &Row<'_>) -> rusqlite::Result<Option<Contents>> {
+    let kind = row.get_ref(10)?.as_str()?;
+    if kind == NOTICE || kind == OWNER_NOTICE {
+        let Some(template) = row.get(15)? else { return Ok(None) };
+        return Ok(Some(Contents::Notice(Box::new(ClaimedNotice {
+            to_owners: kind == OWNER_NOTICE,
+            template,
+            content: row.get(11)?,
+            subject: row.get(16)?,
+            request: row.get::<_, Option<i64>>(17)?.map(RequestId),
+            accepted_at: time_at(row.get(12)?),
+        }))));
+    }
+    let kind = PostKind::from_name(kind).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(10, Type::Text, "an unknown kind of post".into())
+    })?;
+    let Some(message) = row.get::<_, Option<i64>>(13)? else { return Ok(None) };
+    let (message, size, settings) = (MessageId(message), row.get(14)?, row.get(11)?);
+    Ok(Some(Contents::Message { kind, message, size, settings }))
 }
 
 /// Returns the batch of a post that is tried again next, if one is due.

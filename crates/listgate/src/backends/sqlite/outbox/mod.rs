@@ -21,7 +21,7 @@ pub(super) use claim::Claims;
 pub(super) use records::{batches_after, exceptions_after, left_of, post, posts_after};
 pub(super) use recover::recover;
 pub(super) use status::{left, now};
-pub(super) use turn::{give_turn, has_something};
+pub(super) use turn::{NO_OWNER, add_recipient, give_turn, has_something};
 
 use crate::backends::sqlite::connection::in_savepoint;
 use crate::backends::sqlite::reason::cut;

@@ -8,14 +8,15 @@ use crate::model::{
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::time::SystemTime;
 
-/// Selects what [`read_post`] reads.
+/// Selects what [`read_post`] reads, without notices.
 const POST: &str = "SELECT post.id, roster.list_id, kind, message_id, accepted_at, finished_at, personal,
             turn IS NOT NULL, due_at, sent, refused, rejected, doubted, reason,
             (SELECT count(*) FROM recipient WHERE recipient.post = post.id AND recipient.state = 'deferred')
             + (SELECT coalesce(sum(recipients), 0) FROM batch
                WHERE batch.post = post.id AND batch.state = 'later' AND upto > 0),
             EXISTS (SELECT 1 FROM batch WHERE batch.post = post.id AND batch.state IN ('claimed', 'sending'))
-     FROM post JOIN roster ON roster.list = post.list AND roster.list_id IS NOT NULL";
+     FROM post JOIN roster ON roster.list = post.list AND roster.list_id IS NOT NULL
+     WHERE kind IN ('post', 'owner')";
 
 fn read_post(row: &Row<'_>) -> rusqlite::Result<PostRecord> {
     let finished_at = time(row, 5)?;
@@ -61,9 +62,8 @@ pub(in crate::backends::sqlite) fn posts_after(
     after: PostId,
     most: usize,
 ) -> rusqlite::Result<Vec<PostRecord>> {
-    let sql = format!(
-        "{POST} WHERE (?1 IS NULL OR roster.list_id = ?1) AND post.id > ?2 ORDER BY post.id LIMIT ?3"
-    );
+    let sql =
+        format!("{POST} AND (?1 IS NULL OR roster.list_id = ?1) AND post.id > ?2 ORDER BY post.id LIMIT ?3");
     connection.prepare(&sql)?.query_map(params![list_id, after.0, most], read_post)?.collect()
 }
 
@@ -72,7 +72,7 @@ pub(in crate::backends::sqlite) fn post(
     connection: &Connection,
     id: PostId,
 ) -> rusqlite::Result<Option<PostRecord>> {
-    connection.prepare(&format!("{POST} WHERE post.id = ?1"))?.query_row([id.0], read_post).optional()
+    connection.prepare(&format!("{POST} AND post.id = ?1"))?.query_row([id.0], read_post).optional()
 }
 
 /// Returns how many of those who are recipients of a post now have not been in any batch yet. An owner who is a moderator

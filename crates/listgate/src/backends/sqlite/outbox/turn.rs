@@ -4,6 +4,7 @@ use crate::limits;
 use crate::model::{Due, PostId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Returns whether a post has something to send now.
 pub(in crate::backends::sqlite) fn has_something(
@@ -44,6 +45,23 @@ pub(in crate::backends::sqlite) fn give_turn(connection: &Connection, post: Post
                                turn = (SELECT coalesce(max(turn), 0) + 1 FROM post WHERE turn IS NOT NULL)
                WHERE id = ?1";
     connection.prepare_cached(sql)?.execute([post.0]).map(drop)
+}
+
+/// Why the message to the owners of a list goes to another address.
+pub(in crate::backends::sqlite) const NO_OWNER: &str = "the list has no owner";
+
+/// Adds a recipient who is not a member to a post, to be sent it at once. `why` says why it is one.
+pub(in crate::backends::sqlite) fn add_recipient(
+    connection: &Connection,
+    post: PostId,
+    (address, why): (&str, &str),
+    now: i64,
+) -> rusqlite::Result<()> {
+    let due = Due::after(now, Duration::ZERO);
+    let sql = "INSERT INTO recipient (post, seq, state, address, reply, at, due_at, due_span)
+               VALUES (?1, 0, 'deferred', ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute(params![post.0, address, why, now, due.at, due.span])?;
+    Ok(())
 }
 
 /// Selects batches of a post that are tried again now: those whose time has come, then those that wait only because the
@@ -110,12 +128,13 @@ pub(super) fn free_undecided(connection: &Connection, now: i64) -> rusqlite::Res
     posts.into_iter().try_for_each(|post| refresh(connection, PostId(post), now))
 }
 
-/// Finishes a post: its message is no longer needed, and its record is kept for a time.
+/// Finishes a post: its message, or what a notice says, is no longer needed. Its record is kept for a time.
 pub(super) fn finish(connection: &Connection, post: PostId, now: i64) -> rusqlite::Result<()> {
     let forget = Due::after(now, limits::POST_REMEMBERED);
     let kept = "DELETE FROM kept WHERE id = (SELECT kept FROM post WHERE id = ?1)";
     connection.prepare_cached(kept)?.execute([post.0])?;
-    let sql = "UPDATE post SET kept = NULL, turn = NULL, due_at = NULL, due_span = NULL, finished_at = ?2, forget_at = ?3
+    let sql = "UPDATE post SET kept = NULL, turn = NULL, due_at = NULL, due_span = NULL, finished_at = ?2, forget_at = ?3,
+                               settings = CASE WHEN kind IN ('notice', 'owner_notice') THEN '' ELSE settings END
                WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![post.0, now, forget.at])?;
     Ok(())
