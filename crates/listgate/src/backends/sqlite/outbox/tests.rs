@@ -1,11 +1,11 @@
 //! Tests of what claims cost, whatever the size of a list, and of what operators are shown.
 
 use super::*;
-use crate::backends::sqlite::{DataDir, lists, posts};
+use crate::backends::sqlite::{DataDir, lists, notices, posts};
 use crate::limits;
 use crate::model::{
-    BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, ListNumber, MessageId, NewPost, Pause,
-    Personal, PostId, PostKind, PostRecord, Refusal,
+    About, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, ListNumber, MessageId, NewNotice,
+    NewPost, NoticeTo, Pause, Personal, PostId, PostKind, PostRecord, Refusal, Stepped,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -219,4 +219,28 @@ fn a_claim_costs_the_same_beside_any_number_of_batches_that_wait() {
     assert!(last < first + 2000, "{first} {last}");
     let (_, looked) = rig.cost(|connection| assert!(has_something(connection, 0).unwrap()));
     assert!(looked <= 200, "{looked}");
+}
+
+#[test]
+fn what_a_notice_says_is_forgotten_once_it_has_left() {
+    let rig = Rig::new(1, 0);
+    let notice = NewNotice {
+        list: ListNumber(1),
+        to: NoticeTo::Address("anne@example.org".parse().unwrap()),
+        about: About::Nothing,
+        counted: false,
+        template: "roster",
+        content: "secret".to_owned(),
+    };
+    notices::notify(&rig.connection, &notice, &Stepped::default(), 0).unwrap();
+    let stored = || -> (String, String) {
+        let sql = "SELECT settings, message_id FROM post";
+        rig.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    let message_id = "<notice.1.0@b>".to_owned();
+    assert_eq!(stored(), ("secret".to_owned(), message_id.clone()));
+    let (claims, _) = rig.advance(Vec::new());
+    let end = BatchEnd::Done { sent: 1, reply: String::new() };
+    rig.advance(vec![BatchResult { batch: claims.claimed[0].batch, exceptions: Vec::new(), end }]);
+    assert_eq!(stored(), (String::new(), message_id));
 }
