@@ -164,7 +164,8 @@ impl<'d> Deciding<'d> {
         }
         let policy = self.settings.subscription_policy;
         if policy == SubscriptionPolicy::Closed {
-            return self.answer_return_path(Reason::Closed, Template::Closed, BTreeMap::new());
+            // It says that this is not a member, so it goes to no one else.
+            return self.answer(Reason::Closed, Template::Closed, &person.mailbox);
         }
         let pending = self.facts.pending(&address, RequestKind::Join)?;
         if pending.is_some_and(|request| request.phase == Phase::Moderate) {
@@ -314,7 +315,7 @@ impl<'d> Deciding<'d> {
                 RosterVisibility::Moderators => false,
             };
         if !may_see {
-            return self.answer_return_path(Reason::RosterHidden, Template::NoRoster, BTreeMap::new());
+            return self.answer(Reason::RosterHidden, Template::NoRoster, &mailbox);
         }
         let members = self.facts.roster(standing.is_official)?;
         let values =

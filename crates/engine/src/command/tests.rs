@@ -305,3 +305,23 @@ fn effect(effect: &Effect) -> String {
         }
     }
 }
+
+/// What is secret is sent only to the address in From, or to the one that a token names; a stranger who forges From sees
+/// the same, whether the address is a member or not.
+#[test]
+fn the_return_path_gets_nothing_that_depends_on_the_address_in_from() {
+    for settings in ["", "closed; ", "public; ", "members; ", "moderate; "] {
+        for mail in ["join", "leave", "leave+{leave:99}", "confirm+x", "request | Subject: who", "request"] {
+            let mail = format!("{mail} | <eve@example.net>");
+            let seen =
+                ["", "member 7 anne@example.org", "owner anne@example.org", "join 17 anne@example.org"].map(
+                    |state| {
+                        let state: &'static str = format!("{settings}{state}").leak();
+                        let found = decided(state, &mail);
+                        found.split(", ").filter(|part| part.ends_with("eve@example.net")).count()
+                    },
+                );
+            assert!(seen.iter().all(|count| *count == seen[0]), "{settings}{mail}: {seen:?}");
+        }
+    }
+}

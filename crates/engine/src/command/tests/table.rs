@@ -116,7 +116,7 @@ const JOINS: &[(&str, &str, &str)] = &[
         "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
     ),
     ("closed", "join", "Answered: Closed > Closed to anne@example.org"),
-    ("closed", "join | <bob@example.net>", "Answered: Closed > Closed to bob@example.net"),
+    ("closed", "join | <bob@example.net>", "Answered: Closed > Closed to anne@example.org"),
     (
         "closed; trust",
         "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
@@ -707,7 +707,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     (
         "",
         "request | Subject: who | <bob@example.net>",
-        "Answered: RosterHidden > NoRoster to bob@example.net",
+        "Answered: RosterHidden > NoRoster to anne@example.org",
     ),
     (
         "member 7 anne@example.org",
