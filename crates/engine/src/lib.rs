@@ -75,14 +75,14 @@
 //! | RFC 8601 5: only what the site's own server says of a signature or DMARC spares a confirmation | [`command::Facts::authserv_id`] | `command::trust::tests::only_a_pass_of_the_domain_by_our_own_server_counts` |
 //! | Each notice has a text, plain and short, which says what to do | [`notice::Template`] | `notice::tests::the_default_notices_are_as_they_were_reviewed`, `notice::tests::default_texts_are_short_and_use_their_names`, `notice::tests::templates_have_names` |
 //! | A site can have its own texts; what is wrong with one is reported with its line | [`notice::Text::parse`] | `notice::tests::a_site_can_have_its_own_texts`, `notice::text::tests::a_text_is_a_subject_and_a_body`, `notice::text::tests::what_is_wrong_with_a_text_is_reported_with_its_line`, `notice::text::tests::errors_say_where_and_what_to_do` |
-//! | RFC 3834 5: a notice is recognized as automatic, and its own list discards it as a post | [`notice::compose`] | `notice::tests::two_list_servers_do_not_talk_to_each_other`, `notice::tests::an_answer_names_the_mail_that_it_answers` |
+//! | RFC 3834 5: a notice is recognized as automatic, and its own list discards it as a post | [`notice::compose()`] | `notice::tests::two_list_servers_do_not_talk_to_each_other`, `notice::tests::an_answer_names_the_mail_that_it_answers` |
 //! | A notice that says something about an address goes only there | [`notice::Template::is_secret`] | `notice::tests::notices_are_secret_unless_they_say_the_same_to_everyone` |
-//! | A token is in Reply-To, or in the welcome, and nowhere else | [`notice::compose`] | `notice::tests::replies_go_to_the_token_or_to_the_owners` |
-//! | RFC 5322, RFC 2047, RFC 2045: no value begins another field of a notice, and its lines are short | [`notice::compose`] | `notice::tests::nothing_can_be_smuggled_into_a_notice`, `notice::tests::a_message_id_has_what_it_may_have`, `notice::tests::an_address_without_end_is_left_out`, `notice::tests::a_body_is_encoded_only_if_it_must_be`, `write::tests::fields_are_folded_where_they_have_blanks` |
+//! | A token is in Reply-To, or in the welcome, and nowhere else | [`notice::compose()`] | `notice::tests::replies_go_to_the_token_or_to_the_owners` |
+//! | RFC 5322, RFC 2047, RFC 2045: no value begins another field of a notice, and its lines are short | [`notice::compose()`] | `notice::tests::nothing_can_be_smuggled_into_a_notice`, `notice::tests::a_message_id_has_what_it_may_have`, `notice::tests::an_address_without_end_is_left_out`, `notice::tests::a_body_is_encoded_only_if_it_must_be`, `write::tests::fields_are_folded_where_they_have_blanks` |
 //! | RFC 5322 3.3: its date is in UTC | [`notice::Envelope::at`] | `notice::date::tests::dates_are_those_of_the_calendar`, `notice::date::tests::each_day_is_read_back` |
 //! | No RFC: nobody can have a text of their own sent to others | [`notice::Source::Words`] | `notice::tests::words_of_others_are_not_passed_on_as_texts` |
 //! | No RFC: a notice has a bound, and says what it leaves out | [`limits::GENERATED`] | `notice::tests::a_large_roster_is_cut_at_a_line`, `notice::tests::whatever_is_long_has_a_bound` |
-//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`], [`notice::compose`] | `write::tests::addresses_are_encoded_in_uris` |
+//! | RFC 6068 2: addresses are encoded in URIs | [`distribution::Plan`], [`notice::compose()`] | `write::tests::addresses_are_encoded_in_uris` |
 #![forbid(unsafe_code)]
 
 mod address;

@@ -234,7 +234,7 @@ impl<'d> Deciding<'d> {
         if request.phase == Phase::Moderate {
             return self.because(Reason::Waiting(address));
         }
-        if !reply::answers(self.facts, &self.settings.posting_address, request, self.mail.view) {
+        if !self.is_reply_about(request.id) {
             return self.because(Reason::NotAReply);
         }
         if is_early(request, self.facts.now) {
@@ -289,6 +289,9 @@ impl<'d> Deciding<'d> {
 
     fn rejoin(&mut self, id: u64) -> Asks {
         let Some(former) = self.facts.former(id)? else { return self.ask_again(Reason::UnknownSubject) };
+        if !self.is_reply_about(0) {
+            return self.because(Reason::NotAReply);
+        }
         let person = Person::new(&former.address, "");
         let address = person.address.clone();
         if self.is_banned(&address) {
@@ -473,6 +476,10 @@ impl<'d> Deciding<'d> {
         };
         let name: String = one.name.chars().take(limits::NAME).collect();
         Ok(Some(Person::new(&mailbox, &name)))
+    }
+
+    fn is_reply_about(&self, request: u64) -> bool {
+        reply::answers(self.facts, &self.settings.posting_address, request, self.mail.view)
     }
 
     fn is_authenticated(&self, address: &Comparable) -> bool {

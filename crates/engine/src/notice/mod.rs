@@ -2,7 +2,7 @@
 //!
 //! A [`Template`] says which mail it is, and a [`Text`] what it says: the default one, or a site's own. A [`Notice`] has
 //! the values that were known when it was decided, an [`Envelope`] those of the moment when it is sent. The same of all of
-//! these give the same octets ([`compose`]), so a notice that is sent again is the same mail.
+//! these give the same octets ([`compose()`]), so a notice that is sent again is the same mail.
 //!
 //! # Texts
 //!

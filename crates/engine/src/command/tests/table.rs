@@ -456,38 +456,43 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "former 7 anne@example.org",
-        "confirm+{rejoin:7}",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
         "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org",
     ),
-    ("former 7 anne@example.org; silent", "confirm+{rejoin:7}", "Done: Rejoined anne@example.org > rejoin 7"),
+    ("former 7 anne@example.org", "confirm+{rejoin:7}", "Ignored: NotAReply"),
+    (
+        "former 7 anne@example.org; silent",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
+        "Done: Rejoined anne@example.org > rejoin 7",
+    ),
     (
         "former 7 anne@example.org; closed",
-        "confirm+{rejoin:7}",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
         "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org",
     ),
     (
         "former 7 anne@example.org; changes",
-        "confirm+{rejoin:7} | From: other@example.net",
+        "confirm+{rejoin:7} | From: other@example.net | In-Reply-To: <notice.9.0@example.com>",
         "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
     ),
     (
         "former 7 anne@example.org; member 8 anne@example.org",
-        "confirm+{rejoin:7}",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
         "Ignored: Member anne@example.org",
     ),
     (
         "former 7 anne@example.org; ban anne@example.org",
-        "confirm+{rejoin:7}",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
         "Ignored: Banned anne@example.org",
     ),
     (
         "former 8 anne@example.org",
-        "confirm+{rejoin:7}",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
         "Answered: UnknownSubject > AskAgain to anne@example.org",
     ),
     (
         "former 7 anne@example.org",
-        "confirm+{rejoin:7} | Auto-Submitted: auto-replied",
+        "confirm+{rejoin:7} | Auto-Submitted: auto-replied | In-Reply-To: <notice.9.0@example.com>",
         "Ignored: Automatic(AutoReplied)",
     ),
 ];
