@@ -53,6 +53,7 @@ const LISTGATE: &[&str] = &[
     "file_error",
     "file_id",
     "guard",
+    "texts",
     "net",
     "model",
     "message",

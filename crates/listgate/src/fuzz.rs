@@ -264,6 +264,7 @@ pub fn configuration(input: &[u8]) {
                 | ConfigError::Mailman(_)
                 | ConfigError::Tls(_)
                 | ConfigError::OutgoingTls(_)
+                | ConfigError::Texts(_)
                 | ConfigError::Credentials { .. } => {
                     unreachable!("a file is named: {message}")
                 }

@@ -48,6 +48,7 @@ mod route;
 mod serve;
 mod services;
 mod socketmap;
+mod texts;
 mod work;
 
 pub use backends::mailman::cfg::Site as MailmanSite;

@@ -336,6 +336,9 @@ pub(crate) const BOUNCE_REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 
 pub(crate) const CONFIRMATION_AWAITED: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 pub(crate) const MODERATION_AWAITED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Members whose addresses a command for the members looks up. A mail has room for fewer.
+pub(crate) const ROSTER: usize = 3000;
+
 /// How long a member who has left can come back.
 pub(crate) const FORMER_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 

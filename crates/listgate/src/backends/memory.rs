@@ -380,7 +380,7 @@ impl Tables {
             }
             About::Request(request) => (Some(request.0), Some(request)),
             About::Joined => (Some(stepped.joined.ok_or_else(missing)?.0), None),
-            About::Member(seq) | About::Former(seq) => (Some(seq.0), None),
+            About::Former(seq) => (Some(seq.0), None),
         };
         let audience = self.audience(notice.list);
         self.posts.notify(notice, (subject, request), &audience, now);

@@ -34,7 +34,6 @@ pub(crate) trait Posts: Send + Sync {
     fn request(&self, id: RequestId) -> Answer<'_, Option<Request>>;
 
     /// Returns the request of a kind that waits for an address, or `None` if there is none.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
     fn request_of<'a>(
         &'a self,
         list: ListNumber,
@@ -43,21 +42,17 @@ pub(crate) trait Posts: Send + Sync {
     ) -> Answer<'a, Option<Request>>;
 
     /// Returns a member of a list, or `None` if there is none with this seq.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
     fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>>;
 
     /// Returns a former member who can still come back, or `None` if there is none with this seq.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
     fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>>;
 
     /// Returns how many counted notices were sent to the account and to the domain of an address, of all lists, and whether
     /// one to the address itself has bounced. If the clock was set back, those of later times count as well, but for no
     /// more than twice as long.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
     fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered>;
 
     /// Returns up to `most` members of a list, hidden ones as well, in the order in which they joined.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
     fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>>;
 }
 

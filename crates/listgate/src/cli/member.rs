@@ -32,6 +32,14 @@ pub(super) enum Action {
     },
     /// Add members from a file: CSV with a header, or one address a line; they get no mail about it
     Import(member_import::Args),
+    /// Invite people to a list: each gets a mail, and joins by a reply
+    Invite {
+        /// The list's address, such as mylist@example.com
+        list: ListAddress,
+        /// An address, or "Anne Person <anne@example.com>"
+        #[arg(required = true, value_name = "ADDRESS")]
+        addresses: Vec<NamedAddress>,
+    },
     /// Remove members from a list, all or none; they get no mail about it
     #[command(alias = "delete")]
     Remove {
@@ -93,6 +101,18 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
         Action::Add { list, addresses, name, role } => {
             let new = new_members(addresses, name.as_deref())?;
             add(&mut out, &roster(&list)?, role.role, &new)?;
+        }
+        Action::Invite { list, addresses } => {
+            let requests = try_wait(operations::requests(site.config()?, Some(&list)))?;
+            for named in addresses {
+                let invited = try_wait(requests.invite(&named));
+                if invited.is_err() {
+                    // Those before it are invited.
+                    out.flush()?;
+                }
+                invited?;
+                writeln!(out, "invited {} to {list}", named.address)?;
+            }
         }
         Action::Import(args) => return member_import::run(site, &args),
         Action::Remove { list, addresses, role: InRole { role } } => {

@@ -5,7 +5,7 @@ use super::output::{age, left, printable, rfc3339};
 use super::pages::each_of_pages;
 use super::site::{Site, try_wait};
 use crate::model::{DisplayName, ListAddress, Request, RequestId, RequestPhase};
-use crate::operations::{self, Requests};
+use crate::operations::{self, OnRequest, Requests};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -28,12 +28,19 @@ pub(super) enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Remove requests; nobody gets mail about it
-    Remove {
-        /// The number of the request
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<RequestId>,
-    },
+    /// Let people join who wait for a moderator; they get a welcome
+    Accept(Ids),
+    /// Do not let people join who wait for a moderator; they get mail about it
+    Reject(Ids),
+    /// Remove requests of any kind; nobody gets mail about it
+    Remove(Ids),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Ids {
+    /// The number of the request
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<RequestId>,
 }
 
 pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
@@ -48,25 +55,38 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
                 false => show(&mut out, &request)?,
             }
         }
-        Action::Remove { ids } => remove(&mut out, &open(None)?, &ids)?,
+        Action::Accept(Ids { ids }) => {
+            decide(&mut out, &open(None)?, &ids, (OnRequest::Accept, "accepted"))?;
+        }
+        Action::Reject(Ids { ids }) => {
+            decide(&mut out, &open(None)?, &ids, (OnRequest::Reject, "rejected"))?;
+        }
+        Action::Remove(Ids { ids }) => {
+            decide(&mut out, &open(None)?, &ids, (OnRequest::Remove, "removed"))?;
+        }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes requests. If one of them does not exist, none is removed.
-fn remove(out: &mut impl Write, requests: &Requests, ids: &[RequestId]) -> Result<(), CliError> {
+/// Decides requests one by one. If one of them does not exist, none is decided.
+fn decide(
+    out: &mut impl Write,
+    requests: &Requests,
+    ids: &[RequestId],
+    (how, done): (OnRequest, &str),
+) -> Result<(), CliError> {
     for id in ids {
         try_wait(requests.request(*id))?;
     }
     for id in ids {
-        let removed = try_wait(requests.remove(*id));
-        if removed.is_err() {
-            // Those before it are removed.
+        let decided = try_wait(requests.decide(*id, how));
+        if decided.is_err() {
+            // Those before it are decided.
             out.flush()?;
         }
-        removed?;
-        writeln!(out, "removed {id}")?;
+        decided?;
+        writeln!(out, "{done} {id}")?;
     }
     Ok(())
 }

@@ -95,6 +95,13 @@ pub enum ConfigError {
         #[source]
         Box<dyn std::error::Error + Send + Sync>,
     ),
+    /// A text of the site's own for generated mail cannot be used.
+    #[error("engine.texts cannot be used")]
+    Texts(
+        /// The file and the reason.
+        #[source]
+        Box<dyn std::error::Error + Send + Sync>,
+    ),
     /// The user or the password for the mail server cannot be used.
     #[error("outgoing.user and the password in {} cannot be used", path.display())]
     Credentials {

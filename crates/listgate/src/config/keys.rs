@@ -177,6 +177,16 @@ keys! {
     /// Whether `listgate serve` runs the engine, which works the queues `in` and `bounces`, and sends posts to members.
     /// `None`: it runs if the data directory was created by a version that has an engine.
     "engine.enabled" engine: Option<bool> = None, FLAG_OR_NONE, Restart, "true";
+    /// Whose Authentication-Results are true.
+    ///
+    /// The name under which the site's mail server writes Authentication-Results (RFC 8601); it must remove those of this
+    /// name that come from outside. People whose mail passes there join and leave without a confirmation, where the
+    /// list allows it. `None`: everybody has to confirm.
+    "engine.authserv_id" authserv_id: Option<String> = None, TEXT_OR_NONE, Reload, r#""mx.example.com""#;
+    /// A folder: texts of generated mail.
+    ///
+    /// `NAME.txt` in it replaces the text of a mail that Listgate writes. `None`: all texts are the default ones.
+    "engine.texts" texts: Option<PathBuf> = None, PATH_OR_NONE, Restart, r#""/etc/listgate/texts""#;
 
     /// Also "dir:./outbox", for a first try.
     ///

@@ -24,6 +24,7 @@ pub use target::{Target, TargetError};
 use crate::capacity::Bounds;
 use crate::limits;
 use crate::net::{Tls, TlsFiles};
+use crate::texts::Texts;
 use listgate_lmtp::{Limits, Settings};
 
 impl Config {
@@ -63,6 +64,15 @@ impl Config {
         settings.bare_newline = self.bare_newline;
         settings.limits = self.limits();
         settings
+    }
+
+    /// Reads the texts of generated mail. Blocks.
+    ///
+    /// # Errors
+    /// A file of the site cannot be read, or is not a text.
+    pub(crate) fn load_texts(&self) -> Result<Texts, ConfigError> {
+        let read = self.texts.as_deref().map(Texts::read).transpose();
+        Ok(read.map_err(|why| ConfigError::Texts(why.into()))?.unwrap_or_default())
     }
 
     /// Reads the certificate for STARTTLS, if there is one. Blocks.

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Clock;
 use crate::services::masked;
+use crate::texts::Texts;
 use listgate_engine::token::Day;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -18,12 +19,15 @@ pub(crate) struct EngineSettings {
     pub(crate) site_owner: Option<String>,
     /// Whether the log shows only part of each address.
     pub(crate) mask_addresses: bool,
+    /// The name under which the site's mail server writes Authentication-Results; `None`: none is trusted.
+    pub(crate) authserv_id: Option<String>,
 }
 
 impl EngineSettings {
     pub(crate) fn new(config: &Config) -> Self {
         let site_owner = config.site_owner().map(ToOwned::to_owned);
-        Self { site_owner, mask_addresses: config.mask_addresses }
+        let authserv_id = config.authserv_id.clone();
+        Self { site_owner, mask_addresses: config.mask_addresses, authserv_id }
     }
 
     /// Returns an address in the form used in the log.
@@ -37,6 +41,7 @@ pub(super) struct Context {
     pub(super) store: Arc<dyn EngineStore>,
     pub(super) lists: Lists,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) texts: Texts,
     settings: watch::Receiver<EngineSettings>,
     clock: Clock,
 }
@@ -44,11 +49,11 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         store: Arc<dyn EngineStore>,
-        settings: watch::Receiver<EngineSettings>,
+        (settings, texts): (watch::Receiver<EngineSettings>, Texts),
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
-        Self { store, lists: Lists::default(), metrics, settings, clock }
+        Self { store, lists: Lists::default(), metrics, texts, settings, clock }
     }
 
     /// Returns the current settings.
@@ -56,7 +61,12 @@ impl Context {
         self.settings.borrow().clone()
     }
 
+    /// Returns the time in seconds since 1970.
+    pub(super) fn seconds(&self) -> u64 {
+        self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+
     pub(super) fn today(&self) -> Day {
-        Day::of_seconds(self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+        Day::of_seconds(self.seconds())
     }
 }

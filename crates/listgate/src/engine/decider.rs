@@ -4,14 +4,14 @@ use super::context::Context;
 use super::decision::{Became, Decision, report};
 use super::not_decided::NotDecided;
 use super::why::Why;
-use super::{bounces, owners, posts};
+use super::{bounces, commands, owners, posts};
 use crate::error_chain::Chain;
 use crate::model::{Entry, Lease, Role, Step, Verdict};
 use crate::work::{Body, Outcome, Processor};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Decides about entries of the queues `in` and `bounces`.
+/// Decides about entries of all queues.
 pub(super) struct Decider(pub(super) Arc<Context>);
 
 impl Processor for Decider {
@@ -35,9 +35,10 @@ impl Decider {
             (Some(Role::Post), Some(list)) => posts::decide(context, lease, &list).await,
             (Some(Role::Owner), Some(list)) => owners::decide(context, lease, &list).await,
             (Some(Role::Bounces), Some(list)) => bounces::decide(context, lease, &list).await,
+            (Some(role), Some(list)) => commands::decide(context, lease, &list, role).await,
             (Some(Role::Bounces), None) => Ok(bounces::without_list(context, lease)),
-            (Some(role @ (Role::Post | Role::Owner)), None) => Ok(self.without_list(lease, role)),
-            _ => Err(NotDecided::Role),
+            (Some(role), None) => Ok(self.without_list(lease, role)),
+            (None, _) => Err(NotDecided::Role),
         }
     }
 

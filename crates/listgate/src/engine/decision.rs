@@ -12,7 +12,7 @@ pub(super) struct Decision {
     pub(super) report: Report,
 }
 
-/// What became of a message to a list or to its owners.
+/// What became of a message to a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Became {
     Decided(DecisionOutcome),
@@ -29,7 +29,7 @@ impl Became {
     }
 }
 
-/// Returns the report on a message to a list or to its owners: a line in the log, and a metric.
+/// Returns the report on a message to a list: a line in the log, and a metric.
 pub(super) fn report(
     context: &Arc<Context>,
     entry: &Entry,
@@ -46,7 +46,11 @@ pub(super) fn report(
     let context = Arc::clone(context);
     Report(Box::new(move |took| {
         context.metrics.decided(role.name(), became.as_str(), label);
-        let what = if role == Role::Owner { "mail to owners" } else { "post" };
+        let what = match role {
+            Role::Post => "post",
+            Role::Owner => "mail to owners",
+            _ => "command",
+        };
         let (outcome, reasons) = (became.as_str(), reasons.join("; "));
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if reasons.is_empty() {

@@ -6,7 +6,8 @@ use crate::limits;
 use crate::model::{
     Changes, ListAddress, ListNumber, ListSettingError, ListSettings, ListSnapshot, Personal,
 };
-use listgate_engine::ban::Ban;
+use listgate_engine::ban::{Ban, Bans};
+use listgate_engine::command;
 use listgate_engine::posting::Settings;
 use listgate_lmtp::Mailbox;
 use std::collections::HashMap;
@@ -20,6 +21,10 @@ pub(super) struct Compiled {
     pub(super) changes: Changes,
     /// What decides about posts.
     pub(super) posting: Settings,
+    /// What decides about commands.
+    pub(super) commands: command::Settings,
+    /// The name of the list for people; empty if it has none.
+    pub(super) display_name: String,
     /// The settings that differ from the defaults, as JSON.
     pub(super) settings: String,
     pub(super) personal: Personal,
@@ -30,11 +35,22 @@ impl Compiled {
         let ListSnapshot { number, list, settings, bans, changes } = snapshot;
         let settings = ListSettings::from_pairs(settings)?;
         // A pattern that is not valid, which this version never stores, bans no address.
-        let bans = bans.iter().filter_map(|pattern| pattern.as_str().parse::<Ban>().ok()).collect();
+        let bans: Bans = bans.iter().filter_map(|pattern| pattern.as_str().parse::<Ban>().ok()).collect();
+        let commands = settings.commands(list.list_id.clone(), mailbox(&list.address), bans.clone());
         let posting = settings.posting(list.list_id, mailbox(&list.address), bans);
+        let display_name = settings.display_name.clone().unwrap_or_default();
         let personal = settings.personal;
         let settings = serde_json::to_string(&settings).expect("texts are valid JSON");
-        Ok(Self { number, address: list.address, changes, posting, settings, personal })
+        Ok(Self {
+            number,
+            address: list.address,
+            changes,
+            posting,
+            commands,
+            display_name,
+            settings,
+            personal,
+        })
     }
 }
 

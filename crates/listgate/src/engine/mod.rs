@@ -1,6 +1,6 @@
-//! The engine: decides what becomes of posts, of mail to the owners of lists, and of bounces.
+//! The engine: decides what becomes of posts, of mail to the owners of lists, of commands, and of bounces.
 //!
-//! It works the queues `in` and `bounces` on a thread of its own, so that a message that takes long to decide does not
+//! It works all queues on a thread of its own, so that a message that takes long to decide does not
 //! delay the sessions. `decider.rs` is called for each entry, and returns a step: the decision and all its effects. The
 //! decisions themselves are in the crate `listgate-engine`; this module looks up what they depend on.
 //!
@@ -8,6 +8,8 @@
 //! list is forgotten, and the entry is decided again.
 
 mod bounces;
+mod command_why;
+mod commands;
 mod context;
 mod decider;
 mod decision;
@@ -17,6 +19,8 @@ mod message;
 mod not_decided;
 mod owners;
 mod posts;
+mod requests;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -24,6 +28,7 @@ mod why;
 pub(crate) use context::EngineSettings;
 pub(crate) use held::{accept, discard};
 pub(crate) use not_decided::NotDecided;
+pub(crate) use requests::{accept_request, invite, reject_request, remove_request};
 
 use crate::backends::EngineStore;
 use crate::error_chain::Chain;
@@ -31,6 +36,7 @@ use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name};
 use crate::queue;
+use crate::texts::Texts;
 use crate::work::{Plan, Stop, WorkError, Worker};
 use context::Context;
 use decider::Decider;
@@ -42,7 +48,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// The queues that the engine works.
-pub(crate) const QUEUES: [Name; 2] = [Name::In, Name::Bounces];
+pub(crate) const QUEUES: [Name; 3] = [Name::In, Name::Bounces, Name::Command];
 
 /// A running engine.
 pub(crate) struct Engine {
@@ -60,7 +66,7 @@ impl Engine {
     /// The system refused a thread, or what its runtime needs.
     pub(crate) fn start(
         store: Arc<dyn EngineStore>,
-        settings: EngineSettings,
+        (settings, texts): (EngineSettings, Texts),
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> io::Result<Self> {
@@ -68,11 +74,11 @@ impl Engine {
         let (settings, current) = watch::channel(settings);
         let (stop, requested) = watch::channel(Stop::default());
         let (alive, ended) = mpsc::channel();
-        let context = Arc::new(Context::new(store, current, metrics, clock));
+        let context = Arc::new(Context::new(store, (current, texts), metrics, clock));
         let run = move || {
             runtime.block_on(async {
-                let [posts, bounces] = QUEUES.map(|queue| work(queue, &context, requested.clone()));
-                tokio::join!(posts, bounces);
+                let [posts, bounces, commands] = QUEUES.map(|queue| work(queue, &context, requested.clone()));
+                tokio::join!(posts, bounces, commands);
             });
             drop((context, alive));
         };

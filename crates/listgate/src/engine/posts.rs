@@ -45,7 +45,7 @@ pub(super) async fn decide(
         DecisionOutcome::Held => {
             step = step.with(Effect::Hold(Box::new(held(list, entry, &view, &why))))?;
         }
-        DecisionOutcome::Rejected | DecisionOutcome::Discarded => {}
+        _ => {}
     }
     let step = step.with(record(list, entry, outcome, &why))?;
     Ok(Decision { step, report: report(context, entry, Role::Post, Became::Decided(outcome), &why) })
@@ -104,7 +104,7 @@ async fn find(
 }
 
 /// Returns the envelope sender.
-fn sender(entry: &Entry) -> ReversePath {
+pub(super) fn sender(entry: &Entry) -> ReversePath {
     let sender = entry.mail_from.as_deref().and_then(|sender| sender.parse().ok());
     sender.map_or(ReversePath::Null, ReversePath::Mailbox)
 }

@@ -1,7 +1,9 @@
 //! Reasons, for people and for metrics.
 
+use super::command_why;
+use super::signs;
 use bytesize::ByteSize;
-use listgate_engine::automatic::Sign;
+use listgate_engine::command;
 use listgate_engine::comparable::Comparable;
 use listgate_engine::posting::{Action, Reason};
 
@@ -10,6 +12,8 @@ use listgate_engine::posting::{Action, Reason};
 pub(super) enum Why {
     /// A rule about posts.
     Rule(Reason),
+    /// A rule about commands.
+    Command(command::Reason),
     /// The list holds as many posts as it may.
     TooManyHeld,
     /// The owners have got it already.
@@ -23,6 +27,7 @@ impl Why {
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Rule(reason) => label(reason),
+            Self::Command(reason) => command_why::label(reason),
             Self::TooManyHeld => "held_posts",
             Self::SentToOwners => "loop",
             Self::NoList => "no_list",
@@ -33,6 +38,7 @@ impl Why {
     pub(super) fn text(&self, shown: impl Fn(&str) -> String) -> String {
         match self {
             Self::Rule(reason) => text(reason, |address| shown(address.as_str())),
+            Self::Command(reason) => command_why::text(reason, |address| shown(address.as_str())),
             Self::TooManyHeld => {
                 format!("{} posts wait for the list's moderators already", crate::limits::HELD_POSTS)
             }
@@ -78,7 +84,7 @@ fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> String {
         Reason::Nonmember(None, action) => {
             format!("it names no sender, and posts of nonmembers are {}", participle(*action))
         }
-        Reason::Automatic(sign) => automatic(*sign).to_owned(),
+        Reason::Automatic(sign) => signs::text(*sign).to_owned(),
         Reason::ImplicitDestination => "neither To nor Cc names the list".to_owned(),
         Reason::TooLarge(octets) => format!("it has {}, more than the list takes", ByteSize(*octets)),
         Reason::TooManyRecipients(count) => {
@@ -97,18 +103,10 @@ fn participle(action: Action) -> &'static str {
     }
 }
 
-fn automatic(sign: Sign) -> &'static str {
-    match sign {
-        Sign::NullSender => "it is automatic: its envelope sender is <>, as in bounces",
-        Sign::AutoReplied => "it is automatic: a program's reply (Auto-Submitted)",
-        Sign::Report => "it is automatic: a report about other mail (multipart/report)",
-        _ => "it is automatic",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use listgate_engine::automatic::Sign;
 
     #[test]
     fn reasons_are_sentences_with_addresses_and_sizes_as_people_read_them() {

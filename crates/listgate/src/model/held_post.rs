@@ -66,6 +66,14 @@ pub(crate) enum DecisionOutcome {
     Held,
     Rejected,
     Discarded,
+    /// A command changed something.
+    Done,
+    /// A command waits for a confirmation or a moderator.
+    Asked,
+    /// A command got an answer.
+    Answered,
+    /// A command got none.
+    Ignored,
 }
 
 impl DecisionOutcome {
@@ -75,6 +83,10 @@ impl DecisionOutcome {
             Self::Held => "held",
             Self::Rejected => "rejected",
             Self::Discarded => "discarded",
+            Self::Done => "done",
+            Self::Asked => "asked",
+            Self::Answered => "answered",
+            Self::Ignored => "ignored",
         }
     }
 }

@@ -5,6 +5,7 @@ use super::size::size;
 use super::yes_or_no::yes_or_no;
 use crate::limits;
 use bytesize::ByteSize;
+use listgate_engine::command::{RosterVisibility, SubscriptionPolicy};
 use listgate_engine::comparable::ascii_domain;
 use listgate_engine::distribution::Munge;
 use listgate_engine::posting::Action;
@@ -35,6 +36,20 @@ const REPLY_MODES: &[(&str, ReplyMode)] = &[
     ("point_to_list", ReplyMode::PointToList),
     ("explicit_header", ReplyMode::ExplicitHeader),
     ("explicit_header_only", ReplyMode::ExplicitHeaderOnly),
+];
+
+const POLICIES: &[(&str, SubscriptionPolicy)] = &[
+    ("open", SubscriptionPolicy::Open),
+    ("confirm", SubscriptionPolicy::Confirm),
+    ("moderate", SubscriptionPolicy::Moderate),
+    ("confirm_then_moderate", SubscriptionPolicy::ConfirmThenModerate),
+    ("closed", SubscriptionPolicy::Closed),
+];
+
+const ROSTERS: &[(&str, RosterVisibility)] = &[
+    ("public", RosterVisibility::Public),
+    ("members", RosterVisibility::Members),
+    ("moderators", RosterVisibility::Moderators),
 ];
 
 const MUNGES: &[(&str, Munge)] = &[("never", Munge::Never), ("always", Munge::Always)];
@@ -95,6 +110,18 @@ pub(super) const PERSONAL: Kind<Personal> = Kind {
     values: "auto, always or never",
     read: |text| named(PERSONALS, text, "auto, always or never"),
     write: |personal| name_of(PERSONALS, *personal),
+};
+
+pub(super) const SUBSCRIPTION_POLICY: Kind<SubscriptionPolicy> = Kind {
+    values: "open, confirm, moderate, confirm_then_moderate or closed",
+    read: |text| named(POLICIES, text, "open, confirm, moderate, confirm_then_moderate or closed"),
+    write: |policy| name_of(POLICIES, *policy),
+};
+
+pub(super) const ROSTER_VISIBILITY: Kind<RosterVisibility> = Kind {
+    values: "public, members or moderators",
+    read: |text| named(ROSTERS, text, "public, members or moderators"),
+    write: |visibility| name_of(ROSTERS, *visibility),
 };
 
 fn named<T: Copy>(names: &[(&str, T)], text: &str, expected: &'static str) -> Result<T, ListValueError> {

@@ -4,10 +4,11 @@
 
 use super::list_setting_value::{
     ACTION, ADDRESS, ADDRESSES, FLAG, LINE, ListValueError, MUNGE, PERSONAL, RECIPIENTS, REPLY_MODE,
-    ReplyMode, SIZE, TEXT,
+    ROSTER_VISIBILITY, ReplyMode, SIZE, SUBSCRIPTION_POLICY, TEXT,
 };
 use super::post::Personal;
 use listgate_engine::ban::Bans;
+use listgate_engine::command::{self, RosterVisibility, SubscriptionPolicy};
 use listgate_engine::distribution::{self, Munge, ReplyGoesToList};
 use listgate_engine::posting::{self, Action};
 use listgate_lmtp::Mailbox;
@@ -39,6 +40,12 @@ pub(crate) struct ListSettings {
     pub(crate) footer: Option<String>,
     pub(crate) munge: Munge,
     pub(crate) personal: Personal,
+    pub(crate) subscription_policy: SubscriptionPolicy,
+    pub(crate) member_roster_visibility: RosterVisibility,
+    pub(crate) send_welcome_message: bool,
+    pub(crate) send_goodbye_message: bool,
+    pub(crate) admin_notify_mchanges: bool,
+    pub(crate) admin_immed_notify: bool,
 }
 
 impl Default for ListSettings {
@@ -59,6 +66,12 @@ impl Default for ListSettings {
             footer: None,
             munge: Munge::Never,
             personal: Personal::Auto,
+            subscription_policy: SubscriptionPolicy::Confirm,
+            member_roster_visibility: RosterVisibility::Moderators,
+            send_welcome_message: true,
+            send_goodbye_message: true,
+            admin_notify_mchanges: false,
+            admin_immed_notify: true,
         }
     }
 }
@@ -129,6 +142,37 @@ pub(crate) static LIST_SETTINGS: &[Setting] = &[
     setting!("footer", footer, TEXT, "Comes after the text of each post"),
     setting!("munge", munge, MUNGE, "Whether From names the list instead of the author"),
     setting!("personal", personal, PERSONAL, "Whether each member gets a copy of their own"),
+    setting!(
+        "subscription_policy",
+        subscription_policy,
+        SUBSCRIPTION_POLICY,
+        "Who may join, and who is asked first"
+    ),
+    setting!(
+        "member_roster_visibility",
+        member_roster_visibility,
+        ROSTER_VISIBILITY,
+        "Who may ask for the members by mail"
+    ),
+    setting!("send_welcome_message", send_welcome_message, FLAG, "Whether new members get a welcome"),
+    setting!(
+        "send_goodbye_message",
+        send_goodbye_message,
+        FLAG,
+        "Whether members who leave get a goodbye, by which they can undo it"
+    ),
+    setting!(
+        "admin_notify_mchanges",
+        admin_notify_mchanges,
+        FLAG,
+        "Whether owners hear of each member who joins or leaves"
+    ),
+    setting!(
+        "admin_immed_notify",
+        admin_immed_notify,
+        FLAG,
+        "Whether owners hear of each request that waits for a moderator"
+    ),
 ];
 
 impl Setting {
@@ -254,6 +298,26 @@ impl ListSettings {
             max_message_size: self.max_message_size,
             max_num_recipients: self.max_num_recipients,
             ..posting::Settings::new(list_id, posting_address)
+        }
+    }
+
+    /// Returns the settings that decide about commands to the list with this list_id and address. `bans` are its own and
+    /// those of the site.
+    pub(crate) fn commands(
+        &self,
+        list_id: impl Into<String>,
+        posting_address: Mailbox,
+        bans: Bans,
+    ) -> command::Settings {
+        command::Settings {
+            bans,
+            subscription_policy: self.subscription_policy,
+            member_roster_visibility: self.member_roster_visibility,
+            send_welcome_message: self.send_welcome_message,
+            send_goodbye_message: self.send_goodbye_message,
+            admin_notify_mchanges: self.admin_notify_mchanges,
+            admin_immed_notify: self.admin_immed_notify,
+            ..command::Settings::new(list_id, posting_address)
         }
     }
 

@@ -19,6 +19,7 @@ mod member_change;
 mod member_delivery;
 mod not_taken;
 mod notice;
+mod notice_content;
 mod outgoing;
 mod post;
 mod post_record;
@@ -63,6 +64,7 @@ pub(crate) use not_taken::NotTaken;
 pub(crate) use notice::{
     About, Answered, ClaimedNotice, NOTICE, NewNotice, NoticeTo, OWNER_NOTICE, notice_id,
 };
+pub(crate) use notice_content::NoticeContent;
 pub(crate) use outgoing::{
     Advance, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Contents, Exception, OutgoingNow, Pause,
     Recipient, Refusal, WayOut,

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 /// What a notice is about. Its token names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
 pub(crate) enum About {
     /// Nothing that a token could name.
     Nothing,
@@ -17,14 +16,12 @@ pub(crate) enum About {
     Request(RequestId),
     /// The membership that the same step makes.
     Joined,
-    Member(Seq),
     /// A membership that has ended.
     Former(Seq),
 }
 
 /// Whom a notice goes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "will be used to handle commands"))]
 pub(crate) enum NoticeTo {
     Address(MemberAddress),
     /// The owners and moderators of the list.
@@ -81,7 +78,6 @@ pub(crate) struct ClaimedNotice {
 
 impl ClaimedNotice {
     /// Returns the left side of its Message-ID.
-    #[cfg_attr(not(test), expect(dead_code, reason = "will be used to compose notices"))]
     pub(crate) fn id(&self, post: PostId) -> String {
         notice_id(post, self.request)
     }

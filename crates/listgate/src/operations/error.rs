@@ -53,6 +53,19 @@ pub(crate) enum OperationError {
     #[error("no request with the number {0} waits; `listgate request ls` lists them")]
     NoRequest(RequestId),
     #[error("the request {id} waits as before")]
+    RequestUndecided { id: RequestId, source: NotDecided },
+    #[error(
+        "the request {id} does not wait for a moderator: {address} has to confirm it; `listgate member add` adds an \
+         address without asking it"
+    )]
+    NotForModerators { id: RequestId, address: MemberAddress },
+    #[error("{0} is a member already")]
+    IsMember(MemberAddress),
+    #[error("{address} is not invited")]
+    Invitation { address: MemberAddress, source: NotDecided },
+    #[error("{address} is not invited")]
+    NotInvited { address: MemberAddress, source: NotStepped },
+    #[error("the request {id} waits as before")]
     RequestStays { id: RequestId, source: NotStepped },
     #[error("the held post {id} stays held")]
     Undecided { id: HeldId, source: NotDecided },

@@ -23,4 +23,4 @@ pub(crate) use members::{Roster, roster};
 pub(crate) use open::{Lists, NewDirectory, console, engine_runs, lists, may_work, own_data};
 pub(crate) use posts::{Moderation, Posts, posts};
 pub(crate) use queues::{AGES, QueueStatus, STATES, Shape, each_entry, outgoing, queue_status};
-pub(crate) use requests::{Requests, requests};
+pub(crate) use requests::{OnRequest, Requests, requests};

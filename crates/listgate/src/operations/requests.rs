@@ -4,12 +4,26 @@ use super::error::OperationError;
 use super::open::{console, list_at};
 use crate::backends::{Console, PostAdmin};
 use crate::config::Config;
+use crate::engine;
 use crate::limits;
-use crate::model::{Effect, Expect, ListAddress, NotStepped, Request, RequestId, Step};
+use crate::model::{ListAddress, NamedAddress, NotStepped, Request, RequestId, RequestPhase};
+
+/// What an operator does with a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnRequest {
+    /// Its address becomes a member, and gets a welcome.
+    Accept,
+    /// Its address gets a mail about that.
+    Reject,
+    /// Nobody gets mail about it.
+    Remove,
+}
 
 /// The requests of one list, or of all.
 pub(crate) struct Requests {
     console: Box<dyn Console>,
+    /// Gets mail to the owners of a list that has none.
+    site_owner: Option<String>,
     /// `None`: of all lists.
     list_id: Option<String>,
 }
@@ -30,7 +44,8 @@ pub(crate) async fn requests(
         Some(address) => Some(list_at(&*console, address).await?.list_id.clone()),
         None => None,
     };
-    Ok(Requests { console, list_id })
+    let site_owner = config.site_owner().map(ToOwned::to_owned);
+    Ok(Requests { console, site_owner, list_id })
 }
 
 impl Requests {
@@ -54,23 +69,51 @@ impl Requests {
         self.store().request(id).await?.ok_or(OperationError::NoRequest(id))
     }
 
-    /// Removes a request. Its tokens are of no use then.
+    /// Accepts, rejects or removes a request. Its tokens are of no use then.
     ///
     /// # Errors
-    /// It does not wait any more, it changes all the time, or the backend fails. It waits as before then.
-    pub(crate) async fn remove(&self, id: RequestId) -> Result<(), OperationError> {
-        let not_taken = |source| OperationError::RequestStays { id, source };
+    /// It does not wait any more, or not for a moderator; it changes all the time; or the backend fails. It waits as before
+    /// then.
+    pub(crate) async fn decide(&self, id: RequestId, how: OnRequest) -> Result<(), OperationError> {
+        let store = self.store();
         let mut attempt = 0;
         loop {
             let request = self.request(id).await?;
-            let step = Step::settling_nothing()
-                .expecting(Expect::Request(id, request.version))
-                .and_then(|step| step.with(Effect::EndRequest(id)))
-                .expect("a step has room for this");
-            match self.store().take(&step).await {
+            if how != OnRequest::Remove && request.phase != RequestPhase::Moderate {
+                return Err(OperationError::NotForModerators { id, address: request.address });
+            }
+            let step = match how {
+                OnRequest::Accept => engine::accept_request(store, &request, self.site_owner.clone()).await,
+                OnRequest::Reject => engine::reject_request(store, &request).await,
+                OnRequest::Remove => engine::remove_request(&request).map(Some),
+            };
+            let step = step.map_err(|source| OperationError::RequestUndecided { id, source })?;
+            match store.take(&step.ok_or(OperationError::NoRequest(id))?).await {
                 Ok(_) => return Ok(()),
                 Err(NotStepped::Outdated) if attempt < limits::DECIDED_AGAIN => attempt += 1,
-                Err(source) => return Err(not_taken(source)),
+                Err(source) => return Err(OperationError::RequestStays { id, source }),
+            }
+        }
+    }
+
+    /// Invites an address to the list that this was opened for: it gets a mail, and joins when it confirms.
+    ///
+    /// # Errors
+    /// It is a member already, the list changes all the time, or the backend fails.
+    pub(crate) async fn invite(&self, named: &NamedAddress) -> Result<(), OperationError> {
+        let store = self.store();
+        let list_id = self.list_id.as_deref().expect("it was opened for one list");
+        let failed = |source| OperationError::NotInvited { address: named.address.clone(), source };
+        let mut attempt = 0;
+        loop {
+            let step = engine::invite(store, list_id, named.clone()).await;
+            let step =
+                step.map_err(|source| OperationError::Invitation { address: named.address.clone(), source })?;
+            let Some(step) = step else { return Err(OperationError::IsMember(named.address.clone())) };
+            match store.take(&step).await {
+                Ok(_) => return Ok(()),
+                Err(NotStepped::Outdated) if attempt < limits::DECIDED_AGAIN => attempt += 1,
+                Err(source) => return Err(failed(source)),
             }
         }
     }

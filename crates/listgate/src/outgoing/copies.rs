@@ -1,8 +1,10 @@
 //! Makes the copies of a post: what changes in each, its envelope, and the addresses with tokens.
 
+use super::notices;
 use crate::backends::{EngineStore, read_part};
 use crate::limits;
 use crate::model::{Claimed, Contents, ListAddress, ListSettings, MessageId, PostKind, Seq, StoreError};
+use crate::texts::Texts;
 use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
 use listgate_engine::splice::Splices;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
@@ -33,6 +35,8 @@ enum Changes {
     Plan(Box<Plan>),
     /// For owners: the same in each copy.
     Owners(Splices),
+    /// Nothing: Listgate has written it.
+    None,
 }
 
 /// The reason why a post cannot be prepared.
@@ -42,9 +46,8 @@ pub(super) enum NotPrepared {
     Store(#[from] StoreError),
     #[error("its message is gone")]
     NoMessage,
-    /// It is mail that Listgate writes itself.
-    #[error("this version cannot write the notice `{template}`")]
-    Notice { template: String },
+    #[error("{0}")]
+    Notice(#[from] notices::NotWritten),
     #[error("{0}")]
     Header(HeaderTooLarge),
     /// The code has an error.
@@ -80,11 +83,16 @@ pub(crate) struct Signer {
 
 impl Prepared {
     /// Reads what is needed of a message, and plans its changes.
-    pub(super) async fn new(store: &dyn EngineStore, batch: &Claimed) -> Result<Self, NotPrepared> {
+    pub(super) async fn new(
+        store: &dyn EngineStore,
+        batch: &Claimed,
+        texts: &Texts,
+        signer: &Signer,
+    ) -> Result<Self, NotPrepared> {
         let (kind, message, size, settings) = match &batch.contents {
             Contents::Message { kind, message, size, settings } => (*kind, *message, *size, settings),
             Contents::Notice(notice) => {
-                return Err(NotPrepared::Notice { template: notice.template.clone() });
+                return Ok(Self::written(notices::write(batch, notice, texts, signer)?));
             }
         };
         let most = |most: usize| usize::try_from(size).map_or(most, |size| size.min(most));
@@ -114,6 +122,19 @@ impl Prepared {
         let is_small = whole && start.len() <= limits::READ_AT_ONCE;
         let octets = if is_small { Octets::Whole(start) } else { Octets::Stored(message) };
         Ok(Self { octets, size, changes, has_utf8_header, may_be_eight_bit })
+    }
+
+    /// Returns mail that is sent as it is written.
+    fn written(message: Vec<u8>) -> Self {
+        let header = View::whole(&message).header_end();
+        let header = &message[..usize::try_from(header).unwrap_or(message.len())];
+        Self {
+            size: message.len() as u64,
+            changes: Changes::None,
+            has_utf8_header: !header.is_ascii(),
+            may_be_eight_bit: !message.is_ascii(),
+            octets: Octets::Whole(message),
+        }
     }
 
     /// Returns the part of the message that begins at `offset`, or `None` if the message is gone.
@@ -156,6 +177,7 @@ impl Prepared {
             }
             Changes::Plan(plan) => plan.copy(None),
             Changes::Owners(splices) => splices.clone(),
+            Changes::None => Splices::default(),
         };
         let size = splices.size_after(self.size);
         let declared = Declared { size, utf8_header: self.has_utf8_header, eight_bit: self.may_be_eight_bit };

@@ -13,6 +13,7 @@ use crate::model::{
     BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, Contents, Exception, PostId, StoreError, WayOut,
 };
 use crate::services::masked;
+use crate::texts::Texts;
 use listgate_engine::token::Day;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -34,6 +35,7 @@ pub(super) struct Hub {
     reloadable: watch::Receiver<Reloadable>,
     clock: Clock,
     delimiter: char,
+    texts: Texts,
     /// The last posts that were prepared.
     prepared: RefCell<VecDeque<(PostId, Rc<Prepared>)>>,
     /// How often in a row the server could not be used, and until when it is left alone.
@@ -67,6 +69,7 @@ impl Hub {
             reloadable,
             clock,
             delimiter,
+            texts: settings.texts.clone(),
             prepared: RefCell::default(),
             failures: Cell::new(0),
             resume: Cell::new(Instant::now()),
@@ -87,8 +90,9 @@ impl Hub {
         if let Some((_, prepared)) = found {
             return Ok(prepared);
         }
+        let signer = self.signer().await?;
         // A message may meet an error in the code. The others go on.
-        let prepared = guarded(pin!(Prepared::new(&*self.store, batch))).await;
+        let prepared = guarded(pin!(Prepared::new(&*self.store, batch, &self.texts, &signer))).await;
         let prepared = Rc::new(prepared.map_err(|Panicked| NotPrepared::Panicked)??);
         if matches!(batch.contents, Contents::Notice(_)) {
             // It has one copy, or a few, so the others stay ready.

@@ -17,6 +17,7 @@ mod copies;
 mod directory;
 mod hub;
 mod meaning;
+mod notices;
 mod pace;
 mod refusals;
 mod sender;

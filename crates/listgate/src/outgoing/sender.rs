@@ -469,7 +469,7 @@ fn joined(task: Result<Result<Vec<Claimed>, StoreError>, JoinError>) -> Result<V
 fn not_prepared(batch: &Claimed, why: &NotPrepared) -> BatchResult {
     let reply = format!("not sent: {why}");
     let (exceptions, end) = match why {
-        NotPrepared::Store(_) | NotPrepared::Panicked | NotPrepared::Notice { .. } => {
+        NotPrepared::Store(_) | NotPrepared::Panicked | NotPrepared::Notice(_) => {
             let pause = Pause::Free(back_off(batch.attempts + 1));
             (Vec::new(), BatchEnd::Again { settled: None, sent: 0, pause, why: reply, doubted: 0 })
         }

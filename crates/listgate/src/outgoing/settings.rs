@@ -3,6 +3,7 @@
 use crate::config::{Config, ConfigError, OutgoingTls, Target};
 use crate::file_error::During;
 use crate::net::{MailClientSettings, Patience, TlsPolicy};
+use crate::texts::Texts;
 use listgate_lmtp::{Credentials, Protocol};
 use std::fs;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) struct OutgoingSettings {
     pub(crate) max_rate: Option<u32>,
     /// The character between `mylist-bounces` and a token.
     pub(crate) delimiter: char,
+    /// What the mail says that Listgate writes.
+    pub(crate) texts: Texts,
     pub(crate) reloadable: Reloadable,
     /// How the mail server is spoken to.
     pub(crate) client: MailClientSettings,
@@ -75,6 +78,7 @@ impl OutgoingSettings {
             patience,
         };
         Ok(Self {
+            texts: config.load_texts()?,
             to: config.outgoing_to.clone(),
             connections: config.outgoing_connections,
             max_recipients: config.outgoing_max_recipients,

@@ -13,6 +13,7 @@ use crate::model::{
     NamedAddress, NewMember, NewPost, OutgoingNow, Personal, PostKind, Redelivery, Role, Step, Verdict,
 };
 use crate::net::{ClientTls, MailClientSettings, Patience};
+use crate::texts::Texts;
 use listgate_lmtp::{Protocol, ReversePath};
 use listgate_test_support::smtp_server::{Act, Manner, Moment, SmtpServer};
 use listgate_test_support::until;
@@ -129,6 +130,7 @@ impl Site {
             patience,
         };
         let mut settings = OutgoingSettings {
+            texts: Texts::default(),
             to,
             connections: 4,
             max_recipients: 100,

@@ -184,6 +184,7 @@ impl Gate {
             tracing::warn!("{}; what an earlier engine had leased waits until its lease lapses", Chain(&why));
         }
         let settings = OutgoingSettings::new(&running.config)?;
+        let texts = settings.texts.clone();
         let (metrics, clock) = (Arc::clone(&intake.services.metrics), intake.clock.clone());
         let parts = outgoing::Parts {
             store: Arc::clone(&store),
@@ -191,7 +192,7 @@ impl Gate {
             clock: clock.clone(),
         };
         let outgoing = Outgoing::start(parts, settings)?;
-        let engine = Engine::start(store, self.engine_settings(), metrics, clock);
+        let engine = Engine::start(store, (self.engine_settings(), texts), metrics, clock);
         Ok(Some((engine.map_err(system("start the engine's thread"))?, outgoing)))
     }
 

@@ -119,7 +119,7 @@ async fn a_notice_is_about_what_its_step_makes(rig: Rig) {
     rig.step(left).await.unwrap();
     let back = with([Effect::Rejoin(list, seq), about(About::Joined)]);
     let back = rig.step(back).await.unwrap().joined.unwrap();
-    rig.step(with([about(About::Member(back)), about(About::Request(asked))])).await.unwrap();
+    rig.step(with([about(About::Former(back)), about(About::Request(asked))])).await.unwrap();
     let mut all = Vec::new();
     while let [claimed] = &claim(&rig, REQUEST).await[..] {
         all.push((contents(claimed).subject, contents(claimed).request));

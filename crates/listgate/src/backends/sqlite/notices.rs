@@ -25,7 +25,7 @@ pub(super) fn notify(
         About::Asked => (made(asked)?, asked),
         About::Request(RequestId(id)) => (Some(*id), Some(*id)),
         About::Joined => (made(step.joined.map(|Seq(seq)| seq))?, None),
-        About::Member(Seq(seq)) | About::Former(Seq(seq)) => (Some(*seq), None),
+        About::Former(Seq(seq)) => (Some(*seq), None),
     };
     let post = store_post(connection, *list, to, content, now)?;
     let message_id = "UPDATE post SET message_id = '<' || ?2 || '@' || (

@@ -6,6 +6,7 @@ mod rig;
 use super::Engine;
 use crate::limits;
 use crate::model::{Clock, MemberRole, Role};
+use crate::texts::Texts;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
 use listgate_engine::view::{END, START};
 use rig::{LIST, LIST_ID, PANICS, Rig, settings, until};
@@ -266,7 +267,13 @@ async fn only_the_ends_of_a_large_post_are_read() {
 async fn a_running_engine_decides_as_soon_as_mail_is_stored_and_stops() {
     let rig = Rig::new().await;
     rig.join(MemberRole::Member, "anne@example.org", &[]).await;
-    let engine = Engine::start(rig.store.clone(), settings(), rig.metrics.clone(), Clock::default()).unwrap();
+    let engine = Engine::start(
+        rig.store.clone(),
+        (settings(), Texts::default()),
+        rig.metrics.clone(),
+        Clock::default(),
+    )
+    .unwrap();
     let mut waits = Vec::new();
     for n in 1..=9 {
         rig.post("anne@example.org", &post("anne@example.org", &n.to_string())).await;

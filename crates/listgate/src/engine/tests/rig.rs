@@ -16,6 +16,7 @@ use crate::model::{
     MessageId, MessageIdHash, NewMember, NotStepped, Redelivery, Request, RequestId, RequestKind, Role, Seq,
     Stale, Step, Stepped, StoreError,
 };
+use crate::texts::Texts;
 use crate::work::{Plan, Stop, Worker};
 use listgate_engine::token::KeyRing;
 use rusqlite::{Connection, OpenFlags};
@@ -63,7 +64,8 @@ impl Rig {
         let store = Arc::clone(&backend).engine().unwrap().unwrap();
         let store = Arc::new(Watched { store, octets: AtomicU64::new(0) });
         let (sender, settings) = watch::channel(settings());
-        let context = Context::new(store.clone(), settings, metrics.clone(), Clock::default());
+        let context =
+            Context::new(store.clone(), (settings, Texts::default()), metrics.clone(), Clock::default());
         let console = Console::open(&data).unwrap();
         let rig = Self {
             store,
@@ -191,7 +193,11 @@ impl Rig {
 }
 
 pub(super) fn settings() -> EngineSettings {
-    EngineSettings { site_owner: Some("site@example.org".to_owned()), mask_addresses: false }
+    EngineSettings {
+        site_owner: Some("site@example.org".to_owned()),
+        mask_addresses: false,
+        authserv_id: None,
+    }
 }
 
 impl Messages for Watched {

@@ -4,8 +4,8 @@ use super::*;
 use crate::backends::sqlite::{DataDir, lists, notices, posts};
 use crate::limits;
 use crate::model::{
-    About, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, ListNumber, MessageId, NewNotice,
-    NewPost, NoticeTo, Pause, Personal, PostId, PostKind, PostRecord, Refusal, Stepped,
+    About, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, Exception, ListNumber, MessageId,
+    NewNotice, NewPost, NoticeTo, Pause, Personal, PostId, PostKind, PostRecord, Refusal, Stepped,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
