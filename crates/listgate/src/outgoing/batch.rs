@@ -12,6 +12,7 @@ use std::rc::Rc;
 pub(super) struct Work {
     tally: Tally,
     pub(super) prepared: Rc<Prepared>,
+    signer: Signer,
     addresses: Vec<Option<Mailbox>>,
     /// Recipients that are still to be offered, in order.
     todo: VecDeque<usize>,
@@ -35,7 +36,7 @@ struct InFlight {
 }
 
 impl Work {
-    pub(super) fn new(batch: Claimed, prepared: Rc<Prepared>) -> Self {
+    pub(super) fn new(batch: Claimed, prepared: Rc<Prepared>, signer: Signer) -> Self {
         let addresses: Vec<_> =
             batch.recipients.iter().map(|recipient| recipient.address.parse().ok()).collect();
         let mut tally = Tally::new(batch);
@@ -46,7 +47,16 @@ impl Work {
                 None => tally.invalid(place),
             }
         }
-        Self { tally, prepared, addresses, todo, in_flight: Vec::new(), is_ended: false, is_marked: false }
+        Self {
+            tally,
+            prepared,
+            signer,
+            addresses,
+            todo,
+            in_flight: Vec::new(),
+            is_ended: false,
+            is_marked: false,
+        }
     }
 
     pub(super) fn batch(&self) -> &Claimed {
@@ -74,7 +84,7 @@ impl Work {
     }
 
     /// Takes the recipients of the next transaction, at most `most`, and returns their copy and places.
-    pub(super) fn next_copy(&mut self, most: usize, signer: &Signer) -> Option<(Copy, Vec<usize>)> {
+    pub(super) fn next_copy(&mut self, most: usize) -> Option<(Copy, Vec<usize>)> {
         let most = if self.batch().personal { 1 } else { most.max(1) };
         let some = self.todo.len().min(most);
         let places: Vec<usize> = self.todo.drain(..some).collect();
@@ -85,7 +95,7 @@ impl Work {
                 (self.batch().recipients[*place].seq, address)
             })
             .collect();
-        (!to.is_empty()).then(|| (self.prepared.copy(self.batch(), &to, signer), places))
+        (!to.is_empty()).then(|| (self.prepared.copy(self.batch(), &to, &self.signer), places))
     }
 
     /// Notes that a transaction has started.

@@ -81,11 +81,19 @@ impl Hub {
         }
     }
 
+    /// Returns what a batch is sent with: its post, prepared, and what signs its addresses.
+    ///
+    /// # Errors
+    /// The post cannot be prepared, or the keys cannot be read.
+    pub(super) async fn equip(&self, batch: &Claimed) -> Result<(Rc<Prepared>, Signer), NotPrepared> {
+        Ok((self.prepare(batch).await?, self.signer().await?))
+    }
+
     /// Returns the post of a batch, prepared.
     ///
     /// # Errors
     /// It cannot be prepared.
-    pub(super) async fn prepare(&self, batch: &Claimed) -> Result<Rc<Prepared>, NotPrepared> {
+    async fn prepare(&self, batch: &Claimed) -> Result<Rc<Prepared>, NotPrepared> {
         let found = self.prepared.borrow().iter().find(|(post, _)| *post == batch.post).cloned();
         if let Some((_, prepared)) = found {
             return Ok(prepared);
@@ -110,7 +118,7 @@ impl Hub {
     }
 
     /// Returns what signs addresses now.
-    pub(super) async fn signer(&self) -> Result<Signer, StoreError> {
+    async fn signer(&self) -> Result<Signer, StoreError> {
         let seconds = u64::try_from(self.clock.milliseconds() / 1000).unwrap_or(0);
         let keys = self.store.keys().await?;
         Ok(Signer { keys, today: Day::of_seconds(seconds), delimiter: self.delimiter })

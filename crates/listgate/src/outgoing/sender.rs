@@ -172,8 +172,8 @@ impl Sender {
     /// Takes on batches that were claimed.
     pub(super) async fn take_on(&mut self, claimed: Vec<Claimed>) {
         for batch in claimed {
-            match self.hub.prepare(&batch).await {
-                Ok(prepared) => self.works.push_back(Work::new(batch, prepared)),
+            match self.hub.equip(&batch).await {
+                Ok((prepared, signer)) => self.works.push_back(Work::new(batch, prepared, signer)),
                 Err(why) => self.results.push(not_prepared(&batch, &why)),
             }
         }
@@ -225,9 +225,8 @@ impl Sender {
     }
 
     async fn write_batch(&self, work: &mut Work, directory: &Directory) -> Result<(), NotWritten> {
-        let signer = self.hub.signer().await?;
         let reply = Reply { code: 250, lines: vec!["written".to_owned()] };
-        while let Some((copy, places)) = work.next_copy(usize::MAX, &signer) {
+        while let Some((copy, places)) = work.next_copy(usize::MAX) {
             directory.write(&*self.hub.store, &work.prepared, work.batch(), &copy, places[0]).await?;
             work.written(&places, &reply, &mut self.hub.refusals.borrow_mut());
         }
@@ -350,9 +349,8 @@ impl Sender {
         if self.paced_until.is_some() {
             return Ok(());
         }
-        let signer = self.hub.signer().await?;
         let Some(work) = self.works.iter_mut().find(|work| work.has_more()) else { return Ok(()) };
-        let Some((copy, places)) = work.next_copy(self.most_recipients, &signer) else { return Ok(()) };
+        let Some((copy, places)) = work.next_copy(self.most_recipients) else { return Ok(()) };
         let transaction =
             Transaction { dsn: Some(&copy.dsn), ..Transaction::new(&copy.from, &copy.to, copy.declared) };
         self.hub.pace.borrow_mut().started(places.len(), Instant::now());
