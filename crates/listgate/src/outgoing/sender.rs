@@ -159,6 +159,8 @@ impl Sender {
                 }
             }
             tokio::select! {
+                // While there are replies that were read, nothing else is looked at: a batch has hundreds of them.
+                biased;
                 event = mail.event(), if in_flight => self.happened(event?, mail).await?,
                 advanced = finished(&mut self.advance), if self.advance.is_some() => {
                     self.advanced(advanced).await?;
@@ -407,7 +409,7 @@ impl Sender {
         }
     }
 
-    /// Writes the message of a transaction, without the final dot.
+    /// Writes the message of a transaction, without the final dot. Its end goes out with the dot, or while that waits.
     async fn write_message(&mut self, id: TransactionId, mail: &mut MailClient) -> Result<(), Lost> {
         let (open, splices) = self.open.take().expect("a message is asked for once");
         assert_eq!(open, id, "the server asks for the message of the last transaction");
@@ -422,7 +424,7 @@ impl Sender {
             offset += chunk.octets.len() as u64;
             if chunk.is_last {
                 self.written = Some(id);
-                return Ok(mail.flush().await?);
+                return Ok(());
             }
         }
     }
