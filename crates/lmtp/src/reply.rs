@@ -119,7 +119,12 @@ impl Reply {
 impl fmt::Display for Reply {
     /// Writes the reply on one line, for logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.lines.join(" / "))
+        write!(f, "{}", self.code)?;
+        for (at, line) in self.lines.iter().enumerate() {
+            f.write_str(if at == 0 { " " } else { " / " })?;
+            f.write_str(line)?;
+        }
+        Ok(())
     }
 }
 
@@ -160,7 +165,9 @@ impl ReplyReader {
 
 /// Returns what a peer sent as text for a log: one line, whatever the octets were.
 pub(crate) fn readable(said: &[u8]) -> String {
-    String::from_utf8_lossy(said).replace(char::is_control, "?")
+    let text = String::from_utf8_lossy(said);
+    let is_plain = said.iter().all(|octet| matches!(octet, b' '..=b'~'));
+    if is_plain { text.into_owned() } else { text.replace(char::is_control, "?") }
 }
 
 /// The error for a line that is not a reply line (RFC 5321 section 4.2).

@@ -95,7 +95,7 @@ impl Work {
                 (self.batch().recipients[*place].seq, address)
             })
             .collect();
-        (!to.is_empty()).then(|| (self.prepared.copy(self.batch(), &to, &self.signer), places))
+        (!to.is_empty()).then(|| (self.prepared.copy(self.batch(), to, &self.signer), places))
     }
 
     /// Notes that a transaction has started.

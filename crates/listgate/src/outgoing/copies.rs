@@ -163,8 +163,8 @@ impl Prepared {
     }
 
     /// Returns the copy for some recipients of a batch: their memberships and addresses.
-    pub(super) fn copy(&self, batch: &Claimed, to: &[(Seq, Mailbox)], signer: &Signer) -> Copy {
-        let (purpose, subject) = match to {
+    pub(super) fn copy(&self, batch: &Claimed, to: Vec<(Seq, Mailbox)>, signer: &Signer) -> Copy {
+        let (purpose, subject) = match to.as_slice() {
             // A notice, or the site's owner in place of owners that the list does not have.
             [(Seq(0), _)] => (Purpose::NoticeBounce, batch.post.0),
             [(Seq(seq), _)] if batch.personal => (Purpose::MemberBounce, *seq),
@@ -183,11 +183,11 @@ impl Prepared {
         let declared = Declared { size, utf8_header: self.has_utf8_header, eight_bit: self.may_be_eight_bit };
         let id = format!("{}-{}", batch.post.0, batch.batch.0);
         let dsn = Dsn { envelope_id: id.parse().ok(), headers_only: true, failures_only: true };
-        let recipient = |address: &Mailbox| lmtp::Recipient {
-            path: ForwardPath::Mailbox(address.clone()),
+        let recipient = |address: Mailbox| lmtp::Recipient {
             original: Some(address.clone()),
+            path: ForwardPath::Mailbox(address),
         };
-        let to = to.iter().map(|(_, address)| recipient(address)).collect();
+        let to = to.into_iter().map(|(_, address)| recipient(address)).collect();
         Copy { from: ReversePath::Mailbox(from), to, splices, declared, dsn }
     }
 }

@@ -5,6 +5,7 @@ use super::refusals::{Refusals, Row};
 use crate::limits;
 use crate::model::{BatchEnd, BatchResult, Claimed, Exception, Pause, Recipient, Refusal};
 use listgate_lmtp::{Phase, Reply};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// What has become of the recipients of a batch so far. Recipients are known by their places in it.
@@ -86,7 +87,8 @@ impl Tally {
     /// Notes that the server took the message for a recipient.
     pub(super) fn sent(&mut self, place: usize, reply: &Reply, refusals: &mut Refusals) {
         refusals.accepted();
-        self.reply = reply.to_string();
+        self.reply.clear();
+        write!(self.reply, "{reply}").expect("writing to a String does not fail");
         self.outcomes[place] = Some(Outcome::Sent);
     }
 

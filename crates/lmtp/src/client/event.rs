@@ -3,6 +3,7 @@
 use super::protocol::Protocol;
 use crate::reply::Reply;
 use std::fmt;
+use std::sync::Arc;
 
 /// The number of a transaction in its session, in the order of the calls of [`Client::send`](super::Client::send).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -31,8 +32,8 @@ pub enum ClientEvent {
         /// What the reply is an answer to: [`Phase::Mail`], [`Phase::Rcpt`], [`Phase::Data`], [`Phase::Message`] or
         /// [`Phase::NotSent`]. A positive outcome is always that of the message.
         phase: Phase,
-        /// The reply that decided the outcome.
-        reply: Reply,
+        /// The reply that decided the outcome. Recipients may share it.
+        reply: Arc<Reply>,
     },
     /// The server waits for the handshake of TLS: write the output, do the handshake, and call
     /// [`Client::tls_started`](super::Client::tls_started). If the handshake fails, the connection is of no use.

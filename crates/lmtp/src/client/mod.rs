@@ -21,6 +21,7 @@ use login::Login;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{self, Debug};
 use std::io::Write;
+use std::sync::Arc;
 use step::{Step, Whose};
 
 /// A transaction up to its final dot.
@@ -221,9 +222,14 @@ impl Client {
     fn plan_transaction(&mut self, transaction: &Transaction<'_>, places: &BTreeSet<usize>) {
         let mail = transaction::mail(transaction, &self.server);
         self.plan(Step::Mail, format_args!("{mail}"));
+        let utf8 = self.server.smtputf8 && transaction::needs_utf8(transaction);
+        let mut parameters = String::new();
         for &place in places {
             let recipient = &transaction.to[place];
-            let parameters = transaction::rcpt_parameters(transaction, recipient, &self.server);
+            parameters.clear();
+            if self.server.dsn {
+                transaction::rcpt_parameters(transaction, recipient, utf8, &mut parameters);
+            }
             self.plan(Step::Rcpt(place), format_args!("RCPT TO:<{}>{parameters}", recipient.path));
         }
         self.plan(Step::Data, format_args!("DATA"));
@@ -367,7 +373,7 @@ impl Client {
     fn proceed(&mut self) {
         while let Some(&Step::NotSent(transaction, recipient, whose)) = self.awaited.front() {
             self.awaited.pop_front();
-            let (phase, reply) = (Phase::NotSent, not_sent(whose));
+            let (phase, reply) = (Phase::NotSent, Arc::new(not_sent(whose)));
             self.events.push_back(ClientEvent::Outcome { transaction, recipient, phase, reply });
         }
         while self.pipelines() || self.awaited.is_empty() {
@@ -463,7 +469,7 @@ impl Client {
             return;
         }
         open.undecided.remove(&place);
-        let (transaction, phase) = (open.id, Phase::Rcpt);
+        let (transaction, phase, reply) = (open.id, Phase::Rcpt, Arc::new(reply));
         let is_data_next = self.unsent.front().is_some_and(|(step, _)| *step == Step::Data);
         let all_refused = open.undecided.is_empty();
         self.events.push_back(ClientEvent::Outcome { transaction, recipient: place, phase, reply });
@@ -517,8 +523,9 @@ impl Client {
         phase: Phase,
         reply: &Reply,
     ) {
+        let reply = Arc::new(reply.clone());
         let outcome =
-            |recipient| ClientEvent::Outcome { transaction, recipient, phase, reply: reply.clone() };
+            |recipient| ClientEvent::Outcome { transaction, recipient, phase, reply: Arc::clone(&reply) };
         self.events.extend(places.into_iter().map(outcome));
     }
 

@@ -122,7 +122,7 @@ impl fmt::Display for InvalidEnvelopeId {
 impl std::error::Error for InvalidEnvelopeId {}
 
 /// Returns whether the transaction needs SMTPUTF8, for an address or for the header.
-fn needs_utf8(transaction: &Transaction<'_>) -> bool {
+pub(super) fn needs_utf8(transaction: &Transaction<'_>) -> bool {
     let ascii = transaction.from.is_ascii() && transaction.to.iter().all(|to| to.path.is_ascii());
     transaction.declared.utf8_header || !ascii
 }
@@ -155,38 +155,36 @@ pub(super) fn mail(transaction: &Transaction<'_>, server: &Server) -> String {
     line
 }
 
-/// Returns the parameters of RCPT, each after a space.
+/// Appends the parameters of RCPT for a server with DSN, each after a space. `utf8` says whether the transaction has
+/// SMTPUTF8.
 pub(super) fn rcpt_parameters(
     transaction: &Transaction<'_>,
     recipient: &Recipient,
-    server: &Server,
-) -> String {
-    let mut parameters = String::new();
-    if !server.dsn {
-        return parameters;
-    }
+    utf8: bool,
+    parameters: &mut String,
+) {
     if transaction.dsn.is_some_and(|dsn| dsn.failures_only) {
         parameters.push_str(" NOTIFY=FAILURE");
     }
     if let Some(original) = &recipient.original {
-        let original = original_recipient(original, server.smtputf8 && needs_utf8(transaction));
-        if original.len() <= limits::ORIGINAL_RECIPIENT {
-            parameters.push_str(" ORCPT=");
-            parameters.push_str(&original);
+        let before = parameters.len();
+        parameters.push_str(" ORCPT=");
+        let start = parameters.len();
+        original_recipient(original, utf8, parameters);
+        if parameters.len() - start > limits::ORIGINAL_RECIPIENT {
+            parameters.truncate(before);
         }
     }
-    parameters
 }
 
-/// Returns an address with its type, as ORCPT has it: `rfc822` (RFC 3461 section 4.2), or `utf-8` for an address with
+/// Appends an address with its type, as ORCPT has it: `rfc822` (RFC 3461 section 4.2), or `utf-8` for an address with
 /// UTF-8 (RFC 6533 section 3). `utf8` says whether the transaction has SMTPUTF8; without it, the result is ASCII.
-fn original_recipient(address: &Mailbox, utf8: bool) -> String {
+fn original_recipient(address: &Mailbox, utf8: bool, text: &mut String) {
     if address.is_ascii() {
-        let mut text = "rfc822;".to_owned();
-        xtext(address.as_str(), &mut text);
-        return text;
+        text.push_str("rfc822;");
+        return xtext(address.as_str(), text);
     }
-    let mut text = "utf-8;".to_owned();
+    text.push_str("utf-8;");
     for c in address.as_str().chars() {
         match c {
             ' ' | '+' | '=' | '\\' => write!(text, "\\x{{{:X}}}", u32::from(c)),
@@ -195,15 +193,18 @@ fn original_recipient(address: &Mailbox, utf8: bool) -> String {
         }
         .expect("writing to a String does not fail");
     }
-    text
 }
 
 /// Appends `text` as xtext (RFC 3461 section 4): `+` and `=`, and what is not a visible character of ASCII, become `+`
 /// and two digits.
 fn xtext(text: &str, out: &mut String) {
+    let is_plain = |octet: u8| matches!(octet, b'!'..=b'~') && octet != b'+' && octet != b'=';
+    if text.bytes().all(is_plain) {
+        return out.push_str(text);
+    }
     for octet in text.bytes() {
         match octet {
-            b'!'..=b'~' if octet != b'+' && octet != b'=' => out.push(octet.into()),
+            _ if is_plain(octet) => out.push(octet.into()),
             _ => write!(out, "+{octet:02X}").expect("writing to a String does not fail"),
         }
     }

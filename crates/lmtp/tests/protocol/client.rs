@@ -192,7 +192,7 @@ fn replies_after_the_data_may_have_many_lines() {
     let both = ["2.0.0 one", "2.0.0 more"].map(str::to_owned).to_vec();
     let expected = listgate_lmtp::Reply { code: 250, lines: both };
     let first = peer.events.iter().any(|event| match event {
-        ClientEvent::Outcome { recipient: 0, phase: Phase::Message, reply, .. } => *reply == expected,
+        ClientEvent::Outcome { recipient: 0, phase: Phase::Message, reply, .. } => **reply == expected,
         _ => false,
     });
     assert!(first, "{:?}", peer.events);

@@ -330,7 +330,7 @@ proptest! {
                 events.push(event);
             }
         }
-        let outcome = ClientEvent::Outcome { transaction, recipient: 0, phase: Phase::Message, reply };
+        let outcome = ClientEvent::Outcome { transaction, recipient: 0, phase: Phase::Message, reply: reply.into() };
         prop_assert_eq!(events, [outcome, ClientEvent::Ready]);
     }
 
