@@ -1,6 +1,7 @@
 //! `cargo xtask bench outgoing`: how fast a post reaches its members, against Postfix's smtp-sink, which stores nothing.
 //! In bulk it is compared with GNU Mailman's outgoing at its default settings; with a copy for each member, with Mailman's
-//! personalized delivery and with Postfix's smtp-source. Last, the gate's rate while a post goes out.
+//! personalized delivery and with Postfix's smtp-source. Last, the gate's rate while a post goes out. Beside the rates, it
+//! prints the processor time of a recipient, which depends less on what else the machine does.
 
 use crate::bench::mailman_program;
 use crate::median::median;
@@ -37,11 +38,14 @@ pub(crate) fn run() -> Outcome {
     let sink = Server::start(&mut sink, sink_address, &scratch.join("sink.log"))?;
     let site = Site::start(&scratch, sink_address)?;
     let (mut bulk, mut personal, mut single) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut of_bulk, mut of_personal) = (Vec::new(), Vec::new());
     println!("4 KiB, recipients per second");
     for round in 1..=ROUNDS {
         let [theirs, theirs_personal] = mailman(&scratch, round, sink_address)?;
-        let ours = site.post("bulk", BULK)?;
-        let ours_personal = site.post("personal", PERSONAL)?;
+        let (ours, time) = site.post("bulk", BULK)?;
+        of_bulk.push(time);
+        let (ours_personal, time) = site.post("personal", PERSONAL)?;
+        of_personal.push(time);
         let since = Instant::now();
         let mut plain = command(&source);
         plain.args(["-s", "4", "-d", "-l", "4096", "-m", &PERSONAL.to_string(), &sink_address.to_string()]);
@@ -61,6 +65,9 @@ pub(crate) fn run() -> Outcome {
         ("a copy each, against smtp-source", single, 0.6),
     ] {
         verdict(name, ratios, target);
+    }
+    for (name, times) in [("in bulk", of_bulk), ("with a copy each", of_personal)] {
+        println!("processor time of a recipient {name}: median {:.1} µs", median(times.into_iter()));
     }
     site.beside(&source)?;
     site.server.stop()?;
@@ -129,10 +136,11 @@ impl Site {
         Ok(Self { gate, server, address, admin, data })
     }
 
-    /// Sends a post to a list, and returns how many of its members were sent it per second. The time runs from the 250 to
-    /// the last recipient.
-    fn post(&self, list: &str, members: usize) -> Outcome<f64> {
+    /// Sends a post to a list, and returns how many of its members were sent it per second, and the processor time of each
+    /// in microseconds. The time runs from the 250 to the last recipient.
+    fn post(&self, list: &str, members: usize) -> Outcome<(f64, f64)> {
         let before = self.sent()?;
+        let processor = self.processor_time()?;
         self.send(list)?;
         let since = Instant::now();
         while self.sent()? < before + members as f64 {
@@ -142,7 +150,26 @@ impl Site {
             // Asking costs the gate time, too.
             std::thread::sleep(Duration::from_millis(3));
         }
-        Ok(members as f64 / since.elapsed().as_secs_f64())
+        let rate = members as f64 / since.elapsed().as_secs_f64();
+        Ok((rate, (self.processor_time()? - processor) / 1000.0 / members as f64))
+    }
+
+    /// Returns the processor time so far of the threads that send posts and store what became of them, in nanoseconds. The
+    /// gate's thread is left out, because it answers the questions of this benchmark.
+    fn processor_time(&self) -> Outcome<f64> {
+        let folder = format!("/proc/{}/task", self.server.id());
+        let failed = |error: std::io::Error| format!("{folder}: {error}");
+        let mut sum = 0.0;
+        for task in std::fs::read_dir(&folder).map_err(failed)? {
+            let task = task.map_err(failed)?.path();
+            let name = std::fs::read_to_string(task.join("comm")).map_err(failed)?;
+            if matches!(name.trim_end(), "outgoing" | "writer") {
+                let times = std::fs::read_to_string(task.join("schedstat")).map_err(failed)?;
+                let time = times.split(' ').next().and_then(|time| time.parse::<f64>().ok());
+                sum += time.ok_or_else(|| format!("{} has no time", task.display()))?;
+            }
+        }
+        Ok(sum)
     }
 
     fn send(&self, list: &str) -> Outcome {
