@@ -86,21 +86,21 @@ impl Hub {
     /// # Errors
     /// The post cannot be prepared, or the keys cannot be read.
     pub(super) async fn equip(&self, batch: &Claimed) -> Result<(Rc<Prepared>, Signer), NotPrepared> {
-        Ok((self.prepare(batch).await?, self.signer().await?))
+        let signer = self.signer().await?;
+        Ok((self.prepare(batch, &signer).await?, signer))
     }
 
     /// Returns the post of a batch, prepared.
     ///
     /// # Errors
     /// It cannot be prepared.
-    async fn prepare(&self, batch: &Claimed) -> Result<Rc<Prepared>, NotPrepared> {
+    async fn prepare(&self, batch: &Claimed, signer: &Signer) -> Result<Rc<Prepared>, NotPrepared> {
         let found = self.prepared.borrow().iter().find(|(post, _)| *post == batch.post).cloned();
         if let Some((_, prepared)) = found {
             return Ok(prepared);
         }
-        let signer = self.signer().await?;
         // A message may meet an error in the code. The others go on.
-        let prepared = guarded(pin!(Prepared::new(&*self.store, batch, &self.texts, &signer))).await;
+        let prepared = guarded(pin!(Prepared::new(&*self.store, batch, &self.texts, signer))).await;
         let prepared = Rc::new(prepared.map_err(|Panicked| NotPrepared::Panicked)??);
         if matches!(batch.contents, Contents::Notice(_)) {
             // It has one copy, or a few, so the others stay ready.
