@@ -131,6 +131,8 @@ pub type Record = BTreeMap<String, usize>;
 pub struct Taken {
     /// The number of the connection, counted from 0.
     pub connection: usize,
+    /// The envelope sender, without its angle brackets.
+    pub mail_from: String,
     /// The recipients.
     pub to: Vec<String>,
     /// The message, without its final dot, dots stuffed.
@@ -289,7 +291,7 @@ impl Session<'_> {
     fn run(&mut self) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
         let mut input = BufReader::new(self.stream);
-        let mut to = Vec::new();
+        let (mut mail_from, mut to) = (String::new(), Vec::new());
         self.at(Moment::Connected)?;
         let greeting = self.manner.greeting.clone();
         self.say(&greeting)?;
@@ -302,13 +304,14 @@ impl Session<'_> {
                 "EHLO" => self.ehlo()?,
                 "MAIL" => {
                     to.clear();
+                    mail_from = address(&line);
                     self.at(Moment::BeforeMail)?;
                     self.say("250 2.1.0 Ok")?;
                     self.at(Moment::AfterMail)?;
                 }
                 "RCPT" => self.rcpt(&line, &mut to)?,
                 "DATA" if to.is_empty() => self.say("554 5.5.1 no valid recipients")?,
-                "DATA" => self.data(&mut input, std::mem::take(&mut to))?,
+                "DATA" => self.data(&mut input, mail_from.clone(), std::mem::take(&mut to))?,
                 "QUIT" => return self.say("221 bye"),
                 _ => self.say("250 Ok")?,
             }
@@ -325,7 +328,7 @@ impl Session<'_> {
 
     fn rcpt(&mut self, line: &str, to: &mut Vec<String>) -> io::Result<()> {
         self.at(Moment::BeforeRcpt(to.len()))?;
-        let address = line.split(['<', '>']).nth(1).unwrap().to_owned();
+        let address = address(line);
         if to.len() >= self.manner.max_recipients {
             return self.say("452 4.5.3 too many recipients");
         }
@@ -339,7 +342,7 @@ impl Session<'_> {
         if self.manner.max_refusals > 0 { Ok(()) } else { self.busy() }
     }
 
-    fn data(&mut self, input: &mut impl BufRead, to: Vec<String>) -> io::Result<()> {
+    fn data(&mut self, input: &mut impl BufRead, mail_from: String, to: Vec<String>) -> io::Result<()> {
         self.at(Moment::BeforeData)?;
         self.say("354 go ahead")?;
         self.at(Moment::AfterData)?;
@@ -361,7 +364,7 @@ impl Session<'_> {
         if (self.shared.act)(self.number, Moment::BeforeReply) == Some(Act::Busy) {
             return self.at(Moment::BeforeReply);
         }
-        self.shared.taken.lock().unwrap().push(Taken { connection: self.number, to, message });
+        self.shared.taken.lock().unwrap().push(Taken { connection: self.number, mail_from, to, message });
         self.at(Moment::BeforeReply)?;
         if (self.shared.act)(self.number, Moment::InReply).is_some() {
             self.stream.write_all(b"250 2.0")?;
@@ -370,4 +373,9 @@ impl Session<'_> {
         self.say("250 2.0.0 queued")?;
         self.at(Moment::AfterReply)
     }
+}
+
+/// Returns the address between angle brackets.
+fn address(line: &str) -> String {
+    line.split(['<', '>']).nth(1).unwrap().to_owned()
 }

@@ -183,6 +183,11 @@ keys! {
     /// name that come from outside. People whose mail passes there join and leave without a confirmation, where the
     /// list allows it. `None`: everybody has to confirm.
     "engine.authserv_id" authserv_id: Option<String> = None, TEXT_OR_NONE, Reload, r#""mx.example.com""#;
+    /// True: mail of its own is sent from <>.
+    ///
+    /// Whether mail that Listgate writes has the null envelope sender, so that nothing answers it. Its bounces are then
+    /// not known, and some mail servers refuse it or fail it under DMARC.
+    "engine.null_sender" null_sender: bool = false, FLAG, Restart;
     /// A folder: texts of generated mail.
     ///
     /// `NAME.txt` in it replaces the text of a mail that Listgate writes. `None`: all texts are the default ones.

@@ -36,7 +36,7 @@ enum Changes {
     /// For owners: the same in each copy.
     Owners(Splices),
     /// Nothing: Listgate has written it.
-    None,
+    None { null_sender: bool },
 }
 
 /// The reason why a post cannot be prepared.
@@ -86,13 +86,13 @@ impl Prepared {
     pub(super) async fn new(
         store: &dyn EngineStore,
         batch: &Claimed,
-        texts: &Texts,
+        (texts, null_sender): (&Texts, bool),
         signer: &Signer,
     ) -> Result<Self, NotPrepared> {
         let (kind, message, size, settings) = match &batch.contents {
             Contents::Message { kind, message, size, settings } => (*kind, *message, *size, settings),
             Contents::Notice(notice) => {
-                return Ok(Self::written(notices::write(batch, notice, texts, signer)?));
+                return Ok(Self::written(notices::write(batch, notice, texts, signer)?, null_sender));
             }
         };
         let most = |most: usize| usize::try_from(size).map_or(most, |size| size.min(most));
@@ -125,12 +125,12 @@ impl Prepared {
     }
 
     /// Returns mail that is sent as it is written.
-    fn written(message: Vec<u8>) -> Self {
+    fn written(message: Vec<u8>, null_sender: bool) -> Self {
         let header = View::whole(&message).header_end();
         let header = &message[..usize::try_from(header).unwrap_or(message.len())];
         Self {
             size: message.len() as u64,
-            changes: Changes::None,
+            changes: Changes::None { null_sender },
             has_utf8_header: !header.is_ascii(),
             may_be_eight_bit: !message.is_ascii(),
             octets: Octets::Whole(message),
@@ -177,7 +177,7 @@ impl Prepared {
             }
             Changes::Plan(plan) => plan.copy(None),
             Changes::Owners(splices) => splices.clone(),
-            Changes::None => Splices::default(),
+            Changes::None { .. } => Splices::default(),
         };
         let size = splices.size_after(self.size);
         let declared = Declared { size, utf8_header: self.has_utf8_header, eight_bit: self.may_be_eight_bit };
@@ -188,7 +188,11 @@ impl Prepared {
             path: ForwardPath::Mailbox(address),
         };
         let to = to.into_iter().map(|(_, address)| recipient(address)).collect();
-        Copy { from: ReversePath::Mailbox(from), to, splices, declared, dsn }
+        let from = match self.changes {
+            Changes::None { null_sender: true } => ReversePath::Null,
+            _ => ReversePath::Mailbox(from),
+        };
+        Copy { from, to, splices, declared, dsn }
     }
 }
 

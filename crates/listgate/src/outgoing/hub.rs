@@ -36,6 +36,8 @@ pub(super) struct Hub {
     clock: Clock,
     delimiter: char,
     texts: Texts,
+    /// Whether mail that Listgate writes has the envelope sender `<>`.
+    null_sender: bool,
     /// The last posts that were prepared.
     prepared: RefCell<VecDeque<(PostId, Rc<Prepared>)>>,
     /// How often in a row the server could not be used, and until when it is left alone.
@@ -70,6 +72,7 @@ impl Hub {
             clock,
             delimiter,
             texts: settings.texts.clone(),
+            null_sender: settings.null_sender,
             prepared: RefCell::default(),
             failures: Cell::new(0),
             resume: Cell::new(Instant::now()),
@@ -100,7 +103,8 @@ impl Hub {
             return Ok(prepared);
         }
         // A message may meet an error in the code. The others go on.
-        let prepared = guarded(pin!(Prepared::new(&*self.store, batch, &self.texts, signer))).await;
+        let prepared =
+            guarded(pin!(Prepared::new(&*self.store, batch, (&self.texts, self.null_sender), signer))).await;
         let prepared = Rc::new(prepared.map_err(|Panicked| NotPrepared::Panicked)??);
         if matches!(batch.contents, Contents::Notice(_)) {
             // It has one copy, or a few, so the others stay ready.

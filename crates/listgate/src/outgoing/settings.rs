@@ -22,6 +22,8 @@ pub(crate) struct OutgoingSettings {
     pub(crate) delimiter: char,
     /// What the mail says that Listgate writes.
     pub(crate) texts: Texts,
+    /// Whether that mail has the envelope sender `<>`.
+    pub(crate) null_sender: bool,
     pub(crate) reloadable: Reloadable,
     /// How the mail server is spoken to.
     pub(crate) client: MailClientSettings,
@@ -79,6 +81,7 @@ impl OutgoingSettings {
         };
         Ok(Self {
             texts: config.load_texts()?,
+            null_sender: config.null_sender,
             to: config.outgoing_to.clone(),
             connections: config.outgoing_connections,
             max_recipients: config.outgoing_max_recipients,

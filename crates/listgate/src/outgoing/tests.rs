@@ -1,5 +1,6 @@
 //! Posts leave through a mail server that follows a script and keeps its own record.
 
+mod notices;
 mod order;
 
 use super::settings::{OutgoingSettings, Reloadable};
@@ -131,6 +132,7 @@ impl Site {
         };
         let mut settings = OutgoingSettings {
             texts: Texts::default(),
+            null_sender: false,
             to,
             connections: 4,
             max_recipients: 100,
