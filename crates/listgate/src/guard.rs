@@ -38,7 +38,8 @@ mod tests {
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         let config = Config { listen, min_free: 0, ..Config::new(dir.path()) };
         let spool = Spool::new(dir.path());
-        let gate = Gate::start_on(backend.clone(), spool, config, Arc::default(), Clock::default()).unwrap();
+        let gate =
+            Gate::start_on(backend.clone(), spool, config, Arc::default(), Clock::default(), false).unwrap();
         let ListenAddress::Tcp(address) = gate.addresses()[0].clone() else { panic!("not TCP") };
         let mut stream = TcpStream::connect(address).unwrap();
         let envelope =

@@ -57,7 +57,7 @@ pub use config::{
     ValueError,
 };
 pub use file_error::FileError;
-pub use listgate_lmtp::BareNewline;
-pub use model::{ListAddress, ListAddressError, Redelivery};
+pub use listgate_lmtp::{BareNewline, Mailbox};
+pub use model::Redelivery;
 pub use net::{AddressError, InvalidServerAddress, ListenAddress, NetworkError, Networks, ServerAddress};
 pub use serve::{Gate, GateError};

@@ -1,6 +1,6 @@
 //! Parses a mailbox into the names of the list it may belong to, a role and a detail. Does no I/O.
 
-use crate::model::{ListAddress, Names, Role, comparable_domain, comparable_local};
+use crate::model::{Names, Role, comparable_domain, comparable_local};
 use listgate_lmtp::{Mailbox, needs_no_quotes};
 
 /// The rules by which a site reads addresses.
@@ -8,8 +8,10 @@ use listgate_lmtp::{Mailbox, needs_no_quotes};
 pub(crate) struct Rules {
     /// The character that starts the detail of a local part.
     pub(crate) verp_delimiter: char,
-    /// The list whose owners are this site's postmasters.
-    pub(crate) postmaster: Option<ListAddress>,
+    /// The address that gets mail to the postmasters of this site's domains.
+    pub(crate) postmaster: Option<Mailbox>,
+    /// Whether the engine runs, without which only the owners of lists get this mail.
+    pub(crate) engine: bool,
 }
 
 /// An address read by the [`Rules`], before it is known whether the list exists.
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     fn reading(address: &str) -> (String, Option<String>, Role, Option<String>) {
-        let rules = Rules { verp_delimiter: '+', postmaster: None };
+        let rules = Rules { verp_delimiter: '+', postmaster: None, engine: false };
         let Reading { names, role, detail } = read(&address.parse().unwrap(), &rules);
         (names.whole, names.base, role, detail)
     }

@@ -307,7 +307,7 @@ impl Tables {
 
     fn apply(&mut self, step: &Step, now: i64) -> Result<Stepped, NotStepped> {
         let holds = |expect: &Expect| self.holds(expect, now);
-        let exists = |list| self.numbers.values().any(|number| *number == list);
+        let exists = |list| list == ListNumber::SITE || self.numbers.values().any(|number| *number == list);
         if !step.expects().iter().all(holds) || !step.effects().iter().filter_map(Effect::list).all(exists) {
             return Err(NotStepped::Outdated);
         }
@@ -456,7 +456,8 @@ impl Tables {
     }
 
     fn advance(&mut self, advance: &Advance, now: i64) -> Vec<Claimed> {
-        let audiences = self.numbers.values().map(|number| (*number, self.audience(*number))).collect();
+        let numbers = self.numbers.values().chain([&ListNumber::SITE]);
+        let audiences = numbers.map(|number| (*number, self.audience(*number))).collect();
         let (claimed, finished) = self.posts.advance(advance, &audiences, now);
         for kept in finished {
             self.kept.remove(&kept);
@@ -466,6 +467,9 @@ impl Tables {
     }
 
     fn snapshot(&self, list_id: &str) -> Option<ListSnapshot> {
+        if let Some(list) = List::of_postmaster_by_id(list_id) {
+            return Some(ListSnapshot::of_postmaster(list, Changes(self.changes)));
+        }
         let list = self.lists.values().find(|list| list.list_id == list_id)?;
         let bans = [None, Some(list_id)].into_iter().flat_map(|scope| self.members.bans(scope));
         Some(ListSnapshot {
@@ -836,4 +840,8 @@ impl Outbox for Memory {
     }
 }
 
-impl EngineStore for Memory {}
+impl EngineStore for Memory {
+    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        self.serves(domain)
+    }
+}

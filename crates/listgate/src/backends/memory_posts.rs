@@ -372,8 +372,12 @@ impl PostTable {
             self.last_turn += 1;
             self.last_batch += 1;
             row.turn = self.last_turn;
-            let list = audiences[&row.contents.list()].list.as_deref().expect("posts go with their list");
-            claimed.push(row.claim(*id, BatchId(self.last_batch), list, request, now));
+            let list = match &row.contents {
+                Sent::Post(post) if post.list == ListNumber::SITE => List::of_postmaster_post(&post.settings),
+                contents => audiences[&contents.list()].list.as_deref().cloned(),
+            };
+            let list = list.expect("posts go with their list");
+            claimed.push(row.claim(*id, BatchId(self.last_batch), &list, request, now));
         }
         claimed
     }

@@ -11,7 +11,8 @@ use listgate_engine::token::KeyRing;
 
 /// Lists, and what became of their posts.
 pub(crate) trait Posts: Send + Sync {
-    /// Returns what is known of the list with this list_id, or `None` if it does not exist.
+    /// Returns what is known of the list with this list_id, or `None` if it does not exist. What stands in place of a list
+    /// for mail to the postmaster of a domain is known even if the domain was removed.
     fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>>;
 
     /// Returns an address in each role that it has in a list.
@@ -58,6 +59,9 @@ pub(crate) trait Posts: Send + Sync {
 
 /// Everything that the engine and the outgoing side need.
 pub(crate) trait EngineStore: LeaseStore + Posts + Outbox {
+    /// Returns whether mail to a domain belongs to this site; this includes alias domains.
+    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool>;
+
     /// Frees what is leased of these queues, so that what an engine had leased when it was killed does not wait until the
     /// lease lapses. A backend that several machines share does nothing.
     fn free_leases(&self, _queues: &'static [Name]) -> Answer<'_, ()> {

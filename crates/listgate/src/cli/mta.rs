@@ -8,17 +8,19 @@ mod way_out;
 
 use super::error::{CliError, MtaError};
 use super::site::{Site, try_wait};
+use crate::backends::Console;
 use crate::file_error::During;
 use crate::net::ListenAddress;
-use crate::operations;
+use crate::operations::{self, Postmaster};
 use gate::Gate;
 use postconf::{Existing, NotASetting, Settings};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
-/// The addresses that every domain should have (RFC 2142). Without `site.postmaster`, the mail server keeps them.
+/// The addresses that every domain should have (RFC 2142). Unless Listgate takes them, the mail server keeps them.
 const KEPT: [&str; 2] = ["postmaster", "abuse"];
 
 #[derive(clap::Subcommand)]
@@ -67,12 +69,20 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             return Err(MtaError::AnyPort { key, address: address.clone() }.into());
         }
     }
-    let console = operations::console(&config)?;
+    let console: Arc<dyn Console> = operations::console(&config)?.into();
+    let postmaster = try_wait(operations::postmaster(&config, &console))?;
     let domains = try_wait(operations::mail_domains(&*console))?;
-    let kept: &[&str] = if config.postmaster.is_some() { &[] } else { &KEPT };
+    let kept: &[&str] = if matches!(postmaster, Postmaster::Nobody) { &KEPT } else { &[] };
     let kept = try_wait(operations::without_list(&*console, kept, &domains))?;
     let sends = operations::engine_runs(&config);
-    let gate = Gate { config: &config, domains: &domains, kept: &kept, asked: false, sends };
+    let gate = Gate {
+        config: &config,
+        domains: &domains,
+        kept: &kept,
+        postmaster: &postmaster,
+        asked: false,
+        sends,
+    };
     let text = match &action {
         Action::Postfix(args) => {
             postfix::commands(&Gate { asked: args.ask_domains, ..gate }, &existing(args)?)?

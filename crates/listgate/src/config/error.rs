@@ -2,7 +2,6 @@
 
 use super::target::TargetError;
 use crate::file_error::FileError;
-use crate::model::ListAddressError;
 use crate::net::{AddressError, ListenAddress, NetworkError};
 use std::path::PathBuf;
 
@@ -175,9 +174,6 @@ pub enum ValueError {
         #[source]
         listgate_lmtp::InvalidAddress,
     ),
-    /// It is not the address of a list.
-    #[error(transparent)]
-    List(#[from] ListAddressError),
     /// It is not an address to listen on.
     #[error(transparent)]
     Address(#[from] AddressError),

@@ -7,9 +7,9 @@ use super::error::{ConfigError, ValueError};
 use super::kind::{self, OutgoingTls, RefuseAt, Written};
 use super::target::Target;
 use crate::limits;
-use crate::model::{ListAddress, Redelivery};
+use crate::model::Redelivery;
 use crate::net::{ListenAddress, Networks};
-use listgate_lmtp::{BareNewline, Limits};
+use listgate_lmtp::{BareNewline, Limits, Mailbox};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -73,10 +73,12 @@ macro_rules! keys {
 keys! {
     /// Envelope sender of mail to -owner.
     "site.owner" owner: String = NO_OWNER.to_owned(), MAILBOX, Restart;
-    /// The list that gets postmaster@ and abuse@.
+    /// Gets postmaster@, abuse@; default: owner.
     ///
-    /// Its owners read this mail. `None`: it is refused, except where a list has the name.
-    "site.postmaster" postmaster: Option<ListAddress> = None, LIST, Reload, r#""staff@example.com""#;
+    /// The address that gets mail to postmaster@, abuse@ and mailer-daemon@ of all domains, unless a list has the name.
+    /// If it is the address of a list, the owners of the list get this mail. Other addresses get it only if the engine
+    /// runs.
+    "site.postmaster" postmaster: Option<Mailbox> = None, MAILBOX_OR_NONE, Reload, r#""staff@example.com""#;
 
     /// Also "unix:/path", and several.
     ///

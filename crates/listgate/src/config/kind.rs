@@ -2,7 +2,7 @@
 
 use super::error::ValueError;
 use super::target::Target;
-use crate::model::{ListAddress, Redelivery, ascii_domain, size};
+use crate::model::{Redelivery, ascii_domain, size};
 use crate::net::{ListenAddress, Networks};
 use bytesize::ByteSize;
 use listgate_lmtp::{BareNewline, Mailbox, is_domain_name};
@@ -145,9 +145,9 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, ValueError> {
     text.parse().map_err(ValueError::Mailbox)
 }
 
-pub(super) const LIST: Kind<Option<ListAddress>> = Kind {
-    read: |written| Ok(Some(written.text("the address of a list in quotes")?.parse()?)),
-    show: |list| json!(list),
+pub(super) const MAILBOX_OR_NONE: Kind<Option<Mailbox>> = Kind {
+    read: |written| mailbox(written.text("an address in quotes")?).map(Some),
+    show: |address| json!(address.as_ref().map(Mailbox::to_string)),
     accept: |_| Ok(()),
 };
 

@@ -25,7 +25,7 @@ use crate::capacity::Bounds;
 use crate::limits;
 use crate::net::{Tls, TlsFiles};
 use crate::texts::Texts;
-use listgate_lmtp::{Limits, Settings};
+use listgate_lmtp::{Limits, Mailbox, Settings};
 
 impl Config {
     pub(crate) fn bounds(&self) -> Bounds {
@@ -48,6 +48,11 @@ impl Config {
     /// Returns the address of the site's owner, if one was chosen.
     pub(crate) fn site_owner(&self) -> Option<&str> {
         Some(self.owner.as_str()).filter(|owner| *owner != keys::NO_OWNER)
+    }
+
+    /// Returns who gets mail to the postmasters of the domains if the engine runs.
+    pub(crate) fn site_postmaster(&self) -> Option<Mailbox> {
+        self.postmaster.clone().or_else(|| self.site_owner()?.parse().ok())
     }
 
     /// Returns how many connections one caller may have at a time. The default is half of all connections, but at

@@ -53,7 +53,7 @@ pub(super) fn settings(config: &Config) -> Vec<Finding> {
             format!("set {key} to one of your addresses"),
         ));
     }
-    if config.postmaster.is_none() {
+    if config.postmaster.is_none() && matches!(config.backend, BackendKind::Mailman(_)) {
         findings.push(Finding::note(
             "site.postmaster",
             "the gate refuses mail to postmaster@ and abuse@; `listgate mta` leaves it to the mail server",

@@ -7,7 +7,7 @@ use crate::backends::sqlite::{DataDir, DataError, lists};
 use crate::config::Config;
 use crate::error_chain::Chain;
 use crate::limits;
-use crate::model::{OutgoingNow, milliseconds};
+use crate::model::{ListAddress, Names, OutgoingNow, comparable_domain, milliseconds};
 use bytesize::ByteSize;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -326,22 +326,57 @@ impl<'a> Store<'a> {
                 "create a list with `listgate list create`, or remove the domain with `listgate domain remove`",
             ));
         }
-        findings.extend(self.postmaster());
+        findings.push(self.postmaster());
         findings
     }
 
-    fn postmaster(&self) -> Option<Finding> {
+    fn postmaster(&self) -> Finding {
         let check = "site.postmaster";
-        let postmaster = self.config.postmaster.as_ref()?;
-        match lists::exact(self.health.connection(), postmaster) {
-            Ok(Some(_)) => Some(Finding::ok(check, format!("the owners of {postmaster}"))),
-            Ok(None) => Some(Finding::wrong(
-                check,
-                format!("the list {postmaster} does not exist, so mail to postmaster@ and abuse@ is refused"),
-                format!("`listgate list create {postmaster} --owner ADDRESS`, or name another list"),
-            )),
-            Err(why) => Some(unreadable(check, &why)),
+        match self.find_postmaster() {
+            Ok(Ok(found)) => Finding::ok(check, found),
+            // The owner is only the default, and may be chosen for other purposes.
+            Ok(Err((found, fix))) if self.config.postmaster.is_none() => Finding::note(check, found, fix),
+            Ok(Err((found, fix))) => Finding::wrong(check, found, fix),
+            Err(why) => unreadable(check, &why),
         }
+    }
+
+    /// Finds out who gets mail to the postmasters, or why nobody does, and the fix.
+    fn find_postmaster(&self) -> rusqlite::Result<Result<String, (String, String)>> {
+        let refused = "so mail to postmaster@ and abuse@ is refused";
+        let connection = self.health.connection();
+        let engine = match self.config.engine_runs() {
+            Some(runs) => runs,
+            None => self.health.engine_runs_by_default()?,
+        };
+        let to = if engine { self.config.site_postmaster() } else { self.config.postmaster.clone() };
+        let Some(to) = to else {
+            let found = "the gate refuses mail to postmaster@ and abuse@; `listgate mta` leaves it to the mail server";
+            let fix = match engine {
+                true => "set site.postmaster to the address of a person",
+                false => "if the owners of a list are to read it, set site.postmaster to that list",
+            };
+            return Ok(Err((found.to_owned(), fix.to_owned())));
+        };
+        let list = to.to_string().parse::<ListAddress>().ok();
+        if let Some(ListAddress { local, domain }) = list {
+            let names = Names { whole: local, base: None, domain };
+            if lists::find(connection, &names)?.is_some() {
+                return Ok(Ok(format!("the owners of {to}")));
+            }
+        }
+        let is_here = lists::serves(connection, &comparable_domain(to.domain().as_str()))?;
+        Ok(match (engine, is_here) {
+            (true, false) => Ok(to.to_string()),
+            (true, true) => Err((
+                format!("{to} is in a domain of this site, but not a list, {refused}"),
+                "set site.postmaster to a list, or to an address in another domain".to_owned(),
+            )),
+            (false, _) => Err((
+                format!("the list {to} does not exist, {refused}"),
+                format!("`listgate list create {to} --owner ADDRESS`, or name another list"),
+            )),
+        })
     }
 }
 

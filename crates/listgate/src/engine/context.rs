@@ -8,6 +8,7 @@ use crate::model::Clock;
 use crate::services::masked;
 use crate::texts::Texts;
 use listgate_engine::token::Day;
+use listgate_lmtp::Mailbox;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use tokio::sync::watch;
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 pub(crate) struct EngineSettings {
     /// The address that gets mail to the owners of a list that has none.
     pub(crate) site_owner: Option<String>,
+    /// The address that gets mail to the postmasters of the domains.
+    pub(crate) postmaster: Option<Mailbox>,
     /// Whether the log shows only part of each address.
     pub(crate) mask_addresses: bool,
     /// The name under which the site's mail server writes Authentication-Results; `None`: none is trusted.
@@ -26,8 +29,9 @@ pub(crate) struct EngineSettings {
 impl EngineSettings {
     pub(crate) fn new(config: &Config) -> Self {
         let site_owner = config.site_owner().map(ToOwned::to_owned);
+        let postmaster = config.site_postmaster();
         let authserv_id = config.authserv_id.clone();
-        Self { site_owner, mask_addresses: config.mask_addresses, authserv_id }
+        Self { site_owner, postmaster, mask_addresses: config.mask_addresses, authserv_id }
     }
 
     /// Returns an address in the form used in the log.

@@ -1,12 +1,12 @@
 //! The engine's view of an entry: which decision it needs.
 
 use super::context::Context;
-use super::decision::{Became, Decision, report};
+use super::decision::{Decision, shunted};
 use super::not_decided::NotDecided;
 use super::why::Why;
 use super::{bounces, commands, owners, posts};
 use crate::error_chain::Chain;
-use crate::model::{Entry, Lease, Role, Step, Verdict};
+use crate::model::{Entry, Lease, Role};
 use crate::work::{Body, Outcome, Processor};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -37,17 +37,10 @@ impl Decider {
             (Some(Role::Bounces), Some(list)) => bounces::decide(context, lease, &list).await,
             (Some(role), Some(list)) => commands::decide(context, lease, &list, role).await,
             (Some(Role::Bounces), None) => Ok(bounces::without_list(context, lease)),
-            (Some(role), None) => Ok(self.without_list(lease, role)),
+            // Its sender has been promised that it will be handled, so an operator must see it.
+            (Some(role), None) => Ok(shunted(context, lease, role, Why::NoList)),
             (None, _) => Err(NotDecided::Role),
         }
-    }
-
-    /// Returns the decision about mail whose list was removed while it waited. Its sender has been promised that it will
-    /// be handled, so an operator must see it: it is shunted.
-    fn without_list(&self, lease: &Lease, role: Role) -> Decision {
-        let verdict = Verdict::Shunt { why: Why::NoList.text(str::to_owned) };
-        let report = report(&self.0, &lease.entry, role, Became::Shunted, &[Why::NoList]);
-        Decision { step: Step::settling(lease.id(), verdict), report }
     }
 }
 

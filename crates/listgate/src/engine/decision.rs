@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::why::Why;
-use crate::model::{DecisionOutcome, Entry, Role, Step};
+use crate::model::{DecisionOutcome, Entry, Lease, Role, Step, Verdict};
 use crate::work::Report;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) struct Decision {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Became {
     Decided(DecisionOutcome),
-    /// Its list does not exist, so it stays in the queue for an operator.
+    /// It can go nowhere, for example because its list does not exist, so it stays in the queue for an operator.
     Shunted,
 }
 
@@ -27,6 +27,13 @@ impl Became {
             Self::Shunted => "shunted",
         }
     }
+}
+
+/// Returns the decision about mail that can go nowhere. It stays in the queue for an operator.
+pub(super) fn shunted(context: &Arc<Context>, lease: &Lease, role: Role, why: Why) -> Decision {
+    let verdict = Verdict::Shunt { why: why.text(str::to_owned) };
+    let report = report(context, &lease.entry, role, Became::Shunted, &[why]);
+    Decision { step: Step::settling(lease.id(), verdict), report }
 }
 
 /// Returns the report on a message to a list: a line in the log, and a metric.

@@ -40,7 +40,12 @@ impl Compiled {
         let posting = settings.posting(list.list_id, mailbox(&list.address), bans);
         let display_name = settings.display_name.clone().unwrap_or_default();
         let personal = settings.personal;
-        let settings = serde_json::to_string(&settings).expect("texts are valid JSON");
+        let settings = match number {
+            // The way out has no list to look up.
+            ListNumber::SITE => serde_json::to_string(&list.address),
+            _ => serde_json::to_string(&settings),
+        };
+        let settings = settings.expect("texts are valid JSON");
         Ok(Self {
             number,
             address: list.address,

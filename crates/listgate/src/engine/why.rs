@@ -20,6 +20,12 @@ pub(super) enum Why {
     SentToOwners,
     /// The list does not exist any more.
     NoList,
+    /// It went to the postmaster already.
+    SentToPostmaster,
+    /// No address gets mail to the postmasters of the domains any more.
+    NoPostmaster,
+    /// The address that gets it is in a domain of this site.
+    PostmasterIsHere(String),
 }
 
 impl Why {
@@ -29,8 +35,9 @@ impl Why {
             Self::Rule(reason) => label(reason),
             Self::Command(reason) => command_why::label(reason),
             Self::TooManyHeld => "held_posts",
-            Self::SentToOwners => "loop",
+            Self::SentToOwners | Self::SentToPostmaster => "loop",
             Self::NoList => "no_list",
+            Self::NoPostmaster | Self::PostmasterIsHere(_) => "no_postmaster",
         }
     }
 
@@ -46,6 +53,14 @@ impl Why {
             Self::NoList => {
                 "the list does not exist any more; remove the entry with `listgate queue remove`".to_owned()
             }
+            Self::SentToPostmaster => {
+                "it went to the postmaster before, and has come back (X-Loop)".to_owned()
+            }
+            Self::NoPostmaster => "neither site.postmaster nor site.owner is set any more".to_owned(),
+            Self::PostmasterIsHere(address) => format!(
+                "{} would get it, which is in a domain of this site: the mail would come back (site.postmaster)",
+                shown(address)
+            ),
         }
     }
 }

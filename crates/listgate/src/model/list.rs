@@ -55,7 +55,32 @@ impl ListState {
     }
 }
 
+/// The local parts to which people write about a domain (RFC 5321 section 4.5.1, RFC 2142), or answer its bounces.
+pub(crate) const POSTMASTERS: [&str; 3] = ["postmaster", "abuse", "mailer-daemon"];
+
 impl List {
+    /// Returns what stands in place of a list for mail to one of the [`POSTMASTERS`] of a domain. Its list_id is the
+    /// address itself, which no list's is.
+    pub(crate) fn of_postmaster(address: ListAddress) -> Self {
+        Self { list_id: address.to_string(), address, state: ListState::Open, max_size: None, alias: None }
+    }
+
+    /// Returns what stands in place of a list if that is what this list_id names.
+    pub(crate) fn of_postmaster_by_id(list_id: &str) -> Option<Self> {
+        list_id.contains('@').then(|| list_id.parse().ok().map(Self::of_postmaster)).flatten()
+    }
+
+    /// Returns what stands in place of a list for a post of [`ListNumber::SITE`](super::post::ListNumber::SITE), of which
+    /// the settings name it.
+    pub(crate) fn of_postmaster_post(settings: &str) -> Option<Self> {
+        Self::of_postmaster_by_id(&serde_json::from_str::<String>(settings).ok()?)
+    }
+
+    /// Returns whether it stands in place of a list.
+    pub(crate) fn is_of_postmaster(&self) -> bool {
+        self.list_id.contains('@')
+    }
+
     /// Returns whether this is the local part of its posting address, or its alias. The domain is not compared.
     pub(crate) fn is_named(&self, local: &str) -> bool {
         self.address.local == local || self.alias.as_deref() == Some(local)
@@ -78,7 +103,7 @@ impl List {
 /// The posting address of a list, without quotes, in the form in which addresses are compared: in lower case, the
 /// local part in Unicode's normalization form C, the domain with A-labels.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListAddress {
+pub(crate) struct ListAddress {
     pub(crate) local: String,
     pub(crate) domain: String,
 }
@@ -109,8 +134,7 @@ impl Serialize for ListAddress {
 
 /// The reason why a text is not the address of a list.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ListAddressError {
+pub(crate) enum ListAddressError {
     /// It is not an address at all.
     #[error("write an address such as mylist@example.com")]
     NotAnAddress(

@@ -9,7 +9,7 @@ use listgate_lmtp::Refusal;
 pub(crate) enum NotTaken {
     /// No list has this name, with or without the sub-address.
     NoSuchList,
-    /// The address is postmaster@ or abuse@, and no list is configured for it.
+    /// The address is one of the postmasters of a domain, and nobody gets this mail.
     NoPostmaster,
     /// The list takes no mail for now; the mail waits at the mail server.
     Paused,

@@ -10,6 +10,11 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct ListNumber(pub(crate) i64);
 
+impl ListNumber {
+    /// The number of what belongs to no list but to the site: mail to the postmasters of its domains.
+    pub(crate) const SITE: Self = Self(0);
+}
+
 /// A stored message, identified by the number of its delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct MessageId(pub(crate) i64);
@@ -115,4 +120,11 @@ pub(crate) struct ListSnapshot {
     pub(crate) bans: Vec<BanPattern>,
     /// The count at which all of this is valid.
     pub(crate) changes: Changes,
+}
+
+impl ListSnapshot {
+    /// Returns what is known of what stands in place of a list for mail to a postmaster.
+    pub(crate) fn of_postmaster(list: List, changes: Changes) -> Self {
+        Self { number: ListNumber::SITE, list, settings: Vec::new(), bans: Vec::new(), changes }
+    }
 }

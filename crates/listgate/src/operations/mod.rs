@@ -13,7 +13,7 @@ mod posts;
 mod queues;
 mod requests;
 
-pub(crate) use addresses::{Checked, check};
+pub(crate) use addresses::{Checked, Postmaster, check, postmaster};
 pub(crate) use bans::{BanScope, bans};
 pub(crate) use domains::{mail_domains, without_list};
 pub(crate) use error::OperationError;

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::lmtp_server;
 use crate::message::Spool;
 use crate::metrics::Metrics;
-use crate::model::{Clock, Name};
+use crate::model::{Clock, Name, StoreError};
 use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, accept, greeting, reached};
 use crate::outgoing::{self, Outgoing, OutgoingSettings, Reloadable};
 use crate::queue::Queue;
@@ -65,16 +65,30 @@ impl Gate {
         config.check()?;
         let metrics = Arc::new(Metrics::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
-        Self::start_on(backend, spool, config, metrics, clock)
+        Self::start_on(backend, spool, config, metrics, clock, false)
     }
 
-    /// Starts a gate on a backend that is already open.
+    /// Starts a gate beside which the engine works, if the configuration says so, or if the data directory is one where it
+    /// runs by default. Then call [`start_engine`](Self::start_engine).
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub(crate) fn start_for_engine(config: Config) -> Result<Self, GateError> {
+        config.check()?;
+        let (metrics, clock) = (Arc::new(Metrics::default()), Clock::default());
+        let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
+        let engine = runs_engine(&config, &backend).map_err(|why| GateError::Backend(why.into()))?;
+        Self::start_on(backend, spool, config, metrics, clock, engine)
+    }
+
+    /// Starts a gate on a backend that is already open. `engine` says whether the engine works beside it.
     pub(crate) fn start_on(
         backend: Arc<dyn Backend>,
         spool: Spool,
         config: Config,
         metrics: Arc<Metrics>,
         clock: Clock,
+        engine: bool,
     ) -> Result<Self, GateError> {
         let tls = config.load_tls()?;
         let fail_stop = backend.given_up();
@@ -93,7 +107,7 @@ impl Gate {
         let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", &config)?;
         let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
-        let running = Running::new(config, tls, Parts { backend, spool, metrics, clock });
+        let running = Running::new(config, tls, Parts { backend, spool, metrics, clock, engine });
         let (running, now) = watch::channel(Arc::new(running));
         let on_thread = GateThread {
             listeners,
@@ -161,24 +175,19 @@ impl Gate {
         self.leases.as_ref().map(|leases| Queue::of(Arc::clone(leases), name))
     }
 
-    /// Starts the engine and the way out on the gate's backend, if the configuration says so, or if the data directory is
-    /// one where they run by default. Stop them before the gate, which otherwise waits until they are dropped.
+    /// Starts the engine and the way out on the gate's backend, if they are to run beside this gate. Stop them before the
+    /// gate, which otherwise waits until they are dropped.
     ///
     /// # Errors
     /// The backend cannot be opened, the mail server's settings cannot be used, or the system has no thread.
     pub(crate) fn start_engine(&self) -> Result<Option<(Engine, Outgoing)>, GateError> {
         let running = self.running.as_ref().expect("a gate that has ended is gone").borrow().clone();
-        let asked = running.config.engine_runs();
-        if asked == Some(false) {
+        if !running.engine {
             return Ok(None);
         }
         let intake = &running.shared.intake;
         let opened = Arc::clone(&intake.services.backend).engine();
         let Some(store) = opened.map_err(|why| GateError::Backend(why.into()))? else { return Ok(None) };
-        let by_default = || pollster::block_on(store.runs_by_default());
-        if !asked.map_or_else(by_default, Ok).map_err(|why| GateError::Backend(why.into()))? {
-            return Ok(None);
-        }
         // No other process works the engine's queues.
         if let Err(why) = pollster::block_on(store.free_leases(&engine::QUEUES)) {
             tracing::warn!("{}; what an earlier engine had leased waits until its lease lapses", Chain(&why));
@@ -278,6 +287,15 @@ fn open_backend(
             Ok((Arc::new(backend), Spool::new(&spool)))
         }
     }
+}
+
+/// Returns whether the engine runs on this backend.
+fn runs_engine(config: &Config, backend: &Arc<dyn Backend>) -> Result<bool, StoreError> {
+    if let Some(asked) = config.engine_runs() {
+        return Ok(asked);
+    }
+    let store = Arc::clone(backend).engine()?;
+    store.map_or(Ok(false), |store| pollster::block_on(store.runs_by_default()))
 }
 
 /// Binds the addresses. Returns the listeners, and the address where each really listens.

@@ -19,6 +19,8 @@ pub(super) struct Parts {
     pub(super) spool: Spool,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
+    /// Whether the engine works beside the gate.
+    pub(super) engine: bool,
 }
 
 /// The current settings of a gate, and the state that its connections share. A connection keeps what it started
@@ -26,15 +28,17 @@ pub(super) struct Parts {
 pub(super) struct Running {
     pub(super) config: Config,
     pub(super) shared: Arc<Shared>,
+    /// Whether the engine works beside the gate.
+    pub(super) engine: bool,
 }
 
 impl Running {
     pub(super) fn new(config: Config, tls: Option<Tls>, parts: Parts) -> Self {
-        let keys = Arc::new(DeliveryKeys::new());
+        let (engine, keys) = (parts.engine, Arc::new(DeliveryKeys::new()));
         let (admission, capacity) =
             (Admission::new(admission(&config)), Arc::new(Capacity::new(config.bounds())));
         let shared = shared(&config, tls, parts, keys, admission, capacity);
-        Self { config, shared: Arc::new(shared) }
+        Self { config, shared: Arc::new(shared), engine }
     }
 
     /// Returns the same gate with the settings of `new`, as far as they can change while it runs, and with the
@@ -57,11 +61,12 @@ impl Running {
             spool: spool.clone(),
             metrics: Arc::clone(&services.metrics),
             clock: clock.clone(),
+            engine: self.engine,
         };
         let admission = services.admission.with_rules(admission(&config));
         let capacity = Arc::new(services.capacity.with_bounds(config.bounds()));
         let shared = shared(&config, tls, parts, Arc::clone(keys), admission, capacity);
-        Ok((Self { config, shared: Arc::new(shared) }, reload))
+        Ok((Self { config, shared: Arc::new(shared), engine: self.engine }, reload))
     }
 }
 
@@ -82,10 +87,10 @@ fn shared(
     admission: Admission,
     capacity: Arc<Capacity>,
 ) -> Shared {
-    let Parts { backend, spool, metrics, clock } = parts;
+    let Parts { backend, spool, metrics, clock, engine } = parts;
     let store = Arc::clone(&backend) as Arc<dyn Addresses>;
     let services = Services {
-        directory: Directory::new(config, store, Arc::clone(&capacity)),
+        directory: Directory::new(config, engine, store, Arc::clone(&capacity)),
         backend,
         capacity,
         metrics,

@@ -148,7 +148,12 @@ fn a_configuration_with_a_mistake_is_wrong_and_the_rest_is_examined() {
     assert_eq!(code, Some(1));
     fs::write(&config, "[site]\npostmaster = \"nolist@example.com\"\n").unwrap();
     let args = ["--config", config.to_str().unwrap(), "--listen", "127.0.0.1:0"];
-    assert_wrong(&site, &args, "site.postmaster", "the list nolist@example.com does not exist");
+    assert_wrong(
+        &site,
+        &args,
+        "site.postmaster",
+        "nolist@example.com is in a domain of this site, but not a list",
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod documentation;
 mod engine;
 mod mta;
 mod outgoing;
+mod postmaster;
 mod private;
 mod send;
 mod taken;

@@ -57,7 +57,7 @@ fn every_key_is_read() {
     assert_eq!(socketmap, ["127.0.0.1:8026", "unix:/run/socketmap"]);
     assert_eq!(
         (config.owner.as_str(), config.postmaster.map(|list| list.to_string()).as_deref()),
-        ("owner@example.com", Some("staff@example.com"))
+        ("owner@example.com", Some("Staff@example.com"))
     );
     assert_eq!((config.hostname.as_str(), config.max_connections), ("lists.example.com", 7));
     assert_eq!((config.refuse_at, config.bare_newline), (RefuseAt::Data, BareNewline::Reject));
@@ -113,7 +113,7 @@ fn a_mistake_is_reported_with_its_position_and_the_fix() {
             "[server]\nallow = [\"privat\"]\n",
             &["server.allow", "\"privat\" is not a network: write loopback"],
         ),
-        ("[site]\npostmaster = \"nobody\"\n", &["site.postmaster", "mylist@example.com"]),
+        ("[site]\npostmaster = \"nobody\"\n", &["site.postmaster", "anne@example.com"]),
         ("[server]\nhostname = \"a b\"\n", &["server.hostname = \"a b\"", "\"lists.example.com\""]),
         ("[addresses]\nverp_delimiter = \"-\"\n", &["addresses.verp_delimiter", "such as \"+\""]),
         ("[site\n", &["line 1"]),

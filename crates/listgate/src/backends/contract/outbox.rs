@@ -4,9 +4,9 @@ use super::posts::{done, leased, message, new_post, number};
 use super::{Check, Mail, Rig, checks, outbox_model};
 use crate::limits;
 use crate::model::{
-    Advance, BatchEnd, BatchResult, ClaimRequest, Claimed, Contents, Effect, Exception, MemberAddress,
-    MemberChange, MemberRole, MessageId, NamedAddress, NewMember, NewPost, OffBy, OutgoingNow, Pause,
-    Personal, PostKind, Recipient, Refusal, Seq, WayOut,
+    Advance, BatchEnd, BatchResult, ClaimRequest, Claimed, Contents, Effect, Exception, ListNumber,
+    MemberAddress, MemberChange, MemberRole, MessageId, NamedAddress, NewMember, NewPost, OffBy, OutgoingNow,
+    Pause, Personal, PostKind, Recipient, Refusal, Seq, WayOut,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,6 +16,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     delivery_that_is_off_gets_nothing_and_own_posts_are_skipped,
     owners_and_moderators_get_one_copy_each,
     a_list_without_owners_has_another_address_for_them,
+    mail_to_a_postmaster_needs_no_list,
     batches_have_the_size_for_their_kind,
     those_who_were_in_no_batch_are_counted,
     copies_are_personal_if_they_are_few_and_small,
@@ -221,6 +222,27 @@ async fn a_list_without_owners_has_another_address_for_them(rig: Rig) {
     assert_eq!((claimed.recipients.len(), claimed.attempts), (1, 1));
     report(&rig, vec![sent(&claimed)]).await;
     assert!(is_finished(&rig, message).await);
+}
+
+async fn mail_to_a_postmaster_needs_no_list(rig: Rig) {
+    list(&rig, 2).await;
+    let snapshot = rig.engine().snapshot("abuse@example.com").await.unwrap().unwrap();
+    assert_eq!((snapshot.number, snapshot.list.list_id.as_str()), (ListNumber::SITE, "abuse@example.com"));
+    let site = "Site@example.org".to_owned();
+    let message = post(&rig, |post| {
+        (post.list, post.kind, post.instead_of_owners) =
+            (ListNumber::SITE, PostKind::Owner, Some(site.clone()));
+        post.settings = "\"abuse@example.com\"".to_owned();
+    });
+    let message = message.await;
+    (rig.remove)("a@example.com");
+    let claimed = claim_one(&rig).await;
+    assert_eq!(claimed.recipients, [Recipient { seq: Seq(0), address: site }]);
+    assert_eq!(claimed.list_id, "abuse@example.com");
+    assert_eq!(claimed.list.to_string(), "abuse@example.com");
+    report(&rig, vec![sent(&claimed)]).await;
+    assert!(is_finished(&rig, message).await);
+    assert!(rig.engine().is_own_domain("elsewhere.example").await.is_ok_and(|is_own| !is_own));
 }
 
 async fn batches_have_the_size_for_their_kind(rig: Rig) {

@@ -5,7 +5,7 @@ use super::backend::Sqlite;
 use super::connection::{self, Use};
 use super::errors::failed;
 use super::work::{Reply, Request};
-use super::{former_members, members, notices, outbox, posts, queues, requests};
+use super::{former_members, lists, members, notices, outbox, posts, queues, requests};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
@@ -178,6 +178,10 @@ impl Outbox for Engine {
 }
 
 impl EngineStore for Engine {
+    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        self.query("look up the domain", |reader| lists::serves(reader, domain))
+    }
+
     fn free_leases(&self, queues: &'static [Name]) -> Answer<'_, ()> {
         Box::pin(async move { self.gate.request(Request::Free(queues)).await.map(drop) })
     }

@@ -3,8 +3,8 @@
 
 use super::connection::{self, MIGRATIONS};
 use super::data_dir::{DataDir, DataError};
-use super::outbox;
 use super::queues::parsed;
+use super::{outbox, posts};
 use crate::file_error::During;
 use crate::limits;
 use crate::model::{Due, EntryId, Name, OutgoingNow, time_at};
@@ -95,6 +95,11 @@ impl Health {
             Err(why) if why.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
             answer => answer.map(Some),
         }
+    }
+
+    /// Returns whether the engine runs if the configuration does not say.
+    pub(crate) fn engine_runs_by_default(&self) -> rusqlite::Result<bool> {
+        posts::runs_by_default(&self.connection)
     }
 
     pub(crate) fn shape(&self) -> rusqlite::Result<Shape> {

@@ -4,7 +4,7 @@ use super::reason::cut;
 use super::{lists, members, outbox};
 use crate::limits;
 use crate::model::{
-    BanPattern, Due, Evidence, HeldId, HeldPost, ListNumber, ListSnapshot, MessageId, MessageIdHash,
+    BanPattern, Due, Evidence, HeldId, HeldPost, List, ListNumber, ListSnapshot, MessageId, MessageIdHash,
     NewBounce, NewDecision, NewHeldPost, NewPost, Personal, PostId, PostKind, Seq, time_at,
 };
 use listgate_engine::token::{KEYS, Key, KeyRing};
@@ -14,6 +14,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 pub(super) fn snapshot(connection: &Connection, list_id: &str) -> rusqlite::Result<Option<ListSnapshot>> {
     // One transaction, so that all of it is of the same moment.
     let transaction = connection.unchecked_transaction()?;
+    if let Some(list) = List::of_postmaster_by_id(list_id) {
+        let changes = lists::changes(&transaction)?;
+        return Ok(Some(ListSnapshot::of_postmaster(list, changes)));
+    }
     let Some(list) = lists::by_list_id(&transaction, list_id)? else { return Ok(None) };
     let number: i64 = transaction
         .prepare_cached("SELECT list FROM roster WHERE list_id = ?1")?

@@ -4,7 +4,7 @@
 use super::connection::in_savepoint;
 use super::{former_members, leasing, lists, members, notices, posts, requests};
 use crate::limits;
-use crate::model::{Effect, Expect, KeptId, MemberRole, NotStepped, Stale, Step, Stepped};
+use crate::model::{Effect, Expect, KeptId, ListNumber, MemberRole, NotStepped, Stale, Step, Stepped};
 use rusqlite::{Connection, params};
 
 /// Takes a step, completely or not at all.
@@ -25,7 +25,8 @@ fn apply(connection: &Connection, step: &Step, now: i64) -> rusqlite::Result<Res
             return Ok(Err(NotStepped::Outdated));
         }
     }
-    for list in step.effects().iter().filter_map(Effect::list) {
+    let lists = step.effects().iter().filter_map(Effect::list);
+    for list in lists.filter(|list| *list != ListNumber::SITE) {
         // Nothing is stored for a list that was removed, because it would never be removed.
         let exists = "SELECT 1 FROM roster WHERE list = ?1 AND list_id IS NOT NULL";
         if !connection.prepare_cached(exists)?.exists([list.0])? {

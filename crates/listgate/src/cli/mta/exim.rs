@@ -55,8 +55,9 @@ const CLIENT_CERTIFICATE: &str = "  \
 
 const KEPT: &str = "\
 # Mail to postmaster@ and abuse@ goes to the postmaster of this mail server
-# (RFC 2142). To send it to the owners of a list instead, set site.postmaster in
-# Listgate's configuration.
+# (RFC 2142). Listgate takes it if its engine is on and site.owner or
+# site.postmaster is set, or if site.postmaster is a list: `listgate check` says
+# why it does not.
 ";
 
 pub(super) fn configuration(gate: &Gate) -> Result<String, MtaError> {
@@ -113,14 +114,14 @@ fn tls(gate: &Gate, lmtp: SocketAddr) -> String {
 
 /// Returns the router for the addresses that stay with the mail server.
 fn kept(gate: &Gate) -> String {
-    match &gate.config.postmaster {
-        Some(list) => format!("# postmaster@ and abuse@ these domains reach the owners of {list}.\n"),
+    match gate.takes_postmasters() {
+        Some(taken) => taken,
         None if gate.kept.is_empty() => String::new(),
         None => format!(
             "{KEPT}listgate_postmaster:\n  driver = redirect\n  domains = +listgate_domains\n  \
              condition = ${{if inlisti{{$local_part@$domain}}{{\\\n    {}}}}}\n  \
              data = postmaster@$qualify_recipient\n",
-            gate.kept.join(" : \\\n    ")
+            gate.kept.join(" : \\\n    "),
         ),
     }
 }

@@ -96,8 +96,9 @@ const CLIENT_CERTIFICATE: &str = "\
 
 const ALIASES: &str = "
 # Mail to postmaster@ and abuse@ goes to the postmaster of this mail server
-# (RFC 2142). Entries in your own maps take precedence. To send it to the owners
-# of a list instead, set site.postmaster in Listgate's configuration.
+# (RFC 2142). Entries in your own maps take precedence. Listgate takes it if its
+# engine is on and site.owner or site.postmaster is set, or if site.postmaster
+# is a list: `listgate check` says why it does not.
 ";
 
 const WAY_OUT: &str = "
@@ -401,10 +402,8 @@ impl Printer<'_> {
     }
 
     fn aliases(&mut self, gate: &Gate, kept: &[&String]) {
-        match &gate.config.postmaster {
-            Some(list) => self
-                .text
-                .push_str(&format!("\n# postmaster@ and abuse@ these domains reach the owners of {list}.\n")),
+        match gate.takes_postmasters() {
+            Some(taken) => self.text.push_str(&format!("\n{taken}")),
             None if !kept.is_empty() => self.text.push_str(ALIASES),
             None => {}
         }

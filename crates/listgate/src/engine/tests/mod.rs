@@ -1,6 +1,7 @@
 //! Tests of decisions: from a message to the rows that it leaves.
 
 mod of_one_list;
+mod postmaster;
 mod rig;
 
 use super::Engine;

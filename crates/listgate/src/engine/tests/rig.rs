@@ -44,7 +44,7 @@ pub(super) struct Rig {
     backend: Arc<Sqlite>,
     context: Arc<Context>,
     data: DataDir,
-    _settings: watch::Sender<EngineSettings>,
+    pub(super) settings: watch::Sender<EngineSettings>,
     deliveries: AtomicU64,
     _dir: tempfile::TempDir,
 }
@@ -74,7 +74,7 @@ impl Rig {
             backend,
             context: Arc::new(context),
             data,
-            _settings: sender,
+            settings: sender,
             deliveries: AtomicU64::new(0),
             _dir: dir,
         };
@@ -99,13 +99,8 @@ impl Rig {
         self.console.remove_list(&address).await.unwrap();
     }
 
-    /// Stores a message as the gate does.
+    /// Stores a message for the list as the gate does.
     pub(super) async fn put(&self, role: Role, detail: Option<&str>, from: &str, message: &[u8]) {
-        let mut incoming =
-            Incoming::new(Style::Plain, from.to_owned(), "host", None, Spool::new(&self.data.spool()));
-        for piece in message.chunks(64 << 10) {
-            incoming.push(piece).await.unwrap();
-        }
         let list = List {
             list_id: LIST_ID.to_owned(),
             address: LIST.parse().unwrap(),
@@ -113,6 +108,23 @@ impl Rig {
             max_size: None,
             alias: None,
         };
+        self.put_for(list, role, detail, from, message).await;
+    }
+
+    /// Stores a message for a list.
+    pub(super) async fn put_for(
+        &self,
+        list: List,
+        role: Role,
+        detail: Option<&str>,
+        from: &str,
+        message: &[u8],
+    ) {
+        let mut incoming =
+            Incoming::new(Style::Plain, from.to_owned(), "host", None, Spool::new(&self.data.spool()));
+        for piece in message.chunks(64 << 10) {
+            incoming.push(piece).await.unwrap();
+        }
         let endpoint = Endpoint { list: Arc::new(list), role, detail: detail.map(ToOwned::to_owned) };
         let mail_from = match from {
             "<>" => listgate_lmtp::ReversePath::Null,
@@ -195,6 +207,7 @@ impl Rig {
 pub(super) fn settings() -> EngineSettings {
     EngineSettings {
         site_owner: Some("site@example.org".to_owned()),
+        postmaster: Some("Post.Master@example.org".parse().unwrap()),
         mask_addresses: false,
         authserv_id: None,
     }
@@ -294,7 +307,11 @@ impl Outbox for Watched {
     }
 }
 
-impl EngineStore for Watched {}
+impl EngineStore for Watched {
+    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        self.store.is_own_domain(domain)
+    }
+}
 
 /// Waits until the condition holds.
 pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), StoreError> {

@@ -130,7 +130,11 @@ impl Posts for Watched {
     }
 }
 
-impl EngineStore for Watched {}
+impl EngineStore for Watched {
+    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
+        self.store.is_own_domain(domain)
+    }
+}
 
 /// The store answers the mark when the message is written, and the refusals when the server has read the final dot. The
 /// server answers that when the refusals are stored.

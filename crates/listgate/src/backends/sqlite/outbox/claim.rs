@@ -5,8 +5,8 @@ use super::turn::{BATCHES_DUE, RECIPIENTS_DUE, finish, give_turn, refresh};
 use crate::backends::sqlite::members;
 use crate::limits;
 use crate::model::{
-    BatchId, ClaimRequest, Claimed, ClaimedNotice, Contents, Due, ListAddress, MessageId, NOTICE,
-    OWNER_NOTICE, PostId, PostKind, Recipient, RequestId, Seq, time_at,
+    BatchId, ClaimRequest, Claimed, ClaimedNotice, Contents, Due, List, ListAddress, ListNumber, MessageId,
+    NOTICE, OWNER_NOTICE, PostId, PostKind, Recipient, RequestId, Seq, time_at,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::time::Duration;
@@ -108,12 +108,14 @@ impl Post {
         let sql = "SELECT post.list, kind IN ('owner', 'owner_notice'), personal, skipped, cutoff, cursor, list.list_id,
                           local, list.domain, alias, kind, settings, accepted_at, delivery.id, delivery.size, template,
                           subject, request
-                   FROM post JOIN roster ON roster.list = post.list JOIN list ON list.list_id = roster.list_id
+                   FROM post LEFT JOIN roster ON roster.list = post.list
+                        LEFT JOIN list ON list.list_id = roster.list_id
                         LEFT JOIN kept ON kept.id = post.kept LEFT JOIN delivery ON delivery.id = kept.delivery
                         LEFT JOIN notice ON notice.post = post.id
-                   WHERE post.id = ?1";
+                   WHERE post.id = ?1 AND (post.list = 0 OR list.list_id IS NOT NULL)";
         let read = |row: &Row<'_>| {
             let Some(contents) = contents(row)? else { return Ok(None) };
+            let (list_id, address, alias) = list(row)?;
             Ok(Some(Self {
                 audience: Audience {
                     post: id,
@@ -125,9 +127,9 @@ impl Post {
                 personal: row.get(2)?,
                 cutoff: Seq(row.get(4)?),
                 cursor: Seq(row.get(5)?),
-                list_id: row.get(6)?,
-                address: ListAddress { local: row.get(7)?, domain: row.get(8)? },
-                alias: row.get(9)?,
+                list_id,
+                address,
+                alias,
             }))
         };
         Ok(connection.prepare_cached(sql)?.query_row([id.0], read).optional()?.flatten())
@@ -152,6 +154,16 @@ impl Post {
             doubts: batch.doubts,
         }
     }
+}
+
+/// Reads the list_id, the address and the alias of a post's list, or of what stands in its place.
+fn list(row: &Row<'_>) -> rusqlite::Result<(String, ListAddress, Option<String>)> {
+    if ListNumber(row.get(0)?) != ListNumber::SITE {
+        return Ok((row.get(6)?, ListAddress { local: row.get(7)?, domain: row.get(8)? }, row.get(9)?));
+    }
+    let list = List::of_postmaster_post(row.get_ref(11)?.as_str()?)
+        .ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(11, Type::Text, "no postmaster".into()))?;
+    Ok((list.list_id, list.address, None))
 }
 
 /// Reads what a post sends; `None` if that is gone.

@@ -9,14 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::time::SystemTime;
 
 /// Selects what [`read_post`] reads, without notices.
-const POST: &str = "SELECT post.id, roster.list_id, kind, message_id, accepted_at, finished_at, personal,
+const POST: &str = "SELECT post.id, coalesce(roster.list_id, settings ->> '$'), kind, message_id, accepted_at, finished_at, personal,
             turn IS NOT NULL, due_at, sent, refused, rejected, doubted, reason,
             (SELECT count(*) FROM recipient WHERE recipient.post = post.id AND recipient.state = 'deferred')
             + (SELECT coalesce(sum(recipients), 0) FROM batch
                WHERE batch.post = post.id AND batch.state = 'later' AND upto > 0),
             EXISTS (SELECT 1 FROM batch WHERE batch.post = post.id AND batch.state IN ('claimed', 'sending'))
-     FROM post JOIN roster ON roster.list = post.list AND roster.list_id IS NOT NULL
-     WHERE kind IN ('post', 'owner')";
+     FROM post LEFT JOIN roster ON roster.list = post.list
+     WHERE kind IN ('post', 'owner') AND (post.list = 0 OR roster.list_id IS NOT NULL)";
 
 fn read_post(row: &Row<'_>) -> rusqlite::Result<PostRecord> {
     let finished_at = time(row, 5)?;

@@ -1,7 +1,7 @@
 //! The commands for sites as they exist.
 
 use super::*;
-use crate::model::ListAddress;
+use crate::operations::Postmaster;
 
 const SOCKETMAP: &str = "127.0.0.1:8026";
 
@@ -12,8 +12,10 @@ fn config(socketmap: Option<&str>) -> Config {
 fn for_gate(config: &Config, existing: &Existing) -> String {
     let domains = ["lists.example.com", "alias.example"].map(str::to_owned);
     let kept = ["postmaster@lists.example.com".to_owned()];
+    let postmaster = config.postmaster.clone().map_or(Postmaster::Nobody, Postmaster::Address);
     let kept = if config.postmaster.is_some() { &[] } else { &kept[..] };
-    commands(&Gate { config, domains: &domains, kept, asked: false, sends: false }, existing).unwrap()
+    let gate = Gate { config, domains: &domains, kept, postmaster: &postmaster, asked: false, sends: false };
+    commands(&gate, existing).unwrap()
 }
 
 fn for_settings(config: &Config, text: &str) -> String {
@@ -163,7 +165,7 @@ fn what_is_no_longer_needed_goes() {
     assert_eq!(after(&by_trial, &once, "listgate_recipient_maps"), "(default)");
     let debian = pasted(DEBIAN, &for_settings(&by_trial, DEBIAN));
     assert_eq!(after(&by_map, &debian, "smtpd_recipient_restrictions"), "(default)");
-    let staff: ListAddress = "staff@lists.example.com".parse().unwrap();
+    let staff = "staff@example.org".parse().unwrap();
     let with_postmaster = Config { postmaster: Some(staff), ..by_map };
     for setting in ["virtual_alias_maps", "listgate_alias_maps"] {
         assert_eq!(after(&with_postmaster, &debian, setting), "(default)");
