@@ -17,6 +17,7 @@ mod postfix_load;
 mod postfix_pasted;
 mod postfix_utf8;
 mod postmap;
+mod postmaster;
 mod progress;
 mod python_parser;
 mod reader;
