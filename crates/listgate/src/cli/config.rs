@@ -51,6 +51,7 @@ fn check(out: &mut impl Write, site: &Site, json: bool) -> Result<(), CliError> 
         }
     }
     config.load_tls()?;
+    config.load_texts()?;
     Ok(())
 }
 

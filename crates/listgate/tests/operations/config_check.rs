@@ -107,7 +107,29 @@ fn the_printed_defaults_are_a_file_that_changes_nothing() {
     let authority = Authority::new();
     authority.issue("lists.example.com").write(site.data());
     fs::write(site.data().join("ca.pem"), authority.pem()).unwrap();
-    check(&site, &examples.replace("/etc/tls", site.data().to_str().unwrap()));
+    fs::create_dir(site.data().join("texts")).unwrap();
+    let data = site.data().to_str().unwrap();
+    check(
+        &site,
+        &examples.replace("/etc/tls", data).replace("/etc/listgate/texts", &format!("{data}/texts")),
+    );
+}
+
+#[test]
+fn the_texts_of_a_site_are_read_by_the_check() {
+    let site = Site::new();
+    let texts = site.data().join("texts");
+    fs::create_dir(&texts).unwrap();
+    let file = site.data().join("listgate.toml");
+    fs::write(&file, "[engine]\ntexts = \"texts\"\n").unwrap();
+    let check = || site.listgate(&["config", "check", "--config", file.to_str().unwrap()]);
+    fs::write(texts.join("waiting.txt"), "Subject: Please wait\n\nWe will write to $address.\n").unwrap();
+    assert_eq!(check().status.code(), Some(0));
+    fs::write(texts.join("waiting.txt"), "Subject: Please wait\n\nWe will write to $you.\n").unwrap();
+    let output = check();
+    let stderr = String::from_utf8(output.stderr).unwrap().replace('\n', " ");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("the text of waiting, line 3: there is no $you here"), "{stderr}");
 }
 
 #[test]
