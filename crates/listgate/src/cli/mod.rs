@@ -41,6 +41,7 @@ use std::process::ExitCode;
 ///
 /// The mail server delivers by LMTP. For each recipient, Listgate checks that it is an address of a
 /// list, and stores the message durably. Posts then go to the members through the mail server.
+/// People join and leave lists by mail.
 #[derive(Parser)]
 #[command(name = "listgate", version, max_term_width = 80)]
 struct Cli {
@@ -52,7 +53,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take mail by LMTP, and send posts to members, until Ctrl-C or SIGTERM
+    /// Take mail by LMTP, send posts to members, and answer commands, until Ctrl-C or SIGTERM
     Serve(serve::Args),
     /// Create, remove, rename and show mailing lists
     #[command(subcommand)]
@@ -71,7 +72,7 @@ enum Command {
     /// Show posts that wait for a moderator, and accept or discard them
     #[command(subcommand)]
     Held(held::Action),
-    /// Show requests to join or leave that wait for an answer, and remove them
+    /// Show requests to join or leave that wait, and accept, reject and remove them
     #[command(subcommand)]
     Request(request::Action),
     /// Show what became of posts: who got them, and what the mail server replied

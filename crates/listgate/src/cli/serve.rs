@@ -24,10 +24,10 @@ pub(super) struct Args {
         value_name = "ADDR"
     )]
     listen: Vec<ListenAddress>,
-    /// Leave the queues to other programs, such as `listgate work`, whatever engine.enabled is
+    /// Leave all mail in the queues, for other programs, whatever engine.enabled is
     #[arg(long)]
     no_engine: bool,
-    /// Where posts leave to: smtp:HOST:PORT, or dir:PATH for files [default: outgoing.to]
+    /// Where posts and answers leave to: smtp:HOST:PORT, or dir:PATH for files [default: outgoing.to]
     #[arg(long, value_name = "TO")]
     outgoing: Option<Target>,
     /// Not an option: it exists for the hint in its error.

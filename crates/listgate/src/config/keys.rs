@@ -176,7 +176,7 @@ keys! {
 
     /// Default: true in a new data directory.
     ///
-    /// Whether `listgate serve` runs the engine, which works the queues `in` and `bounces`, and sends posts to members.
+    /// Whether `listgate serve` runs the engine, which works all queues, sends posts to members, and answers commands.
     /// `None`: it runs if the data directory was created by a version that has an engine.
     "engine.enabled" engine: Option<bool> = None, FLAG_OR_NONE, Restart, "true";
     /// Whose Authentication-Results are true.

@@ -97,6 +97,8 @@ fn over_limit(limit: Limit, address: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::Path;
 
     #[test]
     fn reasons_name_the_address_as_it_may_be_shown() {
@@ -121,5 +123,58 @@ mod tests {
                 (expected_label, expected)
             );
         }
+    }
+
+    fn page() -> String {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/commands.md");
+        fs::read_to_string(page).unwrap()
+    }
+
+    #[test]
+    fn the_page_of_commands_has_the_limits() {
+        let page = page();
+        for (what, limit) in [
+            ("mails about one request in an hour", limits::MAILS_IN_HOUR as usize),
+            ("mails about one request in a day", limits::MAILS_IN_DAY as usize),
+            (
+                "mails to an address in a day (`anne+x@` counts as `anne@`)",
+                limits::ANSWERS_TO_ADDRESS as usize,
+            ),
+            ("mails to all addresses of a domain in an hour", limits::ANSWERS_TO_DOMAIN as usize),
+            ("seconds before which a reply counts as a program's", limits::SOONEST_REPLY as usize),
+            ("lines of a mail that are searched for words", limits::COMMAND_LINES),
+            ("commands that are read from a mail", limits::COMMANDS),
+            ("octets of the text of a notice", limits::NOTICE),
+            ("octets of one value in it, such as the members", limits::VALUE),
+            ("octets of a text of your own", limits::TEMPLATE),
+        ] {
+            let row = format!("| {what} | {limit} |");
+            assert!(page.lines().any(|line| line == row), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_commands_has_the_reasons_for_no_answer() {
+        let anne = || Comparable::new(&"anne@example.org".parse().unwrap());
+        let page = page();
+        let (_, section) = page.split_once("\n## When there is no answer\n").unwrap();
+        let (section, _) = section.split_once("\n### ").unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let documented: Vec<&str> = rows.map(|(reason, _)| reason).collect();
+        let silent = [
+            Reason::HeaderTooLarge,
+            Reason::Loop,
+            Reason::Banned(anne()),
+            Reason::Waiting(anne()),
+            Reason::NotAReply,
+            Reason::EarlyAgain,
+            Reason::Bounces(anne()),
+            Reason::OverLimit(Limit::Request, anne()),
+            Reason::OverLimit(Limit::Address, anne()),
+            Reason::OverLimit(Limit::Domain, anne()),
+        ];
+        let silent = silent.iter().map(|reason| text(reason, |_| "ADDRESS".to_owned()));
+        let expected: Vec<String> = ["it is automatic".to_owned()].into_iter().chain(silent).collect();
+        assert_eq!(documented, expected);
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn report(
 ) -> Report {
     let settings = context.settings();
     let reasons: Vec<String> = why.iter().map(|why| why.text(|address| settings.named(address))).collect();
-    let label = why.first().map_or("none", Why::label);
+    let label = why.iter().find(|why| why.keeps_back()).or(why.first()).map_or("none", Why::label);
     let (id, list) = (entry.id.to_string(), entry.list_id.clone());
     let from = settings.named(entry.mail_from.as_deref().unwrap_or_default());
     let message_id = entry.message_id.clone().unwrap_or_default();

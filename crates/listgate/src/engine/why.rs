@@ -41,6 +41,12 @@ impl Why {
         }
     }
 
+    /// Returns whether it is why a mail was not sent that would have been the answer. It counts more in metrics than what
+    /// was asked for.
+    pub(super) fn keeps_back(&self) -> bool {
+        matches!(self, Self::Command(command::Reason::OverLimit(..) | command::Reason::Bounces(_)))
+    }
+
     /// Returns it as a sentence for people. `shown` writes an address.
     pub(super) fn text(&self, shown: impl Fn(&str) -> String) -> String {
         match self {

@@ -37,6 +37,25 @@ fn the_page_of_metrics_has_each_of_them_and_no_other() {
 }
 
 #[test]
+fn the_page_of_metrics_has_each_reason() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(top.join("../../docs/metrics.md")).unwrap();
+    let (_, reasons) = page.split_once("\nThe labels of `listgate_decisions_total`").unwrap();
+    let (reasons, _) = reasons.split_once("\nAlert when").unwrap();
+    let mut found = 0;
+    for file in ["why.rs", "command_why.rs"] {
+        let code = fs::read_to_string(top.join("src/engine").join(file)).unwrap();
+        let (_, labels) = code.split_once("fn label(reason").unwrap();
+        let (labels, _) = labels.split_once("\n}\n").unwrap();
+        for label in labels.split('"').skip(1).step_by(2) {
+            assert!(reasons.contains(&format!("`{label}`")), "{label}");
+            found += 1;
+        }
+    }
+    assert!(found > 30, "the code was read");
+}
+
+#[test]
 fn every_named_test_exists() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(home.join("../../docs/reliability.md")).unwrap();
@@ -58,10 +77,10 @@ fn every_named_test_exists() {
 fn each_walk_names_files_that_exist_and_none_twice() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = fs::read_to_string(top.join("ARCHITECTURE.md")).unwrap();
-    let (_, walks) = page.split_once("\n## Three walks\n").unwrap();
+    let (_, walks) = page.split_once("\n## Four walks\n").unwrap();
     let (walks, _) = walks.split_once("\n## ").unwrap();
     let mut walks: Vec<&str> = walks.split("\n**").skip(1).collect();
-    assert_eq!(walks.len(), 3);
+    assert_eq!(walks.len(), 4);
     let page = fs::read_to_string(top.join("docs/design/reload.md")).unwrap();
     let (_, walk) = page.split_once("\n## From configuration key to use\n").unwrap();
     walks.push(walk.split_once("\n## ").unwrap().0);
