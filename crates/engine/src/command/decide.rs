@@ -322,7 +322,7 @@ impl<'d> Deciding<'d> {
         }
         let members = self.facts.roster(standing.is_official)?;
         let values =
-            BTreeMap::from([("members", members.addresses.clone()), ("count", members.count.to_string())]);
+            BTreeMap::from([("members", members.addresses.clone()), ("count", members.count.clone())]);
         let roster = Sending { values, ..self.mail_to(Template::Roster, &mailbox) };
         self.send_counted(Reason::Roster, roster, None)
     }

@@ -91,8 +91,8 @@ pub struct Answered {
 pub struct Roster {
     /// Their addresses, a line each. It may be cut.
     pub addresses: String,
-    /// How many there are.
-    pub count: u64,
+    /// How many there are, such as `17` or `more than 3000`.
+    pub count: String,
 }
 
 /// The facts about a command that are not in the mail itself.

@@ -140,7 +140,7 @@ impl World {
             }
             Question::Roster { has_hidden } => {
                 let roster = if has_hidden { "all" } else { "those who are shown" };
-                facts.roster.replace(Roster { addresses: roster.to_owned(), count: 1 }).is_none()
+                facts.roster.replace(Roster { addresses: roster.to_owned(), count: "1".to_owned() }).is_none()
             }
         };
         assert!(is_new, "a question is asked twice");

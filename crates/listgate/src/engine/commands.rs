@@ -147,7 +147,7 @@ async fn learn(
             known.answered.insert(address, answered);
         }
         Question::Roster { has_hidden } => {
-            facts.roster = Some(roster(&store.roster(list, limits::ROSTER).await?, has_hidden));
+            facts.roster = Some(roster(&store.roster(list, limits::ROSTER + 1).await?, has_hidden));
         }
     }
     Ok(())
@@ -251,7 +251,12 @@ impl Known {
 fn roster(members: &[Member], has_hidden: bool) -> Roster {
     let shown = members.iter().filter(|member| has_hidden || !member.settings.hidden);
     let addresses: Vec<String> = shown.map(|member| member.address.to_string()).collect();
-    Roster { count: addresses.len() as u64, addresses: addresses.join("\n") }
+    let count = match members.len() {
+        ..=limits::ROSTER => addresses.len().to_string(),
+        // Not all were looked up.
+        _ => format!("more than {}", addresses.len().saturating_sub(1)),
+    };
+    Roster { count, addresses: addresses.join("\n") }
 }
 
 /// Returns the subjects of mails of a list that ask for a confirmation.
@@ -341,4 +346,38 @@ fn seq(id: u64) -> Seq {
 
 fn request_id(id: u64) -> RequestId {
     RequestId(i64::try_from(id).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MemberDelivery, MemberSettings};
+
+    #[test]
+    fn a_roster_counts_those_whom_it_may_show_and_says_if_there_are_more() {
+        let member = |at: usize| Member {
+            seq: Seq(1),
+            address: format!("m{at}@example.org").parse().unwrap(),
+            role: MemberRole::Member,
+            joined_at: UNIX_EPOCH,
+            version: 1,
+            settings: MemberSettings {
+                name: None,
+                verified_at: None,
+                delivery: MemberDelivery::On,
+                own_posts: true,
+                hidden: at == 0,
+            },
+        };
+        let members: Vec<Member> = (0..=limits::ROSTER).map(member).collect();
+        let found = |most: usize, has_hidden| roster(&members[..most], has_hidden);
+        assert_eq!(
+            found(3, false),
+            Roster { addresses: "m1@example.org\nm2@example.org".to_owned(), count: "2".to_owned() }
+        );
+        assert_eq!(found(3, true).count, "3");
+        assert_eq!(found(limits::ROSTER, true).count, "3000");
+        assert_eq!(found(limits::ROSTER + 1, true).count, "more than 3000");
+        assert_eq!(found(limits::ROSTER + 1, false).count, "more than 2999");
+    }
 }
