@@ -4,8 +4,8 @@ use super::answer::Answer;
 use super::posts::Posts;
 use super::stored_message::Messages;
 use crate::model::{
-    BatchId, BatchRecord, HeldId, HeldPost, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord,
-    Request, RequestId, Seq, Step, Stepped,
+    BatchId, BatchRecord, DecisionId, DecisionRecord, HeldId, HeldPost, NotStepped, OutgoingNow, PostId,
+    PostRecord, RecipientRecord, Request, RequestId, Seq, Step, Stepped,
 };
 
 /// Posts on their way to members, held posts, and requests that wait, as operators see and decide them. Lists are named by their list_ids;
@@ -58,6 +58,21 @@ pub(crate) trait PostAdmin: Posts + Messages {
 
     /// Returns a held post, or `None` if there is none with this id.
     fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>>;
+
+    /// Returns up to `most` decisions about messages with this Message-ID, those with the smallest ids above `after`, in
+    /// order.
+    fn decisions_after<'a>(
+        &'a self,
+        message_id: &'a str,
+        after: DecisionId,
+        most: usize,
+    ) -> Answer<'a, Vec<DecisionRecord>>;
+
+    /// Returns up to `most` posts with this Message-ID, those with the smallest ids, in order.
+    fn posts_with<'a>(&'a self, message_id: &'a str, most: usize) -> Answer<'a, Vec<PostRecord>>;
+
+    /// Returns up to `most` held posts with this Message-ID, those with the smallest ids, in order.
+    fn held_with<'a>(&'a self, message_id: &'a str, most: usize) -> Answer<'a, Vec<HeldPost>>;
 
     /// Returns up to `most` requests that wait, those with the smallest ids above `after`, in order.
     fn requests_after<'a>(

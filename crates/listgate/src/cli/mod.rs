@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod domain;
 mod error;
+mod explain;
 mod held;
 mod list;
 mod list_settings;
@@ -78,6 +79,8 @@ enum Command {
     /// Show what became of posts: who got them, and what the mail server replied
     #[command(subcommand)]
     Post(post::Action),
+    /// Show what became of the mail with a Message-ID, and why
+    Explain(explain::Args),
     /// Show the queues, and hold, release, retry and remove their entries
     #[command(subcommand)]
     Queue(queue::Action),
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Held(action) => held::run(&site, action),
         Command::Request(action) => request::run(&site, action),
         Command::Post(action) => post::run(&site, action),
+        Command::Explain(args) => explain::run(&site, &args),
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),
         Command::Reaper => {

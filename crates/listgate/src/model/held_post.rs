@@ -77,6 +77,22 @@ pub(crate) enum DecisionOutcome {
 }
 
 impl DecisionOutcome {
+    const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Held,
+        Self::Rejected,
+        Self::Discarded,
+        Self::Done,
+        Self::Asked,
+        Self::Answered,
+        Self::Ignored,
+    ];
+
+    /// Returns the outcome of this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -100,4 +116,22 @@ pub(crate) struct NewDecision {
     pub(crate) outcome: DecisionOutcome,
     /// Why, for people.
     pub(crate) reasons: Vec<String>,
+}
+
+/// The number of a decision. Later ones have higher numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct DecisionId(pub(crate) i64);
+
+/// A decision about a message, as operators see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DecisionRecord {
+    pub(crate) id: DecisionId,
+    /// The list_id of its list.
+    pub(crate) list_id: String,
+    pub(crate) message_id: String,
+    pub(crate) mail_from: String,
+    pub(crate) outcome: DecisionOutcome,
+    /// Why, for people.
+    pub(crate) reasons: Vec<String>,
+    pub(crate) decided_at: SystemTime,
 }

@@ -44,7 +44,9 @@ pub(crate) use endpoint::{Endpoint, Names, Role};
 pub(crate) use entry::{Arrival, Change, EntryError, StateName};
 pub use entry::{Entry, EntryId, Id, IdError, Msgdata, State};
 pub(crate) use former_member::FormerMember;
-pub(crate) use held_post::{DecisionOutcome, HeldId, HeldPost, NewDecision, NewHeldPost};
+pub(crate) use held_post::{
+    DecisionId, DecisionOutcome, DecisionRecord, HeldId, HeldPost, NewDecision, NewHeldPost,
+};
 pub(crate) use lease::LeaseId;
 pub use lease::{Lease, Stale, Verdict};
 pub(crate) use list::{Changes, List, ListAddress, ListAddressError, ListState, POSTMASTERS};

@@ -50,6 +50,11 @@ pub(crate) enum OperationError {
     NotHeld(HeldId),
     #[error("no post has the number {0}; `listgate post ls` lists them")]
     NoPost(PostId),
+    #[error(
+        "nothing is known about mail with the Message-ID {0}: decisions are kept for 30 days, and go with their list; \
+         the log of the gate has a line for each message that it took or refused"
+    )]
+    NothingKnown(String),
     #[error("no request with the number {0} waits; `listgate request ls` lists them")]
     NoRequest(RequestId),
     #[error("the request {id} waits as before")]

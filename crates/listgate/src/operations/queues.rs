@@ -95,11 +95,15 @@ pub(crate) async fn each_entry(
     message_id: Option<&str>,
     each: &mut (dyn FnMut(Entry) -> ControlFlow<()> + Send),
 ) -> Result<(), OperationError> {
-    let mut ids = vec![message_id.map(str::to_owned)];
-    // Almost every Message-ID has brackets, but a log may show it without them.
-    ids.extend(message_id.filter(|id| !id.starts_with('<')).map(|bare| Some(format!("<{bare}>"))));
+    let ids = message_id.map_or_else(|| vec![None], |id| forms(id).map(Some).collect());
     for message_id in ids {
         console.each_entry(&Wanted { queue, message_id }, each).await?;
     }
     Ok(())
+}
+
+/// Returns the Message-IDs that a text can mean: almost every one has brackets, but a log may show it without them.
+pub(super) fn forms(message_id: &str) -> impl Iterator<Item = String> {
+    let bare = Some(message_id).filter(|id| !id.starts_with('<'));
+    std::iter::once(message_id.to_owned()).chain(bare.map(|id| format!("<{id}>")))
 }

@@ -9,6 +9,7 @@ mod denied;
 mod doctor;
 mod documentation;
 mod engine;
+mod explain;
 mod mta;
 mod outgoing;
 mod postmaster;

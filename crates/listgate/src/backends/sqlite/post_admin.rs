@@ -8,9 +8,9 @@ use crate::backends::post_admin::PostAdmin;
 use crate::backends::posts::Posts;
 use crate::backends::stored_message::Messages;
 use crate::model::{
-    Answered, BatchId, BatchRecord, FormerMember, HeldId, HeldPost, ListNumber, ListSnapshot, Member,
-    MemberAddress, MessageId, MessageIdHash, NotStepped, OutgoingNow, PostId, PostRecord, RecipientRecord,
-    Request, RequestId, RequestKind, Seq, Step, Stepped,
+    Answered, BatchId, BatchRecord, DecisionId, DecisionRecord, FormerMember, HeldId, HeldPost, ListNumber,
+    ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash, NotStepped, OutgoingNow, PostId,
+    PostRecord, RecipientRecord, Request, RequestId, RequestKind, Seq, Step, Stepped,
 };
 use listgate_engine::token::KeyRing;
 
@@ -139,6 +139,25 @@ impl PostAdmin for Console {
 
     fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
         self.query("read the held post", |connection| posts::held_post(connection, id))
+    }
+
+    fn decisions_after<'a>(
+        &'a self,
+        message_id: &'a str,
+        after: DecisionId,
+        most: usize,
+    ) -> Answer<'a, Vec<DecisionRecord>> {
+        self.query("read the decisions", |connection| {
+            posts::decisions_after(connection, message_id, after, most)
+        })
+    }
+
+    fn posts_with<'a>(&'a self, message_id: &'a str, most: usize) -> Answer<'a, Vec<PostRecord>> {
+        self.query("look for posts", |connection| outbox::posts_with(connection, message_id, most))
+    }
+
+    fn held_with<'a>(&'a self, message_id: &'a str, most: usize) -> Answer<'a, Vec<HeldPost>> {
+        self.query("look for held posts", |connection| posts::held_with(connection, message_id, most))
     }
 
     fn requests_after<'a>(

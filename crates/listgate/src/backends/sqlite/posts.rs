@@ -4,8 +4,9 @@ use super::reason::cut;
 use super::{lists, members, outbox};
 use crate::limits;
 use crate::model::{
-    BanPattern, Due, Evidence, HeldId, HeldPost, List, ListNumber, ListSnapshot, MessageId, MessageIdHash,
-    NewBounce, NewDecision, NewHeldPost, NewPost, Personal, PostId, PostKind, Seq, time_at,
+    BanPattern, DecisionId, DecisionOutcome, DecisionRecord, Due, Evidence, HeldId, HeldPost, List,
+    ListNumber, ListSnapshot, MessageId, MessageIdHash, NewBounce, NewDecision, NewHeldPost, NewPost,
+    Personal, PostId, PostKind, Seq, time_at,
 };
 use listgate_engine::token::{KEYS, Key, KeyRing};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
@@ -172,6 +173,12 @@ fn json(texts: &[String]) -> String {
     serde_json::to_string(texts).expect("texts are valid JSON")
 }
 
+/// Reads texts that [`json`] has written.
+fn texts(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    let read = serde_json::from_str(row.get_ref(column)?.as_str()?);
+    read.map_err(|why| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(why)))
+}
+
 /// Holds a post for a moderator.
 pub(super) fn hold(connection: &Connection, held: &NewHeldPost, now: i64) -> rusqlite::Result<()> {
     let kept = keep(connection, held.message)?;
@@ -218,6 +225,16 @@ pub(super) fn held_post(connection: &Connection, id: HeldId) -> rusqlite::Result
     connection.prepare(&sql)?.query_row([id.0], read_held).optional()
 }
 
+/// Returns up to `most` held posts with this Message-ID, those with the smallest ids.
+pub(super) fn held_with(
+    connection: &Connection,
+    message_id: &str,
+    most: usize,
+) -> rusqlite::Result<Vec<HeldPost>> {
+    let sql = format!("{HELD_POST} WHERE held_post.message_id = ?1 ORDER BY held_post.id LIMIT ?2");
+    connection.prepare(&sql)?.query_map(params![message_id, most], read_held)?.collect()
+}
+
 /// Selects what [`read_held`] reads.
 const HELD_POST: &str =
     "SELECT held_post.id, roster.list_id, delivery.id, delivery.size, held_post.mail_from, held_post.message_id, author,
@@ -227,7 +244,6 @@ const HELD_POST: &str =
           JOIN delivery ON delivery.id = kept.delivery";
 
 fn read_held(row: &Row<'_>) -> rusqlite::Result<HeldPost> {
-    let reasons = serde_json::from_str(row.get_ref(8)?.as_str()?);
     Ok(HeldPost {
         id: HeldId(row.get(0)?),
         list_id: row.get(1)?,
@@ -237,8 +253,7 @@ fn read_held(row: &Row<'_>) -> rusqlite::Result<HeldPost> {
         message_id: row.get(5)?,
         author: row.get(6)?,
         subject: row.get(7)?,
-        reasons: reasons
-            .map_err(|why| rusqlite::Error::FromSqlConversionFailure(8, Type::Text, Box::new(why)))?,
+        reasons: texts(row, 8)?,
         held_at: time_at(row.get(9)?),
     })
 }
@@ -262,6 +277,37 @@ pub(super) fn record_decision(
         forget_at,
     ])?;
     Ok(())
+}
+
+/// Returns up to `most` decisions about messages with this Message-ID, those with the smallest ids above `after`.
+pub(super) fn decisions_after(
+    connection: &Connection,
+    message_id: &str,
+    after: DecisionId,
+    most: usize,
+) -> rusqlite::Result<Vec<DecisionRecord>> {
+    let sql = "SELECT id, roster.list_id, mail_from, outcome, reasons, decided_at
+               FROM decision JOIN roster ON roster.list = decision.list AND roster.list_id IS NOT NULL
+               WHERE message_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    let read = |row: &Row<'_>| {
+        let unknown = || {
+            rusqlite::Error::FromSqlConversionFailure(
+                3,
+                Type::Text,
+                "an unknown outcome of a decision".into(),
+            )
+        };
+        Ok(DecisionRecord {
+            id: DecisionId(row.get(0)?),
+            list_id: row.get(1)?,
+            message_id: message_id.to_owned(),
+            mail_from: row.get(2)?,
+            outcome: DecisionOutcome::from_name(row.get_ref(3)?.as_str()?).ok_or_else(unknown)?,
+            reasons: texts(row, 4)?,
+            decided_at: time_at(row.get(5)?),
+        })
+    };
+    connection.prepare(sql)?.query_map(params![message_id, after.0, most], read)?.collect()
 }
 
 /// Returns the first octets of a test message that has come back.

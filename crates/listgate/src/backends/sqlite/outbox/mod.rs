@@ -18,7 +18,7 @@ mod tests;
 mod turn;
 
 pub(super) use claim::Claims;
-pub(super) use records::{batches_after, exceptions_after, left_of, post, posts_after};
+pub(super) use records::{batches_after, exceptions_after, left_of, post, posts_after, posts_with};
 pub(super) use recover::recover;
 pub(super) use status::{left, now};
 pub(super) use turn::{NO_OWNER, add_recipient, give_turn, has_something};

@@ -75,6 +75,16 @@ pub(in crate::backends::sqlite) fn post(
     connection.prepare(&format!("{POST} AND post.id = ?1"))?.query_row([id.0], read_post).optional()
 }
 
+/// Returns up to `most` posts with this Message-ID, those with the smallest ids.
+pub(in crate::backends::sqlite) fn posts_with(
+    connection: &Connection,
+    message_id: &str,
+    most: usize,
+) -> rusqlite::Result<Vec<PostRecord>> {
+    let sql = format!("{POST} AND message_id = ?1 ORDER BY post.id LIMIT ?2");
+    connection.prepare(&sql)?.query_map(params![message_id, most], read_post)?.collect()
+}
+
 /// Returns how many of those who are recipients of a post now have not been in any batch yet. An owner who is a moderator
 /// too counts twice.
 pub(in crate::backends::sqlite) fn left_of(
