@@ -1,5 +1,7 @@
 //! A list whose posts leave through a real mail server, which is configured only by pasting.
 
+use crate::exim::Exim;
+use crate::exim_pasted::pieces;
 use crate::mta::{Postfix, Smtp};
 use crate::support::{Server, Site, free_address};
 use rusqlite::{Connection, OpenFlags};
@@ -99,6 +101,22 @@ impl Distribution {
         postfix
     }
 
+    /// Starts an Exim with what is printed for it, that relays for this machine. It delivers mail as these routers and
+    /// transports say, and all other mail by dropping it.
+    pub(crate) fn exim(&self, routers: &str, transports: &str) -> Exim {
+        let printed = self.printed_for_exim();
+        let [main, acl, router, transport] = pieces(&printed);
+        let port = self.way_out().rsplit_once(':').unwrap().1.to_owned();
+        Exim::listening_on(port.parse().unwrap(), |_| {
+            format!(
+                "hostlist relay_from_hosts = 127.0.0.1\n{main}\nbegin acl\nacl_check_rcpt:\n{acl}\n  \
+                 accept hosts = +relay_from_hosts\n  require message = relay not permitted\n    \
+                 domains = +listgate_domains\nbegin routers\n{router}\n{routers}\ndropped:\n  driver = redirect\n  \
+                 data = :blackhole:\nbegin transports\n{transport}\n{transports}\n"
+            )
+        })
+    }
+
     /// Returns the address to which posts leave.
     pub(crate) fn way_out(&self) -> String {
         let toml = fs::read_to_string(self.config()).unwrap();
@@ -134,11 +152,9 @@ pub(crate) fn members(last: u32) -> Vec<String> {
 
 /// Sends a post by the first member to the list.
 pub(crate) fn post(mut smtp: Smtp, id: &str) {
-    smtp.command("MAIL FROM:<m1@members.example>", "250");
-    smtp.command("RCPT TO:<mylist@example.com>", "250");
-    smtp.command("DATA", "354");
-    let message = "From: m1@members.example\r\nTo: mylist@example.com\r\nSubject: Hello";
-    smtp.command(&format!("{message}\r\nMessage-ID: <{id}>\r\n\r\nHello, all\r\n."), "250");
+    let header = "From: m1@members.example\r\nTo: mylist@example.com\r\nSubject: Hello\r\n";
+    let message = format!("{header}Message-ID: <{id}>\r\n\r\nHello, all\r\n");
+    smtp.deliver("m1@members.example", &["mylist@example.com"], &message);
 }
 
 /// Asserts that the mail server delivers one copy to each of these addresses, and none to others. `delivered` returns

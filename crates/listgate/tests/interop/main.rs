@@ -10,6 +10,7 @@ mod exim_pasted;
 mod exim_utf8;
 mod existing_sites;
 mod log_on_a_terminal;
+mod membership;
 mod mta;
 mod page;
 mod postfix;

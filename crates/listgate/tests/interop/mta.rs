@@ -199,11 +199,17 @@ impl Smtp {
     }
 
     pub(crate) fn send(&mut self, to: &[&str], id: &str) {
-        self.command("MAIL FROM:<anne@example.org>", "250");
+        let message = format!("From: anne@example.org\r\nMessage-ID: <{id}>\r\n\r\nHello\r\n");
+        self.deliver("anne@example.org", to, &message);
+    }
+
+    /// Sends a message. Its lines end with CR LF, and none begins with a dot.
+    pub(crate) fn deliver(&mut self, from: &str, to: &[&str], message: &str) {
+        self.command(&format!("MAIL FROM:<{from}>"), "250");
         for recipient in to {
             self.command(&format!("RCPT TO:<{recipient}>"), "250");
         }
         self.command("DATA", "354");
-        self.command(&format!("From: anne@example.org\r\nMessage-ID: <{id}>\r\n\r\nHello\r\n."), "250");
+        self.command(&format!("{message}."), "250");
     }
 }

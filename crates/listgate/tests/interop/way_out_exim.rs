@@ -2,22 +2,6 @@
 
 use crate::distribution::{Distribution, each_gets_one, members, post};
 use crate::exim::Exim;
-use crate::exim_pasted::pieces;
-
-/// Starts an Exim that relays for this machine, and delivers all other mail by dropping it.
-fn pasted(distribution: &Distribution) -> Exim {
-    let printed = distribution.printed_for_exim();
-    let [main, acl, router, transport] = pieces(&printed);
-    let port = distribution.way_out().rsplit_once(':').unwrap().1.to_owned();
-    Exim::listening_on(port.parse().unwrap(), |_| {
-        format!(
-            "hostlist relay_from_hosts = 127.0.0.1\n{main}\nbegin acl\nacl_check_rcpt:\n{acl}\n  \
-             accept hosts = +relay_from_hosts\n  require message = relay not permitted\n    \
-             domains = +listgate_domains\nbegin routers\n{router}\ndropped:\n  driver = redirect\n  \
-             data = :blackhole:\nbegin transports\n{transport}\n"
-        )
-    })
-}
 
 fn delivered(exim: &Exim) -> Vec<String> {
     let log = exim.in_spool("mainlog");
@@ -28,7 +12,7 @@ fn delivered(exim: &Exim) -> Vec<String> {
 fn two_thousand_members_get_a_post(personal: &str) {
     let all = members(2000);
     let distribution = Distribution::start(&all, &[personal]);
-    let exim = pasted(&distribution);
+    let exim = distribution.exim("", "");
     post(exim.smtp(), "hello@members.example");
     distribution.has_left(1);
     each_gets_one(&all, || delivered(&exim));
