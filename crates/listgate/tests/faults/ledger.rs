@@ -65,6 +65,20 @@ impl MailServer {
         }
     }
 
+    /// Sends a message to an address, and returns its last reply. The message ends with CR LF, and no line begins with a
+    /// dot.
+    pub(crate) fn deliver(&mut self, from: &str, to: &str, message: &str) -> io::Result<String> {
+        for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".to_owned()] {
+            self.stream.write_all(format!("{command}\r\n").as_bytes())?;
+            let reply = self.reply()?;
+            if !reply.starts_with("250") && !reply.starts_with("354") {
+                return Ok(reply);
+            }
+        }
+        self.stream.write_all(format!("{message}.\r\n").as_bytes())?;
+        self.reply()
+    }
+
     /// Sends the message with this number to two endpoints, and returns the last reply for each: fewer if the
     /// gate dies in between.
     pub(crate) fn send(&mut self, number: u64) -> io::Result<Vec<String>> {

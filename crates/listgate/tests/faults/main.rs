@@ -10,6 +10,7 @@ mod full;
 mod index_full;
 mod injected;
 mod kill;
+mod kill_joining;
 mod kill_refused;
 mod kill_sending;
 mod ledger;
