@@ -7,6 +7,7 @@
 mod browse;
 mod crashes;
 mod intake;
+mod join_crashes;
 mod leases;
 mod members;
 mod model;
@@ -246,8 +247,11 @@ impl Rig {
     }
 
     async fn lease(&self, max: usize) -> Vec<crate::model::Lease> {
-        let (queue, turn) = (Name::In, String::new());
-        let request = LeaseRequest { queue, ordered: false, max, hold: LONG, turn };
+        self.lease_from(Name::In, max).await
+    }
+
+    async fn lease_from(&self, queue: Name, max: usize) -> Vec<crate::model::Lease> {
+        let request = LeaseRequest { queue, ordered: false, max, hold: LONG, turn: String::new() };
         let Leased { leases, .. } = self.leases().lease(request).await.unwrap();
         leases
     }
