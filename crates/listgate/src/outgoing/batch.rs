@@ -1,7 +1,8 @@
 //! The work on one batch: which recipients are offered next, in which transactions.
 
-use super::copies::{Copy, Prepared, Signer};
+use super::copies::{Copy, Prepared};
 use super::refusals::Refusals;
+use super::signer::Signer;
 use super::tally::{Ended, Tally, Then};
 use crate::model::{BatchResult, Claimed, Refusal};
 use listgate_lmtp::{Mailbox, Phase, Reply, TransactionId};

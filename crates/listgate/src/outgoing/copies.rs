@@ -1,13 +1,14 @@
-//! Makes the copies of a post: what changes in each, its envelope, and the addresses with tokens.
+//! Makes the copies of a post: what changes in each, and its envelope.
 
 use super::notices;
+use super::signer::Signer;
 use crate::backends::{EngineStore, read_part};
 use crate::limits;
-use crate::model::{Claimed, Contents, ListAddress, ListSettings, MessageId, PostKind, Seq, StoreError};
+use crate::model::{Claimed, Contents, ListSettings, MessageId, PostKind, Seq, StoreError};
 use crate::texts::Texts;
 use listgate_engine::distribution::{self, HeaderTooLarge, Plan};
 use listgate_engine::splice::Splices;
-use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
+use listgate_engine::token::Purpose;
 use listgate_engine::view::{END, START, View};
 use listgate_lmtp::{self as lmtp, Declared, Dsn, ForwardPath, Mailbox, ReversePath};
 use std::borrow::Cow;
@@ -71,14 +72,6 @@ pub(super) struct Copy {
     pub(super) splices: Splices,
     pub(super) declared: Declared,
     pub(super) dsn: Dsn,
-}
-
-/// What signs the addresses with tokens.
-pub(crate) struct Signer {
-    pub(crate) keys: KeyRing,
-    pub(crate) today: Day,
-    /// The character between `mylist-bounces` and the token.
-    pub(crate) delimiter: char,
 }
 
 impl Prepared {
@@ -193,30 +186,6 @@ impl Prepared {
             _ => ReversePath::Mailbox(from),
         };
         Copy { from, to, splices, declared, dsn }
-    }
-}
-
-impl Signer {
-    fn address(&self, batch: &Claimed, role: &str, purpose: Purpose, subject: i64) -> Mailbox {
-        let list = (batch.list_id.as_str(), &batch.list, batch.alias.as_deref());
-        self.address_of(list, role, purpose, u64::try_from(subject).unwrap_or(u64::MAX))
-    }
-
-    /// Returns an address of a list with a token, such as `mylist-bounces+TOKEN@example.com`. The list is given by its
-    /// list_id, its address and its alias.
-    pub(crate) fn address_of(
-        &self,
-        (list_id, address, alias): (&str, &ListAddress, Option<&str>),
-        role: &str,
-        purpose: Purpose,
-        subject: u64,
-    ) -> Mailbox {
-        let claim = Claim::new(purpose, Subject::new(subject).unwrap_or(Subject::MAX), self.today);
-        let token = self.keys.sign(list_id, claim);
-        // A list keeps its alias when it gets a short name.
-        let local = alias.filter(|_| address.is_long()).unwrap_or(&address.local);
-        let address = format!("{local}-{role}{}{token}@{}", self.delimiter, address.domain);
-        address.parse().expect("a list's name and a token make an address")
     }
 }
 

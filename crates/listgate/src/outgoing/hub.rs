@@ -1,9 +1,10 @@
 //! What the connections to the mail server share.
 
-use super::copies::{NotPrepared, Prepared, Signer};
+use super::copies::{NotPrepared, Prepared};
 use super::pace::Pace;
 use super::refusals::Refusals;
 use super::settings::{OutgoingSettings, Reloadable};
+use super::signer::Signer;
 use super::tally::back_off;
 use crate::backends::EngineStore;
 use crate::guard::{Panicked, guarded};

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `meaning`, `refusals`, `tally` | decide what replies mean, and make the result of a batch; pure |
 //! | `copies` | what changes in each copy of a post, and its envelope; pure but for reading the message |
+//! | `signer` | addresses with tokens; pure |
+//! | `notices` | writes mail of a list's own; pure |
 //! | `pace` | when the next transaction may start; pure |
 //! | `batch` | which recipients of a batch are offered next |
 //! | `hub` | what connections share: the state of the mail server, posts that are ready |
@@ -22,12 +24,13 @@ mod pace;
 mod refusals;
 mod sender;
 mod settings;
+mod signer;
 mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use copies::Signer;
 pub(crate) use settings::{OutgoingSettings, Reloadable};
+pub(crate) use signer::Signer;
 
 use crate::backends::EngineStore;
 use crate::config::Target;

@@ -1,6 +1,6 @@
 //! Writes notices: mail of a list's own.
 
-use super::copies::Signer;
+use super::signer::Signer;
 use crate::model::{Claimed, ClaimedNotice, ListAddress, NoticeContent, milliseconds};
 use crate::texts::Texts;
 use listgate_engine::notice::{Envelope, Notice, Template, compose};
