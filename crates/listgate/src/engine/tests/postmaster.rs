@@ -75,20 +75,27 @@ async fn it_is_shunted_if_nobody_can_get_it_any_more() {
     }
 }
 
+/// A bounce for good.
+const BOUNCE: &[u8] = b"MIME-Version: 1.0\r\n\
+    Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+    --b\r\n\r\nIt did not arrive.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+    Reporting-MTA: dns; mx.example.org\r\n\r\n\
+    Final-Recipient: rfc822; post.master@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n";
+
 #[tokio::test]
 async fn its_bounces_are_recorded_and_not_answered() {
     let rig = Rig::new().await;
     let keys = crate::backends::Posts::keys(&*rig.store).await.unwrap();
     let of = |list_id| token(&keys, list_id, Purpose::NoticeBounce, today());
     for (detail, expected) in [
-        (Some(of("abuse@example.com")), "0|notice|42"),
-        (Some(of("postmaster@example.com")), "0|-|-"),
-        (None, "0|-|-"),
+        (Some(of("abuse@example.com")), "0|notice|42|permanent"),
+        (Some(of("postmaster@example.com")), "0|-|-|permanent"),
+        (None, "0|-|-|permanent"),
     ] {
         let list = postmaster("abuse@example.com");
-        rig.put_for(list, Role::Bounces, detail.as_deref(), "<>", b"Subject: failed\r\n\r\n").await;
+        rig.put_for(list, Role::Bounces, detail.as_deref(), "<>", BOUNCE).await;
         rig.decide().await;
-        let last = rig.rows("SELECT list, purpose, subject FROM bounce ORDER BY rowid DESC LIMIT 1");
+        let last = rig.rows("SELECT list, purpose, subject, class FROM bounce ORDER BY rowid DESC LIMIT 1");
         assert_eq!(last, [expected], "{detail:?}");
     }
     assert_eq!((rig.count("entry"), rig.count("post")), ("0".to_owned(), "0".to_owned()));
