@@ -30,6 +30,17 @@ impl Comparable {
         &self.0
     }
 
+    /// Returns the account: the address without the detail that some mail servers take after a `+`. All addresses of an
+    /// account reach the same person.
+    pub fn account(&self) -> String {
+        let (local, domain) = self.0.rsplit_once('@').expect("an address has an @");
+        let local = match local.split_once('+') {
+            Some((account, _)) if !account.is_empty() => account,
+            _ => local,
+        };
+        format!("{local}@{domain}")
+    }
+
     /// Returns the domain, with the `@` before it.
     pub(crate) fn domain(&self) -> &str {
         let at = self.0.rfind('@').expect("an address has an @");

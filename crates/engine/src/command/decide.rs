@@ -425,10 +425,9 @@ impl<'d> Deciding<'d> {
     fn send_counted(&mut self, reason: Reason, mail: Sending, about: Option<&Request>) -> Asks {
         let To::Address(to) = &mail.to else { unreachable!("mail to the owners has no limit") };
         let address = Comparable::new(to);
-        let answered = self.facts.answered(&address)?;
+        let answered = self.with_planned(self.facts.answered(&address)?, &address);
         self.reasons.push(reason);
-        let planned = self.effects.iter().filter(|effect| is_counted_to(effect, to)).count();
-        match refusal(answered, u32::try_from(planned).unwrap_or(u32::MAX), about) {
+        match refusal(answered, about) {
             Some(Refused::Bounces) => self.because(Reason::Bounces(address)),
             Some(Refused::Limit(limit)) => self.because(Reason::OverLimit(limit, address)),
             None => {
@@ -436,6 +435,17 @@ impl<'d> Deciding<'d> {
                 Ok(())
             }
         }
+    }
+
+    /// Returns what an address has got, with the mail that this decision sends already.
+    fn with_planned(&self, answered: Answered, address: &Comparable) -> Answered {
+        let mut all = answered;
+        for to in self.effects.iter().filter_map(counted_to) {
+            all.account_in_day =
+                all.account_in_day.saturating_add((to.account() == address.account()).into());
+            all.domain_in_hour = all.domain_in_hour.saturating_add((to.domain() == address.domain()).into());
+        }
+        all
     }
 
     /// Returns a mail to an address.
@@ -551,8 +561,13 @@ fn outcome(effect: &Effect) -> Outcome {
     }
 }
 
-fn is_counted_to(effect: &Effect, to: &Mailbox) -> bool {
-    matches!(effect, Effect::Send(mail) if mail.is_counted && mail.to == To::Address(to.clone()))
+/// Returns who gets a mail that counts, if that is the effect.
+fn counted_to(effect: &Effect) -> Option<Comparable> {
+    let Effect::Send(mail) = effect else { return None };
+    match &mail.to {
+        To::Address(to) if mail.is_counted => Some(Comparable::new(to)),
+        _ => None,
+    }
 }
 
 /// Returns whether a confirmation came so soon after its mail was handed over that a program must have sent it.
@@ -566,8 +581,8 @@ enum Refused {
     Limit(Limit),
 }
 
-/// Returns why no mail is sent, if it is not. `planned` counts the mail that this decision sends to the address already.
-fn refusal(answered: Answered, planned: u32, about: Option<&Request>) -> Option<Refused> {
+/// Returns why no mail is sent, if it is not.
+fn refusal(answered: Answered, about: Option<&Request>) -> Option<Refused> {
     let is_over = |request: &Request| {
         request.mails_in_hour >= limits::MAILS_IN_HOUR || request.mails_in_day >= limits::MAILS_IN_DAY
     };
@@ -575,9 +590,9 @@ fn refusal(answered: Answered, planned: u32, about: Option<&Request>) -> Option<
         Some(Refused::Bounces)
     } else if about.is_some_and(is_over) {
         Some(Refused::Limit(Limit::Request))
-    } else if answered.account_in_day.saturating_add(planned) >= limits::ANSWERS_TO_ADDRESS {
+    } else if answered.account_in_day >= limits::ANSWERS_TO_ADDRESS {
         Some(Refused::Limit(Limit::Address))
-    } else if answered.domain_in_hour.saturating_add(planned) >= limits::ANSWERS_TO_DOMAIN {
+    } else if answered.domain_in_hour >= limits::ANSWERS_TO_DOMAIN {
         Some(Refused::Limit(Limit::Domain))
     } else {
         None

@@ -28,12 +28,7 @@ impl MemberAddress {
     /// Returns its account: what it is compared by, without the detail that some mail servers take after a `+`. All
     /// addresses of an account reach the same person.
     pub(crate) fn account(&self) -> String {
-        let (local, domain) = self.key.rsplit_once('@').expect("an address has an @");
-        let local = match local.split_once('+') {
-            Some((account, _)) if !account.is_empty() => account,
-            _ => local,
-        };
-        format!("{local}@{domain}")
+        self.comparable().account()
     }
 
     /// Returns its domain, as it is compared.

@@ -753,6 +753,17 @@ const REQUESTS: &[(&str, &str, &str)] = &[
         "request || join\r\nwho\r\nhelp",
         "Asked: Asked(Join) anne@example.org, Roster, OverLimit(Address) anne@example.org, Help, OverLimit(Address) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
     ),
+    // The mail of one decision counts together for an account and for a domain.
+    (
+        "public; got anne@example.org 9 9; got anne+x@example.org 9 9",
+        "request | <anne+x@example.org> || who\r\nhelp",
+        "Answered: Roster, Help, OverLimit(Address) anne+x@example.org > Roster to anne@example.org",
+    ),
+    (
+        "public; got anne@example.org 0 99; got bob@example.org 0 99",
+        "request | <bob@example.org> || who\r\nhelp",
+        "Answered: Roster, Help, OverLimit(Domain) bob@example.org > Roster to anne@example.org",
+    ),
     (
         "public",
         "request || join\r\nwho\r\nhelp",
