@@ -3,12 +3,14 @@
 
 mod bounce;
 mod command_words;
+mod commands;
 mod distribution;
 mod engine;
 mod notice;
 
 pub use bounce::bounce;
 pub use command_words::command_words;
+pub use commands::commands;
 pub use distribution::distribution;
 pub use engine::engine;
 pub use notice::notice;
@@ -248,6 +250,7 @@ mod tests {
         replay("automatic", super::automatic);
         replay("bounce", super::bounce);
         replay("command_words", super::command_words);
+        replay("commands", super::commands);
         replay("distribution", super::distribution);
         replay("engine", super::engine);
         replay("notice", super::notice);
