@@ -93,6 +93,20 @@ pub fn classify(view: &View<'_>) -> Result<Bounce, NotABounce> {
     })
 }
 
+/// Returns what the refusal of a recipient means, in the session in which the mail was offered. `reply` is what the mail
+/// server said, such as `550 5.1.1 unknown`.
+///
+/// ```
+/// use listgate_engine::bounce::{Class, class_of_reply};
+///
+/// assert_eq!(class_of_reply("550 5.1.1 unknown"), Class::Permanent);
+/// assert_eq!(class_of_reply("552 5.2.2 full"), Class::Full);
+/// assert_eq!(class_of_reply("554 5.7.1 relay access denied"), Class::Policy);
+/// ```
+pub fn class_of_reply(reply: &str) -> Class {
+    Found::in_text(reply).class.unwrap_or(Class::Unknown)
+}
+
 /// What was found about the reason.
 #[derive(Debug, Default)]
 struct Found {

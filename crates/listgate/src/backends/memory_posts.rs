@@ -8,6 +8,7 @@ use crate::model::{
     MessageIdHash, NewHeldPost, NewNotice, NewPost, NoticeTo, OutgoingNow, Pause, Personal, PostId, PostKind,
     Recipient, Refusal, RequestId, Seq, WayOut, time_at,
 };
+use listgate_engine::bounce::{Class, class_of_reply};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,6 +120,16 @@ impl Sent {
                 NoticeTo::Owners { .. } => None,
             },
             Self::Post(_) => None,
+        }
+    }
+
+    /// Notes that a recipient was refused.
+    fn refused(&mut self, reply: &str, now: i64) {
+        if self.to_address().is_some()
+            && class_of_reply(reply) == Class::Permanent
+            && let Self::Notice(row) = self
+        {
+            row.bounced_at = Some(now);
         }
     }
 
@@ -317,7 +328,7 @@ impl PostTable {
         now: i64,
     ) -> (Vec<Claimed>, Vec<KeptId>) {
         for refusal in &advance.refused {
-            self.posts.values_mut().for_each(|row| row.refuse(refusal));
+            self.posts.values_mut().for_each(|row| row.refuse(refusal, now));
         }
         for result in &advance.results {
             let holds = |row: &&mut PostRow| row.batches.contains_key(&result.batch);
@@ -498,9 +509,10 @@ impl PostRow {
         self.rows.get_mut(&recipient.seq).filter(|row| row.fate == Fate::In(batch))
     }
 
-    fn refuse(&mut self, refusal: &Refusal) {
+    fn refuse(&mut self, refusal: &Refusal, now: i64) {
         if let Some(row) = self.of_batch(&refusal.recipient, refusal.batch) {
             row.fate = Fate::Settled;
+            self.contents.refused(&refusal.reply, now);
         }
     }
 
@@ -511,6 +523,9 @@ impl PostRow {
                 match exception {
                     Exception::Refused { .. } | Exception::Rejected { .. } => row.fate = Fate::Settled,
                     Exception::Deferred { pause, .. } => row.wait(*pause, now),
+                }
+                if let Exception::Refused { reply } = exception {
+                    self.contents.refused(reply, now);
                 }
             }
         }

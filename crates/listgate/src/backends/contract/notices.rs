@@ -24,6 +24,8 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     two_decisions_do_not_both_pass_a_limit,
     a_clock_set_back_counts_for_no_more_than_twice_as_long,
     a_permanent_bounce_is_known_for_fourteen_days,
+    a_recipient_who_is_refused_for_good_gets_no_notices_for_fourteen_days,
+    what_is_not_a_recipients_fault_stops_no_notices,
     the_mails_of_a_request_are_counted,
 ];
 
@@ -342,6 +344,61 @@ async fn a_permanent_bounce_is_known_for_fourteen_days(rig: Rig) {
     assert!(!has_bounced("anne+x@example.org").await);
     rig.clock.advance(-40 * DAY);
     assert!(!has_bounced("anne+x@example.org").await);
+}
+
+fn refused(reply: &str) -> Exception {
+    Exception::Refused { reply: reply.to_owned() }
+}
+
+/// Reports that the first recipient is an exception, and the only one who got no copy.
+async fn except(rig: &Rig, claimed: &Claimed, exception: Exception) {
+    let exceptions = vec![(claimed.recipients[0].clone(), exception)];
+    let end = BatchEnd::Done { sent: claimed.recipients.len() as u64 - 1, reply: String::new() };
+    report(rig, vec![BatchResult { batch: claimed.batch, exceptions, end }]).await;
+}
+
+async fn a_recipient_who_is_refused_for_good_gets_no_notices_for_fourteen_days(rig: Rig) {
+    let list = list(&rig).await;
+    let has_bounced = async |to| answered(&rig, to).await.bounced;
+    // It comes with the result of the batch, or before it.
+    send(&rig, list, "Anne+x@example.org").await;
+    except(&rig, &claim_one(&rig).await, refused("550 5.1.1 unknown")).await;
+    send(&rig, list, "bob@example.org").await;
+    let claimed = claim_one(&rig).await;
+    let refusal = outbox::refusal(&claimed, 0);
+    let advance = Advance { sending: vec![claimed.batch], ..Advance::default() };
+    rig.engine().advance(advance).await.unwrap();
+    rig.engine().advance(Advance { refused: vec![refusal], ..Advance::default() }).await.unwrap();
+    assert!(has_bounced("anne+X@example.org").await && has_bounced("bob@example.org").await);
+    assert!(!has_bounced("anne@example.org").await, "the detail may be what is wrong");
+    rig.clock.advance(14 * DAY - 1);
+    // The same result with the batch changes nothing.
+    except(&rig, &claimed, refused("550 5.1.1 unknown")).await;
+    assert!(has_bounced("anne+x@example.org").await && has_bounced("bob@example.org").await);
+    rig.clock.advance(1);
+    assert!(!has_bounced("anne+x@example.org").await && !has_bounced("bob@example.org").await);
+}
+
+async fn what_is_not_a_recipients_fault_stops_no_notices(rig: Rig) {
+    let list = list(&rig).await;
+    let five_days = Pause::Deferred(Duration::from_secs(6 * 86_400));
+    for exception in [
+        Exception::Rejected { reply: "550 5.1.1 no".to_owned() },
+        Exception::Deferred { reply: "550 5.1.1 unknown".to_owned(), pause: five_days },
+        refused("552 5.2.2 full"),
+        refused("554 5.7.1 relay access denied"),
+        refused("550 5.7.1 your address is on a block list"),
+    ] {
+        send(&rig, list, "anne@example.org").await;
+        except(&rig, &claim_one(&rig).await, exception.clone()).await;
+        assert_eq!(rig.outgoing().await.notices, 0, "it is over");
+        assert!(!answered(&rig, "anne@example.org").await.bounced, "{exception:?}");
+    }
+    // Who is an owner gets mail of the list, whose bounces are counted.
+    join(&rig, MemberRole::Owner, &["o@example.org".to_owned()]).await;
+    take(&rig, notify(to_owners(list))).await.unwrap();
+    except(&rig, &claim_one(&rig).await, refused("550 5.1.1 unknown")).await;
+    assert!(!answered(&rig, "o@example.org").await.bounced);
 }
 
 async fn the_mails_of_a_request_are_counted(rig: Rig) {

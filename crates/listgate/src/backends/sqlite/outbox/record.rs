@@ -2,6 +2,7 @@
 
 use super::batch::{Audience, Batch};
 use super::turn::refresh;
+use crate::backends::sqlite::notices::note_refusal;
 use crate::backends::sqlite::reason::cut;
 use crate::limits;
 use crate::model::{
@@ -139,6 +140,9 @@ fn except(
         before.unwrap_or((batch.attempts, batch.waited, false));
     if was_refused {
         return Ok(Excepted::Before);
+    }
+    if pause.is_none() {
+        note_refusal(connection, (batch.post, recipient), reply, now)?;
     }
     if let Some(pause) = pause {
         (attempts, waited) = pause.count(attempts, waited);
