@@ -489,7 +489,7 @@ impl<'d> Deciding<'d> {
     }
 
     fn is_reply_about(&self, request: u64) -> bool {
-        reply::answers(self.facts, &self.settings.posting_address, request, self.mail.view)
+        reply::answers(self.facts, request, self.mail.view)
     }
 
     fn is_authenticated(&self, address: &Comparable) -> bool {

@@ -224,7 +224,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "join 17 anne@example.org",
         "confirm+{confirm:17} | In-Reply-To: <notice.3.17@example.net>",
-        "Ignored: NotAReply",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
     ),
     (
         "join 17 anne@example.org",
