@@ -276,6 +276,9 @@ pub(crate) const PERSONAL_BATCH: usize = 16;
 pub(crate) const PERSONAL_RECIPIENTS: u64 = 2000;
 pub(crate) const PERSONAL_OCTETS: u64 = 256 << 20;
 
+/// Requests to join a list that wait for an answer.
+pub(crate) const REQUESTS: usize = 10_000;
+
 /// Posts that a list holds for moderators.
 pub(crate) const HELD_POSTS: usize = 10_000;
 

@@ -172,6 +172,11 @@ impl<'d> Deciding<'d> {
             return self.because(Reason::Waiting(address));
         }
         let is_sure = self.is_authenticated(&address);
+        let is_new = pending.is_none() && !(is_sure && policy == SubscriptionPolicy::Open);
+        // Anyone can ask for any address. Requests to leave are about members, so there are not too many.
+        if is_new && !self.facts.has_room()? {
+            return self.because(Reason::TooManyRequests);
+        }
         match policy {
             SubscriptionPolicy::Open if is_sure => {
                 self.effects.extend(pending.map(|request| Effect::End { request: request.id }));

@@ -80,6 +80,8 @@ pub enum Reason {
     EarlyAgain,
     /// The request waits for a moderator already.
     Waiting(Comparable),
+    /// As many requests to join are pending as may be.
+    TooManyRequests,
     /// Mail to the address came back.
     Bounces(Comparable),
     /// The address has got as much mail as it may because of requests without a token.

@@ -117,6 +117,8 @@ pub struct Facts<'k> {
     pub requests: BTreeMap<u64, Option<Request>>,
     /// The answers to [`Question::Pending`].
     pub pending: BTreeMap<(Comparable, RequestKind), Option<Request>>,
+    /// The answer to [`Question::Room`].
+    pub has_room: Option<bool>,
     /// The answers to [`Question::Answered`].
     pub answered: BTreeMap<Comparable, Answered>,
     /// The answer to [`Question::Roster`].
@@ -136,6 +138,7 @@ impl<'k> Facts<'k> {
             formers: BTreeMap::new(),
             requests: BTreeMap::new(),
             pending: BTreeMap::new(),
+            has_room: None,
             answered: BTreeMap::new(),
             roster: None,
         }
@@ -166,6 +169,10 @@ impl<'k> Facts<'k> {
         known.ok_or_else(|| Question::Pending(address.clone(), kind))
     }
 
+    pub(super) fn has_room(&self) -> Result<bool, Question> {
+        self.has_room.ok_or(Question::Room)
+    }
+
     pub(super) fn answered(&self, address: &Comparable) -> Result<Answered, Question> {
         self.answered.get(address).copied().ok_or_else(|| Question::Answered(address.clone()))
     }
@@ -188,6 +195,8 @@ pub enum Question {
     Request(u64),
     /// The pending request of this kind about an address.
     Pending(Comparable, RequestKind),
+    /// Whether the list has room for one more request to join.
+    Room,
     /// The mail that this address has got.
     Answered(Comparable),
     /// The members of the list.

@@ -28,6 +28,7 @@ fn comparable(text: &str) -> Comparable {
 struct World {
     settings: Settings,
     trusts: bool,
+    is_full: bool,
     members: Vec<(u64, &'static str)>,
     officials: Vec<&'static str>,
     formers: Vec<(u64, &'static str)>,
@@ -43,6 +44,7 @@ impl World {
         let mut world = Self {
             settings,
             trusts: false,
+            is_full: false,
             members,
             officials,
             formers,
@@ -70,6 +72,7 @@ impl World {
                 self.settings.admin_immed_notify = false;
             }
             ["changes"] => self.settings.admin_notify_mchanges = true,
+            ["full"] => self.is_full = true,
             ["trust"] => self.trusts = true,
             ["ban", pattern] => self.settings.bans = [pattern.parse().unwrap()].into_iter().collect(),
             ["member", id, address] => self.members.push((id.parse().unwrap(), address)),
@@ -133,6 +136,7 @@ impl World {
                 let request = self.requests.iter().find(is_it).cloned();
                 facts.pending.insert((address, kind), request).is_none()
             }
+            Question::Room => facts.has_room.replace(!self.is_full).is_none(),
             Question::Answered(address) => {
                 let found = self.answered.iter().find(|(of, _)| comparable(of) == address);
                 let answered = found.map_or_else(Answered::default, |(_, answered)| *answered);

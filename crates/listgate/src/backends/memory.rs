@@ -801,6 +801,11 @@ impl Posts for Memory {
         })
     }
 
+    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize> {
+        let now = self.clock.milliseconds();
+        self.run("count requests", move |tables| Ok(tables.requests.to_join(list, now).min(most)))
+    }
+
     fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
         self.run("look up a member", move |tables| {
             Ok(tables.members.by_seq(tables.list_id(list), seq).cloned())

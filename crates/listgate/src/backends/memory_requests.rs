@@ -34,6 +34,14 @@ impl RequestTable {
         waiting.into_iter().find(is_it).cloned()
     }
 
+    /// Returns how many requests to join a list wait.
+    pub(super) fn to_join(&self, list: ListNumber, now: i64) -> usize {
+        let waits = |(request, due): &&(Request, Due)| {
+            (request.list, request.kind) == (list, RequestKind::Join) && !due.is_over(now)
+        };
+        self.rows.values().filter(waits).count()
+    }
+
     /// Stores a request, or counts the one that waits already.
     pub(super) fn ask(&mut self, new: &NewRequest, list_id: &str, now: i64) -> RequestId {
         if let Some(waiting) = self.find(new.list, &new.address, new.kind, now) {

@@ -42,6 +42,9 @@ pub(crate) trait Posts: Send + Sync {
         kind: RequestKind,
     ) -> Answer<'a, Option<Request>>;
 
+    /// Returns how many requests to join a list wait. It counts up to `most`.
+    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize>;
+
     /// Returns a member of a list, or `None` if there is none with this seq.
     fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>>;
 

@@ -30,6 +30,7 @@ pub(super) fn label(reason: &Reason) -> &'static str {
         Reason::NotAReply => "not_a_reply",
         Reason::Early | Reason::EarlyAgain => "early",
         Reason::Waiting(_) => "waiting",
+        Reason::TooManyRequests => "too_many_requests",
         Reason::Bounces(_) => "bounces",
         Reason::OverLimit(..) => "limit",
     }
@@ -72,6 +73,11 @@ pub(super) fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> St
             "it confirms so soon that a program may have sent it, and not for the first time".to_owned()
         }
         Reason::Waiting(address) => format!("the request of {} waits for a moderator", shown(address)),
+        Reason::TooManyRequests => format!(
+            "{} requests to join the list wait already; `listgate request ls` lists them, and `listgate request remove` \
+             makes room",
+            crate::limits::REQUESTS
+        ),
         Reason::Bounces(address) => format!("mail to {} came back in the last 14 days", shown(address)),
         Reason::OverLimit(limit, address) => over_limit(*limit, &shown(address)),
     }

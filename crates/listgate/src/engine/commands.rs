@@ -136,6 +136,10 @@ async fn learn(
             facts.pending.insert((address, kind), request.as_ref().map(of_request));
             known.requests.extend(request.map(|request| (number(request.id.0), request)));
         }
+        Question::Room => {
+            let waiting = store.requests_to_join(list, limits::REQUESTS).await?;
+            facts.has_room = Some(waiting < limits::REQUESTS);
+        }
         Question::Answered(address) => {
             let answered = store.answered(&stored(&address)).await?;
             let found = command::Answered {

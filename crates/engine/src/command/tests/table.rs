@@ -192,6 +192,29 @@ const JOINS: &[(&str, &str, &str)] = &[
         "join",
         "Asked: Asked(Join) anne@example.org, Bounces anne@example.org > ask Join Confirm anne@example.org",
     ),
+    ("full", "join", "Ignored: TooManyRequests"),
+    ("full", "request | Subject: join", "Ignored: TooManyRequests"),
+    ("full; closed", "join", "Answered: Closed > Closed to anne@example.org"),
+    (
+        "full; join 17 anne@example.org",
+        "join",
+        "Asked: Asked(Join) anne@example.org > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org",
+    ),
+    (
+        "full; open; trust",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
+    (
+        "full; moderate; trust",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Ignored: TooManyRequests",
+    ),
+    (
+        "full; member 7 anne@example.org",
+        "leave",
+        "Asked: Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
     (
         "member 7 anne@example.org; got anne@example.org 10 0",
         "join",

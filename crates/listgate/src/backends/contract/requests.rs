@@ -23,6 +23,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     a_request_is_forgotten_after_its_time,
     a_request_changes_only_as_it_was_seen,
     a_request_belongs_to_its_list_address_and_kind,
+    the_requests_to_join_a_list_are_counted,
     everything_of_a_removed_list_is_gone,
 ];
 
@@ -304,6 +305,28 @@ async fn a_request_changes_only_as_it_was_seen(rig: Rig) {
     for effect in [Effect::MarkEarly(missing), Effect::ToModerator(missing), Effect::EndRequest(missing)] {
         assert!(is_outdated(&take(&rig, effect).await));
     }
+}
+
+async fn the_requests_to_join_a_list_are_counted(rig: Rig) {
+    let list = list(&rig).await;
+    (rig.create)("b@example.com");
+    let other = rig.engine().snapshot("b.example.com").await.unwrap().unwrap().number;
+    let count = async |list, most| rig.engine().requests_to_join(list, most).await.unwrap();
+    for (n, kind, phase) in [
+        (1, RequestKind::Join, RequestPhase::Confirm),
+        (2, RequestKind::Join, RequestPhase::Moderate),
+        (3, RequestKind::Join, RequestPhase::Confirm),
+        (1, RequestKind::Leave, RequestPhase::Confirm),
+        (2, RequestKind::Invite, RequestPhase::Confirm),
+        (1, RequestKind::Join, RequestPhase::Confirm),
+    ] {
+        let address = format!("p{n}@example.org").parse().unwrap();
+        ask(&rig, NewRequest { address, ..new_request(list, kind, phase) }).await;
+    }
+    assert_eq!([count(list, 9).await, count(list, 3).await, count(list, 2).await], [3, 3, 2]);
+    assert_eq!(count(other, 9).await, 0);
+    rig.clock.advance(4 * DAY);
+    assert_eq!(count(list, 9).await, 1, "those that are forgotten make room");
 }
 
 async fn a_request_belongs_to_its_list_address_and_kind(rig: Rig) {

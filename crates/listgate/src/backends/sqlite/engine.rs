@@ -121,6 +121,11 @@ impl Posts for Engine {
         self.query("look up a request", |reader| requests::request_of(reader, list, address, kind, now))
     }
 
+    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize> {
+        let now = self.gate.now();
+        self.query("count requests", |reader| requests::to_join(reader, list, most, now))
+    }
+
     fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
         self.query("look up a member", |reader| members::by_seq(reader, list, seq))
     }

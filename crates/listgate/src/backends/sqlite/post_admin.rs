@@ -57,6 +57,11 @@ impl Posts for Console {
         })
     }
 
+    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize> {
+        let now = self.now();
+        self.query("count requests", |connection| requests::to_join(connection, list, most, now))
+    }
+
     fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
         self.query("look up a member", |connection| members::by_seq(connection, list, seq))
     }

@@ -116,6 +116,29 @@ pub(super) fn request_of(
     connection.prepare_cached(&sql)?.query_row(&values[..], read).optional()
 }
 
+/// Returns how many requests to join a list wait, counted up to `most`.
+pub(super) fn to_join(
+    connection: &Connection,
+    list: ListNumber,
+    most: usize,
+    now: i64,
+) -> rusqlite::Result<usize> {
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM request one
+                               WHERE one.list = :list AND one.kind = :kind AND {WAITS} LIMIT :most)"
+    );
+    let (now, kind) = (Now::new(now), RequestKind::Join.as_str());
+    let values: [(&str, &dyn ToSql); 6] = [
+        (":list", &list.0),
+        (":kind", &kind),
+        (":most", &most),
+        (":now", &now.now),
+        (":confirm", &now.confirm),
+        (":moderate", &now.moderate),
+    ];
+    connection.prepare_cached(&sql)?.query_row(&values[..], |row| row.get(0))
+}
+
 /// Returns up to `most` requests of a list, or of all with `None`, with the smallest ids above `after`.
 pub(super) fn requests_after(
     connection: &Connection,

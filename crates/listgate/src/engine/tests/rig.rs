@@ -280,6 +280,10 @@ impl Posts for Watched {
         self.store.request_of(list, address, kind)
     }
 
+    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize> {
+        self.store.requests_to_join(list, most)
+    }
+
     fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
         self.store.member_of_seq(list, seq)
     }
