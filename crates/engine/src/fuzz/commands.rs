@@ -247,13 +247,14 @@ impl Case<'_> {
                 });
                 facts.pending.insert((address, kind), request).is_none()
             }
+            Question::Room => facts.has_room.replace(world.request & 3 != 3).is_none(),
             Question::Answered(address) => {
                 self.known(&address);
                 facts.answered.insert(address, world.answered()).is_none()
             }
             Question::Roster { has_hidden } => {
                 assert!(!has_hidden || world.has(2), "only owners see all members");
-                facts.roster.replace(Roster { addresses: "all".to_owned(), count: 1 }).is_none()
+                facts.roster.replace(Roster { addresses: "all".to_owned(), count: "1".to_owned() }).is_none()
             }
         };
         assert!(is_new, "a question is asked twice");
