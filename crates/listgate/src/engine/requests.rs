@@ -10,7 +10,8 @@ use crate::model::{
 use listgate_engine::notice::Template;
 use std::collections::BTreeMap;
 
-/// Returns the step that makes the address of a request a member; `None` if the list was removed.
+/// Returns the step that makes the address of a request a member; `None` if the list was removed. If an operator has added
+/// it meanwhile, the request only ends.
 ///
 /// # Errors
 /// The list cannot be read.
@@ -20,6 +21,9 @@ pub(crate) async fn accept_request(
     site_owner: Option<String>,
 ) -> Result<Option<Step>, NotDecided> {
     let Some(list) = list(store, &request.list_id).await? else { return Ok(None) };
+    if is_member(store, &list, &request.address).await? {
+        return Ok(Some(ending(&list, request)?));
+    }
     let named = NamedAddress { address: request.address.clone(), name: request.name.clone() };
     let new = NewMember { named, changes: vec![MemberChange::Verified(true)] };
     let mut step = ending(&list, request)?.with(Effect::Join(list.number, Box::new(new)))?;
@@ -66,8 +70,7 @@ pub(crate) async fn invite(
 ) -> Result<Option<Step>, NotDecided> {
     let Some(list) = list(store, list_id).await? else { return Ok(None) };
     let NamedAddress { address, name } = named;
-    let is_member = |member: &Member| member.role == MemberRole::Member;
-    if store.standing(list.number, &address).await?.iter().any(is_member) {
+    if is_member(store, &list, &address).await? {
         return Ok(None);
     }
     let kind = RequestKind::Invite;
@@ -90,6 +93,15 @@ pub(crate) async fn invite(
 
 async fn list(store: &dyn PostAdmin, list_id: &str) -> Result<Option<Compiled>, NotDecided> {
     Ok(store.snapshot(list_id).await?.map(Compiled::new).transpose()?)
+}
+
+async fn is_member(
+    store: &dyn PostAdmin,
+    list: &Compiled,
+    address: &MemberAddress,
+) -> Result<bool, NotDecided> {
+    let standing = store.standing(list.number, address).await?;
+    Ok(standing.iter().any(|member: &Member| member.role == MemberRole::Member))
 }
 
 /// Returns a step that ends a request.

@@ -1,6 +1,10 @@
 //! Tests of decisions: from a message to the rows that it leaves.
 
+mod commands;
+mod forgery;
+mod mail;
 mod of_one_list;
+mod old_tokens;
 mod postmaster;
 mod rig;
 

@@ -1,5 +1,6 @@
 //! A list on the embedded backend, mail for it, and what the engine makes of it.
 
+use crate::backends::sqlite::backup::backup;
 use crate::backends::sqlite::{Choices, Console, DataDir, Sqlite};
 use crate::backends::{
     Answer, Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, ListAdmin, Members, Messages,
@@ -11,17 +12,17 @@ use crate::engine::{EngineSettings, QUEUES, plan};
 use crate::message::{Incoming, Spool, Style};
 use crate::metrics::Metrics;
 use crate::model::{
-    Addressed, Advance, Answered, BanPattern, Claimed, Clock, DeliveryKey, Endpoint, Envelope, FormerMember,
-    LeaseId, List, ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress, MemberRole,
-    MessageId, MessageIdHash, NewMember, NotStepped, Redelivery, Request, RequestId, RequestKind, Role, Seq,
-    Stale, Step, Stepped, StoreError,
+    Addressed, Advance, Answered, BanPattern, BatchEnd, BatchResult, ClaimRequest, Claimed, Clock,
+    DeliveryKey, Endpoint, Envelope, FormerMember, LeaseId, List, ListAddress, ListChange, ListNumber,
+    ListSnapshot, ListState, Member, MemberAddress, MemberRole, MessageId, MessageIdHash, NewMember,
+    NotStepped, Redelivery, Request, RequestId, RequestKind, Role, Seq, Stale, Step, Stepped, StoreError,
 };
 use crate::texts::Texts;
 use crate::work::{Plan, Stop, Worker};
 use listgate_engine::token::KeyRing;
 use rusqlite::{Connection, OpenFlags};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
@@ -35,6 +36,8 @@ pub(super) const PANICS: &str = "panic@example.org";
 pub(super) struct Watched {
     store: Arc<dyn EngineStore>,
     pub(super) octets: AtomicU64,
+    /// How many steps were outdated.
+    pub(super) outdated: AtomicU64,
 }
 
 pub(super) struct Rig {
@@ -46,41 +49,100 @@ pub(super) struct Rig {
     data: DataDir,
     pub(super) settings: watch::Sender<EngineSettings>,
     deliveries: AtomicU64,
+    /// How many seconds the clock is fast.
+    fast: Arc<AtomicI64>,
     _dir: tempfile::TempDir,
 }
 
 impl Rig {
     /// Creates a site with a list that has the owner olga@example.org.
     pub(super) async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data = DataDir::new(dir.path());
-        let choices = Choices {
-            redelivery: Redelivery::Off,
-            owner: "o@example.com".to_owned(),
-            clock: Clock::default(),
-        };
+        let rig = Self::of(tempfile::tempdir().unwrap(), Arc::default());
+        rig.console.create(&[LIST.parse().unwrap()], &[]).await.unwrap();
+        rig.join(MemberRole::Owner, "olga@example.org", &[]).await;
+        rig
+    }
+
+    /// Opens a site, which need not exist yet.
+    fn of(dir: tempfile::TempDir, fast: Arc<AtomicI64>) -> Self {
+        let data = DataDir::new(&dir.path().join("data"));
+        let seconds = Arc::clone(&fast);
+        let clock = Clock::new(move || {
+            let fast = seconds.load(Ordering::Relaxed);
+            let by = Duration::from_secs(fast.unsigned_abs());
+            if fast < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+        });
+        let choices =
+            Choices { redelivery: Redelivery::Off, owner: "o@example.com".to_owned(), clock: clock.clone() };
         let metrics = Arc::new(Metrics::default());
         let backend = Arc::new(Sqlite::open(&data, choices, &metrics).unwrap());
         let store = Arc::clone(&backend).engine().unwrap().unwrap();
-        let store = Arc::new(Watched { store, octets: AtomicU64::new(0) });
+        let store = Arc::new(Watched { store, octets: AtomicU64::new(0), outdated: AtomicU64::new(0) });
         let (sender, settings) = watch::channel(settings());
         let context =
-            Context::new(store.clone(), (settings, Texts::default()), metrics.clone(), Clock::default());
-        let console = Console::open(&data).unwrap();
-        let rig = Self {
+            Context::new(store.clone(), (settings, Texts::default()), metrics.clone(), clock.clone());
+        let console = Console::open_with_clock(&data, clock).unwrap();
+        let context = Arc::new(context);
+        let deliveries = AtomicU64::new(0);
+        Self {
             store,
             console,
             metrics,
             backend,
-            context: Arc::new(context),
+            context,
             data,
             settings: sender,
-            deliveries: AtomicU64::new(0),
+            deliveries,
+            fast,
             _dir: dir,
-        };
-        rig.console.create(&[LIST.parse().unwrap()], &[]).await.unwrap();
-        rig.join(MemberRole::Owner, "olga@example.org", &[]).await;
-        rig
+        }
+    }
+
+    /// Lets time pass; if it is negative, the clock is set back.
+    pub(super) fn wait(&self, seconds: i64) {
+        self.fast.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Returns the same site after its database was replaced by a backup that was made now, and `meanwhile` was done.
+    pub(super) async fn restored_after(self, meanwhile: impl AsyncFnOnce(&Self)) -> Self {
+        let copies = tempfile::tempdir().unwrap();
+        backup(&self.data, &copies.path().join("data")).unwrap();
+        meanwhile(&self).await;
+        Self::of(copies, Arc::clone(&self.fast))
+    }
+
+    /// Returns by how many seconds the clock is fast.
+    pub(super) fn fast(&self) -> i64 {
+        self.fast.load(Ordering::Relaxed)
+    }
+
+    /// Trusts the Authentication-Results of mx.example.com.
+    pub(super) fn trust(&self) {
+        self.settings.send_modify(|settings| settings.authserv_id = Some("mx.example.com".to_owned()));
+    }
+
+    /// Changes settings of the list.
+    pub(super) async fn set(&self, changes: &[&str]) {
+        let changes: Vec<ListChange> = changes.iter().map(|change| change.parse().unwrap()).collect();
+        self.console.set_settings(&LIST.parse().unwrap(), &changes).await.unwrap();
+    }
+
+    /// Hands over all mail that is due to a mail server that takes it.
+    pub(super) async fn hand_over(&self) {
+        let claim = Some(ClaimRequest { batches: 16, bulk: 100, personal: 16 });
+        loop {
+            let claimed = self.store.advance(Advance { claim, ..Advance::default() }).await.unwrap();
+            if claimed.is_empty() {
+                return;
+            }
+            let sent = |batch: &Claimed| BatchResult {
+                batch: batch.batch,
+                exceptions: Vec::new(),
+                end: BatchEnd::Done { sent: batch.recipients.len() as u64, reply: "250 Ok".to_owned() },
+            };
+            let results = claimed.iter().map(sent).collect();
+            self.store.advance(Advance { results, ..Advance::default() }).await.unwrap();
+        }
     }
 
     pub(super) async fn join(&self, role: MemberRole, address: &str, settings: &[&str]) {
@@ -233,7 +295,12 @@ impl LeaseStore for Watched {
     }
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
-        self.store.step(steps)
+        Box::pin(async move {
+            let stepped = self.store.step(steps).await?;
+            let outdated = stepped.iter().filter(|step| matches!(step, Err(NotStepped::Outdated)));
+            self.outdated.fetch_add(outdated.count() as u64, Ordering::Relaxed);
+            Ok(stepped)
+        })
     }
 
     fn arrivals(&self) -> Option<watch::Receiver<()>> {
