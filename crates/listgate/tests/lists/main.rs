@@ -8,6 +8,7 @@ mod commands;
 mod held;
 mod hostile;
 mod live;
+mod long_names;
 mod member_import;
 mod members;
 mod newer_schema;
