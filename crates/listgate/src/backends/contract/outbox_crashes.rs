@@ -121,7 +121,7 @@ async fn claim_all(rig: &Rig, claim: ClaimRequest) -> Result<Vec<Claimed>, crate
 #[test]
 #[ignore = "needs strace"]
 fn batches_survive_a_kill_between_any_two_system_calls() {
-    let kills = kill_at_each_call(WALK, &WORDS, check);
+    let kills = kill_at_each_call(WALK, &WORDS, 1, check);
     assert!(kills > 60, "only {kills}: the walk makes more calls");
 }
 
@@ -129,9 +129,9 @@ fn batches_survive_a_kill_between_any_two_system_calls() {
 #[ignore = "needs strace"]
 fn batches_survive_a_power_loss_between_any_two_system_calls() {
     let walk = Walk::record(WALK);
-    let wrong = walk.lose_power(&WORDS, &|_| false, check);
+    let wrong = walk.lose_power(&WORDS, 1, &|_| false, check);
     assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
     // The same checks notice what is lost when syncs of the log are ignored.
-    let lost = walk.lose_power(&WORDS, &|of| of == "listgate.db-wal", check);
+    let lost = walk.lose_power(&WORDS, 1, &|of| of == "listgate.db-wal", check);
     assert!(!lost.is_empty(), "nothing is lost without syncs of the log");
 }
