@@ -82,7 +82,7 @@ pub struct Answered {
     pub account_in_day: u32,
     /// In the last hour, to all addresses of its domain.
     pub domain_in_hour: u32,
-    /// Whether such mail came back lately because the address cannot be delivered to.
+    /// Whether such mail came back in recent days because the address cannot be delivered to.
     pub has_bounced: bool,
 }
 

@@ -5,7 +5,7 @@ use listgate_lmtp::Mailbox;
 
 /// Who may join a list, and what is asked first. The names are Mailman's, except for `closed`.
 ///
-/// Nobody is joined on the word of a From field alone, which anyone can write: without a confirmation by mail, only mail
+/// A From field alone makes no one a member, because anyone can write it: without a confirmation by mail, only mail
 /// that the site's own mail server has authenticated counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SubscriptionPolicy {

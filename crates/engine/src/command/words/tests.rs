@@ -125,7 +125,7 @@ fn a_token_may_be_folded() {
     ] {
         assert_eq!(text(&line), "", "{line}");
     }
-    // The line that completes a token is no command, and one that does not is.
+    // The line that completes a token is not a command, and one that does not is.
     assert_eq!(text(&format!("confirm {first}\n{last}\nhelp")), "confirm:TOKEN help");
     assert_eq!(text(&format!("confirm {first}\nhelp\n{last}")), "help");
 }

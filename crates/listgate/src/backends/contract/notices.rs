@@ -297,7 +297,7 @@ async fn two_decisions_do_not_both_pass_a_limit(rig: Rig) {
     }
     rig.clock.advance(DAY);
     let fewer = Expect::Answered { to: anne(), account_day: 1, domain_hour: 3 };
-    assert!(holds(&rig, fewer).await, "fewer than were counted are no reason to decide again");
+    assert!(holds(&rig, fewer).await, "fewer than were counted need no new decision");
 }
 
 async fn a_clock_set_back_counts_for_no_more_than_twice_as_long(rig: Rig) {

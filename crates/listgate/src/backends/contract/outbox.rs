@@ -122,7 +122,7 @@ pub(super) fn again(claimed: &Claimed, pause: Pause) -> BatchResult {
 pub(super) fn message_of(claimed: &Claimed) -> MessageId {
     match &claimed.contents {
         Contents::Message { message, .. } => *message,
-        Contents::Notice(notice) => panic!("it is no post: {notice:?}"),
+        Contents::Notice(notice) => panic!("it is not a post: {notice:?}"),
     }
 }
 

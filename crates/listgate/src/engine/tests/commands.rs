@@ -25,7 +25,7 @@ async fn step(rig: &Rig, step: &str) {
         "confirm-at-once" => rig.confirm(whom).await,
         "who" => rig.command("request", whom, "Subject: who\r\n").await,
         "help" => rig.command("request", whom, "Subject: help\r\n").await,
-        "invite" => assert!(rig.invite(whom).await, "{whom} is no member"),
+        "invite" => assert!(rig.invite(whom).await, "{whom} is not a member"),
         "ban" => rig.ban(whom).await,
         "wait-an-hour" => rig.wait(3600),
         "accept" | "reject" | "remove" => rig.operate(what).await,
