@@ -1,6 +1,7 @@
 //! `listgate held`
 
 use super::error::CliError;
+use super::one_by_one::each_one;
 use super::output::{age, printable, rfc3339, wrapped};
 use super::pages::each_of_pages;
 use super::site::{Site, try_wait};
@@ -72,27 +73,14 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Decides held posts one by one, so that a large message delays arriving mail only once. If one of them does not exist,
-/// none is decided.
 fn decide(
     out: &mut impl Write,
     posts: &Posts,
     ids: &[HeldId],
     (how, done): (Moderation, &str),
 ) -> Result<(), CliError> {
-    for id in ids {
-        try_wait(posts.held(*id))?;
-    }
-    for id in ids {
-        let decided = try_wait(posts.decide(*id, how));
-        if decided.is_err() {
-            // Those before it are decided.
-            out.flush()?;
-        }
-        decided?;
-        writeln!(out, "{done} {id}")?;
-    }
-    Ok(())
+    let exists = |id| try_wait(posts.held(id)).map(drop);
+    each_one(out, ids, exists, |id| try_wait(posts.decide(id, how)), done)
 }
 
 fn ls(out: &mut impl Write, posts: &Posts, json: bool) -> Result<(), CliError> {

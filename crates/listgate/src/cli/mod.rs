@@ -16,6 +16,7 @@ mod log;
 mod member;
 mod member_import;
 mod mta;
+mod one_by_one;
 mod output;
 mod pages;
 mod post;

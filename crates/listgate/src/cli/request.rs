@@ -1,6 +1,7 @@
 //! `listgate request`
 
 use super::error::CliError;
+use super::one_by_one::each_one;
 use super::output::{age, left, printable, rfc3339};
 use super::pages::each_of_pages;
 use super::site::{Site, try_wait};
@@ -69,26 +70,14 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Decides requests one by one. If one of them does not exist, none is decided.
 fn decide(
     out: &mut impl Write,
     requests: &Requests,
     ids: &[RequestId],
     (how, done): (OnRequest, &str),
 ) -> Result<(), CliError> {
-    for id in ids {
-        try_wait(requests.request(*id))?;
-    }
-    for id in ids {
-        let decided = try_wait(requests.decide(*id, how));
-        if decided.is_err() {
-            // Those before it are decided.
-            out.flush()?;
-        }
-        decided?;
-        writeln!(out, "{done} {id}")?;
-    }
-    Ok(())
+    let exists = |id| try_wait(requests.request(id)).map(drop);
+    each_one(out, ids, exists, |id| try_wait(requests.decide(id, how)), done)
 }
 
 fn ls(out: &mut impl Write, requests: &Requests, json: bool) -> Result<(), CliError> {
