@@ -1,9 +1,9 @@
 //! Lists with long names have a short alias for addresses with tokens.
 
+use crate::older_schema::with_schema;
 use crate::support::socketmap::Socketmap;
 use crate::support::{OWNER, Peer, Site, queued_as, socketmap, tcp};
 use listgate::Config;
-use rusqlite::Connection;
 
 /// A token, as the engine makes it.
 const TOKEN: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -144,24 +144,10 @@ fn an_alias_is_not_the_address_of_another_list() {
 
 #[test]
 fn a_list_of_an_older_version_gets_its_alias_when_the_database_is_opened() {
-    let site = Site::new();
-    std::fs::create_dir_all(site.data().join("spool")).unwrap();
-    let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    for migration in [
-        include_str!("../../src/backends/sqlite/0001.sql"),
-        include_str!("../../src/backends/sqlite/0002.sql"),
-        include_str!("../../src/backends/sqlite/0003.sql"),
-        include_str!("../../src/backends/sqlite/0004.sql"),
-        include_str!("../../src/backends/sqlite/0005.sql"),
-        include_str!("../../src/backends/sqlite/0006.sql"),
-        include_str!("../../src/backends/sqlite/0007.sql"),
-    ] {
-        old.execute_batch(migration).unwrap();
-    }
+    let (site, old) = with_schema(7);
     let [fits, long, other] = [("a", 29), ("b", 30), ("c", 40)].map(|(begin, octets)| begin.repeat(octets));
     old.execute_batch(&format!(
-        "PRAGMA user_version = 7;
-         INSERT INTO domain (name) VALUES ('example.com');
+        "INSERT INTO domain (name) VALUES ('example.com');
          INSERT INTO list (domain, local, list_id, created_at)
          VALUES ('example.com', '{fits}', 'a.example.com', 1), ('example.com', '{long}', 'b.example.com', 2),
                 ('example.com', '{other}', 'c.example.com', 3),

@@ -3,15 +3,32 @@
 use crate::support::Site;
 use rusqlite::Connection;
 
-#[test]
-fn a_first_schema_is_migrated_with_its_lists_and_entries() {
+const MIGRATIONS: [&str; 8] = [
+    include_str!("../../src/backends/sqlite/0001.sql"),
+    include_str!("../../src/backends/sqlite/0002.sql"),
+    include_str!("../../src/backends/sqlite/0003.sql"),
+    include_str!("../../src/backends/sqlite/0004.sql"),
+    include_str!("../../src/backends/sqlite/0005.sql"),
+    include_str!("../../src/backends/sqlite/0006.sql"),
+    include_str!("../../src/backends/sqlite/0007.sql"),
+    include_str!("../../src/backends/sqlite/0008.sql"),
+];
+
+/// Makes a site whose database has the schema of an older version.
+pub(crate) fn with_schema(version: usize) -> (Site, Connection) {
     let site = Site::new();
     std::fs::create_dir_all(site.data().join("spool")).unwrap();
     let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    old.execute_batch(include_str!("../../src/backends/sqlite/0001.sql")).unwrap();
+    MIGRATIONS[..version].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+    old.pragma_update(None, "user_version", version).unwrap();
+    (site, old)
+}
+
+#[test]
+fn a_first_schema_is_migrated_with_its_lists_and_entries() {
+    let (site, old) = with_schema(1);
     old.execute_batch(
-        "PRAGMA user_version = 1;
-         INSERT INTO domain (name) VALUES ('example.com');
+        "INSERT INTO domain (name) VALUES ('example.com');
          INSERT INTO list VALUES ('example.com', 'mylist', 'mylist.example.com', 0);
          INSERT INTO delivery VALUES (1, 0, '<>', '<x@y>', 'p', 'l', 'LMTP/TCP', 3, 5, NULL, X'6162630D0A');
          INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, msgdata)
@@ -35,22 +52,9 @@ fn a_first_schema_is_migrated_with_its_lists_and_entries() {
 /// Lists get numbers, in the order in which they were created.
 #[test]
 fn lists_of_the_schema_before_members_get_members() {
-    let site = Site::new();
-    std::fs::create_dir_all(site.data().join("spool")).unwrap();
-    let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    for migration in [
-        include_str!("../../src/backends/sqlite/0001.sql"),
-        include_str!("../../src/backends/sqlite/0002.sql"),
-        include_str!("../../src/backends/sqlite/0003.sql"),
-        include_str!("../../src/backends/sqlite/0004.sql"),
-        include_str!("../../src/backends/sqlite/0005.sql"),
-        include_str!("../../src/backends/sqlite/0006.sql"),
-    ] {
-        old.execute_batch(migration).unwrap();
-    }
+    let (site, old) = with_schema(6);
     old.execute_batch(
-        "PRAGMA user_version = 6;
-         INSERT INTO domain (name) VALUES ('example.com');
+        "INSERT INTO domain (name) VALUES ('example.com');
          INSERT INTO list (domain, local, list_id, created_at)
          VALUES ('example.com', 'b', 'b.example.com', 1), ('example.com', 'a', 'a.example.com', 2);",
     )
@@ -71,24 +75,9 @@ fn lists_of_the_schema_before_members_get_members() {
 /// What was there before requests and notices stays, and works.
 #[test]
 fn posts_and_members_of_the_schema_before_requests_stay() {
-    let site = Site::new();
-    std::fs::create_dir_all(site.data().join("spool")).unwrap();
-    let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    for migration in [
-        include_str!("../../src/backends/sqlite/0001.sql"),
-        include_str!("../../src/backends/sqlite/0002.sql"),
-        include_str!("../../src/backends/sqlite/0003.sql"),
-        include_str!("../../src/backends/sqlite/0004.sql"),
-        include_str!("../../src/backends/sqlite/0005.sql"),
-        include_str!("../../src/backends/sqlite/0006.sql"),
-        include_str!("../../src/backends/sqlite/0007.sql"),
-        include_str!("../../src/backends/sqlite/0008.sql"),
-    ] {
-        old.execute_batch(migration).unwrap();
-    }
+    let (site, old) = with_schema(8);
     old.execute_batch(
-        "PRAGMA user_version = 8;
-         INSERT INTO domain (name) VALUES ('example.com');
+        "INSERT INTO domain (name) VALUES ('example.com');
          INSERT INTO list (domain, local, list_id, created_at) VALUES ('example.com', 'a', 'a.example.com', 1);
          INSERT INTO member (list, role, address, joined_at, own_posts, hidden)
          VALUES (1, 'member', 'anne@example.org', 0, 1, 0);
@@ -110,11 +99,7 @@ fn posts_and_members_of_the_schema_before_requests_stay() {
 
 #[test]
 fn a_database_in_use_by_an_older_gate_is_not_migrated() {
-    let site = Site::new();
-    std::fs::create_dir_all(site.data()).unwrap();
-    let old = Connection::open(site.data().join("listgate.db")).unwrap();
-    old.execute_batch(include_str!("../../src/backends/sqlite/0001.sql")).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
+    let (site, old) = with_schema(1);
     let lock = std::fs::File::create(site.data().join("lock")).unwrap();
     lock.lock().unwrap();
     std::fs::write(site.data().join("lock"), "listgate serve (process 7)\n").unwrap();
