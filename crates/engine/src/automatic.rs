@@ -24,9 +24,9 @@ pub enum Sign {
     Field,
     /// From is missing, or has no address.
     NoAuthor,
-    /// An address in From that no person has, such as mailer-daemon.
+    /// An address in From, or an envelope sender, that no person has, such as mailer-daemon.
     Robot,
-    /// The subject of a vacation reply.
+    /// The subject of a vacation reply or of a bounce.
     Subject,
 }
 
@@ -43,6 +43,20 @@ const FIELDS: &[&str] = &[
 
 /// The local parts of addresses that no person has, without `-`, `_` and `.`.
 const ROBOTS: &[&str] = &["mailerdaemon", "postmaster", "noreply"];
+
+/// How the subjects of bounces begin that have no other sign, in lower case.
+const BOUNCES: &[&str] = &[
+    "delivery failed",
+    "delivery failure",
+    "delivery status notification",
+    "failure notice",
+    "mail could not be delivered",
+    "mail delivery failed",
+    "mail delivery failure",
+    "returned mail",
+    "undeliverable",
+    "undelivered mail",
+];
 
 /// How the subjects of vacation replies begin, in lower case.
 const SUBJECTS: &[&str] = &[
@@ -149,7 +163,9 @@ const SUBJECTS: &[&str] = &[
 /// by the subject for example, and must then send the command again. The opposite mistake is worse: a program taken
 /// for a person could confirm a subscription.
 pub fn of_command(sender: &ReversePath, view: &View<'_>) -> Option<Sign> {
-    of_post(sender, view).or_else(|| of_header(view)).or_else(|| of_author(view))
+    let is_robot = matches!(sender, ReversePath::Mailbox(sender) if is_robot(&sender.local().unquoted()));
+    let of_sender = is_robot.then_some(Sign::Robot);
+    of_post(sender, view).or(of_sender).or_else(|| of_header(view)).or_else(|| of_author(view))
 }
 
 /// Returns the first sign that a post is a reply by a program. Such a post is held.
@@ -178,7 +194,7 @@ pub(crate) fn is_auto_reply(view: &View<'_>) -> bool {
 
 /// Returns whether a subject is that of a vacation reply.
 pub(crate) fn is_vacation(view: &View<'_>) -> bool {
-    view.named("Subject").any(|field| is_of_vacation(&field.decoded()))
+    view.named("Subject").any(|field| begins_with_one_of(&field.decoded(), SUBJECTS))
 }
 
 /// Returns whether mail comes from a mail system: From has no address, or one that no person has.
@@ -213,7 +229,9 @@ fn of_author(view: &View<'_>) -> Option<Sign> {
     if authors.iter().any(|author| is_robot(&author.local().unquoted())) {
         return Some(Sign::Robot);
     }
-    view.named("Subject").any(|field| is_of_vacation(&field.decoded())).then_some(Sign::Subject)
+    let is_sign =
+        |subject: &str| begins_with_one_of(subject, SUBJECTS) || begins_with_one_of(subject, BOUNCES);
+    view.named("Subject").any(|field| is_sign(&field.decoded())).then_some(Sign::Subject)
 }
 
 fn is_robot(local: &str) -> bool {
@@ -221,10 +239,10 @@ fn is_robot(local: &str) -> bool {
     ROBOTS.contains(&letters.as_str())
 }
 
-fn is_of_vacation(subject: &str) -> bool {
+fn begins_with_one_of(subject: &str, beginnings: &[&str]) -> bool {
     let subject = subject.to_lowercase().replace('\u{2019}', "'");
     let subject = subject.trim_start_matches(|c: char| !c.is_alphanumeric());
-    SUBJECTS.iter().any(|beginning| {
+    beginnings.iter().any(|beginning| {
         let rest = subject.strip_prefix(beginning);
         // A word must end there. In Japanese and Chinese, words are not separated.
         rest.is_some_and(|rest| {
@@ -280,6 +298,8 @@ mod tests {
         let message = View::whole(b"From: Ann <ann@example.org>\r\n\r\nHello.\r\n");
         assert_eq!(of_command(&ReversePath::Null, &message), Some(Sign::NullSender));
         assert_eq!(of_post(&ReversePath::Null, &message), Some(Sign::NullSender));
+        let daemon = ReversePath::Mailbox("Mailer-Daemon@example.org".parse().unwrap());
+        assert_eq!((of_command(&daemon, &message), of_post(&daemon, &message)), (Some(Sign::Robot), None));
     }
 
     #[test]
@@ -321,6 +341,8 @@ mod tests {
             ("Subject: =?iso-8859-1?Q?R=E9ponse_automatique=A0:?= bonjour", Sign::Subject),
             ("Subject: =?utf-8?B?UmVzcHVlc3RhIGF1dG9tw6F0aWNh?=: hola", Sign::Subject),
             ("Subject: complaint about message from 192.0.2.1", Sign::Subject),
+            ("Subject: Undeliverable: Please confirm", Sign::Subject),
+            ("Subject: Delivery Failure", Sign::Subject),
             ("Subject: Automatisch antwoord: hallo", Sign::Subject),
             ("Subject: \u{81ea}\u{52a8}\u{56de}\u{590d}\u{4f60}\u{597d}", Sign::Subject),
         ] {
@@ -356,7 +378,7 @@ mod tests {
 
     #[test]
     fn beginnings_of_subjects_are_in_lower_case() {
-        for beginning in SUBJECTS {
+        for beginning in SUBJECTS.iter().chain(BOUNCES) {
             assert_eq!(*beginning, beginning.to_lowercase());
         }
     }

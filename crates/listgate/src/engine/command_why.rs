@@ -73,11 +73,9 @@ pub(super) fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> St
             "it confirms so soon that a program may have sent it, and not for the first time".to_owned()
         }
         Reason::Waiting(address) => format!("the request of {} waits for a moderator", shown(address)),
-        Reason::TooManyRequests => format!(
-            "{} requests to join the list wait already; `listgate request ls` lists them, and `listgate request remove` \
-             makes room",
-            crate::limits::REQUESTS
-        ),
+        Reason::TooManyRequests => {
+            format!("{} requests to join the list wait already", crate::limits::REQUESTS)
+        }
         Reason::Bounces(address) => format!("mail to {} came back in the last 14 days", shown(address)),
         Reason::OverLimit(limit, address) => over_limit(*limit, &shown(address)),
     }
@@ -174,6 +172,7 @@ mod tests {
             Reason::Waiting(anne()),
             Reason::NotAReply,
             Reason::EarlyAgain,
+            Reason::TooManyRequests,
             Reason::Bounces(anne()),
             Reason::OverLimit(Limit::Request, anne()),
             Reason::OverLimit(Limit::Address, anne()),

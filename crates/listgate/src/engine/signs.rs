@@ -14,7 +14,7 @@ pub(super) fn text(sign: Sign) -> &'static str {
         Sign::Field => "it is automatic: it has a field that only programs write",
         Sign::NoAuthor => "it is automatic: From has no address",
         Sign::Robot => "it is automatic: no person has the address in From",
-        Sign::Subject => "it is automatic: its subject is that of a vacation reply",
+        Sign::Subject => "it is automatic: its subject is that of a vacation reply or a bounce",
         _ => "it is automatic",
     }
 }
