@@ -118,6 +118,7 @@ fn a_reply_comes_back_to_a_sender_in_utf8() {
             fs::set_permissions(site.data().join(&name), Permissions::from_mode(0o755)).unwrap();
         }
     }
+    fs::write(site.data().join("listgate.toml"), "[engine]\nenabled = false\n").unwrap();
     let mut smtp = postfix.smtp();
     for (sender, mailbox, parameters) in
         [("jürgen@bücher.example", "jürgen", " SMTPUTF8"), ("foo..bar@docomo.example", "foo", "")]
@@ -130,7 +131,8 @@ fn a_reply_comes_back_to_a_sender_in_utf8() {
         }
         until("the requests arrive", || site.ids("command").len() == 2);
         let mut work = site.command();
-        work.args(["work", "command", "--drain", "--", "./help.py"]).current_dir(site.data());
+        work.args(["work", "command", "--config", "listgate.toml", "--drain", "--", "./help.py"]);
+        work.current_dir(site.data());
         assert!(work.status().unwrap().success());
         assert!(site.ids("command").is_empty(), "{:?}", site.json(&["queue", "ls"]));
         let new = mailboxes.path().join(mailbox).join("new");

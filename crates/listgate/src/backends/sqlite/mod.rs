@@ -17,6 +17,7 @@ pub(crate) mod lists;
 mod log_room;
 mod members;
 mod msgdata;
+mod notice_bounces;
 mod notices;
 mod outbox;
 mod post_admin;

@@ -2,7 +2,7 @@
 //! commit.
 
 use super::connection::in_savepoint;
-use super::{former_members, leasing, lists, members, notices, posts, requests};
+use super::{former_members, leasing, lists, members, notice_bounces, notices, posts, requests};
 use crate::limits;
 use crate::model::{Effect, Expect, KeptId, ListNumber, MemberRole, NotStepped, Stale, Step, Stepped};
 use rusqlite::{Connection, params};
@@ -68,7 +68,7 @@ fn apply_one(
         Effect::RecordDecision(decision) => posts::record_decision(connection, decision, now)?,
         Effect::RecordBounce(bounce) => {
             posts::record_bounce(connection, bounce, now)?;
-            notices::note_bounce(connection, bounce, now)?;
+            notice_bounces::note_bounce(connection, bounce, now)?;
         }
         Effect::Join(list, new) => {
             stepped.joined = members::join(connection, *list, new, now)?;

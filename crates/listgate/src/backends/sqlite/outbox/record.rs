@@ -2,7 +2,7 @@
 
 use super::batch::{Audience, Batch};
 use super::turn::refresh;
-use crate::backends::sqlite::notices::note_refusal;
+use crate::backends::sqlite::notice_bounces::note_refusal;
 use crate::backends::sqlite::reason::cut;
 use crate::limits;
 use crate::model::{
