@@ -245,37 +245,22 @@ impl<'d> Deciding<'d> {
         if is_early(request, self.facts.now) {
             return self.early(request);
         }
-        if request.kind != RequestKind::Leave && self.is_banned(&address) {
-            self.effects.push(Effect::End { request: request.id });
-            return self.because(Reason::Banned(address));
+        let is_banned = request.kind != RequestKind::Leave && self.is_banned(&address);
+        let member = &self.facts.standing(&address)?.member;
+        let person = Person::new(&request.address, &request.name);
+        if request.kind == RequestKind::Join && member.is_none() && !is_banned && self.needs_moderator() {
+            self.effects.push(Effect::AwaitModerator { request: request.id });
+            return self.ask_moderator(&person, About::Request(request.id));
         }
-        let standing = self.facts.standing(&address)?;
-        match (request.kind, &standing.member) {
-            (RequestKind::Leave, Some(member)) => {
-                self.effects.push(Effect::End { request: request.id });
-                self.end_membership(member)
-            }
-            (RequestKind::Leave, None) => {
-                self.effects.push(Effect::End { request: request.id });
-                self.because(Reason::NotMember(address))
-            }
-            (_, Some(_)) => {
-                self.effects.push(Effect::End { request: request.id });
-                self.because(Reason::Member(address))
-            }
-            (RequestKind::Join, None) if self.settings.subscription_policy == SubscriptionPolicy::Closed => {
-                self.effects.push(Effect::End { request: request.id });
-                self.because(Reason::Closed)
-            }
-            (RequestKind::Join, None) if self.needs_moderator() => {
-                self.effects.push(Effect::AwaitModerator { request: request.id });
-                let person = Person::new(&request.address, &request.name);
-                self.ask_moderator(&person, About::Request(request.id))
-            }
-            (_, None) => {
-                self.effects.push(Effect::End { request: request.id });
-                self.begin_membership(&Person::new(&request.address, &request.name))
-            }
+        self.effects.push(Effect::End { request: request.id });
+        let is_closed = self.settings.subscription_policy == SubscriptionPolicy::Closed;
+        match (request.kind, member) {
+            (RequestKind::Leave, Some(member)) => self.end_membership(member),
+            (RequestKind::Leave, None) => self.because(Reason::NotMember(address)),
+            _ if is_banned => self.because(Reason::Banned(address)),
+            (_, Some(_)) => self.because(Reason::Member(address)),
+            (RequestKind::Join, None) if is_closed => self.because(Reason::Closed),
+            (RequestKind::Join | RequestKind::Invite, None) => self.begin_membership(&person),
         }
     }
 
