@@ -21,7 +21,7 @@ pub struct Decided {
 /// What became of the mail, in a word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Outcome {
-    /// Nothing: there is no change, and no answer.
+    /// Nothing changes, and no one gets an answer.
     Ignored,
     /// It got an answer, and nothing else.
     Answered,

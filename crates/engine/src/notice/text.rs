@@ -101,7 +101,7 @@ impl fmt::Display for TextError {
         match &self.problem {
             Problem::NoSubject => f.write_str("a text begins with a line \"Subject: …\""),
             Problem::NoEmptyLine => f.write_str("an empty line must follow the subject"),
-            Problem::NoBody => f.write_str("there is no text after the subject"),
+            Problem::NoBody => f.write_str("the text is missing: write it after the empty line"),
             Problem::UnknownName(name) => {
                 let names: Vec<_> =
                     self.template.values().iter().map(|value| format!("${}", value.name)).collect();
@@ -162,7 +162,10 @@ mod tests {
         for (text, expected) in [
             ("", "the text of welcome, line 1: a text begins with a line \"Subject: …\""),
             ("Subject: a\nb", "the text of welcome, line 2: an empty line must follow the subject"),
-            ("Subject: a\n\n", "the text of welcome, line 3: there is no text after the subject"),
+            (
+                "Subject: a\n\n",
+                "the text of welcome, line 3: the text is missing: write it after the empty line",
+            ),
             (&" ".repeat(9000), "the text of welcome, line 1: a text has at most 8192 octets"),
         ] {
             assert_eq!(Text::parse(Template::Welcome, text).unwrap_err().to_string(), expected);

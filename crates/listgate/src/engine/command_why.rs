@@ -161,7 +161,7 @@ mod tests {
     fn the_page_of_commands_has_the_reasons_for_no_answer() {
         let anne = || Comparable::new(&"anne@example.org".parse().unwrap());
         let page = page();
-        let (_, section) = page.split_once("\n## When there is no answer\n").unwrap();
+        let (_, section) = page.split_once("\n## When Listgate does not answer\n").unwrap();
         let (section, _) = section.split_once("\n### ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
         let documented: Vec<&str> = rows.map(|(reason, _)| reason).collect();
