@@ -7,6 +7,8 @@
 
 mod addresses;
 mod answer;
+#[cfg(test)]
+mod around;
 mod backend;
 mod browse;
 #[cfg(test)]
@@ -42,6 +44,8 @@ mod worker_thread;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use answer::Answer;
+#[cfg(test)]
+pub(crate) use around::Around;
 pub(crate) use backend::{Backend, Console};
 pub(crate) use browse::Wanted;
 pub(crate) use delivery::{Delivery, NotStored};

@@ -2,24 +2,19 @@
 
 use crate::backends::sqlite::backup::backup;
 use crate::backends::sqlite::{Choices, Console, DataDir, Sqlite};
-use crate::backends::{
-    Answer, Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, ListAdmin, Members, Messages,
-    Outbox, Posts,
-};
+use crate::backends::{Answer, Around, Backend, Delivery, EngineStore, ListAdmin, Members, Outbox};
 use crate::engine::context::Context;
 use crate::engine::decider::Decider;
 use crate::engine::{EngineSettings, QUEUES, plan};
 use crate::message::{Incoming, Spool, Style};
 use crate::metrics::Metrics;
 use crate::model::{
-    Addressed, Advance, Answered, BanPattern, BatchEnd, BatchResult, ClaimRequest, Claimed, Clock,
-    DeliveryKey, Endpoint, Envelope, FormerMember, LeaseId, List, ListAddress, ListChange, ListNumber,
-    ListSnapshot, ListState, Member, MemberAddress, MemberRole, MessageId, MessageIdHash, NewMember,
-    NotStepped, Redelivery, Request, RequestId, RequestKind, Role, Seq, Stale, Step, Stepped, StoreError,
+    Addressed, Advance, BanPattern, BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, DeliveryKey,
+    Endpoint, Envelope, List, ListAddress, ListChange, ListNumber, ListState, Member, MemberAddress,
+    MemberRole, MessageId, NewMember, NotStepped, Redelivery, Role, Step, Stepped, StoreError,
 };
 use crate::texts::Texts;
 use crate::work::{Plan, Stop, Worker};
-use listgate_engine::token::KeyRing;
 use rusqlite::{Connection, OpenFlags};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -275,26 +270,20 @@ pub(super) fn settings() -> EngineSettings {
     }
 }
 
-impl Messages for Watched {
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
+impl Around for Watched {
+    fn store(&self) -> &dyn EngineStore {
+        &*self.store
+    }
+
+    fn around_read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
         Box::pin(async move {
             let read = self.store.read(message, offset, length).await?;
             self.octets.fetch_add(read.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
             Ok(read)
         })
     }
-}
 
-impl LeaseStore for Watched {
-    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
-        self.store.lease(request)
-    }
-
-    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
-        self.store.extend(leases, hold)
-    }
-
-    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
+    fn around_step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
         Box::pin(async move {
             let stepped = self.store.step(steps).await?;
             let outdated = stepped.iter().filter(|step| matches!(step, Err(NotStepped::Outdated)));
@@ -303,84 +292,13 @@ impl LeaseStore for Watched {
         })
     }
 
-    fn arrivals(&self) -> Option<watch::Receiver<()>> {
-        self.store.arrivals()
-    }
-}
-
-impl Posts for Watched {
-    fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>> {
-        self.store.snapshot(list_id)
-    }
-
-    fn standing<'a>(&'a self, list: ListNumber, address: &'a MemberAddress) -> Answer<'a, Vec<Member>> {
-        assert_ne!(address.key(), PANICS, "injected by a test");
-        self.store.standing(list, address)
-    }
-
-    fn is_posted(&self, list: ListNumber, message_id: MessageIdHash) -> Answer<'_, bool> {
-        self.store.is_posted(list, message_id)
-    }
-
-    fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
-        self.store.holds_too_many(list)
-    }
-
-    fn runs_by_default(&self) -> Answer<'_, bool> {
-        self.store.runs_by_default()
-    }
-
-    fn keys(&self) -> Answer<'_, KeyRing> {
-        self.store.keys()
-    }
-
-    fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {
-        self.store.request(id)
-    }
-
-    fn request_of<'a>(
+    fn around_standing<'a>(
         &'a self,
         list: ListNumber,
         address: &'a MemberAddress,
-        kind: RequestKind,
-    ) -> Answer<'a, Option<Request>> {
-        self.store.request_of(list, address, kind)
-    }
-
-    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize> {
-        self.store.requests_to_join(list, most)
-    }
-
-    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
-        self.store.member_of_seq(list, seq)
-    }
-
-    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
-        self.store.former(list, seq)
-    }
-
-    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
-        self.store.answered(to)
-    }
-
-    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
-        self.store.roster(list, most)
-    }
-}
-
-impl Outbox for Watched {
-    fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
-        self.store.advance(advance)
-    }
-
-    fn left(&self) -> Answer<'_, u64> {
-        self.store.left()
-    }
-}
-
-impl EngineStore for Watched {
-    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
-        self.store.is_own_domain(domain)
+    ) -> Answer<'a, Vec<Member>> {
+        assert_ne!(address.key(), PANICS, "injected by a test");
+        self.store.standing(list, address)
     }
 }
 

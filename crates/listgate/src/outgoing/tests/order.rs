@@ -1,13 +1,8 @@
 //! The order of commits and final dots.
 
 use super::{Site, runtime, target};
-use crate::backends::{Answer, EngineStore, LeaseRequest, LeaseStore, Leased, Messages, Outbox, Posts};
-use crate::model::{
-    Advance, Answered, Claimed, FormerMember, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress,
-    MessageId, MessageIdHash, NotStepped, Personal, Request, RequestId, RequestKind, Seq, Stale, Step,
-    Stepped,
-};
-use listgate_engine::token::KeyRing;
+use crate::backends::{Answer, Around, EngineStore};
+use crate::model::{Advance, Claimed, Personal};
 use listgate_test_support::smtp_server::{Manner, Moment, SmtpServer};
 use listgate_test_support::until;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +23,12 @@ struct Moments {
     dot: AtomicBool,
 }
 
-impl Outbox for Watched {
-    fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
+impl Around for Watched {
+    fn store(&self) -> &dyn EngineStore {
+        &*self.store
+    }
+
+    fn around_advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
         Box::pin(async move {
             let has_come = match () {
                 // A mark: all recipients have got their replies by then.
@@ -44,99 +43,6 @@ impl Outbox for Watched {
             self.done.lock().unwrap().push(advance);
             answer
         })
-    }
-
-    fn left(&self) -> Answer<'_, u64> {
-        self.store.left()
-    }
-}
-
-impl Messages for Watched {
-    fn read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        self.store.read(message, offset, length)
-    }
-}
-
-impl LeaseStore for Watched {
-    fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
-        self.store.lease(request)
-    }
-
-    fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
-        self.store.extend(leases, hold)
-    }
-
-    fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
-        self.store.step(steps)
-    }
-
-    fn arrivals(&self) -> Option<tokio::sync::watch::Receiver<()>> {
-        self.store.arrivals()
-    }
-}
-
-impl Posts for Watched {
-    fn snapshot<'a>(&'a self, list_id: &'a str) -> Answer<'a, Option<ListSnapshot>> {
-        self.store.snapshot(list_id)
-    }
-
-    fn standing<'a>(&'a self, list: ListNumber, address: &'a MemberAddress) -> Answer<'a, Vec<Member>> {
-        self.store.standing(list, address)
-    }
-
-    fn is_posted(&self, list: ListNumber, message_id: MessageIdHash) -> Answer<'_, bool> {
-        self.store.is_posted(list, message_id)
-    }
-
-    fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
-        self.store.holds_too_many(list)
-    }
-
-    fn runs_by_default(&self) -> Answer<'_, bool> {
-        self.store.runs_by_default()
-    }
-
-    fn keys(&self) -> Answer<'_, KeyRing> {
-        self.store.keys()
-    }
-
-    fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {
-        self.store.request(id)
-    }
-
-    fn request_of<'a>(
-        &'a self,
-        list: ListNumber,
-        address: &'a MemberAddress,
-        kind: RequestKind,
-    ) -> Answer<'a, Option<Request>> {
-        self.store.request_of(list, address, kind)
-    }
-
-    fn requests_to_join(&self, list: ListNumber, most: usize) -> Answer<'_, usize> {
-        self.store.requests_to_join(list, most)
-    }
-
-    fn member_of_seq(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<Member>> {
-        self.store.member_of_seq(list, seq)
-    }
-
-    fn former(&self, list: ListNumber, seq: Seq) -> Answer<'_, Option<FormerMember>> {
-        self.store.former(list, seq)
-    }
-
-    fn answered<'a>(&'a self, to: &'a MemberAddress) -> Answer<'a, Answered> {
-        self.store.answered(to)
-    }
-
-    fn roster(&self, list: ListNumber, most: usize) -> Answer<'_, Vec<Member>> {
-        self.store.roster(list, most)
-    }
-}
-
-impl EngineStore for Watched {
-    fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
-        self.store.is_own_domain(domain)
     }
 }
 
