@@ -1,7 +1,7 @@
 //! Makes the copies of a post: what changes in each, and its envelope.
 
 use super::notices;
-use super::signer::Signer;
+use super::signer::{Signer, list_address};
 use crate::backends::{EngineStore, read_part};
 use crate::limits;
 use crate::model::{Claimed, Contents, ListSettings, MessageId, PostKind, Seq, StoreError};
@@ -98,7 +98,7 @@ impl Prepared {
             read_part(store, message, size - end as u64, end).await?.ok_or(NotPrepared::NoMessage)?
         };
         let view = View::new(&start, &end, size).map_err(|_| NotPrepared::NoMessage)?;
-        let address = list_address(batch);
+        let address = list_address(&batch.list, "");
         let changes = match kind {
             PostKind::Post => {
                 let settings: ListSettings = serde_json::from_str(settings)?;
@@ -187,9 +187,4 @@ impl Prepared {
         };
         Copy { from, to, splices, declared, dsn }
     }
-}
-
-/// Returns the address of the batch's list for posts.
-fn list_address(batch: &Claimed) -> Mailbox {
-    batch.list.to_string().parse().expect("a list's address is one")
 }

@@ -1,11 +1,10 @@
-//! Writes notices: mail of a list's own.
+//! Writes notices: the mail that a list sends by itself.
 
-use super::signer::Signer;
-use crate::model::{Claimed, ClaimedNotice, ListAddress, NoticeContent, milliseconds};
+use super::signer::{Signer, list_address};
+use crate::model::{Claimed, ClaimedNotice, NoticeContent, milliseconds};
 use crate::texts::Texts;
 use listgate_engine::notice::{Envelope, Notice, Template, compose};
 use listgate_engine::token::Purpose;
-use listgate_lmtp::Mailbox;
 
 /// The reason why a notice cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -35,18 +34,16 @@ pub(super) fn write(
     }
     let recipient = batch.recipients.first().ok_or(NotWritten::NoRecipient)?;
     let to = if notice.to_owners {
-        address(&batch.list, "-owner")
+        list_address(&batch.list, "-owner")
     } else {
         recipient.address.parse().map_err(|_| NotWritten::NoRecipient)?
     };
-    let subject = notice.subject.and_then(|subject| u64::try_from(subject).ok());
-    let token_address = template.purpose().zip(subject).map(|(purpose, subject)| {
+    let token_address = template.purpose().zip(notice.subject).map(|(purpose, subject)| {
         let role = if purpose == Purpose::Leave { "leave" } else { "confirm" };
-        let list = (batch.list_id.as_str(), &batch.list, batch.alias.as_deref());
-        signer.address_of(list, role, purpose, subject)
+        signer.address(batch, role, purpose, subject)
     });
     let envelope = Envelope {
-        list: &address(&batch.list, ""),
+        list: &list_address(&batch.list, ""),
         list_id: &batch.list_id,
         display_name: &list_name,
         to: &to,
@@ -55,10 +52,4 @@ pub(super) fn write(
         at: u64::try_from(milliseconds(notice.accepted_at) / 1000).unwrap_or(0),
     };
     Ok(compose(&Notice { template, values, in_reply_to }, texts.of(template), &envelope))
-}
-
-/// Returns the address of a list with a suffix.
-fn address(list: &ListAddress, suffix: &str) -> Mailbox {
-    let address = format!("{}{suffix}@{}", list.local, list.domain);
-    address.parse().expect("the address of a list, with a suffix, is one")
 }

@@ -1,8 +1,14 @@
-//! Addresses with tokens.
+//! Addresses of lists, with and without tokens.
 
 use crate::model::{Claimed, ListAddress};
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
 use listgate_lmtp::Mailbox;
+
+/// Returns the address of a list with a suffix, such as `-owner`, or none.
+pub(super) fn list_address(list: &ListAddress, suffix: &str) -> Mailbox {
+    let address = format!("{}{suffix}@{}", list.local, list.domain);
+    address.parse().expect("the address of a list, with a suffix, is one")
+}
 
 /// What signs the addresses with tokens.
 pub(crate) struct Signer {
