@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::one_by_one::each_one;
 use super::output::{age, printable, rfc3339, wrapped};
-use super::pages::each_of_pages;
+use super::pages::list;
 use super::site::{Site, try_wait};
 use crate::model::{HeldId, HeldPost, ListAddress};
 use crate::operations::{self, Moderation, Posts};
@@ -85,15 +85,7 @@ fn decide(
 
 fn ls(out: &mut impl Write, posts: &Posts, json: bool) -> Result<(), CliError> {
     let page = |after| try_wait(posts.held_after(after));
-    each_of_pages(
-        HeldId(0),
-        page,
-        |held| held.id,
-        |held| match json {
-            true => writeln!(out, "{}", as_json(held)),
-            false => line(out, held),
-        },
-    )
+    list(out, json, (HeldId(0), page, |held: &HeldPost| held.id), line, as_json)
 }
 
 fn line(out: &mut impl Write, held: &HeldPost) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use super::error::{CliError, MemberUseError};
 use super::member_import;
 use super::output::{age, printable, rfc3339};
-use super::pages::each_of_pages;
+use super::pages::list;
 use super::site::{Site, try_wait};
 use crate::model::{
     DisplayName, Joined, ListAddress, Member, MemberAddress, MemberChange, MemberDelivery, MemberRole,
@@ -166,15 +166,7 @@ fn add(out: &mut impl Write, roster: &Roster, role: MemberRole, new: &[NewMember
 
 fn ls(out: &mut impl Write, roster: &Roster, role: MemberRole, json: bool) -> Result<(), CliError> {
     let page = |after| try_wait(roster.after(role, after));
-    each_of_pages(
-        Seq::default(),
-        page,
-        |member| member.seq,
-        |member| match json {
-            true => writeln!(out, "{}", as_json(member)),
-            false => line(out, member),
-        },
-    )
+    list(out, json, (Seq::default(), page, |member: &Member| member.seq), line, as_json)
 }
 
 /// Writes a member in a line of 80 columns, if its address and name are not longer than most.

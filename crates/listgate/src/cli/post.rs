@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::output::{age, left, printable, rfc3339, wrapped};
-use super::pages::each_of_pages;
+use super::pages::{each_of_pages, list};
 use super::site::{Site, try_wait};
 use crate::model::{
     BatchId, BatchRecord, BatchState, ListAddress, PostId, PostRecord, PostState, RecipientRecord,
@@ -53,15 +53,7 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
 
 fn ls(out: &mut impl Write, posts: &Posts, json: bool) -> Result<(), CliError> {
     let page = |after| try_wait(posts.after(after));
-    each_of_pages(
-        PostId(0),
-        page,
-        |post| post.id,
-        |post| match json {
-            true => writeln!(out, "{}", as_json(post)),
-            false => line(out, post),
-        },
-    )
+    list(out, json, (PostId(0), page, |post: &PostRecord| post.id), line, as_json)
 }
 
 fn line(out: &mut impl Write, post: &PostRecord) -> io::Result<()> {

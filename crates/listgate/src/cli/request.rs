@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::one_by_one::each_one;
 use super::output::{age, left, printable, rfc3339};
-use super::pages::each_of_pages;
+use super::pages::list;
 use super::site::{Site, try_wait};
 use crate::model::{DisplayName, ListAddress, Request, RequestId, RequestPhase};
 use crate::operations::{self, OnRequest, Requests};
@@ -82,15 +82,7 @@ fn decide(
 
 fn ls(out: &mut impl Write, requests: &Requests, json: bool) -> Result<(), CliError> {
     let page = |after| try_wait(requests.after(after));
-    each_of_pages(
-        RequestId(0),
-        page,
-        |request| request.id,
-        |request| match json {
-            true => writeln!(out, "{}", as_json(request)),
-            false => line(out, request),
-        },
-    )
+    list(out, json, (RequestId(0), page, |request: &Request| request.id), line, as_json)
 }
 
 fn line(out: &mut impl Write, request: &Request) -> io::Result<()> {
