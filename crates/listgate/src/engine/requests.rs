@@ -51,12 +51,10 @@ pub(crate) async fn reject_request(
 }
 
 /// Returns the step that removes a request.
-///
-/// # Errors
-/// None.
-pub(crate) fn remove_request(request: &Request) -> Result<Step, NotDecided> {
+pub(crate) fn remove_request(request: &Request) -> Step {
     let unchanged = Expect::Request(request.id, request.version);
-    Ok(Step::settling_nothing().expecting(unchanged)?.with(Effect::EndRequest(request.id))?)
+    let step = Step::settling_nothing().expecting(unchanged);
+    step.and_then(|step| step.with(Effect::EndRequest(request.id))).expect("a step has room for this")
 }
 
 /// Returns the step that invites an address to a list; `None` if the list does not exist, or the address is a member.
@@ -104,13 +102,9 @@ async fn is_member(
     Ok(standing.iter().any(|member: &Member| member.role == MemberRole::Member))
 }
 
-/// Returns a step that ends a request.
+/// Returns a step that ends a request, if its list has not changed.
 fn ending(list: &Compiled, request: &Request) -> Result<Step, NotDecided> {
-    let step = Step::settling_nothing()
-        .expecting(Expect::Lists(list.changes))?
-        .expecting(Expect::Request(request.id, request.version))?
-        .with(Effect::EndRequest(request.id))?;
-    Ok(step)
+    Ok(remove_request(request).expecting(Expect::Lists(list.changes))?)
 }
 
 fn to(address: &MemberAddress) -> NoticeTo {

@@ -66,6 +66,11 @@ pub(crate) enum OperationError {
     NotForModerators { id: RequestId, address: MemberAddress },
     #[error("{0} is a member already")]
     IsMember(MemberAddress),
+    #[error(
+        "{address} is not invited: the engine is off (engine.enabled), so the mail would not leave; `listgate member \
+         add` adds an address without asking it"
+    )]
+    NoEngine { address: MemberAddress },
     #[error("{address} is not invited")]
     Invitation { address: MemberAddress, source: NotDecided },
     #[error("{address} is not invited")]

@@ -13,6 +13,7 @@ mod open;
 mod posts;
 mod queues;
 mod requests;
+mod take;
 
 pub(crate) use addresses::{Checked, Postmaster, check, postmaster};
 pub(crate) use bans::{BanScope, bans};

@@ -2,12 +2,13 @@
 
 use super::error::OperationError;
 use super::open::{console, list_at};
+use super::take::take_decided;
 use crate::backends::{Console, PostAdmin};
 use crate::config::Config;
 use crate::engine;
 use crate::limits;
 use crate::model::{
-    BatchId, BatchRecord, HeldId, HeldPost, ListAddress, NotStepped, PostId, PostRecord, RecipientRecord, Seq,
+    BatchId, BatchRecord, HeldId, HeldPost, ListAddress, PostId, PostRecord, RecipientRecord, Seq,
 };
 
 /// What becomes of a held post.
@@ -119,19 +120,15 @@ impl Posts {
     /// It does not exist, lists change all the time, or the backend fails. It is held as before then.
     pub(crate) async fn decide(&self, id: HeldId, how: Moderation) -> Result<(), OperationError> {
         let store = self.store();
-        let mut attempt = 0;
-        loop {
+        let decide = async || {
             let held = self.held(id).await?;
             let step = match how {
                 Moderation::Accept => engine::accept(store, &held).await,
                 Moderation::Discard => engine::discard(store, &held).await,
             };
             let step = step.map_err(|source| OperationError::Undecided { id, source })?;
-            match store.take(&step.ok_or(OperationError::NotHeld(id))?).await {
-                Ok(_) => return Ok(()),
-                Err(NotStepped::Outdated) if attempt < limits::DECIDED_AGAIN => attempt += 1,
-                Err(source) => return Err(OperationError::NotTaken { id, source }),
-            }
-        }
+            step.ok_or(OperationError::NotHeld(id))
+        };
+        take_decided(store, decide, |source| OperationError::NotTaken { id, source }).await
     }
 }

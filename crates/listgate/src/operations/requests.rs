@@ -1,12 +1,13 @@
 //! Operations on requests to join or leave a list that wait for an answer.
 
 use super::error::OperationError;
-use super::open::{console, list_at};
+use super::open::{console, engine_runs, list_at};
+use super::take::take_decided;
 use crate::backends::{Console, PostAdmin};
 use crate::config::Config;
 use crate::engine;
 use crate::limits;
-use crate::model::{ListAddress, NamedAddress, NotStepped, Request, RequestId, RequestPhase};
+use crate::model::{ListAddress, NamedAddress, Request, RequestId, RequestPhase};
 
 /// What an operator does with a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Requests {
     console: Box<dyn Console>,
     /// Gets mail to the owners of a list that has none.
     site_owner: Option<String>,
+    /// Whether what is sent would leave.
+    engine_runs: bool,
     /// `None`: of all lists.
     list_id: Option<String>,
 }
@@ -45,7 +48,8 @@ pub(crate) async fn requests(
         None => None,
     };
     let site_owner = config.site_owner().map(ToOwned::to_owned);
-    Ok(Requests { console, site_owner, list_id })
+    let engine_runs = engine_runs(config);
+    Ok(Requests { console, site_owner, engine_runs, list_id })
 }
 
 impl Requests {
@@ -76,8 +80,7 @@ impl Requests {
     /// then.
     pub(crate) async fn decide(&self, id: RequestId, how: OnRequest) -> Result<(), OperationError> {
         let store = self.store();
-        let mut attempt = 0;
-        loop {
+        let decide = async || {
             let request = self.request(id).await?;
             if how != OnRequest::Remove && request.phase != RequestPhase::Moderate {
                 return Err(OperationError::NotForModerators { id, address: request.address });
@@ -85,36 +88,30 @@ impl Requests {
             let step = match how {
                 OnRequest::Accept => engine::accept_request(store, &request, self.site_owner.clone()).await,
                 OnRequest::Reject => engine::reject_request(store, &request).await,
-                OnRequest::Remove => engine::remove_request(&request).map(Some),
+                OnRequest::Remove => Ok(Some(engine::remove_request(&request))),
             };
             let step = step.map_err(|source| OperationError::RequestUndecided { id, source })?;
-            match store.take(&step.ok_or(OperationError::NoRequest(id))?).await {
-                Ok(_) => return Ok(()),
-                Err(NotStepped::Outdated) if attempt < limits::DECIDED_AGAIN => attempt += 1,
-                Err(source) => return Err(OperationError::RequestStays { id, source }),
-            }
-        }
+            step.ok_or(OperationError::NoRequest(id))
+        };
+        take_decided(store, decide, |source| OperationError::RequestStays { id, source }).await
     }
 
     /// Invites an address to the list that this was opened for: it gets a mail, and joins when it confirms.
     ///
     /// # Errors
-    /// It is a member already, the list changes all the time, or the backend fails.
+    /// It is a member already, the engine does not run, the list changes all the time, or the backend fails.
     pub(crate) async fn invite(&self, named: &NamedAddress) -> Result<(), OperationError> {
+        if !self.engine_runs {
+            return Err(OperationError::NoEngine { address: named.address.clone() });
+        }
         let store = self.store();
         let list_id = self.list_id.as_deref().expect("it was opened for one list");
-        let failed = |source| OperationError::NotInvited { address: named.address.clone(), source };
-        let mut attempt = 0;
-        loop {
+        let address = || named.address.clone();
+        let decide = async || {
             let step = engine::invite(store, list_id, named.clone()).await;
-            let step =
-                step.map_err(|source| OperationError::Invitation { address: named.address.clone(), source })?;
-            let Some(step) = step else { return Err(OperationError::IsMember(named.address.clone())) };
-            match store.take(&step).await {
-                Ok(_) => return Ok(()),
-                Err(NotStepped::Outdated) if attempt < limits::DECIDED_AGAIN => attempt += 1,
-                Err(source) => return Err(failed(source)),
-            }
-        }
+            let step = step.map_err(|source| OperationError::Invitation { address: address(), source })?;
+            step.ok_or_else(|| OperationError::IsMember(address()))
+        };
+        take_decided(store, decide, |source| OperationError::NotInvited { address: address(), source }).await
     }
 }

@@ -81,7 +81,7 @@ impl Rig {
         let step = match how {
             "accept" => accept_request(&self.console, &request, None).await.unwrap().unwrap(),
             "reject" => reject_request(&self.console, &request).await.unwrap().unwrap(),
-            _ => remove_request(&request).unwrap(),
+            _ => remove_request(&request),
         };
         self.take(step).await;
     }
