@@ -2,15 +2,16 @@
 
 use crate::distribution::{Copies, Distribution};
 use crate::ledger::MailServer;
+use crate::support::PATIENCE;
 use crate::support::disk::Chance;
 use crate::support::smtp_server::{Manner, SmtpServer};
-use crate::tools::{log, open, until};
+use crate::tools::{log, open};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env;
 use std::net::SocketAddr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many people write before each kill.
 const PEOPLE: u64 = 4;
@@ -47,6 +48,20 @@ fn unfinished(distribution: &Distribution) -> u64 {
     count(distribution, sql)
 }
 
+/// Returns some of the mail that is still to be handled, and of what is still to be sent, to say why.
+fn left(distribution: &Distribution) -> Vec<String> {
+    let sql = "SELECT * FROM (
+                   SELECT concat_ws(' ', 'entry', delivery, queue, state, 'attempt', attempts, reason, 'due in',
+                                    available_at - unixepoch() * 1000) FROM entry LIMIT 5)
+               UNION ALL SELECT * FROM (
+                   SELECT concat_ws(' ', 'post', post.id, reason, state, 'doubts', doubts, 'due in',
+                                    recipient.due_at - unixepoch() * 1000)
+                   FROM post LEFT JOIN recipient ON recipient.post = post.id WHERE finished_at IS NULL LIMIT 5)";
+    let database = open(&distribution.site);
+    let mut rows = database.prepare(sql).unwrap();
+    rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
 /// Sends mail until all of it is taken, or the connection ends. What is taken leaves the queue.
 fn deliver(address: SocketAddr, mails: &mut VecDeque<Mail>) {
     let Ok(mut server) = MailServer::connect(address) else { return };
@@ -79,7 +94,11 @@ fn send(distribution: &Distribution, mails: Vec<Mail>, kills: u64, chance: &mut 
     let mut server = distribution.serve();
     deliver(server.address, &mut waiting);
     assert_eq!(waiting.len(), 0);
-    until("all mail is handled, and all that it causes is sent", || unfinished(distribution) == 0);
+    let end = Instant::now() + PATIENCE;
+    while unfinished(distribution) > 0 {
+        assert!(Instant::now() < end, "not all mail is handled and sent: {:#?}", left(distribution));
+        thread::sleep(Duration::from_millis(10));
+    }
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
     interrupted

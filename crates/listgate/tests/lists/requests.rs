@@ -92,7 +92,7 @@ fn a_request_that_does_not_wait_is_an_error() {
 }
 
 #[test]
-fn notices_are_no_posts() {
+fn notices_are_not_posts() {
     let site = site();
     database(&site)
         .execute_batch(
@@ -113,4 +113,19 @@ fn notices_are_no_posts() {
     }
     let text = site.stdout(&["queue", "status"]);
     assert!(text.contains("  notices that wait to leave: 1\n"), "{text}");
+}
+
+#[test]
+fn an_invitation_that_would_not_leave_is_refused() {
+    let site = site();
+    let off = site.data().join("off.toml");
+    std::fs::write(&off, "[engine]\nenabled = false\n").unwrap();
+    let invite = ["member", "invite", LIST, "carl@example.org"];
+    let output = site.listgate(&[&invite[..], &["--config", off.to_str().unwrap()]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("carl@example.org is not invited: the engine is off"), "{stderr}");
+    assert_eq!(ids(&site.json(&["request", "ls"])), [1, 2, 3]);
+    assert_eq!(site.stdout(&invite), "invited carl@example.org to mylist@example.com\n");
+    assert_eq!(ids(&site.json(&["request", "ls"])), [1, 2, 3, 4]);
 }
