@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(texts.of(Template::Welcome), &Text::default_of(Template::Welcome));
         write("welcome.txt", "Subject: Hello\n\n$members\n");
         let why = Texts::read(folder.path()).unwrap_err().to_string();
-        assert!(why.contains("welcome.txt: the text of welcome, line 3: there is no $members here"), "{why}");
+        assert!(why.contains("welcome.txt: the text of welcome, line 3: $members is unknown"), "{why}");
         fs::rename(folder.path().join("welcome.txt"), folder.path().join("wellcome.txt")).unwrap();
         let why = Texts::read(folder.path()).unwrap_err().to_string();
         assert!(

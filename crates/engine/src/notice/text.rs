@@ -23,7 +23,7 @@ impl Text {
     /// use listgate_engine::notice::{Template, Text};
     ///
     /// let error = Text::parse(Template::Waiting, "Subject: Thanks\n\nWe have told $owners.\n").unwrap_err();
-    /// assert_eq!(error.to_string(), "the text of waiting, line 3: there is no $owners here; the names are \
+    /// assert_eq!(error.to_string(), "the text of waiting, line 3: $owners is unknown; the names are \
     ///     $list, $list_name, $owner, $help, $join, $leave, $address; write $$ for a dollar sign");
     /// ```
     pub fn parse(template: Template, text: &str) -> Result<Self, TextError> {
@@ -106,7 +106,7 @@ impl fmt::Display for TextError {
                 let names: Vec<_> =
                     self.template.values().iter().map(|value| format!("${}", value.name)).collect();
                 let names = names.join(", ");
-                write!(f, "there is no ${name} here; the names are {names}; write $$ for a dollar sign")
+                write!(f, "${name} is unknown; the names are {names}; write $$ for a dollar sign")
             }
             Problem::TooLong => write!(f, "a text has at most {} octets", limits::TEMPLATE),
         }

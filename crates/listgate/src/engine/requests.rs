@@ -37,7 +37,7 @@ pub(crate) async fn accept_request(
     Ok(Some(step))
 }
 
-/// Returns the step that ends a request, and tells its address so; `None` if the list was removed.
+/// Returns the step that ends a request, and the mail about that to its address; `None` if the list was removed.
 ///
 /// # Errors
 /// The list cannot be read.

@@ -73,7 +73,7 @@ impl Requests {
         self.store().request(id).await?.ok_or(OperationError::NoRequest(id))
     }
 
-    /// Accepts, rejects or removes a request. Its tokens are of no use then.
+    /// Accepts, rejects or removes a request. Its tokens do nothing then.
     ///
     /// # Errors
     /// It does not wait any more, or not for a moderator; it changes all the time; or the backend fails. It waits as before

@@ -243,7 +243,7 @@ pub(super) async fn stopped_for(stop: &mut watch::Receiver<bool>, time: impl FnO
     sleep(time()).await;
 }
 
-/// Waits until there is a new post; for ever if the store does not notice.
+/// Waits until there is a new post; forever if the store does not notice.
 async fn changed(posts: &mut Option<watch::Receiver<()>>) {
     if let Some(posts) = posts
         && posts.changed().await.is_ok()

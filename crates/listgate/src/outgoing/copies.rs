@@ -150,7 +150,7 @@ impl Prepared {
             return Ok(None);
         };
         let is_last = offset + octets.len() as u64 >= self.size;
-        // A file that was cut short would otherwise be read for ever.
+        // A file that was cut short would otherwise be read forever.
         let is_missing = octets.is_empty() && !is_last;
         Ok((!is_missing).then_some(Chunk { octets: Cow::Owned(octets), is_last }))
     }

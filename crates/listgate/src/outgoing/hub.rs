@@ -195,7 +195,7 @@ impl Hub {
         if self.reloadable.borrow().mask_addresses { masked(address) } else { address.to_owned() }
     }
 
-    /// Logs now and then how far large posts have come, for ever. A post that is sent within one interval gets no line.
+    /// Logs now and then how far large posts have come, forever. A post that is sent within one interval gets no line.
     pub(super) async fn report_progress(&self) {
         let every = limits::OUTGOING_PROGRESS;
         let mut ticks = interval_at(tokio::time::Instant::now() + every, every);

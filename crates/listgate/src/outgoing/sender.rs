@@ -444,7 +444,7 @@ impl Sender {
     }
 }
 
-/// Waits until a time; for ever if there is none.
+/// Waits until a time; forever if there is none.
 async fn sleep_until(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,

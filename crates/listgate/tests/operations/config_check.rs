@@ -129,7 +129,7 @@ fn the_texts_of_a_site_are_read_by_the_check() {
     let output = check();
     let stderr = String::from_utf8(output.stderr).unwrap().replace('\n', " ");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("the text of waiting, line 3: there is no $you here"), "{stderr}");
+    assert!(stderr.contains("the text of waiting, line 3: $you is unknown"), "{stderr}");
 }
 
 #[test]

@@ -157,7 +157,7 @@ async fn forged_commands_reach_no_limit_twice_and_tell_nobody_about_others() {
     check_limits_are_reached(&rig);
 }
 
-/// Checks that no mail is over a limit, or tells anybody about others.
+/// Checks that all mail keeps the limits, and says nothing about others.
 fn check_store(rig: &Rig) {
     // Each is a row of what must not be, and would say who.
     for sql in [

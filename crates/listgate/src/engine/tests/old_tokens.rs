@@ -12,7 +12,7 @@
 //! | the list was renamed | works | works | works |
 //!
 //! A request and a former member that seem to wait for longer than they can have count as gone, so that a clock that was
-//! wrong does not keep them for ever. They are there again once the clock is right, unless the sweeper has come.
+//! wrong does not keep them forever. They are there again once the clock is right, unless the sweeper has come.
 
 use super::mail::AUTHENTICATED;
 use super::rig::{LIST, Rig};
