@@ -32,6 +32,11 @@ pub(crate) fn run(Options { install, no_skips }: Options) -> bool {
     steps.step(&format!("cargo {}", doc.join(" ")), || {
         run::succeed(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    // As crates.io would build them: without this workspace, and with what their manifests say alone.
+    cargo_step(
+        &mut steps,
+        &["package", "--quiet", "--allow-dirty", "-p", "listgate-lmtp", "-p", "listgate-engine"],
+    );
     close(&steps, &summary, no_skips)
 }
 
