@@ -7,7 +7,6 @@ mod client;
 mod client_tls;
 mod client_trouble;
 mod dialogue;
-mod documentation;
 mod error_limit;
 mod foreign;
 mod outcomes;
