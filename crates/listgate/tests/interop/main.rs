@@ -13,6 +13,7 @@ mod log_on_a_terminal;
 mod membership;
 mod mta;
 mod page;
+mod picture;
 mod postfix;
 mod postfix_load;
 mod postfix_pasted;

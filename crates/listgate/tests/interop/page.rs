@@ -19,6 +19,16 @@ pub(crate) enum Step {
     Later(String),
 }
 
+impl Step {
+    /// Returns the command to run, if there is one.
+    pub(crate) fn command(&self) -> Option<&str> {
+        match self {
+            Self::Run { command, .. } => Some(command),
+            Self::Save { .. } | Self::Later(_) => None,
+        }
+    }
+}
+
 pub(crate) fn page() -> String {
     read("docs/tutorial.md")
 }
@@ -69,7 +79,7 @@ pub(crate) fn serve() -> String {
 }
 
 /// Returns the commands of a block, each with what is shown below it.
-fn session(block: &str) -> Vec<Step> {
+pub(crate) fn session(block: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in block.lines() {
         let prompt = line.split_once("$ ").filter(|(number, _)| number.chars().all(|c| c.is_ascii_digit()));

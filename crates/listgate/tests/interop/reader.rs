@@ -16,7 +16,14 @@ pub(crate) const MAIL_SERVER: &str = "aiosmtpd ";
 const LASTING: [&str; 3] = ["listgate serve", "listgate work", MAIL_SERVER];
 const ENDS: &str = " --drain ";
 /// The commands that show what became of mail, which can take a moment.
-const LOOKS: [&str; 4] = ["listgate queue ls", "listgate queue status", "cat outbox/", "grep -A"];
+const LOOKS: [&str; 6] = [
+    "listgate queue ls",
+    "listgate queue status",
+    "listgate explain",
+    "listgate post ls",
+    "cat outbox/",
+    "grep -A",
+];
 
 /// What `listgate send` shows of a refused recipient. It then exits with 1; every other command on a page succeeds.
 const REFUSAL: &str = "  550 ";

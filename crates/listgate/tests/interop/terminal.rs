@@ -107,11 +107,11 @@ fn same(shown: &[&str], printed: &[&str], whole: bool) -> bool {
 }
 
 /// Returns whether a word is a time, such as `2026-01-31T12:00:00Z`, `ms=180`, or an age such as `3s`, with or
-/// without a closing bracket.
+/// without brackets.
 fn is_time(word: &str) -> bool {
-    let word = word.strip_suffix(')').unwrap_or(word);
+    let word = word.trim_start_matches('(').trim_end_matches(')');
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
-    word.len() == 20 && word.ends_with('Z')
+    [20, 24].contains(&word.len()) && word.ends_with('Z')
         || word.strip_prefix("ms=").is_some_and(is_number)
         || word.strip_suffix(['s', 'm']).is_some_and(is_number)
 }
