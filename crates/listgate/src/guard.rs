@@ -25,6 +25,7 @@ mod tests {
     use crate::backends::memory::{Memory, Trouble};
     use crate::message::Spool;
     use crate::model::Clock;
+    use crate::serve::Parts;
     use crate::{Config, Gate, ListenAddress};
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpStream;
@@ -38,8 +39,9 @@ mod tests {
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         let config = Config { listen, min_free: 0, ..Config::new(dir.path()) };
         let spool = Spool::new(dir.path());
-        let gate =
-            Gate::start_on(backend.clone(), spool, config, Arc::default(), Clock::default(), false).unwrap();
+        let (metrics, clock) = (Arc::default(), Clock::default());
+        let parts = Parts { backend: backend.clone(), spool, metrics, clock, engine: false };
+        let gate = Gate::start_on(config, None, parts).unwrap();
         let ListenAddress::Tcp(address) = gate.addresses()[0].clone() else { panic!("not TCP") };
         let mut stream = TcpStream::connect(address).unwrap();
         let envelope =

@@ -4,6 +4,7 @@
 use super::error::CliError;
 use super::site::{Loaded, Site};
 use crate::config::{BackendKind, keys, reference, setting};
+use crate::outgoing::OutgoingSettings;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::Path;
@@ -51,7 +52,7 @@ fn check(out: &mut impl Write, site: &Site, json: bool) -> Result<(), CliError> 
         }
     }
     config.load_tls()?;
-    config.load_texts()?;
+    OutgoingSettings::new(config)?;
     Ok(())
 }
 

@@ -77,8 +77,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
         );
     }
     let shown = config.clone();
-    let gate = Gate::start_for_engine(config)?;
-    let engine = gate.start_engine()?;
+    let (gate, engine) = Gate::start_with_engine(config)?;
     welcome(&shown, &gate, engine.is_some())?;
     runtime.block_on(async {
         loop {

@@ -79,6 +79,17 @@ pub(crate) struct Parts {
 }
 
 impl Outgoing {
+    /// Creates the directory that takes the place of a mail server, if the settings name one. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub(crate) fn prepare(settings: &OutgoingSettings) -> Result<(), OutgoingError> {
+        if let Target::Directory(path) = &settings.to {
+            Directory::create(path)?;
+        }
+        Ok(())
+    }
+
     /// Starts to send what waits.
     ///
     /// # Errors

@@ -5,8 +5,11 @@ use crate::file_error::During;
 use crate::net::{MailClientSettings, Patience, TlsPolicy};
 use crate::texts::Texts;
 use listgate_lmtp::{Credentials, Protocol};
-use std::fs;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+use std::path::{self, Path};
 use std::time::Duration;
+use std::{fs, io};
 
 /// The settings of the way out.
 #[derive(Clone)]
@@ -48,10 +51,11 @@ impl Reloadable {
 }
 
 impl OutgoingSettings {
-    /// Takes the settings from the configuration, and reads the files that it names. Blocks.
+    /// Takes the settings from the configuration, and reads the files that it names. Creates nothing. Blocks.
     ///
     /// # Errors
-    /// A file cannot be read, or is not what it should be.
+    /// A file cannot be read, or is not what it should be; or the directory that takes the place of a mail server could
+    /// not be created.
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let policy = match (config.outgoing_tls, &config.outgoing_ca) {
             (OutgoingTls::Off, _) => TlsPolicy::Off,
@@ -67,6 +71,9 @@ impl OutgoingSettings {
             }
             _ => None,
         };
+        if let Target::Directory(path) = &config.outgoing_to {
+            can_be_created(path).during("create", path)?;
+        }
         let patience = Patience {
             connect: config.outgoing_connect_timeout,
             reply: config.outgoing_command_timeout,
@@ -90,5 +97,17 @@ impl OutgoingSettings {
             reloadable: Reloadable::new(config),
             client,
         })
+    }
+}
+
+/// Checks that a directory exists, or could be created. The errors are those that creating it would have.
+fn can_be_created(path: &Path) -> io::Result<()> {
+    let whole = path::absolute(path)?;
+    let found = whole.ancestors().find_map(|one| Some((one, fs::metadata(one).ok()?)));
+    match found {
+        Some((one, meta)) if !meta.is_dir() && one == whole => Err(Errno::EXIST.into()),
+        Some((_, meta)) if !meta.is_dir() => Err(Errno::NOTDIR.into()),
+        Some((one, _)) if one != whole => Ok(access(one, Access::WRITE_OK | Access::EXEC_OK)?),
+        _ => Ok(()),
     }
 }

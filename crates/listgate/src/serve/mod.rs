@@ -8,7 +8,7 @@ pub use error::GateError;
 use crate::admin;
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::sqlite::{self, DataDir, Sqlite};
-use crate::backends::{Backend, LeaseStore};
+use crate::backends::{Backend, EngineStore, LeaseStore};
 use crate::config::{BackendKind, Config, ConfigError, Reload, Target};
 use crate::engine::{self, Engine, EngineSettings};
 use crate::error_chain::Chain;
@@ -17,12 +17,13 @@ use crate::lmtp_server;
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name, StoreError};
-use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, accept, greeting, reached};
+use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, Tls, accept, greeting, reached};
 use crate::outgoing::{self, Outgoing, OutgoingSettings, Reloadable};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
 use error::MailmanListens;
-use running::{Parts, Running};
+pub(crate) use running::Parts;
+use running::Running;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,36 +64,45 @@ impl Gate {
     /// As for [`start`](Self::start).
     pub fn start_with_clock(config: Config, clock: Clock) -> Result<Self, GateError> {
         config.check()?;
+        let tls = config.load_tls()?;
         let metrics = Arc::new(Metrics::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
-        Self::start_on(backend, spool, config, metrics, clock, false)
+        Self::start_on(config, tls, Parts { backend, spool, metrics, clock, engine: false })
     }
 
-    /// Starts a gate beside which the engine works, if the configuration says so, or if the data directory is one where it
-    /// runs by default. Then call [`start_engine`](Self::start_engine).
+    /// Starts a gate, and the engine and the way out beside it, if the configuration says so, or if the data directory is
+    /// one where they run by default. Stop them before the gate, which otherwise waits until they are dropped.
+    ///
+    /// All that can be wrong with the files of the configuration is found before an address is bound, so that no mail is
+    /// taken by a gate that then cannot start.
     ///
     /// # Errors
-    /// As for [`start`](Self::start).
-    pub(crate) fn start_for_engine(config: Config) -> Result<Self, GateError> {
+    /// As for [`start`](Self::start); or a file for outgoing mail cannot be used, or the system has no thread.
+    pub(crate) fn start_with_engine(config: Config) -> Result<(Self, Option<(Engine, Outgoing)>), GateError> {
         config.check()?;
+        let tls = config.load_tls()?;
+        let settings = match config.engine_runs() {
+            Some(false) => None,
+            Some(true) | None => Some(OutgoingSettings::new(&config)?),
+        };
         let (metrics, clock) = (Arc::new(Metrics::default()), Clock::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
-        let engine = runs_engine(&config, &backend).map_err(|why| GateError::Backend(why.into()))?;
-        Self::start_on(backend, spool, config, metrics, clock, engine)
+        let store = engine_store(&config, &backend).map_err(|why| GateError::Backend(why.into()))?;
+        let beside = store.zip(settings);
+        if let Some((_, settings)) = &beside {
+            Outgoing::prepare(settings)?;
+        }
+        let parts = Parts { backend, spool, metrics, clock, engine: beside.is_some() };
+        let gate = Self::start_on(config, tls, parts)?;
+        let beside = beside.map(|(store, settings)| gate.start_beside(store, settings)).transpose()?;
+        Ok((gate, beside))
     }
 
-    /// Starts a gate on a backend that is already open. `engine` says whether the engine works beside it.
-    pub(crate) fn start_on(
-        backend: Arc<dyn Backend>,
-        spool: Spool,
-        config: Config,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-        engine: bool,
-    ) -> Result<Self, GateError> {
-        let tls = config.load_tls()?;
+    /// Starts a gate on a backend that is already open.
+    pub(crate) fn start_on(config: Config, tls: Option<Tls>, parts: Parts) -> Result<Self, GateError> {
+        let backend = &parts.backend;
         let fail_stop = backend.given_up();
-        let leases = Arc::clone(&backend).leases();
+        let leases = Arc::clone(backend).leases();
         // All sessions share one thread, beside the writer's: on few cores, more threads only wake each other up.
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(system("start the runtime"))?;
@@ -107,7 +117,7 @@ impl Gate {
         let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", &config)?;
         let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
-        let running = Running::new(config, tls, Parts { backend, spool, metrics, clock, engine });
+        let running = Running::new(config, tls, parts);
         let (running, now) = watch::channel(Arc::new(running));
         let on_thread = GateThread {
             listeners,
@@ -175,24 +185,21 @@ impl Gate {
         self.leases.as_ref().map(|leases| Queue::of(Arc::clone(leases), name))
     }
 
-    /// Starts the engine and the way out on the gate's backend, if they are to run beside this gate. Stop them before the
-    /// gate, which otherwise waits until they are dropped.
+    /// Starts the engine and the way out on the gate's backend.
     ///
     /// # Errors
-    /// The backend cannot be opened, the mail server's settings cannot be used, or the system has no thread.
-    pub(crate) fn start_engine(&self) -> Result<Option<(Engine, Outgoing)>, GateError> {
+    /// The system has no thread.
+    fn start_beside(
+        &self,
+        store: Arc<dyn EngineStore>,
+        settings: OutgoingSettings,
+    ) -> Result<(Engine, Outgoing), GateError> {
         let running = self.running.as_ref().expect("a gate that has ended is gone").borrow().clone();
-        if !running.engine {
-            return Ok(None);
-        }
         let intake = &running.shared.intake;
-        let opened = Arc::clone(&intake.services.backend).engine();
-        let Some(store) = opened.map_err(|why| GateError::Backend(why.into()))? else { return Ok(None) };
         // No other process works the engine's queues.
         if let Err(why) = pollster::block_on(store.free_leases(&engine::QUEUES)) {
             tracing::warn!("{}; what an earlier engine had leased waits until its lease lapses", Chain(&why));
         }
-        let settings = OutgoingSettings::new(&running.config)?;
         let texts = settings.texts.clone();
         let (metrics, clock) = (Arc::clone(&intake.services.metrics), intake.clock.clone());
         let parts = outgoing::Parts {
@@ -202,7 +209,7 @@ impl Gate {
         };
         let outgoing = Outgoing::start(parts, settings)?;
         let engine = Engine::start(store, (self.engine_settings(), texts), metrics, clock);
-        Ok(Some((engine.map_err(system("start the engine's thread"))?, outgoing)))
+        Ok((engine.map_err(system("start the engine's thread"))?, outgoing))
     }
 
     /// Returns where posts leave to.
@@ -289,13 +296,17 @@ fn open_backend(
     }
 }
 
-/// Returns whether the engine runs on this backend.
-fn runs_engine(config: &Config, backend: &Arc<dyn Backend>) -> Result<bool, StoreError> {
-    if let Some(asked) = config.engine_runs() {
-        return Ok(asked);
+/// Returns the backend as the engine sees it, if the engine runs on it.
+fn engine_store(
+    config: &Config,
+    backend: &Arc<dyn Backend>,
+) -> Result<Option<Arc<dyn EngineStore>>, StoreError> {
+    if config.engine_runs() == Some(false) {
+        return Ok(None);
     }
-    let store = Arc::clone(backend).engine()?;
-    store.map_or(Ok(false), |store| pollster::block_on(store.runs_by_default()))
+    let Some(store) = Arc::clone(backend).engine()? else { return Ok(None) };
+    let runs = config.engine_runs().map_or_else(|| pollster::block_on(store.runs_by_default()), Ok)?;
+    Ok(runs.then_some(store))
 }
 
 /// Binds the addresses. Returns the listeners, and the address where each really listens.

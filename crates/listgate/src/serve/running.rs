@@ -14,13 +14,13 @@ use crate::services::Services;
 use std::sync::Arc;
 
 /// The parts that outlive a reload of the settings.
-pub(super) struct Parts {
-    pub(super) backend: Arc<dyn Backend>,
-    pub(super) spool: Spool,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) clock: Clock,
+pub(crate) struct Parts {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) spool: Spool,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
     /// Whether the engine works beside the gate.
-    pub(super) engine: bool,
+    pub(crate) engine: bool,
 }
 
 /// The current settings of a gate, and the state that its connections share. A connection keeps what it started

@@ -108,11 +108,9 @@ fn the_printed_defaults_are_a_file_that_changes_nothing() {
     authority.issue("lists.example.com").write(site.data());
     fs::write(site.data().join("ca.pem"), authority.pem()).unwrap();
     fs::create_dir(site.data().join("texts")).unwrap();
+    fs::write(site.data().join("password"), "secret\n").unwrap();
     let data = site.data().to_str().unwrap();
-    check(
-        &site,
-        &examples.replace("/etc/tls", data).replace("/etc/listgate/texts", &format!("{data}/texts")),
-    );
+    check(&site, &examples.replace("/etc/tls", data).replace("/etc/listgate/", &format!("{data}/")));
 }
 
 #[test]
