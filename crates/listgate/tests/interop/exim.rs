@@ -84,6 +84,13 @@ impl Exim {
         fs::read_to_string(self.dir.path().join("spool").join(name)).unwrap_or_default()
     }
 
+    /// Returns the recipients of all mail that it has delivered by dropping it.
+    pub(crate) fn dropped(&self) -> Vec<String> {
+        let log = self.in_spool("mainlog");
+        let dropped = log.lines().filter_map(|line| line.split_once(" => :blackhole: <"));
+        dropped.map(|(_, rest)| rest.split_once('>').unwrap().0.to_owned()).collect()
+    }
+
     pub(crate) fn smtp(&self) -> Smtp {
         Smtp::connect(self.smtp)
     }

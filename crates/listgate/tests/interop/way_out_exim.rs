@@ -1,13 +1,6 @@
 //! Posts through a real Exim, in and out.
 
 use crate::distribution::{Distribution, each_gets_one, members, post};
-use crate::exim::Exim;
-
-fn delivered(exim: &Exim) -> Vec<String> {
-    let log = exim.in_spool("mainlog");
-    let dropped = log.lines().filter_map(|line| line.split_once(" => :blackhole: <"));
-    dropped.map(|(_, rest)| rest.split_once('>').unwrap().0.to_owned()).collect()
-}
 
 fn two_thousand_members_get_a_post(personal: &str) {
     let all = members(2000);
@@ -15,7 +8,7 @@ fn two_thousand_members_get_a_post(personal: &str) {
     let exim = distribution.exim("", "");
     post(exim.smtp(), "hello@members.example");
     distribution.has_left(1);
-    each_gets_one(&all, || delivered(&exim));
+    each_gets_one(&all, || exim.dropped());
     assert_eq!(distribution.stored("SELECT count(*) FROM recipient WHERE state <> 'done'"), 0);
     assert!(!exim.log().contains("no immediate delivery"), "Exim delivers at once");
 }
