@@ -11,7 +11,7 @@ use super::steps::chunks as step_chunks;
 use super::store::Choices;
 use super::work::{PendingDelivery, PendingRequest, Reply, Request, Work};
 use super::writer::{Watched, Writer};
-use super::{outbox, posts};
+use super::{outbox, site_keys};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::delivery::{Delivery, NotStored};
@@ -78,7 +78,7 @@ impl Sqlite {
         remove_orphans(&connection, &data_dir.spool())?;
         let now = choices.clock.milliseconds();
         outbox::recover(&connection, now).map_err(failed("recover the batches of"))?;
-        posts::make_first_key(&connection, now).map_err(failed("make the first key of"))?;
+        site_keys::make_first(&connection, now).map_err(failed("make the first key of"))?;
         let lookup = connection::open(&data_dir.database(), Use::Lookup)?;
         let held = Arc::new(data_dir.held(Some(&lock))?);
         let fail_stop = FailStop::default();

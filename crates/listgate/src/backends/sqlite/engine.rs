@@ -5,7 +5,7 @@ use super::backend::Sqlite;
 use super::connection::{self, Use};
 use super::errors::failed;
 use super::work::{Reply, Request};
-use super::{former_members, lists, members, notices, outbox, posts, queues, requests};
+use super::{former_members, lists, members, notices, outbox, posts, queues, requests, site_keys};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
@@ -103,7 +103,7 @@ impl Posts for Engine {
     }
 
     fn keys(&self) -> Answer<'_, KeyRing> {
-        self.query("read the keys", posts::keys)
+        self.query("read the keys", site_keys::ring)
     }
 
     fn request(&self, id: RequestId) -> Answer<'_, Option<WaitingRequest>> {

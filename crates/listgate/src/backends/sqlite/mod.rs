@@ -26,6 +26,7 @@ mod queues;
 mod reason;
 mod redelivery_index;
 mod requests;
+mod site_keys;
 mod steps;
 mod store;
 mod sweep;

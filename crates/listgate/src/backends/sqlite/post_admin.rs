@@ -2,7 +2,7 @@
 
 use super::connection::write;
 use super::console::Console;
-use super::{former_members, members, notices, outbox, posts, queues, requests, steps};
+use super::{former_members, members, notices, outbox, posts, queues, requests, site_keys, steps};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::post_admin::PostAdmin;
 use crate::backends::posts::Posts;
@@ -37,7 +37,7 @@ impl Posts for Console {
     }
 
     fn keys(&self) -> Answer<'_, KeyRing> {
-        self.query("read the keys", posts::keys)
+        self.query("read the keys", site_keys::ring)
     }
 
     fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {

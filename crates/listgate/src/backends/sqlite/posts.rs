@@ -8,7 +8,6 @@ use crate::model::{
     ListNumber, ListSnapshot, MessageId, MessageIdHash, NewBounce, NewDecision, NewHeldPost, NewPost,
     Personal, PostId, PostKind, Seq, time_at,
 };
-use listgate_engine::token::{KEYS, Key, KeyRing};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 /// Returns what is known of a list.
@@ -59,28 +58,6 @@ pub(super) fn holds_too_many(connection: &Connection, list: ListNumber) -> rusql
 /// Returns whether this post still waits for a moderator.
 pub(super) fn is_held(connection: &Connection, held: HeldId) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM held_post WHERE id = ?1")?.exists([held.0])
-}
-
-/// Returns the keys that sign tokens. The gate makes the first one when it opens the database.
-pub(super) fn keys(connection: &Connection) -> rusqlite::Result<KeyRing> {
-    let sql = "SELECT serial, secret FROM token_key ORDER BY serial DESC LIMIT ?1";
-    let mut keys = connection.prepare_cached(sql)?;
-    let mut keys = keys
-        .query_map([KEYS], |row| Ok((row.get::<_, u64>(0)?, Key::new(row.get(1)?))))?
-        .collect::<rusqlite::Result<Vec<_>>>()?
-        .into_iter();
-    let (serial, newest) = keys.next().ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let older = std::array::from_fn(|_| keys.next().map(|(_, key)| key));
-    Ok(KeyRing::new(serial, newest, older))
-}
-
-/// Makes the first key, if there is none. SQLite's random octets come from a stream cipher that the system's source of
-/// random numbers has keyed.
-pub(super) fn make_first_key(connection: &Connection, now: i64) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO token_key (secret, made_at)
-               SELECT randomblob(32), ?1 WHERE NOT EXISTS (SELECT 1 FROM token_key)";
-    connection.execute(sql, [now])?;
-    Ok(())
 }
 
 /// Returns whether the engine runs if the configuration does not say.
