@@ -79,6 +79,9 @@ const LISTGATE: &[&str] = &[
     "cli",
 ];
 
+/// The modules of `listgate-manual`, from bottom to top.
+const MANUAL: &[&str] = &["file", "page", "keys", "commands", "completions"];
+
 /// The modules of `listgate-test-support`, from bottom to top.
 const TEST_SUPPORT: &[&str] = &[
     "patience",
@@ -133,6 +136,11 @@ fn engine_keeps_its_order() {
 #[test]
 fn listgate_keeps_its_order() {
     keeps("crates/listgate/src/lib.rs", LISTGATE);
+}
+
+#[test]
+fn manual_keeps_its_order() {
+    keeps("crates/manual/src/lib.rs", MANUAL);
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub use config::{
     BackendKind, Config, ConfigError, Conflict, OutgoingTls, RefuseAt, Reload, Target, TargetError,
     ValueError,
 };
+#[doc(hidden)]
+pub use config::{KeyEntry, key_entries};
 pub use file_error::FileError;
 pub use listgate_lmtp::{BareNewline, Mailbox};
 pub use model::Redelivery;

@@ -31,7 +31,7 @@ use crate::doctor::AS_THE_GATE;
 use crate::error_chain::Chain;
 use crate::work::{SUBCOMMAND, reap};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use error::CliError;
 use output::fitted;
 use site::Site;
@@ -130,6 +130,11 @@ fn misused(why: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Returns the definitions of the commands, from which manual pages and completions are made.
+pub fn definitions() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line and returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
     let Cli { site, command } = match Cli::try_parse() {
@@ -179,7 +184,6 @@ pub fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use std::{fs, path::Path};
 
     #[test]

@@ -72,6 +72,8 @@ macro_rules! keys {
 
 keys! {
     /// Envelope sender of mail to -owner.
+    ///
+    /// Who runs the site: an address that people can write to.
     "site.owner" owner: String = NO_OWNER.to_owned(), MAILBOX, Restart;
     /// Gets postmaster@, abuse@; default: owner.
     ///
@@ -87,9 +89,11 @@ keys! {
         LISTEN, Restart;
     /// In the greeting; default: the machine's.
     ///
-    /// It is also used in Message-ID and Received lines that the gate adds.
+    /// The name of the gate, in the greeting, and in Message-ID and Received lines that the gate adds.
     "server.hostname" hostname: String = kind::machine_name(), HOSTNAME, Reload, r#""lists.example.com""#;
     /// Above, connections wait to be accepted.
+    ///
+    /// How many connections there can be at a time.
     "server.max_connections" max_connections: usize = 1000, COUNT, Restart;
     /// Above, 421; default: half, at least 100.
     ///
@@ -109,6 +113,8 @@ keys! {
     /// The users whose programs may connect by a Unix socket.
     "server.allow_uids" allow_uids: Option<Vec<u32>> = None, UIDS, Reload, "[0, 102]";
     /// Permissions of Unix sockets.
+    ///
+    /// Who may connect by a Unix socket: the permissions of its file.
     // Like a TCP port of this machine, a socket is open to every user who can reach its directory.
     "server.socket_mode" socket_mode: u32 = 0o666, MODE, Restart;
     /// How long a stop waits for mail in flight.
@@ -120,17 +126,23 @@ keys! {
     "lmtp.refuse_at" refuse_at: RefuseAt = RefuseAt::Rcpt, REFUSE_AT, Reload;
     /// The largest message.
     ///
-    /// The size is in octets.
+    /// The size in octets of the largest message that is taken.
     "lmtp.max_message_size" max_message_size: u64 = Limits::default().message_size, SIZE_FROM_1, Reload;
     /// Of a transaction.
+    ///
+    /// How many recipients a transaction may have; the others are deferred with 452.
     "lmtp.max_recipients" max_recipients: usize = Limits::default().recipients, COUNT, Reload;
     /// Silence between commands.
     ///
-    /// It is also the longest wait for a peer that does not read its replies.
+    /// How long a peer may be silent between commands, and the longest wait for one that does not read its replies.
     "lmtp.command_timeout" command_timeout: Duration = Limits::default().command_timeout, TIMEOUT, Reload;
     /// Silence within the data.
+    ///
+    /// How long a peer may be silent while it sends a message.
     "lmtp.data_timeout" data_timeout: Duration = Limits::default().data_timeout, TIMEOUT, Reload;
     /// From MAIL to the final dot.
+    ///
+    /// How long a transaction may take.
     "lmtp.transaction_timeout" transaction_timeout: Duration = Limits::default().transaction_timeout, TIMEOUT, Reload;
     /// Or "reject": 554 for each recipient.
     ///
@@ -152,7 +164,8 @@ keys! {
 
     /// Begins the detail: list-confirm+TOKEN@.
     ///
-    /// The gate reads addresses with it, and the way out writes them, so both change at a restart.
+    /// The character between an address and the detail that follows it. The gate reads addresses with it, and the
+    /// way out writes them, so both change at a restart.
     "addresses.verp_delimiter" verp_delimiter: char = '+', DELIMITER, Restart;
 
     /// Relative to this file; --data-dir wins.
@@ -165,8 +178,14 @@ keys! {
     "storage.min_free" min_free: u64 = 256 << 20, SIZE, Restart;
 
     /// Mail sent again; also "mark", "off".
+    ///
+    /// What to do with mail that is sent again, for example because its reply was lost. "suppress": mail with a Received
+    /// line is not queued again, and other mail is, with the first entry named in its msgdata. "mark": all of it is queued
+    /// again in this way. "off": nothing is remembered.
     "queue.redelivery" redelivery: Redelivery = Redelivery::Suppress, REDELIVERY, Restart;
     /// Of one queue; above, its mail is deferred.
+    ///
+    /// How many entries a queue may have.
     "queue.max_entries" max_entries: u64 = 10_000_000, ENTRIES, Reload;
     /// Of one queue; default: half of the space.
     ///
@@ -192,7 +211,8 @@ keys! {
     "engine.null_sender" null_sender: bool = false, FLAG, Restart;
     /// A folder: texts of generated mail.
     ///
-    /// `NAME.txt` in it replaces the text of a mail that Listgate writes. `None`: all texts are the default ones.
+    /// A folder with the site's own texts: `NAME.txt` in it replaces the text of a mail that Listgate writes. `None`: all
+    /// texts are the default ones.
     "engine.texts" texts: Option<PathBuf> = None, PATH_OR_NONE, Restart, r#""/etc/listgate/texts""#;
 
     /// Also "dir:./outbox", for a first try.
@@ -200,8 +220,12 @@ keys! {
     /// Where posts leave to: the site's mail server, or a directory that gets a file for each transaction.
     "outgoing.to" outgoing_to: Target = Target::default(), TARGET, Restart;
     /// To the mail server, at a time.
+    ///
+    /// How many connections to the mail server there can be at a time.
     "outgoing.connections" outgoing_connections: usize = 4, OUTGOING_COUNT, Restart;
     /// Of a transaction.
+    ///
+    /// How many recipients a transaction has at most.
     "outgoing.max_recipients" outgoing_max_recipients: usize = limits::BULK_BATCH, OUTGOING_COUNT, Restart;
     /// Recipients a second; default: no limit.
     ///
@@ -209,6 +233,8 @@ keys! {
     /// are offered again included. `None`: no limit.
     "outgoing.max_rate" outgoing_max_rate: Option<u32> = None, RATE_OR_NONE, Restart, "100";
     /// For a connection, and for TLS on it.
+    ///
+    /// How long to wait for a connection to the mail server, and for TLS on it.
     "outgoing.connect_timeout" outgoing_connect_timeout: Duration = limits::OUTGOING_CONNECT, OUTGOING_TIMEOUT, Restart;
     /// For the greeting, and each reply.
     ///
@@ -228,14 +254,18 @@ keys! {
     /// The authorities that certify the mail server.
     "outgoing.ca" outgoing_ca: Option<PathBuf> = None, PATH_OR_NONE, Restart, r#""/etc/tls/ca.pem""#;
     /// For AUTH at the mail server.
+    ///
+    /// The user name with which Listgate logs in at the mail server. `None`: it does not log in.
     "outgoing.user" outgoing_user: Option<String> = None, TEXT_OR_NONE, Restart, r#""listgate""#;
     /// Has the password of the user.
+    ///
+    /// The file with the password of the user.
     "outgoing.password_file" outgoing_password_file: Option<PathBuf> = None, PATH_OR_NONE, Restart,
         r#""/etc/listgate/password""#;
 
     /// /metrics, /health, /ready over HTTP.
     ///
-    /// `None`: they are not served.
+    /// The address where metrics, health and readiness are served over HTTP. `None`: they are not served.
     "admin.listen" admin: Option<SocketAddr> = None, TCP_ADDRESS, Restart, r#""127.0.0.1:8025""#;
 
     /// Where Postfix looks up addresses.
@@ -253,7 +283,8 @@ keys! {
 static BACKEND: &[Key] = &[
     Key {
         name: "storage.backend",
-        doc: "Or \"mailman\": a GNU Mailman 3 site's",
+        doc: "Or \"mailman\": a GNU Mailman 3 site's\n\nWhere lists and queues are stored: in Listgate's own data \
+              directory, or by GNU Mailman 3.",
         example: None,
         applies: Applies::Restart,
         set: |config, written| {
@@ -266,7 +297,7 @@ static BACKEND: &[Key] = &[
     },
     Key {
         name: "mailman.config",
-        doc: "Default: where Mailman looks for it",
+        doc: "Default: where Mailman looks for it\n\nThe configuration of the Mailman site, mailman.cfg.",
         example: Some("\"/etc/mailman3/mailman.cfg\""),
         applies: Applies::Restart,
         set: |config, written| {

@@ -17,6 +17,7 @@ pub(crate) use file::Lines;
 pub use keys::Config;
 pub(crate) use keys::keys;
 pub use kind::{OutgoingTls, RefuseAt};
+pub use reference::{KeyEntry, key_entries};
 pub(crate) use reference::{reference, setting};
 pub use reload::Reload;
 pub use target::{Target, TargetError};
