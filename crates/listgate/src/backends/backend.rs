@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::answer::Answer;
 use super::browse::BrowseStore;
 use super::intake_store::IntakeStore;
+use super::key_admin::KeyAdmin;
 use super::lease_store::LeaseStore;
 use super::members::Members;
 use super::post_admin::PostAdmin;
@@ -33,4 +34,7 @@ pub(crate) trait Console: Addresses + BrowseStore {
 
     /// Returns posts and held posts, or `None` if another program distributes posts.
     fn posts(&self) -> Option<&dyn PostAdmin>;
+
+    /// Returns the keys that sign tokens, or `None` if another program writes the mail of lists.
+    fn key_admin(&self) -> Option<&dyn KeyAdmin>;
 }

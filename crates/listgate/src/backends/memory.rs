@@ -6,8 +6,10 @@ use super::answer::Answer;
 use super::backend::Backend;
 use super::delivery::{Delivery, NotStored};
 use super::intake_store::IntakeStore;
+use super::key_admin::KeyAdmin;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::members::Members;
+use super::memory_keys::KeyTable;
 use super::memory_members::MemberTable;
 use super::memory_posts::{Audience, PostTable};
 use super::memory_requests::RequestTable;
@@ -24,14 +26,14 @@ use crate::model::{
     Duplicate, Effect, Entry, EntryId, Evidence, Expect, Fingerprint, FormerMember, Id, Joined, KeptId,
     Lease, LeaseId, List, ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress,
     MemberChange, MemberError, MemberRole, MessageId, MessageIdHash, Msgdata, Name, Names, NewBounce,
-    NewMember, NewNotice, NotStepped, OutgoingNow, QueueNow, Request, RequestId, RequestKind, Seq, Space,
-    Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, time_at,
+    NewMember, NewNotice, NotStepped, OutgoingNow, QueueNow, Request, RequestId, RequestKind, Rotation, Seq,
+    SiteKey, Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds, time_at,
 };
-use listgate_engine::token::{Key, KeyRing};
+use listgate_engine::token::KeyRing;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 /// What goes wrong in a call.
@@ -55,6 +57,7 @@ struct Tables {
     posts: PostTable,
     members: MemberTable,
     requests: RequestTable,
+    site_keys: KeyTable,
     /// Messages by delivery number.
     messages: BTreeMap<i64, Vec<u8>>,
     keys: HashMap<DeliveryKey, Vec<(EntryId, Duplicate)>>,
@@ -661,6 +664,21 @@ impl LeaseStore for Memory {
     }
 }
 
+impl KeyAdmin for Memory {
+    fn site_keys(&self) -> Answer<'_, Vec<SiteKey>> {
+        self.run("read the keys", |tables| Ok(tables.site_keys.all()))
+    }
+
+    fn memberships_before(&self, time: SystemTime) -> Answer<'_, u64> {
+        self.run("count the members", move |tables| Ok(tables.members.joined_before(milliseconds(time))))
+    }
+
+    fn rotate_keys<'a>(&'a self, rotation: &'a Rotation) -> Answer<'a, bool> {
+        let now = self.clock.milliseconds();
+        self.run("change the key that signs", move |tables| Ok(tables.site_keys.rotate(rotation, now)))
+    }
+}
+
 impl Members for Memory {
     fn add<'a>(
         &'a self,
@@ -781,7 +799,7 @@ impl Posts for Memory {
     }
 
     fn keys(&self) -> Answer<'_, KeyRing> {
-        self.run("read the keys", |_| Ok(KeyRing::new(1, Key::new([1; 32]), [const { None }; 3])))
+        self.run("read the keys", |tables| Ok(tables.site_keys.ring()))
     }
 
     fn request(&self, id: RequestId) -> Answer<'_, Option<Request>> {

@@ -137,6 +137,12 @@ impl MemberTable {
         self.rows.values().filter(move |(list, _)| list == list_id).map(|(_, member)| member)
     }
 
+    /// Returns how many memberships of all lists began before a time, in milliseconds since 1970.
+    pub(super) fn joined_before(&self, time: i64) -> u64 {
+        let members = self.rows.values().filter(|(_, member)| member.role == MemberRole::Member);
+        members.filter(|(_, member)| member.joined_at < time_at(time)).count() as u64
+    }
+
     pub(super) fn roles_of(&self, list_id: &str, address: &MemberAddress) -> Vec<Member> {
         let rows = self.rows.values().filter(|(list, _)| list == list_id).map(|(_, member)| member);
         rows.filter(|member| member.address.key() == address.key()).cloned().collect()

@@ -3,7 +3,7 @@
 //! A backend implements traits by purpose, as many as it can: `Registry` (lists and domains), `Rooms` (how full the
 //! queues are), `IntakeStore` (arriving mail), [`LeaseStore`] (leases for consumers), `BrowseStore` (the queues, for
 //! operators), [`ListAdmin`] (changes to lists and domains), [`Members`], [`Posts`] and `Outbox` (for the engine and the
-//! outgoing side), and [`PostAdmin`] (posts, for operators).
+//! outgoing side), [`PostAdmin`] (posts, for operators), and [`KeyAdmin`] (the keys that sign tokens).
 
 mod addresses;
 mod answer;
@@ -17,6 +17,7 @@ mod delivery;
 mod fail_stop;
 mod held;
 mod intake_store;
+mod key_admin;
 mod lease_store;
 mod list_admin;
 mod lock;
@@ -24,6 +25,8 @@ pub(crate) mod mailman;
 mod members;
 #[cfg(test)]
 pub(crate) mod memory;
+#[cfg(test)]
+mod memory_keys;
 #[cfg(test)]
 mod memory_members;
 #[cfg(test)]
@@ -49,6 +52,7 @@ pub(crate) use around::Around;
 pub(crate) use backend::{Backend, Console};
 pub(crate) use browse::Wanted;
 pub(crate) use delivery::{Delivery, NotStored};
+pub(crate) use key_admin::KeyAdmin;
 pub(crate) use lease_store::{LeaseRequest, LeaseStore, Leased};
 pub(crate) use list_admin::ListAdmin;
 pub(crate) use lock::Holder;

@@ -44,6 +44,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Send(#[from] SendError),
     #[error(transparent)]
+    Key(#[from] NotRotated),
+    #[error(transparent)]
     Recipients(#[from] RecipientsError),
     #[error(transparent)]
     File(#[from] FileError),
@@ -90,6 +92,15 @@ pub(super) enum MtaError {
     NoSocketmap,
     #[error("{from}: line {line} is not a setting (NAME = VALUE); write there what `postconf -n` prints")]
     NotASetting { from: String, line: usize },
+    #[error("cannot read standard input")]
+    Input(#[source] io::Error),
+}
+
+/// The reason why the key was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotRotated {
+    #[error("nothing has changed; to do it, answer `yes`, or give --yes")]
+    NotConfirmed,
     #[error("cannot read standard input")]
     Input(#[source] io::Error),
 }

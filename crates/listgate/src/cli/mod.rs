@@ -10,6 +10,7 @@ mod domain;
 mod error;
 mod explain;
 mod held;
+mod key;
 mod list;
 mod list_settings;
 mod log;
@@ -82,6 +83,9 @@ enum Command {
     Post(post::Action),
     /// Show what became of the mail with a Message-ID, and why
     Explain(explain::Args),
+    /// Show the keys that sign addresses such as mylist-leave+TOKEN@, and change the key that signs
+    #[command(subcommand)]
+    Key(key::Action),
     /// Show the queues, and hold, release, retry and remove their entries
     #[command(subcommand)]
     Queue(queue::Action),
@@ -152,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Request(action) => request::run(&site, action),
         Command::Post(action) => post::run(&site, action),
         Command::Explain(args) => explain::run(&site, &args),
+        Command::Key(action) => key::run(&site, action),
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),
         Command::Reaper => {

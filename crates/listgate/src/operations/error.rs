@@ -55,6 +55,10 @@ pub(crate) enum OperationError {
          the log of the gate has a line for each message that it took or refused"
     )]
     NothingKnown(String),
+    #[error("there is no key yet: the first start of `listgate serve` makes it")]
+    NoKey,
+    #[error("somebody else has changed the keys at the same time; look at `listgate key ls`, and try again")]
+    KeysChanged,
     #[error("no request with the number {0} waits; `listgate request ls` lists them")]
     NoRequest(RequestId),
     #[error("the request {id} waits as before")]

@@ -7,6 +7,7 @@ mod bans;
 mod commands;
 mod held;
 mod hostile;
+mod keys;
 mod live;
 mod long_names;
 mod member_import;

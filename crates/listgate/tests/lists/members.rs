@@ -131,7 +131,7 @@ fn wrong_use_is_refused_with_the_fix() {
 }
 
 #[test]
-fn members_of_a_mailman_site_are_mailmans_own() {
+fn members_and_tokens_of_a_mailman_site_are_mailmans_own() {
     let site = Site::new();
     let cfg = site.data().join("mailman.cfg");
     std::fs::write(&cfg, format!("[paths.here]\nvar_dir: {}\n", site.data().display())).unwrap();
@@ -139,6 +139,15 @@ fn members_of_a_mailman_site_are_mailmans_own() {
     Connection::open(site.data().join("data/mailman.db")).unwrap().execute_batch("VACUUM").unwrap();
     let args = ["--mailman", cfg.to_str().unwrap(), "member", "ls", LIST];
     assert_refused(&site, &args, 1, &["of a Mailman site are Mailman's own", "mailman addmembers"]);
+    for action in [&["ls"][..], &["rotate", "--yes"]] {
+        let args = [&["--mailman", cfg.to_str().unwrap(), "key"], action].concat();
+        assert_refused(
+            &site,
+            &args,
+            1,
+            &["the tokens of a Mailman site are Mailman's own: no key of Listgate"],
+        );
+    }
 }
 
 /// A list that is created again is another list, and a gate removes what is left of the old one.

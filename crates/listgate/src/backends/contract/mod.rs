@@ -8,6 +8,7 @@ mod browse;
 mod crashes;
 mod intake;
 mod join_crashes;
+mod keys;
 mod leases;
 mod members;
 mod model;
@@ -23,7 +24,7 @@ mod steps;
 mod trouble;
 
 use super::browse::BrowseStore;
-use super::{Backend, Delivery, EngineStore, LeaseRequest, LeaseStore, Leased, Members, Queued};
+use super::{Backend, Delivery, EngineStore, KeyAdmin, LeaseRequest, LeaseStore, Leased, Members, Queued};
 use crate::message::{Incoming, Spool};
 use crate::model::{
     Addressed, Clock, DeliveryKey, Endpoint, Envelope, LeaseId, List, ListState, Name, NotStepped,
@@ -71,6 +72,8 @@ struct Rig {
     engine: Option<Arc<dyn EngineStore>>,
     /// The members of its lists; `None` if another program keeps them.
     members: Option<Arc<dyn Members>>,
+    /// The keys that sign tokens, as operators change them; `None` if another program writes the mail of lists.
+    keys: Option<Arc<dyn KeyAdmin>>,
     /// Creates a list and its domain.
     create: Box<dyn Fn(&str)>,
     /// Removes a list.
@@ -117,12 +120,12 @@ fn sqlite_satisfies_the_contract() {
 
 #[test]
 fn sqlite_satisfies_the_contract_of_posts() {
-    run(rigs::sqlite, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL]);
+    run(rigs::sqlite, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL, keys::ALL]);
 }
 
 #[test]
 fn memory_satisfies_the_contract_of_posts() {
-    run(rigs::memory, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL]);
+    run(rigs::memory, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL, keys::ALL]);
 }
 
 #[test]
@@ -180,14 +183,18 @@ impl Rig {
         self.members.as_deref().expect("this suite is for backends that keep members")
     }
 
+    fn keys(&self) -> &dyn KeyAdmin {
+        self.keys.as_deref().expect("this suite is for backends that sign tokens")
+    }
+
     fn engine(&self) -> &dyn EngineStore {
         self.engine.as_deref().expect("this suite is for backends that an engine uses")
     }
 
     /// Ends the process that uses the backend, as far as the backend can tell, and starts another.
     fn restart(self) -> Self {
-        let Self { backend, leases, browse, engine, members, create, remove, reopen, dir, .. } = self;
-        drop((engine, leases, browse, members, create, remove, backend));
+        let Self { backend, leases, browse, engine, members, keys, create, remove, reopen, dir, .. } = self;
+        drop((engine, leases, browse, members, keys, create, remove, backend));
         Self { dir, ..reopen() }
     }
 

@@ -4,7 +4,7 @@ use super::{Rig, TestClock};
 use crate::backends::mailman::{self, Mailman};
 use crate::backends::memory::Memory;
 use crate::backends::sqlite::{self, DataDir, DataError, Sqlite};
-use crate::backends::{Backend, ListAdmin, Members};
+use crate::backends::{Backend, KeyAdmin, ListAdmin, Members};
 use crate::message::Spool;
 use crate::model::{Clock, Redelivery};
 use rusqlite::Connection;
@@ -52,11 +52,13 @@ fn sqlite_with(dir: &Path, clock: TestClock) -> Result<Rig, DataError> {
         pollster::block_on(console.remove_list(&address.parse().unwrap())).unwrap();
     };
     let (dir, again) = (dir.to_owned(), clock.clone());
+    let console = Arc::new(sqlite::Console::open_with_clock(&data, clock.clock())?);
     Ok(Rig {
         leases: Arc::clone(&backend).leases(),
         engine: Arc::clone(&backend).engine().unwrap(),
         browse: Some(Box::new(sqlite::Console::open(&data)?)),
-        members: Some(Arc::new(sqlite::Console::open_with_clock(&data, clock.clock())?)),
+        members: Some(Arc::clone(&console) as Arc<dyn Members>),
+        keys: Some(console),
         backend,
         create: Box::new(create),
         remove: Box::new(remove),
@@ -103,6 +105,7 @@ fn memory_at(dir: &Path, clock: TestClock, memory: &Arc<Memory>) -> Rig {
         backend: Arc::clone(memory) as Arc<dyn Backend>,
         browse: None,
         members: Some(Arc::clone(memory) as Arc<dyn Members>),
+        keys: Some(Arc::clone(memory) as Arc<dyn KeyAdmin>),
         create: Box::new(move |address| created.create(address)),
         remove: Box::new(move |address| removed.remove(address)),
         reopen: Box::new(reopen),
@@ -134,6 +137,7 @@ pub(super) fn mailman() -> Rig {
         engine: None,
         browse: Some(Box::new(mailman::Console::open(&site).unwrap())),
         members: None,
+        keys: None,
         backend,
         create: Box::new(move |address| create_mailmans(&database, address)),
         remove: Box::new(|_| panic!("lists are Mailman's")),

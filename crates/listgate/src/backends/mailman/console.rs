@@ -11,6 +11,7 @@ use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend;
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
+use crate::backends::key_admin::KeyAdmin;
 use crate::backends::members::Members;
 use crate::backends::post_admin::PostAdmin;
 use crate::backends::registry::Registry;
@@ -138,6 +139,11 @@ impl backend::Console for Console {
 
     /// Mailman distributes posts itself.
     fn posts(&self) -> Option<&dyn PostAdmin> {
+        None
+    }
+
+    /// Mailman signs nothing.
+    fn key_admin(&self) -> Option<&dyn KeyAdmin> {
         None
     }
 }

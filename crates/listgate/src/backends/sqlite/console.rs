@@ -1,13 +1,15 @@
 //! A data directory as commands use it, whether or not a gate serves it. Each write is a short transaction of its
 //! own.
 
+use super::connection::write;
 use super::data_dir::{DataDir, DataError};
 use super::errors::failed;
-use super::{connection, list_settings, lists, members, msgdata, queues};
+use super::{connection, list_settings, lists, members, msgdata, queues, site_keys};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend;
 use crate::backends::browse::{BrowseStore, EachEntry, Wanted};
+use crate::backends::key_admin::KeyAdmin;
 use crate::backends::list_admin::ListAdmin;
 use crate::backends::members::Members;
 use crate::backends::post_admin::PostAdmin;
@@ -18,13 +20,13 @@ use crate::model::{
     Arrival, Ban, BanPattern, Change, ChangeError, Changes, Clock, Depth, Domain, Endpoint, Entry,
     EntryError, EntryId, Id, Joined, List, ListAddress, ListChange, ListFacts, ListSettings, ListState,
     Member, MemberAddress, MemberChange, MemberError, MemberRole, MessageId, Msgdata, Name, Names, NewMember,
-    Seq, Space, StoreError,
+    Rotation, Seq, SiteKey, Space, StoreError, milliseconds,
 };
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) struct Console {
     connection: Mutex<Connection>,
@@ -224,6 +226,27 @@ impl backend::Console for Console {
 
     fn posts(&self) -> Option<&dyn PostAdmin> {
         Some(self)
+    }
+
+    fn key_admin(&self) -> Option<&dyn KeyAdmin> {
+        Some(self)
+    }
+}
+
+impl KeyAdmin for Console {
+    fn site_keys(&self) -> Answer<'_, Vec<SiteKey>> {
+        self.query("read the keys", site_keys::all)
+    }
+
+    fn memberships_before(&self, time: SystemTime) -> Answer<'_, u64> {
+        self.query("count the members", |connection| members::joined_before(connection, milliseconds(time)))
+    }
+
+    fn rotate_keys<'a>(&'a self, rotation: &'a Rotation) -> Answer<'a, bool> {
+        let now = self.now();
+        at_once(write(&mut self.connection(), "change the key that signs", |connection| {
+            site_keys::rotate(connection, rotation, now).map(Ok)
+        }))
     }
 }
 

@@ -198,6 +198,14 @@ pub(super) fn roster(
     connection.prepare_cached(&sql)?.query_map(params![list.0, most], read)?.collect()
 }
 
+/// Returns how many memberships of all lists began before a time, in milliseconds since 1970.
+pub(super) fn joined_before(connection: &Connection, time: i64) -> rusqlite::Result<u64> {
+    let sql =
+        "SELECT count(*) FROM member JOIN roster ON roster.list = member.list AND roster.list_id IS NOT NULL
+               WHERE role = 'member' AND joined_at < ?1";
+    connection.query_row(sql, [time], |row| row.get(0))
+}
+
 /// Makes an address a member, and returns its seq; `None` if it is one already.
 pub(super) fn join(
     connection: &Connection,

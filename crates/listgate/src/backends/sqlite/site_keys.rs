@@ -1,7 +1,8 @@
 //! The keys of the site, which sign tokens.
 
+use crate::model::{KeyNumber, Rotation, SiteKey, time_at};
 use listgate_engine::token::{KEYS, Key, KeyRing};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustix::io::retry_on_intr;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
@@ -20,6 +21,32 @@ pub(super) fn ring(connection: &Connection) -> rusqlite::Result<KeyRing> {
     let (serial, newest) = keys.next().ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let older = std::array::from_fn(|_| keys.next().map(|(_, key)| key));
     Ok(KeyRing::new(serial, newest, older))
+}
+
+/// Returns the keys whose tokens are valid, the one that signs first.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SiteKey>> {
+    let sql = "SELECT serial, made_at FROM token_key ORDER BY serial DESC LIMIT ?1";
+    let mut newer = None;
+    let read = |row: &Row<'_>| {
+        let made_at = time_at(row.get(1)?);
+        Ok(SiteKey { number: KeyNumber(row.get(0)?), made_at, replaced_at: newer.replace(made_at) })
+    };
+    connection.prepare_cached(sql)?.query_map([KEYS], read)?.collect()
+}
+
+/// Makes a new key, which signs from now on, and removes those that the rotation does not keep. Returns whether it did: not
+/// if another key signs than the rotation says.
+pub(super) fn rotate(connection: &Connection, rotation: &Rotation, now: i64) -> rusqlite::Result<bool> {
+    let newest = "SELECT serial FROM token_key ORDER BY serial DESC LIMIT 1";
+    let newest: Option<i64> = connection.query_row(newest, [], |row| row.get(0)).optional()?;
+    if newest != Some(rotation.signing.0) {
+        return Ok(false);
+    }
+    connection.execute("INSERT INTO token_key (secret, made_at) VALUES (?1, ?2)", params![secret()?, now])?;
+    let others = "DELETE FROM token_key
+                  WHERE serial NOT IN (SELECT serial FROM token_key ORDER BY serial DESC LIMIT ?1)";
+    connection.execute(others, [rotation.kept + 1])?;
+    Ok(true)
 }
 
 /// Makes the first key, if there is none.

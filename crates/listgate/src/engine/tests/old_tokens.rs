@@ -9,6 +9,7 @@
 //! | the clock was set back further | "ask again" | works | "ask again" |
 //! | the keys were rotated up to three times | works | works | works |
 //! | they were rotated a fourth time | "ask again" | as `-leave` without a token | "ask again" |
+//! | all keys were ended | "ask again" | as `-leave` without a token | "ask again" |
 //! | the list was renamed | works | works | works |
 //!
 //! A request and a former member that seem to wait for longer than they can have count as gone, so that a clock that was
@@ -16,7 +17,9 @@
 
 use super::mail::AUTHENTICATED;
 use super::rig::{LIST, Rig};
-use crate::backends::ListAdmin;
+use crate::backends::{KeyAdmin, ListAdmin};
+use crate::model::Rotation;
+use listgate_engine::token::KEYS;
 
 /// Tokens that three people have got, with what a reply to their mail has.
 struct Tokens {
@@ -170,11 +173,44 @@ async fn three_rotations_of_the_keys_keep_all_tokens_and_a_fourth_ends_them() {
     {
         let rig = Rig::new().await;
         let tokens = prepare(&rig).await;
-        for n in 0..rotations {
-            rig.execute("INSERT INTO token_key (secret, made_at) VALUES (randomblob(32), ?1)", n);
+        for _ in 0..rotations {
+            rotate(&rig, KEYS - 1).await;
         }
         assert_ne!(rig.leave_token().await, tokens.leave, "another key signs");
         check(&rig, &tokens, expected, &format!("{rotations} rotations")).await;
+    }
+}
+
+async fn rotate(rig: &Rig, kept: usize) {
+    let signing = rig.console.site_keys().await.unwrap()[0].number;
+    assert!(rig.console.rotate_keys(&Rotation { signing, kept }).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_rotation_that_ends_all_keys_ends_all_tokens() {
+    let rig = Rig::new().await;
+    let tokens = prepare(&rig).await;
+    rotate(&rig, 0).await;
+    check(&rig, &tokens, [BOB_ASKS_AGAIN, LEAVE_ASKED, CARL_ASKS_AGAIN], "all ended").await;
+}
+
+/// What a restored backup lacks includes the newest keys.
+#[tokio::test]
+async fn tokens_of_a_key_from_after_a_backup_are_not_valid() {
+    let rig = Rig::new().await;
+    rig.trust();
+    rig.set(&["subscription_policy=open"]).await;
+    rig.command("join", "anne@example.org", AUTHENTICATED).await;
+    let mut token = String::new();
+    let after = async |rig: &Rig| {
+        rotate(rig, KEYS - 1).await;
+        token = rig.leave_token().await;
+    };
+    let rig = rig.restored_after(after).await;
+    for rotations in 0..=KEYS {
+        rig.command(&format!("leave+{token}"), "anne@example.org", "").await;
+        assert_eq!(rig.rows("SELECT count(*) FROM member WHERE role = 'member'"), ["1"], "{rotations}");
+        rotate(&rig, KEYS - 1).await;
     }
 }
 
