@@ -183,8 +183,18 @@ impl<'d> Deciding<'d> {
                 self.begin_membership(&person)
             }
             SubscriptionPolicy::Moderate if is_sure => {
-                self.ask(RequestKind::Join, Phase::Moderate, &person);
-                self.ask_moderator(&person, About::Asked)
+                let about = match pending {
+                    // A request that is made again waits for the same as before.
+                    Some(request) => {
+                        self.effects.push(Effect::AwaitModerator { request: request.id });
+                        About::Request(request.id)
+                    }
+                    None => {
+                        self.ask(RequestKind::Join, Phase::Moderate, &person);
+                        About::Asked
+                    }
+                };
+                self.ask_moderator(&person, about)
             }
             _ => {
                 self.ask(RequestKind::Join, Phase::Confirm, &person);

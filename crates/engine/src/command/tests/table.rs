@@ -101,6 +101,11 @@ const JOINS: &[(&str, &str, &str)] = &[
         "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, OwnerAsks (Asked) to owners, Waiting! to anne@example.org",
     ),
     (
+        "moderate; trust; join 17 anne@example.org",
+        "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners, Waiting! to anne@example.org",
+    ),
+    (
         "moderate; trust; silent",
         "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
         "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, Waiting! to anne@example.org",

@@ -150,6 +150,19 @@ const POLICIES: &[Row] = &[
         ],
     ),
     (
+        &["subscription_policy=moderate"],
+        &["join anne@example.org", "surely-join anne@example.org", "accept"],
+        &[
+            "member anne@example.org verified",
+            "confirm-join to anne@example.org, counted, a request",
+            "owner-asks to owners, a request",
+            "waiting to anne@example.org",
+            "welcome to anne@example.org, a membership",
+            r#"asked: ["anne@example.org has to confirm that they join"]"#,
+            r#"asked: ["a moderator has to accept anne@example.org"]"#,
+        ],
+    ),
+    (
         &["subscription_policy=moderate", "admin_immed_notify=no"],
         &["surely-join anne@example.org", "reject"],
         &[
