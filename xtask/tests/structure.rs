@@ -55,6 +55,7 @@ const LISTGATE: &[&str] = &[
     "guard",
     "texts",
     "net",
+    "systemd",
     "model",
     "message",
     "route",
@@ -85,6 +86,7 @@ const MANUAL: &[&str] = &["file", "page", "keys", "commands", "completions"];
 /// The modules of `listgate-test-support`, from bottom to top.
 const TEST_SUPPORT: &[&str] = &[
     "patience",
+    "service_manager",
     "outbox",
     "program",
     "smtp_server",

@@ -48,6 +48,7 @@ mod route;
 mod serve;
 mod services;
 mod socketmap;
+mod systemd;
 mod texts;
 mod work;
 

@@ -133,6 +133,10 @@ pub(crate) const MESSAGES_SWEPT_AT_ONCE: usize = 50;
 /// Deliveries that are remembered by the keys of their puts. A put whose answer was lost is retried at once.
 pub(crate) const RECENT_PUTS: usize = 1024;
 
+/// How long the writer may work on one commit before the gate counts as stuck, and systemd may restart it. A disk that
+/// retries takes minutes, and a restart does not make it faster.
+pub(crate) const WRITER_STUCK: Duration = Duration::from_secs(15 * 60);
+
 /// How long a measurement of free space remains valid.
 pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
 

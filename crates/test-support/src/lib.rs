@@ -16,6 +16,7 @@ mod patience;
 mod peer;
 mod program;
 mod server;
+pub mod service_manager;
 mod site;
 pub mod smtp_server;
 pub mod socketmap;

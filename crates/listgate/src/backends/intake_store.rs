@@ -22,6 +22,10 @@ pub(crate) trait IntakeStore: Send + Sync {
     /// Returns how the header of a message is edited before it is stored.
     fn style(&self) -> Style;
 
+    /// Completes when the thread that stores mail has taken up everything that was handed to it before; at once if there is
+    /// no such thread. Nothing is stored for it.
+    fn takes_up(&self) -> Answer<'_, ()>;
+
     /// Stops taking mail for good, after a final error that occurred elsewhere.
     fn give_up(&self, why: &StoreError);
 

@@ -624,6 +624,10 @@ impl IntakeStore for Memory {
         Style::Plain
     }
 
+    fn takes_up(&self) -> Answer<'_, ()> {
+        self.run("take up what waits", |_| Ok(()))
+    }
+
     fn give_up(&self, _why: &StoreError) {
         self.given_up.send_replace(true);
     }

@@ -9,6 +9,7 @@ use crate::model::{ChangeError, DisplayNameError, EntryError, StoreError};
 use crate::net::ListenAddress;
 use crate::operations::OperationError;
 use crate::serve::GateError;
+use crate::systemd::NotifyError;
 use crate::work::WorkError;
 use listgate_lmtp::Closed;
 use std::io;
@@ -23,6 +24,8 @@ pub(super) enum CliError {
     Operation(#[from] OperationError),
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error(transparent)]
+    Systemd(#[from] NotifyError),
     #[error(transparent)]
     Change(#[from] ChangeError),
     #[error(transparent)]

@@ -9,12 +9,16 @@ use crate::error_chain::Chain;
 use crate::limits;
 use crate::net::ListenAddress;
 use crate::outgoing::Outgoing;
-use crate::serve::Gate;
+use crate::serve::{Gate, Pulse};
+use crate::systemd::Notifier;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
-use std::path;
+use std::path::{self, Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -48,21 +52,123 @@ fn no_port(port: &str) -> Result<String, NoPort> {
 }
 
 pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(CliError::system("start the runtime"))?;
+    // First of all, because SIGHUP ends a process that does not listen for it.
+    let mut signals = Signals::listen(&runtime)?;
+    let systemd = Notifier::from_environment()?;
     let config = args.replaced(site.config()?.clone());
     log::start(args.log);
+    warn(&config);
+    let data = data_path(&config);
+    systemd.status(&format!("opening {}", data.display()));
+    let shown = config.clone();
+    let (gate, engine) = Gate::start_with_engine(config)?;
+    welcome(&shown, &data, &gate, engine.is_some())?;
+    let status = status(&gate, engine.is_some());
+    systemd.ready(&status);
+    runtime.block_on(async {
+        let mut alive = pin!(stay_alive(&systemd, gate.pulse()));
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
+                _ = signals.interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
+                _ = signals.hangup.recv() => {
+                    systemd.reloading();
+                    reload(site, &args, &gate, engine.as_ref());
+                    systemd.ready(&status);
+                }
+                () = gate.failed() => break,
+                () = &mut alive => {}
+            }
+        }
+    });
+    systemd.stopping("finishing what is in flight");
+    stop(&runtime, signals, gate, engine)?;
+    runtime.shutdown_background();
+    tracing::info!("closed");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that `serve` handles.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Listens for the signals from now on. Those that come before they are received wait.
+    fn listen(runtime: &Runtime) -> Result<Self, CliError> {
+        let _inside = runtime.enter();
+        let listen = |kind| signal(kind).map_err(CliError::system("listen for signals"));
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Gives systemd's watchdog its signs of life for as long as the gate makes progress: the thread of the sessions answers,
+/// and the writer is not stuck in one commit. It never returns.
+async fn stay_alive(systemd: &Notifier, pulse: Pulse) {
+    let Some(patience) = systemd.watchdog() else { return std::future::pending().await };
+    let pause = patience / 2;
+    let mut ticks = interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match timeout(pause, pulse.beat()).await {
+            Ok(Some(busy)) if busy < limits::WRITER_STUCK => systemd.alive(),
+            Ok(Some(busy)) => {
+                tracing::error!(
+                    "the store has been busy with one commit for {} s: no sign of life",
+                    busy.as_secs()
+                );
+            }
+            Ok(None) => std::future::pending().await,
+            Err(_) => {
+                tracing::error!("the thread of the sessions does not answer: no sign of life for systemd")
+            }
+        }
+    }
+}
+
+/// Ends the engine, the way out and the gate, in the order that they need. A second signal ends this at once.
+fn stop(
+    runtime: &Runtime,
+    mut signals: Signals,
+    gate: Gate,
+    engine: Option<(Engine, Outgoing)>,
+) -> Result<(), CliError> {
+    let stopping = runtime.spawn_blocking(|| {
+        // The gate ends when nothing uses its backend any more.
+        if let Some((engine, outgoing)) = engine {
+            // It waits for the mail server while the engine ends.
+            outgoing.begin_to_stop();
+            engine.stop();
+            outgoing.stop();
+        }
+        gate.stop()
+    });
+    runtime.block_on(async {
+        tokio::select! {
+            stopped = stopping => stopped?.map_err(CliError::from),
+            // A second signal asks to stop without waiting. The senders keep the mail in flight and will retry.
+            _ = signals.terminate.recv() => Err(CliError::StoppedAtOnce),
+            _ = signals.interrupt.recv() => Err(CliError::StoppedAtOnce),
+        }
+    })
+}
+
+/// Warns about what an operator may not have intended, and raises the limit of open files.
+fn warn(config: &Config) {
     if config.refuse_at == RefuseAt::Data {
         tracing::warn!(
             "lmtp.refuse_at is \"data\": every address is accepted at RCPT, so none can be verified"
         );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(CliError::system("start the runtime"))?;
-    // The handlers are installed before the gate opens, so that no signal is missed.
-    let (mut terminate, mut interrupt, mut hangup) = {
-        let _inside = runtime.enter();
-        let listen = |kind| signal(kind).map_err(CliError::system("listen for signals"));
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?)
-    };
     if let BackendKind::Mailman(site) = &config.backend
         && site.lmtp_runner
     {
@@ -76,41 +182,6 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
              (ulimit -n, LimitNOFILE=)"
         );
     }
-    let shown = config.clone();
-    let (gate, engine) = Gate::start_with_engine(config)?;
-    welcome(&shown, &gate, engine.is_some())?;
-    runtime.block_on(async {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
-                _ = interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
-                _ = hangup.recv() => reload(site, &args, &gate, engine.as_ref()),
-                () = gate.failed() => break,
-            }
-        }
-    });
-    let stopping = runtime.spawn_blocking(|| {
-        // The gate ends when nothing uses its backend any more.
-        if let Some((engine, outgoing)) = engine {
-            // It waits for the mail server while the engine ends.
-            outgoing.begin_to_stop();
-            engine.stop();
-            outgoing.stop();
-        }
-        gate.stop()
-    });
-    let stopped = runtime.block_on(async {
-        tokio::select! {
-            stopped = stopping => stopped?.map_err(CliError::from),
-            // A second signal asks to stop without waiting. The senders keep the mail in flight and will retry.
-            _ = terminate.recv() => Err(CliError::StoppedAtOnce),
-            _ = interrupt.recv() => Err(CliError::StoppedAtOnce),
-        }
-    });
-    runtime.shutdown_background();
-    stopped?;
-    tracing::info!("closed");
-    Ok(ExitCode::SUCCESS)
 }
 
 impl Args {
@@ -168,7 +239,24 @@ fn raise_descriptor_limit(connections: usize) -> bool {
     most.is_none_or(|most| most >= connections as u64 + 100)
 }
 
-fn welcome(config: &Config, gate: &Gate, engine: bool) -> io::Result<()> {
+/// Returns the absolute path of what the gate works on: a relative one would be wrong when read in another working
+/// directory.
+fn data_path(config: &Config) -> PathBuf {
+    let data = match &config.backend {
+        BackendKind::Sqlite => &*config.data_dir,
+        BackendKind::Mailman(site) => &*site.var_dir,
+    };
+    path::absolute(data).unwrap_or_else(|_| data.to_owned())
+}
+
+/// Returns what the gate does, in the line that `systemctl status` shows.
+fn status(gate: &Gate, engine: bool) -> String {
+    let addresses: Vec<String> = gate.addresses().iter().map(ToString::to_string).collect();
+    let taking = format!("taking mail on {}", addresses.join(", "));
+    if engine { format!("{taking}; posts go to {}", gate.outgoing()) } else { taking }
+}
+
+fn welcome(config: &Config, data: &Path, gate: &Gate, engine: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
     for address in gate.addresses() {
@@ -180,12 +268,6 @@ fn welcome(config: &Config, gate: &Gate, engine: bool) -> io::Result<()> {
     if let Some(admin) = gate.admin() {
         writeln!(out, "  metrics at    http://{admin}/metrics")?;
     }
-    let data = match &config.backend {
-        BackendKind::Sqlite => &*config.data_dir,
-        BackendKind::Mailman(site) => &*site.var_dir,
-    };
-    // A relative path would be wrong when read in another working directory.
-    let data = path::absolute(data).unwrap_or_else(|_| data.to_owned());
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
     if engine {

@@ -1,9 +1,11 @@
 //! Builds a gate from the configuration and runs it: start reading here.
 
 mod error;
+mod pulse;
 mod running;
 
 pub use error::GateError;
+pub(crate) use pulse::Pulse;
 
 use crate::admin;
 use crate::backends::mailman::{self, Mailman};
@@ -22,6 +24,7 @@ use crate::outgoing::{self, Outgoing, OutgoingSettings, Reloadable};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
 use error::MailmanListens;
+use pulse::{Heart, pulse};
 pub(crate) use running::Parts;
 use running::Running;
 use std::io;
@@ -46,6 +49,7 @@ pub struct Gate {
     phases: watch::Sender<ShutdownPhase>,
     fail_stop: watch::Receiver<bool>,
     leases: Option<Arc<dyn LeaseStore>>,
+    pulse: Pulse,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -117,6 +121,7 @@ impl Gate {
         let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", &config)?;
         let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
+        let (pulse, heart) = pulse();
         let running = Running::new(config, tls, parts);
         let (running, now) = watch::channel(Arc::new(running));
         let on_thread = GateThread {
@@ -128,6 +133,7 @@ impl Gate {
             phases: phases.clone(),
             fail_stop: fail_stop.clone(),
             running: now,
+            heart,
         };
         let run = move || runtime.block_on(on_thread.run(watched));
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run);
@@ -141,6 +147,7 @@ impl Gate {
             phases,
             fail_stop,
             leases,
+            pulse,
             thread: Some(thread),
         })
     }
@@ -176,6 +183,11 @@ impl Gate {
     /// Returns how many lists there were at the start.
     pub fn lists(&self) -> u64 {
         self.lists
+    }
+
+    /// Returns what gives signs of life of this gate.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Returns one of the gate's queues, to be worked in this process: leases and steps share the commits of
@@ -357,6 +369,7 @@ struct GateThread {
     fail_stop: watch::Receiver<bool>,
     /// The settings and state for new connections.
     running: watch::Receiver<Arc<Running>>,
+    heart: Heart,
 }
 
 impl GateThread {
@@ -364,6 +377,8 @@ impl GateThread {
     /// ends last: its writer finishes what it was given.
     async fn run(mut self, mut phases: watch::Receiver<ShutdownPhase>) {
         let (alive, mut all_gone) = mpsc::channel(1);
+        let backend = Arc::clone(&self.running.borrow().shared.intake.services.backend);
+        tokio::spawn(self.heart.run(backend));
         let lmtp = {
             let (running, phases) = (self.running.clone(), phases.clone());
             move |accepted| lmtp_server::serve(accepted, &running.borrow().shared, &phases, &alive)

@@ -16,6 +16,7 @@ mod outgoing;
 mod postmaster;
 mod private;
 mod send;
+mod systemd;
 mod taken;
 
 use listgate_test_support as support;

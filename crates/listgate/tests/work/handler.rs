@@ -9,7 +9,7 @@ pub(crate) fn work(site: &Site, arguments: &[&str], handler: &[&str]) -> Output 
     command(site, arguments, handler).output().unwrap()
 }
 
-fn command(site: &Site, arguments: &[&str], handler: &[&str]) -> Command {
+pub(crate) fn command(site: &Site, arguments: &[&str], handler: &[&str]) -> Command {
     let mut command = site.command();
     command.arg("work").args(arguments).args(["--config", &site.without_engine(), "--"]).args(handler);
     command.stdin(Stdio::null()).stdout(Stdio::null());

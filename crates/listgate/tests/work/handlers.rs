@@ -1,12 +1,13 @@
 //! What the end of a command means for its entry, whatever the command does.
 
-use crate::handler::{Workers, work};
+use crate::handler::{Workers, command, work};
 use crate::support::Site;
 use crate::{LONG, deliver, open, states};
 use listgate::queue::{Name, Verdict};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 /// Makes leased and deferred entries eligible for `listgate work`, which uses the system's clock. A consumer
@@ -50,6 +51,27 @@ fn the_command_gets_the_message_and_the_facts() {
     assert_eq!(site.ids("command").len(), 0);
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(log.contains("done id=1-1 list=\"mylist.example.com\" attempt=1"), "{log}");
+}
+
+/// A command must not speak to systemd in the name of `listgate work`, nor use its sockets.
+#[test]
+fn the_command_does_not_get_systemds_variables() {
+    let site = Site::with_list();
+    deliver(&site, &["mylist-join@example.com"]);
+    let place = site.data().join("seen");
+    let handler = ["sh", "-c", "env > $0", place.to_str().unwrap()];
+    let mut command = command(&site, &["command", "--drain"], &handler);
+    for variable in
+        ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
+    {
+        command.env(variable, "1");
+    }
+    assert!(command.env("OTHER", "1").stderr(Stdio::null()).status().unwrap().success());
+    let seen = fs::read_to_string(place).unwrap();
+    assert!(seen.contains("OTHER=1\n"), "{seen}");
+    for prefix in ["NOTIFY_", "WATCHDOG_", "LISTEN_"] {
+        assert!(!seen.lines().any(|line| line.starts_with(prefix)), "{seen}");
+    }
 }
 
 #[test]

@@ -335,6 +335,13 @@ impl IntakeStore for Sqlite {
         Style::Plain
     }
 
+    fn takes_up(&self) -> Answer<'_, ()> {
+        let (answer, answered) = oneshot::channel();
+        // If the writer has ended, the answer is dropped.
+        let _ = self.writer.send(Work::Question(answer));
+        Box::pin(async { answered.await.map_err(|_| StoreError::closed()) })
+    }
+
     fn give_up(&self, why: &StoreError) {
         self.fail_stop.set(why);
     }

@@ -19,6 +19,8 @@ use tokio::sync::oneshot;
 pub(super) enum Work {
     Delivery(PendingDelivery),
     Request(PendingRequest),
+    /// A question whether the writer takes up its work. It is answered as it is taken up.
+    Question(oneshot::Sender<()>),
 }
 
 /// A delivery, and the channel for its outcome.
@@ -154,6 +156,9 @@ pub(super) fn collect_batch(
     while let Some(work) = next {
         match work {
             Work::Delivery(pending) if pending.is_cancelled() => {}
+            Work::Question(answer) => {
+                let _ = answer.send(());
+            }
             Work::Delivery(pending) => {
                 octets += pending.in_memory();
                 batch.deliveries.push(pending);
