@@ -1,6 +1,7 @@
-//! Tests that a membership made by mail is all or nothing, from the request to the return. Whenever the process is killed
-//! or the power fails, a mail that was taken either still has its entry, or has done all that it does, with the notice
-//! about it; a notice goes out, and one whose dot may have been sent counts as doubted if it is sent again.
+//! Tests that a membership made by mail is all or nothing, from the request to the return, also if a reply comes too soon or
+//! a moderator has to accept. Whenever the process is killed or the power fails, a mail that was taken either still has its
+//! entry, or has done all that it does, with the notice about it; a notice goes out, and one whose dot may have been sent
+//! counts as doubted if it is sent again.
 
 use super::crashes::{DIR, Walk, kill_at_each_call};
 use super::outbox::{REQUEST, claim, sent};
@@ -19,7 +20,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The test that runs the walk, which a process of its own runs too.
-const WALK: &str = "backends::contract::join_crashes::somebody_asks_joins_leaves_and_comes_back";
+const WALK: &str = "backends::contract::join_crashes::somebody_asks_joins_leaves_asks_again_and_comes_back";
 
 /// A mail of the walk.
 struct Command {
@@ -31,11 +32,15 @@ struct Command {
     template: &'static str,
 }
 
-/// The mails of the walk, in order.
-const MAILS: [Command; 4] = [
+/// The mails of the walk, in order. A program answers the first one too soon. After the member has left, the list has
+/// `confirm_then_moderate`, so the second reply waits for a moderator.
+const MAILS: [Command; 7] = [
     Command { text: "ask", role: Role::Join, template: "confirm-join" },
+    Command { text: "early", role: Role::Confirm, template: "confirm-again" },
     Command { text: "reply", role: Role::Confirm, template: "welcome" },
     Command { text: "leave", role: Role::Leave, template: "goodbye" },
+    Command { text: "again", role: Role::Join, template: "confirm-join" },
+    Command { text: "agree", role: Role::Confirm, template: "owner-asks" },
     Command { text: "undo", role: Role::Confirm, template: "welcome" },
 ];
 
@@ -75,30 +80,44 @@ async fn walk(rig: &Rig) {
 /// Adds to a step what is decided about a mail of the walk.
 async fn decide(rig: &Rig, list: ListNumber, mail: usize, step: Step) -> Step {
     let request = rig.engine().request_of(list, &anne(), RequestKind::Join).await.unwrap();
-    let (expect, effects, about) = match mail {
-        0 => {
+    let waits = || {
+        let request = request.as_ref().unwrap();
+        (request.id, Expect::Request(request.id, request.version))
+    };
+    let (expect, effects, about) = match MAILS[mail].text {
+        "ask" | "again" => {
             let new = new_request(list, RequestKind::Join, RequestPhase::Confirm);
             let expect = Expect::NoRequest(list, anne(), RequestKind::Join);
             (expect, vec![Effect::Ask(Box::new(new))], About::Asked)
         }
-        1 => {
-            let request = request.unwrap();
-            let waits = Expect::Request(request.id, request.version);
-            let join = Effect::Join(list, new_member(Vec::new()));
-            (waits, vec![Effect::EndRequest(request.id), join], About::Joined)
+        "early" => {
+            let (id, waits) = waits();
+            (waits, vec![Effect::MarkEarly(id)], About::Request(id))
         }
-        2 => {
+        "reply" => {
+            let (id, waits) = waits();
+            let join = Effect::Join(list, new_member(Vec::new()));
+            (waits, vec![Effect::EndRequest(id), join], About::Joined)
+        }
+        "agree" => {
+            let (id, waits) = waits();
+            (waits, vec![Effect::ToModerator(id)], About::Request(id))
+        }
+        "leave" => {
             let seq = rig.engine().roster(list, 1).await.unwrap()[0].seq;
             (Expect::Member(list, seq), vec![Effect::Leave(list, seq)], About::Former(seq))
         }
-        _ => {
-            // The first membership of the database.
-            (Expect::Former(list, Seq(1)), vec![Effect::Rejoin(list, Seq(1))], About::Joined)
-        }
+        // The first membership of the database.
+        _ => (Expect::Former(list, Seq(1)), vec![Effect::Rejoin(list, Seq(1))], About::Joined),
+    };
+    let to = match MAILS[mail].text {
+        // The list has no owner.
+        "agree" => NoticeTo::Owners { instead: Some("site@example.org".to_owned()) },
+        _ => NoticeTo::Address(anne()),
     };
     let notice = NewNotice {
         list,
-        to: NoticeTo::Address(anne()),
+        to,
         about,
         counted: false,
         template: MAILS[mail].template,
@@ -109,7 +128,7 @@ async fn decide(rig: &Rig, list: ListNumber, mail: usize, step: Step) -> Step {
 }
 
 #[test]
-fn somebody_asks_joins_leaves_and_comes_back() {
+fn somebody_asks_joins_leaves_asks_again_and_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let dir = env::var_os(DIR).map_or_else(|| dir.path().to_owned(), PathBuf::from);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -125,16 +144,26 @@ fn somebody_asks_joins_leaves_and_comes_back() {
 struct Found {
     /// The templates of the notices, in order.
     notices: Vec<String>,
-    requests: u64,
+    /// The requests, whether a reply to each came too soon, and what it waits for.
+    requests: Vec<String>,
     members: u64,
     former: u64,
 }
 
 /// Returns what has to be stored when so many mails have done what they do.
 fn expected(done: usize) -> Found {
-    let (requests, members, former) = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 0)][done];
+    let (request, members, former) = [
+        (None, 0, 0),
+        (Some("0 confirm"), 0, 0),
+        (Some("1 confirm"), 0, 0),
+        (None, 1, 0),
+        (None, 0, 1),
+        (Some("0 confirm"), 0, 1),
+        (Some("0 moderate"), 0, 1),
+        (Some("0 moderate"), 1, 0),
+    ][done];
     let notices = MAILS[..done].iter().map(|mail| mail.template.to_owned()).collect();
-    Found { notices, requests, members, former }
+    Found { notices, requests: request.map(str::to_owned).into_iter().collect(), members, former }
 }
 
 /// Checks that what is in a directory is consistent with everything that was reported.
@@ -162,10 +191,12 @@ fn check(dir: &Path, reported: &str) -> Result<(), String> {
 
 fn look(connection: &Connection) -> rusqlite::Result<Found> {
     let count = |what: &str| connection.query_row(&format!("SELECT {what}"), [], |row| row.get(0));
-    let mut notices = connection.prepare("SELECT template FROM notice ORDER BY post")?;
+    let all = |sql: &str| -> rusqlite::Result<Vec<String>> {
+        connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    };
     Ok(Found {
-        notices: notices.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?,
-        requests: count("count(*) FROM request")?,
+        notices: all("SELECT template FROM notice ORDER BY post")?,
+        requests: all("SELECT early || ' ' || phase FROM request")?,
         members: count("count(*) FROM member WHERE role = 'member'")?,
         former: count("count(*) FROM former_member")?,
     })
@@ -208,10 +239,10 @@ fn check_mail(
     })
 }
 
-/// Returns at which system calls the walk ends: at each one if LISTGATE_EVERY_CALL is set, and else at one of seven, because
-/// there are more than a thousand.
+/// Returns at which system calls the walk ends: at each one if LISTGATE_EVERY_CALL is set, and else at one of thirteen, because
+/// there are some 1,500.
 fn every() -> u32 {
-    if env::var_os("LISTGATE_EVERY_CALL").is_some() { 1 } else { 7 }
+    if env::var_os("LISTGATE_EVERY_CALL").is_some() { 1 } else { 13 }
 }
 
 #[test]
