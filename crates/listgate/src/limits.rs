@@ -260,6 +260,10 @@ pub(crate) const ENGINE_JOBS: usize = 16;
 pub(crate) const ENGINE_ATTEMPTS: u32 = 20;
 pub(crate) const ENGINE_LEASE: Duration = Duration::from_secs(60);
 
+/// The number of leases of an entry up to which one that the end of the process has interrupted is not an attempt. A server
+/// that restarts again and again does not reach it soon, but a message that ends the process each time does.
+pub(crate) const LEASES_WITHOUT_BLAME: i64 = 1000;
+
 /// How long the engine may take to finish what runs, and then to stop at once: longer than the writer waits for a lock.
 pub(crate) const ENGINE_STOP: Duration = Duration::from_secs(12);
 

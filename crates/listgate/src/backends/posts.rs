@@ -66,7 +66,8 @@ pub(crate) trait EngineStore: LeaseStore + Posts + Outbox {
     fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool>;
 
     /// Frees what is leased of these queues, so that what an engine had leased when it was killed does not wait until the
-    /// lease lapses. A backend that several machines share does nothing.
+    /// lease lapses. It does not count as an attempt, unless the entry was leased very often. A backend that several
+    /// machines share does nothing.
     fn free_leases(&self, _queues: &'static [Name]) -> Answer<'_, ()> {
         at_once(Ok(()))
     }

@@ -82,11 +82,15 @@ fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Makes what is leased of a queue wait again, as when its leases had lapsed.
+/// Makes what is leased of a queue wait again, because the process that had leased it has ended. That is seldom the fault of
+/// the entry, so it does not count as an attempt. Only after very many leases it does.
 pub(super) fn free(connection: &Connection, queue: Name) -> rusqlite::Result<()> {
-    let sql = "UPDATE entry SET state = 'waiting', reason = 'Listgate ended before it was decided'
+    let sql = "UPDATE entry
+               SET state = 'waiting', reason = 'Listgate ended before it was decided',
+                   attempts = attempts - (fence <= ?2)
                WHERE queue = ?1 AND state = 'leased'";
-    connection.prepare_cached(sql)?.execute([queue.as_str()]).map(drop)
+    let values = params![queue.as_str(), limits::LEASES_WITHOUT_BLAME];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 /// One pass over the lists that have waiting entries, in the order of their ids.

@@ -8,9 +8,10 @@ mod old_tokens;
 mod postmaster;
 mod rig;
 
-use super::Engine;
+use super::{Engine, QUEUES};
+use crate::backends::{EngineStore, LeaseRequest, LeaseStore};
 use crate::limits;
-use crate::model::{Clock, MemberRole, Role};
+use crate::model::{Clock, MemberRole, Name, Role};
 use crate::texts::Texts;
 use listgate_engine::token::{Claim, Day, KeyRing, Purpose, Subject};
 use listgate_engine::view::{END, START};
@@ -254,6 +255,45 @@ async fn a_panic_defers_its_entry_alone() {
     rig.decide().await;
     let left = rig.rows("SELECT state, attempts, reason FROM entry");
     assert!(left[0].starts_with("shunted|20|given up after 20 attempts: "), "{left:?}");
+}
+
+/// Leases everything in the queue of posts and ends, as an engine that is killed does, this many times.
+async fn is_killed(rig: &Rig, times: u32) {
+    for _ in 0..times {
+        let request = LeaseRequest {
+            queue: Name::In,
+            ordered: false,
+            max: limits::ENGINE_JOBS,
+            hold: limits::ENGINE_LEASE,
+            turn: String::new(),
+        };
+        assert_eq!(rig.store.lease(request).await.unwrap().leases.len(), 1);
+        rig.store.free_leases(&QUEUES).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_again_and_again_shunts_nothing() {
+    let rig = Rig::new().await;
+    rig.join(MemberRole::Member, "anne@example.org", &[]).await;
+    rig.post("anne@example.org", &post("anne@example.org", "1")).await;
+    is_killed(&rig, 3 * limits::ENGINE_ATTEMPTS).await;
+    let sql = "SELECT state, attempts, fence, reason FROM entry";
+    assert_eq!(rig.rows(sql), ["waiting|0|60|Listgate ended before it was decided"]);
+    rig.decide().await;
+    assert_eq!(rig.decisions(), ["accepted []"]);
+}
+
+#[tokio::test]
+async fn a_message_that_always_ends_the_server_is_shunted_in_the_end() {
+    let rig = Rig::new().await;
+    rig.post("anne@example.org", &post("anne@example.org", "1")).await;
+    is_killed(&rig, 1).await;
+    rig.execute("UPDATE entry SET fence = ?1", usize::try_from(limits::LEASES_WITHOUT_BLAME).unwrap());
+    is_killed(&rig, limits::ENGINE_ATTEMPTS).await;
+    rig.decide().await;
+    let why = "given up after 20 attempts: Listgate ended before it was decided";
+    assert_eq!(rig.rows("SELECT state, reason FROM entry"), [format!("shunted|{why}")]);
 }
 
 #[tokio::test]
