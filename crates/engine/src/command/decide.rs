@@ -238,7 +238,7 @@ impl<'d> Deciding<'d> {
             Purpose::Rejoin => self.rejoin(id),
             Purpose::Confirm => match self.facts.request(id)? {
                 Some(request) => self.confirm_request(request),
-                None => self.ask_again(Reason::UnknownSubject),
+                None => self.confirm_again(id),
             },
             _ => self.ask_again(Reason::BadToken),
         }
@@ -272,6 +272,26 @@ impl<'d> Deciding<'d> {
             (RequestKind::Join, None) if is_closed => self.because(Reason::Closed),
             (RequestKind::Join | RequestKind::Invite, None) => self.begin_membership(&person),
         }
+    }
+
+    /// Handles a confirmation of a request that is over. If it is so already what the address was asked, the reply came
+    /// twice. Only the address itself may see from the silence whether it is a member, and an answer would go to the
+    /// envelope sender.
+    fn confirm_again(&mut self, id: u64) -> Asks {
+        if let (ReversePath::Mailbox(sender), Some(asked)) = (self.mail.sender, self.facts.asked(id)?) {
+            let address = Comparable::new(&asked.address);
+            if Comparable::new(sender) == address {
+                let is_member = self.facts.standing(&address)?.member.is_some();
+                match (asked.kind, is_member) {
+                    (RequestKind::Join | RequestKind::Invite, true) => {
+                        return self.because(Reason::Member(address));
+                    }
+                    (RequestKind::Leave, false) => return self.because(Reason::NotMember(address)),
+                    _ => {}
+                }
+            }
+        }
+        self.ask_again(Reason::UnknownSubject)
     }
 
     /// Answers a reply that came too soon for a person: the address is asked once more, and only once.

@@ -43,6 +43,15 @@ pub enum RequestKind {
     Invite,
 }
 
+/// What an address was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// What it was to confirm.
+    pub kind: RequestKind,
+    /// The address.
+    pub address: Mailbox,
+}
+
 /// What a request waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
@@ -115,6 +124,8 @@ pub struct Facts<'k> {
     pub formers: BTreeMap<u64, Option<Former>>,
     /// The answers to [`Question::Request`].
     pub requests: BTreeMap<u64, Option<Request>>,
+    /// The answers to [`Question::Asked`].
+    pub asked: BTreeMap<u64, Option<Asked>>,
     /// The answers to [`Question::Pending`].
     pub pending: BTreeMap<(Comparable, RequestKind), Option<Request>>,
     /// The answer to [`Question::Room`].
@@ -137,6 +148,7 @@ impl<'k> Facts<'k> {
             memberships: BTreeMap::new(),
             formers: BTreeMap::new(),
             requests: BTreeMap::new(),
+            asked: BTreeMap::new(),
             pending: BTreeMap::new(),
             has_room: None,
             answered: BTreeMap::new(),
@@ -158,6 +170,10 @@ impl<'k> Facts<'k> {
 
     pub(super) fn request(&self, id: u64) -> Result<Option<&Request>, Question> {
         self.requests.get(&id).map(Option::as_ref).ok_or(Question::Request(id))
+    }
+
+    pub(super) fn asked(&self, id: u64) -> Result<Option<&Asked>, Question> {
+        self.asked.get(&id).map(Option::as_ref).ok_or(Question::Asked(id))
     }
 
     pub(super) fn pending(
@@ -193,6 +209,8 @@ pub enum Question {
     Former(u64),
     /// The pending request of the list with this id.
     Request(u64),
+    /// Whom the mail about the request of the list with this id asked, also if the request is over; unknown is `None`.
+    Asked(u64),
     /// The pending request of this kind about an address.
     Pending(Comparable, RequestKind),
     /// Whether the list has room for one more request to join.

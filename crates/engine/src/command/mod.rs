@@ -15,5 +15,7 @@ pub mod words;
 
 pub use decide::{Addressed, Answer, Mail, QUESTIONS, decide};
 pub use decided::{About, Decided, Effect, Limit, Outcome, Reason, Sending, To};
-pub use facts::{Answered, Facts, Former, Member, Phase, Question, Request, RequestKind, Roster, Standing};
+pub use facts::{
+    Answered, Asked, Facts, Former, Member, Phase, Question, Request, RequestKind, Roster, Standing,
+};
 pub use settings::{RosterVisibility, Settings, SubscriptionPolicy};

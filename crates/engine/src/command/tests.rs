@@ -33,6 +33,8 @@ struct World {
     officials: Vec<&'static str>,
     formers: Vec<(u64, &'static str)>,
     requests: Vec<Request>,
+    /// The requests that are over.
+    over: Vec<Request>,
     answered: Vec<(&'static str, Answered)>,
 }
 
@@ -49,6 +51,7 @@ impl World {
             officials,
             formers,
             requests: Vec::new(),
+            over: Vec::new(),
             answered: Vec::new(),
         };
         for item in state.split("; ").filter(|item| !item.is_empty()) {
@@ -86,6 +89,7 @@ impl World {
             ["bounced", address] => {
                 self.answered.push((address, Answered { has_bounced: true, ..Answered::default() }));
             }
+            ["over", kind, id, address] => self.over.push(request(kind, id, address, &[])),
             [kind @ ("join" | "leave" | "invite"), id, address, ref more @ ..] => {
                 self.requests.push(request(kind, id, address, more));
             }
@@ -128,6 +132,11 @@ impl World {
             Question::Request(id) => {
                 let request = self.requests.iter().find(|request| request.id == id);
                 facts.requests.insert(id, request.cloned()).is_none()
+            }
+            Question::Asked(id) => {
+                let found = self.requests.iter().chain(&self.over).find(|request| request.id == id);
+                let asked = found.map(|one| Asked { kind: one.kind, address: one.address.clone() });
+                facts.asked.insert(id, asked).is_none()
             }
             Question::Pending(address, kind) => {
                 let is_it = |request: &&Request| {

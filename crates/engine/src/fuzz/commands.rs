@@ -3,7 +3,7 @@
 use crate::automatic;
 use crate::ban::Ban;
 use crate::command::{
-    About, Addressed, Answer, Answered, Decided, Effect, Facts, Former, Mail, Member, Outcome, Phase,
+    About, Addressed, Answer, Answered, Asked, Decided, Effect, Facts, Former, Mail, Member, Outcome, Phase,
     QUESTIONS, Question, Reason, Request, RequestKind, Roster, RosterVisibility, Sending, Settings, Standing,
     SubscriptionPolicy, To, decide,
 };
@@ -149,10 +149,14 @@ impl World {
 
     /// Returns the request that a token is about.
     fn confirmable(&self) -> Option<Request> {
-        self.has(16).then(|| {
-            let kinds = [RequestKind::Join, RequestKind::Leave, RequestKind::Invite];
-            self.request(REQUEST, kinds[usize::from(self.request & 3) % 3], mailbox("Rita@example.edu"))
-        })
+        let Asked { kind, address } = self.asked();
+        self.has(16).then(|| self.request(REQUEST, kind, address))
+    }
+
+    /// Returns what the mail that has this token asks. The request may be over.
+    fn asked(&self) -> Asked {
+        let kinds = [RequestKind::Join, RequestKind::Leave, RequestKind::Invite];
+        Asked { kind: kinds[usize::from(self.request & 3) % 3], address: mailbox("Rita@example.edu") }
     }
 
     fn request(&self, id: u64, kind: RequestKind, address: Mailbox) -> Request {
@@ -237,6 +241,10 @@ impl Case<'_> {
             Question::Request(id) => {
                 let request = world.confirmable().filter(|request| request.id == id);
                 facts.requests.insert(id, request).is_none()
+            }
+            Question::Asked(id) => {
+                let asked = (id == REQUEST).then(|| world.asked());
+                facts.asked.insert(id, asked).is_none()
             }
             Question::Pending(address, kind) => {
                 let known = self.known(&address);

@@ -97,6 +97,10 @@ impl<T: Around> Posts for T {
         self.store().request(id)
     }
 
+    fn asked(&self, id: RequestId) -> Answer<'_, Option<(MemberAddress, String)>> {
+        self.store().asked(id)
+    }
+
     fn request_of<'a>(
         &'a self,
         list: ListNumber,

@@ -811,6 +811,10 @@ impl Posts for Memory {
         self.run("look up a request", move |tables| Ok(tables.with_mails(tables.requests.get(id, now), now)))
     }
 
+    fn asked(&self, id: RequestId) -> Answer<'_, Option<(MemberAddress, String)>> {
+        self.run("look up a notice", move |tables| Ok(tables.posts.asked(id)))
+    }
+
     fn request_of<'a>(
         &'a self,
         list: ListNumber,

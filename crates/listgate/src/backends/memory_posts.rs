@@ -302,6 +302,13 @@ impl PostTable {
         }
     }
 
+    /// Returns the address that got the first notice about a request, and its template.
+    pub(super) fn asked(&self, request: RequestId) -> Option<(MemberAddress, String)> {
+        let mut notices = self.posts.values().filter_map(|row| row.contents.to_address());
+        let (row, address) = notices.find(|(row, _)| row.request == Some(request))?;
+        Some((MemberAddress::stored(address.key().to_owned(), None), row.notice.template.to_owned()))
+    }
+
     /// Returns the mails to its address that a request has caused.
     pub(super) fn mailed(&self, request: RequestId, now: i64) -> Mailed {
         let is_of_it = |row: &&PostRow| {

@@ -34,6 +34,10 @@ pub(crate) trait Posts: Send + Sync {
     /// Returns a request that waits for an answer, or `None` if there is none with this id.
     fn request(&self, id: RequestId) -> Answer<'_, Option<Request>>;
 
+    /// Returns the address that got the first notice about a request, and the template of the notice. The request may be
+    /// over. `None`: there was no notice to an address, or it is forgotten.
+    fn asked(&self, id: RequestId) -> Answer<'_, Option<(MemberAddress, String)>>;
+
     /// Returns the request of a kind that waits for an address, or `None` if there is none.
     fn request_of<'a>(
         &'a self,

@@ -131,6 +131,10 @@ async fn learn(
             facts.requests.insert(id, request.as_ref().map(of_request));
             known.requests.extend(request.map(|request| (id, request)));
         }
+        Question::Asked(id) => {
+            let asked = store.asked(request_id(id)).await?;
+            facts.asked.insert(id, asked.and_then(|(address, template)| asked_of(&address, &template)));
+        }
         Question::Pending(address, kind) => {
             let request = store.request_of(list, &stored(&address), stored_kind(kind)).await?;
             facts.pending.insert((address, kind), request.as_ref().map(of_request));
@@ -308,6 +312,17 @@ fn of_request(request: &Request) -> command::Request {
         mails_in_day: request.mailed.day,
         handed_over_at: request.mailed.handed_over_at.map(seconds),
     }
+}
+
+/// Returns what a notice with this template asks an address.
+fn asked_of(address: &MemberAddress, template: &str) -> Option<command::Asked> {
+    let kind = match Template::from_name(template)? {
+        Template::ConfirmJoin => command::RequestKind::Join,
+        Template::ConfirmLeave => command::RequestKind::Leave,
+        Template::Invite => command::RequestKind::Invite,
+        _ => return None,
+    };
+    Some(command::Asked { kind, address: mailbox(address) })
 }
 
 fn stored_kind(kind: command::RequestKind) -> RequestKind {

@@ -334,6 +334,38 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     ),
     ("", "confirm+{confirm:17} | Subject: {S}", "Answered: UnknownSubject > AskAgain to anne@example.org"),
     (
+        "over join 17 anne@example.org; member 8 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Ignored: Member anne@example.org",
+    ),
+    (
+        "over invite 17 anne@example.org; member 8 anne@example.org",
+        "confirm+{confirm:17} | <ANNE@example.org> | From: other@example.net",
+        "Ignored: Member anne@example.org",
+    ),
+    ("over leave 17 anne@example.org", "confirm+{confirm:17}", "Ignored: NotMember anne@example.org"),
+    (
+        "over join 17 anne@example.org",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Answered: UnknownSubject > AskAgain to anne@example.org",
+    ),
+    (
+        "over leave 17 anne@example.org; member 8 anne@example.org",
+        "confirm+{confirm:17}",
+        "Answered: UnknownSubject > AskAgain to anne@example.org",
+    ),
+    // Silence would tell Bob that Anne is a member.
+    (
+        "over join 17 anne@example.org; member 8 anne@example.org",
+        "confirm+{confirm:17} | <bob@example.net> | Subject: {S}",
+        "Answered: UnknownSubject > AskAgain to bob@example.net",
+    ),
+    (
+        "over join 17 anne@example.org; member 8 bob@example.net",
+        "confirm+{confirm:17} | <bob@example.net> | Subject: {S}",
+        "Answered: UnknownSubject > AskAgain to bob@example.net",
+    ),
+    (
         "join 18 anne@example.org",
         "confirm+{confirm:17} | Subject: {S}",
         "Answered: UnknownSubject > AskAgain to anne@example.org",

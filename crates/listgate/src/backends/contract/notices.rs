@@ -27,6 +27,7 @@ pub(super) const ALL: &[(&str, Check)] = checks![
     a_recipient_who_is_refused_for_good_gets_no_notices_for_fourteen_days,
     what_is_not_a_recipients_fault_stops_no_notices,
     the_mails_of_a_request_are_counted,
+    whom_a_request_asked_is_known_when_it_is_over,
 ];
 
 const HOUR: i64 = 3600;
@@ -436,4 +437,20 @@ async fn the_mails_of_a_request_are_counted(rig: Rig) {
     let of_address: MemberAddress = "anne@example.org".parse().unwrap();
     let found = rig.engine().request_of(list, &of_address, RequestKind::Join).await.unwrap();
     assert_eq!(found.unwrap().mailed, mailed().await);
+}
+
+async fn whom_a_request_asked_is_known_when_it_is_over(rig: Rig) {
+    let list = list(&rig).await;
+    let id = ask(&rig, new_request(list, RequestKind::Join, RequestPhase::Confirm)).await;
+    let asked = async || rig.engine().asked(id).await.unwrap();
+    assert_eq!(asked().await, None);
+    take(&rig, notify(NewNotice { about: About::Request(id), ..to_owners(list) })).await.unwrap();
+    assert_eq!(asked().await, None, "the owners were asked, and no address");
+    for template in ["confirm-join", "confirm-again"] {
+        let notice = NewNotice { template, ..notice(list, "Anne@Example.org", About::Request(id)) };
+        take(&rig, notify(notice)).await.unwrap();
+    }
+    take(&rig, Effect::EndRequest(id)).await.unwrap();
+    let (address, template) = asked().await.unwrap();
+    assert_eq!((address.key(), &*template), (anne().key(), "confirm-join"));
 }

@@ -111,6 +111,10 @@ impl Posts for Engine {
         self.query("look up a request", |reader| requests::request(reader, id, now))
     }
 
+    fn asked(&self, id: RequestId) -> Answer<'_, Option<(MemberAddress, String)>> {
+        self.query("look up a notice", |reader| notices::asked(reader, id))
+    }
+
     fn request_of<'a>(
         &'a self,
         list: ListNumber,

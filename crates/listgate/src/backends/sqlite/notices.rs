@@ -6,7 +6,7 @@ use crate::model::{
     About, Answered, ListNumber, MemberAddress, NOTICE, NewNotice, NoticeTo, PostId, RequestId, Seq, Stepped,
     milliseconds, notice_id,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Stores a notice that is to be sent. `step` is what its step has made so far.
@@ -83,6 +83,17 @@ fn store_post(
 pub(super) fn counted_within(length: Duration, now: i64) -> (i64, i64) {
     let length = milliseconds(UNIX_EPOCH + length);
     (now.saturating_sub(length), now.saturating_add(length))
+}
+
+/// Returns the address that got the first notice about a request, and its template.
+pub(super) fn asked(
+    connection: &Connection,
+    RequestId(id): RequestId,
+) -> rusqlite::Result<Option<(MemberAddress, String)>> {
+    let sql = "SELECT address, template FROM notice INDEXED BY notice_request
+               WHERE request = ?1 AND address IS NOT NULL ORDER BY at, post LIMIT 1";
+    let read = |row: &Row<'_>| Ok((MemberAddress::stored(row.get(0)?, None), row.get(1)?));
+    connection.prepare_cached(sql)?.query_row([id], read).optional()
 }
 
 /// Returns how much counted mail there was to the account and to the domain of an address, and whether a notice to it has

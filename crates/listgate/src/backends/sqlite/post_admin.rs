@@ -45,6 +45,10 @@ impl Posts for Console {
         self.query("look up a request", |connection| requests::request(connection, id, now))
     }
 
+    fn asked(&self, id: RequestId) -> Answer<'_, Option<(MemberAddress, String)>> {
+        self.query("look up a notice", |connection| notices::asked(connection, id))
+    }
+
     fn request_of<'a>(
         &'a self,
         list: ListNumber,
