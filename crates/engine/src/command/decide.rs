@@ -312,6 +312,9 @@ impl<'d> Deciding<'d> {
         if !self.is_reply_about(0) {
             return self.because(Reason::NotAReply);
         }
+        if is_sooner_than_a_person(former.left_at, self.facts.now) {
+            return self.because(Reason::EarlyReturn);
+        }
         let person = Person::new(&former.address, "");
         let address = person.address.clone();
         if self.is_banned(&address) {
@@ -592,8 +595,12 @@ fn counted_to(effect: &Effect) -> Option<Comparable> {
 
 /// Returns whether a confirmation came so soon after its mail was handed over that a program must have sent it.
 fn is_early(request: &Request, now: u64) -> bool {
-    // A clock that was set back makes nobody wait.
-    request.handed_over_at.is_none_or(|at| at <= now && now - at < limits::SOONEST_REPLY)
+    request.handed_over_at.is_none_or(|at| is_sooner_than_a_person(at, now))
+}
+
+/// Returns whether no person can have answered a mail of this time yet. A clock that was set back makes nobody wait.
+fn is_sooner_than_a_person(at: u64, now: u64) -> bool {
+    at <= now && now - at < limits::SOONEST_REPLY
 }
 
 enum Refused {

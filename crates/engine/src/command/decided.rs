@@ -78,6 +78,8 @@ pub enum Reason {
     Early,
     /// A reply came too soon again.
     EarlyAgain,
+    /// A reply would undo leaving, and came too soon for a person.
+    EarlyReturn,
     /// The request waits for a moderator already.
     Waiting(Comparable),
     /// As many requests to join are pending as may be.

@@ -30,6 +30,8 @@ pub struct Former {
     pub id: u64,
     /// The address, as it was given.
     pub address: Mailbox,
+    /// When it ended, in seconds since 1970. The mail by which it can be restored was handed over later.
+    pub left_at: u64,
 }
 
 /// What was asked for.

@@ -31,7 +31,8 @@ struct World {
     is_full: bool,
     members: Vec<(u64, &'static str)>,
     officials: Vec<&'static str>,
-    formers: Vec<(u64, &'static str)>,
+    /// With the times when they left.
+    formers: Vec<(u64, &'static str, u64)>,
     requests: Vec<Request>,
     /// The requests that are over.
     over: Vec<Request>,
@@ -80,7 +81,9 @@ impl World {
             ["ban", pattern] => self.settings.bans = [pattern.parse().unwrap()].into_iter().collect(),
             ["member", id, address] => self.members.push((id.parse().unwrap(), address)),
             ["owner", address] => self.officials.push(address),
-            ["former", id, address] => self.formers.push((id.parse().unwrap(), address)),
+            ["former", id, address] => self.formers.push((id.parse().unwrap(), address, NOW - 60)),
+            ["former", id, address, "just"] => self.formers.push((id.parse().unwrap(), address, NOW - 4)),
+            ["former", id, address, "future"] => self.formers.push((id.parse().unwrap(), address, NOW + 100)),
             ["got", address, account, domain] => {
                 let (account_in_day, domain_in_hour) = (account.parse().unwrap(), domain.parse().unwrap());
                 self.answered
@@ -125,8 +128,11 @@ impl World {
                 facts.memberships.insert(id, member).is_none()
             }
             Question::Former(id) => {
-                let found = self.formers.iter().find(|(former, _)| *former == id);
-                let former = found.map(|&(id, address)| Former { id, address: mailbox(address) });
+                let found = self.formers.iter().find(|(former, ..)| *former == id);
+                let former = found.map(|&(id, address, left_at)| {
+                    let address = mailbox(address);
+                    Former { id, address, left_at }
+                });
                 facts.formers.insert(id, former).is_none()
             }
             Question::Request(id) => {

@@ -144,7 +144,7 @@ impl World {
     }
 
     fn former(&self) -> Option<Former> {
-        self.has(64).then(|| Former { id: FORMER, address: mailbox("Finn@example.info") })
+        self.has(64).then(|| Former { id: FORMER, address: mailbox("Finn@example.info"), left_at: NOW - 60 })
     }
 
     /// Returns the request that a token is about.

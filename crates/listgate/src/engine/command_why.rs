@@ -28,7 +28,7 @@ pub(super) fn label(reason: &Reason) -> &'static str {
         Reason::BadToken => "bad_token",
         Reason::UnknownSubject => "unknown_token",
         Reason::NotAReply => "not_a_reply",
-        Reason::Early | Reason::EarlyAgain => "early",
+        Reason::Early | Reason::EarlyAgain | Reason::EarlyReturn => "early",
         Reason::Waiting(_) => "waiting",
         Reason::TooManyRequests => "too_many_requests",
         Reason::Bounces(_) => "bounces",
@@ -72,6 +72,7 @@ pub(super) fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> St
         Reason::EarlyAgain => {
             "it confirms so soon that a program may have sent it, and not for the first time".to_owned()
         }
+        Reason::EarlyReturn => "it undoes leaving so soon that a program may have sent it".to_owned(),
         Reason::Waiting(address) => format!("the request of {} waits for a moderator", shown(address)),
         Reason::TooManyRequests => {
             format!("{} requests to join the list wait already", crate::limits::REQUESTS)

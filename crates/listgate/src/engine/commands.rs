@@ -122,7 +122,10 @@ async fn learn(
         }
         Question::Former(id) => {
             let former = store.former(list, seq(id)).await?;
-            let former = former.map(|former| command::Former { id, address: mailbox(&former.address) });
+            let former = former.map(|former| {
+                let (address, left_at) = (mailbox(&former.address), seconds(former.left_at));
+                command::Former { id, address, left_at }
+            });
             facts.formers.insert(id, former);
         }
         Question::Request(id) => {

@@ -117,6 +117,7 @@ fn joins_posts_leaves_and_comes_back(distribution: &Distribution, smtp: &dyn Fn(
     anne.writes(ANNE, leave, "", "");
     let goodbye = anne.reads("You are no longer on mylist");
     assert_eq!(members(), 1);
+    sleep(SOONEST);
     anne.replies(ANNE, &goodbye);
     anne.reads("Welcome to mylist");
     let shown = distribution.site.stdout(&["member", "ls", LIST]);

@@ -521,6 +521,16 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     ),
     ("former 7 anne@example.org", "confirm+{rejoin:7}", "Ignored: NotAReply"),
     (
+        "former 7 anne@example.org just",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
+        "Ignored: EarlyReturn",
+    ),
+    (
+        "former 7 anne@example.org future",
+        "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
+        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org",
+    ),
+    (
         "former 7 anne@example.org; silent",
         "confirm+{rejoin:7} | In-Reply-To: <notice.9.0@example.com>",
         "Done: Rejoined anne@example.org > rejoin 7",

@@ -260,6 +260,25 @@ const LEAVING: &[Row] = &[
     ),
     (
         &["subscription_policy=open"],
+        &[
+            "surely-join anne@example.org",
+            "surely-leave anne@example.org",
+            "confirm-at-once anne@example.org",
+            "confirm anne@example.org",
+        ],
+        &[
+            "member anne@example.org verified",
+            "welcome to anne@example.org, a membership",
+            "goodbye to anne@example.org, a membership",
+            "welcome to anne@example.org, a membership",
+            r#"done: ["anne@example.org joined"]"#,
+            r#"done: ["anne@example.org left"]"#,
+            r#"ignored: ["it undoes leaving so soon that a program may have sent it"]"#,
+            r#"done: ["anne@example.org is a member again"]"#,
+        ],
+    ),
+    (
+        &["subscription_policy=open"],
         &["surely-join anne@example.org", "leave anne@example.org", "confirm bob@example.net"],
         &[
             "former anne@example.org",
