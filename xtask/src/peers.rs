@@ -38,6 +38,7 @@ const PEERS: &[Peer] = &[
     // What swaks needs for TLS.
     Peer { name: "perl-ssleay", source: Other { program: ssleay, install: install_ssleay }, objection: none },
     Peer { name: "strace", source: Package("strace"), objection: none },
+    Peer { name: "systemd-analyze", source: Package("systemd"), objection: none },
     Peer { name: "mount", source: System, objection: only_for_root },
     Peer { name: "sqlite3", source: Package("sqlite3"), objection: none },
     Peer { name: "python3", source: Package("python3"), objection: without_lmtp },
@@ -84,6 +85,7 @@ pub const OF_THE_TESTS: &[&str] = &[
     "perl-ssleay",
     "curl",
     "strace",
+    "systemd-analyze",
     "sqlite3",
     "python3",
     "dovecot",

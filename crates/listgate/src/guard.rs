@@ -26,6 +26,7 @@ mod tests {
     use crate::message::Spool;
     use crate::model::Clock;
     use crate::serve::Parts;
+    use crate::systemd::Sockets;
     use crate::{Config, Gate, ListenAddress};
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpStream;
@@ -41,7 +42,7 @@ mod tests {
         let spool = Spool::new(dir.path());
         let (metrics, clock) = (Arc::default(), Clock::default());
         let parts = Parts { backend: backend.clone(), spool, metrics, clock, engine: false };
-        let gate = Gate::start_on(config, None, parts).unwrap();
+        let gate = Gate::start_on(config, None, parts, Sockets::default()).unwrap();
         let ListenAddress::Tcp(address) = gate.addresses()[0].clone() else { panic!("not TCP") };
         let mut stream = TcpStream::connect(address).unwrap();
         let envelope =

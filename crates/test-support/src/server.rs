@@ -32,7 +32,8 @@ impl Server {
                 return Err(child.wait().unwrap());
             }
             if let Some(address) = line.trim().strip_prefix("listening on ") {
-                break address.trim().parse().unwrap();
+                // A note may follow.
+                break address.split_whitespace().next().unwrap().parse().unwrap();
             }
         };
         // Keep reading, so that the server never blocks on its output.

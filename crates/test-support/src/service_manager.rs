@@ -56,8 +56,9 @@ impl Reports {
     }
 }
 
-/// Returns a command that runs `command` with these sockets, as systemd passes them (sd_listen_fds(3)). With one socket,
-/// its standard input is empty. With two or three, its output goes to the file in the variable `OUTPUT`.
+/// Returns a command that runs `command` with these sockets, as systemd passes them (sd_listen_fds(3)). It has the
+/// arguments and variables of `command`, and nothing else. With two or three sockets, its output goes to the file in the
+/// variable `OUTPUT`.
 pub fn with_sockets(command: &Command, names: Option<&str>, sockets: Vec<OwnedFd>) -> Command {
     let count = sockets.len();
     let moved = match count {

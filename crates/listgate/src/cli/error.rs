@@ -9,7 +9,7 @@ use crate::model::{ChangeError, DisplayNameError, EntryError, StoreError};
 use crate::net::ListenAddress;
 use crate::operations::OperationError;
 use crate::serve::GateError;
-use crate::systemd::NotifyError;
+use crate::systemd::{NotifyError, SocketsError};
 use crate::work::WorkError;
 use listgate_lmtp::Closed;
 use std::io;
@@ -25,7 +25,9 @@ pub(super) enum CliError {
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error(transparent)]
-    Systemd(#[from] NotifyError),
+    Notify(#[from] NotifyError),
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
     #[error(transparent)]
     Change(#[from] ChangeError),
     #[error(transparent)]

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::net::ListenAddress;
 use crate::outgoing::Outgoing;
 use crate::serve::{Gate, Pulse};
-use crate::systemd::Notifier;
+use crate::systemd::{Notifier, SocketAddresses, Sockets};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
 use std::path::{self, Path, PathBuf};
@@ -56,15 +56,18 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     let runtime = runtime.map_err(CliError::system("start the runtime"))?;
     // First of all, because SIGHUP ends a process that does not listen for it.
     let mut signals = Signals::listen(&runtime)?;
-    let systemd = Notifier::from_environment()?;
-    let config = args.replaced(site.config()?.clone());
+    let (systemd, sockets) = (Notifier::from_environment()?, Sockets::from_environment()?);
+    let inherited = sockets.addresses();
+    let configured = args.replaced(site.config()?.clone());
     log::start(args.log);
+    report(&inherited, &configured);
+    let config = on_sockets(configured, &inherited);
     warn(&config);
     let data = data_path(&config);
     systemd.status(&format!("opening {}", data.display()));
     let shown = config.clone();
-    let (gate, engine) = Gate::start_with_engine(config)?;
-    welcome(&shown, &data, &gate, engine.is_some())?;
+    let (gate, engine) = Gate::start_with_engine(config, sockets)?;
+    welcome(&shown, &data, &inherited, &gate, engine.is_some())?;
     let status = status(&gate, engine.is_some());
     systemd.ready(&status);
     runtime.block_on(async {
@@ -75,7 +78,7 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
                 _ = signals.interrupt.recv() => break tracing::info!("Ctrl-C: finishing what is in flight"),
                 _ = signals.hangup.recv() => {
                     systemd.reloading();
-                    reload(site, &args, &gate, engine.as_ref());
+                    reload(site, &args, &inherited, &gate, engine.as_ref());
                     systemd.ready(&status);
                 }
                 () = gate.failed() => break,
@@ -200,10 +203,55 @@ impl Args {
     }
 }
 
+/// Returns the configuration of a gate that uses these sockets: they replace the addresses of their kind.
+fn on_sockets(mut config: Config, inherited: &SocketAddresses) -> Config {
+    if !inherited.lmtp.is_empty() {
+        config.listen.clone_from(&inherited.lmtp);
+    }
+    if !inherited.socketmap.is_empty() {
+        config.socketmap.clone_from(&inherited.socketmap);
+    }
+    if let Some(address) = inherited.admin.first() {
+        config.admin = address.tcp();
+    }
+    config
+}
+
+/// Logs which addresses of the configuration are replaced by sockets of systemd.
+fn report(inherited: &SocketAddresses, config: &Config) {
+    let admin: Vec<ListenAddress> = config.admin.map(ListenAddress::Tcp).into_iter().collect();
+    for (key, sockets, addresses) in [
+        ("server.listen", &inherited.lmtp, &config.listen),
+        ("socketmap.listen", &inherited.socketmap, &config.socketmap),
+        ("admin.listen", &inherited.admin, &admin),
+    ] {
+        let named = |all: &[ListenAddress]| {
+            let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
+            if texts.is_empty() { "unset".to_owned() } else { texts.join(", ") }
+        };
+        match sockets.iter().all(|socket| addresses.contains(socket)) {
+            _ if sockets.is_empty() => {}
+            true => tracing::info!("systemd has opened {}: {key} is not used", named(sockets)),
+            false => tracing::warn!(
+                "systemd has opened {}: {key} ({}) is not used here, but other commands use it, so give it the same \
+                 addresses",
+                named(sockets),
+                named(addresses),
+            ),
+        }
+    }
+}
+
 /// Reads the settings again. If they contain a mistake, the gate keeps its current settings.
-fn reload(site: &Site, args: &Args, gate: &Gate, engine: Option<&(Engine, Outgoing)>) {
+fn reload(
+    site: &Site,
+    args: &Args,
+    inherited: &SocketAddresses,
+    gate: &Gate,
+    engine: Option<&(Engine, Outgoing)>,
+) {
     let reloaded = site.load().and_then(|loaded| {
-        let reload = gate.reload(args.replaced(loaded.config))?;
+        let reload = gate.reload(on_sockets(args.replaced(loaded.config), inherited))?;
         if let Some((engine, outgoing)) = engine {
             engine.configure(gate.engine_settings());
             outgoing.configure(gate.outgoing_settings());
@@ -256,17 +304,24 @@ fn status(gate: &Gate, engine: bool) -> String {
     if engine { format!("{taking}; posts go to {}", gate.outgoing()) } else { taking }
 }
 
-fn welcome(config: &Config, data: &Path, gate: &Gate, engine: bool) -> io::Result<()> {
+fn welcome(
+    config: &Config,
+    data: &Path,
+    inherited: &SocketAddresses,
+    gate: &Gate,
+    engine: bool,
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Listgate {} takes mail by LMTP.", env!("CARGO_PKG_VERSION"))?;
+    let of = |sockets: &[ListenAddress]| if sockets.is_empty() { "" } else { " (opened by systemd)" };
     for address in gate.addresses() {
-        writeln!(out, "  listening on  {address}")?;
+        writeln!(out, "  listening on  {address}{}", of(&inherited.lmtp))?;
     }
     for address in gate.socketmap() {
-        writeln!(out, "  socketmap at  {address}")?;
+        writeln!(out, "  socketmap at  {address}{}", of(&inherited.socketmap))?;
     }
     if let Some(admin) = gate.admin() {
-        writeln!(out, "  metrics at    http://{admin}/metrics")?;
+        writeln!(out, "  metrics at    http://{admin}/metrics{}", of(&inherited.admin))?;
     }
     writeln!(out, "  data in       {}", data.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;

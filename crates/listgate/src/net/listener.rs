@@ -2,6 +2,7 @@
 
 use super::address::ListenAddress;
 use super::admission::Caller;
+use super::inherited::Inherited;
 use super::socket_file::SocketFile;
 use super::stream::Stream;
 use crate::file_id::FileId;
@@ -41,8 +42,8 @@ fn fix(address: &ListenAddress, source: &io::Error, key: &str) -> String {
 /// A bound socket.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    /// A Unix socket, with its address and the socket file that it created.
-    Unix(UnixListener, ListenAddress, FileId),
+    /// A Unix socket, with its address and the socket file, if it created one.
+    Unix(UnixListener, ListenAddress, Option<FileId>),
 }
 
 impl Listener {
@@ -73,7 +74,22 @@ impl Listener {
                 fs::set_permissions(path, Permissions::from_mode(socket_mode)).map_err(failed)?;
                 listener.set_nonblocking(true).map_err(failed)?;
                 let file = FileId::of(path).map_err(failed)?;
-                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address, file))
+                Ok(Self::Unix(UnixListener::from_std(listener).map_err(failed)?, address, Some(file)))
+            }
+        }
+    }
+
+    /// Accepts connections on a socket that another program has opened; call it within a runtime. Its socket file stays
+    /// when the listener is dropped.
+    pub(crate) fn inherit(socket: Inherited) -> io::Result<Self> {
+        match socket {
+            Inherited::Tcp(listener, _) => {
+                listener.set_nonblocking(true)?;
+                Ok(Self::Tcp(TcpListener::from_std(listener)?))
+            }
+            Inherited::Unix(listener, address) => {
+                listener.set_nonblocking(true)?;
+                Ok(Self::Unix(UnixListener::from_std(listener)?, address, None))
             }
         }
     }
@@ -109,7 +125,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // Another gate may have created a socket file of its own there since.
-        if let Self::Unix(_, ListenAddress::Unix(path), made) = self
+        if let Self::Unix(_, ListenAddress::Unix(path), Some(made)) = self
             && FileId::of(path).is_ok_and(|file| file == *made)
         {
             // The next start replaces a leftover.

@@ -6,6 +6,7 @@ mod running;
 
 pub use error::GateError;
 pub(crate) use pulse::Pulse;
+pub(crate) use running::Parts;
 
 use crate::admin;
 use crate::backends::mailman::{self, Mailman};
@@ -19,13 +20,15 @@ use crate::lmtp_server;
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name, StoreError};
-use crate::net::{BindError, ListenAddress, Listener, ShutdownPhase, Tls, accept, greeting, reached};
+use crate::net::{
+    BindError, Inherited, ListenAddress, Listener, ShutdownPhase, Tls, accept, greeting, reached,
+};
 use crate::outgoing::{self, Outgoing, OutgoingSettings, Reloadable};
 use crate::queue::Queue;
 use crate::socketmap::{self, nexthop};
+use crate::systemd::Sockets;
 use error::MailmanListens;
 use pulse::{Heart, pulse};
-pub(crate) use running::Parts;
 use running::Running;
 use std::io;
 use std::net::SocketAddr;
@@ -71,18 +74,23 @@ impl Gate {
         let tls = config.load_tls()?;
         let metrics = Arc::new(Metrics::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
-        Self::start_on(config, tls, Parts { backend, spool, metrics, clock, engine: false })
+        let parts = Parts { backend, spool, metrics, clock, engine: false };
+        Self::start_on(config, tls, parts, Sockets::default())
     }
 
     /// Starts a gate, and the engine and the way out beside it, if the configuration says so, or if the data directory is
-    /// one where they run by default. Stop them before the gate, which otherwise waits until they are dropped.
+    /// one where they run by default. Stop them before the gate, which otherwise waits until they are dropped. `sockets`
+    /// take the place of the addresses of the same kind in the configuration.
     ///
     /// All that can be wrong with the files of the configuration is found before an address is bound, so that no mail is
     /// taken by a gate that then cannot start.
     ///
     /// # Errors
     /// As for [`start`](Self::start); or a file for outgoing mail cannot be used, or the system has no thread.
-    pub(crate) fn start_with_engine(config: Config) -> Result<(Self, Option<(Engine, Outgoing)>), GateError> {
+    pub(crate) fn start_with_engine(
+        config: Config,
+        sockets: Sockets,
+    ) -> Result<(Self, Option<(Engine, Outgoing)>), GateError> {
         config.check()?;
         let tls = config.load_tls()?;
         let settings = match config.engine_runs() {
@@ -97,13 +105,18 @@ impl Gate {
             Outgoing::prepare(settings)?;
         }
         let parts = Parts { backend, spool, metrics, clock, engine: beside.is_some() };
-        let gate = Self::start_on(config, tls, parts)?;
+        let gate = Self::start_on(config, tls, parts, sockets)?;
         let beside = beside.map(|(store, settings)| gate.start_beside(store, settings)).transpose()?;
         Ok((gate, beside))
     }
 
     /// Starts a gate on a backend that is already open.
-    pub(crate) fn start_on(config: Config, tls: Option<Tls>, parts: Parts) -> Result<Self, GateError> {
+    pub(crate) fn start_on(
+        config: Config,
+        tls: Option<Tls>,
+        parts: Parts,
+        sockets: Sockets,
+    ) -> Result<Self, GateError> {
         let backend = &parts.backend;
         let fail_stop = backend.given_up();
         let leases = Arc::clone(backend).leases();
@@ -114,11 +127,11 @@ impl Gate {
             tracing::warn!("{}; mail is deferred until it answers", Chain(&why));
             0
         });
-        let (listeners, addresses) = bind(&runtime, &config.listen, LISTEN, &config)?;
+        let (listeners, addresses) = listen(&runtime, sockets.lmtp, &config.listen, LISTEN, &config)?;
         let (socketmap, socketmap_addresses) =
-            bind(&runtime, &config.socketmap, "socketmap.listen", &config)?;
+            listen(&runtime, sockets.socketmap, &config.socketmap, "socketmap.listen", &config)?;
         let admin: Vec<ListenAddress> = config.admin.map(ListenAddress::Tcp).into_iter().collect();
-        let (admin, admin_addresses) = bind(&runtime, &admin, "admin.listen", &config)?;
+        let (admin, admin_addresses) = listen(&runtime, sockets.admin, &admin, "admin.listen", &config)?;
         let (phases, watched) = watch::channel(ShutdownPhase::Open);
         let places = config.max_connections;
         let (pulse, heart) = pulse();
@@ -321,9 +334,11 @@ fn engine_store(
     Ok(runs.then_some(store))
 }
 
-/// Binds the addresses. Returns the listeners, and the address where each really listens.
-fn bind(
+/// Uses the sockets, or binds the addresses if there are none. Returns the listeners, and the address where each really
+/// listens.
+fn listen(
     runtime: &Runtime,
+    sockets: Vec<Inherited>,
     addresses: &[ListenAddress],
     key: &'static str,
     config: &Config,
@@ -331,11 +346,16 @@ fn bind(
     let _inside = runtime.enter();
     let bind = |address| {
         let listener = Listener::bind(address, key, config.socket_mode);
-        let listener = listener.map_err(|why| refused(why, &config.backend))?;
-        let address = listener.address().map_err(system("look up the address of a socket"))?;
-        Ok((listener, address))
+        listener.map_err(|why| refused(why, &config.backend))
     };
-    addresses.iter().map(bind).collect()
+    let inherit = |socket| Listener::inherit(socket).map_err(system("use a socket from systemd"));
+    let listeners: Vec<Listener> = if sockets.is_empty() {
+        addresses.iter().map(bind).collect::<Result<_, _>>()?
+    } else {
+        sockets.into_iter().map(inherit).collect::<Result<_, _>>()?
+    };
+    let addresses = listeners.iter().map(Listener::address).collect::<Result<_, _>>();
+    Ok((listeners, addresses.map_err(system("look up the address of a socket"))?))
 }
 
 /// Returns the error about an address. If Mailman's own LMTP runner has the address, it names the runner and how to
