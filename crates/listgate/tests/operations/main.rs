@@ -18,5 +18,6 @@ mod private;
 mod send;
 mod systemd;
 mod taken;
+mod units;
 
 use listgate_test_support as support;
