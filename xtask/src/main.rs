@@ -1,4 +1,4 @@
-//! The project's own errands: `cargo xtask test | deep | bench`.
+//! The project's own errands: `cargo xtask test | deep | bench | package`.
 //!
 //! There is one file per errand, and shared code is in the library of this package. Nothing here is part of
 //! the product.
@@ -6,6 +6,7 @@
 
 mod bench;
 mod deep;
+mod package;
 mod steps;
 mod tally;
 mod test;
@@ -24,6 +25,10 @@ usage: cargo xtask ERRAND
   deep PART                          one of them: tests, fuzz, mutants, coverage, deny, bench
   bench [ARGUMENTS]                  the benchmarks against other servers, a tool of their own:
                                      `cargo xtask bench help` says which there are
+  package [--version V] [--profile P]
+                                     a Debian package, an RPM package, a tarball, the list of the
+                                     program's parts and checksums, in target/package (by default
+                                     of this version, and built with the profile dist)
 ";
 
 /// An errand with its parsed arguments.
@@ -34,6 +39,7 @@ enum Errand<'w> {
     Deep(Option<deep::Part>),
     /// The arguments for the benchmark tool.
     Bench(&'w [&'w str]),
+    Package(package::Options<'w>),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +52,7 @@ fn main() -> ExitCode {
         }
         Ok(Errand::Test(options)) => test::run(options),
         Ok(Errand::Deep(part)) => deep::run(part),
+        Ok(Errand::Package(options)) => package::run(&options),
         Ok(Errand::Bench(words)) => run::report(bench::run(words)),
         Err(reason) => {
             eprint!("xtask: {reason}\n\n{USAGE}");
@@ -63,6 +70,7 @@ fn parse<'w>(words: &'w [&'w str]) -> Result<Errand<'w>, String> {
         ["deep"] => Ok(Errand::Deep(None)),
         ["deep", part] if deep::Part::named(part).is_some() => Ok(Errand::Deep(deep::Part::named(part))),
         ["bench", rest @ ..] => Ok(Errand::Bench(rest)),
+        ["package", options @ ..] => package_options(options).map(Errand::Package),
         ["deep", word, ..] => Err(format!("unexpected argument `{word}`")),
         [word, ..] => Err(format!("no such errand: `{word}`")),
     }
@@ -80,6 +88,25 @@ fn test_options(words: &[&str]) -> Result<test::Options, String> {
     Ok(options)
 }
 
+fn package_options<'w>(mut words: &'w [&'w str]) -> Result<package::Options<'w>, String> {
+    let mut options = package::Options::default();
+    loop {
+        words = match words {
+            [] => return Ok(options),
+            ["--version", version, rest @ ..] if package::is_version(version) => {
+                options.version = version;
+                rest
+            }
+            ["--version", version, ..] => return Err(format!("not a version, such as 1.2.3: `{version}`")),
+            ["--profile", profile, rest @ ..] => {
+                options.profile = profile;
+                rest
+            }
+            [word, ..] => return Err(format!("unexpected argument `{word}`")),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +119,9 @@ mod tests {
         assert_eq!(parse(&["test", "--no-skips", "--install"]), options(true, true));
         assert_eq!(parse(&["deep"]), Ok(Errand::Deep(None)));
         assert_eq!(parse(&["deep", "fuzz"]), Ok(Errand::Deep(Some(deep::Part::Fuzz))));
+        let packed = package::Options { version: "1.2", profile: "release" };
+        let words = ["package", "--profile", "release", "--version", "1.2"];
+        assert_eq!(parse(&words), Ok(Errand::Package(packed)));
         assert_eq!(parse(&["bench"]), Ok(Errand::Bench(&[])));
         assert_eq!(parse(&["bench", "sink", "--rounds", "3"]), Ok(Errand::Bench(&["sink", "--rounds", "3"])));
     }
@@ -102,6 +132,8 @@ mod tests {
             (&[][..], "no errand given"),
             (&["tset"], "no such errand: `tset`"),
             (&["test", "--no-skip"], "unexpected argument `--no-skip`"),
+            (&["package", "--version", "-1"], "not a version, such as 1.2.3: `-1`"),
+            (&["package", "--version"], "unexpected argument `--version`"),
             (&["deep", "down"], "unexpected argument `down`"),
         ] {
             assert_eq!(parse(words), Err(says.to_owned()), "{words:?}");

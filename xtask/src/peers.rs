@@ -2,6 +2,7 @@
 //!
 //! A test lists the ones it needs: `#[ignore = "needs postfix, strace"]`.
 
+use crate::debian;
 use crate::dkimpy;
 use crate::exim;
 use crate::mailman;
@@ -51,6 +52,9 @@ const PEERS: &[Peer] = &[
     Peer { name: "bash", source: System, objection: none },
     Peer { name: "zsh", source: Package("zsh"), objection: none },
     Peer { name: "fish", source: Package("fish"), objection: none },
+    Peer { name: "dpkg-deb", source: System, objection: none },
+    Peer { name: "lintian", source: Package("lintian"), objection: none },
+    Peer { name: "rpmbuild", source: Package("rpm"), objection: none },
     Peer { name: "valgrind", source: Package("valgrind"), objection: none },
     Peer { name: "postgres", source: Package("postgresql"), objection: without_its_user },
     // From PyPI, in a known version.
@@ -69,6 +73,12 @@ const PEERS: &[Peer] = &[
         name: "mailman3",
         source: Other { program: mailman3::program, install: mailman3::install },
         objection: unpacked_in_part,
+    },
+    // A system of its own.
+    Peer {
+        name: "debian",
+        source: Other { program: debian::program, install: debian::install },
+        objection: only_for_root,
     },
     // Debian allows one mail server to be installed, which is Postfix. The other one is unpacked.
     Peer {
@@ -96,6 +106,9 @@ pub const OF_THE_TESTS: &[&str] = &[
     "groff",
     "zsh",
     "fish",
+    "lintian",
+    "rpmbuild",
+    "debian",
     "valgrind",
     "postgres",
     "mailman",

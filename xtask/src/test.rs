@@ -3,6 +3,7 @@
 use crate::steps::Steps;
 use crate::tally::{Summary, Tally};
 use std::collections::BTreeMap;
+use xtask::debian;
 use xtask::dkimpy;
 use xtask::exim;
 use xtask::mailman;
@@ -84,6 +85,7 @@ fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tall
     cargo.envs(environment.iter().copied());
     cargo.env(mailman::VARIABLE, mailman::folder()?);
     cargo.env(dkimpy::VARIABLE, dkimpy::folder()?);
+    cargo.env(debian::VARIABLE, debian::folder()?);
     cargo.env(mailman3::VARIABLE, mailman3::folder()?);
     if let Some(program) = peers::program("exim4") {
         cargo.env(exim::VARIABLE, program);

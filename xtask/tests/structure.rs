@@ -106,10 +106,11 @@ const TEST_SUPPORT: &[&str] = &[
 ];
 
 /// The modules of the library of `xtask`, from bottom to top.
-const XTASK_LIBRARY: &[&str] = &["run", "system", "exim", "mailman", "dkimpy", "mailman3", "peers"];
+const XTASK_LIBRARY: &[&str] =
+    &["run", "system", "exim", "mailman", "dkimpy", "mailman3", "debian", "peers", "packages"];
 
 /// The modules of the program `xtask`, from bottom to top.
-const XTASK: &[&str] = &["tally", "steps", "bench", "test", "deep"];
+const XTASK: &[&str] = &["tally", "steps", "bench", "test", "deep", "package"];
 
 /// The modules of `listgate-compare`, from bottom to top.
 const COMPARE: &[&str] = &[
