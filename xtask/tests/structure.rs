@@ -23,6 +23,7 @@ const LMTP: &[&str] = &[
     "per_recipient",
     "client",
     "session",
+    "rules",
 ];
 
 /// The modules of `listgate-engine`, from bottom to top.
