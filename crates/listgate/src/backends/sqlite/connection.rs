@@ -199,9 +199,6 @@ fn configure(connection: &mut Connection, purpose: Use) -> rusqlite::Result<()> 
     let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-        // In a file that already has pages, this would be a commit, and even a command that only reads would wait
-        // for the write lock.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     write_ahead(connection, patience)?;
     let synchronous = if purpose == Use::Consumer { "NORMAL" } else { "FULL" };
