@@ -64,13 +64,18 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Returns whether the count was read after `asked_at`.
+    pub(super) fn is_read(&self, asked_at: Instant) -> bool {
+        self.read.is_some_and(|read| read > asked_at)
+    }
+
     /// Returns the count at a moment not before `asked_at`.
     pub(super) fn changes(
         &mut self,
         connection: &Connection,
         asked_at: Instant,
     ) -> rusqlite::Result<Changes> {
-        if self.read.is_none_or(|read| read <= asked_at) {
+        if !self.is_read(asked_at) {
             let now = Instant::now();
             let changes = changes(connection)?;
             if self.changes != changes {
