@@ -96,6 +96,9 @@ impl Facts {
     /// Returns whether the message came from this list, which it did if it has the list's List-Id or List-Post
     /// (RFC 2919 section 3, RFC 2369 section 3.4).
     pub(crate) fn is_from(&self, list: &List) -> bool {
+        if self.lists.is_empty() {
+            return false;
+        }
         let fields = String::from_utf8_lossy(&self.lists).to_ascii_lowercase();
         let mailto = format!("<mailto:{}", list.address);
         let posts_to = |after: &str| after.starts_with(['>', '?']);

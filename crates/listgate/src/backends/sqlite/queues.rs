@@ -33,7 +33,7 @@ pub(crate) fn depth(connection: &Connection, queue: Name) -> rusqlite::Result<De
     connection.prepare_cached(sql)?.query_row([queue.as_str()], read_depth)
 }
 
-/// How full each queue was when last read.
+/// How full each queue was when last read, and what has been added since. Consumers may have emptied it further.
 #[derive(Default)]
 pub(super) struct Depths(Mutex<[Depth; Name::ALL.len()]>);
 
@@ -42,15 +42,21 @@ impl Depths {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)[queue as usize]
     }
 
-    pub(super) fn set(&self, seen: &[(Name, Depth)]) {
+    /// Adds what was committed, in the order of [`Name::ALL`].
+    pub(super) fn add(&self, growth: &[Depth; Name::ALL.len()]) {
         let mut depths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.iter().for_each(|(queue, depth)| depths[*queue as usize] = *depth);
+        for (depth, more) in depths.iter_mut().zip(growth) {
+            depth.entries += more.entries;
+            depth.octets += more.octets;
+        }
     }
 
-    /// Reads the depths of all queues now.
+    /// Reads the depths of all queues now. What is committed meanwhile may be counted twice, but is not missed,
+    /// because it is added only after this.
     pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut depths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for queue in Name::ALL {
-            self.set(&[(queue, depth(connection, queue)?)]);
+            depths[queue as usize] = depth(connection, queue)?;
         }
         Ok(())
     }

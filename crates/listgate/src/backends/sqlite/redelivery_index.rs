@@ -8,7 +8,7 @@
 
 use crate::limits;
 use crate::model::{Digest, Due, EntryId, Fingerprint};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -23,6 +23,35 @@ pub(super) struct RedeliveryIndex {
     last_moved: Fingerprint,
     /// The last fingerprint of the last search for expired rows.
     last_swept: Fingerprint,
+}
+
+/// The statements that each message needs.
+pub(super) struct Statements<'c> {
+    find: CachedStatement<'c>,
+    record: CachedStatement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find: connection.prepare_cached("SELECT 1 FROM seen WHERE fingerprint BETWEEN ?1 AND ?2")?,
+            record: connection
+                .prepare_cached("INSERT INTO seen_lately (delivery, at, fingerprints) VALUES (?1, ?2, ?3)")?,
+        })
+    }
+
+    /// Records the entries of a delivery whose mail did not come before.
+    pub(super) fn record(&mut self, at: i64, new: &EntriesByFingerprint) -> rusqlite::Result<()> {
+        let Some((first, id)) = new.first_key_value() else { return Ok(()) };
+        let mut fingerprints = first.0[..Fingerprint::MESSAGE].to_vec();
+        for (fingerprint, id) in new {
+            let n = u32::try_from(id.n).expect("a delivery has fewer entries");
+            fingerprints.extend_from_slice(&fingerprint.0[Fingerprint::MESSAGE..]);
+            fingerprints.extend_from_slice(&n.to_be_bytes());
+        }
+        self.record.execute(params![id.delivery, at, fingerprints])?;
+        Ok(())
+    }
 }
 
 const FIRST: Fingerprint = Fingerprint([0; Fingerprint::LEN]);
@@ -41,15 +70,13 @@ impl RedeliveryIndex {
     }
 
     /// Returns whether this message was received before, for any recipient.
-    pub(super) fn has(&self, connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
+    pub(super) fn has(&self, statements: &mut Statements<'_>, digest: &Digest) -> rusqlite::Result<bool> {
         let all = Fingerprint::all_of(digest);
         if self.recent.range(all.clone()).next().is_some() {
             return Ok(true);
         }
         let (from, to) = all.into_inner();
-        connection
-            .prepare_cached("SELECT 1 FROM seen WHERE fingerprint BETWEEN ?1 AND ?2")?
-            .exists([from.0, to.0])
+        statements.find.exists([from.0, to.0])
     }
 
     /// Returns the entry that was stored when this mail was received before.
@@ -184,22 +211,7 @@ fn move_to_table(
     Ok(moved)
 }
 
-/// Records the entries of a delivery whose mail did not come before.
-pub(super) fn record(connection: &Connection, at: i64, new: &EntriesByFingerprint) -> rusqlite::Result<()> {
-    let Some((first, id)) = new.first_key_value() else { return Ok(()) };
-    let mut fingerprints = first.0[..Fingerprint::MESSAGE].to_vec();
-    for (fingerprint, id) in new {
-        let n = u32::try_from(id.n).expect("a delivery has fewer entries");
-        fingerprints.extend_from_slice(&fingerprint.0[Fingerprint::MESSAGE..]);
-        fingerprints.extend_from_slice(&n.to_be_bytes());
-    }
-    connection
-        .prepare_cached("INSERT INTO seen_lately (delivery, at, fingerprints) VALUES (?1, ?2, ?3)")?
-        .execute(params![id.delivery, at, fingerprints])?;
-    Ok(())
-}
-
-/// Parses what [`record`] wrote.
+/// Parses what [`Statements::record`] wrote.
 fn entries(delivery: i64, fingerprints: &[u8]) -> impl Iterator<Item = (Fingerprint, EntryId)> {
     const ENDPOINT: usize = Fingerprint::LEN - Fingerprint::MESSAGE;
     let (message, entries) = fingerprints.split_first_chunk().unwrap_or((&[0; Fingerprint::MESSAGE], &[]));
@@ -254,7 +266,7 @@ mod tests {
     ) {
         let ids = entries.iter().map(|(n, fingerprint)| (*fingerprint, EntryId { delivery, n: *n }));
         let new = ids.collect();
-        record(connection, delivery, &new).unwrap();
+        Statements::prepare(connection).unwrap().record(delivery, &new).unwrap();
         redeliveries.extend(new);
     }
 
@@ -271,7 +283,8 @@ mod tests {
     fn mail_is_recognized_before_and_after_sorting_until_it_expires() {
         let (_dir, connection, mut redeliveries) = open();
         let known = |redeliveries: &RedeliveryIndex| {
-            let has = |n: &i64| redeliveries.has(&connection, &digest(*n)).unwrap();
+            let mut statements = Statements::prepare(&connection).unwrap();
+            let mut has = |n: &i64| redeliveries.has(&mut statements, &digest(*n)).unwrap();
             let found = |n: &i64| redeliveries.find(&connection, fingerprint(*n)).unwrap().is_some();
             assert!((0..21_000).all(|n| has(&n) == found(&n)));
             (0..21_000).filter(found).count()
@@ -322,8 +335,9 @@ mod tests {
             let found = [a, b, c, d].map(|fingerprint| redeliveries.find(&connection, fingerprint).unwrap());
             let id = |delivery, n| Some(EntryId { delivery, n });
             assert_eq!(found, [id(1, 1), id(1, 2), id(70_000, 2), None]);
-            assert!(redeliveries.has(&connection, &message).unwrap());
-            assert!(!redeliveries.has(&connection, &digest(2)).unwrap());
+            let mut statements = Statements::prepare(&connection).unwrap();
+            assert!(redeliveries.has(&mut statements, &message).unwrap());
+            assert!(!redeliveries.has(&mut statements, &digest(2)).unwrap());
             assert_eq!(redeliveries.recent.len(), left);
             assert_eq!(RedeliveryIndex::read(&connection).unwrap().recent, redeliveries.recent);
             redeliveries.move_run(&connection, expiry_of(0)).unwrap();

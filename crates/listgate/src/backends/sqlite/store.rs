@@ -1,7 +1,7 @@
 //! The rows of a delivery: its message, its entries, and what is remembered of it.
 
-use super::redelivery_index::{EntriesByFingerprint, RedeliveryIndex, record};
-use super::{msgdata, queues};
+use super::msgdata;
+use super::redelivery_index::{self, EntriesByFingerprint, RedeliveryIndex};
 use crate::backends::delivery::Delivery;
 use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
@@ -10,7 +10,7 @@ use crate::model::Clock;
 use crate::model::Redelivery;
 use crate::model::milliseconds;
 use crate::model::{Addressed, Depth, Duplicate, EntryId, Fingerprint, Name};
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 use std::collections::HashMap;
 
 /// The operator's choices about how mail is stored.
@@ -62,9 +62,36 @@ pub(super) struct StoredDelivery {
     pub(super) is_repeated: bool,
 }
 
+/// The statements that each message needs. They are prepared once for a commit, because even finding a prepared one
+/// for each message costs a tenth of executing it.
+pub(super) struct Statements<'c> {
+    message: CachedStatement<'c>,
+    entry: CachedStatement<'c>,
+    redelivery: redelivery_index::Statements<'c>,
+}
+
+impl<'c> Statements<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            message: connection.prepare_cached(
+                "INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size,
+                                       size, spool, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?,
+            entry: connection.prepare_cached(
+                "INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, detail, msgdata,
+                                    received_lines, from_list, auto_submitted, precedence, repeats)
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?,
+            redelivery: redelivery_index::Statements::prepare(connection)?,
+        })
+    }
+}
+
 /// What one transaction writes. None of it is valid before the commit; the writer takes over the ids only then.
 pub(super) struct Storing<'c> {
     pub(super) connection: &'c Connection,
+    pub(super) statements: Statements<'c>,
     pub(super) choices: &'c Choices,
     /// The mail received before this transaction; `new` has the mail received in it.
     pub(super) redeliveries: &'c RedeliveryIndex,
@@ -126,19 +153,20 @@ impl Storing<'_> {
                     Stored { id, duplicate: if first.is_some() { Duplicate::Marked } else { Duplicate::No } }
                 }
             };
-            stored_for.insert(key, stored);
+            if delivery.to.len() > 1 {
+                stored_for.insert(key, stored);
+            }
             all.push(stored);
         }
         if self.choices.redelivery != Redelivery::Off {
-            record(self.connection, milliseconds(delivery.envelope.received_at), &new)?;
-            self.new.append(&mut new);
+            self.statements.redelivery.record(milliseconds(delivery.envelope.received_at), &new)?;
+            self.new.extend(new);
         }
         Ok(all)
     }
 
-    /// Records how much the queues have grown, and returns how full those queues are now.
-    pub(super) fn count(&self) -> rusqlite::Result<Vec<(Name, Depth)>> {
-        let mut grown = Vec::new();
+    /// Records how much the queues have grown.
+    pub(super) fn count(&self) -> rusqlite::Result<()> {
         for (queue, growth) in
             Name::ALL.into_iter().zip(&self.growth).filter(|(_, growth)| growth.entries > 0)
         {
@@ -146,9 +174,8 @@ impl Storing<'_> {
             let sql = "UPDATE queue_size SET entries = entries + ?2, octets = octets + ?3 WHERE queue = ?1";
             let added = params![queue.as_str(), growth.entries, growth.octets];
             self.connection.prepare_cached(sql)?.execute(added)?;
-            grown.push((queue, queues::depth(self.connection, queue)?));
         }
-        Ok(grown)
+        Ok(())
     }
 
     /// Returns whether this delivery is suppressed if it was received before. A message without a Received line is not,
@@ -158,11 +185,11 @@ impl Storing<'_> {
     }
 
     /// Returns whether the message was received before, for any recipient.
-    fn is_repeat(&self, delivery: &Delivery) -> rusqlite::Result<bool> {
+    fn is_repeat(&mut self, delivery: &Delivery) -> rusqlite::Result<bool> {
         let digest = &delivery.message.digest;
         Ok(self.choices.redelivery != Redelivery::Off
             && (self.new.range(Fingerprint::all_of(digest)).next().is_some()
-                || self.redeliveries.has(self.connection, digest)?))
+                || self.redeliveries.has(&mut self.statements.redelivery, digest)?))
     }
 
     /// Returns the entry of an earlier copy of this mail, and whether it still waits or was handled. Returns `None`
@@ -199,25 +226,19 @@ impl Storing<'_> {
             Body::Spooled(spooled) => (Some(spooled.name()), None),
         };
         let id = self.ids.mint(self.connection)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO delivery (id, received_at, mail_from, message_id, peer, lhlo, transport, original_size,
-                                       size, spool, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            )?
-            .execute(params![
-                id,
-                milliseconds(envelope.received_at),
-                envelope.mail_from.to_string(),
-                message.message_id,
-                envelope.peer,
-                envelope.lhlo,
-                envelope.transport,
-                message.original_size,
-                message.body.len(),
-                spool,
-                in_row,
-            ])?;
+        self.statements.message.execute(params![
+            id,
+            milliseconds(envelope.received_at),
+            envelope.mail_from.to_string(),
+            message.message_id,
+            envelope.peer,
+            envelope.lhlo,
+            envelope.transport,
+            message.original_size,
+            message.body.len(),
+            spool,
+            in_row,
+        ])?;
         Ok(id)
     }
 
@@ -231,27 +252,21 @@ impl Storing<'_> {
         let Addressed { recipient, endpoint } = addressed;
         let queue = endpoint.role.queue();
         let received_at = milliseconds(envelope.received_at);
-        self.connection
-            .prepare_cached(
-                "INSERT INTO entry (delivery, n, queue, available_at, received_at, list_id, recipient, detail, msgdata,
-                                    received_lines, from_list, auto_submitted, precedence, repeats)
-                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            )?
-            .execute(params![
-                id.delivery,
-                id.n,
-                queue.as_str(),
-                received_at,
-                endpoint.list.list_id,
-                recipient,
-                endpoint.detail,
-                msgdata::json(endpoint, message.original_size, &self.choices.owner),
-                message.facts.received_lines(),
-                message.facts.is_from(&endpoint.list),
-                message.facts.auto_submitted(),
-                message.facts.precedence(),
-                first.map(|first| first.to_string()),
-            ])?;
+        self.statements.entry.execute(params![
+            id.delivery,
+            id.n,
+            queue.as_str(),
+            received_at,
+            endpoint.list.list_id,
+            recipient,
+            endpoint.detail,
+            msgdata::json(endpoint, message.original_size, &self.choices.owner),
+            message.facts.received_lines(),
+            message.facts.is_from(&endpoint.list),
+            message.facts.auto_submitted(),
+            message.facts.precedence(),
+            first.map(|first| first.to_string()),
+        ])?;
         let growth = &mut self.growth[queue as usize];
         growth.entries += 1;
         growth.octets += message.body.len();

@@ -35,7 +35,7 @@ use crate::backends::sqlite::log_room::{LogRoom, Pages, log_room};
 use crate::backends::sqlite::queues::Depths;
 use crate::backends::sqlite::redelivery_index::{EntriesByFingerprint, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
-use crate::backends::sqlite::store::{Ids, Stored, StoredDelivery, Storing};
+use crate::backends::sqlite::store::{Ids, Statements, Stored, StoredDelivery, Storing};
 use crate::backends::sqlite::sweep::sweep;
 use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Work, collect_batch};
 use crate::error_chain::Chain;
@@ -44,7 +44,7 @@ use crate::limits;
 use crate::message::{Body, Spooled};
 use crate::metrics::Metrics;
 use crate::model::Changes;
-use crate::model::{Id, StoreError, StoreErrorKind, log_wanted};
+use crate::model::{Depth, Id, Name, StoreError, StoreErrorKind, log_wanted};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -311,11 +311,34 @@ impl Writer {
         // Waiting for the lock may have taken long. A mail server that was answered with 451 meanwhile sends its
         // mail again.
         batch.deliveries.retain(|pending| !pending.is_cancelled());
-        if !batch.deliveries.is_empty() {
+        let added = if batch.deliveries.is_empty() {
+            None
+        } else {
             return_outdated(&mut batch.deliveries, lists::changes(&self.connection)?);
+            Some(self.add(&batch.deliveries)?)
+        };
+        let now = self.choices.clock.milliseconds();
+        let replies = batch
+            .requests
+            .iter()
+            .map(|pending| pending.run(&self.connection, now))
+            .collect::<Result<_, _>>()?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        let Some(Added { stored, new, ids, growth }) = added else { return Ok((Vec::new(), replies)) };
+        self.ids = ids;
+        self.redeliveries.extend(new);
+        for (pending, StoredDelivery { stored, .. }) in batch.deliveries.iter().zip(&stored) {
+            self.recent.note(pending.delivery.key, stored.iter().copied());
         }
+        self.depths.add(&growth);
+        Ok((stored, replies))
+    }
+
+    /// Writes the rows of these deliveries, within a transaction.
+    fn add(&self, deliveries: &[PendingDelivery]) -> rusqlite::Result<Added> {
         let mut storing = Storing {
             connection: &self.connection,
+            statements: Statements::prepare(&self.connection)?,
             choices: &self.choices,
             redeliveries: &self.redeliveries,
             new: EntriesByFingerprint::new(),
@@ -324,27 +347,11 @@ impl Writer {
             ids: self.ids,
             growth: Default::default(),
         };
-        let stored: Vec<StoredDelivery> = batch
-            .deliveries
-            .iter()
-            .map(|pending| storing.put(&pending.delivery))
-            .collect::<Result<_, _>>()?;
-        let grown = storing.count()?;
-        let Storing { ids, new, .. } = storing;
-        let now = self.choices.clock.milliseconds();
-        let replies = batch
-            .requests
-            .iter()
-            .map(|pending| pending.run(&self.connection, now))
-            .collect::<Result<_, _>>()?;
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        self.ids = ids;
-        self.redeliveries.extend(new);
-        for (pending, StoredDelivery { stored, .. }) in batch.deliveries.iter().zip(&stored) {
-            self.recent.note(pending.delivery.key, stored.iter().copied());
-        }
-        self.depths.set(&grown);
-        Ok((stored, replies))
+        let stored =
+            deliveries.iter().map(|pending| storing.put(&pending.delivery)).collect::<Result<_, _>>()?;
+        storing.count()?;
+        let Storing { new, ids, growth, .. } = storing;
+        Ok(Added { stored, new, ids, growth })
     }
 
     fn after_failure(&mut self, why: &StoreError, what_next: &str) {
@@ -477,6 +484,14 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// What the deliveries of a transaction add. None of it is valid before the commit.
+struct Added {
+    stored: Vec<StoredDelivery>,
+    new: EntriesByFingerprint,
+    ids: Ids,
+    growth: [Depth; Name::ALL.len()],
 }
 
 /// Answers a committed batch with errors, so that nothing is promised. Its spool files are kept, because its rows
