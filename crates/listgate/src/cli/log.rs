@@ -1,8 +1,10 @@
 //! The log on standard error.
 
+mod fields;
 mod terminal;
 
 use crate::work::ProgressLine;
+use fields::{PlainFields, PlainTime};
 use std::io::{self, IsTerminal, Write};
 use terminal::OnTerminal;
 use tracing::level_filters::LevelFilter;
@@ -18,7 +20,7 @@ pub(super) fn start(format: LogFormat) {
     let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text if io::stderr().is_terminal() => log.event_format(OnTerminal).init(),
-        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Text => log.with_ansi(false).with_timer(PlainTime).fmt_fields(PlainFields).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
