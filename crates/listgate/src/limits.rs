@@ -7,6 +7,9 @@ use std::time::Duration;
 /// would make batches slow for the small mail in them.
 pub(crate) const BODY_IN_MEMORY: usize = 64 << 10;
 
+/// Octets that the fields that are added to a header usually have at most. More are possible, and cost an allocation.
+pub(crate) const ADDED_FIELDS: usize = 512;
+
 /// Octets of bodies in one commit, so that small mail does not wait for a lot of large mail.
 pub(crate) const BATCH_BODIES: usize = 1 << 20;
 

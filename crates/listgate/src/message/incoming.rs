@@ -47,6 +47,8 @@ impl Incoming {
     pub(crate) async fn push(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.original_size += octets.len() as u64;
         self.hash.update(octets);
+        // Most messages arrive in one piece, and the edit appends it in many.
+        self.buffer.reserve(octets.len() + limits::ADDED_FIELDS);
         self.edit.push(octets, &mut self.buffer);
         if self.buffer.len() > limits::BODY_IN_MEMORY { self.flush().await } else { Ok(()) }
     }
