@@ -343,13 +343,18 @@ impl Connection<'_> {
             return Ok(());
         }
         self.shared.services().metrics.replies(output);
-        let written = tokio::select! {
-            biased;
-            written = tokio::time::timeout(self.shared.services().write_timeout, self.stream.write_out(output)) => written,
-            () = reached(&mut self.phases, ShutdownPhase::Ended) => return Err(io::Error::other("the grace time is over")),
-        };
-        written
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its replies"))??;
+        // Usually this is all, and needs no timer.
+        let rest = &output[self.stream.write_at_once(output)?..];
+        if !rest.is_empty() {
+            let written = tokio::select! {
+                biased;
+                written = tokio::time::timeout(self.shared.services().write_timeout, self.stream.write_out(rest)) => written,
+                () = reached(&mut self.phases, ShutdownPhase::Ended) => return Err(io::Error::other("the grace time is over")),
+            };
+            written.map_err(|_| {
+                io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its replies")
+            })??;
+        }
         output.clear();
         Ok(())
     }

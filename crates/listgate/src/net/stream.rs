@@ -83,6 +83,22 @@ impl Stream {
         }
     }
 
+    /// Writes what the socket takes without waiting, and returns how many octets that was; with TLS, none.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(crate) fn write_at_once(&self, octets: &[u8]) -> io::Result<usize> {
+        let written = match self {
+            Self::Tcp(stream) => stream.try_write(octets),
+            Self::Unix(stream) => stream.try_write(octets),
+            Self::Tls(_) => Ok(0),
+        };
+        match written {
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+
     /// Ends TLS in order, so that the peer knows that it has everything (RFC 8446 section 6.1).
     pub(crate) async fn close(&mut self) {
         if let Self::Tls(stream) = self {
