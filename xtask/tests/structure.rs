@@ -45,6 +45,7 @@ const ENGINE: &[&str] = &[
     "notice",
     "bounce",
     "command",
+    "author",
 ];
 
 /// The modules of `listgate`, from bottom to top.

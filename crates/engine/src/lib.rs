@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`author`] | whether the author of a post hears that it is held or rejected |
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
 //! | [`bounce`] | recognizes what a bounce says, and whom it names |
@@ -48,6 +49,7 @@
 //! | … and moderators see all reasons for which it is held | [`posting::decide`] | `posting::tests::all_reasons_to_hold_are_given_in_the_order_of_the_rules`, `posting::tests::each_reason_to_hold_is_found` |
 //! | Settings have the documented defaults | [`posting::Settings::new`] | `posting::tests::defaults_are_as_documented` |
 //! | A member's own action comes first, then the list's | [`posting::decide`] | `posting::tests::moderation_follows_the_sender_then_the_list` |
+//! | Only a member, or an author whom the mail server has verified, hears of a held or rejected post; no program does | [`author::author`], [`author::Author::may_hear`] | `author::tests::members_and_verified_authors_hear_of_their_posts` |
 //! | A ban is an address, a domain or a pattern | [`ban::Ban`], [`ban::Bans`] | `ban::tests::an_address_a_domain_or_a_pattern_is_banned` |
 //! | RFC 2369, RFC 2919: a list's own fields replace those of other lists | [`distribution::Plan`] | `distribution::tests::fields_of_other_lists_are_replaced`, `distribution::tests::a_second_distribution_changes_the_mark_alone` |
 //! | RFC 2919 3: the name of a list is a phrase, whatever it contains | [`distribution::Settings::display_name`] | `distribution::tests::a_list_can_have_a_name`, `write::tests::names_are_phrases`, `write::tests::long_names_are_cut_and_folded` |
@@ -71,13 +73,15 @@
 //! | No RFC: what is read from a mail with commands has a bound, in time, too | [`limits::COMMANDS`], [`limits::COMMAND_LINES`] | `command::words::tests::there_are_limits`, `command::words::tests::lines_that_are_not_understood_are_named`, `command::words::tests::hostile_mail_takes_no_longer_than_other_mail` |
 //! | A command has one sender, its policy, and at most one effect; no address is taken from its text | [`command::decide`] | `command::tests::table::joining`, `command::tests::table::leaving`, `command::tests::table::requesting` |
 //! | Possession of a token confirms, once, as a reply to our mail, and not sooner than a person could | [`command::decide`] | `command::tests::table::confirming`, `command::tests::programs::a_plain_reply_confirms` |
+//! | A moderator's token decides about a held post, once, and only while they are a moderator | [`command::decide`] | `command::tests::table::deciding_about_held_posts` |
 //! | RFC 3834 2: mail of programs confirms nothing and gets no answer | [`command::decide`] | `command::tests::automatic::vacation_replies_confirm_nothing_and_get_no_answer`, `command::tests::automatic::the_mail_of_the_corpora_confirms_nothing_and_gets_no_answer` |
 //! | RFC 8601 5: only what the site's own server says of a signature or DMARC spares a confirmation | [`command::Facts::authserv_id`] | `command::trust::tests::only_a_pass_of_the_domain_by_our_own_server_counts` |
 //! | Each notice has a text, plain and short, which says what to do | [`notice::Template`] | `notice::tests::the_default_notices_are_as_they_were_reviewed`, `notice::tests::default_texts_are_short_and_use_their_names`, `notice::tests::templates_have_names` |
 //! | A site can have its own texts; what is wrong with one is reported with its line | [`notice::Text::parse`] | `notice::tests::a_site_can_have_its_own_texts`, `notice::text::tests::a_text_is_a_subject_and_a_body`, `notice::text::tests::what_is_wrong_with_a_text_is_reported_with_its_line`, `notice::text::tests::errors_say_where_and_what_to_do` |
 //! | RFC 3834 5: a notice is recognized as automatic, and its own list discards it as a post | [`notice::compose()`] | `notice::tests::two_list_servers_do_not_talk_to_each_other`, `notice::tests::an_answer_names_the_mail_that_it_answers` |
 //! | A notice that says something about an address goes only there | [`notice::Template::is_secret`] | `notice::tests::notices_are_secret_unless_they_say_the_same_to_everyone` |
-//! | A token is in Reply-To, or in the welcome, and nowhere else | [`notice::compose()`] | `notice::tests::replies_go_to_the_token_or_to_the_owners` |
+//! | The tokens of a moderator are links in the text; a reply goes to all owners | [`notice::Envelope::rulings`] | `notice::tests::a_moderator_decides_by_a_link_if_there_is_one` |
+//! | Any other token is in Reply-To, or in the welcome, and nowhere else | [`notice::compose()`] | `notice::tests::replies_go_to_the_token_or_to_the_owners` |
 //! | RFC 5322, RFC 2047, RFC 2045: no value begins another field of a notice, and its lines are short | [`notice::compose()`] | `notice::tests::nothing_can_be_smuggled_into_a_notice`, `notice::tests::a_message_id_has_what_it_may_have`, `notice::tests::an_address_without_end_is_left_out`, `notice::tests::a_body_is_encoded_only_if_it_must_be`, `write::tests::fields_are_folded_where_they_have_blanks` |
 //! | RFC 5322 3.3: its date is in UTC | [`notice::Envelope::at`] | `notice::date::tests::dates_are_those_of_the_calendar`, `notice::date::tests::each_day_is_read_back` |
 //! | No RFC: nobody can have a text of their own sent to others | [`notice::Source::Words`] | `notice::tests::words_of_others_are_not_passed_on_as_texts` |
@@ -86,6 +90,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod author;
 pub mod automatic;
 pub mod ban;
 pub mod bounce;

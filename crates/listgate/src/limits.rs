@@ -293,6 +293,18 @@ pub(crate) const REQUESTS: usize = 10_000;
 /// Posts that a list holds for moderators.
 pub(crate) const HELD_POSTS: usize = 10_000;
 
+/// Moderators of a list who hear of a held post, those with the smallest seqs. Each of them gets a notice of their own, all in
+/// one step.
+pub(crate) const MODERATORS: usize = 20;
+
+/// Held posts of a list of which its moderators hear in this time.
+pub(crate) const HELD_NOTICES: usize = 10;
+pub(crate) const HELD_NOTICES_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Characters of the subject of a post in a notice, and of the Message-ID that it answers.
+pub(crate) const NOTICE_SUBJECT: usize = 200;
+pub(crate) const NOTICE_MESSAGE_ID: usize = 1000;
+
 /// How long a recipient or a batch is tried again while the mail server defers it (RFC 5321 section 4.5.4.1).
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 

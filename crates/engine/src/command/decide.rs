@@ -1,7 +1,7 @@
 //! The decision about a mail to `-join`, `-leave`, `-confirm` or `-request`.
 
 use super::decided::{About, Decided, Effect, Limit, Outcome, Reason, Sending, To};
-use super::facts::{Answered, Facts, Member, Phase, Question, Request, RequestKind};
+use super::facts::{Answered, Facts, Member, Offer, Phase, Question, Request, RequestKind, Ruling};
 use super::reply;
 use super::settings::{RosterVisibility, Settings, SubscriptionPolicy};
 use super::trust;
@@ -240,8 +240,30 @@ impl<'d> Deciding<'d> {
                 Some(request) => self.confirm_request(request),
                 None => self.confirm_again(id),
             },
+            Purpose::Accept => self.rule(id, Ruling::Accepted),
+            Purpose::Reject => self.rule(id, Ruling::Rejected),
             _ => self.ask_again(Reason::BadToken),
         }
+    }
+
+    /// Decides about a held post as the token of a moderator says. A link in our mail opens a new mail, so it need not be a
+    /// reply.
+    fn rule(&mut self, id: u64, ruling: Ruling) -> Asks {
+        let Some(offer) = self.facts.offer(id)? else { return self.ask_again(Reason::UnknownSubject) };
+        let &Offer { id: offer, held, ref moderator, ruling: before } = offer;
+        let Some(moderator) = moderator else { return self.because(Reason::NotModerator(held)) };
+        if let Some(before) = before {
+            let values = BTreeMap::from([("held", held.to_string()), ("ruling", before.as_str().to_owned())]);
+            let answer = Sending { values, ..self.mail_to(Template::OwnerRuled, moderator) };
+            return self.send_counted(Reason::Ruled(held, before), answer, None);
+        }
+        let by = Comparable::new(moderator);
+        let (effect, reason) = match ruling {
+            Ruling::Accepted => (Effect::Accept { offer }, Reason::Accepted(by, held)),
+            Ruling::Rejected | Ruling::Discarded => (Effect::Reject { offer }, Reason::Rejected(by, held)),
+        };
+        self.effects.push(effect);
+        self.because(reason)
     }
 
     fn confirm_request(&mut self, request: &'d Request) -> Asks {
@@ -565,7 +587,7 @@ impl<'d> Deciding<'d> {
 }
 
 /// Returns whether mail to an address could be delivered at all: its domain is valid in IDNA (RFC 5891).
-fn is_reachable(mailbox: &Mailbox) -> bool {
+pub(crate) fn is_reachable(mailbox: &Mailbox) -> bool {
     let domain = mailbox.domain();
     domain.is_literal() || ascii_domain(domain.as_str()).is_some()
 }
@@ -578,6 +600,7 @@ fn local_part(address: &Comparable) -> &str {
 fn outcome(effect: &Effect) -> Outcome {
     match effect {
         Effect::Join { .. } | Effect::Leave { .. } | Effect::Rejoin { .. } => Outcome::Done,
+        Effect::Accept { .. } | Effect::Reject { .. } => Outcome::Done,
         Effect::Ask { .. } | Effect::AwaitModerator { .. } | Effect::MarkEarly { .. } => Outcome::Asked,
         Effect::Send(_) => Outcome::Answered,
         Effect::End { .. } => Outcome::Ignored,
@@ -603,13 +626,14 @@ fn is_sooner_than_a_person(at: u64, now: u64) -> bool {
     at <= now && now - at < limits::SOONEST_REPLY
 }
 
-enum Refused {
+/// Why no mail is sent to an address.
+pub(crate) enum Refused {
     Bounces,
     Limit(Limit),
 }
 
-/// Returns why no mail is sent, if it is not.
-fn refusal(answered: Answered, about: Option<&Request>) -> Option<Refused> {
+/// Returns why no mail is sent, if it is not. `about` is the request that it would be about.
+pub(crate) fn refusal(answered: Answered, about: Option<&Request>) -> Option<Refused> {
     let is_over = |request: &Request| {
         request.mails_in_hour >= limits::MAILS_IN_HOUR || request.mails_in_day >= limits::MAILS_IN_DAY
     };

@@ -1,6 +1,6 @@
 //! What was decided about a command.
 
-use super::facts::{Phase, RequestKind};
+use super::facts::{Phase, RequestKind, Ruling};
 use crate::automatic::Sign;
 use crate::comparable::Comparable;
 use crate::notice::Template;
@@ -27,7 +27,7 @@ pub enum Outcome {
     Answered,
     /// Something now waits for a confirmation or a moderator.
     Asked,
-    /// Someone joined or left.
+    /// Someone joined or left, or a held post was decided.
     Done,
 }
 
@@ -44,6 +44,14 @@ pub enum Reason {
     Asked(RequestKind, Comparable),
     /// A moderator was asked.
     AskedModerator(Comparable),
+    /// A moderator accepted the held post with this number.
+    Accepted(Comparable, u64),
+    /// A moderator rejected the held post with this number.
+    Rejected(Comparable, u64),
+    /// The held post with this number was decided before.
+    Ruled(u64, Ruling),
+    /// The address to which the held post with this number was offered is not a moderator any more.
+    NotModerator(u64),
     /// Help was asked for, or is of use.
     Help,
     /// The members were asked for.
@@ -146,6 +154,16 @@ pub enum Effect {
     End {
         /// Its id.
         request: u64,
+    },
+    /// A held post is sent to the members.
+    Accept {
+        /// The id of the offer.
+        offer: u64,
+    },
+    /// A held post is removed, and its author may get a mail.
+    Reject {
+        /// The id of the offer.
+        offer: u64,
     },
     /// A mail is sent.
     Send(Box<Sending>),

@@ -86,6 +86,41 @@ pub struct Request {
     pub handed_over_at: Option<u64>,
 }
 
+/// What became of a held post.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ruling {
+    /// It was sent to the members.
+    Accepted,
+    /// It was removed, and its author may know.
+    Rejected,
+    /// It was removed.
+    Discarded,
+}
+
+impl Ruling {
+    /// Returns the word for it, such as `accepted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// A held post, as it was offered to one moderator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offer {
+    /// The id of the offer, which tokens name. It is never used again.
+    pub id: u64,
+    /// The number of the held post, as people see it.
+    pub held: u64,
+    /// The address of the moderator; `None` if it is not one any more.
+    pub moderator: Option<Mailbox>,
+    /// What became of the post; `None` if it still waits.
+    pub ruling: Option<Ruling>,
+}
+
 /// The mail that an address has got because someone asked for it without a token. The whole site counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Answered {
@@ -128,6 +163,8 @@ pub struct Facts<'k> {
     pub requests: BTreeMap<u64, Option<Request>>,
     /// The answers to [`Question::Asked`].
     pub asked: BTreeMap<u64, Option<Asked>>,
+    /// The answers to [`Question::Offer`].
+    pub offers: BTreeMap<u64, Option<Offer>>,
     /// The answers to [`Question::Pending`].
     pub pending: BTreeMap<(Comparable, RequestKind), Option<Request>>,
     /// The answer to [`Question::Room`].
@@ -151,6 +188,7 @@ impl<'k> Facts<'k> {
             formers: BTreeMap::new(),
             requests: BTreeMap::new(),
             asked: BTreeMap::new(),
+            offers: BTreeMap::new(),
             pending: BTreeMap::new(),
             has_room: None,
             answered: BTreeMap::new(),
@@ -176,6 +214,10 @@ impl<'k> Facts<'k> {
 
     pub(super) fn asked(&self, id: u64) -> Result<Option<&Asked>, Question> {
         self.asked.get(&id).map(Option::as_ref).ok_or(Question::Asked(id))
+    }
+
+    pub(super) fn offer(&self, id: u64) -> Result<Option<&Offer>, Question> {
+        self.offers.get(&id).map(Option::as_ref).ok_or(Question::Offer(id))
     }
 
     pub(super) fn pending(
@@ -213,6 +255,8 @@ pub enum Question {
     Request(u64),
     /// Whom the mail about the request of the list with this id asked, also if the request is over; unknown is `None`.
     Asked(u64),
+    /// The held post of the list that was offered under this id.
+    Offer(u64),
     /// The pending request of this kind about an address.
     Pending(Comparable, RequestKind),
     /// Whether the list has room for one more request to join.

@@ -14,8 +14,11 @@ mod trust;
 pub mod words;
 
 pub use decide::{Addressed, Answer, Mail, QUESTIONS, decide};
+pub(crate) use decide::{Refused, is_reachable, refusal};
 pub use decided::{About, Decided, Effect, Limit, Outcome, Reason, Sending, To};
 pub use facts::{
-    Answered, Asked, Facts, Former, Member, Phase, Question, Request, RequestKind, Roster, Standing,
+    Answered, Asked, Facts, Former, Member, Offer, Phase, Question, Request, RequestKind, Roster, Ruling,
+    Standing,
 };
 pub use settings::{RosterVisibility, Settings, SubscriptionPolicy};
+pub(crate) use trust::is_authenticated;

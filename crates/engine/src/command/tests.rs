@@ -36,6 +36,7 @@ struct World {
     requests: Vec<Request>,
     /// The requests that are over.
     over: Vec<Request>,
+    offers: Vec<Offer>,
     answered: Vec<(&'static str, Answered)>,
 }
 
@@ -53,6 +54,7 @@ impl World {
             formers,
             requests: Vec::new(),
             over: Vec::new(),
+            offers: Vec::new(),
             answered: Vec::new(),
         };
         for item in state.split("; ").filter(|item| !item.is_empty()) {
@@ -93,6 +95,17 @@ impl World {
                 self.answered.push((address, Answered { has_bounced: true, ..Answered::default() }));
             }
             ["over", kind, id, address] => self.over.push(request(kind, id, address, &[])),
+            ["offer", id, held, moderator, ref ruling @ ..] => self.offers.push(Offer {
+                id: id.parse().unwrap(),
+                held: held.parse().unwrap(),
+                moderator: (moderator != "nobody").then(|| mailbox(moderator)),
+                ruling: ruling.first().map(|ruling| match *ruling {
+                    "accepted" => Ruling::Accepted,
+                    "rejected" => Ruling::Rejected,
+                    "discarded" => Ruling::Discarded,
+                    _ => panic!("{ruling} is not a ruling"),
+                }),
+            }),
             [kind @ ("join" | "leave" | "invite"), id, address, ref more @ ..] => {
                 self.requests.push(request(kind, id, address, more));
             }
@@ -143,6 +156,10 @@ impl World {
                 let found = self.requests.iter().chain(&self.over).find(|request| request.id == id);
                 let asked = found.map(|one| Asked { kind: one.kind, address: one.address.clone() });
                 facts.asked.insert(id, asked).is_none()
+            }
+            Question::Offer(id) => {
+                let offer = self.offers.iter().find(|offer| offer.id == id);
+                facts.offers.insert(id, offer.cloned()).is_none()
             }
             Question::Pending(address, kind) => {
                 let is_it = |request: &&Request| {
@@ -210,6 +227,8 @@ fn with_tokens(text: &str) -> String {
             "old" => (Purpose::Confirm, NOW - 4 * 86_400),
             "leave" => (Purpose::Leave, NOW),
             "rejoin" => (Purpose::Rejoin, NOW),
+            "accept" => (Purpose::Accept, NOW - 400 * 86_400),
+            "reject" => (Purpose::Reject, NOW - 400 * 86_400),
             "bounce" => (Purpose::MemberBounce, NOW),
             _ => panic!("{purpose} is not a purpose"),
         };
@@ -298,6 +317,9 @@ fn reason(reason: &Reason) -> String {
             };
             format!("{name} {}", address.as_str())
         }
+        Reason::Accepted(by, held) => format!("Accepted {held} by {}", by.as_str()),
+        Reason::Rejected(by, held) => format!("Rejected {held} by {}", by.as_str()),
+        Reason::Ruled(held, ruling) => format!("Ruled {held} {}", ruling.as_str()),
         Reason::Automatic(sign) => format!("Automatic({sign:?})"),
         other => format!("{other:?}"),
     }
@@ -312,6 +334,8 @@ fn effect(effect: &Effect) -> String {
         Effect::MarkEarly { request } => format!("early {request}"),
         Effect::AwaitModerator { request } => format!("moderator {request}"),
         Effect::End { request } => format!("end {request}"),
+        Effect::Accept { offer } => format!("accept {offer}"),
+        Effect::Reject { offer } => format!("reject {offer}"),
         Effect::Send(mail) => {
             let to = match &mail.to {
                 To::Address(address) => address.to_string(),

@@ -6,7 +6,7 @@ use crate::view::View;
 /// Returns whether an Authentication-Results field that the server `authserv_id` wrote says that DMARC passed for the
 /// domain of `from`, or that a signature of that very domain is valid. SPF alone does not count: many people share the
 /// servers of a provider.
-pub(super) fn is_authenticated(view: &View<'_>, authserv_id: &str, from: &Comparable) -> bool {
+pub(crate) fn is_authenticated(view: &View<'_>, authserv_id: &str, from: &Comparable) -> bool {
     let domain = &from.domain()[1..];
     view.named("Authentication-Results").any(|field| {
         let value = without_comments(&field.unfolded());

@@ -3,9 +3,9 @@
 use crate::automatic;
 use crate::ban::Ban;
 use crate::command::{
-    About, Addressed, Answer, Answered, Asked, Decided, Effect, Facts, Former, Mail, Member, Outcome, Phase,
-    QUESTIONS, Question, Reason, Request, RequestKind, Roster, RosterVisibility, Sending, Settings, Standing,
-    SubscriptionPolicy, To, decide,
+    About, Addressed, Answer, Answered, Asked, Decided, Effect, Facts, Former, Mail, Member, Offer, Outcome,
+    Phase, QUESTIONS, Question, Reason, Request, RequestKind, Roster, RosterVisibility, Ruling, Sending,
+    Settings, Standing, SubscriptionPolicy, To, decide,
 };
 use crate::comparable::Comparable;
 use crate::limits;
@@ -26,15 +26,19 @@ const MEMBER: u64 = 7;
 const FORMER: u64 = 9;
 /// The request that is pending for an address.
 const PENDING: u64 = 23;
+/// The offer of a held post to a moderator.
+const OFFER: u64 = 31;
 
-/// The octets that stand for tokens: the fuzzer cannot sign any. The first three are valid.
-const TOKENS: [(u8, Purpose, u64, u64); 6] = [
+/// The octets that stand for tokens: the fuzzer cannot sign any. The first three and the last two are valid.
+const TOKENS: [(u8, Purpose, u64, u64); 8] = [
     (1, Purpose::Confirm, REQUEST, NOW),
     (2, Purpose::Leave, MEMBER, NOW),
     (3, Purpose::Rejoin, FORMER, NOW),
     (4, Purpose::Confirm, REQUEST, NOW - 5 * 86_400),
     (5, Purpose::MemberBounce, MEMBER, NOW),
     (6, Purpose::Confirm, 99, NOW),
+    (7, Purpose::Accept, OFFER, NOW),
+    (8, Purpose::Reject, OFFER, NOW),
 ];
 
 /// Checks the decision about a mail with a command. Five octets choose where it was sent and the policy, the settings, what
@@ -49,7 +53,7 @@ pub fn commands(input: &[u8]) {
     let (sender, message) = rest.split_at(usize::from(sender).min(rest.len()));
     let keys = KeyRing::new(0, Key::new([9; 32]), [None, None, None]);
     let world = World { state, request, answered, trusts: settings & 16 != 0, keys };
-    let given: BTreeSet<u8> = detail.iter().chain(message).copied().filter(|octet| *octet < 7).collect();
+    let given: BTreeSet<u8> = detail.iter().chain(message).copied().filter(|octet| *octet < 9).collect();
     let detail = String::from_utf8_lossy(&world.with_tokens(detail)).into_owned();
     let message = world.with_tokens(message);
     let view = View::whole(&message);
@@ -159,6 +163,17 @@ impl World {
         Asked { kind: kinds[usize::from(self.request & 3) % 3], address: mailbox("Rita@example.edu") }
     }
 
+    /// Returns the held post that was offered to a moderator, who may not be one any more.
+    fn offer(&self) -> Option<Offer> {
+        let is_moderator = self.request & 3 != 2;
+        (self.request & 3 != 3).then(|| Offer {
+            id: OFFER,
+            held: 3,
+            moderator: is_moderator.then(|| mailbox("mod@example.biz")),
+            ruling: (self.request & 3 == 1).then_some(Ruling::Accepted),
+        })
+    }
+
     fn request(&self, id: u64, kind: RequestKind, address: Mailbox) -> Request {
         let has = |bit: u8| self.request & bit != 0;
         Request {
@@ -246,6 +261,9 @@ impl Case<'_> {
                 let asked = (id == REQUEST).then(|| world.asked());
                 facts.asked.insert(id, asked).is_none()
             }
+            Question::Offer(id) => {
+                facts.offers.insert(id, world.offer().filter(|offer| offer.id == id)).is_none()
+            }
             Question::Pending(address, kind) => {
                 let known = self.known(&address);
                 let request = world.has(4).then(|| world.request(PENDING, kind, known));
@@ -286,6 +304,7 @@ impl Case<'_> {
         all.extend(self.world.confirmable().filter(|_| has(1)).map(|request| request.address));
         all.extend(self.world.member().filter(|_| has(2)).map(|member| member.address));
         all.extend(self.world.former().filter(|_| has(3)).map(|former| former.address));
+        all.extend(self.world.offer().filter(|_| has(7) || has(8)).and_then(|offer| offer.moderator));
         all
     }
 
@@ -357,6 +376,12 @@ impl Case<'_> {
                 is_requested(*request) || *request == PENDING && self.may_be_authenticated(),
                 "{decided:?}"
             ),
+            Effect::Accept { offer } | Effect::Reject { offer } => {
+                let token = if matches!(effect, Effect::Accept { .. }) { 7 } else { 8 };
+                assert!(*offer == OFFER && self.given.contains(&token), "{decided:?}");
+                let offered = self.world.offer().expect("it is offered");
+                assert!(offered.moderator.is_some() && offered.ruling.is_none(), "{decided:?}");
+            }
             Effect::Send(_) => {}
         }
     }
@@ -371,7 +396,8 @@ impl Case<'_> {
         let is_sender =
             matches!(self.mail.sender, ReversePath::Mailbox(sender) if Comparable::new(sender) == to);
         let is_from = self.from().as_ref() == Some(&to);
-        assert!(!mail.template.is_for_owners(), "{decided:?}");
+        let is_ruled = mail.template == Template::OwnerRuled && is_named && mail.is_counted;
+        assert!(!mail.template.is_for_owners() || is_ruled, "{decided:?}");
         assert!(is_named || is_from || is_sender && !mail.template.is_secret(), "{decided:?}");
         assert!(mail.is_counted || is_named || is_from && self.may_be_authenticated(), "{decided:?}");
         assert_eq!(mail.about == About::Nothing, mail.template.purpose().is_none(), "{decided:?}");
@@ -497,7 +523,7 @@ mod tests {
         "Precedence: list\r\n",
         "Auto-Submitted: no\r\n",
     ];
-    const LINES: [&str; 12] = [
+    const LINES: [&str; 13] = [
         "join\r\n",
         "leave\r\n",
         "who\r\n",
@@ -507,6 +533,7 @@ mod tests {
         "confirm \x04\r\n",
         "confirm \x05\r\n",
         "confirm \x06\r\n",
+        "confirm \x07\r\n",
         "subscribe eve@example.net\r\n",
         "> join\r\n",
         "what is this\r\n",
@@ -520,7 +547,7 @@ mod tests {
         "mylist-bounces@example.com",
         "",
     ];
-    const DETAILS: [&str; 8] = ["", "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "x"];
+    const DETAILS: [&str; 10] = ["", "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x07", "\x08", "x"];
 
     fn inputs() -> impl Strategy<Value = Vec<u8>> {
         let fields = subsequence(&FIELDS[..], 0..=6).prop_shuffle();

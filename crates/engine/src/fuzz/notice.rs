@@ -2,7 +2,7 @@
 
 use crate::automatic;
 use crate::limits;
-use crate::notice::{Envelope, Notice, Template, Text, compose, subject};
+use crate::notice::{Envelope, Notice, Rulings, Template, Text, compose, subject};
 use crate::text;
 use crate::token::Purpose;
 use crate::view::{Field, View};
@@ -58,6 +58,7 @@ pub fn notice(input: &[u8]) {
         display_name: &display_name,
         to: &to,
         token_address: (choice & 4 != 0).then_some(&token),
+        rulings: (choice & 16 != 0).then_some(Rulings { accept: &token, reject: &token }),
         id: if choice & 8 == 0 { "notice.1.2" } else { &values },
         at: u64::from(choice) << 26,
     };

@@ -33,10 +33,21 @@ pub struct Envelope<'e> {
     pub to: &'e Mailbox,
     /// The address with the token of [`Template::purpose`], if there is one.
     pub token_address: Option<&'e Mailbox>,
+    /// The addresses with the tokens that accept and reject a held post, if there are any.
+    pub rulings: Option<Rulings<'e>>,
     /// The left side of the Message-ID: letters, digits, `-` and `.`. Others are left out.
     pub id: &'e str,
     /// When it is sent, in seconds since 1970-01-01 in UTC. The same notice must always have the same time.
     pub at: u64,
+}
+
+/// The addresses to which a moderator writes in order to decide about a held post.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rulings<'e> {
+    /// Mail to it accepts the post.
+    pub accept: &'e Mailbox,
+    /// Mail to it rejects the post.
+    pub reject: &'e Mailbox,
 }
 
 impl Envelope<'_> {

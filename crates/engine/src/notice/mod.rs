@@ -28,6 +28,6 @@ mod text;
 mod values;
 
 pub use compose::{compose, subject};
-pub use envelope::{Envelope, Notice};
+pub use envelope::{Envelope, Notice, Rulings};
 pub use template::{Source, Template, Value};
 pub use text::{Problem, Text, TextError};

@@ -41,6 +41,14 @@ pub enum Template {
     OwnerLeft,
     /// To the owners: someone asks to join, and they decide.
     OwnerAsks,
+    /// To a moderator: a post is held, and they decide.
+    OwnerHeld,
+    /// To a moderator who has decided about a held post: somebody else had done so before.
+    OwnerRuled,
+    /// To the author of a post: it is held.
+    PostHeld,
+    /// To the author of a post: it was rejected.
+    PostRejected,
 }
 
 /// A name that the text of a template may use.
@@ -66,6 +74,10 @@ pub enum Source {
     Suffix(&'static str),
     /// The address with the token, or the one with this suffix if there is none.
     Token(&'static str),
+    /// The link to the address with the token that accepts a held post; empty if there is none.
+    Accept,
+    /// The link to the address with the token that rejects it.
+    Reject,
     /// Who gets the notice.
     To,
     /// For how many days the token is valid.
@@ -107,8 +119,22 @@ const MEMBERS: Value = value("members", Source::Lines, "the members, one on a li
 const COUNT: Value = value("count", Source::Line, "how many members there are");
 const PERSON: Value = value("person", Source::Line, "the address, after the name if there is one");
 const ACCEPT: Value =
-    value("accept", Source::Line, "the command that accepts the request, for a terminal on the server");
-const REJECT: Value = value("reject", Source::Line, "the command that declines it");
+    value("accept", Source::Line, "the command that accepts it, for a terminal on the server");
+const REJECT: Value = value("reject", Source::Line, "the command that rejects it");
+const SHOW: Value = value("show", Source::Line, "the command that shows the post");
+const ACCEPT_LINK: Value =
+    value("accept_link", Source::Accept, "the link to the address that accepts the post; it is a secret");
+const REJECT_LINK: Value =
+    value("reject_link", Source::Reject, "the link to the address that rejects the post; it is a secret");
+const HELD: Value = value("held", Source::Line, "the number of the held post");
+const AUTHOR: Value = value("author", Source::Line, "the author of the post");
+const SUBJECT: Value =
+    value("subject", Source::Line, "the subject of the post; an author sees it only if they are verified");
+const SIZE: Value = value("size", Source::Line, "the size of the post in octets");
+const REASONS: Value = value("reasons", Source::Lines, "why, one reason on a line");
+const WAITING: Value = value("waiting", Source::Line, "how many posts of the list wait for a moderator");
+const LIMIT: Value = value("limit", Source::Line, "how many such mails are sent in an hour at most");
+const RULING: Value = value("ruling", Source::Line, "what became of the post, such as accepted");
 
 const ANSWER: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, TO];
 const QUESTION: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, TO, REPLY, DAYS];
@@ -117,10 +143,32 @@ const OF_HELP: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, TO, PROBL
 const ROSTER: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, TO, MEMBERS, COUNT];
 const TO_OWNERS: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, PERSON];
 const OWNER_ASKS: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, PERSON, ACCEPT, REJECT];
+const OWNER_HELD: &[Value] = &[
+    LIST,
+    LIST_NAME,
+    OWNER,
+    HELP,
+    JOIN,
+    LEAVE,
+    HELD,
+    AUTHOR,
+    SUBJECT,
+    SIZE,
+    REASONS,
+    ACCEPT_LINK,
+    REJECT_LINK,
+    SHOW,
+    ACCEPT,
+    REJECT,
+    WAITING,
+    LIMIT,
+];
+const OWNER_RULED: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, HELD, RULING];
+const OF_POST: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, TO, SUBJECT, REASONS];
 
 impl Template {
     /// All templates.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::ConfirmJoin,
         Self::ConfirmLeave,
         Self::Invite,
@@ -139,6 +187,10 @@ impl Template {
         Self::OwnerJoined,
         Self::OwnerLeft,
         Self::OwnerAsks,
+        Self::OwnerHeld,
+        Self::OwnerRuled,
+        Self::PostHeld,
+        Self::PostRejected,
     ];
 
     /// Returns the name, such as `confirm-join`.
@@ -168,14 +220,18 @@ impl Template {
     /// | `reply`, `days` | `confirm-…`, `invite`, `goodbye` | the address with a token to which a reply goes, and for how many days it is valid |
     /// | `problem` | `help` | from the notice: the words that were not understood, one on a line; empty if there are none |
     /// | `members`, `count` | `roster` | from the notice: the members, one on a line, and how many there are |
-    /// | `person` | `owner-…` | from the notice: the address, after the name if there is one, as in `Ann <ann@example.org>` |
-    /// | `accept`, `reject` | `owner-asks` | from the notice: the commands that decide the request, for a terminal |
+    /// | `person` | `owner-joined`, `owner-left`, `owner-asks` | from the notice: the address, after the name if there is one, as in `Ann <ann@example.org>` |
+    /// | `accept`, `reject` | `owner-asks`, `owner-held` | from the notice: the commands that decide, for a terminal |
+    /// | `accept_link`, `reject_link` | `owner-held` | links to the addresses with tokens that decide about a held post |
+    /// | `held`, `author`, `size`, `show`, `waiting`, `limit` | `owner-held` | from the notice: what is known of a held post |
+    /// | `held`, `ruling` | `owner-ruled` | from the notice: the number of a held post, and what became of it |
+    /// | `subject`, `reasons` | `owner-held`, `post-…` | from the notice: the subject of a post, and why it is held or rejected |
     pub fn values(self) -> &'static [Value] {
         self.parts().2
     }
 
     /// Returns the purpose of the token that the notice carries: in its Reply-To, or, for a token that lets a member leave,
-    /// in its text and List-Unsubscribe.
+    /// in its text and List-Unsubscribe. The two tokens of `owner-held` are in its text alone.
     pub fn purpose(self) -> Option<Purpose> {
         match self {
             Self::ConfirmJoin | Self::ConfirmLeave | Self::Invite | Self::ConfirmAgain => {
@@ -189,14 +245,17 @@ impl Template {
 
     /// Returns whether the notice goes only to the address that it is about: it has a token or a roster, or says whether
     /// the address is a member. An answer that nobody may join is one, too, because members get another. Help and "please
-    /// ask again" go to the return path, and notices to owners go to them.
+    /// ask again" go to the return path, and notices to all owners go to them.
     pub fn is_secret(self) -> bool {
-        !self.is_for_owners() && !matches!(self, Self::Help | Self::AskAgain)
+        use Template::{AskAgain, Help, OwnerAsks, OwnerJoined, OwnerLeft};
+        !matches!(self, AskAgain | Help | OwnerJoined | OwnerLeft | OwnerAsks)
     }
 
-    /// Returns whether the notice goes to the owners and moderators.
+    /// Returns whether the notice goes to the owners and moderators, or to one of them. A reply goes to all of them, and
+    /// decides nothing.
     pub fn is_for_owners(self) -> bool {
-        matches!(self, Self::OwnerJoined | Self::OwnerLeft | Self::OwnerAsks)
+        use Template::{OwnerAsks, OwnerHeld, OwnerJoined, OwnerLeft, OwnerRuled};
+        matches!(self, OwnerJoined | OwnerLeft | OwnerAsks | OwnerHeld | OwnerRuled)
     }
 
     /// Returns the name, the default text and the values.
@@ -220,6 +279,10 @@ impl Template {
             Self::OwnerJoined => ("owner-joined", include_str!("texts/owner-joined.txt"), TO_OWNERS),
             Self::OwnerLeft => ("owner-left", include_str!("texts/owner-left.txt"), TO_OWNERS),
             Self::OwnerAsks => ("owner-asks", include_str!("texts/owner-asks.txt"), OWNER_ASKS),
+            Self::OwnerHeld => ("owner-held", include_str!("texts/owner-held.txt"), OWNER_HELD),
+            Self::OwnerRuled => ("owner-ruled", include_str!("texts/owner-ruled.txt"), OWNER_RULED),
+            Self::PostHeld => ("post-held", include_str!("texts/post-held.txt"), OF_POST),
+            Self::PostRejected => ("post-rejected", include_str!("texts/post-rejected.txt"), OF_POST),
         }
     }
 }

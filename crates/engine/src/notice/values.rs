@@ -6,7 +6,7 @@ use super::text::Text;
 use crate::limits;
 use crate::placeholders::{Piece, expand, pieces};
 use crate::token::Purpose;
-use crate::write::{line_of, text_lines, with_suffix};
+use crate::write::{line_of, mailto, text_lines, with_suffix};
 use listgate_lmtp::Mailbox;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ impl Values {
                 Source::Token(suffix) => {
                     envelope.token_address.map_or_else(|| with_suffix(list, suffix), Mailbox::to_string)
                 }
+                Source::Accept => link(envelope.rulings.map(|rulings| rulings.accept)),
+                Source::Reject => link(envelope.rulings.map(|rulings| rulings.reject)),
                 Source::To => envelope.to.to_string(),
                 Source::Days => {
                     let days = notice.template.purpose().and_then(Purpose::days);
@@ -84,6 +86,11 @@ impl Values {
     fn indented(&self, value: &str, indent: &str) -> String {
         cut(value, indent.len(), limits::VALUE).replace('\n', &format!("\n{indent}"))
     }
+}
+
+/// Returns a link that opens a new mail to an address.
+fn link(to: Option<&Mailbox>) -> String {
+    to.map(|to| mailto(to, "")).unwrap_or_default()
 }
 
 /// Returns the lines of a value that have a word, each without control characters and without those beyond

@@ -6,8 +6,9 @@ use super::outbox::Outbox;
 use super::posts::{EngineStore, Posts};
 use super::stored_message::Messages;
 use crate::model::{
-    Advance, Answered, Claimed, FormerMember, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress,
-    MessageId, MessageIdHash, Name, NotStepped, Request, RequestId, RequestKind, Seq, Stale, Step, Stepped,
+    Advance, Answered, Claimed, FormerMember, HeldId, HeldPost, LeaseId, ListNumber, ListSnapshot, Member,
+    MemberAddress, MessageId, MessageIdHash, ModerationNow, Name, NotStepped, Offer, OfferId, Request,
+    RequestId, RequestKind, Seq, Stale, Step, Stepped,
 };
 use listgate_engine::token::KeyRing;
 use std::time::Duration;
@@ -83,6 +84,18 @@ impl<T: Around> Posts for T {
 
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
         self.store().holds_too_many(list)
+    }
+
+    fn moderation(&self, list: ListNumber) -> Answer<'_, ModerationNow> {
+        self.store().moderation(list)
+    }
+
+    fn offer(&self, list: ListNumber, id: OfferId) -> Answer<'_, Option<Offer>> {
+        self.store().offer(list, id)
+    }
+
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
+        self.store().held_post(id)
     }
 
     fn runs_by_default(&self) -> Answer<'_, bool> {

@@ -9,6 +9,7 @@ use super::intake_store::IntakeStore;
 use super::key_admin::KeyAdmin;
 use super::lease_store::{LeaseRequest, LeaseStore, Leased};
 use super::members::Members;
+use super::memory_held::HeldTable;
 use super::memory_keys::KeyTable;
 use super::memory_members::MemberTable;
 use super::memory_posts::{Audience, PostTable};
@@ -23,11 +24,12 @@ use crate::limits;
 use crate::message::{Body, Style};
 use crate::model::{
     About, Advance, Answered, Ban, BanPattern, BounceOf, Changes, Claimed, Clock, DeliveryKey, Depth, Due,
-    Duplicate, Effect, Entry, EntryId, Evidence, Expect, Fingerprint, FormerMember, Id, Joined, KeptId,
-    Lease, LeaseId, List, ListAddress, ListNumber, ListSnapshot, ListState, Member, MemberAddress,
-    MemberChange, MemberError, MemberRole, MessageId, MessageIdHash, Msgdata, Name, Names, NewBounce,
-    NewMember, NewNotice, NotStepped, OutgoingNow, QueueNow, Request, RequestId, RequestKind, Rotation, Seq,
-    SiteKey, Space, Stale, State, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds, time_at,
+    Duplicate, Effect, Entry, EntryId, Evidence, Expect, Fingerprint, FormerMember, HeldId, HeldPost, Id,
+    Joined, KeptId, Lease, LeaseId, List, ListAddress, ListNumber, ListSnapshot, ListState, Member,
+    MemberAddress, MemberChange, MemberDelivery, MemberError, MemberRole, MessageId, MessageIdHash,
+    ModerationNow, Msgdata, Name, Names, NewBounce, NewMember, NewNotice, NotStepped, Offer, OfferId,
+    OfferedTo, OutgoingNow, QueueNow, Request, RequestId, RequestKind, Rotation, Seq, SiteKey, Space, Stale,
+    State, Step, Stepped, StoreError, StoreErrorKind, Verdict, milliseconds, time_at,
 };
 use listgate_engine::token::KeyRing;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -55,6 +57,7 @@ struct Tables {
     last_list: i64,
     changes: i64,
     posts: PostTable,
+    held: HeldTable,
     members: MemberTable,
     requests: RequestTable,
     site_keys: KeyTable,
@@ -122,7 +125,7 @@ impl Memory {
         let number = tables.numbers.remove(&list.list_id).expect("each list has a number");
         tables.members.forget(&list.list_id);
         tables.requests.forget(number);
-        for kept in tables.posts.forget(number) {
+        for kept in tables.posts.forget(number).into_iter().chain(tables.held.forget(number)) {
             tables.kept.remove(&kept);
         }
         tables.drop_messages();
@@ -332,7 +335,12 @@ impl Tables {
             Expect::Lists(changes) => *changes == Changes(self.changes),
             Expect::Kept(id) => self.kept.contains_key(id),
             Expect::NotPosted(list, message_id) => !self.posts.is_posted(*list, *message_id, now),
-            Expect::Held(held) => self.posts.is_held(*held),
+            Expect::Held(held) => self.held.get(*held).is_some(),
+            Expect::Offered(list, id) => {
+                let offer = self.offer(*list, *id);
+                offer.is_some_and(|offer| offer.moderator.is_some() && offer.outcome.is_none())
+            }
+            Expect::Announced(list, count) => self.held.announced(*list, now) <= *count,
             Expect::NotMember(list, address) => {
                 let roles = self.members.roles_of(self.list_id(*list), address);
                 roles.iter().all(|member| member.role != MemberRole::Member)
@@ -359,6 +367,34 @@ impl Tables {
         self.numbers.iter().find(|(_, other)| **other == number).map_or("", |(list_id, _)| list_id)
     }
 
+    fn offer(&self, list: ListNumber, id: OfferId) -> Option<Offer> {
+        let offer = self.held.offered(list, id)?;
+        let seq = offer.moderator?;
+        let is_official = |member: &&Member| matches!(member.role, MemberRole::Owner | MemberRole::Moderator);
+        let member = self.members.of(self.list_id(list)).filter(is_official).find(|member| member.seq == seq);
+        let moderator = member.map(|member| member.address.clone());
+        Some(Offer { id, held: offer.held, moderator, outcome: offer.outcome() })
+    }
+
+    fn moderation(&self, list: ListNumber, now: i64) -> ModerationNow {
+        let of = |role: MemberRole| -> Vec<Member> {
+            let receives = |member: &&Member| {
+                member.role == role
+                    && member.settings.delivery.at(now) == MemberDelivery::On
+                    && !self.posts.answered(&member.address, now).bounced
+            };
+            let mut members: Vec<Member> =
+                self.members.of(self.list_id(list)).filter(receives).cloned().collect();
+            members.truncate(limits::MODERATORS);
+            members
+        };
+        let mut moderators = of(MemberRole::Moderator);
+        if moderators.is_empty() {
+            moderators = of(MemberRole::Owner);
+        }
+        ModerationNow { moderators, waiting: self.held.of(list), announced: self.held.announced(list, now) }
+    }
+
     /// Returns a request with its mails.
     fn with_mails(&self, request: Option<Request>, now: i64) -> Option<Request> {
         request.map(|request| Request { mailed: self.posts.mailed(request.id, now), ..request })
@@ -375,18 +411,23 @@ impl Tables {
     fn notify(&mut self, notice: &NewNotice, stepped: &Stepped, now: i64) -> Result<(), NotStepped> {
         let missing =
             || StoreError::database(StoreErrorKind::Database, "take a step", "nothing is asked for");
-        let (subject, request) = match notice.about {
-            About::Nothing => (None, None),
+        let about = match notice.about {
+            About::Nothing => (None, None, None),
             About::Asked => {
                 let request = stepped.asked.ok_or_else(missing)?;
-                (Some(request.0), Some(request))
+                (Some(request.0), Some(request), None)
             }
-            About::Request(request) => (Some(request.0), Some(request)),
-            About::Joined => (Some(stepped.joined.ok_or_else(missing)?.0), None),
-            About::Former(seq) => (Some(seq.0), None),
+            About::Request(request) => (Some(request.0), Some(request), None),
+            About::Joined => (Some(stepped.joined.ok_or_else(missing)?.0), None, None),
+            About::Former(seq) => (Some(seq.0), None, None),
+            About::Held(to) => {
+                let held = stepped.held.ok_or_else(missing)?;
+                let OfferId(offer) = self.held.offer(notice.list, held, to, now);
+                ((to != OfferedTo::SiteOwner).then_some(offer), None, Some(held))
+            }
         };
         let audience = self.audience(notice.list);
-        self.posts.notify(notice, (subject, request), &audience, now);
+        self.posts.notify(notice, about, &audience, now);
         Ok(())
     }
 
@@ -402,10 +443,12 @@ impl Tables {
             }
             Effect::Hold(held) => {
                 let kept = self.keep(held.message)?;
-                self.posts.hold(held, kept);
+                let list_id = self.list_id(held.list).to_owned();
+                let size = self.messages[&held.message.0].len() as u64;
+                stepped.held = Some(self.held.hold(held, (&list_id, size, kept), now));
             }
-            Effect::Unhold(held) => {
-                if let Some(kept) = self.posts.unhold(*held) {
+            Effect::Unhold(held, outcome) => {
+                if let Some(kept) = self.held.unhold(*held, *outcome, now) {
                     self.kept.remove(&kept);
                 }
             }
@@ -772,7 +815,10 @@ impl Backend for Memory {
     }
 
     fn outgoing_now(&self) -> Answer<'_, Option<OutgoingNow>> {
-        self.run("look at what leaves", |tables| Ok(Some(tables.posts.outgoing())))
+        self.run("look at what leaves", |tables| {
+            let held = tables.held.len() as u64;
+            Ok(Some(OutgoingNow { held, ..tables.posts.outgoing() }))
+        })
     }
 }
 
@@ -795,7 +841,20 @@ impl Posts for Memory {
     }
 
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
-        self.run("count held posts", move |tables| Ok(tables.posts.held_of(list) >= limits::HELD_POSTS))
+        self.run("count held posts", move |tables| Ok(tables.held.of(list) >= limits::HELD_POSTS))
+    }
+
+    fn moderation(&self, list: ListNumber) -> Answer<'_, ModerationNow> {
+        let now = self.clock.milliseconds();
+        self.run("look up the moderators", move |tables| Ok(tables.moderation(list, now)))
+    }
+
+    fn offer(&self, list: ListNumber, id: OfferId) -> Answer<'_, Option<Offer>> {
+        self.run("look up an offer", move |tables| Ok(tables.offer(list, id)))
+    }
+
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
+        self.run("read the held post", move |tables| Ok(tables.held.get(id).cloned()))
     }
 
     fn runs_by_default(&self) -> Answer<'_, bool> {

@@ -5,8 +5,8 @@ use crate::limits;
 use crate::model::{
     Advance, Answered, BatchEnd, BatchId, BatchResult, ClaimRequest, Claimed, ClaimedNotice, Contents, Due,
     Exception, HeldId, KeptId, List, ListNumber, Mailed, Member, MemberAddress, MemberDelivery, MemberRole,
-    MessageIdHash, NewHeldPost, NewNotice, NewPost, NoticeTo, OutgoingNow, Pause, Personal, PostId, PostKind,
-    Recipient, Refusal, RequestId, Seq, WayOut, time_at,
+    MessageIdHash, NewNotice, NewPost, NoticeTo, OutgoingNow, Pause, Personal, PostId, PostKind, Recipient,
+    Refusal, RequestId, Seq, WayOut, time_at,
 };
 use listgate_engine::bounce::{Class, class_of_reply};
 use std::collections::BTreeMap;
@@ -47,12 +47,10 @@ impl Audience {
 #[derive(Clone, Default)]
 pub(super) struct PostTable {
     posts: BTreeMap<PostId, PostRow>,
-    held: BTreeMap<HeldId, (ListNumber, KeptId)>,
     posted: BTreeMap<(ListNumber, MessageIdHash), Due>,
     stopped: Option<(i64, String)>,
     last_post: i64,
     last_batch: i64,
-    last_held: i64,
     last_turn: u64,
 }
 
@@ -87,6 +85,7 @@ struct NoticeRow {
     notice: NewNotice,
     subject: Option<i64>,
     request: Option<RequestId>,
+    held: Option<HeldId>,
     bounced_at: Option<i64>,
 }
 
@@ -148,6 +147,7 @@ impl Sent {
                 content: row.notice.content.clone(),
                 subject: row.subject,
                 request: row.request,
+                held: row.held,
                 accepted_at: time_at(accepted_at),
             })),
         }
@@ -182,29 +182,10 @@ impl PostTable {
         self.posted.insert((list, message_id), Due::after(now, limits::POSTED_REMEMBERED));
     }
 
-    pub(super) fn is_held(&self, held: HeldId) -> bool {
-        self.held.contains_key(&held)
-    }
-
-    pub(super) fn held_of(&self, list: ListNumber) -> usize {
-        self.held.values().filter(|(of, _)| *of == list).count()
-    }
-
-    pub(super) fn hold(&mut self, held: &NewHeldPost, kept: KeptId) {
-        self.last_held += 1;
-        self.held.insert(HeldId(self.last_held), (held.list, kept));
-    }
-
-    pub(super) fn unhold(&mut self, held: HeldId) -> Option<KeptId> {
-        self.held.remove(&held).map(|(_, kept)| kept)
-    }
-
     /// Removes everything of a list, and returns the references that end.
     pub(super) fn forget(&mut self, list: ListNumber) -> Vec<KeptId> {
-        let held = self.held.extract_if(.., |_, (of, _)| *of == list).map(|(_, (_, kept))| kept);
-        let mut ended: Vec<KeptId> = held.collect();
         let posts = self.posts.extract_if(.., |_, row| row.contents.list() == list);
-        ended.extend(posts.filter_map(|(_, row)| row.kept));
+        let ended = posts.filter_map(|(_, row)| row.kept).collect();
         self.posted.retain(|(of, _), _| *of != list);
         ended
     }
@@ -223,15 +204,16 @@ impl PostTable {
         self.insert(contents, (Some(kept), personal, audience.last), instead.cloned(), now);
     }
 
-    /// Stores a notice with the number that its token names, and the request that it is about.
+    /// Stores a notice with the number that its token names, and the request or the held post that it is about.
     pub(super) fn notify(
         &mut self,
         notice: &NewNotice,
-        (subject, request): (Option<i64>, Option<RequestId>),
+        (subject, request, held): (Option<i64>, Option<RequestId>, Option<HeldId>),
         audience: &Audience,
         now: i64,
     ) {
-        let contents = Sent::Notice(NoticeRow { notice: notice.clone(), subject, request, bounced_at: None });
+        let bounced_at = None;
+        let contents = Sent::Notice(NoticeRow { notice: notice.clone(), subject, request, held, bounced_at });
         let (cutoff, alone) = match &notice.to {
             NoticeTo::Address(address) => (Seq(0), Some(address.to_string())),
             NoticeTo::Owners { instead } => {
@@ -439,7 +421,7 @@ impl PostTable {
             doubted: self.posts.values().map(|row| row.doubted).sum(),
             stopped: self.stopped.as_ref().map(|(since, reason)| (time_at(*since), reason.clone())),
             reason: all().find_map(|row| row.reason.clone()),
-            held: self.held.len() as u64,
+            held: 0,
         }
     }
 }

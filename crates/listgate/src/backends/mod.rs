@@ -26,6 +26,8 @@ mod members;
 #[cfg(test)]
 pub(crate) mod memory;
 #[cfg(test)]
+mod memory_held;
+#[cfg(test)]
 mod memory_keys;
 #[cfg(test)]
 mod memory_members;

@@ -56,9 +56,6 @@ pub(crate) trait PostAdmin: Posts + Messages {
         most: usize,
     ) -> Answer<'a, Vec<HeldPost>>;
 
-    /// Returns a held post, or `None` if there is none with this id.
-    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>>;
-
     /// Returns up to `most` decisions about messages with this Message-ID, those with the smallest ids above `after`, in
     /// order.
     fn decisions_after<'a>(

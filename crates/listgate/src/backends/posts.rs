@@ -4,8 +4,8 @@ use super::answer::{Answer, at_once};
 use super::lease_store::LeaseStore;
 use super::outbox::Outbox;
 use crate::model::{
-    Answered, FormerMember, ListNumber, ListSnapshot, Member, MemberAddress, MessageIdHash, Name, Request,
-    RequestId, RequestKind, Seq,
+    Answered, FormerMember, HeldId, HeldPost, ListNumber, ListSnapshot, Member, MemberAddress, MessageIdHash,
+    ModerationNow, Name, Offer, OfferId, Request, RequestId, RequestKind, Seq,
 };
 use listgate_engine::token::KeyRing;
 
@@ -23,6 +23,16 @@ pub(crate) trait Posts: Send + Sync {
 
     /// Returns whether a list holds as many posts as it may ([`crate::limits::HELD_POSTS`]).
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool>;
+
+    /// Returns who decides about held posts of a list, and what they have heard. Those to whom a notice has bounced are left
+    /// out.
+    fn moderation(&self, list: ListNumber) -> Answer<'_, ModerationNow>;
+
+    /// Returns a held post as it was offered to a moderator, or `None` if the list has no such offer.
+    fn offer(&self, list: ListNumber, id: OfferId) -> Answer<'_, Option<Offer>>;
+
+    /// Returns a held post, or `None` if there is none with this id.
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>>;
 
     /// Returns whether the engine runs if the configuration does not say: not where an earlier version was used, because
     /// other programs may work the queues there.

@@ -34,6 +34,14 @@ pub(super) enum Action {
     },
     /// Send held posts to the members, with the settings that their lists have now
     Accept(Ids),
+    /// Remove held posts, and tell those authors who are members or verified by the mail server
+    Reject {
+        #[command(flatten)]
+        ids: Ids,
+        /// Why, for the authors
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Remove held posts and their mail for good; their authors get no mail about it
     Discard(Ids),
 }
@@ -63,10 +71,13 @@ pub(super) fn run(site: &Site, action: Action) -> Result<ExitCode, CliError> {
             }
         }
         Action::Accept(Ids { ids }) => {
-            decide(&mut out, &open(None)?, &ids, (Moderation::Accept, "accepted"))?;
+            decide(&mut out, &open(None)?, &ids, (&Moderation::Accept, "accepted"))?;
+        }
+        Action::Reject { ids: Ids { ids }, reason } => {
+            decide(&mut out, &open(None)?, &ids, (&Moderation::Reject(reason), "rejected"))?;
         }
         Action::Discard(Ids { ids }) => {
-            decide(&mut out, &open(None)?, &ids, (Moderation::Discard, "discarded"))?;
+            decide(&mut out, &open(None)?, &ids, (&Moderation::Discard, "discarded"))?;
         }
     }
     out.flush()?;
@@ -77,7 +88,7 @@ fn decide(
     out: &mut impl Write,
     posts: &Posts,
     ids: &[HeldId],
-    (how, done): (Moderation, &str),
+    (how, done): (&Moderation, &str),
 ) -> Result<(), CliError> {
     let exists = |id| try_wait(posts.held(id)).map(drop);
     each_one(out, ids, exists, |id| try_wait(posts.decide(id, how)), done)
@@ -132,8 +143,10 @@ fn show(out: &mut impl Write, held: &HeldPost) -> io::Result<()> {
     ] {
         writeln!(out, "{name:<11}{}", printable(value))?;
     }
-    for reason in &held.reasons {
-        writeln!(out, "{:<11}{}", "reason", wrapped(&printable(reason), 11))?;
+    for (name, values) in [("reason", &held.reasons), ("notified", &held.notified)] {
+        for value in values {
+            writeln!(out, "{name:<11}{}", wrapped(&printable(value), 11))?;
+        }
     }
     Ok(())
 }
@@ -159,6 +172,7 @@ fn as_json(held: &HeldPost) -> Value {
         "message_id": held.message_id,
         "size": held.size,
         "reasons": held.reasons,
+        "notified": held.notified,
         "held_at": rfc3339(held.held_at),
     })
 }

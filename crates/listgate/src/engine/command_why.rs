@@ -13,6 +13,10 @@ pub(super) fn label(reason: &Reason) -> &'static str {
         Reason::Rejoined(_) => "rejoined",
         Reason::Asked(..) => "asked",
         Reason::AskedModerator(_) => "asked_moderator",
+        Reason::Accepted(..) => "accepted_post",
+        Reason::Rejected(..) => "rejected_post",
+        Reason::Ruled(..) => "decided_post",
+        Reason::NotModerator(_) => "not_moderator",
         Reason::Help => "help",
         Reason::Roster => "roster",
         Reason::NotUnderstood => "not_understood",
@@ -47,6 +51,12 @@ pub(super) fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> St
         }
         Reason::Asked(_, address) => format!("{} has to confirm that they join", shown(address)),
         Reason::AskedModerator(address) => format!("a moderator has to accept {}", shown(address)),
+        Reason::Accepted(address, held) => format!("{} accepted the held post {held}", shown(address)),
+        Reason::Rejected(address, held) => format!("{} rejected the held post {held}", shown(address)),
+        Reason::Ruled(held, ruling) => format!("the held post {held} was {} before", ruling.as_str()),
+        Reason::NotModerator(held) => {
+            format!("its token for the held post {held} belongs to somebody who is not a moderator any more")
+        }
         Reason::Help => "it asks for help, or for nothing".to_owned(),
         Reason::Roster => "it asks who the members are".to_owned(),
         Reason::NotUnderstood => "it has no command that is known".to_owned(),
@@ -170,6 +180,7 @@ mod tests {
             Reason::HeaderTooLarge,
             Reason::Loop,
             Reason::Banned(anne()),
+            Reason::NotModerator(3),
             Reason::Waiting(anne()),
             Reason::NotAReply,
             Reason::EarlyAgain,

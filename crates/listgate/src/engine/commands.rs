@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::decision::{Became, Decision, report};
+use super::held::{Rejection, accepting, rejecting};
 use super::lists::{Compiled, mailbox as mailbox_of_list};
 use super::message::{self, Ends};
 use super::not_decided::NotDecided;
@@ -11,8 +12,8 @@ use crate::backends::Posts;
 use crate::limits;
 use crate::model::{
     About, Answered, DecisionOutcome, DisplayName, Effect, Expect, Lease, ListNumber, Member, MemberAddress,
-    MemberChange, MemberRole, NamedAddress, NewMember, NewNotice, NewRequest, NoticeContent, NoticeTo,
-    Request, RequestId, RequestKind, RequestPhase, Role, Seq, Step, StoreError, Verdict,
+    MemberChange, MemberRole, NamedAddress, NewMember, NewNotice, NewRequest, NoticeContent, NoticeTo, Offer,
+    OfferId, Request, RequestId, RequestKind, RequestPhase, Role, Seq, Step, StoreError, Verdict,
 };
 use crate::texts::Texts;
 use listgate_engine::command::{self, Answer, Facts, Mail, Outcome, Question, Roster, Sending, Standing, To};
@@ -42,7 +43,13 @@ pub(super) async fn decide(
     let why: Vec<Why> = decided.reasons.into_iter().map(Why::Command).collect();
     let mut step = Step::settling(lease.id(), Verdict::Done).expecting(Expect::Lists(list.changes))?;
     for effect in decided.effects {
-        step = known.add(step, list, context.settings().site_owner, effect)?;
+        step = match effect {
+            command::Effect::Accept { offer } | command::Effect::Reject { offer } => {
+                let accepts = matches!(effect, command::Effect::Accept { .. });
+                known.rule(context, list, (offer, accepts), step).await?
+            }
+            effect => known.add(step, list, context.settings().site_owner, effect)?,
+        };
     }
     let step = step.with(record(list, entry, outcome, &why))?;
     Ok(Decision { step, report: report(context, entry, role, Became::Decided(outcome), &why) })
@@ -72,6 +79,7 @@ fn became(outcome: Outcome) -> DecisionOutcome {
 struct Known {
     requests: HashMap<u64, Request>,
     answered: HashMap<Comparable, Answered>,
+    offers: HashMap<u64, Offer>,
 }
 
 /// Applies the rules, and looks up what they ask for.
@@ -137,6 +145,11 @@ async fn learn(
         Question::Asked(id) => {
             let asked = store.asked(request_id(id)).await?;
             facts.asked.insert(id, asked.and_then(|(address, template)| asked_of(&address, &template)));
+        }
+        Question::Offer(id) => {
+            let offer = store.offer(list, OfferId(i64::try_from(id).unwrap_or(i64::MAX))).await?;
+            facts.offers.insert(id, offer.as_ref().map(of_offer));
+            known.offers.extend(offer.map(|offer| (id, offer)));
         }
         Question::Pending(address, kind) => {
             let request = store.request_of(list, &stored(&address), stored_kind(kind)).await?;
@@ -212,8 +225,33 @@ impl Known {
             command::Effect::End { request } => {
                 self.expect_request(step, request)?.with(Effect::EndRequest(request_id(request)))?
             }
+            command::Effect::Accept { .. } | command::Effect::Reject { .. } => {
+                unreachable!("decisions about held posts need the store")
+            }
             command::Effect::Send(mail) => self.send(step, list, site_owner, *mail)?,
         })
+    }
+
+    /// Adds to a step what a moderator has decided about a held post.
+    async fn rule(
+        &self,
+        context: &Context,
+        list: &Compiled,
+        (offer, accepts): (u64, bool),
+        step: Step,
+    ) -> Result<Step, NotDecided> {
+        let offer = self.offers.get(&offer).expect("an offer that is taken was looked up");
+        let moderator = offer.moderator.as_ref().expect("only a moderator decides");
+        let by = format!("the moderator {moderator}");
+        let store = &*context.store;
+        let held = store.held_post(offer.held).await?.ok_or(NotDecided::Gone)?;
+        let step = step.expecting(Expect::Offered(list.number, offer.id))?;
+        if accepts {
+            return accepting(store, list, &held, &by, step).await;
+        }
+        let settings = context.settings();
+        let rejection = Rejection { by: &by, words: None, authserv_id: settings.authserv_id.as_deref() };
+        rejecting(store, list, &held, rejection, step).await
     }
 
     fn expect_request(&self, step: Step, id: u64) -> Result<Step, NotDecided> {
@@ -281,6 +319,7 @@ fn subjects(texts: &Texts, list: &Compiled) -> Vec<String> {
             display_name: &list.display_name,
             to: &address,
             token_address: None,
+            rulings: None,
             id: "",
             at: 0,
         };
@@ -294,6 +333,19 @@ fn subjects(texts: &Texts, list: &Compiled) -> Vec<String> {
 
 fn of_member(Seq(seq): Seq, address: &MemberAddress) -> command::Member {
     command::Member { id: number(seq), address: mailbox(address) }
+}
+
+fn of_offer(offer: &Offer) -> command::Offer {
+    command::Offer {
+        id: number(offer.id.0),
+        held: number(offer.held.0),
+        moderator: offer.moderator.as_ref().map(mailbox),
+        ruling: offer.outcome.map(|outcome| match outcome {
+            DecisionOutcome::Accepted => command::Ruling::Accepted,
+            DecisionOutcome::Rejected => command::Ruling::Rejected,
+            _ => command::Ruling::Discarded,
+        }),
+    }
 }
 
 fn of_request(request: &Request) -> command::Request {

@@ -28,6 +28,8 @@ pub(super) struct Compiled {
     /// The settings that differ from the defaults, as JSON.
     pub(super) settings: String,
     pub(super) personal: Personal,
+    /// Whether an author hears that a post is held.
+    pub(super) respond_to_post_requests: bool,
 }
 
 impl Compiled {
@@ -40,6 +42,7 @@ impl Compiled {
         let posting = settings.posting(list.list_id, mailbox(&list.address), bans);
         let display_name = settings.display_name.clone().unwrap_or_default();
         let personal = settings.personal;
+        let respond_to_post_requests = settings.respond_to_post_requests;
         let settings = match number {
             // The way out has no list to look up.
             ListNumber::SITE => serde_json::to_string(&list.address),
@@ -55,6 +58,7 @@ impl Compiled {
             display_name,
             settings,
             personal,
+            respond_to_post_requests,
         })
     }
 }

@@ -7,6 +7,7 @@
 //! A list is looked up once and then remembered. Each step expects that nothing has changed since. If something has, the
 //! list is forgotten, and the entry is decided again.
 
+mod authors;
 mod bounces;
 mod command_why;
 mod commands;
@@ -16,6 +17,7 @@ mod decision;
 mod held;
 mod lists;
 mod message;
+mod moderators;
 mod not_decided;
 mod owners;
 mod posts;
@@ -26,7 +28,7 @@ mod tests;
 mod why;
 
 pub(crate) use context::EngineSettings;
-pub(crate) use held::{accept, discard};
+pub(crate) use held::{accept, discard, reject};
 pub(crate) use not_decided::NotDecided;
 pub(crate) use requests::{accept_request, invite, reject_request, remove_request};
 

@@ -1,9 +1,11 @@
 //! Decides about a post, and stores what becomes of it.
 
+use super::authors::{self, Post};
 use super::context::Context;
 use super::decision::{Became, Decision, report};
 use super::lists::Compiled;
 use super::message::{self, Ends};
+use super::moderators;
 use super::not_decided::NotDecided;
 use super::why::Why;
 use crate::backends::Posts;
@@ -13,6 +15,7 @@ use crate::model::{
     NewDecision, NewHeldPost, NewPost, PostKind, Role, Seq, Step, StoreError, Verdict,
 };
 use listgate_engine::comparable::Comparable;
+use listgate_engine::notice::Template;
 use listgate_engine::posting::{Answer, Facts, Outcome, Question, Standing, decide as rules};
 use listgate_engine::view::View;
 use listgate_lmtp::ReversePath;
@@ -28,7 +31,7 @@ pub(super) async fn decide(
     let entry = &lease.entry;
     let ends = Ends::read(&*context.store, message::id(entry), entry.size).await?;
     let view = ends.view()?;
-    let Found { outcome, why, message_id, members } = find(context, entry, list, &view).await?;
+    let Found { outcome, mut why, message_id, members } = find(context, entry, list, &view).await?;
     let mut step = Step::settling(lease.id(), Verdict::Done).expecting(Expect::Lists(list.changes))?;
     if let Some(message_id) = message_id
         && matches!(outcome, DecisionOutcome::Accepted | DecisionOutcome::Held)
@@ -43,12 +46,54 @@ pub(super) async fn decide(
             step = step.with(Effect::Distribute(Box::new(post)))?;
         }
         DecisionOutcome::Held => {
-            step = step.with(Effect::Hold(Box::new(held(list, entry, &view, &why))))?;
+            let mut held = held(list, entry, &view, &why);
+            let asked;
+            (step, asked) = moderators::ask(context, list, (&mut held, entry.size), step).await?;
+            let told;
+            (step, told) = tell(context, entry, list, &view, (outcome, &why), step).await?;
+            if let Why::AuthorTold(author) = &told {
+                held.notified.push(author.as_str().to_owned());
+            }
+            why.extend([asked, told]);
+            step = step.with(Effect::Hold(Box::new(held)))?;
+        }
+        DecisionOutcome::Rejected => {
+            let told;
+            (step, told) = tell(context, entry, list, &view, (outcome, &why), step).await?;
+            why.push(told);
         }
         _ => {}
     }
     let step = step.with(record(list, entry, outcome, &why))?;
     Ok(Decision { step, report: report(context, entry, Role::Post, Became::Decided(outcome), &why) })
+}
+
+/// Adds to a step a mail to the author of a post that is held or rejected, if the author may get one.
+async fn tell(
+    context: &Context,
+    entry: &Entry,
+    list: &Compiled,
+    view: &View<'_>,
+    (outcome, why): (DecisionOutcome, &[Why]),
+    step: Step,
+) -> Result<(Step, Why), NotDecided> {
+    let template = match outcome {
+        DecisionOutcome::Held if !list.respond_to_post_requests => return Ok((step, Why::AuthorUntold)),
+        DecisionOutcome::Held => Template::PostHeld,
+        _ => Template::PostRejected,
+    };
+    let (sender, settings) = (sender(entry), context.settings());
+    let post = Post {
+        view,
+        sender: &sender,
+        message_id: entry.message_id.as_deref().unwrap_or_default(),
+        authserv_id: settings.authserv_id.as_deref(),
+    };
+    let reasons = |author: &Comparable| {
+        let for_author = why.iter().filter(|why| !why.is_about_another(author));
+        for_author.map(|why| why.text(str::to_owned)).collect()
+    };
+    authors::tell(&*context.store, list, post, (template, reasons), step).await
 }
 
 /// What was found about a post.
@@ -105,8 +150,12 @@ async fn find(
 
 /// Returns the envelope sender.
 pub(super) fn sender(entry: &Entry) -> ReversePath {
-    let sender = entry.mail_from.as_deref().and_then(|sender| sender.parse().ok());
-    sender.map_or(ReversePath::Null, ReversePath::Mailbox)
+    reverse_path(entry.mail_from.as_deref().unwrap_or_default())
+}
+
+/// Reads an envelope sender that was stored.
+pub(super) fn reverse_path(mail_from: &str) -> ReversePath {
+    mail_from.parse().map_or(ReversePath::Null, ReversePath::Mailbox)
 }
 
 fn standing(roles: &[Member]) -> Standing {
@@ -167,6 +216,7 @@ fn held(list: &Compiled, entry: &Entry, view: &View<'_>, why: &[Why]) -> NewHeld
         author: author.map(|author| author.to_string()).unwrap_or_default(),
         subject: subject.chars().take(limits::HELD_SUBJECT).collect(),
         reasons: texts(why),
+        notified: Vec::new(),
     }
 }
 

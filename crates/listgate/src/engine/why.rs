@@ -3,6 +3,7 @@
 use super::command_why;
 use super::signs;
 use bytesize::ByteSize;
+use listgate_engine::author::Silence;
 use listgate_engine::command;
 use listgate_engine::comparable::Comparable;
 use listgate_engine::posting::{Action, Reason};
@@ -16,6 +17,20 @@ pub(super) enum Why {
     Command(command::Reason),
     /// The list holds as many posts as it may.
     TooManyHeld,
+    /// These moderators, or who stands in their place, get a notice of the held post.
+    ModeratorsAsked(Vec<String>),
+    /// They get none, as the list is set.
+    ModeratorsUnasked,
+    /// They have got as many notices as they may.
+    ModeratorsHeardEnough,
+    /// There is nobody who could get one.
+    NoModerators,
+    /// The author gets a mail about the post.
+    AuthorTold(Comparable),
+    /// The author gets none, as the list is set.
+    AuthorUntold,
+    /// The author gets none, for another reason.
+    AuthorSilent(Silence),
     /// The owners have got it already.
     SentToOwners,
     /// The list does not exist any more.
@@ -35,6 +50,11 @@ impl Why {
             Self::Rule(reason) => label(reason),
             Self::Command(reason) => command_why::label(reason),
             Self::TooManyHeld => "held_posts",
+            Self::ModeratorsAsked(_) => "asked_moderator",
+            Self::ModeratorsUnasked | Self::NoModerators => "not_asked",
+            Self::ModeratorsHeardEnough => "limit",
+            Self::AuthorTold(_) => "author",
+            Self::AuthorUntold | Self::AuthorSilent(_) => "no_author",
             Self::SentToOwners | Self::SentToPostmaster => "loop",
             Self::NoList => "no_list",
             Self::NoPostmaster | Self::PostmasterIsHere(_) => "no_postmaster",
@@ -47,6 +67,14 @@ impl Why {
         matches!(self, Self::Command(command::Reason::OverLimit(..) | command::Reason::Bounces(_)))
     }
 
+    /// Returns whether it says what another address than this one is to the list, which is a secret.
+    pub(super) fn is_about_another(&self, address: &Comparable) -> bool {
+        match self {
+            Self::Rule(Reason::Member(other, _) | Reason::Nonmember(Some(other), _)) => other != address,
+            _ => false,
+        }
+    }
+
     /// Returns it as a sentence for people. `shown` writes an address.
     pub(super) fn text(&self, shown: impl Fn(&str) -> String) -> String {
         match self {
@@ -54,6 +82,24 @@ impl Why {
             Self::Command(reason) => command_why::text(reason, |address| shown(address.as_str())),
             Self::TooManyHeld => {
                 format!("{} posts wait for the list's moderators already", crate::limits::HELD_POSTS)
+            }
+            Self::ModeratorsAsked(addresses) => {
+                let shown: Vec<String> = addresses.iter().map(|address| shown(address)).collect();
+                format!("asked to decide: {}", shown.join(", "))
+            }
+            Self::ModeratorsUnasked => "no moderator is asked (admin_immed_notify=no)".to_owned(),
+            Self::ModeratorsHeardEnough => format!(
+                "no moderator is asked: they were asked about {} posts in an hour already",
+                crate::limits::HELD_NOTICES
+            ),
+            Self::NoModerators => {
+                "no moderator is asked: no moderator or owner gets mail, and site.owner is not set".to_owned()
+            }
+            Self::AuthorTold(address) => format!("its author is told: {}", shown(address.as_str())),
+            Self::AuthorUntold => "its author is not told (respond_to_post_requests=no)".to_owned(),
+            Self::AuthorSilent(silence) => {
+                let why = silence_text(silence, |address| shown(address.as_str()));
+                format!("its author is not told: {why}")
             }
             Self::SentToOwners => "it comes from the list's -owner address (X-Loop)".to_owned(),
             Self::NoList => {
@@ -110,6 +156,22 @@ fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> String {
         Reason::TooLarge(octets) => format!("it has {}, more than the list takes", ByteSize(*octets)),
         Reason::TooManyRecipients(count) => {
             format!("To and Cc have {count} addresses, more than the list takes")
+        }
+    }
+}
+
+/// Returns why the author of a post hears nothing.
+fn silence_text(silence: &Silence, shown: impl Fn(&Comparable) -> String) -> String {
+    match silence {
+        Silence::HeaderTooLarge => "its header has more than 1 MiB".to_owned(),
+        Silence::Automatic(sign) => signs::text(*sign).to_owned(),
+        Silence::NoAuthor => command_why::text(&command::Reason::NoSender, shown),
+        Silence::Stranger(address) => {
+            format!("{} is not a member, and not verified by the mail server", shown(address))
+        }
+        Silence::Bounces(address) => command_why::text(&command::Reason::Bounces(address.clone()), shown),
+        Silence::OverLimit(limit, address) => {
+            command_why::text(&command::Reason::OverLimit(*limit, address.clone()), shown)
         }
     }
 }

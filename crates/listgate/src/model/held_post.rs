@@ -1,5 +1,7 @@
 //! Posts that wait for a moderator, and the record of what became of each message.
 
+use super::member::{Member, Seq};
+use super::member_address::MemberAddress;
 use super::post::{ListNumber, MessageId};
 use std::fmt;
 use std::str::FromStr;
@@ -40,6 +42,8 @@ pub(crate) struct NewHeldPost {
     pub(crate) subject: String,
     /// Why it is held, for people.
     pub(crate) reasons: Vec<String>,
+    /// The addresses that get a notice about it.
+    pub(crate) notified: Vec<String>,
 }
 
 /// A post that waits for a moderator.
@@ -56,7 +60,45 @@ pub(crate) struct HeldPost {
     pub(crate) author: String,
     pub(crate) subject: String,
     pub(crate) reasons: Vec<String>,
+    /// The addresses that got a notice about it.
+    pub(crate) notified: Vec<String>,
     pub(crate) held_at: SystemTime,
+}
+
+/// What is known about the moderation of a list.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct ModerationNow {
+    /// The moderators who get mail; if there are none, the owners who do. At most [`limits::MODERATORS`](crate::limits::MODERATORS), in the order of
+    /// their seqs.
+    pub(crate) moderators: Vec<Member>,
+    /// How many posts wait.
+    pub(crate) waiting: usize,
+    /// Of how many held posts they have heard in [`limits::HELD_NOTICES_TIME`](crate::limits::HELD_NOTICES_TIME).
+    pub(crate) announced: usize,
+}
+
+/// The number of an offer, which tokens name. It is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct OfferId(pub(crate) i64);
+
+/// A held post, as it was offered to one moderator. It is remembered for a time after the post is decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Offer {
+    pub(crate) id: OfferId,
+    pub(crate) held: HeldId,
+    /// The moderator or owner; `None` if they are none any more.
+    pub(crate) moderator: Option<MemberAddress>,
+    /// What became of the post; `None` if it still waits.
+    pub(crate) outcome: Option<DecisionOutcome>,
+}
+
+/// Who hears of a held post.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OfferedTo {
+    /// A moderator, who decides by a token.
+    Moderator(Seq),
+    /// The owner of the site, who decides by commands.
+    SiteOwner,
 }
 
 /// What became of a message to a list.

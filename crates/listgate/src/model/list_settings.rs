@@ -46,6 +46,7 @@ pub(crate) struct ListSettings {
     pub(crate) send_goodbye_message: bool,
     pub(crate) admin_notify_mchanges: bool,
     pub(crate) admin_immed_notify: bool,
+    pub(crate) respond_to_post_requests: bool,
 }
 
 impl Default for ListSettings {
@@ -72,6 +73,7 @@ impl Default for ListSettings {
             send_goodbye_message: true,
             admin_notify_mchanges: false,
             admin_immed_notify: true,
+            respond_to_post_requests: true,
         }
     }
 }
@@ -171,7 +173,13 @@ pub(crate) static LIST_SETTINGS: &[Setting] = &[
         "admin_immed_notify",
         admin_immed_notify,
         FLAG,
-        "Whether owners hear of each request that waits for a moderator"
+        "Whether owners and moderators hear of requests and posts that wait for a moderator"
+    ),
+    setting!(
+        "respond_to_post_requests",
+        respond_to_post_requests,
+        FLAG,
+        "Whether an author hears that a post waits for a moderator"
     ),
 ];
 

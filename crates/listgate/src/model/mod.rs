@@ -46,7 +46,8 @@ pub(crate) use entry::{Arrival, Change, EntryError, StateName};
 pub use entry::{Entry, EntryId, Id, IdError, Msgdata, State};
 pub(crate) use former_member::FormerMember;
 pub(crate) use held_post::{
-    DecisionId, DecisionOutcome, DecisionRecord, HeldId, HeldPost, NewDecision, NewHeldPost,
+    DecisionId, DecisionOutcome, DecisionRecord, HeldId, HeldPost, ModerationNow, NewDecision, NewHeldPost,
+    Offer, OfferId, OfferedTo,
 };
 pub(crate) use lease::LeaseId;
 pub use lease::{Lease, Stale, Verdict};

@@ -1,5 +1,6 @@
 //! Notices: mail that Listgate writes itself. They are stored as data, and composed when they are sent.
 
+use super::held_post::{HeldId, OfferedTo};
 use super::member::Seq;
 use super::member_address::MemberAddress;
 use super::post::{ListNumber, PostId};
@@ -18,6 +19,8 @@ pub(crate) enum About {
     Joined,
     /// A membership that has ended.
     Former(Seq),
+    /// The held post that the same step stores, as it is offered to somebody.
+    Held(OfferedTo),
 }
 
 /// Whom a notice goes to.
@@ -68,10 +71,12 @@ pub(crate) struct ClaimedNotice {
     pub(crate) template: String,
     /// What it says, as JSON.
     pub(crate) content: String,
-    /// The number that its token names, of a request or a membership; `None`: it has no token.
+    /// The number that its tokens name, of a request, a membership or an offer; `None`: it has no token.
     pub(crate) subject: Option<i64>,
     /// The request that it is about.
     pub(crate) request: Option<RequestId>,
+    /// The held post that it asks about.
+    pub(crate) held: Option<HeldId>,
     /// When it was stored.
     pub(crate) accepted_at: SystemTime,
 }

@@ -2,7 +2,7 @@
 #![cfg_attr(not(test), expect(dead_code, reason = "will be used to handle posts, held posts and notices"))]
 
 use super::bounce::{Evidence, NewBounce};
-use super::held_post::{HeldId, NewDecision, NewHeldPost};
+use super::held_post::{DecisionOutcome, HeldId, NewDecision, NewHeldPost, OfferId};
 use super::lease::{LeaseId, Verdict};
 use super::list::Changes;
 use super::member::{NewMember, Seq};
@@ -28,6 +28,10 @@ pub(crate) enum Expect {
     NotPosted(ListNumber, MessageIdHash),
     /// This post still waits for a moderator.
     Held(HeldId),
+    /// This post still waits, and whom it was offered to is still a moderator or owner.
+    Offered(ListNumber, OfferId),
+    /// The moderators of a list have heard of no more held posts than these in recent time.
+    Announced(ListNumber, usize),
     /// This address is not a member of the list; it may have other roles.
     NotMember(ListNumber, MemberAddress),
     /// This membership of the list has not ended.
@@ -55,8 +59,9 @@ pub(crate) enum Effect {
     Distribute(Box<NewPost>),
     /// Holds a post for a moderator.
     Hold(Box<NewHeldPost>),
-    /// Ends the wait for a moderator. The message is removed unless something else refers to it.
-    Unhold(HeldId),
+    /// Ends the wait for a moderator, with what became of the post. The message is removed unless something else refers to
+    /// it.
+    Unhold(HeldId, DecisionOutcome),
     /// Records what became of a message.
     RecordDecision(Box<NewDecision>),
     /// Records a bounce. If a notice has bounced for good, its address gets no more for a time.
@@ -86,7 +91,7 @@ impl Effect {
         match self {
             Self::Keep(_)
             | Self::LetGo(_)
-            | Self::Unhold(_)
+            | Self::Unhold(..)
             | Self::MarkEarly(_)
             | Self::ToModerator(_)
             | Self::EndRequest(_) => None,
@@ -107,7 +112,7 @@ impl Effect {
     pub(crate) fn turn(&self) -> u8 {
         match self {
             Self::Notify(_) => 1,
-            Self::LetGo(_) | Self::Unhold(_) => 2,
+            Self::LetGo(_) | Self::Unhold(..) => 2,
             _ => 0,
         }
     }
@@ -119,7 +124,7 @@ impl Effect {
             Self::Keep(_)
             | Self::LetGo(_)
             | Self::Remember(..)
-            | Self::Unhold(_)
+            | Self::Unhold(..)
             | Self::MarkEarly(_)
             | Self::ToModerator(_)
             | Self::EndRequest(_) => 0,
@@ -137,7 +142,8 @@ impl Effect {
             }
             Self::Distribute(post) => post.settings.len() + post.message_id.len() + 2 * limits::STEP_ROW,
             Self::Hold(held) => {
-                held.message_id.len() + held.subject.len() + held.author.len() + all(&held.reasons)
+                let texts = all(&held.reasons) + all(&held.notified);
+                held.message_id.len() + held.subject.len() + held.author.len() + texts
             }
             Self::RecordDecision(decision) => decision.message_id.len() + all(&decision.reasons),
             Self::RecordBounce(bounce) => {
@@ -237,6 +243,8 @@ pub(crate) struct Stepped {
     pub(crate) asked: Option<RequestId>,
     /// The membership of the last [`Effect::Join`] or [`Effect::Rejoin`].
     pub(crate) joined: Option<Seq>,
+    /// The post of the last [`Effect::Hold`].
+    pub(crate) held: Option<HeldId>,
 }
 
 /// The reason why nothing of a step was applied.

@@ -12,10 +12,12 @@ use crate::model::{
 };
 
 /// What becomes of a held post.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Moderation {
     /// It is sent to the members.
     Accept,
+    /// It is removed. Its author gets a mail with these words, if the author may get one.
+    Reject(Option<String>),
     /// It is removed.
     Discard,
 }
@@ -23,6 +25,8 @@ pub(crate) enum Moderation {
 /// The posts of one list, or of all.
 pub(crate) struct Posts {
     console: Box<dyn Console>,
+    /// The name under which the site's mail server writes Authentication-Results.
+    authserv_id: Option<String>,
     /// `None`: of all lists.
     list_id: Option<String>,
 }
@@ -40,7 +44,7 @@ pub(crate) async fn posts(config: &Config, list: Option<&ListAddress>) -> Result
         Some(address) => Some(list_at(&*console, address).await?.list_id.clone()),
         None => None,
     };
-    Ok(Posts { console, list_id })
+    Ok(Posts { console, authserv_id: config.authserv_id.clone(), list_id })
 }
 
 impl Posts {
@@ -114,16 +118,19 @@ impl Posts {
         some.ok_or(OperationError::NotHeld(held.id))
     }
 
-    /// Accepts or discards a held post, and records that.
+    /// Accepts, rejects or discards a held post, and records that.
     ///
     /// # Errors
     /// It does not exist, lists change all the time, or the backend fails. It is held as before then.
-    pub(crate) async fn decide(&self, id: HeldId, how: Moderation) -> Result<(), OperationError> {
+    pub(crate) async fn decide(&self, id: HeldId, how: &Moderation) -> Result<(), OperationError> {
         let store = self.store();
         let decide = async || {
             let held = self.held(id).await?;
             let step = match how {
                 Moderation::Accept => engine::accept(store, &held).await,
+                Moderation::Reject(words) => {
+                    engine::reject(store, &held, words.as_deref(), self.authserv_id.as_deref()).await
+                }
                 Moderation::Discard => engine::discard(store, &held).await,
             };
             let step = step.map_err(|source| OperationError::Undecided { id, source })?;

@@ -3,7 +3,7 @@
 use super::signer::{Signer, list_address};
 use crate::model::{Claimed, ClaimedNotice, NoticeContent, milliseconds};
 use crate::texts::Texts;
-use listgate_engine::notice::{Envelope, Notice, Template, compose};
+use listgate_engine::notice::{Envelope, Notice, Rulings, Template, compose};
 use listgate_engine::token::Purpose;
 
 /// The reason why a notice cannot be written.
@@ -32,6 +32,12 @@ pub(super) fn write(
             values.insert(what.to_owned(), format!("listgate request {what} {request}"));
         }
     }
+    if let Some(held) = notice.held {
+        values.insert("held".to_owned(), held.to_string());
+        for what in ["show", "accept", "reject"] {
+            values.insert(what.to_owned(), format!("listgate held {what} {held}"));
+        }
+    }
     let recipient = batch.recipients.first().ok_or(NotWritten::NoRecipient)?;
     let to = if notice.to_owners {
         list_address(&batch.list, "-owner")
@@ -42,12 +48,16 @@ pub(super) fn write(
         let role = if purpose == Purpose::Leave { "leave" } else { "confirm" };
         signer.address(batch, role, purpose, subject)
     });
+    let rulings = notice.held.and(notice.subject).map(|offer| {
+        [Purpose::Accept, Purpose::Reject].map(|purpose| signer.address(batch, "confirm", purpose, offer))
+    });
     let envelope = Envelope {
         list: &list_address(&batch.list, ""),
         list_id: &batch.list_id,
         display_name: &list_name,
         to: &to,
         token_address: token_address.as_ref(),
+        rulings: rulings.as_ref().map(|[accept, reject]| Rulings { accept, reject }),
         id: &notice.id(batch.post),
         at: u64::try_from(milliseconds(notice.accepted_at) / 1000).unwrap_or(0),
     };

@@ -38,7 +38,7 @@ fn held(site: &Site) -> Vec<Value> {
     site.json(&["held", "ls"])
 }
 
-/// Returns the subject and the recipients of each transaction that was written, in the order of their files.
+/// Returns the subject and the recipients of each transaction of a post that was written, in the order of their files.
 fn sent(site: &Site) -> Vec<(String, String)> {
     let Ok(dir) = fs::read_dir(site.data().join("out")) else { return Vec::new() };
     let mut files: Vec<_> = dir.map(|file| file.unwrap().path()).collect();
@@ -48,9 +48,101 @@ fn sent(site: &Site) -> Vec<(String, String)> {
         let about: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let message = fs::read_to_string(file.with_extension("eml")).unwrap();
         let subject = message.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
-        (subject.to_owned(), about["recipients"][0].as_str().unwrap().to_owned())
+        let is_notice = message.contains("\nAuto-Submitted: auto-");
+        (!is_notice).then(|| (subject.to_owned(), about["recipients"][0].as_str().unwrap().to_owned()))
     };
-    files.into_iter().map(read).collect()
+    files.into_iter().filter_map(read).collect()
+}
+
+/// A notice that has left: its recipient and its whole message.
+struct Notice {
+    to: String,
+    message: String,
+}
+
+impl Notice {
+    /// Returns the address that accepts the post, or the one that rejects it.
+    fn link(&self, at: usize) -> String {
+        let links = self.message.lines().filter_map(|line| line.trim().strip_prefix("mailto:"));
+        links.collect::<Vec<_>>()[at].to_owned()
+    }
+}
+
+/// Returns the notices with this text in their subject, in the order in which they left.
+fn notices(site: &Site, subject: &str) -> Vec<Notice> {
+    let all = site.outbox().transactions().into_iter().map(|sent| Notice {
+        to: sent.recipients[0].clone(),
+        message: String::from_utf8(sent.message).unwrap(),
+    });
+    let has_subject = |notice: &Notice| {
+        let subjects = notice.message.lines().filter_map(|line| line.strip_prefix("Subject: "));
+        subjects.into_iter().any(|found| found.contains(subject))
+    };
+    all.filter(has_subject).collect()
+}
+
+fn mail(server: &Server, from: &str, to: &str, fields: &str) {
+    let message = format!("From: {from}\r\n{fields}\r\n");
+    let mut peer = server.peer();
+    peer.command("LHLO x");
+    assert_eq!(&peer.deliver(from, &[to], message)[0][..3], "250");
+}
+
+#[test]
+fn moderators_decide_by_mail_and_the_second_is_too_late() {
+    let site = site();
+    site.stdout(&["member", "add", LIST, "--role", "moderator", "mia@example.org", "max@example.org"]);
+    site.stdout(&["list", "set", LIST, "emergency=yes"]);
+    let server = site.distribute(&[]);
+    let copies = |subject: &str| {
+        let line = format!("\r\nSubject: {subject}\r\n");
+        let all = site.outbox().transactions().into_iter();
+        all.filter(|sent| String::from_utf8_lossy(&sent.message).contains(&line)).count()
+    };
+    // A stranger hears nothing, and each moderator gets a mail of their own.
+    post(&server, "carl@example.org", "one");
+    until("two are asked", || notices(&site, "waits for you: one").len() == 2);
+    let [mia, max] = notices(&site, "waits for you: one").try_into().ok().unwrap();
+    assert_eq!((mia.to.as_str(), max.to.as_str()), ("mia@example.org", "max@example.org"));
+    let tokens = [mia.link(0), mia.link(1), max.link(0), max.link(1)];
+    assert_eq!(tokens.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{tokens:?}");
+    assert!(mia.message.contains("Reply-To: mylist-owner@example.com\r\n"), "{}", mia.message);
+    assert!(!mia.message.contains("Hello.\r\n"), "nothing of the text is quoted");
+    let id = held(&site)[0]["id"].to_string();
+    assert!(mia.message.contains(&format!("\r\n    listgate held accept {id}\r\n")), "{}", mia.message);
+    let shown = site.stdout(&["held", "show", &id]);
+    assert!(shown.contains("notified   mia@example.org\nnotified   max@example.org\n"), "{shown}");
+    // A vacation reply decides nothing.
+    mail(
+        &server,
+        "mia@example.org",
+        &mia.link(0),
+        "Auto-Submitted: auto-replied\r\nMessage-ID: <away@x>\r\n",
+    );
+    until("it is ignored", || decisions(&site).iter().any(|(id, _)| id == "<away@x>"));
+    assert_eq!((held(&site).len(), notices(&site, "one").len()), (1, 2));
+    mail(&server, "mia@elsewhere.example", &mia.link(0), "Message-ID: <yes@x>\r\n");
+    until("it is sent", || copies("one") == 2);
+    mail(&server, "max@example.org", &max.link(1), "Message-ID: <no@x>\r\n");
+    until("max hears that", || notices(&site, "was accepted already").len() == 1);
+    assert_eq!(notices(&site, "was accepted already")[0].to, "max@example.org");
+    let explained = site.stdout(&["explain", "one@x"]);
+    assert!(explained.contains("the moderator mia@example.org accepted the held post"), "{explained}");
+    // A member hears that a post is held, and that it was rejected.
+    post(&server, "anne@example.org", "two");
+    until("anne hears of it", || notices(&site, "waits for a moderator").len() == 1);
+    until("max is asked", || notices(&site, "waits for you: two").len() == 2);
+    mail(&server, "max@example.org", &notices(&site, "waits for you: two")[1].link(1), "");
+    until("anne hears of that", || notices(&site, "was not accepted").len() == 1);
+    let told: Vec<String> = ["waits for a moderator", "was not accepted"]
+        .iter()
+        .flat_map(|subject| notices(&site, subject))
+        .map(|notice| notice.to)
+        .collect();
+    assert_eq!(told, ["anne@example.org", "anne@example.org"], "carl heard of nothing");
+    assert_eq!((held(&site).len(), copies("two")), (0, 0));
+    let outcome = decisions(&site).into_iter().find(|(id, _)| id == "<two@x>").unwrap().1;
+    assert_eq!(outcome, "rejected");
 }
 
 fn decisions(site: &Site) -> Vec<(String, String)> {
@@ -133,7 +225,7 @@ fn a_post_that_is_not_held_is_reported_and_nothing_is_decided() {
     post(&server, "carl@example.org", "one");
     until("it is held", || held(&site).len() == 1);
     let id = held(&site)[0]["id"].to_string();
-    for action in ["accept", "discard"] {
+    for action in ["accept", "reject", "discard"] {
         let output = site.listgate(&["held", action, &id, "999"]);
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();

@@ -40,7 +40,7 @@ fn settings_are_set_shown_and_restored() {
         "mylist@example.com: emergency=no (default)\nmylist@example.com: subject_prefix=none (default)\n"
     );
     let all = &site.json(&["list", "show", LIST])[0]["settings"];
-    assert_eq!(all.as_object().unwrap().len(), 21, "{all}");
+    assert_eq!(all.as_object().unwrap().len(), 22, "{all}");
     let texts =
         ["emergency", "max_message_size", "subject_prefix", "max_num_recipients"].map(|key| &all[key]);
     assert_eq!(texts, ["no", "512KiB", "none", "50"].map(Value::from).each_ref());

@@ -724,6 +724,80 @@ const LEAVES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// Rows about held posts. Tokens do not expire.
+const RULINGS: &[(&str, &str, &str)] = &[
+    (
+        "offer 31 3 mia@example.org",
+        "confirm+{accept:31} | From: mia@example.org",
+        "Done: Accepted 3 by mia@example.org > accept 31",
+    ),
+    (
+        "offer 31 3 mia@example.org",
+        "confirm+{reject:31} | From: mia@example.org",
+        "Done: Rejected 3 by mia@example.org > reject 31",
+    ),
+    (
+        "offer 31 3 Mia@Example.org",
+        "confirm+{accept:31} | From: other@example.net",
+        "Done: Accepted 3 by mia@example.org > accept 31",
+    ),
+    (
+        "offer 31 3 mia@example.org; got mia@example.org 10 100; ban mia@example.org",
+        "confirm+{accept:31} | From: a@example.net, b@example.net",
+        "Done: Accepted 3 by mia@example.org > accept 31",
+    ),
+    (
+        "offer 31 3 mia@example.org",
+        "request | Subject: confirm {reject:31}",
+        "Done: Rejected 3 by mia@example.org > reject 31",
+    ),
+    ("offer 31 3 mia@example.org", "confirm+{accept:31} | <>", "Ignored: Automatic(NullSender)"),
+    (
+        "offer 31 3 mia@example.org",
+        "confirm+{accept:31} | Auto-Submitted: auto-replied",
+        "Ignored: Automatic(AutoReplied)",
+    ),
+    (
+        "offer 31 3 mia@example.org",
+        "confirm+{accept:31} | Subject: Out of Office: A post waits",
+        "Ignored: Automatic(Subject)",
+    ),
+    ("offer 31 3 mia@example.org", "confirm+{accept:31} | X-BeenThere: mylist.example.com", "Ignored: Loop"),
+    (
+        "offer 31 3 mia@example.org accepted",
+        "confirm+{accept:31} | From: mia@example.org",
+        "Answered: Ruled 3 accepted > OwnerRuled to mia@example.org",
+    ),
+    (
+        "offer 31 3 mia@example.org rejected",
+        "confirm+{accept:31} | From: eve@example.net",
+        "Answered: Ruled 3 rejected > OwnerRuled to mia@example.org",
+    ),
+    (
+        "offer 31 3 mia@example.org discarded; got mia@example.org 10 0",
+        "confirm+{reject:31}",
+        "Ignored: Ruled 3 discarded, OverLimit(Address) mia@example.org",
+    ),
+    ("offer 31 3 nobody", "confirm+{accept:31} | From: mia@example.org", "Ignored: NotModerator(3)"),
+    ("offer 31 3 nobody accepted", "confirm+{reject:31}", "Ignored: NotModerator(3)"),
+    ("", "confirm+{accept:31}", "Answered: UnknownSubject > AskAgain to anne@example.org"),
+    (
+        "join 31 anne@example.org",
+        "confirm+{accept:31}",
+        "Answered: UnknownSubject > AskAgain to anne@example.org",
+    ),
+    (
+        "offer 31 3 mia@example.org",
+        "confirm+{confirm:31} | From: mia@example.org",
+        "Answered: UnknownSubject > AskAgain to mia@example.org",
+    ),
+    (
+        "offer 31 3 mia@example.org; member 7 anne@example.org",
+        "leave+{accept:31}",
+        "Asked: BadToken, Asked(Leave) anne@example.org > ask Leave Confirm anne@example.org, ConfirmLeave (Asked) to anne@example.org",
+    ),
+];
+
 /// Rows about `-request`, and `-confirm` without a token.
 const REQUESTS: &[(&str, &str, &str)] = &[
     ("", "request", "Answered: Help > Help to anne@example.org"),
@@ -870,6 +944,11 @@ fn joining() {
 #[test]
 fn confirming() {
     check(CONFIRMATIONS);
+}
+
+#[test]
+fn deciding_about_held_posts() {
+    check(RULINGS);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod keys;
 mod leases;
 mod members;
 mod model;
+mod moderation;
 mod notices;
 mod outbox;
 mod outbox_crashes;
@@ -120,12 +121,12 @@ fn sqlite_satisfies_the_contract() {
 
 #[test]
 fn sqlite_satisfies_the_contract_of_posts() {
-    run(rigs::sqlite, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL, keys::ALL]);
+    run(rigs::sqlite, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL, moderation::ALL, keys::ALL]);
 }
 
 #[test]
 fn memory_satisfies_the_contract_of_posts() {
-    run(rigs::memory, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL, keys::ALL]);
+    run(rigs::memory, &[posts::ALL, outbox::ALL, requests::ALL, notices::ALL, moderation::ALL, keys::ALL]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ const DAY: i64 = 86_400;
 
 const CONTENT: &str = r#"{"template":"confirm-join"}"#;
 
-fn notice(list: ListNumber, to: &str, about: About) -> NewNotice {
+pub(super) fn notice(list: ListNumber, to: &str, about: About) -> NewNotice {
     NewNotice {
         list,
         to: NoticeTo::Address(to.parse().unwrap()),
@@ -51,22 +51,22 @@ fn to_owners(list: ListNumber) -> NewNotice {
     NewNotice { to, counted: false, template: "owner-asks", ..notice(list, "x@example.org", About::Nothing) }
 }
 
-fn notify(notice: NewNotice) -> Effect {
+pub(super) fn notify(notice: NewNotice) -> Effect {
     Effect::Notify(Box::new(notice))
 }
 
 /// Sends a counted notice that is about nothing.
-async fn send(rig: &Rig, list: ListNumber, to: &str) {
+pub(super) async fn send(rig: &Rig, list: ListNumber, to: &str) {
     take(rig, notify(notice(list, to, About::Nothing))).await.unwrap();
 }
 
-async fn claim_one(rig: &Rig) -> Claimed {
+pub(super) async fn claim_one(rig: &Rig) -> Claimed {
     let mut claimed = claim(rig, REQUEST).await;
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)
 }
 
-fn contents(claimed: &Claimed) -> &ClaimedNotice {
+pub(super) fn contents(claimed: &Claimed) -> &ClaimedNotice {
     match &claimed.contents {
         Contents::Notice(notice) => notice,
         Contents::Message { .. } => panic!("it is a notice: {claimed:?}"),
@@ -98,6 +98,7 @@ async fn a_notice_goes_to_its_address_at_once(rig: Rig) {
         content: CONTENT.to_owned(),
         subject: None,
         request: None,
+        held: None,
         accepted_at: rig.clock.clock().now(),
     };
     assert_eq!(*contents(&claimed), expected);
@@ -315,7 +316,7 @@ async fn a_clock_set_back_counts_for_no_more_than_twice_as_long(rig: Rig) {
 }
 
 /// Records a bounce of a notice.
-async fn bounce(rig: &Rig, list: ListNumber, of: (BounceOf, i64), class: &'static str) {
+pub(super) async fn bounce(rig: &Rig, list: ListNumber, of: (BounceOf, i64), class: &'static str) {
     let evidence = Evidence::Signed { about: of.0, subject: u64::try_from(of.1).unwrap() };
     let bounce = NewBounce { class, ..new_bounce(list, evidence) };
     take(rig, Effect::RecordBounce(Box::new(bounce))).await.unwrap();

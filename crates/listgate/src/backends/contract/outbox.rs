@@ -61,7 +61,7 @@ pub(super) async fn leave(rig: &Rig, role: MemberRole, who: &str) {
     rig.members().remove(A, role, &[who]).await.unwrap();
 }
 
-async fn change(rig: &Rig, who: &str, change: MemberChange) {
+pub(super) async fn change(rig: &Rig, who: &str, change: MemberChange) {
     let who: MemberAddress = who.parse().unwrap();
     let member = rig.members().roles_of(A, &who).await.unwrap().remove(0);
     rig.members().change(&member, &[change]).await.unwrap();

@@ -38,7 +38,7 @@ pub(super) fn new_post(list: ListNumber, message: MessageId) -> NewPost {
     }
 }
 
-fn new_held(list: ListNumber, message: MessageId) -> NewHeldPost {
+pub(super) fn new_held(list: ListNumber, message: MessageId) -> NewHeldPost {
     NewHeldPost {
         list,
         message,
@@ -47,6 +47,7 @@ fn new_held(list: ListNumber, message: MessageId) -> NewHeldPost {
         author: "x@example.org".to_owned(),
         subject: "s".repeat(10_000),
         reasons: vec!["it is from a nonmember".to_owned()],
+        notified: vec!["mia@example.org".to_owned()],
     }
 }
 
@@ -153,7 +154,7 @@ async fn a_held_post_keeps_its_message_until_it_is_decided(rig: Rig) {
     rig.step(done(lease, vec![Effect::Hold(Box::new(new_held(list, message(lease))))])).await.unwrap();
     assert!(rig.engine().read(message(lease), 0, 1).await.unwrap().is_some());
     assert!(!rig.engine().holds_too_many(list).await.unwrap());
-    let unhold = Step::settling_nothing().with(Effect::Unhold(HeldId(1))).unwrap();
+    let unhold = Step::settling_nothing().with(Effect::Unhold(HeldId(1), DecisionOutcome::Accepted)).unwrap();
     rig.step(unhold).await.unwrap();
     assert_eq!(rig.outgoing().await.held, 0);
     assert_eq!(rig.engine().read(message(lease), 0, 1).await.unwrap(), None);
@@ -165,7 +166,7 @@ async fn a_held_post_is_decided_once(rig: Rig) {
     let accept = || {
         let accept = Step::settling_nothing().expecting(Expect::Held(HeldId(1))).unwrap();
         let accept = accept.with(Effect::Distribute(Box::new(new_post(list, message(lease))))).unwrap();
-        accept.with(Effect::Unhold(HeldId(1))).unwrap()
+        accept.with(Effect::Unhold(HeldId(1), DecisionOutcome::Accepted)).unwrap()
     };
     let both = rig.leases().step(vec![accept(), accept()]).await.unwrap();
     assert!(matches!(&both[..], [Ok(_), Err(NotStepped::Outdated)]), "{both:?}");
@@ -175,7 +176,7 @@ async fn a_held_post_is_decided_once(rig: Rig) {
 async fn an_accepted_held_post_keeps_its_message_whatever_the_order_of_effects(rig: Rig) {
     let (list, lease) = leased(&rig).await;
     rig.step(done(lease, vec![Effect::Hold(Box::new(new_held(list, message(lease))))])).await.unwrap();
-    let accept = Step::settling_nothing().with(Effect::Unhold(HeldId(1))).unwrap();
+    let accept = Step::settling_nothing().with(Effect::Unhold(HeldId(1), DecisionOutcome::Accepted)).unwrap();
     let accept = accept.with(Effect::Distribute(Box::new(new_post(list, message(lease))))).unwrap();
     rig.step(accept).await.unwrap();
     assert!(rig.engine().read(message(lease), 0, 1).await.unwrap().is_some());

@@ -213,7 +213,7 @@ impl Target {
         Backup::new(snapshot, &mut copy)?.run_to_completion(c_int::MAX, limits::LOCK_RETRY, None)?;
         // The gate goes on assigning ids, and a restored gate must assign different ones.
         copy.execute("UPDATE minted SET up_to = up_to + ?1", [limits::IDS_AFTER_A_BACKUP])?;
-        let numbers = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN ('member', 'roster', 'post', 'batch', 'held_post', 'request')";
+        let numbers = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN ('member', 'roster', 'post', 'batch', 'held_post', 'request', 'offer')";
         copy.execute(numbers, [limits::IDS_AFTER_A_BACKUP])?;
         copy.close().map_err(|(_, why)| why)?;
         Ok(copied)
@@ -270,7 +270,8 @@ mod tests {
             INSERT INTO held_post (list, kept, mail_from, message_id, author, subject, reasons, held_at)
             VALUES (1, 1, '', '', '', '', '', 0);
             INSERT INTO request (list, kind, phase, address, confirmed, asked_at, forget_at)
-            VALUES (1, 'join', 'confirm', 'x', 0, 0, 0);";
+            VALUES (1, 'join', 'confirm', 'x', 0, 0, 0);
+            INSERT INTO offer (list, held, offered_at) VALUES (1, 1, 0);";
         connection.execute_batch(insert).unwrap();
         backup(&data, &to.path().join("copy")).unwrap();
         let copy = DataDir::new(&to.path().join("copy")).open().unwrap();
@@ -282,6 +283,6 @@ mod tests {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
         let last: Vec<_> = last.query_map([], read).unwrap().map(Result::unwrap).collect();
         let after = |name: &str| (name.to_owned(), limits::IDS_AFTER_A_BACKUP + 1);
-        assert_eq!(last, ["batch", "held_post", "member", "post", "request", "roster"].map(after));
+        assert_eq!(last, ["batch", "held_post", "member", "offer", "post", "request", "roster"].map(after));
     }
 }

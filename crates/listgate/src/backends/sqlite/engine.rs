@@ -5,7 +5,7 @@ use super::backend::Sqlite;
 use super::connection::{self, Use};
 use super::errors::failed;
 use super::work::{Reply, Request};
-use super::{former_members, lists, members, notices, outbox, posts, queues, requests, site_keys};
+use super::{former_members, lists, members, notices, offers, outbox, posts, queues, requests, site_keys};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::backend::Backend;
 use crate::backends::lease_store::{LeaseRequest, LeaseStore, Leased};
@@ -13,9 +13,9 @@ use crate::backends::outbox::Outbox;
 use crate::backends::posts::{EngineStore, Posts};
 use crate::backends::stored_message::Messages;
 use crate::model::{
-    Advance, Answered, Claimed, FormerMember, LeaseId, ListNumber, ListSnapshot, Member, MemberAddress,
-    MessageId, MessageIdHash, Name, NotStepped, OutgoingNow, Request as WaitingRequest, RequestId,
-    RequestKind, Seq, Stale, Step, Stepped, StoreError, StoreErrorKind,
+    Advance, Answered, Claimed, FormerMember, HeldId, HeldPost, LeaseId, ListNumber, ListSnapshot, Member,
+    MemberAddress, MessageId, MessageIdHash, ModerationNow, Name, NotStepped, Offer, OfferId, OutgoingNow,
+    Request as WaitingRequest, RequestId, RequestKind, Seq, Stale, Step, Stepped, StoreError, StoreErrorKind,
 };
 use listgate_engine::token::KeyRing;
 use rusqlite::Connection;
@@ -96,6 +96,19 @@ impl Posts for Engine {
 
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
         self.query("count held posts", |reader| posts::holds_too_many(reader, list))
+    }
+
+    fn moderation(&self, list: ListNumber) -> Answer<'_, ModerationNow> {
+        let now = self.gate.now();
+        self.query("look up the moderators", |reader| offers::moderation(reader, list, now))
+    }
+
+    fn offer(&self, list: ListNumber, id: OfferId) -> Answer<'_, Option<Offer>> {
+        self.query("look up an offer", |reader| offers::offer(reader, list, id))
+    }
+
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
+        self.query("read the held post", |reader| posts::held_post(reader, id))
     }
 
     fn runs_by_default(&self) -> Answer<'_, bool> {

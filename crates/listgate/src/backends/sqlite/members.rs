@@ -1,6 +1,8 @@
 //! The members of lists in the embedded backend.
 
 use super::connection::write;
+use super::counted::counted_within;
+use crate::limits;
 use crate::model::{
     Ban, BanPattern, DisplayName, Due, Joined, ListNumber, Member, MemberAddress, MemberChange,
     MemberDelivery, MemberError, MemberRole, MemberSettings, NewMember, OffBy, RoleCounts, Seq, milliseconds,
@@ -204,6 +206,26 @@ pub(super) fn joined_before(connection: &Connection, time: i64) -> rusqlite::Res
         "SELECT count(*) FROM member JOIN roster ON roster.list = member.list AND roster.list_id IS NOT NULL
                WHERE role = 'member' AND joined_at < ?1";
     connection.query_row(sql, [time], |row| row.get(0))
+}
+
+/// Returns up to `most` addresses with a role in a list who get mail, in the order of their seqs, without those to whom a
+/// notice has bounced.
+pub(super) fn reachable(
+    connection: &Connection,
+    list: ListNumber,
+    role: MemberRole,
+    most: usize,
+    now: i64,
+) -> rusqlite::Result<Vec<Member>> {
+    let (after, upto) = counted_within(limits::NOTICE_BOUNCE, now);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM member WHERE list = ?2 AND role = ?3 AND {RECEIVES}
+                AND NOT EXISTS (SELECT 1 FROM notice INDEXED BY notice_bounced
+                                WHERE notice.address = member.address AND bounced_at > ?5 AND bounced_at <= ?6)
+         ORDER BY seq LIMIT ?4"
+    );
+    let values = params![now, list.0, role.as_str(), most, after, upto];
+    connection.prepare_cached(&sql)?.query_map(values, read)?.collect()
 }
 
 /// Makes an address a member, and returns its seq; `None` if it is one already.

@@ -1,13 +1,13 @@
 //! Notices in the embedded backend: posts without a stored message.
 
-use super::{outbox, posts};
+use super::counted::counted_within;
+use super::{offers, outbox, posts};
 use crate::limits;
 use crate::model::{
-    About, Answered, ListNumber, MemberAddress, NOTICE, NewNotice, NoticeTo, PostId, RequestId, Seq, Stepped,
-    milliseconds, notice_id,
+    About, Answered, ListNumber, MemberAddress, NOTICE, NewNotice, NoticeTo, OfferId, OfferedTo, PostId,
+    RequestId, Seq, Stepped, notice_id,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// Stores a notice that is to be sent. `step` is what its step has made so far.
 pub(super) fn notify(
@@ -19,12 +19,17 @@ pub(super) fn notify(
     let NewNotice { list, to, about, counted, template, content } = notice;
     let made = |of: Option<i64>| of.ok_or(rusqlite::Error::QueryReturnedNoRows).map(Some);
     let asked = step.asked.map(|RequestId(id)| id);
-    let (subject, request) = match about {
-        About::Nothing => (None, None),
-        About::Asked => (made(asked)?, asked),
-        About::Request(RequestId(id)) => (Some(*id), Some(*id)),
-        About::Joined => (made(step.joined.map(|Seq(seq)| seq))?, None),
-        About::Former(Seq(seq)) => (Some(*seq), None),
+    let (subject, request, held) = match about {
+        About::Nothing => (None, None, None),
+        About::Asked => (made(asked)?, asked, None),
+        About::Request(RequestId(id)) => (Some(*id), Some(*id), None),
+        About::Joined => (made(step.joined.map(|Seq(seq)| seq))?, None, None),
+        About::Former(Seq(seq)) => (Some(*seq), None, None),
+        About::Held(offered_to) => {
+            let held = step.held.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let OfferId(id) = offers::add(connection, *list, held, *offered_to, now)?;
+            ((*offered_to != OfferedTo::SiteOwner).then_some(id), None, Some(held.0))
+        }
     };
     let post = store_post(connection, *list, to, content, now)?;
     let message_id = "UPDATE post SET message_id = '<' || ?2 || '@' || (
@@ -36,8 +41,9 @@ pub(super) fn notify(
         NoticeTo::Address(address) => Some(address),
         NoticeTo::Owners { .. } => None,
     };
-    let sql = "INSERT INTO notice (post, template, subject, request, address, account, domain, at, counted)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql =
+        "INSERT INTO notice (post, template, subject, request, address, account, domain, at, counted, held)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     connection.prepare_cached(sql)?.execute(params![
         post.0,
         template,
@@ -48,6 +54,7 @@ pub(super) fn notify(
         address.map(MemberAddress::domain),
         now,
         counted,
+        held,
     ])?;
     Ok(())
 }
@@ -76,13 +83,6 @@ fn store_post(
         NoticeTo::Owners { .. } => {}
     }
     Ok(post)
-}
-
-/// Returns the times between which something counts that is counted for so long. If the clock was set back, what is later
-/// than now still counts, but not for more than twice as long.
-pub(super) fn counted_within(length: Duration, now: i64) -> (i64, i64) {
-    let length = milliseconds(UNIX_EPOCH + length);
-    (now.saturating_sub(length), now.saturating_add(length))
 }
 
 /// Returns the address that got the first notice about a request, and its template.

@@ -2,15 +2,15 @@
 
 use super::connection::write;
 use super::console::Console;
-use super::{former_members, members, notices, outbox, posts, queues, requests, site_keys, steps};
+use super::{former_members, members, notices, offers, outbox, posts, queues, requests, site_keys, steps};
 use crate::backends::answer::{Answer, at_once};
 use crate::backends::post_admin::PostAdmin;
 use crate::backends::posts::Posts;
 use crate::backends::stored_message::Messages;
 use crate::model::{
     Answered, BatchId, BatchRecord, DecisionId, DecisionRecord, FormerMember, HeldId, HeldPost, ListNumber,
-    ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash, NotStepped, OutgoingNow, PostId,
-    PostRecord, RecipientRecord, Request, RequestId, RequestKind, Seq, Step, Stepped,
+    ListSnapshot, Member, MemberAddress, MessageId, MessageIdHash, ModerationNow, NotStepped, Offer, OfferId,
+    OutgoingNow, PostId, PostRecord, RecipientRecord, Request, RequestId, RequestKind, Seq, Step, Stepped,
 };
 use listgate_engine::token::KeyRing;
 
@@ -30,6 +30,19 @@ impl Posts for Console {
 
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool> {
         self.query("count held posts", |connection| posts::holds_too_many(connection, list))
+    }
+
+    fn moderation(&self, list: ListNumber) -> Answer<'_, ModerationNow> {
+        let now = self.now();
+        self.query("look up the moderators", |connection| offers::moderation(connection, list, now))
+    }
+
+    fn offer(&self, list: ListNumber, id: OfferId) -> Answer<'_, Option<Offer>> {
+        self.query("look up an offer", |connection| offers::offer(connection, list, id))
+    }
+
+    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
+        self.query("read the held post", |connection| posts::held_post(connection, id))
     }
 
     fn runs_by_default(&self) -> Answer<'_, bool> {
@@ -144,10 +157,6 @@ impl PostAdmin for Console {
         most: usize,
     ) -> Answer<'a, Vec<HeldPost>> {
         self.query("read the held posts", |connection| posts::held_after(connection, list_id, after, most))
-    }
-
-    fn held_post(&self, id: HeldId) -> Answer<'_, Option<HeldPost>> {
-        self.query("read the held post", |connection| posts::held_post(connection, id))
     }
 
     fn decisions_after<'a>(

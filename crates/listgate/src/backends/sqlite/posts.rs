@@ -1,7 +1,7 @@
 //! What the engine looks up and stores: posts, held posts, decisions and bounces.
 
 use super::reason::cut;
-use super::{lists, members, outbox};
+use super::{lists, members, offers, outbox};
 use crate::limits;
 use crate::model::{
     BanPattern, DecisionId, DecisionOutcome, DecisionRecord, Due, Evidence, HeldId, HeldPost, List,
@@ -156,11 +156,11 @@ fn texts(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     read.map_err(|why| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(why)))
 }
 
-/// Holds a post for a moderator.
-pub(super) fn hold(connection: &Connection, held: &NewHeldPost, now: i64) -> rusqlite::Result<()> {
+/// Holds a post for a moderator, and returns its number.
+pub(super) fn hold(connection: &Connection, held: &NewHeldPost, now: i64) -> rusqlite::Result<HeldId> {
     let kept = keep(connection, held.message)?;
-    let sql = "INSERT INTO held_post (list, kept, mail_from, message_id, author, subject, reasons, held_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO held_post (list, kept, mail_from, message_id, author, subject, reasons, held_at, notified)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     connection.prepare_cached(sql)?.execute(params![
         held.list.0,
         kept,
@@ -170,12 +170,19 @@ pub(super) fn hold(connection: &Connection, held: &NewHeldPost, now: i64) -> rus
         cut(&held.subject),
         json(&held.reasons),
         now,
+        json(&held.notified),
     ])?;
-    Ok(())
+    Ok(HeldId(connection.last_insert_rowid()))
 }
 
-/// Ends the wait of a held post.
-pub(super) fn unhold(connection: &Connection, held: HeldId) -> rusqlite::Result<()> {
+/// Ends the wait of a held post, and notes what became of it.
+pub(super) fn unhold(
+    connection: &Connection,
+    held: HeldId,
+    outcome: DecisionOutcome,
+    now: i64,
+) -> rusqlite::Result<()> {
+    offers::end(connection, held, outcome, now)?;
     let kept = "DELETE FROM kept WHERE id = (SELECT kept FROM held_post WHERE id = ?1)";
     connection.prepare_cached(kept)?.execute([held.0])?;
     connection.prepare_cached("DELETE FROM held_post WHERE id = ?1")?.execute([held.0])?;
@@ -215,7 +222,7 @@ pub(super) fn held_with(
 /// Selects what [`read_held`] reads.
 const HELD_POST: &str =
     "SELECT held_post.id, roster.list_id, delivery.id, delivery.size, held_post.mail_from, held_post.message_id, author,
-            subject, reasons, held_at
+            subject, reasons, held_at, notified
      FROM held_post JOIN roster ON roster.list = held_post.list AND roster.list_id IS NOT NULL
           JOIN kept ON kept.id = held_post.kept
           JOIN delivery ON delivery.id = kept.delivery";
@@ -232,6 +239,7 @@ fn read_held(row: &Row<'_>) -> rusqlite::Result<HeldPost> {
         subject: row.get(7)?,
         reasons: texts(row, 8)?,
         held_at: time_at(row.get(9)?),
+        notified: texts(row, 10)?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Requests that wait for an answer, in the embedded backend. One that has waited for too long counts as gone, even if its
 //! row is still there.
 
-use super::notices::counted_within;
+use super::counted::counted_within;
 use crate::limits;
 use crate::model::{
     DisplayName, Due, ListNumber, Mailed, MemberAddress, NewRequest, Request, RequestId, RequestKind,

@@ -2,7 +2,7 @@
 //! commit.
 
 use super::connection::in_savepoint;
-use super::{former_members, leasing, lists, members, notice_bounces, notices, posts, requests};
+use super::{former_members, leasing, lists, members, notice_bounces, notices, offers, posts, requests};
 use crate::limits;
 use crate::model::{Effect, Expect, KeptId, ListNumber, MemberRole, NotStepped, Stale, Step, Stepped};
 use rusqlite::{Connection, params};
@@ -63,8 +63,8 @@ fn apply_one(
         }
         Effect::Remember(list, message_id) => posts::remember(connection, *list, *message_id, now)?,
         Effect::Distribute(post) => posts::distribute(connection, post, now)?,
-        Effect::Hold(held) => posts::hold(connection, held, now)?,
-        Effect::Unhold(held) => posts::unhold(connection, *held)?,
+        Effect::Hold(held) => stepped.held = Some(posts::hold(connection, held, now)?),
+        Effect::Unhold(held, outcome) => posts::unhold(connection, *held, *outcome, now)?,
         Effect::RecordDecision(decision) => posts::record_decision(connection, decision, now)?,
         Effect::RecordBounce(bounce) => {
             posts::record_bounce(connection, bounce, now)?;
@@ -94,6 +94,11 @@ fn holds(connection: &Connection, expect: &Expect, now: i64) -> rusqlite::Result
             posts::is_posted(connection, *list, *message_id, now).map(|posted| !posted)
         }
         Expect::Held(held) => posts::is_held(connection, *held),
+        Expect::Offered(list, id) => {
+            let offer = offers::offer(connection, *list, *id)?;
+            Ok(offer.is_some_and(|offer| offer.moderator.is_some() && offer.outcome.is_none()))
+        }
+        Expect::Announced(list, count) => Ok(offers::announced(connection, *list, now)? <= *count),
         Expect::Lists(changes) => Ok(lists::changes(connection)? == *changes),
         Expect::Kept(KeptId(id)) => {
             connection.prepare_cached("SELECT 1 FROM kept WHERE id = ?1")?.exists(params![id])

@@ -8,17 +8,18 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::time::Duration;
 
 /// The tables of records that are kept for a time, their keys, the time, and which rows it is for.
-const RECORDS: [(&str, &[&str], Duration, &str); 6] = [
+const RECORDS: [(&str, &[&str], Duration, &str); 7] = [
     ("posted", &["list", "message_id"], limits::POSTED_REMEMBERED, ""),
     ("decision", &["id"], limits::POST_REMEMBERED, ""),
     ("bounce", &["id"], limits::BOUNCE_REMEMBERED, ""),
     ("request", &["id"], limits::CONFIRMATION_AWAITED, "phase = 'confirm' AND "),
     ("request", &["id"], limits::MODERATION_AWAITED, "phase = 'moderate' AND "),
     ("former_member", &["seq"], limits::FORMER_REMEMBERED, ""),
+    ("offer", &["id"], limits::POST_REMEMBERED, ""),
 ];
 
 /// The tables with rows of a list, and their keys, besides posts and held posts.
-const OF_A_LIST: [(&str, &[&str]); 8] = [
+const OF_A_LIST: [(&str, &[&str]); 9] = [
     ("member", &["seq"]),
     ("former_member", &["seq"]),
     ("request", &["id"]),
@@ -27,6 +28,7 @@ const OF_A_LIST: [(&str, &[&str]); 8] = [
     ("posted", &["list", "message_id"]),
     ("decision", &["id"]),
     ("bounce", &["id"]),
+    ("offer", &["id"]),
 ];
 
 /// The list that was removed first, of those that still have rows.
@@ -176,11 +178,11 @@ impl Sweep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::sqlite::{DataDir, former_members, lists, notices, posts, requests};
+    use crate::backends::sqlite::{DataDir, former_members, lists, notices, offers, posts, requests};
     use crate::model::{
-        About, DecisionOutcome, Evidence, ListNumber, MessageId, MessageIdHash, NewBounce, NewDecision,
-        NewHeldPost, NewNotice, NewPost, NewRequest, NoticeTo, Personal, PostKind, RequestKind, RequestPhase,
-        Seq, Stepped,
+        About, DecisionOutcome, Evidence, HeldId, ListNumber, MessageId, MessageIdHash, NewBounce,
+        NewDecision, NewHeldPost, NewNotice, NewPost, NewRequest, NoticeTo, OfferedTo, Personal, PostKind,
+        RequestKind, RequestPhase, Seq, Stepped,
     };
 
     const DAY: i64 = 86_400_000;
@@ -230,8 +232,10 @@ mod tests {
         posts::distribute(connection, &post, NOW).unwrap();
         let text = String::new;
         let (mail_from, message_id, author, subject) = (text(), text(), text(), text());
-        let held = NewHeldPost { list, message, mail_from, message_id, author, subject, reasons: Vec::new() };
-        posts::hold(connection, &held, NOW).unwrap();
+        let (reasons, notified) = (Vec::new(), Vec::new());
+        let held = NewHeldPost { list, message, mail_from, message_id, author, subject, reasons, notified };
+        let held = posts::hold(connection, &held, NOW).unwrap();
+        offers::add(connection, list, held, OfferedTo::SiteOwner, NOW).unwrap();
         let more = "INSERT INTO list_setting VALUES (?1, 'key', 'value')";
         connection.execute(more, [list.0]).unwrap();
         connection.execute("INSERT INTO ban VALUES (?1, '@x', 0)", [list.0]).unwrap();
@@ -301,7 +305,12 @@ mod tests {
             sweep(&connection, NOW + day * DAY).unwrap();
             assert_eq!(counts(&connection, all), left, "on day {day}");
         }
-        assert_eq!(counts(&connection, ["held_post", "member", "roster"]), [1, 1, 2]);
+        assert_eq!(counts(&connection, ["held_post", "offer", "member", "roster"]), [1, 1, 1, 2]);
+        posts::unhold(&connection, HeldId(1), DecisionOutcome::Accepted, NOW).unwrap();
+        for (day, left) in [(29, 1), (30, 0)] {
+            sweep(&connection, NOW + day * DAY).unwrap();
+            assert_eq!((count(&connection, "held_post"), count(&connection, "offer")), (0, left));
+        }
     }
 
     #[test]
@@ -377,10 +386,11 @@ mod tests {
             "bounce",
             "post",
             "held_post",
+            "offer",
             "roster",
             "delivery",
         ];
-        assert_eq!(counts(&connection, tables), [1; 10]);
+        assert_eq!(counts(&connection, tables), [1; 11]);
         assert_eq!(counts(&connection, ["request", "former_member", "notice", "recipient"]), [0; 4]);
         assert_eq!(count(&connection, "kept"), 2);
         assert_eq!(lists::changes(&connection).unwrap(), before);

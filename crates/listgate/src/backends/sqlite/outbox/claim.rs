@@ -5,8 +5,8 @@ use super::turn::{BATCHES_DUE, RECIPIENTS_DUE, finish, give_turn, refresh};
 use crate::backends::sqlite::members;
 use crate::limits;
 use crate::model::{
-    BatchId, ClaimRequest, Claimed, ClaimedNotice, Contents, Due, List, ListAddress, ListNumber, MessageId,
-    NOTICE, OWNER_NOTICE, PostId, PostKind, Recipient, RequestId, Seq, time_at,
+    BatchId, ClaimRequest, Claimed, ClaimedNotice, Contents, Due, HeldId, List, ListAddress, ListNumber,
+    MessageId, NOTICE, OWNER_NOTICE, PostId, PostKind, Recipient, RequestId, Seq, time_at,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use std::time::Duration;
@@ -107,7 +107,7 @@ impl Post {
     fn read(connection: &Connection, id: PostId) -> rusqlite::Result<Option<Self>> {
         let sql = "SELECT post.list, kind IN ('owner', 'owner_notice'), personal, skipped, cutoff, cursor, list.list_id,
                           local, list.domain, alias, kind, settings, accepted_at, delivery.id, delivery.size, template,
-                          subject, request
+                          subject, request, notice.held
                    FROM post LEFT JOIN roster ON roster.list = post.list
                         LEFT JOIN list ON list.list_id = roster.list_id
                         LEFT JOIN kept ON kept.id = post.kept LEFT JOIN delivery ON delivery.id = kept.delivery
@@ -177,6 +177,7 @@ fn contents(row: &Row<'_>) -> rusqlite::Result<Option<Contents>> {
             content: row.get(11)?,
             subject: row.get(16)?,
             request: row.get::<_, Option<i64>>(17)?.map(RequestId),
+            held: row.get::<_, Option<i64>>(18)?.map(HeldId),
             accepted_at: time_at(row.get(12)?),
         }))));
     }
