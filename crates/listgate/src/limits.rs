@@ -74,6 +74,11 @@ pub(crate) const SOCKETMAP_REQUEST: usize = 64 << 10;
 pub(crate) const SOCKETMAP_BUFFER: usize = 1 << 10;
 pub(crate) const SOCKETMAP_SILENCE: Duration = Duration::from_secs(60);
 
+/// How long a session may be silent between transactions while the gate ends: longer than a mail server takes to send its
+/// next command. How long it may go on at most without a message.
+pub(crate) const DRAIN_SILENCE: Duration = Duration::from_millis(500);
+pub(crate) const DRAIN_WAIT: Duration = Duration::from_secs(5);
+
 /// The pause after a connection could not be accepted.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 

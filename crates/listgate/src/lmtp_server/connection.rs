@@ -54,6 +54,7 @@ pub(super) async fn run(
         last_received: Instant::now(),
         alarm: Box::pin(tokio::time::sleep(Duration::MAX)),
         phase: ShutdownPhase::Open,
+        draining: None,
         transaction: None,
     };
     loop {
@@ -86,6 +87,8 @@ struct Connection<'s> {
     alarm: Pin<Box<Sleep>>,
     /// The phase of the gate that the session knows of.
     phase: ShutdownPhase,
+    /// When the session learnt that the gate ends, if it has not been asked to end yet itself.
+    draining: Option<Instant>,
     transaction: Option<Transaction>,
 }
 
@@ -164,8 +167,7 @@ impl Connection<'_> {
         self.stream.close().await;
     }
 
-    /// Returns the session's next event from the input. The session is first given the gate's phase, so that it
-    /// starts no transaction after a message that was stored while the gate was being stopped.
+    /// Returns the session's next event from the input, after the session is given the gate's phase.
     fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i, Recipient>> {
         self.apply_phase();
         self.session.next(Instant::now(), input)
@@ -310,6 +312,9 @@ impl Connection<'_> {
         let ended = Ended::Decided { recipients: &to, message_id: &message_id };
         record.end(&ended, &self.peer, self.shared);
         self.session.finish(&to.map(Recipient::into_outcome));
+        if *self.phases.borrow() != ShutdownPhase::Open {
+            self.session.drain();
+        }
     }
 
     /// Stores the message for its recipients, or refuses it once the grace time is over. Even then, either the
@@ -364,11 +369,24 @@ impl Connection<'_> {
         let phase = *self.phases.borrow_and_update();
         match phase {
             ShutdownPhase::Open => {}
-            // Between transactions the session ends now, without waiting for the peer.
-            ShutdownPhase::Draining => self.session.drain(),
+            ShutdownPhase::Draining => {
+                self.draining.get_or_insert_with(Instant::now);
+                if self.patience_ends().is_some_and(|end| end <= Instant::now()) {
+                    // Between transactions the session ends now, without waiting for the peer.
+                    self.session.drain();
+                }
+            }
             ShutdownPhase::Ended => self.session.stop(),
         }
         std::mem::replace(&mut self.phase, phase) != phase
+    }
+
+    /// Returns when a session ends that is between transactions while the gate ends. A mail server that has just connected,
+    /// or has just sent a command, is about to send mail. A 421 would make it keep that mail for minutes, and perhaps all
+    /// other mail for this gate. So it may send one message more.
+    fn patience_ends(&self) -> Option<Instant> {
+        let (silent, began) = (self.last_received + limits::DRAIN_SILENCE, self.draining?);
+        Some(silent.min(began + limits::DRAIN_WAIT))
     }
 
     /// Waits for octets, for the session's deadline, or for the gate's phase to change. Returns `false` if the
@@ -385,7 +403,10 @@ impl Connection<'_> {
         if self.apply_phase() {
             return Ok(true);
         }
-        let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
+        // Within a transaction, the end of the patience has no effect, and would wake this up again and again.
+        let patience = self.patience_ends().filter(|_| self.transaction.is_none());
+        let deadline = self.session.deadline().into_iter().chain(patience).min();
+        let deadline = deadline.map(tokio::time::Instant::from_std);
         if let Some(at) = deadline
             && (at < self.alarm.deadline() || self.alarm.is_elapsed())
         {

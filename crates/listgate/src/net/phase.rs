@@ -7,7 +7,7 @@ use tokio::sync::watch;
 pub(crate) enum ShutdownPhase {
     /// Mail is accepted.
     Open,
-    /// No new mail is accepted; transactions in flight finish.
+    /// No new connections are accepted; transactions in flight finish, and those that are about to begin.
     Draining,
     /// The grace time is over.
     Ended,

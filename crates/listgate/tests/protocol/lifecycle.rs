@@ -1,11 +1,12 @@
 //! `listgate serve` from its start to its end.
 
-use crate::support::{Peer, Server, Site};
+use crate::support::{Peer, Server, Site, until};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[test]
 fn sighup_ends_no_session() {
@@ -97,6 +98,31 @@ fn it_greets_by_its_name_and_stops_at_sigterm_with_421_for_the_idle() {
     assert_eq!(&busy.reply()[..9], "421 4.3.2");
     assert_eq!(server.wait(), Some(0));
     assert_eq!(site.ids("in").len(), 2);
+}
+
+/// A mail server that has just connected would keep its mail for minutes after a 421, and perhaps all mail for the gate.
+#[test]
+fn who_is_about_to_send_mail_at_sigterm_may_send_one_message() {
+    let site = Site::with_list();
+    let mut server = site.serve(&[]);
+    let (mut about_to, mut talking) = (Peer::greeted(server.address), Peer::greeted(server.address));
+    let since = Instant::now();
+    server.signal("TERM");
+    until("no more connections are accepted", || TcpStream::connect(server.address).is_err());
+    about_to.begin("a@example.org", &["mylist@example.com"]);
+    about_to.send("Subject: just in time\r\n\r\n.\r\nMAIL FROM:<a@example.org>\r\n");
+    assert_eq!(&about_to.reply()[..3], "250");
+    assert_eq!(&about_to.reply()[..9], "421 4.3.2", "one message, and no second");
+    // Who only talks does not keep the gate from ending.
+    let mut last = talking.command("NOOP");
+    while last.starts_with("250") {
+        std::thread::sleep(Duration::from_millis(100));
+        last = talking.command("NOOP");
+    }
+    assert!(last.starts_with("421 4.3.2"), "{last}");
+    assert!(since.elapsed() < Duration::from_secs(20));
+    assert_eq!(server.wait(), Some(0));
+    assert_eq!(site.ids("in").len(), 1);
 }
 
 #[test]
