@@ -17,6 +17,7 @@ mod picture;
 mod postfix;
 mod postfix_load;
 mod postfix_pasted;
+mod postfix_restart;
 mod postfix_utf8;
 mod postmap;
 mod postmaster;

@@ -1,0 +1,74 @@
+//! A gate with a socket of systemd restarts under load from a real Postfix: no connection is refused, hardly any message
+//! is deferred, and each arrives exactly once.
+
+use crate::mta::Postfix;
+use crate::support::service_manager::with_sockets;
+use crate::support::{Server, Site, until};
+use std::collections::HashSet;
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+
+const RESTARTS: usize = 20;
+
+/// As many sessions as Postfix opens to one destination by default.
+const SESSIONS: &str = "lmtp_destination_concurrency_limit = 20\nmaximal_backoff_time = 1s\n";
+
+#[test]
+#[ignore = "needs postfix"]
+fn through_20_restarts_no_connection_is_refused_and_each_message_arrives_once() {
+    let site = Site::with_list();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let start = || {
+        let log = File::options().create(true).append(true).open(site.data().join("log")).unwrap();
+        let mut serve = site.command();
+        serve.args(["serve", "--no-engine"]);
+        let mut serve = with_sockets(&serve, Some("lmtp"), vec![socket.try_clone().unwrap().into()]);
+        Server::start({
+            serve.stderr(log);
+            serve
+        })
+    };
+    let mut server = start();
+    let postfix = Postfix::start(address, SESSIONS);
+    let mut sent = 0;
+    for _ in 0..RESTARTS {
+        // There is mail on its way at each stop, however fast the machine is.
+        thread::scope(|scope| {
+            let source = scope.spawn(|| source(&postfix, 50));
+            let before = arrived(&postfix);
+            until("mail arrives", || arrived(&postfix) >= before + 10);
+            server.signal("TERM");
+            assert_eq!(server.wait(), Some(0));
+            server = start();
+            source.join().unwrap();
+        });
+        sent += 50;
+    }
+    until("Postfix has sent everything", || postfix.is_empty());
+    let entries = site.json(&["queue", "ls", "in"]);
+    let ids: HashSet<&str> = entries.iter().map(|entry| entry["message_id"].as_str().unwrap()).collect();
+    assert_eq!((entries.len(), ids.len()), (sent, sent));
+    let log = postfix.log();
+    let deferred: Vec<&str> = log.lines().filter(|line| line.contains("status=deferred")).collect();
+    // Neither "Connection refused" nor "refused to talk to me: 421".
+    assert!(!log.contains("refused"), "{deferred:#?}");
+    // A Postfix process that gets no processor time between two commands may lose its session.
+    assert!(deferred.len() <= sent / 100, "{deferred:#?}");
+}
+
+/// Sends messages, each with its own Message-ID and in a session of its own.
+fn source(postfix: &Postfix, messages: usize) {
+    let sent = Command::new("smtp-source")
+        .args(["-s", "10", "-m", &messages.to_string(), "-l", "2000", "-f", "anne@example.org"])
+        .args(["-t", "mylist@example.com", &postfix.smtp.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// Returns how many messages the gate has taken, by Postfix's log.
+fn arrived(postfix: &Postfix) -> usize {
+    postfix.log().matches("status=sent").count()
+}
