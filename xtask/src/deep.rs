@@ -1,7 +1,7 @@
 //! `cargo xtask deep`: checks that take too long to run for every commit.
 
 use crate::steps::Steps;
-use crate::{bench, test};
+use crate::{bench, package, test};
 use std::fs;
 use std::path::Path;
 use xtask::run::{self, Outcome, cargo, command};
@@ -30,6 +30,7 @@ pub(crate) enum Part {
     Mutants,
     Coverage,
     Deny,
+    Package,
     Bench,
 }
 
@@ -41,6 +42,7 @@ impl Part {
             "mutants" => Some(Self::Mutants),
             "coverage" => Some(Self::Coverage),
             "deny" => Some(Self::Deny),
+            "package" => Some(Self::Package),
             "bench" => Some(Self::Bench),
             _ => None,
         }
@@ -63,6 +65,12 @@ pub(crate) fn run(only: Option<Part>) -> bool {
     }
     if wanted(Part::Deny) {
         steps.step("cargo deny: are the dependencies what they may be?", deny);
+    }
+    if wanted(Part::Package) {
+        steps.step("cargo xtask package", || match package::run(&package::Options::default()) {
+            true => Ok(()),
+            false => Err("a package could not be made".to_owned()),
+        });
     }
     if wanted(Part::Bench) {
         steps.step("cargo xtask bench sink", || run::succeed(&mut bench::tool(&["sink"])));

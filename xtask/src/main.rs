@@ -21,8 +21,9 @@ usage: cargo xtask ERRAND
                                      (--install: install the programs that tests need, as root
                                      on Debian; --no-skips: a test that was not run is a failure)
   deep                               the tests with many more cases and rounds, fuzzing, mutants,
-                                     coverage, cargo-deny, then bench sink
-  deep PART                          one of them: tests, fuzz, mutants, coverage, deny, bench
+                                     coverage, cargo-deny, package, then bench sink
+  deep PART                          one of them: tests, fuzz, mutants, coverage, deny, package,
+                                     bench
   bench [ARGUMENTS]                  the benchmarks against other servers, a tool of their own:
                                      `cargo xtask bench help` says which there are
   package [--version V] [--profile P]

@@ -112,7 +112,7 @@ const XTASK_LIBRARY: &[&str] =
     &["run", "system", "exim", "mailman", "dkimpy", "mailman3", "debian", "peers", "packages"];
 
 /// The modules of the program `xtask`, from bottom to top.
-const XTASK: &[&str] = &["tally", "steps", "bench", "test", "deep", "package"];
+const XTASK: &[&str] = &["tally", "steps", "bench", "test", "package", "deep"];
 
 /// The modules of `listgate-compare`, from bottom to top.
 const COMPARE: &[&str] = &[
