@@ -6,7 +6,7 @@ use std::path::Path;
 use xtask::run::root;
 
 /// The crates with a page of rules, and where their tests are that are not within a source file.
-const CRATES: [(&str, &str); 1] = [("lmtp", "tests/protocol")];
+const CRATES: [(&str, &str); 2] = [("lmtp", "tests/protocol"), ("engine", "tests")];
 
 #[test]
 fn every_test_that_a_rule_names_exists() {

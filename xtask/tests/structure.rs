@@ -46,6 +46,7 @@ const ENGINE: &[&str] = &[
     "bounce",
     "command",
     "author",
+    "rules",
 ];
 
 /// The modules of `listgate`, from bottom to top.
