@@ -19,7 +19,7 @@ pub(super) fn run(site: &Site, args: &Args) -> Result<ExitCode, CliError> {
     let data = operations::own_data(site.config()?, "backups", instead)?;
     let Copied { lists, entries, spool_files, octets } = backup(&data, &args.dir)?;
     let mut out = io::stdout().lock();
-    writeln!(out, "copied {} to {}", site.config()?.data_dir.display(), args.dir.display())?;
+    writeln!(out, "copied {} to {}", data.absolute().display(), args.dir.display())?;
     writeln!(out, "  lists        {lists}")?;
     writeln!(out, "  entries      {entries}")?;
     writeln!(out, "  spool files  {spool_files}")?;

@@ -3,6 +3,7 @@
 use super::error::CliError;
 use super::log::{self, LogFormat};
 use super::site::Site;
+use crate::backends::sqlite::DataDir;
 use crate::config::{BackendKind, Config, RefuseAt, Reload, Target};
 use crate::engine::Engine;
 use crate::error_chain::Chain;
@@ -13,7 +14,7 @@ use crate::serve::{Gate, Pulse};
 use crate::systemd::{Notifier, SocketAddresses, Sockets};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Write};
-use std::path::{self, Path, PathBuf};
+use std::path::{self, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
@@ -63,8 +64,8 @@ pub(super) fn run(site: &Site, args: Args) -> Result<ExitCode, CliError> {
     report(&inherited, &configured);
     let config = on_sockets(configured, &inherited);
     warn(&config);
-    let data = data_path(&config);
-    systemd.status(&format!("opening {}", data.display()));
+    let data = Data::of(&config);
+    systemd.status(&format!("opening {}", data.path.display()));
     let shown = config.clone();
     let (gate, engine) = Gate::start_with_engine(config, sockets)?;
     welcome(&shown, &data, &inherited, &gate, engine.is_some())?;
@@ -287,14 +288,27 @@ fn raise_descriptor_limit(connections: usize) -> bool {
     most.is_none_or(|most| most >= connections as u64 + 100)
 }
 
-/// Returns the absolute path of what the gate works on: a relative one would be wrong when read in another working
-/// directory.
-fn data_path(config: &Config) -> PathBuf {
-    let data = match &config.backend {
-        BackendKind::Sqlite => &*config.data_dir,
-        BackendKind::Mailman(site) => &*site.var_dir,
-    };
-    path::absolute(data).unwrap_or_else(|_| data.to_owned())
+/// What the gate works on, as it was before the start.
+struct Data {
+    /// The absolute path.
+    path: PathBuf,
+    /// Whether the start creates it.
+    is_new: bool,
+}
+
+impl Data {
+    fn of(config: &Config) -> Self {
+        match &config.backend {
+            BackendKind::Sqlite => {
+                let data = DataDir::new(&config.data_dir);
+                Self { path: data.absolute(), is_new: data.is_new() }
+            }
+            BackendKind::Mailman(site) => Self {
+                path: path::absolute(&site.var_dir).unwrap_or_else(|_| site.var_dir.clone()),
+                is_new: false,
+            },
+        }
+    }
 }
 
 /// Returns what the gate does, in the line that `systemctl status` shows.
@@ -306,7 +320,7 @@ fn status(gate: &Gate, engine: bool) -> String {
 
 fn welcome(
     config: &Config,
-    data: &Path,
+    data: &Data,
     inherited: &SocketAddresses,
     gate: &Gate,
     engine: bool,
@@ -323,7 +337,8 @@ fn welcome(
     if let Some(admin) = gate.admin() {
         writeln!(out, "  metrics at    http://{admin}/metrics{}", of(&inherited.admin))?;
     }
-    writeln!(out, "  data in       {}", data.display())?;
+    let new = if data.is_new { " (new)" } else { "" };
+    writeln!(out, "  data in       {}{new}", data.path.display())?;
     writeln!(out, "  lists         {}", gate.lists())?;
     if engine {
         writeln!(out, "  posts go to   {}", gate.outgoing())?;

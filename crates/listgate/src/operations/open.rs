@@ -7,7 +7,7 @@ use crate::backends::{Console, ListAdmin, Posts};
 use crate::config::{BackendKind, Config};
 use crate::engine::QUEUES;
 use crate::model::{ChangeError, List, ListAddress, Name, Names};
-use std::path::{self, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -95,12 +95,9 @@ pub(crate) struct NewDirectory {
 /// The backend is a Mailman site, or the data directory does not exist or cannot be opened.
 pub(crate) fn lists(config: &Config, what: &'static str, creates: bool) -> Result<Lists, OperationError> {
     let data = own_data(config, what, MAILMANS_COMMANDS)?;
-    // If this cannot be checked, opening the directory reports the reason.
-    let is_new = creates && matches!(data.database().try_exists(), Ok(false));
+    let is_new = creates && data.is_new();
     let open = if creates { sqlite::Console::open_or_create } else { sqlite::Console::open };
     let admin = Box::new(open(&data)?);
-    let created = is_new.then(|| NewDirectory {
-        path: path::absolute(data.path()).unwrap_or_else(|_| data.path().to_owned()),
-    });
+    let created = is_new.then(|| NewDirectory { path: data.absolute() });
     Ok(Lists { admin, created })
 }

@@ -9,7 +9,7 @@ fn errors_and_notes_fit_80_columns() {
     let site = Site::with_list();
     std::fs::write(site.data().join("gate.toml"), "[server]\nport = 24\n").unwrap();
     for (number, (command, expected)) in [
-        ("--data-dir nowhere list ls", "no data found in nowhere: name another"),
+        ("--data-dir nowhere list ls", "nowhere: name another"),
         (
             "--data-dir . list create a-list-join@lists.example.com --owner anne@example.org",
             "it is no longer the -join",

@@ -6,6 +6,7 @@ mod bad_files;
 mod bench;
 mod causes;
 mod config_check;
+mod data_directory;
 mod denied;
 mod doctor;
 mod documentation;

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 /// Why a data directory cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +79,19 @@ impl DataDir {
 
     fn open_for(&self, purpose: Use) -> Result<Connection, DataError> {
         if !self.database().exists() {
-            return Err(DataError::Nothing { path: self.0.clone() });
+            return Err(DataError::Nothing { path: self.absolute() });
         }
         Ok(connection::open(&self.database(), purpose)?)
+    }
+
+    /// Returns the absolute path, for people: a relative one depends on the working directory.
+    pub(crate) fn absolute(&self) -> PathBuf {
+        path::absolute(&self.0).unwrap_or_else(|_| self.0.clone())
+    }
+
+    /// Returns whether nothing is stored here yet. If that cannot be checked, opening the directory reports the reason.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.database().try_exists(), Ok(false))
     }
 
     pub(crate) fn database(&self) -> PathBuf {
