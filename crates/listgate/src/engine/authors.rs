@@ -72,5 +72,5 @@ pub(super) async fn tell(
     let step = step
         .expecting(Expect::Answered { to, account_day, domain_hour })?
         .with(Effect::Notify(Box::new(notice)))?;
-    Ok((step, Why::AuthorTold(author.address)))
+    Ok((step, Why::AuthorNotified(author.address)))
 }

@@ -51,7 +51,7 @@ pub(super) async fn decide(
             (step, asked) = moderators::ask(context, list, (&mut held, entry.size), step).await?;
             let told;
             (step, told) = tell(context, entry, list, &view, (outcome, &why), step).await?;
-            if let Why::AuthorTold(author) = &told {
+            if let Why::AuthorNotified(author) = &told {
                 held.notified.push(author.as_str().to_owned());
             }
             why.extend([asked, told]);
@@ -78,7 +78,7 @@ async fn tell(
     step: Step,
 ) -> Result<(Step, Why), NotDecided> {
     let template = match outcome {
-        DecisionOutcome::Held if !list.respond_to_post_requests => return Ok((step, Why::AuthorUntold)),
+        DecisionOutcome::Held if !list.respond_to_post_requests => return Ok((step, Why::AuthorOff)),
         DecisionOutcome::Held => Template::PostHeld,
         _ => Template::PostRejected,
     };

@@ -26,9 +26,9 @@ pub(super) enum Why {
     /// There is nobody who could get one.
     NoModerators,
     /// The author gets a mail about the post.
-    AuthorTold(Comparable),
+    AuthorNotified(Comparable),
     /// The author gets none, as the list is set.
-    AuthorUntold,
+    AuthorOff,
     /// The author gets none, for another reason.
     AuthorSilent(Silence),
     /// The owners have got it already.
@@ -53,8 +53,8 @@ impl Why {
             Self::ModeratorsAsked(_) => "asked_moderator",
             Self::ModeratorsUnasked | Self::NoModerators => "not_asked",
             Self::ModeratorsHeardEnough => "limit",
-            Self::AuthorTold(_) => "author",
-            Self::AuthorUntold | Self::AuthorSilent(_) => "no_author",
+            Self::AuthorNotified(_) => "author",
+            Self::AuthorOff | Self::AuthorSilent(_) => "no_author",
             Self::SentToOwners | Self::SentToPostmaster => "loop",
             Self::NoList => "no_list",
             Self::NoPostmaster | Self::PostmasterIsHere(_) => "no_postmaster",
@@ -95,11 +95,11 @@ impl Why {
             Self::NoModerators => {
                 "no moderator is asked: no moderator or owner gets mail, and site.owner is not set".to_owned()
             }
-            Self::AuthorTold(address) => format!("its author is told: {}", shown(address.as_str())),
-            Self::AuthorUntold => "its author is not told (respond_to_post_requests=no)".to_owned(),
+            Self::AuthorNotified(address) => format!("its author was notified: {}", shown(address.as_str())),
+            Self::AuthorOff => "its author was not notified (respond_to_post_requests=no)".to_owned(),
             Self::AuthorSilent(silence) => {
                 let why = silence_text(silence, |address| shown(address.as_str()));
-                format!("its author is not told: {why}")
+                format!("its author was not notified: {why}")
             }
             Self::SentToOwners => "it comes from the list's -owner address (X-Loop)".to_owned(),
             Self::NoList => {

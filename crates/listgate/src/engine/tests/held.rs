@@ -181,9 +181,9 @@ async fn without_moderators_the_owner_of_the_site_hears_of_a_post_without_tokens
 
 /// Why Bob hears nothing if he is nobody to the list.
 const STRANGER: &str =
-    "its author is not told: bob@example.org is not a member, and not verified by the mail server";
+    "its author was not notified: bob@example.org is not a member, and not verified by the mail server";
 
-/// Settings, the author, further fields, whether the author is told, and the notice.
+/// Settings, the author, further fields, whether the author is notified, and the notice.
 type Row = (&'static [&'static str], &'static str, &'static str, &'static str, Option<&'static str>);
 
 /// What authors hear of posts that are held or rejected.
@@ -192,7 +192,7 @@ const HEARD: &[Row] = &[
         &["emergency=yes"],
         "anne@example.org",
         "",
-        "its author is told: anne@example.org",
+        "its author was notified: anne@example.org",
         Some("post-held to anne@example.org, counted"),
     ),
     (&[], BOB, "", STRANGER, None),
@@ -200,21 +200,21 @@ const HEARD: &[Row] = &[
         &[],
         BOB,
         AUTHENTICATED,
-        "its author is told: bob@example.org",
+        "its author was notified: bob@example.org",
         Some("post-held to bob@example.org, counted"),
     ),
     (
         &["respond_to_post_requests=no"],
         BOB,
         AUTHENTICATED,
-        "its author is not told (respond_to_post_requests=no)",
+        "its author was not notified (respond_to_post_requests=no)",
         None,
     ),
     (
         &[],
         BOB,
         "Authentication-Results: mx.example.com; dmarc=pass header.from=example.org\r\nPrecedence: bulk\r\n",
-        "its author is not told: it is automatic (Precedence)",
+        "its author was not notified: it is automatic (Precedence)",
         None,
     ),
     (&["default_nonmember_action=reject"], BOB, "", STRANGER, None),
@@ -222,14 +222,14 @@ const HEARD: &[Row] = &[
         &["default_nonmember_action=reject", "respond_to_post_requests=no"],
         BOB,
         AUTHENTICATED,
-        "its author is told: bob@example.org",
+        "its author was notified: bob@example.org",
         Some("post-rejected to bob@example.org, counted"),
     ),
     (
         &["default_member_action=reject"],
         "anne@example.org",
         "",
-        "its author is told: anne@example.org",
+        "its author was notified: anne@example.org",
         Some("post-rejected to anne@example.org, counted"),
     ),
 ];
@@ -266,7 +266,7 @@ async fn an_author_gets_as_much_mail_as_any_address() {
     rig.decide().await;
     let told = rig.notices().iter().filter(|notice| notice.starts_with("post-held")).count();
     assert_eq!(told, 10);
-    let over = "its author is not told: anne@example.org has got 10 such mails in a day already";
+    let over = "its author was not notified: anne@example.org has got 10 such mails in a day already";
     assert_eq!(rig.decisions().iter().filter(|decision| decision.contains(over)).count(), 2);
 }
 
@@ -331,8 +331,9 @@ async fn an_author_hears_that_a_moderator_has_rejected_a_post() {
         let content = rig.rows("SELECT settings FROM post ORDER BY id").pop().unwrap();
         assert!(content.contains(reasons), "{content}");
         let by = if by_mail { "the moderator olga@example.org" } else { "an operator" };
-        let decided =
-            format!(r#"rejected ["{by} rejected the held post","its author is told: anne@example.org"]"#);
+        let decided = format!(
+            r#"rejected ["{by} rejected the held post","its author was notified: anne@example.org"]"#
+        );
         assert_eq!(rig.decisions_about("1@x@example.org")[1..], [decided]);
         assert_eq!(
             (rig.count("kept"), rig.rows("SELECT outcome FROM offer")),

@@ -35,13 +35,13 @@ async fn each_outcome_leaves_its_rows() {
         (
             "bob@example.org",
             post("bob@example.org", "2"),
-            r#"held ["bob@example.org is not a member, and its posts are held","asked to decide: olga@example.org","its author is not told: bob@example.org is not a member, and not verified by the mail server"]"#,
+            r#"held ["bob@example.org is not a member, and its posts are held","asked to decide: olga@example.org","its author was not notified: bob@example.org is not a member, and not verified by the mail server"]"#,
             ["1", "1", "1"],
         ),
         (
             "<>",
             post("anne@example.org", "3"),
-            r#"held ["it is automatic: its envelope sender is <>, as in bounces","asked to decide: olga@example.org","its author is not told: it is automatic: its envelope sender is <>, as in bounces"]"#,
+            r#"held ["it is automatic: its envelope sender is <>, as in bounces","asked to decide: olga@example.org","its author was not notified: it is automatic: its envelope sender is <>, as in bounces"]"#,
             ["1", "1", "1"],
         ),
         (
@@ -59,7 +59,7 @@ async fn each_outcome_leaves_its_rows() {
         (
             "anne@example.org",
             "X: x\r\n".repeat(200_000) + &post("anne@example.org", "6"),
-            r#"rejected ["its header has more than 1 MiB","its author is not told: its header has more than 1 MiB"]"#,
+            r#"rejected ["its header has more than 1 MiB","its author was not notified: its header has more than 1 MiB"]"#,
             ["0", "0", "0"],
         ),
     ] {
@@ -304,7 +304,7 @@ async fn only_the_ends_of_a_large_post_are_read() {
     let message = [post("anne@example.org", "1").into_bytes(), vec![b'x'; 40 << 20]].concat();
     rig.put(Role::Post, None, "anne@example.org", &message).await;
     rig.decide().await;
-    let reason = r#"held ["it has 40.0 MiB, more than the list takes","asked to decide: olga@example.org","its author is told: anne@example.org"]"#;
+    let reason = r#"held ["it has 40.0 MiB, more than the list takes","asked to decide: olga@example.org","its author was notified: anne@example.org"]"#;
     assert_eq!(rig.decisions(), [reason]);
     assert_eq!(rig.store.octets.load(Ordering::Relaxed), (START + END) as u64);
 }
