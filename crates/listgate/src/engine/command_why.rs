@@ -184,6 +184,7 @@ mod tests {
             Reason::Waiting(anne()),
             Reason::NotAReply,
             Reason::EarlyAgain,
+            Reason::EarlyReturn,
             Reason::TooManyRequests,
             Reason::Bounces(anne()),
             Reason::OverLimit(Limit::Request, anne()),
