@@ -10,6 +10,7 @@ use std::process::Stdio;
 use xtask::packages::deb;
 
 const DATA: &str = "/var/lib/listgate";
+const BACKUPS: &str = "/var/backups/listgate";
 const CONFIGURATION: &str = "/etc/listgate/listgate.toml";
 const ENABLED: &str = "/etc/systemd/system/multi-user.target.wants/listgate.service";
 
@@ -66,11 +67,12 @@ fn the_debian_package_from_its_installation_to_its_purge() {
     root.install(&older);
     assert_eq!(root.owner(DATA), "listgate:listgate 750");
     root.run("dpkg", &["--purge", "listgate"]);
-    assert!(!root.has(DATA) && !root.has("/etc/listgate") && !root.has(ENABLED));
+    assert!(!root.has(DATA) && !root.has(BACKUPS) && !root.has("/etc/listgate") && !root.has(ENABLED));
 
     root.install(&older);
     root.run("dpkg", &["--verify", "listgate"]);
     assert_eq!(root.owner(DATA), "listgate:listgate 750");
+    assert_eq!(root.owner(BACKUPS), "listgate:listgate 700");
     assert_eq!(root.owner(CONFIGURATION), "root:root 644");
     assert!(root.has(ENABLED), "the service starts with the system");
     let checked = listgate(&root, &["config", "check"]);
@@ -96,7 +98,7 @@ fn the_debian_package_from_its_installation_to_its_purge() {
     assert!(!root.has("/usr/bin/listgate") && root.has(CONFIGURATION) && root.has(DATA));
 
     let purged = root.run("dpkg", &["--purge", "listgate"]);
-    assert!(purged.contains("Lists and mail stay in /var/lib/listgate"), "{purged}");
+    assert!(purged.contains("/var/lib/listgate stays, with lists and mail"), "{purged}");
     assert!(!root.has("/etc/listgate") && !root.has(ENABLED));
     assert!(root.has("/var/lib/listgate/listgate.db"));
     assert_eq!(root.owner(DATA), "listgate:listgate 750");
