@@ -118,6 +118,7 @@ const XTASK: &[&str] = &["tally", "steps", "bench", "test", "package", "deep"];
 /// The modules of `listgate-compare`, from bottom to top.
 const COMPARE: &[&str] = &[
     "median",
+    "processor",
     "server",
     "load",
     "fill",

@@ -14,6 +14,7 @@ mod instructions;
 mod load;
 mod median;
 mod outgoing;
+mod processor;
 mod server;
 
 use std::process::ExitCode;
@@ -24,7 +25,10 @@ usage: cargo xtask bench [BENCHMARK]
 
   [--quick]                          compares listgate with other servers and with the disk, and writes
                                      docs/performance.md; 25 minutes (--quick: 3, less precise)
-  sink [--messages N] [--rounds N]   its rate compared with that of Postfix's smtp-sink, which stores nothing
+  sink [--messages N] [--rounds N] [--before PROGRAM]
+                                     its rate and processor time compared with those of Postfix's smtp-sink,
+                                     which stores nothing, of the plainest server that stores, and of another
+                                     listgate, such as an earlier one
   mailman                            its rate as Mailman's LMTP runner, compared with Mailman's own
   outgoing                           how fast posts reach members, compared with Mailman and smtp-source
   hostile                            a normal peer's rate while 2,500 hostile ones are connected
@@ -92,6 +96,10 @@ fn parse(words: &[&str]) -> Result<Benchmark, String> {
 fn parse_sink(mut options: &[&str]) -> Result<bench::sink::Plan, String> {
     let mut plan = bench::sink::Plan::default();
     while let [option, rest @ ..] = options {
+        if let ("--before", [program, rest @ ..]) = (*option, rest) {
+            (plan.before, options) = (Some(program.into()), rest);
+            continue;
+        }
         let field = match *option {
             "--messages" => &mut plan.messages,
             "--rounds" => &mut plan.rounds,
@@ -118,7 +126,7 @@ mod tests {
         assert_eq!(parse(&["--quick"]), Ok(Benchmark::Page(&bench::Plan::QUICK)));
         assert_eq!(
             parse(&["sink", "--rounds", "3", "--messages", "100"]),
-            Ok(Benchmark::Sink(bench::sink::Plan { messages: 100, rounds: 3 }))
+            Ok(Benchmark::Sink(bench::sink::Plan { messages: 100, rounds: 3, before: None }))
         );
     }
 

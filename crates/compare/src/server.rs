@@ -137,6 +137,12 @@ impl Gate {
         Ok(Self { program: run::target()?.join("dist/listgate") })
     }
 
+    /// Returns another `listgate`, which exists already.
+    pub(crate) fn at(program: &Path) -> Outcome<Self> {
+        let program = program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?;
+        Ok(Self { program })
+    }
+
     /// Builds an example of the library with the same profile and returns its path.
     pub(crate) fn example(name: &str) -> Outcome<PathBuf> {
         run::succeed(&mut cargo(&[
@@ -216,8 +222,20 @@ pub(crate) fn smtp_source(
     sessions: usize,
     messages: usize,
 ) -> Command {
+    smtp_source_of(program, to, list, sessions, (messages, 4096))
+}
+
+/// Returns Postfix's load generator with this many messages of this many octets.
+pub(crate) fn smtp_source_of(
+    program: &Path,
+    to: SocketAddr,
+    list: &str,
+    sessions: usize,
+    (messages, size): (usize, usize),
+) -> Command {
     let mut source = command(program);
-    source.args(["-L", "-d", "-s", &sessions.to_string(), "-m", &messages.to_string(), "-l", "4096"]);
+    source.args(["-L", "-d", "-s", &sessions.to_string(), "-m", &messages.to_string()]);
+    source.args(["-l", &size.to_string()]);
     source.args(["-f", "anne@example.org", "-t", list, &to.to_string()]);
     source
 }

@@ -34,6 +34,8 @@ struct Row {
     label: String,
     /// The runs of each kind, in each round.
     runs: Vec<Vec<Measured>>,
+    /// The server's processor time for a message in each of these runs, in microseconds.
+    times: Vec<Vec<f64>>,
     /// For each round, the mean number of messages in a commit, and the floor with as many octets in a sync.
     floor: Vec<(f64, Synced)>,
 }
@@ -81,17 +83,21 @@ fn row(
     axis: &Axis,
     notes: &mut Vec<String>,
 ) -> Outcome<Row> {
-    let mut row =
-        Row { label: label.to_owned(), runs: vec![Vec::new(); axis.kinds.len()], floor: Vec::new() };
+    let (runs, times) = (vec![Vec::new(); axis.kinds.len()], vec![Vec::new(); axis.kinds.len()]);
+    let mut row = Row { label: label.to_owned(), runs, times, floor: Vec::new() };
     let mut failed = vec![false; axis.kinds.len()];
     for _ in 0..bench.plan.rounds {
         for (place, kind) in
             axis.kinds.iter().enumerate().filter(|(place, _)| !failed[*place]).collect::<Vec<_>>()
         {
             let Some(server) = servers.iter().find(|server| server.kind == *kind) else { continue };
-            let before = server.commits();
+            let (before, busy) = (server.commits(), server.processor_time()?);
             match load.run(&bench.gate, server.address) {
-                Ok(run) => row.runs[place].push(run.clone()),
+                Ok(run) => {
+                    let time = (server.processor_time()? - busy) / run.accepted.max(1.0);
+                    row.times[place].push(time.sum());
+                    row.runs[place].push(run);
+                }
                 Err(why) => {
                     failed[place] = true;
                     notes.push(format!("{} with {label}: {why}", kind.name()));
@@ -150,9 +156,9 @@ impl Results {
             .then(|| median(runs.iter().zip(&row.floor).map(|(run, (_, floor))| run.octets / floor.octets)))
     }
 
-    /// Returns a table of rates and a table of latencies.
+    /// Returns tables of rates, of processor times and of latencies.
     pub(super) fn section(&self) -> Section {
-        let mut text = format!("{}\n{}\n", self.rates(), self.latencies());
+        let mut text = format!("{}\n{}\n{}\n", self.rates(), self.processor_times(), self.latencies());
         for note in &self.notes {
             text.push_str(&format!("- {note}\n"));
         }
@@ -202,7 +208,24 @@ impl Results {
     }
 
     fn latencies(&self) -> String {
-        let mut table = format!("| {} (ms: p50 / p99 / longest) |", self.axis.row);
+        self.table("ms: p50 / p99 / longest", |row, place| {
+            let of = |pick: fn(&Measured) -> f64| middle(&row.runs[place], pick).map(digits);
+            let all = [of(|run| run.latency.p50), of(|run| run.latency.p99), of(|run| run.latency.max)];
+            let [p50, p99, max] = all.map(|one| one.unwrap_or_default());
+            format!("{p50} / {p99} / {max}")
+        })
+    }
+
+    /// Formats the servers' processor times for a message.
+    fn processor_times(&self) -> String {
+        self.table("µs of processor time a message", |row, place| {
+            digits(median(row.times[place].iter().copied()))
+        })
+    }
+
+    /// Formats a table with a cell for each load and each kind that has runs with it.
+    fn table(&self, what: &str, cell: impl Fn(&Row, usize) -> String) -> String {
+        let mut table = format!("| {} ({what}) |", self.axis.row);
         let mut line = "|---|".to_owned();
         for kind in &self.axis.kinds {
             table.push_str(&format!(" {} |", kind.name()));
@@ -210,15 +233,12 @@ impl Results {
         }
         table.push_str(&format!("\n{line}\n"));
         for row in &self.rows {
-            let cell = |runs: &Vec<Measured>| {
-                let of = |pick: fn(&Measured) -> f64| middle(runs, pick).map(digits);
-                let all = [of(|run| run.latency.p50), of(|run| run.latency.p99), of(|run| run.latency.max)];
-                match all {
-                    [Some(p50), Some(p99), Some(max)] => format!(" {p50} / {p99} / {max} |"),
-                    _ => " - |".to_owned(),
-                }
+            let cell = |place: usize| {
+                let text = if row.runs[place].is_empty() { "-".to_owned() } else { cell(row, place) };
+                format!(" {text} |")
             };
-            table.push_str(&format!("| {} |{}\n", row.label, row.runs.iter().map(cell).collect::<String>()));
+            let cells: String = (0..self.axis.kinds.len()).map(cell).collect();
+            table.push_str(&format!("| {} |{cells}\n", row.label));
         }
         table
     }

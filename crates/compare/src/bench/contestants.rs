@@ -1,5 +1,6 @@
 //! The servers that are compared, each set up on this machine for the benchmark only.
 
+use crate::processor::ProcessorTime;
 use crate::server::{Gate, Server, free_address};
 use std::fs;
 use std::io::{Read, Write};
@@ -101,6 +102,11 @@ impl Running {
         };
         let sum = value("listgate_commit_deliveries_sum ")?;
         Some(Commits { deliveries: sum, commits: value("listgate_commit_deliveries_count ")? })
+    }
+
+    /// Returns the processor time of the server so far.
+    pub(super) fn processor_time(&self) -> Outcome<ProcessorTime> {
+        ProcessorTime::of(self.server.as_ref().map(Server::id).ok_or("the server has ended")?)
     }
 
     /// Returns a value from the server's `/proc/PID/status`, in KiB.

@@ -15,6 +15,7 @@ pub(super) fn describe(folder: &Path, sync: &Synced) -> String {
             format!("{model}, {cores} cores, shared by server and load")
         }),
     ));
+    lines.push(("Its instructions for hashes", instruction_sets()));
     lines.push(("Memory", memory()));
     lines.push(("Kernel", output_of("uname", &["-sr"])));
     lines.push((
@@ -41,9 +42,42 @@ fn memory() -> Option<String> {
     Some(format!("{:.0} GiB", kib / 1024.0 / 1024.0))
 }
 
+/// Returns which of the instruction sets that speed up hashes the processor has.
+fn instruction_sets() -> Option<String> {
+    // The first is the name on x86, the second on ARM.
+    let has = field("/proc/cpuinfo", "flags").or_else(|| field("/proc/cpuinfo", "Features"))?;
+    Some(sets_for_hashes(&has))
+}
+
+fn sets_for_hashes(has: &str) -> String {
+    const SETS: [(&str, &str); 6] = [
+        ("sse4_1", "SSE4.1"),
+        ("avx2", "AVX2"),
+        ("avx512f", "AVX-512"),
+        ("sha_ni", "SHA"),
+        ("asimd", "NEON"),
+        ("sha2", "SHA"),
+    ];
+    let names = SETS.iter().filter(|(flag, _)| has.split(' ').any(|word| word == *flag));
+    let names: Vec<&str> = names.map(|(_, name)| *name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 /// Returns what follows `KEY :` in a file of the kernel.
 fn field(file: &str, key: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;
     Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instruction_sets_are_named() {
+        assert_eq!(sets_for_hashes("fpu sse4_1 avx2 sha_ni"), "SSE4.1, AVX2, SHA");
+        assert_eq!(sets_for_hashes("fp asimd sha2"), "NEON, SHA");
+        assert_eq!(sets_for_hashes("fpu sse2"), "none");
+    }
 }
