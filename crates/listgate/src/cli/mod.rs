@@ -72,7 +72,7 @@ enum Command {
     Domain(domain::Action),
     /// Show what RCPT would answer to addresses, and why
     Check(check::Args),
-    /// Show posts that wait for a moderator, and accept or discard them
+    /// Show posts that wait for a moderator, and accept, reject or discard them
     #[command(subcommand)]
     Held(held::Action),
     /// Show requests to join or leave that wait, and accept, reject and remove them
