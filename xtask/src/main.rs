@@ -28,7 +28,7 @@ usage: cargo xtask ERRAND
                                      `cargo xtask bench help` says which there are
   package [--version V] [--profile P]
                                      a Debian package, an RPM package, a tarball, the list of the
-                                     program's parts and checksums, in target/package (by default
+                                     program's parts and checksums, in target/packages (by default
                                      of this version, and built with the profile dist)
 ";
 

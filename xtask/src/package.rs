@@ -61,7 +61,7 @@ fn with(steps: &mut Steps, name: &str, program: &str, package: &str, step: impl 
 
 /// Returns the folder of the packages.
 fn folder() -> Outcome<PathBuf> {
-    Ok(run::target()?.join("package"))
+    Ok(run::target()?.join("packages"))
 }
 
 /// Builds the program and its manual, and stages the tree in an empty folder of packages.
