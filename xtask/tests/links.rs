@@ -2,15 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-use xtask::run::root;
+use xtask::sources;
 
 #[test]
 fn every_link_leads_somewhere() {
     let mut links = 0;
-    for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
+    let files = sources::all().unwrap();
+    let pages = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md"));
+    for page in pages {
+        let text = fs::read_to_string(page).unwrap();
         for target in targets(&text) {
             links += 1;
             let (file, heading) = target.split_once('#').unwrap_or((&target, ""));
@@ -25,14 +25,6 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(links > 50, "the pages were read");
-}
-
-/// Returns the pages in Markdown that git knows, or would take.
-fn pages() -> Vec<PathBuf> {
-    let mut git = Command::new("git");
-    git.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.md"]).current_dir(root());
-    let listed = String::from_utf8(git.output().unwrap().stdout).unwrap();
-    listed.lines().map(|page| root().join(page)).filter(|page| page.exists()).collect()
 }
 
 /// Returns where the links of a text lead within the repository.

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use xtask::run::root;
+use xtask::sources;
 
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 const AUTHORS: &str = env!("CARGO_PKG_AUTHORS");
@@ -15,8 +16,7 @@ fn no_other_file_has_the_owners_data() {
     let (_, mail) = AUTHORS.split_once('<').unwrap();
     let (_, domain) = mail.trim_end_matches('>').split_once('@').unwrap();
     let top = root();
-    let mut files = Vec::new();
-    list(&top, &mut files);
+    let files = sources::all().unwrap();
     let has = |path: &PathBuf| {
         let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
         text.contains(address) || text.contains(&format!("@{domain}")) || has_address_of_a_repository(&text)
@@ -44,19 +44,4 @@ fn has_address_of_a_repository(text: &str) -> bool {
         url.split_once("/listgate")
             .is_some_and(|(_, after)| matches!(after.chars().next(), None | Some('/' | '.')))
     })
-}
-
-/// Lists the project's files, without what git, cargo and a gate in this folder keep.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if [".git", "target", "var", "tutorial"].iter().any(|name| path.ends_with(name)) {
-            continue;
-        }
-        if path.is_dir() {
-            list(&path, files);
-        } else if path.is_file() {
-            files.push(path);
-        }
-    }
 }

@@ -110,7 +110,7 @@ const TEST_SUPPORT: &[&str] = &[
 
 /// The modules of the library of `xtask`, from bottom to top.
 const XTASK_LIBRARY: &[&str] =
-    &["run", "system", "exim", "mailman", "dkimpy", "mailman3", "debian", "peers", "packages"];
+    &["run", "sources", "system", "exim", "mailman", "dkimpy", "mailman3", "debian", "peers", "packages"];
 
 /// The modules of the program `xtask`, from bottom to top.
 const XTASK: &[&str] = &["tally", "steps", "bench", "test", "package", "deep"];
