@@ -1,6 +1,7 @@
 //! A real Postfix with its own configuration, queue and ports.
 
-use crate::support::{PATIENCE, until};
+use crate::support::{PATIENCE, Site, until};
+use std::collections::HashSet;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -123,6 +124,15 @@ impl Postfix {
         assert!(output.status.success(), "postfix {what}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Gives Postfix messages to mylist@example.com, each with its own Message-ID and in a session of its own.
+    pub(crate) fn take(&self, messages: usize) {
+        let sent = Command::new("smtp-source")
+            .args(["-s", "10", "-m", &messages.to_string(), "-l", "2000", "-f", "anne@example.org"])
+            .args(["-t", "mylist@example.com", &self.smtp.to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -212,4 +222,11 @@ impl Smtp {
         self.command("DATA", "354");
         self.command(&format!("{message}."), "250");
     }
+}
+
+/// Asserts that so many messages are in the queue of posts, each of them once.
+pub(crate) fn each_is_queued_once(site: &Site, messages: usize) {
+    let entries = site.json(&["queue", "ls", "in"]);
+    let ids: HashSet<&str> = entries.iter().map(|entry| entry["message_id"].as_str().unwrap()).collect();
+    assert_eq!((entries.len(), ids.len()), (messages, messages));
 }

@@ -1,12 +1,11 @@
 //! Much mail from a real Postfix: through limits, restarts and lost replies, each message arrives exactly once.
 
-use crate::mta::Postfix;
+use crate::mta::{Postfix, each_is_queued_once};
 use crate::support::{PATIENCE, Server, Site};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -17,15 +16,6 @@ const BUSY: &str = "maximal_backoff_time = 2s\nlmtp_destination_concurrency_limi
 
 /// What Postfix logs when it stops sending to a destination for a time.
 const SUSPENDED: &str = "delivery temporarily suspended";
-
-/// Sends many messages, each with its own Message-ID and in a session of its own.
-fn source(postfix: &Postfix, messages: usize) {
-    let sent = Command::new("smtp-source")
-        .args(["-s", "10", "-m", &messages.to_string(), "-l", "2000", "-f", "anne@example.org"])
-        .args(["-t", "mylist@example.com", &postfix.smtp.to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-}
 
 /// Starts a gate with this configuration; `listen` may be the address of an earlier gate.
 fn serve(site: &Site, toml: &str, listen: &str) -> Server {
@@ -54,9 +44,7 @@ fn all_arrive(site: &Site, postfix: &Postfix, messages: usize) {
         assert!(Instant::now() < until, "not all have arrived\n{}", last_lines(site, postfix));
         thread::sleep(Duration::from_millis(200));
     }
-    let entries = site.json(&["queue", "ls", "in"]);
-    let ids: HashSet<&str> = entries.iter().map(|entry| entry["message_id"].as_str().unwrap()).collect();
-    assert_eq!((entries.len(), ids.len()), (messages, messages));
+    each_is_queued_once(site, messages);
 }
 
 #[test]
@@ -65,7 +53,7 @@ fn at_the_connection_limit_postfix_waits_and_does_not_suspend_delivery() {
     let site = Site::with_list();
     let server = serve(&site, "[server]\nmax_connections = 2\n", "127.0.0.1:0");
     let postfix = Postfix::start(server.address, BUSY);
-    source(&postfix, 500);
+    postfix.take(500);
     all_arrive(&site, &postfix, 500);
     assert!(!postfix.log().contains(SUSPENDED));
 }
@@ -76,7 +64,7 @@ fn at_the_cap_of_a_queue_mail_waits_until_there_is_room() {
     let site = Site::with_list();
     let server = serve(&site, "[queue]\nmax_entries = 50\n", "127.0.0.1:0");
     let postfix = Postfix::start(server.address, BUSY);
-    source(&postfix, 200);
+    postfix.take(200);
     postfix.logged(&["status=deferred", "452 4.3.1 The queue in is full"]);
     let mut arrived = Vec::new();
     let until = Instant::now() + 2 * PATIENCE;
@@ -105,7 +93,7 @@ fn through_ten_restarts_each_message_arrives_once() {
     let address = server.address.to_string();
     let postfix = Postfix::start(server.address, BUSY);
     thread::scope(|scope| {
-        scope.spawn(|| source(&postfix, 1000));
+        scope.spawn(|| postfix.take(1000));
         for restart in 0..10 {
             thread::sleep(Duration::from_millis(300));
             // Some gates shut down cleanly, others are killed.
@@ -167,7 +155,7 @@ fn none_of_200_lost_replies_creates_a_second_entry() {
     // Lost connections must not make Postfix stop sending to this destination.
     let patient = format!("{BUSY}lmtp_destination_concurrency_failed_cohort_limit = 1000\n");
     let postfix = Postfix::start(proxy, &patient);
-    source(&postfix, CUTS);
+    postfix.take(CUTS);
     all_arrive(&site, &postfix, CUTS);
     assert_eq!(left.load(Ordering::Relaxed), 0);
     let log = fs::read_to_string(site.data().join("log")).unwrap();

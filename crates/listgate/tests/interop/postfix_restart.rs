@@ -1,13 +1,11 @@
 //! A gate with a socket of systemd restarts under load from a real Postfix: no connection is refused, hardly any message
 //! is deferred, and each arrives exactly once.
 
-use crate::mta::Postfix;
+use crate::mta::{Postfix, each_is_queued_once};
 use crate::support::service_manager::with_sockets;
 use crate::support::{Server, Site, until};
-use std::collections::HashSet;
 use std::fs::File;
 use std::net::TcpListener;
-use std::process::Command;
 use std::thread;
 
 const RESTARTS: usize = 20;
@@ -37,7 +35,7 @@ fn through_20_restarts_no_connection_is_refused_and_each_message_arrives_once() 
     for _ in 0..RESTARTS {
         // There is mail on its way at each stop, however fast the machine is.
         thread::scope(|scope| {
-            let source = scope.spawn(|| source(&postfix, 50));
+            let source = scope.spawn(|| postfix.take(50));
             let before = arrived(&postfix);
             until("mail arrives", || arrived(&postfix) >= before + 10);
             server.signal("TERM");
@@ -48,24 +46,13 @@ fn through_20_restarts_no_connection_is_refused_and_each_message_arrives_once() 
         sent += 50;
     }
     until("Postfix has sent everything", || postfix.is_empty());
-    let entries = site.json(&["queue", "ls", "in"]);
-    let ids: HashSet<&str> = entries.iter().map(|entry| entry["message_id"].as_str().unwrap()).collect();
-    assert_eq!((entries.len(), ids.len()), (sent, sent));
+    each_is_queued_once(&site, sent);
     let log = postfix.log();
     let deferred: Vec<&str> = log.lines().filter(|line| line.contains("status=deferred")).collect();
     // Neither "Connection refused" nor "refused to talk to me: 421".
     assert!(!log.contains("refused"), "{deferred:#?}");
     // A Postfix process that gets no processor time between two commands may lose its session.
     assert!(deferred.len() <= sent / 100, "{deferred:#?}");
-}
-
-/// Sends messages, each with its own Message-ID and in a session of its own.
-fn source(postfix: &Postfix, messages: usize) {
-    let sent = Command::new("smtp-source")
-        .args(["-s", "10", "-m", &messages.to_string(), "-l", "2000", "-f", "anne@example.org"])
-        .args(["-t", "mylist@example.com", &postfix.smtp.to_string()])
-        .status();
-    assert!(sent.unwrap().success());
 }
 
 /// Returns how many messages the gate has taken, by Postfix's log.
