@@ -15,11 +15,11 @@ fn every_link_leads_somewhere() {
             links += 1;
             let (file, heading) = target.split_once('#').unwrap_or((&target, ""));
             let to = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
-            assert!(to.exists(), "{}: {target}: there is no such file", page.display());
+            assert!(to.exists(), "{}: {target}: the file does not exist", page.display());
             let has = |text: &str| text.lines().filter_map(anchor).any(|anchor| anchor == heading);
             assert!(
                 heading.is_empty() || has(&fs::read_to_string(&to).unwrap()),
-                "{}: {target}: there is no such heading",
+                "{}: {target}: the page does not have this heading",
                 page.display()
             );
         }

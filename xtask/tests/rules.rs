@@ -26,7 +26,7 @@ fn every_test_that_a_rule_names_exists() {
     }
 }
 
-/// Fails if there is no test of this name, `module::tests::function` in a source file, or `module::function`.
+/// Fails unless a test has this name: `module::tests::function` in a source file, or `module::function`.
 fn assert_exists(name: &str, home: &Path, tests: &str) {
     let (module, function) = name.rsplit_once("::").unwrap();
     let files = match module.strip_suffix("::tests") {

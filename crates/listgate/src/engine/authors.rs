@@ -27,8 +27,8 @@ pub(super) struct Post<'p> {
     pub(super) authserv_id: Option<&'p str>,
 }
 
-/// Adds to a step a mail to the author of a post, if the author may get one. `reasons` makes what it says, for this address.
-/// Returns the address, or `None` and why there is no mail.
+/// Adds to a step a mail to the author of a post, if the author may get one. `reasons` returns the reasons that it gives, for
+/// the address of the author. Returns the step, and either whom it notifies or why it notifies nobody.
 pub(super) async fn tell(
     store: &(impl Posts + ?Sized),
     list: &Compiled,

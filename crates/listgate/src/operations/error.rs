@@ -55,7 +55,7 @@ pub(crate) enum OperationError {
          the log of the gate has a line for each message that it took or refused"
     )]
     NothingKnown(String),
-    #[error("there is no key yet: the first start of `listgate serve` makes it")]
+    #[error("the data directory has no key yet: start `listgate serve`, which makes the first one")]
     NoKey,
     #[error("somebody else has changed the keys at the same time; look at `listgate key ls`, and try again")]
     KeysChanged,

@@ -53,7 +53,7 @@ impl Keys {
     /// Looks up what a rotation would do. The three newest keys stay valid, or none with `end_all`.
     ///
     /// # Errors
-    /// There is no key yet, or the backend fails.
+    /// The first key has not been made yet, or the backend fails.
     pub(crate) async fn plan(&self, end_all: bool) -> Result<PlannedRotation, OperationError> {
         let mut all = self.all().await?;
         let signing = all.first().ok_or(OperationError::NoKey)?.number;

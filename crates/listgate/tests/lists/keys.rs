@@ -70,7 +70,7 @@ fn tokens_of_a_key_work_until_it_ends_and_then_leaving_is_confirmed() {
     let site = Site::with_list();
     let refused = site.listgate(&["key", "rotate"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("there is no key yet"));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("has no key yet: start `listgate serve`"));
     let server = site.distribute(&[]);
     assert_eq!(keys(&site), [1]);
     for person in [ANNE, BOB] {

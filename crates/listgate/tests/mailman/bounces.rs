@@ -11,9 +11,9 @@ use std::time::Duration;
 
 const MESSAGES: &str = "usr/lib/python3/dist-packages/flufl/bounce/tests/data";
 
-/// The messages that nothing but an empty envelope sender shows to be bounces: a mail that a person wrote, which is there
-/// because it is no bounce, and a bounce whose sender is a usual address, and whose subject is that of the mail, with
-/// "Re:" before it and "(delivery failed)" after it.
+/// The messages that look like mail of a person, unless their envelope sender is empty. A person did write the first: it
+/// tests that not everything is taken for a bounce. The second is a bounce from an ordinary address. Its subject is "Re:",
+/// the subject of the mail, and "(delivery failed)".
 const LIKE_A_PERSONS: [&str; 2] = ["groupwise_03", "simple_20"];
 
 /// A reply that comes sooner after the mail counts as one that a program has sent.

@@ -49,7 +49,7 @@ pub(super) fn rotate(connection: &Connection, rotation: &Rotation, now: i64) -> 
     Ok(true)
 }
 
-/// Makes the first key, if there is none.
+/// Makes the first key of a new database.
 pub(super) fn make_first(connection: &Connection, now: i64) -> rusqlite::Result<()> {
     let sql = "INSERT INTO token_key (secret, made_at)
                SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM token_key)";
