@@ -102,8 +102,14 @@ fn time() -> Outcome<u64> {
 }
 
 fn checksums(folder: &Path) -> Outcome {
-    let sums = "sha256sum -- *.deb *.rpm *.tar.gz *.json 2>/dev/null";
-    let sums = run::output(command("sh").args(["-c", &format!("{sums}; true")]).current_dir(folder))?;
+    let cannot = |why| format!("cannot read {}: {why}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(cannot)? {
+        names.push(entry.map_err(cannot)?.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|name| [".deb", ".rpm", ".tar.gz", ".json"].iter().any(|end| name.ends_with(end)));
+    names.sort();
+    let sums = run::output(command("sha256sum").arg("--").args(&names).current_dir(folder))?;
     print!("{sums}");
     let path = folder.join("SHA256SUMS");
     fs::write(&path, sums).map_err(|why| format!("cannot write {}: {why}", path.display()))

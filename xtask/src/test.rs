@@ -33,7 +33,7 @@ pub(crate) fn run(Options { install, no_skips }: Options) -> bool {
     steps.step(&format!("cargo {}", doc.join(" ")), || {
         run::succeed(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"))
     });
-    // As crates.io would build them: without this workspace, and with what their manifests say alone.
+    // As crates.io would build them: without this workspace, and with only what their manifests declare.
     cargo_step(
         &mut steps,
         &["package", "--quiet", "--allow-dirty", "-p", "listgate-lmtp", "-p", "listgate-engine"],

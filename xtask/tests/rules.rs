@@ -1,4 +1,4 @@
-//! Checks that the tests exist which the crates' pages of rules name.
+//! Checks that every test named on a crate's page of rules exists.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

@@ -17,9 +17,15 @@ impl ProcessorTime {
         let failed = |error| format!("the processes of {root}: {error}");
         let mut all = Vec::new();
         for process in std::fs::read_dir("/proc").map_err(failed)? {
-            let stat = process.map_err(failed)?.path().join("stat");
-            // Other entries have no such file, and a process may have ended.
-            all.extend(std::fs::read_to_string(stat).ok().as_deref().and_then(Stat::read));
+            let process = process.map_err(failed)?;
+            // Not `self` and `thread-self`, which are the calling process again.
+            if process.file_name().to_str().is_none_or(|name| name.parse::<u32>().is_err()) {
+                continue;
+            }
+            // The process may have ended meanwhile.
+            all.extend(
+                std::fs::read_to_string(process.path().join("stat")).ok().as_deref().and_then(Stat::read),
+            );
         }
         let of_tick = 1e6 / rustix::param::clock_ticks_per_second() as f64;
         let (user, kernel) = ticks(&all, root).ok_or_else(|| format!("the process {root} has ended"))?;

@@ -1,7 +1,7 @@
-//! Whether the author of a post hears that it is held or rejected.
+//! Whether the author of a post is notified that it is held or rejected.
 //!
-//! Anyone can write any address in From. So only members hear of their posts, and authors whom the site's mail server
-//! has verified; mail to others would go to people who have nothing to do with the list.
+//! Anyone can write any address in From. So only members are notified, and authors whom the site's mail server has
+//! verified; mail to others would go to people who have nothing to do with the list.
 
 use crate::automatic::{self, Sign};
 use crate::command::{Answered, Limit, Refused, is_authenticated, is_reachable, refusal};
@@ -16,11 +16,11 @@ pub struct Author {
     pub mailbox: Mailbox,
     /// The same, to compare it.
     pub address: Comparable,
-    /// Whether the site's mail server says that the mail comes from this address.
+    /// Whether the site's mail server has verified that the mail comes from the domain of this address.
     pub is_authenticated: bool,
 }
 
-/// Why the author of a post hears nothing.
+/// Why the author of a post is not notified.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Silence {
     /// The header has more than [`limits::HEADER`](crate::limits::HEADER) octets.

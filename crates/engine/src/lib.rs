@@ -33,7 +33,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`author`] | whether the author of a post hears that it is held or rejected |
+//! | [`author`] | whether the author of a post is notified that it is held or rejected |
 //! | [`automatic`] | recognizes bounces, vacation replies and other mail of programs |
 //! | [`ban`] | addresses whose mail a list refuses |
 //! | [`bounce`] | recognizes what a bounce says, and whom it names |

@@ -60,7 +60,7 @@
 //!   tested by `posting::tests::defaults_are_as_documented`.
 //! - A member's own action comes first, then the list's. Enforced by [`posting::decide`](crate::posting::decide);
 //!   tested by `posting::tests::moderation_follows_the_sender_then_the_list`.
-//! - Only a member, or an author whom the mail server has verified, hears of a held or rejected post; no program does.
+//! - Only a member, or an author whom the mail server has verified, is notified of a held or rejected post; a program never is.
 //!   Enforced by [`author::author`](crate::author::author),
 //!   [`author::Author::may_hear`](crate::author::Author::may_hear); tested by
 //!   `author::tests::members_and_verified_authors_hear_of_their_posts`.
@@ -187,7 +187,7 @@
 //!   `notice::tests::a_body_is_encoded_only_if_it_must_be`, `write::tests::fields_are_folded_where_they_have_blanks`.
 //! - RFC 5322 3.3: its date is in UTC. Enforced by [`notice::Envelope::at`](crate::notice::Envelope::at); tested by
 //!   `notice::date::tests::dates_are_those_of_the_calendar`, `notice::date::tests::each_day_is_read_back`.
-//! - Nobody can have a text of their own sent to others. Enforced by
+//! - Nobody can have a text of their own sent to others, except the subject of a held post to its moderators. Enforced by
 //!   [`notice::Source::Words`](crate::notice::Source::Words); tested by
 //!   `notice::tests::words_of_others_are_not_passed_on_as_texts`.
 //! - A notice has a bound, and says what it leaves out. Enforced by [`limits::GENERATED`](crate::limits::GENERATED);

@@ -148,7 +148,8 @@ pub(crate) const WRITER_STUCK: Duration = Duration::from_secs(15 * 60);
 /// How long a measurement of free space remains valid.
 pub(crate) const SPACE_AGE: Duration = Duration::from_millis(50);
 
-/// How long a measurement of a queue's depth remains valid, as long as it is below its cap.
+/// How old the depth of a queue may be that RCPT uses, as long as it is below its cap. SQLite may add to an older one what was
+/// committed since, which is never too small.
 pub(crate) const DEPTH_AGE: Duration = Duration::from_millis(500);
 
 /// How far a clock may be set back without ending a lease or a pause that it stamped: NTP corrects by less.
@@ -298,7 +299,7 @@ pub(crate) const REQUESTS: usize = 10_000;
 /// Posts that a list holds for moderators.
 pub(crate) const HELD_POSTS: usize = 10_000;
 
-/// Moderators of a list who hear of a held post, those with the smallest seqs. Each of them gets a notice of their own, all in
+/// Moderators of a list who are notified of a held post, those with the smallest seqs. Each of them gets a notice of their own, all in
 /// one step.
 pub(crate) const MODERATORS: usize = 20;
 

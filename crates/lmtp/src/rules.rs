@@ -52,7 +52,7 @@
 //!   `foreign::lines_of_lmtp_are_not_taken_for_another_protocol`.
 //! - A line that ends in a bare LF gets its error after two seconds of silence. Enforced by `session::input`; tested by
 //!   `time::a_line_that_ends_in_a_bare_lf_is_answered_after_two_seconds`.
-//! - Dots anywhere in a local part, as people use them. Enforced by [`needs_no_quotes`](crate::needs_no_quotes); tested
+//! - Dots may be anywhere in a local part, as people use them. Enforced by [`needs_no_quotes`](crate::needs_no_quotes); tested
 //!   by `addresses::dots_may_be_anywhere`, `properties::a_mailbox_reads_back_as_it_was_written`.
 //! - RFC 5321 4.1.4: the order of commands; a second LHLO resets. Enforced by `session::command`; tested by
 //!   `dialogue::out_of_order_is_503_and_keeps_the_state`.
@@ -84,7 +84,7 @@
 //!   `client::write_planned`; tested by `client::commands_are_grouped_only_if_the_server_offers_pipelining`.
 //!   - Also a transaction behind the final dot of another. Enforced by `client::may_send`; tested by
 //!     `ahead::the_next_transaction_waits_where_it_must`, `ahead::outcomes_arrive_in_order_and_name_their_transaction`.
-//!   - And ends data that was accepted for nobody with a single dot. Enforced by `client::data_answered`; tested by
+//!   - And a client ends data that was accepted for nobody with a single dot. Enforced by `client::data_answered`; tested by
 //!     `smtp::data_that_is_accepted_for_nobody_is_ended_with_a_dot`.
 //! - RFC 2920 3.1: a MAIL may share a packet with a final dot. Enforced by `data::DataReader`; tested by
 //!   `pipelining::a_whole_session_in_one_packet_is_answered_in_order`.

@@ -10,7 +10,7 @@ const EXIT_STATUS: [(&str, &str); 3] = [
     ("0", "Done."),
     (
         "1",
-        "It failed, and standard error has the reason; or what was asked for was not found, or not everything was right.",
+        "The command failed, and standard error says why; or it did not find what was asked for; or a check found a mistake.",
     ),
     ("2", "The command line is wrong, and nothing was done."),
 ];

@@ -17,7 +17,7 @@ Sizes are octets, as a number or with a unit in quotes: \"500KiB\", \"50MiB\", \
 quotes: \"30s\", \"5m\", \"1h 30m\". A path is relative to the folder of the file. An address to listen on is \
 \"127.0.0.1:8024\", \"[::1]:8024\" or \"unix:/path\".
 
-Below, each key stands with its default. One that begins with # is not set by default, and has an example.";
+Below, each key is shown with its default. A key after a # is not set by default, and is shown with an example.";
 
 const RELOAD: &str = "\
 On SIGHUP, a running gate reads the file again. New connections use the new values of the keys for which this page says \

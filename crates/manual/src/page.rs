@@ -93,7 +93,12 @@ impl Page {
         let mut term: Option<(&str, String)> = None;
         for line in text.lines() {
             match (line.len() - line.trim_start().len(), &mut term) {
-                (0, _) => drop(self.paragraphs(line)),
+                (0, _) => {
+                    if let Some((term, text)) = term.take() {
+                        self.term(term, &text);
+                    }
+                    self.paragraphs(line);
+                }
                 (1..=2, _) => {
                     if let Some((term, text)) = term.replace((line.trim(), String::new())) {
                         self.term(term, &text);
@@ -173,11 +178,11 @@ mod tests {
     #[test]
     fn indented_lines_after_a_help_are_terms() {
         let mut page = Page::new("name", Chapter::Commands, "about");
-        page.after_help("Settings:\n  one\n      the first\n      of two\n  two\n      the second");
+        page.after_help("Settings:\n  one\n      the first\n      of two\n  two\n      the second\nAfter.");
         let text = page.finish().text;
         assert!(
             text.ends_with(
-                ".PP\nSettings:\n.TP\n\\fBone\\fR\nthe first of two\n.TP\n\\fBtwo\\fR\nthe second\n"
+                ".PP\nSettings:\n.TP\n\\fBone\\fR\nthe first of two\n.TP\n\\fBtwo\\fR\nthe second\n.PP\nAfter.\n"
             ),
             "{text}"
         );

@@ -1,4 +1,4 @@
-//! Stands in for systemd: keeps listening sockets, starts programs with them, and reads what they report.
+//! Stands in for systemd: passes listening sockets to programs, and reads what they report.
 
 use crate::patience::PATIENCE;
 use std::os::fd::OwnedFd;

@@ -61,7 +61,8 @@ const PAGES: [&str; 6] =
 const DATA_DIR: (&str, &str) = (r#"data_dir = "./var"            "#, r#"data_dir = "/var/lib/listgate""#);
 
 const HEAD: &str = "\
-# The configuration of Listgate. Every key is here with its default; listgate.toml(5) explains them.
+# The configuration of Listgate. Every key is here with its default, except
+# data_dir; listgate.toml(5) explains them.
 # After a change: listgate --config /etc/listgate/listgate.toml config check
 #                 systemctl reload listgate
 ";
@@ -118,7 +119,11 @@ fn configuration(program: &Path) -> Outcome<String> {
 /// Copies the files of a folder, without those of folders in it.
 fn place_all(from: &Path, to: &Path) -> Outcome {
     let entries = fs::read_dir(from).map_err(|why| cannot("read", from, &why))?;
-    for file in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
+    for entry in entries {
+        let file = entry.map_err(|why| cannot("read", from, &why))?.path();
+        if !file.is_file() {
+            continue;
+        }
         let name = file.file_name().expect("a file has a name");
         place(&file, &to.join(name), 0o644)?;
     }

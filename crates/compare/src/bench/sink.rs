@@ -76,7 +76,10 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     peers::install(&["postfix"]);
     let before = plan.before.as_deref().map(Gate::at).transpose()?;
     let pair = Pair::new(Gate::build()?, before, plan.messages)?;
-    println!("{} messages of 4 KiB a run, {} rounds, messages per second", plan.messages, plan.rounds);
+    println!(
+        "{} messages of 4 KiB a run, or a fortieth as many of 1 MiB; {} rounds; messages per second",
+        plan.messages, plan.rounds
+    );
     let (mut table, mut targets) = (TABLE.to_owned(), Vec::new());
     for cell in &CELLS {
         let rounds = pair.rounds(cell, plan.rounds)?;

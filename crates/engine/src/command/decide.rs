@@ -296,9 +296,9 @@ impl<'d> Deciding<'d> {
         }
     }
 
-    /// Handles a confirmation of a request that is over. If it is so already what the address was asked, the reply came
-    /// twice. Only the address itself may see from the silence whether it is a member, and an answer would go to the
-    /// envelope sender.
+    /// Handles a confirmation of a request that is over. If what the address was asked to confirm is already true, the reply
+    /// came twice, and gets no answer. Silence shows whether the address is a member, so this holds only for mail whose
+    /// envelope sender is that address.
     fn confirm_again(&mut self, id: u64) -> Asks {
         if let (ReversePath::Mailbox(sender), Some(asked)) = (self.mail.sender, self.facts.asked(id)?) {
             let address = Comparable::new(&asked.address);

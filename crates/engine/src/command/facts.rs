@@ -30,7 +30,9 @@ pub struct Former {
     pub id: u64,
     /// The address, as it was given.
     pub address: Mailbox,
-    /// When it ended, in seconds since 1970. The mail by which it can be restored was handed over later.
+    /// When it ended, in seconds since 1970. The mail by which it can be restored was handed over later, so a reply within
+    /// [`limits::SOONEST_REPLY`](crate::limits::SOONEST_REPLY) of this is a program's. A program that answers a delayed mail
+    /// is not recognized.
     pub left_at: u64,
 }
 

@@ -49,9 +49,9 @@ pub struct Settings {
     pub send_welcome_message: bool,
     /// Whether members who leave get a goodbye, by which they can undo it. On by default.
     pub send_goodbye_message: bool,
-    /// Whether owners hear of each member who joins or leaves. Off by default.
+    /// Whether owners are notified of each member who joins or leaves. Off by default.
     pub admin_notify_mchanges: bool,
-    /// Whether owners hear of each request that waits for a moderator. On by default.
+    /// Whether owners and moderators are notified of each request and post that waits for a moderator. On by default.
     pub admin_immed_notify: bool,
 }
 

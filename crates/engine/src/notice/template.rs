@@ -43,7 +43,7 @@ pub enum Template {
     OwnerAsks,
     /// To a moderator: a post is held, and they decide.
     OwnerHeld,
-    /// To a moderator who has decided about a held post: somebody else had done so before.
+    /// To a moderator who wants to decide about a held post: it was decided before.
     OwnerRuled,
     /// To the author of a post: it is held.
     PostHeld,
@@ -133,7 +133,8 @@ const SUBJECT: Value =
 const SIZE: Value = value("size", Source::Line, "the size of the post in octets");
 const REASONS: Value = value("reasons", Source::Lines, "why, one reason on a line");
 const WAITING: Value = value("waiting", Source::Line, "how many posts of the list wait for a moderator");
-const LIMIT: Value = value("limit", Source::Line, "how many such mails are sent in an hour at most");
+const LIMIT: Value =
+    value("limit", Source::Line, "how many mails about posts of this list are sent in an hour at most");
 const RULING: Value = value("ruling", Source::Line, "what became of the post, such as accepted");
 
 const ANSWER: &[Value] = &[LIST, LIST_NAME, OWNER, HELP, JOIN, LEAVE, TO];

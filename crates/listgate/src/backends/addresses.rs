@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// How full the queues are, and how much space is left for mail.
 pub(crate) trait Rooms: Send + Sync {
-    /// Returns how full a queue was at some moment within the last `age`. If `age` is not zero, it may be more than
-    /// that, because consumers have emptied the queue meanwhile. A backend whose queues are emptied by other programs
+    /// Returns how full a queue is. If `age` is zero, this is read now. Otherwise, the answer includes all mail that was
+    /// stored until at least `age` ago, but may still count entries that consumers have removed since. A backend whose queues are emptied by other programs
     /// does not count entries and returns zero.
     fn depth(&self, queue: Name, age: Duration) -> Answer<'_, Depth>;
 

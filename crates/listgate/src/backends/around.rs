@@ -14,8 +14,8 @@ use listgate_engine::token::KeyRing;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A store that passes each call on to another one. What a test wants to see or to delay, it does in the methods with
-/// `around` in their names.
+/// A store that passes each call on to another one. A test replaces the methods whose names begin with
+/// `around_`, to watch or delay these calls.
 pub(crate) trait Around: Send + Sync {
     /// Returns the other store.
     fn store(&self) -> &dyn EngineStore;

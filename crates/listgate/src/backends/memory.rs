@@ -338,7 +338,7 @@ impl Tables {
             Expect::Held(held) => self.held.get(*held).is_some(),
             Expect::Offered(list, id) => {
                 let offer = self.offer(*list, *id);
-                offer.is_some_and(|offer| offer.moderator.is_some() && offer.outcome.is_none())
+                offer.is_some_and(|offer| offer.is_open())
             }
             Expect::Announced(list, count) => self.held.announced(*list, now) <= *count,
             Expect::NotMember(list, address) => {

@@ -24,7 +24,7 @@ pub(crate) trait Posts: Send + Sync {
     /// Returns whether a list holds as many posts as it may ([`crate::limits::HELD_POSTS`]).
     fn holds_too_many(&self, list: ListNumber) -> Answer<'_, bool>;
 
-    /// Returns who decides about held posts of a list, and what they have heard. Those to whom a notice has bounced are left
+    /// Returns who decides about held posts of a list, how many it holds, and how many were announced recently. Those to whom a notice has bounced are left
     /// out.
     fn moderation(&self, list: ListNumber) -> Answer<'_, ModerationNow>;
 
@@ -80,7 +80,8 @@ pub(crate) trait EngineStore: LeaseStore + Posts + Outbox {
     fn is_own_domain<'a>(&'a self, domain: &'a str) -> Answer<'a, bool>;
 
     /// Frees what is leased of these queues, so that what an engine had leased when it was killed does not wait until the
-    /// lease lapses. It does not count as an attempt, unless the entry was leased very often. A backend that several
+    /// lease lapses. The lost lease does not count as an
+    /// attempt, unless the entry was leased very often. A backend that several
     /// machines share does nothing.
     fn free_leases(&self, _queues: &'static [Name]) -> Answer<'_, ()> {
         at_once(Ok(()))

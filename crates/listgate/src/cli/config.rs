@@ -52,7 +52,7 @@ fn check(out: &mut impl Write, site: &Site, json: bool) -> Result<(), CliError> 
         }
     }
     config.load_tls()?;
-    OutgoingSettings::new(config)?;
+    OutgoingSettings::if_used(config)?;
     Ok(())
 }
 

@@ -104,7 +104,7 @@ pub(super) enum MtaError {
 /// The reason why the key was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotRotated {
-    #[error("nothing has changed; to do it, answer `yes`, or give --yes")]
+    #[error("the key was not changed: answer `yes`, or give --yes, to change it")]
     NotConfirmed,
     #[error("cannot read standard input")]
     Input(#[source] io::Error),

@@ -34,11 +34,11 @@ pub(super) enum Action {
     },
     /// Send held posts to the members, with the settings that their lists have now
     Accept(Ids),
-    /// Remove held posts, and tell those authors who are members or verified by the mail server
+    /// Remove held posts, and notify those authors who are members or verified by the mail server
     Reject {
         #[command(flatten)]
         ids: Ids,
-        /// Why, for the authors
+        /// The reason, which the authors get
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },

@@ -19,7 +19,7 @@ pub(super) enum Action {
     },
     /// Make a new key, which signs from now on; the three before it stay valid
     Rotate {
-        /// End all older keys too: no token that has left is valid any more
+        /// End all older keys too, so that no token in mail sent before is valid
         #[arg(long)]
         end_all: bool,
         /// Do not ask, even if a key ends
@@ -90,7 +90,7 @@ fn warning(planned: &PlannedRotation) -> String {
     let until = |key: &SiteKey| key.replaced_at.map_or_else(|| "now".to_owned(), rfc3339);
     let ended = planned.ends.iter().map(|key| {
         format!(
-            "key {} is not valid any more after this; it signed from {} to {}. ",
+            "After this, key {} is not valid; it signed from {} to {}.  ",
             key.number,
             from(key),
             until(key)
@@ -108,10 +108,12 @@ fn warning(planned: &PlannedRotation) -> String {
         }
         false => "",
     };
-    format!("{}{leave}{recent}", ended.collect::<String>())
+    format!("{}{leave} {HELD}{recent}", ended.collect::<String>())
 }
 
 const PLAIN_LEAVE: &str = "; mail to one counts as mail to -leave, which asks the member to confirm.";
+
+const HELD: &str = "Links of that time in notices about held posts do nothing any more.";
 
 fn rotated(out: &mut impl Write, keys: &[SiteKey]) -> io::Result<()> {
     let mut numbers = keys.iter().map(|key| key.number.to_string());

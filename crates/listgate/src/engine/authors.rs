@@ -17,7 +17,7 @@ use listgate_engine::view::View;
 use listgate_lmtp::ReversePath;
 use std::collections::BTreeMap;
 
-/// A post whose author may hear of it.
+/// A post whose author may be notified.
 #[derive(Clone, Copy)]
 pub(super) struct Post<'p> {
     pub(super) view: &'p View<'p>,

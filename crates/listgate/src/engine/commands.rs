@@ -244,8 +244,9 @@ impl Known {
         let moderator = offer.moderator.as_ref().expect("only a moderator decides");
         let by = format!("the moderator {moderator}");
         let store = &*context.store;
-        let held = store.held_post(offer.held).await?.ok_or(NotDecided::Gone)?;
         let step = step.expecting(Expect::Offered(list.number, offer.id))?;
+        // If somebody else has decided meanwhile, the step is outdated, and the mail is decided again.
+        let Some(held) = store.held_post(offer.held).await? else { return Ok(step) };
         if accepts {
             return accepting(store, list, &held, &by, step).await;
         }

@@ -8,13 +8,13 @@ use super::posts::{authors, reverse_path, skipped};
 use super::why::Why;
 use crate::backends::{Messages, PostAdmin, Posts};
 use crate::model::{
-    DecisionOutcome, Effect, Expect, HeldPost, MemberAddress, MessageIdHash, NewDecision, NewPost, PostKind,
-    Step,
+    DecisionOutcome, Effect, Expect, HeldPost, ListNumber, MemberAddress, MessageIdHash, NewDecision,
+    NewPost, PostKind, Step,
 };
 use listgate_engine::notice::Template;
 use listgate_engine::posting::SENDERS;
 
-/// Who decides, if it is done by a command.
+/// Who decides, if the decision is made by a command.
 const OPERATOR: &str = "an operator";
 
 /// Returns the step that sends a held post to the members, with the settings that its list has now; `None` if the list was
@@ -49,8 +49,10 @@ pub(crate) async fn reject(
 /// # Errors
 /// The list cannot be read.
 pub(crate) async fn discard(store: &dyn PostAdmin, held: &HeldPost) -> Result<Option<Step>, NotDecided> {
-    let Some((list, step)) = begin(store, held).await? else { return Ok(None) };
-    Ok(Some(decided(&list, held, (DecisionOutcome::Discarded, OPERATOR), Vec::new(), step)?))
+    // This works for a list whose settings cannot be read, too.
+    let Some(list) = store.snapshot(&held.list_id).await? else { return Ok(None) };
+    let by = (DecisionOutcome::Discarded, OPERATOR);
+    Ok(Some(decided(list.number, held, by, Vec::new(), Step::settling_nothing())?))
 }
 
 /// Returns the list of a held post, and a step that settles nothing; `None` if the list was removed.
@@ -61,7 +63,7 @@ async fn begin(store: &dyn PostAdmin, held: &HeldPost) -> Result<Option<(Compile
     Ok(Some((list, step)))
 }
 
-/// Adds to a step that a held post is sent to the members, because of `by`.
+/// Adds to a step that a held post is sent to the members. `by` says who decided.
 pub(super) async fn accepting(
     store: &(impl Posts + Messages + ?Sized),
     list: &Compiled,
@@ -86,7 +88,7 @@ pub(super) async fn accepting(
         skipped: skipped(&roles),
         instead_of_owners: None,
     };
-    let mut step = decided(list, held, (DecisionOutcome::Accepted, by), Vec::new(), step)?
+    let mut step = decided(list.number, held, (DecisionOutcome::Accepted, by), Vec::new(), step)?
         .with(Effect::Distribute(Box::new(post)))?;
     if !held.message_id.is_empty() {
         // It was remembered when it was held, which may be long ago.
@@ -119,12 +121,12 @@ pub(super) async fn rejecting(
     let words = words.unwrap_or("A moderator of the list has rejected it.").to_owned();
     let (step, told) =
         authors::tell(store, list, post, (Template::PostRejected, |_: &_| vec![words]), step).await?;
-    decided(list, held, (DecisionOutcome::Rejected, by), vec![told], step)
+    decided(list.number, held, (DecisionOutcome::Rejected, by), vec![told], step)
 }
 
-/// Adds to a step that a held post waits no longer, and records the decision.
+/// Adds to a step that a held post is decided, and records the decision.
 fn decided(
-    list: &Compiled,
+    list: ListNumber,
     held: &HeldPost,
     (outcome, by): (DecisionOutcome, &str),
     more: Vec<Why>,
@@ -133,7 +135,7 @@ fn decided(
     let reason = format!("{by} {} the held post", outcome.as_str());
     let more = more.iter().map(|why| why.text(str::to_owned));
     let record = NewDecision {
-        list: list.number,
+        list,
         message_id: held.message_id.clone(),
         mail_from: held.mail_from.clone(),
         outcome,

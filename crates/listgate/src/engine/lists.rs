@@ -28,7 +28,7 @@ pub(super) struct Compiled {
     /// The settings that differ from the defaults, as JSON.
     pub(super) settings: String,
     pub(super) personal: Personal,
-    /// Whether an author hears that a post is held.
+    /// Whether an author is notified that a post is held.
     pub(super) respond_to_post_requests: bool,
 }
 

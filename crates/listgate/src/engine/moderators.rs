@@ -52,7 +52,7 @@ struct Recipient {
 /// Returns who gets a notice, or why nobody does.
 fn recipients(now: &ModerationNow, site_owner: Option<String>) -> Result<Vec<Recipient>, Why> {
     if now.announced >= limits::HELD_NOTICES {
-        return Err(Why::ModeratorsHeardEnough);
+        return Err(Why::TooManyAnnounced);
     }
     if !now.moderators.is_empty() {
         let recipient = |moderator: &crate::model::Member| Recipient {

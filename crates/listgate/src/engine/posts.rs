@@ -50,7 +50,7 @@ pub(super) async fn decide(
             let asked;
             (step, asked) = moderators::ask(context, list, (&mut held, entry.size), step).await?;
             let told;
-            (step, told) = tell(context, entry, list, &view, (outcome, &why), step).await?;
+            (step, told) = tell(context, entry, list, &view, (outcome, &why, &members), step).await?;
             if let Why::AuthorNotified(author) = &told {
                 held.notified.push(author.as_str().to_owned());
             }
@@ -59,7 +59,7 @@ pub(super) async fn decide(
         }
         DecisionOutcome::Rejected => {
             let told;
-            (step, told) = tell(context, entry, list, &view, (outcome, &why), step).await?;
+            (step, told) = tell(context, entry, list, &view, (outcome, &why, &members), step).await?;
             why.push(told);
         }
         _ => {}
@@ -74,7 +74,7 @@ async fn tell(
     entry: &Entry,
     list: &Compiled,
     view: &View<'_>,
-    (outcome, why): (DecisionOutcome, &[Why]),
+    (outcome, why, members): (DecisionOutcome, &[Why], &Senders),
     step: Step,
 ) -> Result<(Step, Why), NotDecided> {
     let template = match outcome {
@@ -90,11 +90,20 @@ async fn tell(
         authserv_id: settings.authserv_id.as_deref(),
     };
     let reasons = |author: &Comparable| {
-        let for_author = why.iter().filter(|why| !why.is_about_another(author));
-        for_author.map(|why| why.text(str::to_owned)).collect()
+        // The reason about one sender also depends on what the others are to the list, which is a secret.
+        let is_alone = members.keys().all(|sender| sender == author);
+        let shown = why.iter().filter(|why| is_alone || !why.is_about_standing());
+        let shown: Vec<String> = shown.map(|why| why.text(str::to_owned)).collect();
+        if shown.is_empty() { vec![NO_REASON.to_owned()] } else { shown }
     };
     authors::tell(&*context.store, list, post, (template, reasons), step).await
 }
+
+/// What an author sees if no reason can be shown.
+const NO_REASON: &str = "the list does not accept all posts";
+
+/// The senders of a post that were looked up, with their roles in the list.
+type Senders = HashMap<Comparable, Vec<Member>>;
 
 /// What was found about a post.
 struct Found {
@@ -102,8 +111,7 @@ struct Found {
     why: Vec<Why>,
     /// The hash of its Message-ID, if it has one that matters.
     message_id: Option<MessageIdHash>,
-    /// The senders that were looked up.
-    members: HashMap<Comparable, Vec<Member>>,
+    members: Senders,
 }
 
 /// Applies the rules, and looks up what they ask for.

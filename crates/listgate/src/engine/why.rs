@@ -22,7 +22,7 @@ pub(super) enum Why {
     /// They get none, as the list is set.
     ModeratorsUnasked,
     /// They have got as many notices as they may.
-    ModeratorsHeardEnough,
+    TooManyAnnounced,
     /// There is nobody who could get one.
     NoModerators,
     /// The author gets a mail about the post.
@@ -52,7 +52,7 @@ impl Why {
             Self::TooManyHeld => "held_posts",
             Self::ModeratorsAsked(_) => "asked_moderator",
             Self::ModeratorsUnasked | Self::NoModerators => "not_asked",
-            Self::ModeratorsHeardEnough => "limit",
+            Self::TooManyAnnounced => "limit",
             Self::AuthorNotified(_) => "author",
             Self::AuthorOff | Self::AuthorSilent(_) => "no_author",
             Self::SentToOwners | Self::SentToPostmaster => "loop",
@@ -67,12 +67,9 @@ impl Why {
         matches!(self, Self::Command(command::Reason::OverLimit(..) | command::Reason::Bounces(_)))
     }
 
-    /// Returns whether it says what another address than this one is to the list, which is a secret.
-    pub(super) fn is_about_another(&self, address: &Comparable) -> bool {
-        match self {
-            Self::Rule(Reason::Member(other, _) | Reason::Nonmember(Some(other), _)) => other != address,
-            _ => false,
-        }
+    /// Returns whether it says what a sender is to the list.
+    pub(super) fn is_about_standing(&self) -> bool {
+        matches!(self, Self::Rule(Reason::Member(..) | Reason::Nonmember(..)))
     }
 
     /// Returns it as a sentence for people. `shown` writes an address.
@@ -88,7 +85,7 @@ impl Why {
                 format!("asked to decide: {}", shown.join(", "))
             }
             Self::ModeratorsUnasked => "no moderator is asked (admin_immed_notify=no)".to_owned(),
-            Self::ModeratorsHeardEnough => format!(
+            Self::TooManyAnnounced => format!(
                 "no moderator is asked: they were asked about {} posts in an hour already",
                 crate::limits::HELD_NOTICES
             ),
@@ -160,7 +157,7 @@ fn text(reason: &Reason, shown: impl Fn(&Comparable) -> String) -> String {
     }
 }
 
-/// Returns why the author of a post hears nothing.
+/// Returns why the author of a post is not notified.
 fn silence_text(silence: &Silence, shown: impl Fn(&Comparable) -> String) -> String {
     match silence {
         Silence::HeaderTooLarge => "its header has more than 1 MiB".to_owned(),

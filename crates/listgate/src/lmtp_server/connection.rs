@@ -87,7 +87,7 @@ struct Connection<'s> {
     alarm: Pin<Box<Sleep>>,
     /// The phase of the gate that the session knows of.
     phase: ShutdownPhase,
-    /// When the session learnt that the gate ends, if it has not been asked to end yet itself.
+    /// When the connection learned that the gate is ending.
     draining: Option<Instant>,
     transaction: Option<Transaction>,
 }
@@ -381,9 +381,9 @@ impl Connection<'_> {
         std::mem::replace(&mut self.phase, phase) != phase
     }
 
-    /// Returns when a session ends that is between transactions while the gate ends. A mail server that has just connected,
-    /// or has just sent a command, is about to send mail. A 421 would make it keep that mail for minutes, and perhaps all
-    /// other mail for this gate. So it may send one message more.
+    /// Returns until when a session may stay between transactions while the gate is ending; `None` while the gate is open. A
+    /// mail server that has just connected or sent a command is about to send mail. A 421 would make it keep that mail for
+    /// minutes, and perhaps all other mail for this gate. So it may start one more transaction, if it does so soon.
     fn patience_ends(&self) -> Option<Instant> {
         let (silent, began) = (self.last_received + limits::DRAIN_SILENCE, self.draining?);
         Some(silent.min(began + limits::DRAIN_WAIT))

@@ -73,7 +73,7 @@ pub(crate) struct ModerationNow {
     pub(crate) moderators: Vec<Member>,
     /// How many posts wait.
     pub(crate) waiting: usize,
-    /// Of how many held posts they have heard in [`limits::HELD_NOTICES_TIME`](crate::limits::HELD_NOTICES_TIME).
+    /// How many held posts they were notified of in [`limits::HELD_NOTICES_TIME`](crate::limits::HELD_NOTICES_TIME).
     pub(crate) announced: usize,
 }
 
@@ -86,13 +86,20 @@ pub(crate) struct OfferId(pub(crate) i64);
 pub(crate) struct Offer {
     pub(crate) id: OfferId,
     pub(crate) held: HeldId,
-    /// The moderator or owner; `None` if they are none any more.
+    /// The moderator or owner; `None` if they are not one any more.
     pub(crate) moderator: Option<MemberAddress>,
     /// What became of the post; `None` if it still waits.
     pub(crate) outcome: Option<DecisionOutcome>,
 }
 
-/// Who hears of a held post.
+impl Offer {
+    /// Returns whether the token of the offer still decides: the post waits, and the person is still a moderator or owner.
+    pub(crate) fn is_open(&self) -> bool {
+        self.moderator.is_some() && self.outcome.is_none()
+    }
+}
+
+/// To whom a held post is offered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OfferedTo {
     /// A moderator, who decides by a token.

@@ -167,19 +167,19 @@ pub(crate) static LIST_SETTINGS: &[Setting] = &[
         "admin_notify_mchanges",
         admin_notify_mchanges,
         FLAG,
-        "Whether owners hear of each member who joins or leaves"
+        "Whether owners are notified of each member who joins or leaves"
     ),
     setting!(
         "admin_immed_notify",
         admin_immed_notify,
         FLAG,
-        "Whether owners and moderators hear of requests and posts that wait for a moderator"
+        "Whether owners and moderators are notified of requests and posts that wait for a moderator"
     ),
     setting!(
         "respond_to_post_requests",
         respond_to_post_requests,
         FLAG,
-        "Whether an author hears that a post waits for a moderator"
+        "Whether an author is notified that a post waits for a moderator"
     ),
 ];
 

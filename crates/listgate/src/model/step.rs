@@ -28,9 +28,9 @@ pub(crate) enum Expect {
     NotPosted(ListNumber, MessageIdHash),
     /// This post still waits for a moderator.
     Held(HeldId),
-    /// This post still waits, and whom it was offered to is still a moderator or owner.
+    /// This post still waits, and the person to whom it was offered is still a moderator or owner.
     Offered(ListNumber, OfferId),
-    /// The moderators of a list have heard of no more held posts than these in recent time.
+    /// The moderators of a list were recently notified of at most this many held posts.
     Announced(ListNumber, usize),
     /// This address is not a member of the list; it may have other roles.
     NotMember(ListNumber, MemberAddress),

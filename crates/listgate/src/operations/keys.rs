@@ -14,7 +14,7 @@ pub(crate) struct Keys(Box<dyn Console>);
 /// A rotation, and what it would end.
 pub(crate) struct PlannedRotation {
     rotation: Rotation,
-    /// The keys whose tokens would be valid no more, the newest first.
+    /// The keys that it would end, the newest first.
     pub(crate) ends: Vec<SiteKey>,
     /// How many memberships may have a leave token of one of these keys: those that began before the last of them was
     /// replaced.
@@ -82,7 +82,7 @@ impl Keys {
     }
 }
 
-/// Returns how long those tokens are valid at most that expire. Their last day counts in full.
+/// Returns the longest time for which a token that expires is valid. Its last day counts in full.
 fn longest_expiry() -> Duration {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let days = Purpose::ALL.into_iter().filter_map(Purpose::days).max().unwrap_or(0);

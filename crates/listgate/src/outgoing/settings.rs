@@ -51,6 +51,18 @@ impl Reloadable {
 }
 
 impl OutgoingSettings {
+    /// Takes the settings, as [`new`](Self::new) does, unless the engine is off. If only the data directory says whether it is
+    /// on, they are taken.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(crate) fn if_used(config: &Config) -> Result<Option<Self>, ConfigError> {
+        match config.engine_runs() {
+            Some(false) => Ok(None),
+            Some(true) | None => Self::new(config).map(Some),
+        }
+    }
+
     /// Takes the settings from the configuration, and reads the files that it names. Creates nothing. Blocks.
     ///
     /// # Errors

@@ -93,10 +93,7 @@ impl Gate {
     ) -> Result<(Self, Option<(Engine, Outgoing)>), GateError> {
         config.check()?;
         let tls = config.load_tls()?;
-        let settings = match config.engine_runs() {
-            Some(false) => None,
-            Some(true) | None => Some(OutgoingSettings::new(&config)?),
-        };
+        let settings = OutgoingSettings::if_used(&config)?;
         let (metrics, clock) = (Arc::new(Metrics::default()), Clock::default());
         let (backend, spool) = open_backend(&config, &metrics, clock.clone())?;
         let store = engine_store(&config, &backend).map_err(|why| GateError::Backend(why.into()))?;

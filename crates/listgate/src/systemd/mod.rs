@@ -4,9 +4,18 @@
 mod notify;
 mod sockets;
 
+use std::process::Command;
+
 pub(crate) use notify::{Notifier, NotifyError};
 pub(crate) use sockets::{SocketAddresses, Sockets, SocketsError};
 
 /// The variables that systemd sets for one process. Its children must not get them: they would speak in its name.
-pub(crate) const VARIABLES: [&str; 6] =
+const VARIABLES: [&str; 6] =
     ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
+/// Removes from the environment of a command what systemd has set for this process alone.
+pub(crate) fn keep_from(command: &mut Command) {
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+}

@@ -6,7 +6,7 @@ use listenfd::ListenFd;
 use std::env;
 use std::process;
 
-/// The sockets, by what is served on them. The listeners of the configuration are replaced where there are any.
+/// The sockets, by what is served on them. Where there are any, they replace the listeners of the configuration.
 #[derive(Default, Debug)]
 pub(crate) struct Sockets {
     pub(crate) lmtp: Vec<Inherited>,
@@ -72,7 +72,7 @@ impl Sockets {
             return Ok(sockets);
         }
         let Ok(count) = env::var("LISTEN_FDS") else { return Ok(sockets) };
-        let count = count.parse().map_err(|_| SocketsError::Count(count))?;
+        let count = usize::from(count.parse::<u16>().map_err(|_| SocketsError::Count(count))?);
         let names = names(env::var("LISTEN_FDNAMES").ok(), count)?;
         let mut passed = ListenFd::from_env();
         for (at, name) in names.into_iter().enumerate() {
@@ -125,9 +125,12 @@ fn addresses(sockets: &[Inherited]) -> Vec<ListenAddress> {
 
 /// Returns the names of the sockets. Without names, all have the empty one.
 fn names(names: Option<String>, count: usize) -> Result<Vec<String>, SocketsError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     let Some(names) = names else { return Ok(vec![String::new(); count]) };
     let each: Vec<String> = names.split(':').map(str::to_owned).collect();
-    match each.len() == count || (count == 0 && names.is_empty()) {
+    match each.len() == count {
         true => Ok(each),
         false => Err(SocketsError::Names { names, count }),
     }
@@ -166,6 +169,7 @@ mod tests {
         assert_eq!(of("lmtp:admin", 2), Some(vec!["lmtp".to_owned(), "admin".to_owned()]));
         assert_eq!(of("lmtp", 2), None);
         assert_eq!(of("lmtp:admin", 1), None);
+        assert_eq!(of("", 0), Some(Vec::new()));
         assert_eq!(names(None, 2).ok(), Some(vec![String::new(); 2]));
     }
 }

@@ -33,10 +33,10 @@ fn through_20_restarts_no_connection_is_refused_and_each_message_arrives_once() 
     let postfix = Postfix::start(address, SESSIONS);
     let mut sent = 0;
     for _ in 0..RESTARTS {
-        // There is mail on its way at each stop, however fast the machine is.
+        // Stop the gate while most of the mail is still to come.
+        let before = arrived(&postfix);
         thread::scope(|scope| {
             let source = scope.spawn(|| postfix.take(50));
-            let before = arrived(&postfix);
             until("mail arrives", || arrived(&postfix) >= before + 10);
             server.signal("TERM");
             assert_eq!(server.wait(), Some(0));

@@ -99,7 +99,7 @@ fn moderators_decide_by_mail_and_the_second_is_too_late() {
         let all = site.outbox().transactions().into_iter();
         all.filter(|sent| String::from_utf8_lossy(&sent.message).contains(&line)).count()
     };
-    // A stranger hears nothing, and each moderator gets a mail of their own.
+    // A stranger is not notified, and each moderator gets a separate mail.
     post(&server, "carl@example.org", "one");
     until("two are asked", || notices(&site, "waits for you: one").len() == 2);
     let [mia, max] = notices(&site, "waits for you: one").try_into().ok().unwrap();
@@ -124,22 +124,22 @@ fn moderators_decide_by_mail_and_the_second_is_too_late() {
     mail(&server, "mia@elsewhere.example", &mia.link(0), "Message-ID: <yes@x>\r\n");
     until("it is sent", || copies("one") == 2);
     mail(&server, "max@example.org", &max.link(1), "Message-ID: <no@x>\r\n");
-    until("max hears that", || notices(&site, "was accepted already").len() == 1);
+    until("max is notified", || notices(&site, "was accepted already").len() == 1);
     assert_eq!(notices(&site, "was accepted already")[0].to, "max@example.org");
     let explained = site.stdout(&["explain", "one@x"]);
     assert!(explained.contains("the moderator mia@example.org accepted the held post"), "{explained}");
-    // A member hears that a post is held, and that it was rejected.
+    // A member is notified that a post is held, and that it was rejected.
     post(&server, "anne@example.org", "two");
-    until("anne hears of it", || notices(&site, "waits for a moderator").len() == 1);
+    until("anne is notified that it is held", || notices(&site, "waits for a moderator").len() == 1);
     until("max is asked", || notices(&site, "waits for you: two").len() == 2);
     mail(&server, "max@example.org", &notices(&site, "waits for you: two")[1].link(1), "");
-    until("anne hears of that", || notices(&site, "was not accepted").len() == 1);
+    until("anne is notified that it was rejected", || notices(&site, "was not accepted").len() == 1);
     let told: Vec<String> = ["waits for a moderator", "was not accepted"]
         .iter()
         .flat_map(|subject| notices(&site, subject))
         .map(|notice| notice.to)
         .collect();
-    assert_eq!(told, ["anne@example.org", "anne@example.org"], "carl heard of nothing");
+    assert_eq!(told, ["anne@example.org", "anne@example.org"], "carl is never notified");
     assert_eq!((held(&site).len(), copies("two")), (0, 0));
     let outcome = decisions(&site).into_iter().find(|(id, _)| id == "<two@x>").unwrap().1;
     assert_eq!(outcome, "rejected");

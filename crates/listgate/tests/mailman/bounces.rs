@@ -88,6 +88,7 @@ fn no_bounce_confirms_or_is_answered() {
     for (_, became) in decided(&site) {
         assert_eq!(became, r#"ignored ["it is automatic: its envelope sender is <>, as in bounces"]"#);
     }
+    assert_eq!(site.outbox().transactions().len(), 1, "nothing but the question was sent");
 
     for (name, message) in &messages {
         // These two would confirm if they named our mail, as a reply by a person does.

@@ -1,4 +1,4 @@
-//! Which data directory a command means: it says so with the absolute path.
+//! Commands name the data directory that they use by its absolute path.
 
 use crate::support::{OWNER, Site, program};
 use std::fs;

@@ -70,7 +70,7 @@ fn the_debian_package_from_its_installation_to_its_purge() {
     assert!(!root.has(DATA) && !root.has(BACKUPS) && !root.has("/etc/listgate") && !root.has(ENABLED));
 
     root.install(&older);
-    root.run("dpkg", &["--verify", "listgate"]);
+    assert_eq!(root.run("dpkg", &["--verify", "listgate"]), "");
     assert_eq!(root.owner(DATA), "listgate:listgate 750");
     assert_eq!(root.owner(BACKUPS), "listgate:listgate 700");
     assert_eq!(root.owner(CONFIGURATION), "root:root 644");

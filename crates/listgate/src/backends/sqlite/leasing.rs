@@ -83,7 +83,7 @@ fn wake(connection: &Connection, queue: Name, now: i64) -> rusqlite::Result<()> 
 }
 
 /// Makes what is leased of a queue wait again, because the process that had leased it has ended. That is seldom the fault of
-/// the entry, so it does not count as an attempt. Only after very many leases it does.
+/// the entry, so it does not count as an attempt. After very many leases, it does count.
 pub(super) fn free(connection: &Connection, queue: Name) -> rusqlite::Result<()> {
     let sql = "UPDATE entry
                SET state = 'waiting', reason = 'Listgate ended before it was decided',

@@ -1,4 +1,4 @@
-//! Who decides about held posts in the embedded backend, and what they have heard.
+//! Held posts as they were offered to moderators, and who the moderators are, in the embedded backend.
 
 use super::counted::counted_within;
 use super::members;
@@ -9,7 +9,7 @@ use crate::model::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
-/// Returns who decides about held posts of a list, and what they have heard.
+/// Returns who decides about held posts of a list, how many it holds, and how many were announced recently.
 pub(super) fn moderation(
     connection: &Connection,
     list: ListNumber,

@@ -96,7 +96,7 @@ fn holds(connection: &Connection, expect: &Expect, now: i64) -> rusqlite::Result
         Expect::Held(held) => posts::is_held(connection, *held),
         Expect::Offered(list, id) => {
             let offer = offers::offer(connection, *list, *id)?;
-            Ok(offer.is_some_and(|offer| offer.moderator.is_some() && offer.outcome.is_none()))
+            Ok(offer.is_some_and(|offer| offer.is_open()))
         }
         Expect::Announced(list, count) => Ok(offers::announced(connection, *list, now)? <= *count),
         Expect::Lists(changes) => Ok(lists::changes(connection)? == *changes),

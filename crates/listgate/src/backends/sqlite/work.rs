@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 pub(super) enum Work {
     Delivery(PendingDelivery),
     Request(PendingRequest),
-    /// A question whether the writer takes up its work. It is answered as it is taken up.
+    /// Asks whether the writer still takes up work. It is answered when the writer takes it up.
     Question(oneshot::Sender<()>),
 }
 

@@ -6,7 +6,7 @@ use crate::error_chain::Chain;
 use crate::file_error::During;
 use crate::limits;
 use crate::model::{Entry, Lease, Step, Verdict, rfc3339};
-use crate::systemd::VARIABLES;
+use crate::systemd;
 use crate::work::body::Body;
 use crate::work::processor::{Outcome, Processor};
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
@@ -121,9 +121,7 @@ impl Handler {
         let (name, arguments) = self.command.split_first().expect("clap wants a command");
         let text = |key| entry.msgdata.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
         let mut command = Command::new(name);
-        for variable in VARIABLES {
-            command.env_remove(variable);
-        }
+        systemd::keep_from(command.as_std_mut());
         command
             .args(arguments)
             .env("LISTGATE_DATA_DIR", &self.data)

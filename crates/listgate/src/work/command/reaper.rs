@@ -3,7 +3,7 @@
 //! `work` reports the process groups of its commands through a pipe. The pipe closes when the last process that
 //! can write to it ends, and `work` is the only one.
 
-use crate::systemd::VARIABLES;
+use crate::systemd;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashSet;
 use std::env;
@@ -23,9 +23,7 @@ pub(super) struct Reaper {
 impl Reaper {
     pub(super) fn start() -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
-        for variable in VARIABLES {
-            command.env_remove(variable);
-        }
+        systemd::keep_from(&mut command);
         command.arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // In its own process group, it is not reached by signals to ours, such as Ctrl-C.
         let mut process = command.process_group(0).spawn()?;
