@@ -124,8 +124,8 @@ fn moderators_decide_by_mail_and_the_second_is_too_late() {
     mail(&server, "mia@elsewhere.example", &mia.link(0), "Message-ID: <yes@x>\r\n");
     until("it is sent", || copies("one") == 2);
     mail(&server, "max@example.org", &max.link(1), "Message-ID: <no@x>\r\n");
-    until("max is notified", || notices(&site, "was accepted already").len() == 1);
-    assert_eq!(notices(&site, "was accepted already")[0].to, "max@example.org");
+    until("max is notified", || notices(&site, "had already been accepted").len() == 1);
+    assert_eq!(notices(&site, "had already been accepted")[0].to, "max@example.org");
     let explained = site.stdout(&["explain", "one@x"]);
     assert!(explained.contains("the moderator mia@example.org accepted the held post"), "{explained}");
     // A member is notified that a post is held, and that it was rejected.

@@ -99,10 +99,10 @@ fn tokens_of_a_key_work_until_it_ends_and_then_leaving_is_confirmed() {
     for answer in ["", "no\n", "yes please\n"] {
         let (output, asked) = answered(&site, &["key", "rotate"], answer);
         assert_eq!(output.status.code(), Some(1), "{asked}");
-        assert!(asked.contains("key 1 is not valid any more after this; it signed from "), "{asked}");
+        assert!(asked.contains("After this, key 1 is not valid; it signed from "), "{asked}");
         assert!(asked.contains("1 member may have a leave address of that time"), "{asked}");
         assert!(asked.contains("Mail of the last days is affected too"), "{asked}");
-        assert!(asked.contains("nothing has changed"), "{asked}");
+        assert!(asked.contains("the key was not changed"), "{asked}");
         assert!(output.stdout.is_empty());
     }
     assert_eq!(keys(&site), [4, 3, 2, 1]);
@@ -115,7 +115,7 @@ fn tokens_of_a_key_work_until_it_ends_and_then_leaving_is_confirmed() {
     let (output, asked) = answered(&site, &["key", "rotate", "--end-all"], "Yes\n");
     assert!(output.status.success(), "{asked}");
     for key in [5, 4, 3, 2] {
-        assert!(asked.contains(&format!("key {key} is not valid any more after this")), "{asked}");
+        assert!(asked.contains(&format!("After this, key {key} is not valid")), "{asked}");
     }
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(said, "key 6 signs from now on, and no other key is valid\n");
