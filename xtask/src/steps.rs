@@ -1,12 +1,17 @@
 //! The steps of an errand.
 
 use std::time::Instant;
-use xtask::run::{Outcome, report};
+use xtask::run::Outcome;
 
 /// The steps of an errand. If one fails, the next still runs.
 #[derive(Default)]
 pub(crate) struct Steps {
-    failed: Vec<String>,
+    failed: Vec<Failure>,
+}
+
+struct Failure {
+    step: String,
+    reason: String,
 }
 
 impl Steps {
@@ -14,21 +19,20 @@ impl Steps {
     pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
         println!("::: {name}");
         let start = Instant::now();
-        let done = report(step());
-        println!(
-            "::: {name}: {} ({:.1} s)\n",
-            if done { "ok" } else { "FAILED" },
-            start.elapsed().as_secs_f64()
-        );
-        if !done {
-            self.failed.push(name.to_owned());
+        let outcome = step();
+        let result = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("::: {name}: {result} ({:.1} s)\n", start.elapsed().as_secs_f64());
+        if let Err(reason) = outcome {
+            self.failed.push(Failure { step: name.to_owned(), reason });
         }
     }
 
-    /// Prints the names of the failed steps, and returns whether there were none.
+    /// Prints the failed steps with their reasons, and returns whether there were none.
+    ///
+    /// Only here, at the end, where a reader of a log that is cut off finds them.
     pub(crate) fn finish(&self) -> bool {
-        for name in &self.failed {
-            println!("failed: {name}");
+        for Failure { step, reason } in &self.failed {
+            println!("failed: {step}: {reason}");
         }
         self.failed.is_empty()
     }

@@ -1,6 +1,6 @@
 //! Reads the output of `cargo test` and counts the results.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 /// The counts from the output of one `cargo test`, which is read line by line.
@@ -15,12 +15,20 @@ pub(crate) struct Tally {
     /// The ignored tests by name. Two test binaries may have a test of the same name, and a filter by name
     /// selects both, so each name collects the reasons of all its tests.
     pub(crate) reasons: BTreeMap<String, BTreeSet<String>>,
+    /// What the failed tests printed: for each, the line with its name, and the last lines of its output.
+    failures: Vec<VecDeque<String>>,
     /// Whether a test binary has started and has not printed its result yet.
     open: bool,
+    /// Whether the lines that are being read belong to the last of `failures`.
+    in_failure: bool,
 }
+
+/// How many lines of a failed test's output are kept.
+const KEPT: usize = 30;
 
 impl Tally {
     pub(crate) fn read(&mut self, line: &str) {
+        self.keep_failure(line);
         if let Some(result) = line.strip_prefix("test result: ") {
             self.open = false;
             self.add(result);
@@ -42,6 +50,28 @@ impl Tally {
             self.died += 1;
             self.failed += 1;
         }
+    }
+
+    /// Keeps what a test binary prints about its failed tests: one part for each, then `failures:` and their names.
+    /// Backtraces are left out.
+    fn keep_failure(&mut self, line: &str) {
+        if line.starts_with("---- ") && line.ends_with(" ----") {
+            self.failures.push(VecDeque::from([line.to_owned()]));
+            self.in_failure = true;
+        } else if matches!(line, "failures:" | "stack backtrace:") || line.starts_with("test result: ") {
+            self.in_failure = false;
+        } else if let Some(failure) = self.failures.last_mut().filter(|_| self.in_failure && !line.is_empty())
+        {
+            failure.push_back(line.to_owned());
+            if failure.len() > KEPT {
+                failure.remove(1);
+            }
+        }
+    }
+
+    /// Returns what the failed tests printed, as text.
+    pub(crate) fn failures(&self) -> String {
+        self.failures.iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     fn ran(&self) -> u64 {
@@ -142,6 +172,8 @@ failures:
 
 ---- fails stdout ----
 thread 'fails' panicked at src/lib.rs:1:1
+stack backtrace:
+   0: core::panicking::panic_fmt
 
 test result: FAILED. 0 passed; 1 failed; 3 ignored; 0 measured; 2 filtered out; finished in 1.50s
 ";
@@ -166,6 +198,24 @@ test result: FAILED. 0 passed; 1 failed; 3 ignored; 0 measured; 2 filtered out; 
                 ("slow", "needs valgrind"),
             ]
         );
+    }
+
+    #[test]
+    fn the_output_of_a_failed_test_is_kept() {
+        let tally = read(TWO_BINARIES);
+        let expected = ["---- fails stdout ----", "thread 'fails' panicked at src/lib.rs:1:1"];
+        assert_eq!(tally.failures(), expected.join("\n"));
+    }
+
+    #[test]
+    fn of_a_long_output_the_last_lines_are_kept() {
+        let lines: String = (1..=100).map(|number| format!("line {number}\n")).collect();
+        let tally = read(&format!("failures:\n\n---- a stdout ----\n{lines}\n\nfailures:\n    a\n"));
+        let failure: Vec<&str> = tally.failures[0].iter().map(String::as_str).collect();
+        assert_eq!(failure.len(), KEPT);
+        assert_eq!(failure[0], "---- a stdout ----");
+        assert_eq!(failure[1..3], ["line 72", "line 73"]);
+        assert_eq!(failure.last(), Some(&"line 100"));
     }
 
     #[test]

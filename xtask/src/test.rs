@@ -92,10 +92,11 @@ fn cargo_test(arguments: &[&str], environment: &[(&str, &str)], tally: &mut Tall
     }
     let outcome = run::stream(&mut cargo, std::io::stdout(), |line| tally.read(line));
     tally.finish();
-    if tally.died > 0 {
-        return Err(format!("test programs that ended without a result: {}", tally.died));
-    }
-    outcome
+    let outcome = match tally.died {
+        0 => outcome,
+        died => Err(format!("test programs that ended without a result: {died}")),
+    };
+    outcome.map_err(|why| format!("{why}\n{}", tally.failures()))
 }
 
 /// Sorts the ignored tests into those that can run here, and the others, each with what prevents it.
