@@ -12,7 +12,7 @@ fn a_newer_schema_is_refused_politely() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(
-            stderr.contains("newer Listgate (schema 99; this one knows 10)")
+            stderr.contains("newer Listgate (schema 99; this one knows 11)")
                 && stderr.contains("listgate.db"),
             "{stderr}"
         );

@@ -1,7 +1,7 @@
 //! The rows of a delivery: its message, its entries, and what is remembered of it.
 
 use super::msgdata;
-use super::redelivery_index::{self, EntriesByFingerprint, RedeliveryIndex};
+use super::redelivery_index::{self, FirstEntries, FirstEntry, RedeliveryIndex};
 use crate::backends::delivery::Delivery;
 use crate::backends::recent_puts::RecentPuts;
 use crate::limits;
@@ -67,7 +67,7 @@ pub(super) struct StoredDelivery {
 pub(super) struct Statements<'c> {
     message: CachedStatement<'c>,
     entry: CachedStatement<'c>,
-    redelivery: redelivery_index::Statements<'c>,
+    lookup: CachedStatement<'c>,
 }
 
 impl<'c> Statements<'c> {
@@ -83,7 +83,7 @@ impl<'c> Statements<'c> {
                                     received_lines, from_list, auto_submitted, precedence, repeats)
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?,
-            redelivery: redelivery_index::Statements::prepare(connection)?,
+            lookup: redelivery_index::prepare_lookup(connection)?,
         })
     }
 }
@@ -95,7 +95,7 @@ pub(super) struct Storing<'c> {
     pub(super) choices: &'c Choices,
     /// The mail received before this transaction; `new` has the mail received in it.
     pub(super) redeliveries: &'c RedeliveryIndex,
-    pub(super) new: EntriesByFingerprint,
+    pub(super) new: FirstEntries,
     /// The puts before this transaction, by key; `put` has those in it.
     pub(super) recent: &'c RecentPuts<Stored>,
     pub(super) put: RecentPuts<Stored>,
@@ -123,7 +123,7 @@ impl Storing<'_> {
         // The message is inserted with the first entry: a suppressed delivery has none.
         let mut delivery_id = None;
         let mut n = 0;
-        let mut new = EntriesByFingerprint::new();
+        let at = milliseconds(delivery.envelope.received_at);
         let mut stored_for = HashMap::new();
         let mut all = Vec::new();
         for addressed in &delivery.to {
@@ -146,8 +146,8 @@ impl Storing<'_> {
                     delivery_id = Some(id);
                     n += 1;
                     let id = EntryId { delivery: id, n };
-                    if first.is_none() {
-                        new.insert(fingerprint, id);
+                    if first.is_none() && self.choices.redelivery != Redelivery::Off {
+                        self.new.insert(fingerprint, FirstEntry { id, at });
                     }
                     self.insert_entry(id, delivery, addressed, first.map(|(first, _)| first))?;
                     Stored { id, duplicate: if first.is_some() { Duplicate::Marked } else { Duplicate::No } }
@@ -158,15 +158,12 @@ impl Storing<'_> {
             }
             all.push(stored);
         }
-        if self.choices.redelivery != Redelivery::Off {
-            self.statements.redelivery.record(milliseconds(delivery.envelope.received_at), &new)?;
-            self.new.extend(new);
-        }
         Ok(all)
     }
 
-    /// Records how much the queues have grown.
-    pub(super) fn count(&self) -> rusqlite::Result<()> {
+    /// Writes the rows that a transaction has once: what is remembered, and how much the queues have grown.
+    pub(super) fn finish(&self) -> rusqlite::Result<()> {
+        redelivery_index::record(self.connection, &self.new)?;
         for (queue, growth) in
             Name::ALL.into_iter().zip(&self.growth).filter(|(_, growth)| growth.entries > 0)
         {
@@ -189,7 +186,7 @@ impl Storing<'_> {
         let digest = &delivery.message.digest;
         Ok(self.choices.redelivery != Redelivery::Off
             && (self.new.range(Fingerprint::all_of(digest)).next().is_some()
-                || self.redeliveries.has(&mut self.statements.redelivery, digest)?))
+                || self.redeliveries.has(&mut self.statements.lookup, digest)?))
     }
 
     /// Returns the entry of an earlier copy of this mail, and whether it still waits or was handled. Returns `None`
@@ -199,23 +196,20 @@ impl Storing<'_> {
         fingerprint: Fingerprint,
         list_id: &str,
     ) -> rusqlite::Result<Option<(EntryId, Duplicate)>> {
-        if let Some(id) = self.new.get(&fingerprint) {
-            return Ok(Some((*id, Duplicate::Suppressed)));
+        if let Some(first) = self.new.get(&fingerprint) {
+            return Ok(Some((first.id, Duplicate::Suppressed)));
         }
-        let Some(id) = self.redeliveries.find(self.connection, fingerprint)? else { return Ok(None) };
+        let Some(FirstEntry { id, at }) = self.redeliveries.find(self.connection, fingerprint)? else {
+            return Ok(None);
+        };
         let in_queue = "SELECT 1 FROM entry WHERE delivery = ?1 AND n = ?2";
         if self.connection.prepare_cached(in_queue)?.exists([id.delivery, id.n])? {
             return Ok(Some((id, Duplicate::Suppressed)));
         }
-        let received_at = self.redeliveries.received_at(self.connection, fingerprint, id)?;
         let removed = "SELECT 1 FROM removed WHERE delivery = ?1 AND n = ?2
                        UNION ALL SELECT 1 FROM list WHERE list_id = ?3 AND created_at > ?4";
-        let removed = self.connection.prepare_cached(removed)?.exists(params![
-            id.delivery,
-            id.n,
-            list_id,
-            received_at
-        ])?;
+        let removed =
+            self.connection.prepare_cached(removed)?.exists(params![id.delivery, id.n, list_id, at])?;
         Ok(if removed { None } else { Some((id, Duplicate::Handled)) })
     }
 

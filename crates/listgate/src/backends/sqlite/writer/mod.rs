@@ -33,7 +33,7 @@ use crate::backends::sqlite::errors::{failed, is_sync_failure};
 use crate::backends::sqlite::lists;
 use crate::backends::sqlite::log_room::{LogRoom, Pages, log_room};
 use crate::backends::sqlite::queues::Depths;
-use crate::backends::sqlite::redelivery_index::{EntriesByFingerprint, RedeliveryIndex};
+use crate::backends::sqlite::redelivery_index::{FirstEntries, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Statements, Stored, StoredDelivery, Storing};
 use crate::backends::sqlite::sweep::sweep;
@@ -341,7 +341,7 @@ impl Writer {
             statements: Statements::prepare(&self.connection)?,
             choices: &self.choices,
             redeliveries: &self.redeliveries,
-            new: EntriesByFingerprint::new(),
+            new: FirstEntries::new(),
             recent: &self.recent,
             put: RecentPuts::default(),
             ids: self.ids,
@@ -349,7 +349,7 @@ impl Writer {
         };
         let stored =
             deliveries.iter().map(|pending| storing.put(&pending.delivery)).collect::<Result<_, _>>()?;
-        storing.count()?;
+        storing.finish()?;
         let Storing { new, ids, growth, .. } = storing;
         Ok(Added { stored, new, ids, growth })
     }
@@ -489,7 +489,7 @@ impl Writer {
 /// What the deliveries of a transaction add. None of it is valid before the commit.
 struct Added {
     stored: Vec<StoredDelivery>,
-    new: EntriesByFingerprint,
+    new: FirstEntries,
     ids: Ids,
     growth: [Depth; Name::ALL.len()],
 }
