@@ -56,6 +56,7 @@ const LISTGATE: &[&str] = &[
     "file_error",
     "file_id",
     "guard",
+    "log_lines",
     "texts",
     "net",
     "systemd",

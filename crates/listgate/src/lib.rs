@@ -37,6 +37,7 @@ mod guard;
 mod intake;
 mod limits;
 mod lmtp_server;
+mod log_lines;
 mod message;
 mod metrics;
 mod model;

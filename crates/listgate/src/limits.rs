@@ -170,6 +170,9 @@ pub(crate) const FINGERPRINTS_SWEPT: usize = 2000;
 /// Delivery ids that the writer takes from the database at a time.
 pub(crate) const IDS_IN_A_BLOCK: i64 = 1000;
 
+/// Octets of log lines that a thread gathers before it writes them, although it has more work.
+pub(crate) const GATHERED_LINES: usize = 8 << 10;
+
 /// Recipients refused at RCPT that the log line of their transaction names; it counts the rest.
 pub(crate) const LOGGED_REFUSALS: usize = 1000;
 

@@ -8,6 +8,7 @@ use crate::metrics::Metrics;
 use crate::model::{NotTaken, StoreError};
 use crate::net::Admission;
 use listgate_lmtp::Refusal;
+use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ pub(crate) struct Services {
 
 impl Services {
     /// Returns an address in the form used in the log.
-    pub(crate) fn named(&self, address: &str) -> String {
-        if self.mask_addresses { masked(address) } else { address.to_owned() }
+    pub(crate) fn named<'a, A: Display + ?Sized>(&self, address: &'a A) -> Named<'a, A> {
+        Named { address, is_masked: self.mask_addresses }
     }
 
     /// Logs and counts an answer that could not be given, and returns the answer unchanged.
@@ -47,6 +48,18 @@ impl Services {
             tracing::error!("{}; the mail server will try again", Chain(why));
         }
         why.refusal()
+    }
+}
+
+/// An address in the form used in the log.
+pub(crate) struct Named<'a, A: ?Sized> {
+    address: &'a A,
+    is_masked: bool,
+}
+
+impl<A: Display + ?Sized> Display for Named<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_masked { f.write_str(&masked(&self.address.to_string())) } else { self.address.fmt(f) }
     }
 }
 

@@ -3,6 +3,7 @@
 mod fields;
 mod terminal;
 
+use crate::log_lines::Lines;
 use crate::work::ProgressLine;
 use fields::{PlainFields, PlainTime};
 use std::io::{self, IsTerminal, Write};
@@ -17,7 +18,7 @@ pub(super) enum LogFormat {
 
 pub(super) fn start(format: LogFormat) {
     // A line that cannot be written is lost. Reporting that on standard error would fail too, with a panic.
-    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).log_internal_errors(false);
+    let log = tracing_subscriber::fmt().with_writer(|| Lines).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text if io::stderr().is_terminal() => log.event_format(OnTerminal).init(),
         LogFormat::Text => log.with_ansi(false).with_timer(PlainTime).fmt_fields(PlainFields).init(),

@@ -231,7 +231,7 @@ impl Connection<'_> {
     }
 
     fn mail_refused(&self, sender: &Sender, refusal: &Refusal) {
-        let from = self.shared.services().named(&sender.path.to_string());
+        let from = self.shared.services().named(&sender.path);
         tracing::info!(peer = self.peer, %from, "MAIL refused: {refusal}");
         self.shared.services().metrics.refused("mail", refusal);
     }

@@ -7,7 +7,9 @@ use crate::intake::Recipient;
 use crate::limits;
 use crate::message::Incoming;
 use crate::model::Duplicate;
+use crate::services::Services;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
+use std::fmt::{self, Write};
 use std::time::{Instant, SystemTime};
 
 /// An open transaction.
@@ -81,14 +83,14 @@ impl Record {
     /// Records a recipient that was refused at RCPT.
     pub(super) fn refuses(&mut self, path: &ForwardPath, refusal: &Refusal, shared: &Shared) {
         if self.refused.len() < limits::LOGGED_REFUSALS {
-            self.refused.push(format!("{} {refusal}", shared.services().named(&path.to_string())));
+            self.refused.push(format!("{} {refusal}", shared.services().named(path)));
         } else {
             self.more_refused += 1;
         }
     }
 
     /// Logs and counts how the transaction ended.
-    pub(super) fn end(mut self, how: &Ended<'_>, peer: &str, shared: &Shared) {
+    pub(super) fn end(self, how: &Ended<'_>, peer: &str, shared: &Shared) {
         let (outcome, id, message_id) = match how {
             Ended::Decided { recipients, message_id } => {
                 let first = recipients.iter().find_map(|to| to.outcome.as_ref()?.as_ref().ok());
@@ -98,17 +100,24 @@ impl Record {
             Ended::Refused { .. } => ("refused", None, "-"),
             Ended::Abandoned { .. } => ("abandoned", None, "-"),
         };
-        let mut to = recipients(how, shared);
-        to.append(&mut self.refused);
+        let mut to = Said { services: shared.services(), text: String::new() };
+        match how {
+            Ended::Decided { recipients, .. } => recipients.iter().for_each(|one| to.add_outcome(one)),
+            Ended::Refused { recipients, why } => recipients.iter().for_each(|one| to.add_refused(one, why)),
+            Ended::Abandoned { recipients } => recipients.iter().for_each(|one| to.add_name(one)),
+        }
+        for refused in &self.refused {
+            to.add(format_args!("{refused}"));
+        }
         if self.more_refused > 0 {
-            to.push(format!("and {} more refused", self.more_refused));
+            to.add(format_args!("and {} more refused", self.more_refused));
         }
         shared.services().metrics.transaction(outcome, self.size);
         tracing::info!(
             id = id.as_deref().unwrap_or("-"),
             message_id,
-            from = %shared.services().named(&self.mail_from.to_string()),
-            to = to.join(", "),
+            from = %shared.services().named(&self.mail_from),
+            to = to.text,
             size = self.size,
             ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             peer,
@@ -118,27 +127,41 @@ impl Record {
     }
 }
 
-/// Describes and counts what became of each accepted recipient. A recipient without an outcome is only named.
-fn recipients(how: &Ended<'_>, shared: &Shared) -> Vec<String> {
-    let name = |recipient: &Recipient| shared.services().named(&recipient.path.to_string());
-    let refused = |recipient: &Recipient, refusal: &Refusal| {
-        shared.services().metrics.refused("data", refusal);
-        format!("{} {refusal}", name(recipient))
-    };
-    match how {
-        Ended::Abandoned { recipients } => recipients.iter().map(name).collect(),
-        Ended::Refused { recipients, why } => recipients.iter().map(|to| refused(to, why)).collect(),
-        Ended::Decided { recipients, .. } => {
-            let each = recipients.iter().map(|to| match (&to.outcome, &to.endpoint) {
-                (None, _) => name(to),
-                (Some(Err(refusal)), _) => refused(to, refusal),
-                (Some(Ok(queued)), Ok(endpoint)) => {
-                    shared.services().metrics.queued(endpoint, queued.duplicate());
-                    format!("{} {endpoint} {}{}", name(to), queued.id(), remark(queued))
-                }
-                (Some(Ok(_)), Err(_)) => unreachable!("only an endpoint has an entry"),
-            });
-            each.collect()
+/// What the log says about the recipients of a transaction, separated by commas.
+struct Said<'s> {
+    services: &'s Services,
+    text: String,
+}
+
+impl Said<'_> {
+    fn add(&mut self, of_one: fmt::Arguments<'_>) {
+        if !self.text.is_empty() {
+            self.text.push_str(", ");
+        }
+        self.text.write_fmt(of_one).expect("a String takes any text");
+    }
+
+    fn add_name(&mut self, recipient: &Recipient) {
+        self.add(format_args!("{}", self.services.named(&recipient.path)));
+    }
+
+    /// Adds and counts a recipient that was refused after the data.
+    fn add_refused(&mut self, recipient: &Recipient, refusal: &Refusal) {
+        self.services.metrics.refused("data", refusal);
+        self.add(format_args!("{} {refusal}", self.services.named(&recipient.path)));
+    }
+
+    /// Adds and counts what became of a recipient. One without an outcome is only named.
+    fn add_outcome(&mut self, recipient: &Recipient) {
+        match (&recipient.outcome, &recipient.endpoint) {
+            (None, _) => self.add_name(recipient),
+            (Some(Err(refusal)), _) => self.add_refused(recipient, refusal),
+            (Some(Ok(queued)), Ok(endpoint)) => {
+                self.services.metrics.queued(endpoint, queued.duplicate());
+                let name = self.services.named(&recipient.path);
+                self.add(format_args!("{name} {endpoint} {}{}", queued.id(), remark(queued)));
+            }
+            (Some(Ok(_)), Err(_)) => unreachable!("only an endpoint has an entry"),
         }
     }
 }

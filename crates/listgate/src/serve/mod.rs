@@ -17,6 +17,7 @@ use crate::engine::{self, Engine, EngineSettings};
 use crate::error_chain::Chain;
 use crate::limits;
 use crate::lmtp_server;
+use crate::log_lines::{Gathering, write_gathered};
 use crate::message::Spool;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Name, StoreError};
@@ -118,7 +119,7 @@ impl Gate {
         let fail_stop = backend.given_up();
         let leases = Arc::clone(backend).leases();
         // All sessions share one thread, beside the writer's: on few cores, more threads only wake each other up.
-        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = Builder::new_current_thread().enable_all().on_thread_park(write_gathered).build();
         let runtime = runtime.map_err(system("start the runtime"))?;
         let lists = runtime.block_on(backend.count_lists()).unwrap_or_else(|why| {
             tracing::warn!("{}; mail is deferred until it answers", Chain(&why));
@@ -145,7 +146,10 @@ impl Gate {
             running: now,
             heart,
         };
-        let run = move || runtime.block_on(on_thread.run(watched));
+        let run = move || {
+            let _gathering = Gathering::start();
+            runtime.block_on(on_thread.run(watched))
+        };
         let thread = thread::Builder::new().name("gate".to_owned()).spawn(run);
         let thread = thread.map_err(system("start the gate's thread"))?;
         Ok(Self {
