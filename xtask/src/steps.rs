@@ -1,7 +1,7 @@
 //! The steps of an errand.
 
 use std::time::Instant;
-use xtask::run::Outcome;
+use xtask::run::{Outcome, report};
 
 /// The steps of an errand. If one fails, the next still runs.
 #[derive(Default)]
@@ -20,16 +20,16 @@ impl Steps {
         println!("::: {name}");
         let start = Instant::now();
         let outcome = step();
-        let result = if outcome.is_ok() { "ok" } else { "FAILED" };
+        let done = report(outcome.clone());
+        let result = if done { "ok" } else { "FAILED" };
         println!("::: {name}: {result} ({:.1} s)\n", start.elapsed().as_secs_f64());
         if let Err(reason) = outcome {
             self.failed.push(Failure { step: name.to_owned(), reason });
         }
     }
 
-    /// Prints the failed steps with their reasons, and returns whether there were none.
-    ///
-    /// Only here, at the end, where a reader of a log that is cut off finds them.
+    /// Prints the failed steps with their reasons once more, and returns whether there were none. Of a long log, often
+    /// only the end is kept.
     pub(crate) fn finish(&self) -> bool {
         for Failure { step, reason } in &self.failed {
             println!("failed: {step}: {reason}");

@@ -28,7 +28,7 @@ pub(crate) struct Services {
 impl Services {
     /// Returns an address in the form used in the log.
     pub(crate) fn named<'a, A: Display + ?Sized>(&self, address: &'a A) -> Named<'a, A> {
-        Named { address, is_masked: self.mask_addresses }
+        Named::new(address, self.mask_addresses)
     }
 
     /// Logs and counts an answer that could not be given, and returns the answer unchanged.
@@ -51,10 +51,16 @@ impl Services {
     }
 }
 
-/// An address in the form used in the log.
+/// An address in the form used in the log: whole, or masked where the log must not identify people.
 pub(crate) struct Named<'a, A: ?Sized> {
     address: &'a A,
     is_masked: bool,
+}
+
+impl<'a, A: Display + ?Sized> Named<'a, A> {
+    pub(crate) fn new(address: &'a A, is_masked: bool) -> Self {
+        Self { address, is_masked }
+    }
 }
 
 impl<A: Display + ?Sized> Display for Named<'_, A> {
@@ -63,8 +69,8 @@ impl<A: Display + ?Sized> Display for Named<'_, A> {
     }
 }
 
-/// Returns an address with most of its local part masked, for logs that must not identify people.
-pub(crate) fn masked(address: &str) -> String {
+/// Returns an address with most of its local part masked.
+fn masked(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or_default()),
         None => address.to_owned(),

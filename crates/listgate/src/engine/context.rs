@@ -5,7 +5,7 @@ use crate::backends::EngineStore;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Clock;
-use crate::services::masked;
+use crate::services::Named;
 use crate::texts::Texts;
 use listgate_engine::token::Day;
 use listgate_lmtp::Mailbox;
@@ -36,7 +36,7 @@ impl EngineSettings {
 
     /// Returns an address in the form used in the log.
     pub(super) fn named(&self, address: &str) -> String {
-        if self.mask_addresses { masked(address) } else { address.to_owned() }
+        Named::new(address, self.mask_addresses).to_string()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::model::{
     BatchEnd, BatchResult, ClaimRequest, Claimed, Clock, Contents, Exception, PostId, StoreError, WayOut,
 };
-use crate::services::masked;
+use crate::services::Named;
 use crate::texts::Texts;
 use listgate_engine::token::Day;
 use std::cell::{Cell, RefCell};
@@ -190,11 +190,6 @@ impl Hub {
         ClaimRequest { batches: 1, bulk: self.max_recipients, personal: limits::PERSONAL_BATCH }
     }
 
-    /// Returns an address in the form used in the log.
-    fn named(&self, address: &str) -> String {
-        if self.reloadable.borrow().mask_addresses { masked(address) } else { address.to_owned() }
-    }
-
     /// Logs now and then how far large posts have come, forever. A post that is sent within one interval gets no line.
     pub(super) async fn report_progress(&self) {
         let every = limits::OUTGOING_PROGRESS;
@@ -220,8 +215,8 @@ impl Hub {
             match exception {
                 Exception::Refused { reply } => {
                     refused += 1;
-                    let recipient = self.named(&recipient.address);
-                    tracing::warn!(batch = result.batch.0, recipient, reply, "refused");
+                    let recipient = Named::new(&recipient.address, self.reloadable.borrow().mask_addresses);
+                    tracing::warn!(batch = result.batch.0, %recipient, reply, "refused");
                 }
                 Exception::Deferred { .. } => deferred += 1,
                 Exception::Rejected { .. } => rejected += 1,

@@ -2,9 +2,12 @@
 //!
 //! Fingerprints are random, so a table ordered by them would need a different page written for each one, which costs
 //! a fifth of the total throughput. New fingerprints are therefore appended to a table in order of arrival, one row
-//! for each commit, with a copy in memory for lookups. Once they are many, they become a generation, which moves to
-//! the ordered table in runs. A run takes the next fingerprints of its generation in ascending order, so those that
-//! belong on the same page are written together. The last run removes the rows of the generation.
+//! for each commit, with a copy in memory for lookups.
+//!
+//! From there they move to the ordered table, one generation after another: when a generation has moved, all fingerprints
+//! that have come meanwhile are the next one. A generation moves in runs. Each run takes the next fingerprints in ascending
+//! order, so that those that belong on the same page are written together. The last run of a generation also removes its
+//! rows from the first table.
 
 use crate::limits;
 use crate::model::{Digest, Due, EntryId, Fingerprint};
@@ -15,7 +18,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FirstEntry {
     pub(super) id: EntryId,
-    /// When the entry was stored, in milliseconds since 1970.
+    /// When its mail was received, in milliseconds since 1970.
     pub(super) at: i64,
 }
 
@@ -34,7 +37,7 @@ pub(super) struct RedeliveryIndex {
     last_swept: Fingerprint,
 }
 
-/// The statement that each message needs. It looks for any fingerprint of the message in the ordered table.
+/// Prepares the statement that finds out whether the ordered table has any fingerprint of a message.
 pub(super) fn prepare_lookup(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     connection.prepare_cached("SELECT 1 FROM seen WHERE fingerprint BETWEEN ?1 AND ?2")
 }
@@ -83,7 +86,8 @@ impl RedeliveryIndex {
         Ok(Self { recent, leaving: FirstEntries::new(), leaving_up_to: 0, last_swept: FIRST })
     }
 
-    /// Returns whether this message was received before, for any recipient. The statement is of [`prepare_lookup`].
+    /// Returns whether this message was received before, for any recipient. `lookup` comes from
+    /// [`prepare_lookup`].
     pub(super) fn has(&self, lookup: &mut CachedStatement<'_>, digest: &Digest) -> rusqlite::Result<bool> {
         let all = Fingerprint::all_of(digest);
         let is_in = |entries: &FirstEntries| entries.range(all.clone()).next().is_some();
