@@ -12,6 +12,7 @@ mod doctor;
 mod documentation;
 mod engine;
 mod explain;
+mod file_times;
 mod log_lines;
 mod mta;
 mod outgoing;
