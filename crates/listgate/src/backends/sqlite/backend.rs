@@ -9,7 +9,7 @@ use super::log_room::{Pages, log_room};
 use super::queues::{self, Depths};
 use super::steps::chunks as step_chunks;
 use super::store::Choices;
-use super::work::{PendingDelivery, PendingRequest, Reply, Request, Work};
+use super::work::{PendingDelivery, PendingRequest, Reply, Request, Waiting, Work};
 use super::writer::{Watched, Writer};
 use super::{outbox, site_keys};
 use crate::backends::addresses::Rooms;
@@ -98,7 +98,8 @@ impl Sqlite {
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
         let wal_pages = writer.wal_pages();
-        let writer = WorkerThread::start("writer", fail_stop.clone(), move |waiting| writer.run(&waiting));
+        let writer =
+            WorkerThread::start("writer", fail_stop.clone(), move |work| writer.run(Waiting::new(work)));
         let writer = writer.during("start the writer for", data_dir.path())?;
         Ok(Self {
             lookup: Mutex::new((lookup, Known::default())),
@@ -171,6 +172,8 @@ impl Sqlite {
         if self.fail_stop.is_set() {
             return Err(closed());
         }
+        // Other sessions may be about to end their messages. What they send together shares a commit.
+        tokio::task::yield_now().await;
         let (answer, answered) = oneshot::channel();
         self.writer.send(Work::Delivery(PendingDelivery { delivery, answer })).map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed()))

@@ -135,50 +135,94 @@ impl PendingRequest {
 pub(super) struct Batch {
     pub(super) deliveries: Vec<PendingDelivery>,
     pub(super) requests: Vec<PendingRequest>,
+    /// Octets of bodies in memory.
+    octets: usize,
+    steps: usize,
+    step_octets: usize,
 }
 
 impl Batch {
+    /// Creates a batch of deliveries alone.
+    pub(super) fn of(deliveries: Vec<PendingDelivery>) -> Self {
+        let octets = deliveries.iter().map(PendingDelivery::in_memory).sum();
+        Self { deliveries, octets, ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.deliveries.is_empty() && self.requests.is_empty()
     }
-}
 
-/// Collects waiting work until it is enough for one commit. Deliveries whose receiver was dropped are left out. A
-/// request that does not fit goes to `held_over`, to be the first of the next commit.
-pub(super) fn collect_batch(
-    first: Work,
-    waiting: &mpsc::Receiver<Work>,
-    held_over: &mut Option<PendingRequest>,
-) -> Batch {
-    let mut batch = Batch::default();
-    let (mut octets, mut steps, mut step_octets) = (0, 0, 0);
-    let mut next = Some(first);
-    while let Some(work) = next {
+    fn is_full(&self) -> bool {
+        self.octets >= limits::BATCH_BODIES || self.deliveries.len() >= limits::BATCH_DELIVERIES
+    }
+
+    /// Adds a piece of work. A delivery whose receiver was dropped is left out. A request that does not fit is
+    /// returned.
+    fn add(&mut self, work: Work) -> Result<(), PendingRequest> {
         match work {
             Work::Delivery(pending) if pending.is_cancelled() => {}
             Work::Question(answer) => {
                 let _ = answer.send(());
             }
             Work::Delivery(pending) => {
-                octets += pending.in_memory();
-                batch.deliveries.push(pending);
+                self.octets += pending.in_memory();
+                self.deliveries.push(pending);
             }
             Work::Request(pending) => {
-                let (some, of_these) = pending.share();
-                let fits = steps + some <= limits::COMMIT_STEPS
-                    && step_octets + of_these <= limits::COMMIT_STEP_OCTETS;
-                if !fits && !batch.requests.is_empty() {
-                    *held_over = Some(pending);
-                    return batch;
+                let (steps, octets) = pending.share();
+                let (steps, octets) = (self.steps + steps, self.step_octets + octets);
+                let fits = steps <= limits::COMMIT_STEPS && octets <= limits::COMMIT_STEP_OCTETS;
+                if !fits && !self.requests.is_empty() {
+                    return Err(pending);
                 }
-                (steps, step_octets) = (steps + some, step_octets + of_these);
-                batch.requests.push(pending);
+                (self.steps, self.step_octets) = (steps, octets);
+                self.requests.push(pending);
             }
         }
-        let full = octets >= limits::BATCH_BODIES || batch.deliveries.len() >= limits::BATCH_DELIVERIES;
-        next = if full { None } else { waiting.try_recv().ok() };
+        Ok(())
     }
-    batch
+}
+
+/// The work that waits for the writer, in order of arrival.
+pub(super) struct Waiting {
+    work: mpsc::Receiver<Work>,
+    /// A request that did not fit in the last commit. It is the first of the next.
+    held_over: Option<PendingRequest>,
+}
+
+impl Waiting {
+    pub(super) fn new(work: mpsc::Receiver<Work>) -> Self {
+        Self { work, held_over: None }
+    }
+
+    /// Waits up to `patience` for work, and returns what one commit can take of it.
+    ///
+    /// # Errors
+    /// Nothing came, or nothing will come again.
+    pub(super) fn next(&mut self, patience: Duration) -> Result<Batch, mpsc::RecvTimeoutError> {
+        let first = match self.held_over.take() {
+            Some(pending) => Work::Request(pending),
+            None => self.work.recv_timeout(patience)?,
+        };
+        let mut batch = Batch::default();
+        self.add_to(&mut batch, first);
+        self.join(&mut batch);
+        Ok(batch)
+    }
+
+    /// Adds the work that has come meanwhile to a batch, as far as one commit can take it.
+    pub(super) fn join(&mut self, batch: &mut Batch) {
+        while self.held_over.is_none()
+            && !batch.is_full()
+            && let Ok(work) = self.work.try_recv()
+        {
+            self.add_to(batch, work);
+        }
+    }
+
+    fn add_to(&mut self, batch: &mut Batch, work: Work) {
+        self.held_over = batch.add(work).err();
+    }
 }
 
 #[cfg(test)]
@@ -197,14 +241,15 @@ mod tests {
 
     #[test]
     fn the_number_of_steps_in_a_commit_is_bounded() {
-        let (sender, waiting) = mpsc::channel();
+        let (sender, work) = mpsc::channel();
         for steps in [30, 30, 10, 64] {
             sender.send(request(steps)).unwrap();
         }
-        let mut held_over = None;
+        drop(sender);
+        let mut waiting = Waiting::new(work);
         let mut sizes = Vec::new();
-        while let Some(first) = held_over.take().map(Work::Request).or_else(|| waiting.try_recv().ok()) {
-            let batch = collect_batch(first, &waiting, &mut held_over);
+        while let Ok(mut batch) = waiting.next(Duration::MAX) {
+            waiting.join(&mut batch);
             sizes.push(batch.requests.iter().map(|pending| pending.share().0).sum::<usize>());
         }
         assert_eq!(sizes, [60, 10, 64]);

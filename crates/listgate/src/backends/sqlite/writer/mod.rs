@@ -1,6 +1,6 @@
 //! The only thread that writes. It takes the waiting work, writes it in one transaction, commits once and answers
-//! every caller. No timer delays a commit: the work that arrives while one commit is
-//! synced is the next batch.
+//! every caller. No timer delays a commit: mail that arrives while rows are written joins their commit, and the work
+//! that arrives while a commit is synced is the next batch.
 //!
 //! Leases and steps of this process share the commits of arriving mail. Each step has a savepoint, so that a failed
 //! step affects nothing else in the commit. If the disk has no room for the steps, the mail is stored without them.
@@ -37,7 +37,7 @@ use crate::backends::sqlite::redelivery_index::{FirstEntries, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Statements, Stored, StoredDelivery, Storing};
 use crate::backends::sqlite::sweep::sweep;
-use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Work, collect_batch};
+use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Waiting};
 use crate::error_chain::Chain;
 use crate::file_error::During;
 use crate::limits;
@@ -134,17 +134,11 @@ impl Writer {
     }
 
     /// Runs until the backend is dropped or has failed.
-    pub(super) fn run(mut self, waiting: &mpsc::Receiver<Work>) {
-        let mut held_over = None;
+    pub(super) fn run(mut self, mut waiting: Waiting) {
         loop {
-            let first = match held_over.take() {
-                Some(pending) => Ok(Work::Request(pending)),
-                None => waiting.recv_timeout(limits::IDLE),
-            };
-            match first {
-                Ok(first) => {
-                    let batch = collect_batch(first, waiting, &mut held_over);
-                    self.write(batch);
+            match waiting.next(limits::IDLE) {
+                Ok(batch) => {
+                    self.write(batch, &mut waiting);
                     if self.wal_pages.load(Ordering::Relaxed) >= limits::CHECKPOINT_PAGES || self.is_short() {
                         // If mail never pauses, this is the only opportunity.
                         self.checkpoint();
@@ -177,7 +171,8 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, mut batch: Batch) {
+    /// Writes a batch in one transaction, with the mail that comes while its rows are written, and answers all of it.
+    fn write(&mut self, mut batch: Batch, waiting: &mut Waiting) {
         if batch.is_empty() {
             return;
         }
@@ -191,7 +186,7 @@ impl Writer {
             }
         }
         let since = Instant::now();
-        match self.commit(&mut batch) {
+        match self.commit(&mut batch, waiting) {
             Ok(_) if !self.files_are_ours() => abandon(batch),
             Ok((stored, replies)) => {
                 if !batch.deliveries.is_empty() {
@@ -215,7 +210,7 @@ impl Writer {
                     self.uncertain.remove();
                 }
             }
-            Err(why) => self.not_written(batch, why),
+            Err(why) => self.not_written(batch, why, waiting),
         }
     }
 
@@ -273,7 +268,7 @@ impl Writer {
         count.map_err(failed("count the pages"))
     }
 
-    fn not_written(&mut self, batch: Batch, source: rusqlite::Error) {
+    fn not_written(&mut self, batch: Batch, source: rusqlite::Error, waiting: &mut Waiting) {
         let is_undone = is_undone(&source);
         let is_full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
         let (deliveries, requests) = (batch.deliveries, batch.requests);
@@ -284,7 +279,7 @@ impl Writer {
         }
         if is_full && is_mixed {
             self.after_failure(&why, "the mail is stored without the steps beside it");
-            return self.write(Batch { deliveries, requests: Vec::new() });
+            return self.write(Batch::of(deliveries), waiting);
         }
         self.after_failure(&why, "the mail server will try again");
         for pending in deliveries {
@@ -306,17 +301,16 @@ impl Writer {
     }
 
     /// Writes a batch in one transaction. Returns the outcome of each delivery and the reply to each request.
-    fn commit(&mut self, batch: &mut Batch) -> rusqlite::Result<(Vec<StoredDelivery>, Vec<Reply>)> {
+    fn commit(
+        &mut self,
+        batch: &mut Batch,
+        waiting: &mut Waiting,
+    ) -> rusqlite::Result<(Vec<StoredDelivery>, Vec<Reply>)> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // Waiting for the lock may have taken long. A mail server that was answered with 451 meanwhile sends its
         // mail again.
         batch.deliveries.retain(|pending| !pending.is_cancelled());
-        let added = if batch.deliveries.is_empty() {
-            None
-        } else {
-            return_outdated(&mut batch.deliveries, lists::changes(&self.connection)?);
-            Some(self.add(&batch.deliveries)?)
-        };
+        let added = if batch.deliveries.is_empty() { None } else { Some(self.add(batch, waiting)?) };
         let now = self.choices.clock.milliseconds();
         let replies = batch
             .requests
@@ -334,8 +328,9 @@ impl Writer {
         Ok((stored, replies))
     }
 
-    /// Writes the rows of these deliveries, within a transaction.
-    fn add(&self, deliveries: &[PendingDelivery]) -> rusqlite::Result<Added> {
+    /// Writes the rows of these deliveries, and of mail that comes meanwhile, within a transaction.
+    fn add(&self, batch: &mut Batch, waiting: &mut Waiting) -> rusqlite::Result<Added> {
+        let changes = lists::changes(&self.connection)?;
         let mut storing = Storing {
             connection: &self.connection,
             statements: Statements::prepare(&self.connection)?,
@@ -347,8 +342,19 @@ impl Writer {
             ids: self.ids,
             growth: Default::default(),
         };
-        let stored =
-            deliveries.iter().map(|pending| storing.put(&pending.delivery)).collect::<Result<_, _>>()?;
+        let mut stored = Vec::with_capacity(batch.deliveries.len());
+        return_outdated(&mut batch.deliveries, 0, changes);
+        while stored.len() < batch.deliveries.len() {
+            for pending in &batch.deliveries[stored.len()..] {
+                stored.push(storing.put(&pending.delivery)?);
+            }
+            // Mail that came meanwhile would wait for the next sync. If space is scarce, it was not checked that there
+            // is room for it.
+            if !self.is_scarce {
+                waiting.join(batch);
+                return_outdated(&mut batch.deliveries, stored.len(), changes);
+            }
+        }
         storing.finish()?;
         let Storing { new, ids, growth, .. } = storing;
         Ok(Added { stored, new, ids, growth })
@@ -509,13 +515,13 @@ fn abandon(batch: Batch) {
     }
 }
 
-/// Removes from the batch the deliveries whose endpoints were looked up before lists or domains changed, and returns
+/// Removes from the batch, beginning at index `from`, the deliveries whose endpoints were looked up before lists or domains changed, and returns
 /// them to their callers. No process can change lists while the write lock is held, so the endpoints of the
 /// remaining deliveries are current when they are stored.
-fn return_outdated(batch: &mut Vec<PendingDelivery>, now: Changes) {
+fn return_outdated(batch: &mut Vec<PendingDelivery>, from: usize, now: Changes) {
     let is_outdated =
         |pending: &mut PendingDelivery| pending.delivery.as_of.is_some_and(|as_of| as_of != now);
-    for pending in batch.extract_if(.., is_outdated) {
+    for pending in batch.extract_if(from.., is_outdated) {
         // If the receiver was dropped, the mail is dropped with it.
         let _ = pending.answer.send(Err(NotStored::Changed(Box::new(pending.delivery))));
     }

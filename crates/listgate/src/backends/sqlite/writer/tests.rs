@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backends::sqlite::leasing::Round;
-use crate::backends::sqlite::work::{PendingRequest, Request};
+use crate::backends::sqlite::work::{PendingRequest, Request, Work};
 use crate::backends::sqlite::{DataDir, lists};
 use crate::limits;
 use crate::message::Message;
@@ -58,13 +58,11 @@ fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Ve
     Ok(queued.iter().map(|queued| queued.id().to_string()).collect())
 }
 
-fn batch_of(deliveries: impl Into<Vec<PendingDelivery>>) -> Batch {
-    Batch { deliveries: deliveries.into(), requests: Vec::new() }
-}
-
 /// A writer on a new database with the list `a@b`.
 struct Rig {
     writer: Writer,
+    sender: mpsc::Sender<Work>,
+    waiting: Waiting,
     data: DataDir,
     /// Pages of the new database.
     pages: u32,
@@ -89,11 +87,17 @@ impl Rig {
         };
         let choices = Choices { redelivery, owner, clock };
         let writer = Writer::new(connection, data.clone(), choices, watched).unwrap();
-        Self { writer, data, pages, _dir: dir }
+        let (sender, work) = mpsc::channel();
+        Self { writer, sender, waiting: Waiting::new(work), data, pages, _dir: dir }
     }
 
     fn allow_pages(&self, more: u32) {
         self.writer.connection.pragma_update(None, "max_page_count", self.pages + more).unwrap();
+    }
+
+    /// Writes a batch, and the work that comes meanwhile.
+    fn write_batch(&mut self, batch: Batch) {
+        self.writer.write(batch, &mut self.waiting);
     }
 
     /// Writes deliveries and requests in one commit, and returns the replies.
@@ -102,12 +106,14 @@ impl Rig {
         deliveries: Vec<PendingDelivery>,
         requests: [Request; N],
     ) -> [Result<Reply, StoreError>; N] {
-        let requests = requests.map(|request| {
+        let answers = requests.map(|request| {
             let (answer, answered) = oneshot::channel();
-            (PendingRequest { request, answer }, answered)
+            self.sender.send(Work::Request(PendingRequest { request, answer })).unwrap();
+            answered
         });
-        let (requests, answers): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-        self.writer.write(Batch { deliveries, requests });
+        let mut batch = Batch::of(deliveries);
+        self.waiting.join(&mut batch);
+        self.write_batch(batch);
         let replies: Vec<_> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
         replies.try_into().unwrap_or_else(|_| panic!("a reply to each"))
     }
@@ -209,25 +215,42 @@ fn mail_is_stored_even_without_space_for_the_steps() {
 fn a_full_database_is_a_451_and_recovers_and_gives_no_id_twice() {
     let mut rig = Rig::new();
     rig.allow_pages(8);
-    let writer = &mut rig.writer;
 
     let (small, taken) = delivery(10);
-    writer.write(batch_of([small]));
+    rig.write_batch(Batch::of(vec![small]));
     assert_eq!(ids(taken), Ok(vec!["1-1".to_owned(), "1-1".to_owned(), "1-2".to_owned()]));
     let (large, refused_large) = delivery(60_000);
     let (beside, refused_small) = delivery(10);
-    writer.write(batch_of([beside, large]));
+    rig.write_batch(Batch::of(vec![beside, large]));
     for refused in [refused_large, refused_small] {
         let refusal = ids(refused).unwrap_err();
         assert_eq!(refusal.to_string(), "451 4.3.1 Requested action aborted: no space, try again later");
     }
-    assert!(!writer.fail_stop.is_set());
+    assert!(!rig.writer.fail_stop.is_set());
     rig.allow_pages(100);
     let (again, taken) = delivery(60_000);
     let (gone, _) = delivery(10);
-    rig.writer.write(batch_of([gone, again]));
+    rig.write_batch(Batch::of(vec![gone, again]));
     assert_eq!(ids(taken).unwrap()[0], "2-1", "a delivery whose receiver was dropped is not stored");
 
     let ids = Ids::read(&rig.data.open().unwrap()).unwrap();
     assert!(ids.next > 2);
+}
+
+#[test]
+fn mail_that_comes_while_rows_are_written_shares_their_commit() {
+    let mut rig = Rig::new();
+    let (first, taken_first) = delivery(10);
+    let (second, taken_second) = delivery(10);
+    let (mut outdated, returned) = delivery(10);
+    let now = lists::changes(&rig.writer.connection).unwrap();
+    outdated.delivery.as_of = Some(Changes(now.0 - 1));
+    let (gone, _) = delivery(10);
+    for pending in [outdated, gone, second] {
+        rig.sender.send(Work::Delivery(pending)).unwrap();
+    }
+    rig.write_batch(Batch::of(vec![first]));
+    assert_eq!(ids(taken_first).unwrap()[0], "1-1");
+    assert_eq!(ids(taken_second).unwrap()[0], "2-1");
+    assert!(matches!(returned.blocking_recv(), Ok(Err(NotStored::Changed(_)))));
 }
