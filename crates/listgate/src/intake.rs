@@ -104,7 +104,7 @@ impl Intake {
         });
         let style = self.services.backend.style();
         let mail_from = style.mail_from(mail_from);
-        Box::new(Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone()))
+        Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone())
     }
 
     /// Stores a complete message for every recipient that is an endpoint now, which may not be all that were at

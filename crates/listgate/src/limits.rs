@@ -176,6 +176,9 @@ pub(crate) const GATHERED_LINES: usize = 8 << 10;
 /// Recipients refused at RCPT that the log line of their transaction names; it counts the rest.
 pub(crate) const LOGGED_REFUSALS: usize = 1000;
 
+/// Octets of memory that are reserved for the recipients in the log line of a transaction; more are added if needed.
+pub(crate) const LOGGED_RECIPIENTS: usize = 128;
+
 /// Octets of a session's read buffer: while it waits, and while a lot of data arrives.
 pub(crate) const READ_BUFFER: (usize, usize) = (4 << 10, 64 << 10);
 

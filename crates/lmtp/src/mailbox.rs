@@ -238,7 +238,7 @@ fn take_mailbox(rest: &mut &[u8]) -> Result<Mailbox, InvalidAddress> {
     };
     *rest = rest.strip_prefix(b"@").ok_or_else(no_at)?;
     let domain = take_domain(rest)?;
-    Ok(Mailbox { text: format!("{local}@{domain}"), local_len: local.len() })
+    Ok(Mailbox { text: [local, "@", domain].concat(), local_len: local.len() })
 }
 
 fn take_local_part<'a>(rest: &mut &'a [u8]) -> Result<&'a str, InvalidAddress> {

@@ -100,7 +100,8 @@ impl Record {
             Ended::Refused { .. } => ("refused", None, "-"),
             Ended::Abandoned { .. } => ("abandoned", None, "-"),
         };
-        let mut to = Said { services: shared.services(), text: String::new() };
+        let mut to =
+            Said { services: shared.services(), text: String::with_capacity(limits::LOGGED_RECIPIENTS) };
         match how {
             Ended::Decided { recipients, .. } => recipients.iter().for_each(|one| to.add_outcome(one)),
             Ended::Refused { recipients, why } => recipients.iter().for_each(|one| to.add_refused(one, why)),

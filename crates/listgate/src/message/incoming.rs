@@ -9,7 +9,7 @@ use crate::model::{Digest, StoreError};
 use blake3::Hasher;
 use std::sync::Arc;
 
-/// An arriving message.
+/// An arriving message. It is always in a box, because the hash takes up 2 KiB.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     edit: HeaderEdit,
@@ -31,15 +31,15 @@ impl Incoming {
         hostname: &str,
         received: Option<String>,
         spool: Spool,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             edit: HeaderEdit::new(style, mail_from, hostname.to_owned(), received),
             spool,
             buffer: Vec::new(),
             file: None,
             hash: Hasher::new(),
             original_size: 0,
-        }
+        })
     }
 
     /// Takes the next octets. If the future is dropped, the write completes in the background and the file is
@@ -54,7 +54,7 @@ impl Incoming {
     }
 
     /// Ends the message: fills in a Message-ID that we added, and syncs the spool file if there is one.
-    pub(crate) async fn finish(mut self) -> Result<Message, StoreError> {
+    pub(crate) async fn finish(mut self: Box<Self>) -> Result<Message, StoreError> {
         let sender = self.edit.mail_from().as_bytes();
         // The length is included so that no other pair of message and sender results in the same octets.
         self.hash.update(sender).update(&(sender.len() as u64).to_le_bytes());
