@@ -109,8 +109,8 @@ impl Spooled {
         &self.name
     }
 
-    /// Keeps the file: a committed row names it now.
-    pub(crate) fn keep(mut self) {
+    /// Keeps the file when this is dropped: a committed row names it now.
+    pub(crate) fn keep(&mut self) {
         self.unlink.0 = None;
     }
 }

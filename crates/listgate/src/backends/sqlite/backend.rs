@@ -9,7 +9,7 @@ use super::log_room::{Pages, log_room};
 use super::queues::{self, Depths};
 use super::steps::chunks as step_chunks;
 use super::store::Choices;
-use super::work::{PendingDelivery, PendingRequest, Reply, Request, Waiting, Work};
+use super::work::{PendingDelivery, PendingRequest, Promised, Reply, Request, Waiting, Work};
 use super::writer::{Watched, Writer};
 use super::{outbox, site_keys};
 use crate::backends::addresses::Rooms;
@@ -175,8 +175,10 @@ impl Sqlite {
         // Other sessions may be about to end their messages. What they send together shares a commit.
         tokio::task::yield_now().await;
         let (answer, answered) = oneshot::channel();
-        self.writer.send(Work::Delivery(PendingDelivery { delivery, answer })).map_err(|_| closed())?;
-        answered.await.unwrap_or_else(|_| Err(closed()))
+        let pending = PendingDelivery { delivery: Box::new(delivery), answer };
+        self.writer.send(Work::Delivery(pending)).map_err(|_| closed())?;
+        let Promised { queued, .. } = answered.await.unwrap_or_else(|_| Err(closed()))?;
+        Ok(queued)
     }
 }
 

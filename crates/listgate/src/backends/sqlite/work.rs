@@ -15,7 +15,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// One piece of work.
-#[expect(clippy::large_enum_variant, reason = "it is moved only twice, which costs less than an allocation")]
 pub(super) enum Work {
     Delivery(PendingDelivery),
     Request(PendingRequest),
@@ -25,8 +24,16 @@ pub(super) enum Work {
 
 /// A delivery, and the channel for its outcome.
 pub(super) struct PendingDelivery {
-    pub(super) delivery: Delivery,
-    pub(super) answer: oneshot::Sender<Result<Vec<Queued>, NotStored>>,
+    pub(super) delivery: Box<Delivery>,
+    pub(super) answer: oneshot::Sender<Result<Promised, NotStored>>,
+}
+
+/// The proofs for the recipients of a delivery that was stored.
+pub(super) struct Promised {
+    pub(super) queued: Vec<Queued>,
+    /// The delivery returns to the thread that allocated it. If the writer freed its memory, both threads would often
+    /// wait for a lock of the allocator.
+    pub(super) _delivery: Box<Delivery>,
 }
 
 /// A consumer's request, and the channel for the reply.

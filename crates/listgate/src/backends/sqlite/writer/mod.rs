@@ -37,7 +37,7 @@ use crate::backends::sqlite::redelivery_index::{FirstEntries, RedeliveryIndex};
 use crate::backends::sqlite::store::Choices;
 use crate::backends::sqlite::store::{Ids, Statements, Stored, StoredDelivery, Storing};
 use crate::backends::sqlite::sweep::sweep;
-use crate::backends::sqlite::work::{Batch, PendingDelivery, Reply, Waiting};
+use crate::backends::sqlite::work::{Batch, PendingDelivery, Promised, Reply, Waiting};
 use crate::error_chain::Chain;
 use crate::file_error::During;
 use crate::limits;
@@ -505,10 +505,11 @@ struct Added {
 fn abandon(batch: Batch) {
     let why = StoreError::closed();
     for pending in batch.deliveries {
-        if let Body::Spooled(spooled) = pending.delivery.message.body {
+        let PendingDelivery { mut delivery, answer } = pending;
+        if let Body::Spooled(spooled) = &mut delivery.message.body {
             spooled.keep();
         }
-        let _ = pending.answer.send(Err(why.clone().into()));
+        let _ = answer.send(Err(why.clone().into()));
     }
     for pending in batch.requests {
         let _ = pending.answer.send(Err(why.clone()));
@@ -523,7 +524,7 @@ fn return_outdated(batch: &mut Vec<PendingDelivery>, from: usize, now: Changes) 
         |pending: &mut PendingDelivery| pending.delivery.as_of.is_some_and(|as_of| as_of != now);
     for pending in batch.extract_if(from.., is_outdated) {
         // If the receiver was dropped, the mail is dropped with it.
-        let _ = pending.answer.send(Err(NotStored::Changed(Box::new(pending.delivery))));
+        let _ = pending.answer.send(Err(NotStored::Changed(pending.delivery)));
     }
 }
 
@@ -547,7 +548,7 @@ impl UncertainFiles {
 
 impl Drop for UncertainFiles {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(Spooled::keep);
+        self.0.iter_mut().for_each(Spooled::keep);
     }
 }
 
@@ -565,11 +566,12 @@ fn has_a_row(put: &StoredDelivery) -> bool {
 }
 
 /// Creates the proofs for the recipients after the commit, and leaves the spool file to its row.
-fn promise(delivery: Delivery, put: StoredDelivery) -> Vec<Queued> {
+fn promise(mut delivery: Box<Delivery>, put: StoredDelivery) -> Promised {
     if has_a_row(&put)
-        && let Body::Spooled(spooled) = delivery.message.body
+        && let Body::Spooled(spooled) = &mut delivery.message.body
     {
         spooled.keep();
     }
-    put.stored.into_iter().map(|Stored { id, duplicate }| Queued::new(Id::Entry(id), duplicate)).collect()
+    let queued = |Stored { id, duplicate }| Queued::new(Id::Entry(id), duplicate);
+    Promised { queued: put.stored.into_iter().map(queued).collect(), _delivery: delivery }
 }

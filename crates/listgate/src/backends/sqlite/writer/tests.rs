@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 
-fn delivery(size: usize) -> (PendingDelivery, oneshot::Receiver<Result<Vec<Queued>, NotStored>>) {
+fn delivery(size: usize) -> (PendingDelivery, oneshot::Receiver<Result<Promised, NotStored>>) {
     let list = Arc::new(crate::model::List {
         list_id: "a.b".to_owned(),
         address: "a@b".parse().unwrap(),
@@ -45,13 +45,16 @@ fn delivery(size: usize) -> (PendingDelivery, oneshot::Receiver<Result<Vec<Queue
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = DeliveryKey { gate: 0, n: KEYS.fetch_add(1, Ordering::Relaxed) };
     (
-        PendingDelivery { delivery: Delivery { key, envelope, message, to: to.into(), as_of: None }, answer },
+        PendingDelivery {
+            delivery: Box::new(Delivery { key, envelope, message, to: to.into(), as_of: None }),
+            answer,
+        },
         answered,
     )
 }
 
-fn ids(answered: oneshot::Receiver<Result<Vec<Queued>, NotStored>>) -> Result<Vec<String>, Refusal> {
-    let queued = answered.blocking_recv().unwrap().map_err(|why| match why {
+fn ids(answered: oneshot::Receiver<Result<Promised, NotStored>>) -> Result<Vec<String>, Refusal> {
+    let Promised { queued, .. } = answered.blocking_recv().unwrap().map_err(|why| match why {
         NotStored::Store(why) => why.refusal(),
         NotStored::Changed(_) => panic!("no list has changed"),
     })?;
