@@ -348,8 +348,8 @@ impl Writer {
             for pending in &batch.deliveries[stored.len()..] {
                 stored.push(storing.put(&pending.delivery)?);
             }
-            // Mail that came meanwhile would wait for the next sync. If space is scarce, it was not checked that there
-            // is room for it.
+            // Otherwise mail that came meanwhile would wait for another sync. If space is scarce, it has to: there may be
+            // no room for it.
             if !self.is_scarce {
                 waiting.join(batch);
                 return_outdated(&mut batch.deliveries, stored.len(), changes);
@@ -516,9 +516,9 @@ fn abandon(batch: Batch) {
     }
 }
 
-/// Removes from the batch, beginning at index `from`, the deliveries whose endpoints were looked up before lists or domains changed, and returns
-/// them to their callers. No process can change lists while the write lock is held, so the endpoints of the
-/// remaining deliveries are current when they are stored.
+/// Removes from the batch, from the index `from` on, the deliveries whose endpoints were looked up before lists or
+/// domains changed, and returns them to their callers. No process can change lists while the write lock is held, so the
+/// endpoints of the remaining deliveries are current when they are stored.
 fn return_outdated(batch: &mut Vec<PendingDelivery>, from: usize, now: Changes) {
     let is_outdated =
         |pending: &mut PendingDelivery| pending.delivery.as_of.is_some_and(|as_of| as_of != now);
