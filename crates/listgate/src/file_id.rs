@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// The identity of a file: its device and inode.
 ///
-/// It is read without the file's times. Linux notes that someone has seen a time, and then gives the next write a
-/// time of its own, which the next sync has to write to the disk, in another place than the data
+/// It is read without the file's times. Once these were read, Linux (since 6.13) gives the file new ones with the next
+/// write, and the next sync has to write them to the disk as well, in another place than the data
 /// (`Documentation/filesystems/multigrain-ts.rst`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId {

@@ -202,6 +202,11 @@ impl Waiting {
         Self { work, held_over: None }
     }
 
+    /// Creates one in which nothing waits, and to which nothing comes.
+    pub(super) fn nothing() -> Self {
+        Self::new(mpsc::channel().1)
+    }
+
     /// Waits up to `patience` for work, and returns what one commit can take of it.
     ///
     /// # Errors

@@ -210,7 +210,7 @@ impl Writer {
                     self.uncertain.remove();
                 }
             }
-            Err(why) => self.not_written(batch, why, waiting),
+            Err(why) => self.not_written(batch, why),
         }
     }
 
@@ -268,7 +268,7 @@ impl Writer {
         count.map_err(failed("count the pages"))
     }
 
-    fn not_written(&mut self, batch: Batch, source: rusqlite::Error, waiting: &mut Waiting) {
+    fn not_written(&mut self, batch: Batch, source: rusqlite::Error) {
         let is_undone = is_undone(&source);
         let is_full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
         let (deliveries, requests) = (batch.deliveries, batch.requests);
@@ -279,7 +279,8 @@ impl Writer {
         }
         if is_full && is_mixed {
             self.after_failure(&why, "the mail is stored without the steps beside it");
-            return self.write(Batch::of(deliveries), waiting);
+            // Steps that came meanwhile could fill the disk again, so nothing may join.
+            return self.write(Batch::of(deliveries), &mut Waiting::nothing());
         }
         self.after_failure(&why, "the mail server will try again");
         for pending in deliveries {
@@ -300,7 +301,8 @@ impl Writer {
         true
     }
 
-    /// Writes a batch in one transaction. Returns the outcome of each delivery and the reply to each request.
+    /// Writes a batch in one transaction, and adds what joins it. Returns the outcome of each delivery and the reply to
+    /// each request.
     fn commit(
         &mut self,
         batch: &mut Batch,
@@ -348,8 +350,8 @@ impl Writer {
             for pending in &batch.deliveries[stored.len()..] {
                 stored.push(storing.put(&pending.delivery)?);
             }
-            // Otherwise mail that came meanwhile would wait for another sync. If space is scarce, it has to: there may be
-            // no room for it.
+            // Mail that came meanwhile need not wait for another sync. If space is scarce, it has to wait until it is
+            // checked that there is room for it.
             if !self.is_scarce {
                 waiting.join(batch);
                 return_outdated(&mut batch.deliveries, stored.len(), changes);

@@ -253,6 +253,7 @@ fn mail_that_comes_while_rows_are_written_shares_their_commit() {
         rig.sender.send(Work::Delivery(pending)).unwrap();
     }
     rig.write_batch(Batch::of(vec![first]));
+    assert!(rig.waiting.next(Duration::ZERO).is_err(), "all of it has joined");
     assert_eq!(ids(taken_first).unwrap()[0], "1-1");
     assert_eq!(ids(taken_second).unwrap()[0], "2-1");
     assert!(matches!(returned.blocking_recv(), Ok(Err(NotStored::Changed(_)))));
