@@ -23,11 +23,14 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn write(&self, delivery: Delivery, answer: Answer) {
-        match self.synced(&delivery) {
+        let key = delivery.key;
+        let synced = self.synced(&delivery);
+        // It removes the spool file of a large message, which must be gone when the delivery is answered.
+        drop(delivery);
+        match synced {
             Err(why) => answer.send(Err(why)),
             Ok(files) => {
-                let ready = Ready { key: delivery.key, files, answer };
-                if let Err(Ready { answer, .. }) = self.publisher.send(ready) {
+                if let Err(Ready { answer, .. }) = self.publisher.send(Ready { key, files, answer }) {
                     answer.send(Err(StoreError::closed()));
                 }
             }
