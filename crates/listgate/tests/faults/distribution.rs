@@ -83,10 +83,13 @@ impl Distribution {
 
     /// Waits until so many posts have been distributed.
     pub(crate) fn finished(&self, posts: u64) {
-        until("the posts are distributed", || {
-            let (all, open, _) = self.posts();
-            all == posts && open == 0
-        });
+        until("the posts are distributed", || self.are_finished(posts));
+    }
+
+    /// Returns whether so many posts have been distributed, and there are no others.
+    pub(crate) fn are_finished(&self, posts: u64) -> bool {
+        let (all, open, _) = self.posts();
+        all == posts && open == 0
     }
 
     /// Checks that each member got each of so many posts, and that those who got one more often are counted. Returns how

@@ -67,7 +67,7 @@ fn a_post_costs_what_its_batches_cost(
     distribution.post(server, "post");
     let sent = || database.query_row("SELECT sum(sent) FROM post", [], |row| row.get::<_, Option<usize>>(0));
     let (mut last, mut since) = (None, Instant::now());
-    while distribution.posts().1 > 0 || distribution.posts().0 == 0 {
+    while !distribution.are_finished(1) {
         let now = sent().unwrap();
         if now > last {
             (last, since) = (now, Instant::now());
