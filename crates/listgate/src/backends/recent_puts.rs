@@ -5,45 +5,43 @@
 
 use crate::limits;
 use crate::model::DeliveryKey;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 /// The entries of the latest deliveries, as the backend identifies them.
 pub(super) struct RecentPuts<E> {
-    /// The entries by delivery and by place in it. This is one map because a vector for each delivery would cost an
-    /// allocation for every message.
-    entries: BTreeMap<(DeliveryKey, usize), E>,
-    /// The keys in the order of their deliveries, oldest first.
-    order: VecDeque<DeliveryKey>,
+    /// The entries, those of the oldest delivery first. Almost no put is retried, so a search in all of them is fast
+    /// enough.
+    entries: VecDeque<(DeliveryKey, E)>,
+    /// The deliveries of these entries.
+    keys: HashSet<DeliveryKey>,
 }
 
 impl<E> Default for RecentPuts<E> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), order: VecDeque::new() }
+        Self { entries: VecDeque::new(), keys: HashSet::new() }
     }
 }
 
 impl<E: Clone> RecentPuts<E> {
     /// Returns the entries of a delivery, one for each recipient, if it was noted and not yet forgotten.
     pub(super) fn get(&self, key: DeliveryKey) -> Option<Vec<E>> {
-        let entries = self.entries.range((key, 0)..=(key, usize::MAX));
-        let entries: Vec<E> = entries.map(|(_, entry)| entry.clone()).collect();
-        (!entries.is_empty()).then_some(entries)
+        let of_it = self.entries.iter().filter(|(of, _)| *of == key);
+        self.keys.contains(&key).then(|| of_it.map(|(_, entry)| entry.clone()).collect())
     }
 
-    /// Notes the entries of a delivery that was stored. Forgets the oldest delivery beyond [`limits::RECENT_PUTS`].
+    /// Notes the entries of a delivery that was stored, unless it is noted already. Forgets the oldest delivery beyond
+    /// [`limits::RECENT_PUTS`].
     pub(super) fn note(&mut self, key: DeliveryKey, entries: impl IntoIterator<Item = E>) {
-        let is_new = !self.entries.contains_key(&(key, 0));
-        self.entries.extend(entries.into_iter().enumerate().map(|(place, entry)| ((key, place), entry)));
-        if is_new {
-            self.order.push_back(key);
+        let mut entries = entries.into_iter().map(|entry| (key, entry)).peekable();
+        if entries.peek().is_none() || !self.keys.insert(key) {
+            return;
         }
-        if self.order.len() > limits::RECENT_PUTS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            for place in 0.. {
-                if self.entries.remove(&(oldest, place)).is_none() {
-                    break;
-                }
+        self.entries.extend(entries);
+        if self.keys.len() > limits::RECENT_PUTS {
+            let oldest = self.entries.front().expect("each key has an entry").0;
+            self.keys.remove(&oldest);
+            while self.entries.front().is_some_and(|(of, _)| *of == oldest) {
+                self.entries.pop_front();
             }
         }
     }
@@ -59,10 +57,12 @@ mod tests {
         let mut recent = RecentPuts::default();
         let last = limits::RECENT_PUTS as u64;
         (0..=last).for_each(|n| recent.note(key(n), [n, n + 1]));
-        recent.note(key(last), [last, last + 1]);
+        recent.note(key(last), [0]);
+        recent.note(key(last + 1), []);
         assert_eq!(recent.get(key(0)), None);
         assert_eq!(recent.get(key(1)), Some(vec![1, 2]));
         assert_eq!(recent.get(key(last)), Some(vec![last, last + 1]));
-        assert_eq!(recent.entries.len(), 2 * limits::RECENT_PUTS);
+        assert_eq!(recent.get(key(last + 1)), None);
+        assert_eq!((recent.keys.len(), recent.entries.len()), (limits::RECENT_PUTS, 2 * limits::RECENT_PUTS));
     }
 }

@@ -21,7 +21,7 @@ pub(crate) type Digest = [u8; 32];
 /// The key that identifies a delivery to one endpoint when it is sent again: part of a hash of the message and its
 /// sender, then part of a hash of the endpoint, however it was addressed. When sorted, the fingerprints of one
 /// message are adjacent.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Fingerprint(pub(crate) [u8; Self::LEN]);
 
 impl Fingerprint {
@@ -40,6 +40,11 @@ impl Fingerprint {
         Self(std::array::from_fn(|at| {
             message.get(at).copied().unwrap_or_else(|| endpoint[at - message.len()])
         }))
+    }
+
+    /// Returns the part from the hash of the message, which all fingerprints of a message have in common.
+    pub(crate) fn message(&self) -> [u8; Self::MESSAGE] {
+        *self.0.first_chunk().expect("it is a part")
     }
 
     /// Returns the range of the fingerprints of all deliveries of a message.

@@ -12,7 +12,7 @@
 use crate::limits;
 use crate::model::{Digest, Due, EntryId, Fingerprint};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An entry that was stored when its mail first came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +28,31 @@ pub(super) type FirstEntries = BTreeMap<Fingerprint, FirstEntry>;
 /// The mail stored up to and including the last commit.
 pub(super) struct RedeliveryIndex {
     /// The mail of the rows in `seen_lately` that are not part of the generation.
-    recent: FirstEntries,
+    recent: Recent,
     /// The part of the generation that is not in the ordered table yet.
     leaving: FirstEntries,
     /// The last row in `seen_lately` that belongs to the generation.
     leaving_up_to: i64,
     /// The last fingerprint of the last search for expired rows.
     last_swept: Fingerprint,
+}
+
+/// First entries in no order. Every message is looked up here and then added, and a hash table is faster at both than a
+/// tree.
+#[derive(Default, Debug, PartialEq)]
+struct Recent {
+    entries: HashMap<Fingerprint, FirstEntry>,
+    /// The messages of these entries.
+    messages: HashSet<[u8; Fingerprint::MESSAGE]>,
+}
+
+impl Extend<(Fingerprint, FirstEntry)> for Recent {
+    fn extend<I: IntoIterator<Item = (Fingerprint, FirstEntry)>>(&mut self, entries: I) {
+        for (fingerprint, first) in entries {
+            self.messages.insert(fingerprint.message());
+            self.entries.insert(fingerprint, first);
+        }
+    }
 }
 
 /// Prepares the statement that finds out whether the ordered table has any fingerprint of a message.
@@ -74,15 +92,13 @@ const LAST: Fingerprint = Fingerprint([0xff; Fingerprint::LEN]);
 
 impl RedeliveryIndex {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        // Collected first, because a tree is built faster from all of its items, which can then be sorted. Of two
-        // entries with the same fingerprint, the later one is kept.
-        let mut recent = Vec::new();
+        // Of two entries with the same fingerprint, the later one is kept.
+        let mut recent = Recent::default();
         let mut statement = connection.prepare("SELECT entries FROM seen_lately ORDER BY id")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             recent.extend(entries(row.get_ref(0)?.as_blob()?));
         }
-        let recent = recent.into_iter().collect();
         Ok(Self { recent, leaving: FirstEntries::new(), leaving_up_to: 0, last_swept: FIRST })
     }
 
@@ -90,8 +106,8 @@ impl RedeliveryIndex {
     /// [`prepare_lookup`].
     pub(super) fn has(&self, lookup: &mut CachedStatement<'_>, digest: &Digest) -> rusqlite::Result<bool> {
         let all = Fingerprint::all_of(digest);
-        let is_in = |entries: &FirstEntries| entries.range(all.clone()).next().is_some();
-        if is_in(&self.recent) || is_in(&self.leaving) {
+        let is_recent = self.recent.messages.contains(&all.start().message());
+        if is_recent || self.leaving.range(all.clone()).next().is_some() {
             return Ok(true);
         }
         let (from, to) = all.into_inner();
@@ -105,7 +121,7 @@ impl RedeliveryIndex {
         fingerprint: Fingerprint,
     ) -> rusqlite::Result<Option<FirstEntry>> {
         // The later entry counts: mail is queued again only after its earlier entry was removed.
-        let in_memory = self.recent.get(&fingerprint).or_else(|| self.leaving.get(&fingerprint));
+        let in_memory = self.recent.entries.get(&fingerprint).or_else(|| self.leaving.get(&fingerprint));
         if let Some(first) = in_memory {
             return Ok(Some(*first));
         }
@@ -135,16 +151,16 @@ impl RedeliveryIndex {
     }
 
     fn in_memory(&self) -> usize {
-        self.recent.len() + self.leaving.len()
+        self.recent.entries.len() + self.leaving.len()
     }
 
     /// Moves some recent fingerprints to the ordered table, and removes some rows that have expired at `now`
     /// (milliseconds since 1970) or were stamped by a clock that was set back since.
     pub(super) fn move_run(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
-        if self.leaving.is_empty() && !self.recent.is_empty() {
+        if self.leaving.is_empty() && !self.recent.entries.is_empty() {
             let last = "SELECT coalesce(max(id), 0) FROM seen_lately";
             self.leaving_up_to = connection.prepare_cached(last)?.query_row([], |row| row.get(0))?;
-            self.leaving = std::mem::take(&mut self.recent);
+            self.leaving = std::mem::take(&mut self.recent).entries.into_iter().collect();
         }
         // The number grows with the fingerprints in memory, so that these stay limited however many come between
         // two runs.
@@ -387,7 +403,7 @@ mod tests {
         connection.execute_batch(newer[0]).unwrap();
         let first = |delivery, n, at| FirstEntry { id: EntryId { delivery, n }, at };
         let expected = [(a, first(70_000, 1, 9)), (b, first(70_000, 258, 9)), (c, first(70_001, 1, 10))];
-        assert_eq!(RedeliveryIndex::read(&connection).unwrap().recent, expected.into());
+        assert_eq!(RedeliveryIndex::read(&connection).unwrap().recent.entries, expected.into());
     }
 
     #[test]
