@@ -5,7 +5,8 @@
 
 use crate::limits;
 use crate::model::DeliveryKey;
-use std::collections::{HashSet, VecDeque};
+use foldhash::HashSet;
+use std::collections::VecDeque;
 
 /// The entries of the latest deliveries, as the backend identifies them.
 pub(super) struct RecentPuts<E> {
@@ -18,7 +19,7 @@ pub(super) struct RecentPuts<E> {
 
 impl<E> Default for RecentPuts<E> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), keys: HashSet::new() }
+        Self { entries: VecDeque::new(), keys: HashSet::default() }
     }
 }
 

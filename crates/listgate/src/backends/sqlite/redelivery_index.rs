@@ -11,8 +11,9 @@
 
 use crate::limits;
 use crate::model::{Digest, Due, EntryId, Fingerprint};
+use foldhash::{HashMap, HashSet};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// An entry that was stored when its mail first came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -403,7 +404,10 @@ mod tests {
         connection.execute_batch(newer[0]).unwrap();
         let first = |delivery, n, at| FirstEntry { id: EntryId { delivery, n }, at };
         let expected = [(a, first(70_000, 1, 9)), (b, first(70_000, 258, 9)), (c, first(70_001, 1, 10))];
-        assert_eq!(RedeliveryIndex::read(&connection).unwrap().recent.entries, expected.into());
+        assert_eq!(
+            RedeliveryIndex::read(&connection).unwrap().recent.entries,
+            expected.into_iter().collect()
+        );
     }
 
     #[test]
