@@ -2,6 +2,7 @@
 
 use crate::model::{Duplicate, Endpoint, OutgoingNow, QueueNow, Space, StoreError};
 use listgate_lmtp::Refusal;
+use memchr::memchr;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -86,6 +87,8 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabel, Counter>,
     redeliveries: Family<Action, Counter>,
     replies: Family<Code, Counter>,
+    /// The counters of the replies that nearly every message gets. They need not be looked up in their family.
+    usual_replies: [(u16, Counter); 2],
     map_answers: Family<MapLabel, Counter>,
     octets: Counter,
     in_flight: Gauge,
@@ -122,6 +125,8 @@ fn seconds() -> Histogram {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let replies: Family<Code, Counter> = Family::default();
+        let usual_replies = [250, 354].map(|code| (code, replies.get_or_create_owned(&Code { code })));
         let mut metrics = Self {
             registry: Registry::with_prefix("listgate"),
             sessions: Counter::default(),
@@ -132,7 +137,8 @@ impl Default for Metrics {
             recipients: Family::default(),
             refusals: Family::default(),
             redeliveries: Family::default(),
-            replies: Family::default(),
+            replies,
+            usual_replies,
             map_answers: Family::default(),
             octets: Counter::default(),
             in_flight: Gauge::default(),
@@ -272,11 +278,17 @@ impl Metrics {
     /// Counts the replies in output that is about to be written. It consists of whole lines, and the last line of a
     /// reply has a space after its code.
     pub(crate) fn replies(&self, output: &[u8]) {
-        for line in output.split(|&octet| octet == b'\n') {
+        let mut rest = output;
+        while let Some(end) = memchr(b'\n', rest) {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
             if let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', ..] = line {
                 let digit = |octet: &u8| u16::from(octet - b'0');
                 let code = digit(a) * 100 + digit(b) * 10 + digit(c);
-                self.replies.get_or_create(&Code { code }).inc();
+                match self.usual_replies.iter().find(|(usual, _)| *usual == code) {
+                    Some((_, counter)) => counter.inc(),
+                    None => self.replies.get_or_create(&Code { code }).inc(),
+                };
             }
         }
     }
