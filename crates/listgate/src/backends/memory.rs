@@ -153,7 +153,7 @@ impl Memory {
         operation: &'static str,
         work: impl FnOnce(&mut Tables) -> Result<T, E> + Send + 'a,
     ) -> Answer<'a, T, E> {
-        Box::pin(async move {
+        Answer::of(async move {
             tokio::task::yield_now().await;
             let away = || E::from(StoreError::database(StoreErrorKind::Database, operation, "it is away"));
             if *self.given_up.borrow() {

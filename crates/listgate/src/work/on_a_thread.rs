@@ -16,7 +16,7 @@ impl<S: LeaseStore + 'static> OnAThread<S> {
     ) -> Answer<'_, T> {
         let store = Arc::clone(&self.0);
         let answer = spawn_blocking(move || pollster::block_on(call(&store)));
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(StoreError::panicked("consumer"))) })
+        Answer::of(async move { answer.await.unwrap_or_else(|_| Err(StoreError::panicked("consumer"))) })
     }
 }
 

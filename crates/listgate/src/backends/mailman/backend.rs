@@ -140,19 +140,19 @@ impl Registry for Mailman {
     }
 
     fn find<'a>(&'a self, names: &'a Names, asked_at: Instant) -> answer::Answer<'a, Option<Arc<List>>> {
-        Box::pin(self.look_up(names, asked_at))
+        answer::Answer::of(self.look_up(names, asked_at))
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> answer::Answer<'a, bool> {
-        Box::pin(self.lists.serves(domain))
+        answer::Answer::of(self.lists.serves(domain))
     }
 
     fn domains(&self) -> answer::Answer<'_, Vec<String>> {
-        Box::pin(self.lists.domains())
+        answer::Answer::of(self.lists.domains())
     }
 
     fn count_lists(&self) -> answer::Answer<'_, u64> {
-        Box::pin(self.lists.count_lists())
+        answer::Answer::of(self.lists.count_lists())
     }
 }
 
@@ -186,13 +186,13 @@ impl Rooms for Mailman {
 
 impl IntakeStore for Mailman {
     fn put(&self, delivery: Delivery) -> answer::Answer<'_, Vec<Queued>, NotStored> {
-        Box::pin(async { Ok(self.write(delivery).await?) })
+        answer::Answer::of(async { Ok(self.write(delivery).await?) })
     }
 
     /// Counts the files in the queues. `depth` counts none at RCPT, because Mailman's runners are always there to
     /// empty the queues.
     fn backlog(&self) -> answer::Answer<'_, Vec<QueueNow>> {
-        Box::pin(self.look_at_queues())
+        answer::Answer::of(self.look_at_queues())
     }
 
     fn style(&self) -> Style {

@@ -115,19 +115,19 @@ impl Registry for Console {
     }
 
     fn find<'a>(&'a self, names: &'a Names, asked_at: Instant) -> Answer<'a, Option<Arc<List>>> {
-        Box::pin(async move { Ok(self.lists.find(names, asked_at.into()).await?.map(Arc::new)) })
+        Answer::of(async move { Ok(self.lists.find(names, asked_at.into()).await?.map(Arc::new)) })
     }
 
     fn serves<'a>(&'a self, domain: &'a str) -> Answer<'a, bool> {
-        Box::pin(self.lists.serves(domain))
+        Answer::of(self.lists.serves(domain))
     }
 
     fn domains(&self) -> Answer<'_, Vec<String>> {
-        Box::pin(self.lists.domains())
+        Answer::of(self.lists.domains())
     }
 
     fn count_lists(&self) -> Answer<'_, u64> {
-        Box::pin(self.lists.count_lists())
+        Answer::of(self.lists.count_lists())
     }
 }
 

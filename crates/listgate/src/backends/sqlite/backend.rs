@@ -259,15 +259,15 @@ impl Messages for Sqlite {
 
 impl LeaseStore for Sqlite {
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Leased> {
-        Box::pin(self.lease_some(request))
+        Answer::of(self.lease_some(request))
     }
 
     fn extend(&self, leases: Vec<LeaseId>, hold: Duration) -> Answer<'_, Vec<Result<(), Stale>>> {
-        Box::pin(self.extend_all(leases, hold))
+        Answer::of(self.extend_all(leases, hold))
     }
 
     fn step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
-        Box::pin(self.take_all(steps))
+        Answer::of(self.take_all(steps))
     }
 
     fn arrivals(&self) -> Option<watch::Receiver<()>> {
@@ -280,7 +280,7 @@ impl LeaseStore for Sqlite {
 impl Registry for Sqlite {
     fn changes(&self, asked_at: Instant) -> Answer<'_, Option<Changes>> {
         let is_known = self.query("look whether lists have changed", |_, known| Ok(known.is_read(asked_at)));
-        Box::pin(async move {
+        Answer::of(async move {
             // The sessions that have octets to read now ask first, so that one read answers all of them.
             if !is_known? {
                 tokio::task::yield_now().await;
@@ -331,7 +331,7 @@ impl Rooms for Sqlite {
 
 impl IntakeStore for Sqlite {
     fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
-        Box::pin(self.write(delivery))
+        Answer::of(self.write(delivery))
     }
 
     fn backlog(&self) -> Answer<'_, Vec<QueueNow>> {
@@ -350,7 +350,7 @@ impl IntakeStore for Sqlite {
         let (answer, answered) = oneshot::channel();
         // If the writer has ended, the answer is dropped.
         let _ = self.writer.send(Work::Question(answer));
-        Box::pin(async { answered.await.map_err(|_| StoreError::closed()) })
+        Answer::of(async { answered.await.map_err(|_| StoreError::closed()) })
     }
 
     fn give_up(&self, why: &StoreError) {

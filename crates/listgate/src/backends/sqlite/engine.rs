@@ -164,7 +164,7 @@ impl Posts for Engine {
 
 impl Outbox for Engine {
     fn advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
-        Box::pin(async move {
+        Answer::of(async move {
             let claim = advance.claim;
             let only_claims = Advance { claim, ..Advance::default() };
             let now = self.gate.now();
@@ -205,7 +205,7 @@ impl EngineStore for Engine {
     }
 
     fn free_leases(&self, queues: &'static [Name]) -> Answer<'_, ()> {
-        Box::pin(async move { self.gate.request(Request::Free(queues)).await.map(drop) })
+        Answer::of(async move { self.gate.request(Request::Free(queues)).await.map(drop) })
     }
 }
 

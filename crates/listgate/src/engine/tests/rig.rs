@@ -276,7 +276,7 @@ impl Around for Watched {
     }
 
     fn around_read(&self, message: MessageId, offset: u64, length: usize) -> Answer<'_, Option<Vec<u8>>> {
-        Box::pin(async move {
+        Answer::of(async move {
             let read = self.store.read(message, offset, length).await?;
             self.octets.fetch_add(read.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
             Ok(read)
@@ -284,7 +284,7 @@ impl Around for Watched {
     }
 
     fn around_step(&self, steps: Vec<Step>) -> Answer<'_, Vec<Result<Stepped, NotStepped>>> {
-        Box::pin(async move {
+        Answer::of(async move {
             let stepped = self.store.step(steps).await?;
             let outdated = stepped.iter().filter(|step| matches!(step, Err(NotStepped::Outdated)));
             self.outdated.fetch_add(outdated.count() as u64, Ordering::Relaxed);

@@ -29,7 +29,7 @@ impl Around for Watched {
     }
 
     fn around_advance(&self, advance: Advance) -> Answer<'_, Vec<Claimed>> {
-        Box::pin(async move {
+        Answer::of(async move {
             let has_come = match () {
                 // A mark: all recipients have got their replies by then.
                 () if !advance.sending.is_empty() => &self.moments.body,
