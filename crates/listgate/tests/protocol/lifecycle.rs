@@ -107,8 +107,15 @@ fn who_is_about_to_send_mail_at_sigterm_may_send_one_message() {
     let mut server = site.serve(&[]);
     let (mut about_to, mut talking) = (Peer::greeted(server.address), Peer::greeted(server.address));
     let since = Instant::now();
-    server.signal("TERM");
-    until("no more connections are accepted", || TcpStream::connect(server.address).is_err());
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.signal("TERM"));
+        until("no more connections are accepted", || {
+            // After half a second of silence, the gate would end the session.
+            assert_eq!(&about_to.command("NOOP")[..3], "250");
+            std::thread::sleep(Duration::from_millis(80));
+            TcpStream::connect(server.address).is_err()
+        });
+    });
     about_to.begin("a@example.org", &["mylist@example.com"]);
     about_to.send("Subject: just in time\r\n\r\n.\r\nMAIL FROM:<a@example.org>\r\n");
     assert_eq!(&about_to.reply()[..3], "250");
