@@ -2,6 +2,7 @@
 
 use listgate::{Gate, ListenAddress};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Returns the first TCP address of a gate.
 pub fn tcp(gate: &Gate) -> SocketAddr {
@@ -19,7 +20,24 @@ pub fn socketmap(gate: &Gate) -> SocketAddr {
     }
 }
 
-/// Returns a TCP address that is free at this moment. Use it soon.
+/// The first port that [`free_address`] returns, and how many there are. All are below those that Linux itself gives to
+/// sockets without a port, from 32768 on.
+const PORTS: (u16, u16) = (10_000, 22_000);
+
+/// Returns a TCP address at which nothing listens. It stays free until the test uses it: no address is returned twice,
+/// and other processes begin elsewhere.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let (first, count) = PORTS;
+    // Processes that start one after another are far apart.
+    let begin = std::process::id() % u32::from(count) * 7919;
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        assert!(tried < count, "no port from {first} on is free");
+        let offset = (begin + u32::from(tried)) % u32::from(count);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, first + u16::try_from(offset).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }

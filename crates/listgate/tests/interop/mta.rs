@@ -1,10 +1,10 @@
 //! A real Postfix with its own configuration, queue and ports.
 
-use crate::support::{PATIENCE, Site, until};
+use crate::support::{PATIENCE, Site, free_address, until};
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,7 +56,7 @@ impl Postfix {
 
     /// Starts a Postfix with its files in this directory, with these lines in main.cf, and more services in master.cf.
     pub(crate) fn within(dir: TempDir, lines: &str, services: &str) -> Self {
-        let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let smtp = free_address();
         let [conf, queue, data] = ["conf", "queue", "data"].map(|name| {
             let path = dir.path().join(name);
             fs::create_dir(&path).unwrap();

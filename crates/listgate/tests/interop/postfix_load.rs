@@ -1,7 +1,7 @@
 //! Much mail from a real Postfix: through limits, restarts and lost replies, each message arrives exactly once.
 
 use crate::mta::{Postfix, each_is_queued_once};
-use crate::support::{PATIENCE, Server, Site};
+use crate::support::{PATIENCE, Server, Site, free_address};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -89,8 +89,8 @@ fn at_the_cap_of_a_queue_mail_waits_until_there_is_room() {
 #[ignore = "needs postfix"]
 fn through_ten_restarts_each_message_arrives_once() {
     let site = Site::with_list();
-    let mut server = serve(&site, "", "127.0.0.1:0");
-    let address = server.address.to_string();
+    let address = free_address().to_string();
+    let mut server = serve(&site, "", &address);
     let postfix = Postfix::start(server.address, BUSY);
     thread::scope(|scope| {
         scope.spawn(|| postfix.take(1000));

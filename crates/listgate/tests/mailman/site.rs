@@ -4,11 +4,11 @@
 //! `peers/mailman` below the target directory that this test was built into.
 
 use crate::postgres::Postgres;
-use crate::support::{PATIENCE, Server};
+use crate::support::{PATIENCE, Server, free_address};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -109,8 +109,7 @@ impl Mailman {
     pub(crate) fn with(more: &str, postgres: Option<Postgres>) -> Self {
         // Uses the kernel's form of the path, as traces do.
         let dir = tempfile::tempdir_in(std::env::temp_dir().canonicalize().unwrap()).unwrap();
-        // The port is free now, and is soon taken by the server that listens there.
-        let lmtp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let lmtp = free_address();
         let site = Self { dir, lmtp, _postgres: postgres };
         fs::create_dir(site.var()).unwrap();
         let cfg = format!(

@@ -2,7 +2,7 @@
 //! all of it, and nothing is shunted or lost without a word.
 
 use crate::site::{Mailman, printed};
-use crate::support::{Peer, queued_as};
+use crate::support::{Peer, free_address, queued_as};
 use serde_json::Value;
 use std::process::Command;
 
@@ -159,11 +159,6 @@ fn send(peer: &mut Peer, number: usize, kind: &Kind, (list, suffix): (&'static s
     Sent { id: id.replace('ü', "??"), sender: numbered(kind.from.1), to: (list, suffix), header }
 }
 
-/// Returns a port at which nothing listens now.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
 /// Asserts that the message led to what it leads to in ASCII: `left` is the mail that left the site.
 fn assert_processed(sent: &Sent, left: &[(Vec<String>, String)]) {
     let has_id = |text: &str| text.contains(&format!("<{}>", sent.id));
@@ -198,7 +193,7 @@ fn runners_process_mail_with_utf8_in_its_header() {
         sent.push(send(&mut peer, 1000 + at, &PLAIN, ("accept", detail)));
     }
     drop(server);
-    let port = free_port().to_string();
+    let port = free_address().port();
     let run = format!("config.push('sink', '[mta]\\nsmtp_port: {port}\\n')\n{RUN}");
     let printed = mailman.script(&run, &[]);
     assert_eq!(mailman.files("shunt"), [""; 0], "{}", errors(&printed));

@@ -1,6 +1,6 @@
 //! `listgate bench` against a real gate: what it counts is what is in the queue.
 
-use crate::support::{Server, Site, until};
+use crate::support::{Server, Site, free_address, until};
 use listgate::{Config, ListenAddress};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -134,7 +134,7 @@ fn other_machines_are_refused_without_an_option() {
 #[test]
 fn a_server_that_is_down_or_refuses_is_named() {
     let site = Site::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(free_address()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let closing_server = std::thread::spawn(move || {
         for _ in 0..2 {
@@ -154,7 +154,7 @@ fn a_server_that_is_down_or_refuses_is_named() {
 /// The server takes one more connection, and then no process listens any more.
 #[test]
 fn a_server_that_shuts_down_is_retried_once_and_then_given_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(free_address()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let goes = std::thread::spawn(move || {
         let last = listener.accept().unwrap();

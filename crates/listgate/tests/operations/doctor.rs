@@ -1,7 +1,7 @@
 //! `listgate doctor` is silent about what is well, right about what is not, and disturbs nothing.
 
 use crate::support::tls::Authority;
-use crate::support::{Peer, Server, Site, queued_as, tcp};
+use crate::support::{Peer, Server, Site, free_address, queued_as, tcp};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::fs::{self, File, Permissions};
@@ -15,8 +15,7 @@ use std::time::{Duration, SystemTime};
 fn sound() -> (Site, PathBuf) {
     let site = Site::with_list();
     fs::set_permissions(site.data(), Permissions::from_mode(0o700)).unwrap();
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (free, admin, socketmap) = (free(), free(), free());
+    let (free, admin, socketmap) = (free_address(), free_address(), free_address());
     let config = format!(
         "[admin]\nlisten = \"{admin}\"\n[site]\nowner = \"owner@example.com\"\npostmaster = \"mylist@example.com\"\n\
          [server]\nlisten = [\"{free}\", \"unix:{dir}/sock\"]\n[storage]\nmin_free = \"1MiB\"\n\
@@ -201,7 +200,7 @@ fn a_taken_address_and_a_gate_that_listens_elsewhere_are_wrong() {
         "its directory does not exist",
     );
     let _server = serve(&site, &config);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free_address().to_string();
     let elsewhere = [&listen[..2], &["--listen", &free]].concat();
     assert_wrong(&site, &elsewhere, "address", "does not answer");
 }

@@ -1,6 +1,6 @@
 //! `listgate send`: a line for each recipient, and an exit code.
 
-use crate::support::{Site, until};
+use crate::support::{Site, free_address, until};
 use std::io::Write;
 use std::process::{Output, Stdio};
 
@@ -37,10 +37,10 @@ fn each_recipient_has_its_line_and_a_refusal_is_exit_1() {
 #[test]
 fn a_server_that_is_down_or_does_not_speak_lmtp_is_named() {
     let site = Site::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let output = send(&site, &["--server", &port, "--to", "a@example.com"], b"");
+    let address = free_address().to_string();
+    let output = send(&site, &["--server", &address, "--to", "a@example.com"], b"");
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains(&port));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
     let usage = send(&site, &["--to", "not an address"], b"");
     assert_eq!(usage.status.code(), Some(2));
     let file = site.data().join("message.eml");

@@ -381,7 +381,7 @@ fn the_last_reply_of_a_server_is_read() {
 #[test]
 fn a_server_that_is_down_is_an_error_of_the_connection() {
     run(async {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let port = listgate_test_support::free_address().port();
         for address in
             [format!("127.0.0.1:{port}"), format!("localhost:{port}"), "unix:/nonexistent".to_owned()]
         {

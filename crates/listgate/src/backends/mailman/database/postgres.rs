@@ -350,7 +350,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_server_is_unavailable_to_all_concurrent_queries() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // No other test may listen there once this one no longer does.
+        let listener = TcpListener::bind(listgate_test_support::free_address()).await.unwrap();
         let source = open(&format!("postgresql://mailman:secret@{}/mailman", listener.local_addr().unwrap()));
         let began = Instant::now();
         let (one, other) = tokio::join!(has(&source, "test"), has(&source, "other"));
