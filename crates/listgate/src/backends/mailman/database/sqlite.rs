@@ -232,8 +232,9 @@ mod tests {
         assert!(
             Chain(&first.unwrap_err()).to_string().contains("locked") && second.is_err() && third.is_err()
         );
-        assert!(began.elapsed() < limits::SOURCE_PATIENCE + Duration::from_millis(500));
-        assert!(ticks.get() > 40, "{} ticks", ticks.get());
+        // If each waited as long by itself, it would take twice the time.
+        assert!(began.elapsed() < 2 * limits::SOURCE_PATIENCE);
+        assert!(ticks.get() > 5, "{} ticks", ticks.get());
         mailman.execute_batch("COMMIT").unwrap();
         assert!(has(&site.source, "test").await.unwrap());
     }
