@@ -265,6 +265,15 @@ mod tests {
         source.find(&names(whole, None, "x.example")).await.map(|found| found.is_some())
     }
 
+    /// Waits until something is so.
+    async fn until(what: &str, so: impl AsyncFn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !so().await {
+            assert!(Instant::now() < end, "{what}: not in time");
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn sessions(client: &Client) -> i64 {
         let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listgate'";
         client.query_one(count, &[]).await.unwrap().get(0)
@@ -306,11 +315,9 @@ mod tests {
         let end =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'listgate'";
         mailman.execute(end, &[]).await.unwrap();
-        time::sleep(Duration::from_millis(100)).await;
-        assert!(has(&source, "test").await.unwrap());
+        until("it reconnects", async || has(&source, "test").await.is_ok_and(|found| found)).await;
         drop(source);
-        time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(sessions(&mailman).await, 0);
+        until("the connection is closed", async || sessions(&mailman).await == 0).await;
     }
 
     #[tokio::test]
