@@ -22,7 +22,7 @@ const LOOKS: [&str; 6] = [
     "listgate explain",
     "listgate post ls",
     "cat outbox/",
-    "grep -A",
+    "grep -",
 ];
 
 /// What `listgate send` shows of a refused recipient. It then exits with 1; every other command on a page succeeds.
