@@ -2,6 +2,7 @@
 
 use crate::clock::TestClock;
 use crate::outbox::Outbox;
+use crate::patience::until;
 use crate::program::program;
 use crate::server::Server;
 use listgate::{Config, Gate};
@@ -116,6 +117,15 @@ impl Site {
         let mut command = self.command();
         command.args(["serve", "--no-engine", "--listen", "127.0.0.1:0"]).args(args);
         Server::start(command)
+    }
+
+    /// Waits until the hand-over of everything that was sent is stored. A copy is in the [`Outbox`] before that.
+    pub fn until_all_is_sent(&self) {
+        until("all is sent", || {
+            let status = self.json(&["queue", "status"]);
+            let outgoing = status.iter().find(|queue| queue["queue"] == "outgoing").unwrap();
+            outgoing["posts"] == 0 && outgoing["notices"] == 0
+        });
     }
 
     /// Returns the directory into which [`Self::distribute`] sends.

@@ -69,7 +69,8 @@ fn each_message_is_explained_by_what_was_decided_about_it() {
     let to = to.trim_matches(['<', '>']);
     let token = to.split(['+', '@']).nth(1).unwrap();
     assert_eq!(token.len(), 26);
-    // A reply that comes sooner is taken for that of a program.
+    // A reply that comes sooner after the hand-over is taken for that of a program.
+    site.until_all_is_sent();
     std::thread::sleep(Duration::from_secs(6));
     send(&server, ("anne@example.org", to), "confirm@x", &format!("In-Reply-To: {ours}\r\n"));
     let joined = explained(&site, "<confirm@x>");
