@@ -328,7 +328,8 @@ async fn a_running_engine_decides_as_soon_as_mail_is_stored_and_stops() {
         waits.push(stored.elapsed());
     }
     waits.sort();
-    assert!(waits[4] < limits::SLOW_POLL / 4, "the worker was woken: {waits:?}");
+    // If it was not woken, nearly all would wait for the next poll.
+    assert!(waits[2] < limits::SLOW_POLL / 2, "the worker was woken: {waits:?}");
     // A header that takes long to read does not keep it from stopping, or others from storing mail.
     let many = "a@b,\r\n ".repeat(140_000);
     rig.post("anne@example.org", &format!("Cc: {many}c@d\r\n{}", post("anne@example.org", "10"))).await;
