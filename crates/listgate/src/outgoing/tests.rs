@@ -155,7 +155,7 @@ impl Site {
 
     /// Waits until something is so.
     async fn becomes(&self, what: &str, so: impl AsyncFn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while !so().await {
             assert!(Instant::now() < end, "{what}: not in time: {:?}", self.now().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -164,7 +164,7 @@ impl Site {
 
     /// Waits until nothing is left to send.
     async fn finished(&self) -> OutgoingNow {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let now = self.now().await;
             if now.posts == 0 {
@@ -376,8 +376,8 @@ fn a_stop_does_not_wait_for_a_server_that_does_not_answer() {
         });
         let since = Instant::now();
         outgoing.stop();
-        // The grace time is a second since the reload.
-        assert!(since.elapsed() < Duration::from_secs(4), "{moment:?}: {:?}", since.elapsed());
+        // The grace time is a second since the reload, and was an hour before.
+        assert!(since.elapsed() < Duration::from_secs(30), "{moment:?}: {:?}", since.elapsed());
         is_silent.store(false, Ordering::SeqCst);
         let outgoing = site.send_to(target(&server));
         let now = runtime().block_on(site.finished());
@@ -519,7 +519,7 @@ fn dead_addresses_do_not_keep_others_from_their_copies() {
         outgoing.stop();
         assert_eq!(server.record().len(), 100 * (5 - dead));
         let took = since.elapsed();
-        assert!(took < Duration::from_secs(10), "it pauses after each connection: {took:?}");
+        assert!(took < Duration::from_secs(40), "it pauses after each connection: {took:?}");
     }
 }
 
