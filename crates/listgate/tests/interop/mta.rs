@@ -157,7 +157,9 @@ impl Postfix {
             let listed = Command::new("find").arg(dir).args(["-type", "f"]).output().unwrap();
             !listed.stdout.is_empty()
         };
-        !["maildrop", "incoming", "active", "deferred"].iter().any(|name| has_file(&queue.join(name)))
+        // A message moves on from each to the next, and from the last back to "active".
+        let queues = ["maildrop", "incoming", "deferred", "active", "deferred"];
+        !queues.iter().any(|name| has_file(&queue.join(name)))
     }
 
     pub(crate) fn smtp(&self) -> Smtp {
