@@ -92,6 +92,7 @@ virtual_transport = lmtp:unix:DIR/dovecot-lmtp
 lmtp_destination_recipient_limit = 1
 smtpd_recipient_restrictions = reject_unauth_destination reject_unverified_recipient
 unverified_recipient_reject_code = 550
+address_verify_poll_count = 10
 address_verify_poll_delay = 1s
 ";
 
