@@ -124,7 +124,10 @@ fn each_socket_is_served_by_its_name_and_stays_when_the_gate_ends() {
     let question = "recipients mylist@example.com";
     maps.send(format!("{}:{question},", question.len()));
     assert!(maps.answer().unwrap().starts_with("OK "));
-    let shown = fs::read_to_string(&output).unwrap();
+    // The gate takes mail before it shows where.
+    let shown = || fs::read_to_string(&output).unwrap();
+    until("everything is shown", || shown().contains("\n  lists         "));
+    let shown = shown();
     for line in [
         format!("  listening on  unix:{} (opened by systemd)\n", path.display()),
         format!("  socketmap at  {maps_at} (opened by systemd)\n"),
