@@ -140,8 +140,8 @@ fn a_grace_time_that_ends_while_the_store_hangs() {
     let lock = hold_write_lock(&site);
     peer.begin("a@example.org", &THREE);
     peer.send(message("<hangs@x>", 100) + ".\r\n");
-    server.signal("TERM");
     let start = Instant::now();
+    server.signal("TERM");
     assert_all(&THREE.map(|_| peer.reply()), "451 4.3.2");
     let took = start.elapsed();
     assert!((Duration::from_millis(800)..Duration::from_secs(5)).contains(&took), "{took:?}");
