@@ -55,14 +55,15 @@ fn signs_of_life_come_twice_as_often_as_systemd_wants_them() {
     let (site, reports) = (Site::with_list(), Reports::new());
     let mut command = serve(&site);
     reports.of(&mut command, Some(400_000));
+    let since = Instant::now();
     let server = Server::start(command);
     reports.until("WATCHDOG=1");
-    let since = Instant::now();
     for _ in 0..5 {
         assert_eq!(reports.next().unwrap(), "WATCHDOG=1");
     }
+    // The first one comes at once.
     let took = since.elapsed().as_millis();
-    assert!((800..10_000).contains(&took), "five in {took} ms");
+    assert!((1000..10_000).contains(&took), "six in {took} ms");
     drop(server);
 }
 
