@@ -2,7 +2,8 @@
 
 pub(crate) use crate::support::until;
 use crate::support::{PATIENCE, Peer, Server, Site};
-use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Row};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -50,6 +51,36 @@ pub(crate) fn open(site: &Site) -> Connection {
     let connection = Connection::open(site.data().join("listgate.db")).unwrap();
     connection.busy_timeout(PATIENCE).unwrap();
     connection
+}
+
+/// Waits until the writer of a gate that gets no mail has sorted the records of recent mail. It commits nothing after
+/// that.
+pub(crate) fn until_sorted(site: &Site) {
+    let database = open(site);
+    let is_sorted = || {
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM seen_lately)";
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    until("the records are sorted", is_sorted);
+}
+
+/// Leaves nothing to copy from the log of a gate that gets no mail, so that the gate, when idle, syncs nothing.
+pub(crate) fn copy_log(site: &Site) {
+    until_sorted(site);
+    let database = open(site);
+    let is_copied = || {
+        let read = |row: &Row<'_>| Ok(row.get::<_, i64>("log")? == row.get::<_, i64>("checkpointed")?);
+        database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], read).unwrap()
+    };
+    until("the log is copied", is_copied);
+}
+
+/// Keeps a gate from copying its log, which must hold nothing to copy now. The log stays when this is dropped.
+pub(crate) fn hold_log(site: &Site) -> Connection {
+    let reader = open(site);
+    reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM list").unwrap();
+    reader
 }
 
 /// Takes the write lock, as another program might. Dropping the connection releases it.
