@@ -40,15 +40,15 @@ fn changes_by_the_lock_holder_apply_to_mail_that_waited() {
         let site = Site::with_list();
         site.create("second@example.com");
         let server = serve(&site, CONFIG);
+        let mut peer = Peer::greeted(server.address);
+        // The recipients are looked up now.
+        peer.begin("a@example.org", &["mylist@example.com", "second@example.com"]);
         let lock = hold_write_lock(&site);
-        let waiting = thread::spawn(move || {
-            let to = ["mylist@example.com", "second@example.com"];
-            Peer::greeted(server.address).deliver("a@example.org", &to, message("<waits@x>", size))
-        });
-        // By then its recipients have been looked up, and it waits to be stored.
+        peer.send(message("<waits@x>", size) + ".\r\n");
+        // By then it waits to be stored.
         thread::sleep(Duration::from_millis(500));
         lock.execute_batch("DELETE FROM list WHERE list_id = 'mylist.example.com'; COMMIT").unwrap();
-        let replies = waiting.join().unwrap();
+        let replies = [peer.reply(), peer.reply()];
         assert_eq!(replies[0], "550 5.1.1 Requested action not taken: mailbox unavailable");
         assert!(!queued_as(&replies[1]).is_empty());
         assert_eq!(entries(&site, "<waits@x>"), 1);
