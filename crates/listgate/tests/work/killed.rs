@@ -19,7 +19,7 @@ fn killing_the_worker_ends_its_commands_and_returns_their_entries() {
     let site = Site::with_list();
     deliver(&site, &["mylist@example.com"]);
     let place = site.data().join("group");
-    let arguments = ["in", "--lease", "2s"];
+    let arguments = ["in", "--lease", "6s"];
     let mut killed = Workers::start(&site, &arguments, &["sh", "-c", LONG, place.to_str().unwrap()]);
     let group = group(&place);
     let mut other = Workers::start(
@@ -28,7 +28,7 @@ fn killing_the_worker_ends_its_commands_and_returns_their_entries() {
         &["sh", "-c", "echo $LISTGATE_ATTEMPT > $0", place.to_str().unwrap()],
     );
     // Longer than the lease, which is extended while the command runs.
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    std::thread::sleep(std::time::Duration::from_secs(8));
     assert_eq!(states(&site), ["1-1 leased 1: "]);
     killed.kill();
     until_group_has_ended(&group);
@@ -47,7 +47,7 @@ fn one_signal_lets_running_commands_finish_and_a_second_ends_them() {
     let mut worker = Workers::start(&site, &["in"], &["sh", "-c", script, release.to_str().unwrap()]);
     worker.until_running(1);
     worker.signal("INT");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(std::time::Duration::from_secs(1));
     assert!(worker.is_running());
     std::fs::write(&release, "").unwrap();
     assert_eq!(worker.wait(), Some(0));
@@ -57,7 +57,7 @@ fn one_signal_lets_running_commands_finish_and_a_second_ends_them() {
     let mut worker = Workers::start(&site, &["in"], &["sh", "-c", LONG, place.to_str().unwrap()]);
     let group = group(&place);
     worker.signal("INT");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(std::time::Duration::from_secs(1));
     worker.signal("INT");
     assert_eq!(worker.wait(), Some(1));
     until_group_has_ended(&group);
