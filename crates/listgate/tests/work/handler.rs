@@ -67,6 +67,17 @@ impl Workers {
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
+    /// Waits until SIGTERM does not simply end it.
+    pub(crate) fn until_it_handles_signals(&self) {
+        let status = format!("/proc/{}/status", self.0.id());
+        until("it handles signals", || {
+            let status = std::fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            // Signal 1 is the last bit, and SIGTERM is 15.
+            u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+        });
+    }
+
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
