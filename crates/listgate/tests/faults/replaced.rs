@@ -74,11 +74,13 @@ fn replace_by_a_backup(site: &Site) -> PathBuf {
     old
 }
 
-/// Runs `rm -rf var`, and a command that creates it again.
+/// Runs `rm -rf var`, and puts a new one there at once: a gate that looked in between would find none, and say so.
 fn remove_and_create(site: &Site) {
+    let new = site.data().join("var.new");
+    run_in(site, &new, &["list", "create", "mylist@example.com", "--owner", OWNER]);
     // A gate that still writes may create a file while the directory is being removed.
     until("it is removed", || fs::remove_dir_all(data(site)).is_ok());
-    run(site, &["list", "create", "mylist@example.com", "--owner", OWNER]);
+    fs::rename(new, data(site)).unwrap();
 }
 
 fn remove_database(site: &Site) {
@@ -258,6 +260,13 @@ fn a_consumer_of_a_replaced_directory_ends_and_reports_why() {
         "true",
     ]);
     let mut work = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let files = format!("/proc/{}/fd", work.id());
+    until("it has opened the log", || {
+        let mut files =
+            fs::read_dir(&files).unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.any(|file| file.ends_with("listgate.db-wal"))
+    });
+    // A moment later it has noted which files these are.
     thread::sleep(Duration::from_millis(300));
     assert!(work.try_wait().unwrap().is_none(), "it waits for mail");
     remove_and_create(&site);
