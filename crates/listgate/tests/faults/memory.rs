@@ -1,7 +1,7 @@
 //! Large messages take room on the disk, but not in memory.
 
 use crate::support::{PATIENCE, Peer, Server, Site};
-use crate::tools::{answered_at_once, assert_all, message, open, peak_memory, serve, spooled, until};
+use crate::tools::{answered_at_once, assert_all, message, open, peak_memory, serve, spooled};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 const SIZE: usize = 50 * MIB;
@@ -135,7 +136,7 @@ fn a_post_of_40_mib_to_a_thousand_members_is_stored_once_and_not_held_in_memory(
         assert_all(&[peer.reply()], "250");
         let disk = octets(&site);
         assert!((size..size + 10 * MIB).contains(&disk), "{disk} octets on the disk");
-        until("all members have it", || sink.recipients.load(Ordering::SeqCst) == 1000 * n);
+        sink.until(1000 * n);
     };
     post(1, 100 << 10);
     post(2, 100 << 10);
@@ -172,6 +173,20 @@ impl Sink {
             }
         });
         sink
+    }
+
+    /// Waits until this many recipients have their copies, for as long as octets arrive.
+    fn until(&self, recipients: u64) {
+        let (mut last, mut since) = (0, Instant::now());
+        while self.recipients.load(Ordering::SeqCst) < recipients {
+            let now = self.octets.load(Ordering::SeqCst);
+            if now > last {
+                (last, since) = (now, Instant::now());
+            }
+            assert!(since.elapsed() < PATIENCE, "nothing arrives after {last} octets");
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(self.recipients.load(Ordering::SeqCst), recipients);
     }
 }
 
@@ -214,7 +229,8 @@ fn session(mut stream: TcpStream, recipients: &AtomicU64, octets: &AtomicU64) ->
 
 /// Returns the total size of the files in the data directory and its spool.
 fn octets(site: &Site) -> usize {
-    let files = |dir| fs::read_dir(dir).unwrap().map(|file| file.unwrap().metadata().unwrap());
+    // A file may be removed meanwhile.
+    let files = |dir| fs::read_dir(dir).unwrap().filter_map(|file| file.unwrap().metadata().ok());
     let all = files(site.data().to_owned()).chain(files(site.data().join("spool")));
     all.filter(fs::Metadata::is_file).map(|file| usize::try_from(file.len()).unwrap()).sum()
 }
