@@ -265,7 +265,8 @@ fn domain() -> impl Strategy<Value = String> {
         1 => "[a-z\u{a0}-\u{10ffff}]{1,20}(\\.[a-z\u{a0}-\u{10ffff}]{1,20}){0,2}",
         1 => any::<std::net::Ipv4Addr>().prop_map(|address| format!("[{address}]")),
         1 => any::<std::net::Ipv6Addr>().prop_map(|address| format!("[IPv6:{address}]")),
-        1 => "\\[[a-z]{1,4}[0-9]:[!-Z^-~]{1,30}\\]",
+        // Not the tag "ipv6", whose address would have to be one.
+        1 => "\\[[a-z]{1,4}[0-57-9]:[!-Z^-~]{1,30}\\]",
     ]
 }
 
