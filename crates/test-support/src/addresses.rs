@@ -1,7 +1,8 @@
 //! Addresses on which a gate listens, and addresses that are free.
 
 use listgate::{Gate, ListenAddress};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Returns the first TCP address of a gate.
@@ -40,4 +41,10 @@ pub fn free_address() -> SocketAddr {
             return address;
         }
     }
+}
+
+/// Ends a listener at once. If it is only dropped, a process that another thread has just forked may keep it open until
+/// that process runs its program.
+pub fn stop_listening(listener: TcpListener) {
+    TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both).unwrap();
 }

@@ -23,7 +23,7 @@ pub mod socketmap;
 pub mod tls;
 pub mod trace;
 
-pub use addresses::{free_address, socketmap, tcp};
+pub use addresses::{free_address, socketmap, stop_listening, tcp};
 pub use http::{get, request};
 pub use outbox::{Outbox, Transaction};
 pub use page::blocks;

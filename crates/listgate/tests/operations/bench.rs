@@ -1,6 +1,6 @@
 //! `listgate bench` against a real gate: what it counts is what is in the queue.
 
-use crate::support::{Server, Site, free_address, until};
+use crate::support::{Server, Site, free_address, stop_listening, until};
 use listgate::{Config, ListenAddress};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -140,6 +140,7 @@ fn a_server_that_is_down_or_refuses_is_named() {
         for _ in 0..2 {
             drop(listener.accept().unwrap());
         }
+        stop_listening(listener);
     });
     let refused = bench(&site, &address, &["--to", LIST, "--sessions", "1"]);
     // If `bench` connected only once, the thread would wait forever without this.
@@ -158,7 +159,7 @@ fn a_server_that_shuts_down_is_retried_once_and_then_given_up() {
     let address = listener.local_addr().unwrap().to_string();
     let goes = std::thread::spawn(move || {
         let last = listener.accept().unwrap();
-        drop(listener);
+        stop_listening(listener);
         drop(last);
     });
     let output = bench(&Site::new(), &address, &["--to", LIST, "--sessions", "1"]);

@@ -368,7 +368,7 @@ mod tests {
         listener.accept().await.unwrap();
         let another = time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(another.is_err(), "one attempt for both");
-        drop(listener);
+        listgate_test_support::stop_listening(listener.into_std().unwrap());
         let why = Chain(&has(&source, "test").await.unwrap_err()).to_string();
         assert!(why.contains("refused"), "{why}");
     }
