@@ -49,7 +49,7 @@ fn a_failed_sync_ends_the_server_although_the_mail_server_does_not_answer() {
     let distribution = Distribution::new(mail, 400, Copies::Bulk);
     let mut server = begin(&distribution);
     until("each connection waits", || distribution.mail.record().len() == 400);
-    // Else the sync that fails could be one of the idle gate.
+    // Otherwise the sync that fails could be one of the idle gate.
     copy_log(&distribution.site);
     let tracer = Tracer::inject(&server, "fsync,fdatasync:error=EIO", None);
     let mut peer = Peer::greeted(server.address);
