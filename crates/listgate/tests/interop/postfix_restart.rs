@@ -51,7 +51,7 @@ fn through_20_restarts_no_connection_is_refused_and_each_message_arrives_once() 
     let deferred: Vec<&str> = log.lines().filter(|line| line.contains("status=deferred")).collect();
     assert!(!log.contains("Connection refused"), "{deferred:#?}");
     // A Postfix process that gets no processor time for half a second may find 421 in place of a reply.
-    assert!(deferred.len() <= sent / 20, "{deferred:#?}");
+    assert!(deferred.len() <= sent / 100, "{deferred:#?}");
 }
 
 /// Returns how many messages the gate has taken, by Postfix's log.

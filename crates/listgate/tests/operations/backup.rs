@@ -164,7 +164,7 @@ fn each_backup_under_load_has_all_acknowledged_mail_with_its_bodies() {
         }
     });
     gate.stop().unwrap();
-    assert!(spooled > 0, "there was no large body in {BACKUPS} backups");
+    assert!(spooled > BACKUPS / 10, "there were {spooled} large bodies in {BACKUPS} backups");
     assert!(!site.data().join("backup-links").exists());
 }
 
