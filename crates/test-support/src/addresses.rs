@@ -25,8 +25,8 @@ pub fn socketmap(gate: &Gate) -> SocketAddr {
 /// sockets without a port, from 32768 on.
 const PORTS: (u16, u16) = (10_000, 22_000);
 
-/// Returns a TCP address at which nothing listens. It stays free until the test uses it: no address is returned twice,
-/// and other processes begin elsewhere.
+/// Returns a TCP address at which nothing listens. Each call returns another address, and other processes start their
+/// search elsewhere, so no other test takes it.
 pub fn free_address() -> SocketAddr {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let (first, count) = PORTS;

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 /// The answer of a backend, as a future because it may have to come from another thread or machine.
 pub(crate) enum Answer<'a, T, E = StoreError> {
-    /// The backend knew the answer when it was asked, so this needs no memory of its own. It is `None` after it was
-    /// returned.
+    /// The backend knew the answer when it was asked, so nothing is allocated. It is `None` once the future has returned
+    /// it.
     Known(Option<Result<T, E>>),
     Awaited(Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>),
 }
@@ -25,7 +25,7 @@ pub(super) fn at_once<'a, T, E>(answer: Result<T, E>) -> Answer<'a, T, E> {
     Answer::Known(Some(answer))
 }
 
-/// A known answer is only moved out, so it need not stay in its place.
+/// Nothing refers to the place of a known answer, so it may be moved.
 impl<T, E> Unpin for Answer<'_, T, E> {}
 
 impl<T, E> Future for Answer<'_, T, E> {

@@ -44,7 +44,7 @@ impl Fingerprint {
 
     /// Returns the part from the hash of the message, which all fingerprints of a message have in common.
     pub(crate) fn message(&self) -> [u8; Self::MESSAGE] {
-        *self.0.first_chunk().expect("it is a part")
+        *self.0.first_chunk().expect("a fingerprint is longer")
     }
 
     /// Returns the range of the fingerprints of all deliveries of a message.

@@ -357,7 +357,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_server_is_unavailable_to_all_concurrent_queries() {
-        // No other test may listen there once this one no longer does.
+        // Once this listener is closed, no other test may listen on its port.
         let listener = TcpListener::bind(listgate_test_support::free_address()).await.unwrap();
         let source = open(&format!("postgresql://mailman:secret@{}/mailman", listener.local_addr().unwrap()));
         let began = Instant::now();
