@@ -11,11 +11,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// master.cf. The queue manager looks at the incoming queue each second, not every five minutes: it puts a message back
+/// there, and skips it for a minute, if it meets a delivery that has not quite ended.
 const MASTER: &str = "\
 smtpd-here inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
+qmgr unix n - n 1 1 qmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -152,14 +154,17 @@ impl Postfix {
 
     /// Returns whether no message is left in any of its queues.
     pub(crate) fn is_empty(&self) -> bool {
-        let queue = self.dir.path().join("queue");
-        let has_file = |dir: &Path| {
-            let listed = Command::new("find").arg(dir).args(["-type", "f"]).output().unwrap();
-            !listed.stdout.is_empty()
-        };
+        self.queued().is_empty()
+    }
+
+    /// Returns the files of its queues, each with the time at which Postfix looks at it next.
+    pub(crate) fn queued(&self) -> Vec<String> {
         // A message moves on from each to the next, and from the last back to "active".
         let queues = ["maildrop", "incoming", "deferred", "active", "deferred"];
-        !queues.iter().any(|name| has_file(&queue.join(name)))
+        let mut find = Command::new("find");
+        find.args(queues).args(["-type", "f", "-printf", "%p %t\\n"]);
+        let listed = find.current_dir(self.dir.path().join("queue")).output().unwrap();
+        String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
     pub(crate) fn smtp(&self) -> Smtp {

@@ -27,14 +27,20 @@ fn serve(site: &Site, toml: &str, listen: &str) -> Server {
     Server::start(command)
 }
 
-/// Returns the ends of the logs of the gate and of Postfix, to say why mail does not arrive.
+/// Returns how much mail each has, and the ends of both logs, to say why mail does not arrive.
 fn last_lines(site: &Site, postfix: &Postfix) -> String {
     let end = |log: &str| {
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        lines[lines.len().saturating_sub(10)..].join("\n")
     };
     let gate = fs::read_to_string(site.data().join("log")).unwrap();
-    format!("the gate:\n{}\nPostfix:\n{}", end(&gate), end(&postfix.log()))
+    let stored = site.json(&["queue", "ls", "in"]).len();
+    format!(
+        "the gate has {stored}:\n{}\nPostfix:\n{}\nPostfix still has:\n{}",
+        end(&gate),
+        end(&postfix.log()),
+        postfix.queued().join("\n"),
+    )
 }
 
 /// Waits until all messages have arrived and Postfix has none left; no Message-ID may be there twice.
