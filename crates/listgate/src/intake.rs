@@ -1,7 +1,7 @@
 //! One transaction: from a message and its recipients to endpoints, to the queue, to one outcome for each
 //! recipient.
 
-use crate::backends::{Delivery, NotStored, Queued};
+use crate::backends::{Begun, Delivery, NotStored, Queued};
 use crate::capacity::Reservation;
 use crate::limits;
 use crate::message::{Incoming, Message, Spool};
@@ -41,6 +41,14 @@ pub(crate) struct Recipient {
     as_of: Option<Changes>,
     /// The outcome of the message for this recipient, known once the message is complete.
     pub(crate) outcome: Option<Result<Queued, Refusal>>,
+}
+
+/// A message while it arrives.
+pub(crate) struct Arrival {
+    /// The part that has arrived so far.
+    pub(crate) incoming: Box<Incoming>,
+    /// How the store knows of it.
+    begun: Option<Begun>,
 }
 
 impl Recipient {
@@ -86,13 +94,7 @@ impl Intake {
     }
 
     /// Starts to receive a message. `protocol` is the word for it in the Received line.
-    pub(crate) fn begin(
-        &self,
-        mail_from: &ReversePath,
-        peer: &str,
-        lhlo: &str,
-        protocol: &str,
-    ) -> Box<Incoming> {
+    pub(crate) fn begin(&self, mail_from: &ReversePath, peer: &str, lhlo: &str, protocol: &str) -> Arrival {
         let received = self.add_received.then(|| {
             // LHLO accepts any word. Here it could open a comment, make the line too long, or bring UTF-8 into a
             // header that has none.
@@ -104,7 +106,8 @@ impl Intake {
         });
         let style = self.services.backend.style();
         let mail_from = style.mail_from(mail_from);
-        Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone())
+        let incoming = Incoming::new(style, mail_from, &self.hostname, received, self.spool.clone());
+        Arrival { incoming, begun: self.services.backend.begin() }
     }
 
     /// Stores a complete message for every recipient that is an endpoint now, which may not be all that were at
@@ -116,7 +119,7 @@ impl Intake {
     pub(crate) async fn deliver(
         &self,
         envelope: Envelope,
-        incoming: Box<Incoming>,
+        Arrival { incoming, begun }: Arrival,
         to: &mut PerRecipient<Recipient>,
     ) -> Result<String, Refusal> {
         let message = incoming.finish().await.map_err(|why| self.services.unavailable(&why))?;
@@ -132,13 +135,13 @@ impl Intake {
             self.look_up(size, to).await;
         }
         let message_id = message.message_id.clone();
-        let stored = match self.store(envelope, message, to, as_of).await {
+        let stored = match self.store(envelope, message, begun, to, as_of).await {
             // One retry is enough: the answers are then from a moment after the data, as in the other cases. With
             // more retries, lists that change all the time could keep mail out forever.
             Err(NotStored::Changed(outdated)) => {
                 let Delivery { envelope, message, .. } = *outdated;
                 self.look_up(size, to).await;
-                self.store(envelope, message, to, None).await
+                self.store(envelope, message, None, to, None).await
             }
             stored => stored,
         };
@@ -166,6 +169,7 @@ impl Intake {
         &self,
         envelope: Envelope,
         message: Message,
+        begun: Option<Begun>,
         to: &mut PerRecipient<Recipient>,
         as_of: Option<Changes>,
     ) -> Result<(), NotStored> {
@@ -175,7 +179,8 @@ impl Intake {
             Vec::new()
         } else {
             let key = self.keys.next();
-            self.services.backend.put(Delivery { key, envelope, message, to: addressed, as_of }).await?
+            let delivery = Delivery { key, envelope, message, to: addressed, as_of, begun };
+            self.services.backend.put(delivery).await?
         };
         assert_eq!(queued.len(), count, "a backend gives a proof for each recipient");
         let mut queued = queued.into_iter();

@@ -1,5 +1,6 @@
 //! What a backend is asked to store.
 
+use super::begun::Begun;
 use crate::message::Message;
 use crate::model::{Addressed, Changes, DeliveryKey, Envelope, StoreError};
 
@@ -15,6 +16,8 @@ pub(crate) struct Delivery {
     /// The count of changes at which every endpoint was looked up; the delivery is stored only if it is still the
     /// same. `None`: the endpoints were looked up after the data.
     pub(crate) as_of: Option<Changes>,
+    /// The message, as the store learned of it when it began.
+    pub(crate) begun: Option<Begun>,
 }
 
 /// Why a delivery was not stored.

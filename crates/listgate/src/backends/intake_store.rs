@@ -1,6 +1,7 @@
 //! What a backend does for arriving mail.
 
 use super::answer::Answer;
+use super::begun::Begun;
 use super::delivery::{Delivery, NotStored};
 use super::queued::Queued;
 use crate::message::Style;
@@ -9,6 +10,12 @@ use tokio::sync::watch;
 
 /// Where arriving mail is stored.
 pub(crate) trait IntakeStore: Send + Sync {
+    /// Learns that a message begins, for which a commit may wait a moment. Its end is known when what is returned is
+    /// dropped, which is best left to the store: it is part of the [`Delivery`]. `None`: no commit waits for mail.
+    fn begin(&self) -> Option<Begun> {
+        None
+    }
+
     /// Stores a delivery, all or nothing, and returns one proof for each of its recipients, in order, once it is on
     /// stable storage. A delivery that is put again with the same key is not stored again; the same entries are
     /// returned.

@@ -10,6 +10,7 @@ mod answer;
 #[cfg(test)]
 mod around;
 mod backend;
+mod begun;
 mod browse;
 #[cfg(test)]
 mod contract;
@@ -52,6 +53,7 @@ pub(crate) use answer::Answer;
 #[cfg(test)]
 pub(crate) use around::Around;
 pub(crate) use backend::{Backend, Console};
+pub(crate) use begun::Begun;
 pub(crate) use browse::Wanted;
 pub(crate) use delivery::{Delivery, NotStored};
 pub(crate) use key_admin::KeyAdmin;

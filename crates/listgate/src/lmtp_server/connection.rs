@@ -5,9 +5,8 @@ use super::shared::Shared;
 use super::transaction::{Arriving, Ended, Record, Transaction};
 use crate::backends::Queued;
 use crate::guard::guarded;
-use crate::intake::Recipient;
+use crate::intake::{Arrival, Recipient};
 use crate::limits;
-use crate::message::Incoming;
 use crate::model::Envelope;
 use crate::net::{ShutdownPhase, Standing, Stream, reached};
 use listgate_lmtp::{Event, ForwardPath, PerRecipient, Refusal, Refused, Sender, Session};
@@ -218,9 +217,9 @@ impl Connection<'_> {
         };
         let begun = guarded(pin!(begin)).await;
         match begun.unwrap_or(Err(BUG)) {
-            Ok((room, incoming)) => {
+            Ok((room, arrival)) => {
                 assert!(self.transaction.is_none(), "a session has one transaction at a time");
-                self.transaction = Some(Transaction::new(sender, incoming, room, intake.clock.now()));
+                self.transaction = Some(Transaction::new(sender, arrival, room, intake.clock.now()));
                 self.session.accept_mail();
             }
             Err(refusal) => {
@@ -285,11 +284,11 @@ impl Connection<'_> {
         let transaction = self.transaction();
         let come = octets.len() as u64;
         transaction.record.arrived(come);
-        let Arriving::Taken(incoming) = &mut transaction.message else { return };
+        let Arriving::Taken(arrival) = &mut transaction.message else { return };
         let room = &mut transaction.room;
         let take = async {
             intake.arrived(room, come).await?;
-            incoming.push(octets).await.map_err(|why| intake.services.unavailable(&why))
+            arrival.incoming.push(octets).await.map_err(|why| intake.services.unavailable(&why))
         };
         let taken = guarded(pin!(take)).await;
         if let Err(refusal) = taken.unwrap_or(Err(BUG)) {
@@ -301,7 +300,7 @@ impl Connection<'_> {
         // The room is held until the outcome.
         let Transaction { record, message, room: _room, .. } = self.end_of_transaction();
         let delivered = match message {
-            Arriving::Taken(incoming) => self.deliver(&record, incoming, &mut to).await,
+            Arriving::Taken(arrival) => self.deliver(&record, arrival, &mut to).await,
             Arriving::GivenUp(refusal) => Err(refusal),
             Arriving::Unwanted => unreachable!("the session refuses what it does not want by itself"),
         };
@@ -322,7 +321,7 @@ impl Connection<'_> {
     async fn deliver(
         &mut self,
         record: &Record,
-        incoming: Box<Incoming>,
+        arrival: Arrival,
         to: &mut PerRecipient<Recipient>,
     ) -> Result<String, Refusal> {
         let envelope = Envelope {
@@ -332,7 +331,7 @@ impl Connection<'_> {
             transport: self.stream.transport(),
             received_at: record.received_at,
         };
-        let deliver = pin!(self.shared.intake.deliver(envelope, incoming, to));
+        let deliver = pin!(self.shared.intake.deliver(envelope, arrival, to));
         tokio::select! {
             biased;
             delivered = guarded(deliver) => delivered.unwrap_or(Err(BUG)),

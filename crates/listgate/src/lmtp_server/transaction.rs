@@ -3,9 +3,8 @@
 use super::shared::Shared;
 use crate::backends::Queued;
 use crate::capacity::Reservation;
-use crate::intake::Recipient;
+use crate::intake::{Arrival, Recipient};
 use crate::limits;
-use crate::message::Incoming;
 use crate::model::Duplicate;
 use crate::services::Services;
 use listgate_lmtp::{ForwardPath, PerRecipient, Refusal, ReversePath, Sender};
@@ -37,7 +36,7 @@ pub(super) struct Record {
 /// The message of a transaction while it arrives.
 pub(super) enum Arriving {
     /// The part that has arrived so far.
-    Taken(Box<Incoming>),
+    Taken(Arrival),
     /// We gave the message up: the rest is read and discarded, and its recipients get this refusal.
     GivenUp(Refusal),
     /// The session will refuse the message at its end, with a refusal of its own; the rest is read and discarded.
@@ -55,7 +54,7 @@ pub(super) enum Ended<'d> {
 }
 
 impl Transaction {
-    pub(super) fn new(sender: Sender, incoming: Box<Incoming>, room: Reservation, now: SystemTime) -> Self {
+    pub(super) fn new(sender: Sender, arrival: Arrival, room: Reservation, now: SystemTime) -> Self {
         let record = Record {
             started: Instant::now(),
             received_at: now,
@@ -64,7 +63,7 @@ impl Transaction {
             refused: Vec::new(),
             more_refused: 0,
         };
-        Self { record, declared_size: sender.size, message: Arriving::Taken(incoming), room }
+        Self { record, declared_size: sender.size, message: Arriving::Taken(arrival), room }
     }
 
     /// Drops what has arrived of the message. The rest will be read and discarded.

@@ -86,6 +86,7 @@ impl Site {
                 endpoint: Endpoint { list: Arc::new(list), role: Role::Post, detail: None },
             }],
             as_of: None,
+            begun: None,
         };
         let size = delivery.message.body.len();
         self.backend.put(delivery).await.unwrap();

@@ -88,6 +88,7 @@ async fn store_ahead(lists: &[&str], ahead: Arc<AtomicUsize>) -> Arc<Memory> {
             message: incoming.finish().await.unwrap(),
             to: vec![Addressed { recipient: "x@example.com".to_owned(), endpoint }],
             as_of: None,
+            begun: None,
         };
         (&memory as &dyn Backend).put(delivery).await.unwrap();
     }

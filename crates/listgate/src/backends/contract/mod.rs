@@ -235,6 +235,7 @@ impl Rig {
             message: incoming.finish().await.unwrap(),
             to: to.collect(),
             as_of: None,
+            begun: None,
         }
     }
 

@@ -14,6 +14,7 @@ use super::writer::{Watched, Writer};
 use super::{outbox, site_keys};
 use crate::backends::addresses::Rooms;
 use crate::backends::answer::{Answer, at_once};
+use crate::backends::begun::{Begun, BegunMail};
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::fail_stop::FailStop;
 use crate::backends::held::HeldFiles;
@@ -56,6 +57,8 @@ pub(crate) struct Sqlite {
     arrivals: watch::Receiver<()>,
     /// Changes when the writer has stored a post.
     posts: watch::Receiver<()>,
+    /// The messages that the writer may wait for.
+    begun: BegunMail,
     writer: WorkerThread<Work>,
     /// Held for the life of the backend, and released last.
     _lock: Lock,
@@ -98,8 +101,11 @@ impl Sqlite {
         let writer = Writer::new(connection, data_dir.clone(), choices, watched)
             .map_err(failed("watch the log of"))?;
         let wal_pages = writer.wal_pages();
-        let writer =
-            WorkerThread::start("writer", fail_stop.clone(), move |work| writer.run(Waiting::new(work)));
+        let begun = BegunMail::default();
+        let begun_mail = begun.clone();
+        let writer = WorkerThread::start("writer", fail_stop.clone(), move |work| {
+            writer.run(Waiting::new(work, begun_mail));
+        });
         let writer = writer.during("start the writer for", data_dir.path())?;
         Ok(Self {
             lookup: Mutex::new((lookup, Known::default())),
@@ -113,6 +119,7 @@ impl Sqlite {
             clock,
             arrivals,
             posts,
+            begun,
             writer,
             _lock: lock,
         })
@@ -330,6 +337,10 @@ impl Rooms for Sqlite {
 }
 
 impl IntakeStore for Sqlite {
+    fn begin(&self) -> Option<Begun> {
+        Some(self.begun.begin())
+    }
+
     fn put(&self, delivery: Delivery) -> Answer<'_, Vec<Queued>, NotStored> {
         Answer::of(self.write(delivery))
     }

@@ -4,6 +4,7 @@
 use super::leasing::{self, Round};
 use super::outbox::{self, Claims};
 use super::steps;
+use crate::backends::begun::BegunMail;
 use crate::backends::delivery::{Delivery, NotStored};
 use crate::backends::queued::Queued;
 use crate::limits;
@@ -11,7 +12,7 @@ use crate::message::Body;
 use crate::model::{Advance, Effect, Lease, LeaseId, Name, NotStepped, Stale, Step, Stepped, StoreError};
 use rusqlite::Connection;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// One piece of work.
@@ -171,7 +172,8 @@ impl Batch {
             Work::Question(answer) => {
                 let _ = answer.send(());
             }
-            Work::Delivery(pending) => {
+            Work::Delivery(mut pending) => {
+                pending.delivery.begun = None;
                 self.octets += pending.in_memory();
                 self.deliveries.push(pending);
             }
@@ -195,16 +197,18 @@ pub(super) struct Waiting {
     work: mpsc::Receiver<Work>,
     /// A request that did not fit in the last commit. It is the first of the next.
     held_over: Option<PendingRequest>,
+    begun: BegunMail,
 }
 
 impl Waiting {
-    pub(super) fn new(work: mpsc::Receiver<Work>) -> Self {
-        Self { work, held_over: None }
+    /// Creates one of the work that comes by a channel. Its mail is part of `begun` before.
+    pub(super) fn new(work: mpsc::Receiver<Work>, begun: BegunMail) -> Self {
+        Self { work, held_over: None, begun }
     }
 
     /// Creates one in which nothing waits, and to which nothing comes.
     pub(super) fn nothing() -> Self {
-        Self::new(mpsc::channel().1)
+        Self::new(mpsc::channel().1, BegunMail::default())
     }
 
     /// Waits up to `patience` for work, and returns what one commit can take of it.
@@ -230,6 +234,29 @@ impl Waiting {
         {
             self.add_to(batch, work);
         }
+    }
+
+    /// Adds the work that has come meanwhile, as [`join`](Self::join) does. If no mail has come, but it is worth it, waits
+    /// for messages that have begun. If nothing comes until `until`, they are not waited for again.
+    pub(super) fn join_or_wait(&mut self, batch: &mut Batch, until: Instant) {
+        let before = batch.deliveries.len();
+        self.join(batch);
+        if batch.deliveries.len() > before || self.held_over.is_some() || !self.is_worth_a_wait(before) {
+            return;
+        }
+        match self.work.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(work) => {
+                self.add_to(batch, work);
+                self.join(batch);
+            }
+            Err(_) => self.begun.forget(),
+        }
+    }
+
+    /// Returns whether a commit of this many messages waits for those that have begun.
+    fn is_worth_a_wait(&self, messages: usize) -> bool {
+        let begun = self.begun.count();
+        begun > 0 && messages < limits::ENOUGH_MAIL && messages + begun >= limits::MAIL_WAITED_FOR
     }
 
     fn add_to(&mut self, batch: &mut Batch, work: Work) {
@@ -258,7 +285,7 @@ mod tests {
             sender.send(request(steps)).unwrap();
         }
         drop(sender);
-        let mut waiting = Waiting::new(work);
+        let mut waiting = Waiting::new(work, BegunMail::default());
         let mut sizes = Vec::new();
         while let Ok(mut batch) = waiting.next(Duration::MAX) {
             waiting.join(&mut batch);

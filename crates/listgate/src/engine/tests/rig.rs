@@ -200,6 +200,7 @@ impl Rig {
             message: incoming.finish().await.unwrap(),
             to: vec![Addressed { recipient: LIST.to_owned(), endpoint }],
             as_of: None,
+            begun: None,
         };
         (&*self.backend as &dyn Backend).put(delivery).await.unwrap();
     }

@@ -1,6 +1,7 @@
 //! The only thread that writes. It takes the waiting work, writes it in one transaction, commits once and answers
-//! every caller. No timer delays a commit: mail that arrives while rows are written joins their commit, and the work
-//! that arrives while a commit is synced is the next batch.
+//! every caller. Mail that arrives while rows are written joins their commit, and the work that arrives while a commit
+//! is synced is the next batch. If several sessions have begun a message, a commit waits for them for a moment
+//! ([`limits::WAIT_FOR_MAIL`]).
 //!
 //! Leases and steps of this process share the commits of arriving mail. Each step has a savepoint, so that a failed
 //! step affects nothing else in the commit. If the disk has no room for the steps, the mail is stored without them.
@@ -332,6 +333,7 @@ impl Writer {
 
     /// Writes the rows of these deliveries, and of mail that comes meanwhile, within a transaction.
     fn add(&self, batch: &mut Batch, waiting: &mut Waiting) -> rusqlite::Result<Added> {
+        let until = Instant::now() + limits::WAIT_FOR_MAIL;
         let changes = lists::changes(&self.connection)?;
         let mut storing = Storing {
             connection: &self.connection,
@@ -353,7 +355,7 @@ impl Writer {
             // Mail that came meanwhile need not wait for another sync. If space is scarce, it has to wait until it is
             // checked that there is room for it.
             if !self.is_scarce {
-                waiting.join(batch);
+                waiting.join_or_wait(batch, until);
                 return_outdated(&mut batch.deliveries, stored.len(), changes);
             }
         }

@@ -1,6 +1,7 @@
-//! Tests of commits in which something fails.
+//! Tests of commits: what joins them, and what happens if something fails.
 
 use super::*;
+use crate::backends::begun::BegunMail;
 use crate::backends::sqlite::leasing::Round;
 use crate::backends::sqlite::work::{PendingRequest, Request, Work};
 use crate::backends::sqlite::{DataDir, lists};
@@ -11,6 +12,7 @@ use crate::model::{
     NotStepped, Role, Step, Stepped, Verdict,
 };
 use listgate_lmtp::Refusal;
+use listgate_test_support::PATIENCE;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
@@ -46,7 +48,7 @@ fn delivery(size: usize) -> (PendingDelivery, oneshot::Receiver<Result<Promised,
     let key = DeliveryKey { gate: 0, n: KEYS.fetch_add(1, Ordering::Relaxed) };
     (
         PendingDelivery {
-            delivery: Box::new(Delivery { key, envelope, message, to: to.into(), as_of: None }),
+            delivery: Box::new(Delivery { key, envelope, message, to: to.into(), as_of: None, begun: None }),
             answer,
         },
         answered,
@@ -66,6 +68,7 @@ struct Rig {
     writer: Writer,
     sender: mpsc::Sender<Work>,
     waiting: Waiting,
+    begun: BegunMail,
     data: DataDir,
     /// Pages of the new database.
     pages: u32,
@@ -91,7 +94,9 @@ impl Rig {
         let choices = Choices { redelivery, owner, clock };
         let writer = Writer::new(connection, data.clone(), choices, watched).unwrap();
         let (sender, work) = mpsc::channel();
-        Self { writer, sender, waiting: Waiting::new(work), data, pages, _dir: dir }
+        let begun = BegunMail::default();
+        let waiting = Waiting::new(work, begun.clone());
+        Self { writer, sender, waiting, begun, data, pages, _dir: dir }
     }
 
     fn allow_pages(&self, more: u32) {
@@ -257,4 +262,51 @@ fn mail_that_comes_while_rows_are_written_shares_their_commit() {
     assert_eq!(ids(taken_first).unwrap()[0], "1-1");
     assert_eq!(ids(taken_second).unwrap()[0], "2-1");
     assert!(matches!(returned.blocking_recv(), Ok(Err(NotStored::Changed(_)))));
+}
+
+/// Returns a batch of this many messages.
+fn beside(others: usize) -> Batch {
+    Batch::of((0..others).map(|_| delivery(10).0).collect())
+}
+
+#[test]
+fn a_commit_waits_for_messages_that_have_begun() {
+    let mut rig = Rig::new();
+    let slower: Vec<_> = (1..limits::MAIL_WAITED_FOR - 1).map(|_| rig.begun.begin()).collect();
+    let (mut pending, _answered) = delivery(10);
+    pending.delivery.begun = Some(rig.begun.begin());
+    let sender = rig.sender.clone();
+    let session = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        sender.send(Work::Delivery(pending)).unwrap();
+    });
+    let mut batch = beside(1);
+    rig.waiting.join_or_wait(&mut batch, Instant::now() + PATIENCE);
+    assert_eq!(batch.deliveries.len(), 2);
+    assert_eq!(rig.begun.count(), slower.len(), "what has come is not waited for");
+    session.join().unwrap();
+}
+
+#[test]
+fn messages_that_do_not_come_in_time_are_not_waited_for_again() {
+    let mut rig = Rig::new();
+    let _slow: Vec<_> = (0..limits::MAIL_WAITED_FOR).map(|_| rig.begun.begin()).collect();
+    let mut batch = beside(1);
+    rig.waiting.join_or_wait(&mut batch, Instant::now());
+    assert_eq!((batch.deliveries.len(), rig.begun.count()), (1, 0));
+}
+
+#[test]
+fn a_commit_does_not_wait_for_few_messages_and_not_if_it_has_enough() {
+    let mut rig = Rig::new();
+    for (others, begun) in
+        [(1, limits::MAIL_WAITED_FOR - 2), (limits::MAIL_WAITED_FOR, 0), (limits::ENOUGH_MAIL, 9)]
+    {
+        let begun: Vec<_> = (0..begun).map(|_| rig.begun.begin()).collect();
+        let since = Instant::now();
+        let mut batch = beside(others);
+        rig.waiting.join_or_wait(&mut batch, since + PATIENCE);
+        assert!(since.elapsed() < PATIENCE, "{others} and {}", begun.len());
+        assert_eq!(rig.begun.count(), begun.len());
+    }
 }

@@ -1,0 +1,76 @@
+//! The messages that sessions have begun. A commit can wait a moment for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many messages have begun, and were neither handed over nor given up.
+///
+/// It is one number, so that it changes in one step: the round in the upper half, and how many messages have begun in
+/// this round in the lower half.
+#[derive(Clone, Default, Debug)]
+pub(super) struct BegunMail(Arc<AtomicU64>);
+
+/// A message that has begun. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    mail: BegunMail,
+    round: u64,
+}
+
+const COUNT: u64 = u32::MAX as u64;
+
+impl BegunMail {
+    /// Counts a message that begins.
+    pub(super) fn begin(&self) -> Begun {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        Begun { mail: self.clone(), round: before & !COUNT }
+    }
+
+    /// Returns how many messages have begun, without those that were forgotten.
+    pub(super) fn count(&self) -> usize {
+        usize::try_from(self.0.load(Ordering::Relaxed) & COUNT).unwrap_or(usize::MAX)
+    }
+
+    /// Forgets the messages that have begun so far, so that nobody waits for slow peers again and again.
+    pub(super) fn forget(&self) {
+        let next_round = |now: u64| Some((now & !COUNT).wrapping_add(COUNT + 1));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next_round);
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        // If its round is over, it was forgotten already.
+        let one_less = |now: u64| (now & !COUNT == self.round).then(|| now - 1);
+        let _ = self.mail.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_counts_from_its_beginning_to_its_end() {
+        let mail = BegunMail::default();
+        let (first, second) = (mail.begin(), mail.begin());
+        assert_eq!(mail.count(), 2);
+        drop(first);
+        assert_eq!(mail.count(), 1);
+        drop(second);
+        assert_eq!(mail.count(), 0);
+    }
+
+    #[test]
+    fn a_forgotten_message_does_not_count_and_its_end_changes_nothing() {
+        let mail = BegunMail::default();
+        let slow = mail.begin();
+        mail.forget();
+        assert_eq!(mail.count(), 0);
+        let next = mail.begin();
+        drop(slow);
+        assert_eq!(mail.count(), 1);
+        drop(next);
+        assert_eq!(mail.count(), 0);
+    }
+}
