@@ -47,7 +47,7 @@ pub(crate) struct Recipient {
 pub(crate) struct Arrival {
     /// The part that has arrived so far.
     pub(crate) incoming: Box<Incoming>,
-    /// How the store knows of it.
+    /// What the store returned when the message began.
     begun: Option<Begun>,
 }
 

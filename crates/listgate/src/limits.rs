@@ -24,7 +24,7 @@ pub(crate) const WAIT_FOR_MAIL: Duration = Duration::from_micros(150);
 /// fall.
 pub(crate) const MAIL_WAITED_FOR: usize = 5;
 
-/// From how many messages on a commit no longer waits for more.
+/// How many messages a commit has when it no longer waits for more.
 pub(crate) const ENOUGH_MAIL: usize = 8;
 
 /// Octets of a header field's name, or of a `From ` line within the header. A line that exceeds this before its
@@ -475,6 +475,7 @@ pub(crate) const BENCH_SILENCE: Duration = Duration::from_secs(60);
 
 const _: () = {
     assert!(BODY_IN_MEMORY <= BATCH_BODIES, "a body in memory fits a commit");
+    assert!(ENOUGH_MAIL * BODY_IN_MEMORY <= BATCH_BODIES, "a commit that waits has room for more");
     assert!(RECENT_PUTS >= BATCH_DELIVERIES, "a commit does not forget the keys of its own puts");
     assert!(IDS_IN_A_BLOCK < IDS_AFTER_A_BACKUP, "the gate that was copied goes on with a block or more");
     assert!(FINGERPRINTS_MOVED <= RECENT_FINGERPRINTS, "what is put in order at once is in memory");

@@ -1,16 +1,16 @@
-//! The messages that sessions have begun. A commit can wait a moment for them.
+//! The messages that sessions have begun. A commit may wait a moment for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many messages have begun, and were neither handed over nor given up.
+/// Counts the messages that have begun and that the store has not taken up yet.
 ///
-/// It is one number, so that it changes in one step: the round in the upper half, and how many messages have begun in
-/// this round in the lower half.
+/// It is one number, so that it changes in one step. The lower half is the count. The upper half is the round, which
+/// changes whenever the count starts again at zero.
 #[derive(Clone, Default, Debug)]
 pub(super) struct BegunMail(Arc<AtomicU64>);
 
-/// A message that has begun. It ends when this is dropped.
+/// A message that has begun. It counts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Begun {
     mail: BegunMail,
@@ -31,7 +31,7 @@ impl BegunMail {
         usize::try_from(self.0.load(Ordering::Relaxed) & COUNT).unwrap_or(usize::MAX)
     }
 
-    /// Forgets the messages that have begun so far, so that nobody waits for slow peers again and again.
+    /// Stops counting the messages that have begun so far, so that only one commit waits for a slow peer.
     pub(super) fn forget(&self) {
         let next_round = |now: u64| Some((now & !COUNT).wrapping_add(COUNT + 1));
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next_round);

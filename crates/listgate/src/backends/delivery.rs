@@ -16,7 +16,7 @@ pub(crate) struct Delivery {
     /// The count of changes at which every endpoint was looked up; the delivery is stored only if it is still the
     /// same. `None`: the endpoints were looked up after the data.
     pub(crate) as_of: Option<Changes>,
-    /// The message, as the store learned of it when it began.
+    /// What the store returned when the message began.
     pub(crate) begun: Option<Begun>,
 }
 

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 /// Where arriving mail is stored.
 pub(crate) trait IntakeStore: Send + Sync {
-    /// Learns that a message begins, for which a commit may wait a moment. Its end is known when what is returned is
-    /// dropped, which is best left to the store: it is part of the [`Delivery`]. `None`: no commit waits for mail.
+    /// Counts a message that a session begins, until the returned value is dropped. A commit may wait a moment for such
+    /// a message. Put the value into the [`Delivery`]: the store drops it when it takes the message up. `None`: this
+    /// store waits for no mail.
     fn begin(&self) -> Option<Begun> {
         None
     }

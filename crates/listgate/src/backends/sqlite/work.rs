@@ -201,7 +201,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Creates one of the work that comes by a channel. Its mail is part of `begun` before.
+    /// `begun` counts the mail that is about to come.
     pub(super) fn new(work: mpsc::Receiver<Work>, begun: BegunMail) -> Self {
         Self { work, held_over: None, begun }
     }

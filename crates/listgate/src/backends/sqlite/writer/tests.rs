@@ -265,8 +265,8 @@ fn mail_that_comes_while_rows_are_written_shares_their_commit() {
 }
 
 /// Returns a batch of this many messages.
-fn beside(others: usize) -> Batch {
-    Batch::of((0..others).map(|_| delivery(10).0).collect())
+fn batch_of(messages: usize) -> Batch {
+    Batch::of((0..messages).map(|_| delivery(10).0).collect())
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_commit_waits_for_messages_that_have_begun() {
         std::thread::sleep(Duration::from_millis(50));
         sender.send(Work::Delivery(pending)).unwrap();
     });
-    let mut batch = beside(1);
+    let mut batch = batch_of(1);
     rig.waiting.join_or_wait(&mut batch, Instant::now() + PATIENCE);
     assert_eq!(batch.deliveries.len(), 2);
     assert_eq!(rig.begun.count(), slower.len(), "what has come is not waited for");
@@ -291,7 +291,7 @@ fn a_commit_waits_for_messages_that_have_begun() {
 fn messages_that_do_not_come_in_time_are_not_waited_for_again() {
     let mut rig = Rig::new();
     let _slow: Vec<_> = (0..limits::MAIL_WAITED_FOR).map(|_| rig.begun.begin()).collect();
-    let mut batch = beside(1);
+    let mut batch = batch_of(1);
     rig.waiting.join_or_wait(&mut batch, Instant::now());
     assert_eq!((batch.deliveries.len(), rig.begun.count()), (1, 0));
 }
@@ -299,14 +299,13 @@ fn messages_that_do_not_come_in_time_are_not_waited_for_again() {
 #[test]
 fn a_commit_does_not_wait_for_few_messages_and_not_if_it_has_enough() {
     let mut rig = Rig::new();
-    for (others, begun) in
-        [(1, limits::MAIL_WAITED_FOR - 2), (limits::MAIL_WAITED_FOR, 0), (limits::ENOUGH_MAIL, 9)]
-    {
+    let (too_few, none, many) = (limits::MAIL_WAITED_FOR - 2, 0, limits::MAIL_WAITED_FOR);
+    for (come, begun) in [(1, too_few), (limits::MAIL_WAITED_FOR, none), (limits::ENOUGH_MAIL, many)] {
         let begun: Vec<_> = (0..begun).map(|_| rig.begun.begin()).collect();
         let since = Instant::now();
-        let mut batch = beside(others);
+        let mut batch = batch_of(come);
         rig.waiting.join_or_wait(&mut batch, since + PATIENCE);
-        assert!(since.elapsed() < PATIENCE, "{others} and {}", begun.len());
+        assert!(since.elapsed() < PATIENCE, "{come} and {}", begun.len());
         assert_eq!(rig.begun.count(), begun.len());
     }
 }
