@@ -43,19 +43,19 @@ pub(crate) struct Recipient {
     pub(crate) outcome: Option<Result<Queued, Refusal>>,
 }
 
+impl Recipient {
+    /// Returns the outcome that the reply after the data reports.
+    pub(crate) fn into_outcome(self) -> Result<Queued, Refusal> {
+        self.outcome.expect("each recipient has an outcome before it is replied to")
+    }
+}
+
 /// A message while it arrives.
 pub(crate) struct Arrival {
     /// The part that has arrived so far.
     pub(crate) incoming: Box<Incoming>,
     /// What the store returned when the message began.
     begun: Option<Begun>,
-}
-
-impl Recipient {
-    /// Returns the outcome that the reply after the data reports.
-    pub(crate) fn into_outcome(self) -> Result<Queued, Refusal> {
-        self.outcome.expect("each recipient has an outcome before it is replied to")
-    }
 }
 
 impl Intake {

@@ -16,15 +16,15 @@ pub(crate) const BATCH_BODIES: usize = 1 << 20;
 /// Deliveries in one commit, so that no reply waits for a thousand others.
 pub(crate) const BATCH_DELIVERIES: usize = 512;
 
-/// How long a commit waits for messages that sessions have begun, at most: about as long as the sync of a fast disk. A
-/// commit costs more processor time than a message, so fewer commits are cheaper.
+/// The longest time that a commit waits for messages that sessions have begun. A commit costs more processor time than
+/// a message, so fewer commits are cheaper. This is about as long as a fast disk takes to sync.
 pub(crate) const WAIT_FOR_MAIL: Duration = Duration::from_micros(150);
 
-/// How many messages there must be, begun or in the commit, for a commit to wait. With fewer sessions, the rate would
-/// fall.
-pub(crate) const MAIL_WAITED_FOR: usize = 5;
+/// A commit waits only if the messages in it and those that have begun are at least this many. With fewer sessions, a
+/// wait lowers the rate.
+pub(crate) const MAIL_WORTH_A_WAIT: usize = 5;
 
-/// How many messages a commit has when it no longer waits for more.
+/// A commit with this many messages does not wait for more.
 pub(crate) const ENOUGH_MAIL: usize = 8;
 
 /// Octets of a header field's name, or of a `From ` line within the header. A line that exceeds this before its

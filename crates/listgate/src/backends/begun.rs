@@ -26,7 +26,7 @@ impl BegunMail {
         Begun { mail: self.clone(), round: before & !COUNT }
     }
 
-    /// Returns how many messages have begun, without those that were forgotten.
+    /// Returns how many messages have begun and are not forgotten.
     pub(super) fn count(&self) -> usize {
         usize::try_from(self.0.load(Ordering::Relaxed) & COUNT).unwrap_or(usize::MAX)
     }

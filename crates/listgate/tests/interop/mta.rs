@@ -11,8 +11,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// master.cf. The queue manager looks at the incoming queue each second, not every five minutes: it puts a message back
-/// there, and skips it for a minute, if it meets a delivery that has not quite ended.
+/// The text of master.cf. The queue manager looks at the incoming queue each second instead of every five minutes. If it
+/// retries a message while the process of the attempt before still has its file, it puts the message back there and
+/// skips it for a minute.
 const MASTER: &str = "\
 smtpd-here inet n - n - - smtpd
 pickup unix n - n 60 1 pickup

@@ -57,7 +57,7 @@ pub(crate) struct Sqlite {
     arrivals: watch::Receiver<()>,
     /// Changes when the writer has stored a post.
     posts: watch::Receiver<()>,
-    /// The messages that the writer may wait for.
+    /// The messages that have begun, for which the writer may wait.
     begun: BegunMail,
     writer: WorkerThread<Work>,
     /// Held for the life of the backend, and released last.

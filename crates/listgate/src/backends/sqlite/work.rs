@@ -197,11 +197,11 @@ pub(super) struct Waiting {
     work: mpsc::Receiver<Work>,
     /// A request that did not fit in the last commit. It is the first of the next.
     held_over: Option<PendingRequest>,
+    /// The mail that is about to come.
     begun: BegunMail,
 }
 
 impl Waiting {
-    /// `begun` counts the mail that is about to come.
     pub(super) fn new(work: mpsc::Receiver<Work>, begun: BegunMail) -> Self {
         Self { work, held_over: None, begun }
     }
@@ -236,8 +236,8 @@ impl Waiting {
         }
     }
 
-    /// Adds the work that has come meanwhile, as [`join`](Self::join) does. If no mail has come, but it is worth it, waits
-    /// for messages that have begun. If nothing comes until `until`, they are not waited for again.
+    /// Adds the work that has come meanwhile, as [`join`](Self::join) does. If none of it is mail, it may wait until
+    /// `until` for messages that have begun. If nothing comes, no later call waits for them.
     pub(super) fn join_or_wait(&mut self, batch: &mut Batch, until: Instant) {
         let before = batch.deliveries.len();
         self.join(batch);
@@ -256,7 +256,7 @@ impl Waiting {
     /// Returns whether a commit of this many messages waits for those that have begun.
     fn is_worth_a_wait(&self, messages: usize) -> bool {
         let begun = self.begun.count();
-        begun > 0 && messages < limits::ENOUGH_MAIL && messages + begun >= limits::MAIL_WAITED_FOR
+        begun > 0 && messages < limits::ENOUGH_MAIL && messages + begun >= limits::MAIL_WORTH_A_WAIT
     }
 
     fn add_to(&mut self, batch: &mut Batch, work: Work) {

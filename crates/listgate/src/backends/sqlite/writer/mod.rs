@@ -352,8 +352,8 @@ impl Writer {
             for pending in &batch.deliveries[stored.len()..] {
                 stored.push(storing.put(&pending.delivery)?);
             }
-            // Mail that came meanwhile need not wait for another sync. If space is scarce, it has to wait until it is
-            // checked that there is room for it.
+            // Mail that came meanwhile, or comes in a moment, need not wait for another sync. If space is scarce, it has
+            // to wait until it is checked that there is room for it.
             if !self.is_scarce {
                 waiting.join_or_wait(batch, until);
                 return_outdated(&mut batch.deliveries, stored.len(), changes);

@@ -272,7 +272,7 @@ fn batch_of(messages: usize) -> Batch {
 #[test]
 fn a_commit_waits_for_messages_that_have_begun() {
     let mut rig = Rig::new();
-    let slower: Vec<_> = (1..limits::MAIL_WAITED_FOR - 1).map(|_| rig.begun.begin()).collect();
+    let slower: Vec<_> = (1..limits::MAIL_WORTH_A_WAIT - 1).map(|_| rig.begun.begin()).collect();
     let (mut pending, _answered) = delivery(10);
     pending.delivery.begun = Some(rig.begun.begin());
     let sender = rig.sender.clone();
@@ -290,7 +290,7 @@ fn a_commit_waits_for_messages_that_have_begun() {
 #[test]
 fn messages_that_do_not_come_in_time_are_not_waited_for_again() {
     let mut rig = Rig::new();
-    let _slow: Vec<_> = (0..limits::MAIL_WAITED_FOR).map(|_| rig.begun.begin()).collect();
+    let _slow: Vec<_> = (0..limits::MAIL_WORTH_A_WAIT).map(|_| rig.begun.begin()).collect();
     let mut batch = batch_of(1);
     rig.waiting.join_or_wait(&mut batch, Instant::now());
     assert_eq!((batch.deliveries.len(), rig.begun.count()), (1, 0));
@@ -299,8 +299,8 @@ fn messages_that_do_not_come_in_time_are_not_waited_for_again() {
 #[test]
 fn a_commit_does_not_wait_for_few_messages_and_not_if_it_has_enough() {
     let mut rig = Rig::new();
-    let (too_few, none, many) = (limits::MAIL_WAITED_FOR - 2, 0, limits::MAIL_WAITED_FOR);
-    for (come, begun) in [(1, too_few), (limits::MAIL_WAITED_FOR, none), (limits::ENOUGH_MAIL, many)] {
+    let (too_few, none, many) = (limits::MAIL_WORTH_A_WAIT - 2, 0, limits::MAIL_WORTH_A_WAIT);
+    for (come, begun) in [(1, too_few), (limits::MAIL_WORTH_A_WAIT, none), (limits::ENOUGH_MAIL, many)] {
         let begun: Vec<_> = (0..begun).map(|_| rig.begun.begin()).collect();
         let since = Instant::now();
         let mut batch = batch_of(come);
