@@ -367,9 +367,6 @@ impl<P: Processor> Worker<P> {
         match self.stop {
             Stop::Never => {}
             Stop::Finish => {
-                if !self.running.is_empty() {
-                    tracing::info!("finishing {} that run; ask again to end them", self.running.len());
-                }
                 if self.running.is_empty() && self.ended.is_empty() {
                     self.patience = Some(Instant::now());
                 }

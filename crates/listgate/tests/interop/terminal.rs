@@ -42,7 +42,8 @@ impl Terminal {
         })
     }
 
-    /// Presses Ctrl-C.
+    /// Presses Ctrl-C. The system discards what the program has written and the terminal has not shown yet, so
+    /// first wait for what must be shown.
     pub(crate) fn interrupt(&mut self) {
         self.script.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
     }

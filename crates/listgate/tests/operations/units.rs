@@ -121,7 +121,7 @@ fn the_gate_and_the_backup_make_only_the_calls_that_their_units_allow() {
             format!("From: anne@example.org\r\nTo: mylist@example.com\r\n\r\n{body}"),
         );
     }
-    site.outbox().wait(1);
+    site.outbox().wait(2);
     stdout(traced("backup.calls").arg("backup").arg(site.data().join("copy")));
     let children = format!("/proc/{0}/task/{0}/children", server.child.id());
     let traced = fs::read_to_string(children).unwrap();

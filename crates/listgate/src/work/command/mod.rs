@@ -83,10 +83,11 @@ impl StopSignals {
 
     /// Passes each signal on to the worker for as long as the worker exists.
     async fn forward_to(mut self, worker: watch::Sender<Stop>) {
-        for stop in [Stop::Finish, Stop::AtOnce] {
-            self.next().await;
-            worker.send_replace(stop);
-        }
+        self.next().await;
+        tracing::info!("waiting for the running commands to end; a second signal ends them");
+        worker.send_replace(Stop::Finish);
+        self.next().await;
+        worker.send_replace(Stop::AtOnce);
         worker.closed().await;
     }
 }
