@@ -264,6 +264,21 @@ fn mail_that_comes_while_rows_are_written_shares_their_commit() {
     assert!(matches!(returned.blocking_recv(), Ok(Err(NotStored::Changed(_)))));
 }
 
+/// Room is checked for the messages of a batch before its transaction begins, and not for those that would join it.
+#[test]
+fn no_mail_joins_a_commit_while_space_is_scarce() {
+    for (is_scarce, in_commit) in [(true, 1), (false, 2)] {
+        let mut rig = Rig::new();
+        rig.writer.is_scarce = is_scarce;
+        let [(first, _first_answer), (second, _second_answer)] = [delivery(10), delivery(10)];
+        rig.sender.send(Work::Delivery(second)).unwrap();
+        let mut batch = Batch::of(vec![first]);
+        let (stored, _) = rig.writer.commit(&mut batch, &mut rig.waiting).unwrap();
+        assert_eq!((stored.len(), batch.deliveries.len()), (in_commit, in_commit));
+        assert_eq!(rig.waiting.next(Duration::ZERO).is_ok(), is_scarce, "the other is in the next commit");
+    }
+}
+
 /// Returns a batch of this many messages.
 fn batch_of(messages: usize) -> Batch {
     Batch::of((0..messages).map(|_| delivery(10).0).collect())
