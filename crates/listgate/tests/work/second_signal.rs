@@ -54,6 +54,7 @@ fn interrupted_entries_wait_again_if_the_database_can_be_written() {
     let mut worker = Workers::start_piped(&site, &["in", "--jobs", "2"], &["sleep", "60"]);
     worker.until_running(2);
     let stderr = ended_by(2, &mut worker, 1);
+    assert!(stderr.contains("a second signal ends them now"), "{stderr}");
     assert!(stderr.contains("stopped at once; what ran waits again"), "{stderr}");
     assert_eq!(states(&site), ["1-1 waiting 0: ", "2-1 waiting 0: "]);
 }

@@ -84,7 +84,7 @@ impl StopSignals {
     /// Passes each signal on to the worker for as long as the worker exists.
     async fn forward_to(mut self, worker: watch::Sender<Stop>) {
         self.next().await;
-        tracing::info!("waiting for the running commands to end; a second signal ends them");
+        tracing::info!("stopping when the running commands have ended; a second signal ends them now");
         worker.send_replace(Stop::Finish);
         self.next().await;
         worker.send_replace(Stop::AtOnce);
