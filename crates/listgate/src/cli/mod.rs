@@ -90,9 +90,6 @@ enum Command {
     #[command(subcommand)]
     Queue(queue::Action),
     Work(work::Args),
-    /// Ends the commands of `listgate work` when it is killed
-    #[command(name = SUBCOMMAND, hide = true)]
-    Reaper,
     /// Send a message to an LMTP server
     Send(send::Args),
     /// Print the mail server's part of the configuration, ready to paste
@@ -141,6 +138,10 @@ pub fn definitions() -> clap::Command {
 
 /// Runs the command line and returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
+    // clap does not know this argument: it would suggest even a hidden command for a misspelt one.
+    if std::env::args_os().nth(1).is_some_and(|first| first == SUBCOMMAND) {
+        return ExitCode::from(u8::from(reap().is_err()));
+    }
     let Cli { site, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(why) => return misused(&why),
@@ -159,9 +160,6 @@ pub fn main() -> ExitCode {
         Command::Key(action) => key::run(&site, action),
         Command::Queue(action) => queue::run(&site, action),
         Command::Work(args) => work::run(&site, args),
-        Command::Reaper => {
-            reap().map(|()| ExitCode::SUCCESS).map_err(CliError::system("watch over commands"))
-        }
         Command::Send(args) => send::run(&site, args),
         Command::Mta(action) => mta::run(&site, action),
         Command::Doctor(args) => doctor::run(&site, args),
@@ -198,6 +196,13 @@ mod tests {
         let documented: Vec<&str> = page.lines().filter(|line| line.starts_with("| `listgate ")).collect();
         let rows = rows("listgate", &Cli::command());
         assert!(documented == rows, "the rows should be\n{}", rows.join("\n"));
+    }
+
+    #[test]
+    fn only_commands_for_people_are_suggested() {
+        let tip = Cli::try_parse_from(["listgate", "wrok"]).err().unwrap().to_string();
+        assert!(tip.contains("'work'") && !tip.contains("reaper"), "{tip}");
+        assert!(Cli::command().get_subcommands().all(|command| !command.is_hide_set()));
     }
 
     /// Returns a row of the table for each command without subcommands, below a command of this name.

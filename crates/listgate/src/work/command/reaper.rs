@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// The name of the hidden subcommand that calls [`run`].
+/// The first argument of a process that is to call [`run`]. It is not one of the command line's commands.
 pub(crate) const SUBCOMMAND: &str = "work-reaper";
 
 /// A handle to the helper process, held by `work`. Dropping it ends the process.
