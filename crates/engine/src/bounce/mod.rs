@@ -427,8 +427,18 @@ mod tests {
             let group = format!("Final-Recipient: rfc822; a@b\r\nAction: {action}\r\nStatus: 2.0.0\r\n");
             assert_eq!(report("", &group), Err(NotABounce::Delivered), "{action}");
         }
-        let system = b"From: MAILER-DAEMON@x\r\nAuto-Submitted: auto-replied\r\n\r\n550 5.1.1 no\r\n";
-        assert_eq!(classify(&View::whole(system)).unwrap().class, Class::Permanent);
+    }
+
+    #[test]
+    fn mail_of_a_system_or_without_signs_of_a_reply_is_a_bounce() {
+        for header in ["From: MAILER-DAEMON@x\r\nAuto-Submitted: auto-replied", "From: ann@x"] {
+            let message = format!("{header}\r\n\r\n550 5.1.1 no\r\n");
+            assert_eq!(
+                classify(&View::whole(message.as_bytes())).unwrap().class,
+                Class::Permanent,
+                "{header}"
+            );
+        }
     }
 
     /// `LISTGATE_CORPORA` names a folder whose `bounces` has real bounces, complaints (`arf-*`) and vacation replies

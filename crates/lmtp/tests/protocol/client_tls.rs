@@ -184,6 +184,7 @@ fn a_password_is_not_shown() {
     for said in [b"".as_slice(), b"334 \r\n", b"250 no\r\n"] {
         client.next(&mut { said });
         let shown = format!("{client:?}");
+        assert!(shown.starts_with("Client { protocol: Smtp, "), "{shown}");
         assert!(!shown.contains("secret") && !shown.contains(encoded), "{shown}");
         // Nor as a list of octets.
         assert!(!shown.contains("65, 71, 70"), "{shown}");
