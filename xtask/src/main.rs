@@ -1,8 +1,8 @@
-//! The project's own errands: `cargo xtask test | deep | bench | package`.
+//! The project's own development commands: `cargo xtask test | deep | bench | package`.
 //!
-//! There is one file per errand, and shared code is in the library of this package. Nothing here is part of
+//! There is one file per command, and shared code is in the library of this package. Nothing here is part of
 //! the product.
-#![allow(clippy::print_stdout, reason = "an errand reports on stdout")]
+#![allow(clippy::print_stdout, reason = "a command reports on stdout")]
 
 mod bench;
 mod deep;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use xtask::run;
 
 const USAGE: &str = "\
-usage: cargo xtask ERRAND
+usage: cargo xtask COMMAND
 
   test [--install] [--no-skips]      formatting, lints, tests, documentation: the test command
                                      (--install: install the programs that tests need, as root
@@ -32,9 +32,9 @@ usage: cargo xtask ERRAND
                                      of this version, and built with the profile dist)
 ";
 
-/// An errand with its parsed arguments.
+/// A command with its parsed arguments.
 #[derive(Debug, PartialEq)]
-enum Errand<'w> {
+enum Command<'w> {
     Help,
     Test(test::Options),
     Deep(Option<deep::Part>),
@@ -47,14 +47,14 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match parse(&words) {
-        Ok(Errand::Help) => {
+        Ok(Command::Help) => {
             print!("{USAGE}");
             true
         }
-        Ok(Errand::Test(options)) => test::run(options),
-        Ok(Errand::Deep(part)) => deep::run(part),
-        Ok(Errand::Package(options)) => package::run(&options),
-        Ok(Errand::Bench(words)) => run::report(bench::run(words)),
+        Ok(Command::Test(options)) => test::run(options),
+        Ok(Command::Deep(part)) => deep::run(part),
+        Ok(Command::Package(options)) => package::run(&options),
+        Ok(Command::Bench(words)) => run::report(bench::run(words)),
         Err(reason) => {
             eprint!("xtask: {reason}\n\n{USAGE}");
             return ExitCode::from(2);
@@ -63,17 +63,17 @@ fn main() -> ExitCode {
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn parse<'w>(words: &'w [&'w str]) -> Result<Errand<'w>, String> {
+fn parse<'w>(words: &'w [&'w str]) -> Result<Command<'w>, String> {
     match words {
-        [] => Err("no errand given".into()),
-        ["help" | "--help" | "-h"] => Ok(Errand::Help),
-        ["test", options @ ..] => test_options(options).map(Errand::Test),
-        ["deep"] => Ok(Errand::Deep(None)),
-        ["deep", part] if deep::Part::named(part).is_some() => Ok(Errand::Deep(deep::Part::named(part))),
-        ["bench", rest @ ..] => Ok(Errand::Bench(rest)),
-        ["package", options @ ..] => package_options(options).map(Errand::Package),
+        [] => Err("no command given".into()),
+        ["help" | "--help" | "-h"] => Ok(Command::Help),
+        ["test", options @ ..] => test_options(options).map(Command::Test),
+        ["deep"] => Ok(Command::Deep(None)),
+        ["deep", part] if deep::Part::named(part).is_some() => Ok(Command::Deep(deep::Part::named(part))),
+        ["bench", rest @ ..] => Ok(Command::Bench(rest)),
+        ["package", options @ ..] => package_options(options).map(Command::Package),
         ["deep", word, ..] => Err(format!("unexpected argument `{word}`")),
-        [word, ..] => Err(format!("no such errand: `{word}`")),
+        [word, ..] => Err(format!("no such command: `{word}`")),
     }
 }
 
@@ -113,25 +113,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errands_and_their_options_are_parsed() {
-        let options = |install, no_skips| Ok(Errand::Test(test::Options { install, no_skips }));
+    fn commands_and_their_options_are_parsed() {
+        let options = |install, no_skips| Ok(Command::Test(test::Options { install, no_skips }));
         assert_eq!(parse(&["test"]), options(false, false));
         assert_eq!(parse(&["test", "--no-skips"]), options(false, true));
         assert_eq!(parse(&["test", "--no-skips", "--install"]), options(true, true));
-        assert_eq!(parse(&["deep"]), Ok(Errand::Deep(None)));
-        assert_eq!(parse(&["deep", "fuzz"]), Ok(Errand::Deep(Some(deep::Part::Fuzz))));
+        assert_eq!(parse(&["deep"]), Ok(Command::Deep(None)));
+        assert_eq!(parse(&["deep", "fuzz"]), Ok(Command::Deep(Some(deep::Part::Fuzz))));
         let packed = package::Options { version: "1.2", profile: "release" };
         let words = ["package", "--profile", "release", "--version", "1.2"];
-        assert_eq!(parse(&words), Ok(Errand::Package(packed)));
-        assert_eq!(parse(&["bench"]), Ok(Errand::Bench(&[])));
-        assert_eq!(parse(&["bench", "sink", "--rounds", "3"]), Ok(Errand::Bench(&["sink", "--rounds", "3"])));
+        assert_eq!(parse(&words), Ok(Command::Package(packed)));
+        assert_eq!(parse(&["bench"]), Ok(Command::Bench(&[])));
+        assert_eq!(
+            parse(&["bench", "sink", "--rounds", "3"]),
+            Ok(Command::Bench(&["sink", "--rounds", "3"]))
+        );
     }
 
     #[test]
     fn unknown_arguments_are_reported() {
         for (words, says) in [
-            (&[][..], "no errand given"),
-            (&["tset"], "no such errand: `tset`"),
+            (&[][..], "no command given"),
+            (&["tset"], "no such command: `tset`"),
             (&["test", "--no-skip"], "unexpected argument `--no-skip`"),
             (&["package", "--version", "-1"], "not a version, such as 1.2.3: `-1`"),
             (&["package", "--version"], "unexpected argument `--version`"),

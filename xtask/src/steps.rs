@@ -1,9 +1,9 @@
-//! The steps of an errand.
+//! The steps of a command.
 
 use std::time::Instant;
 use xtask::run::{Outcome, report};
 
-/// The steps of an errand. If one fails, the next still runs.
+/// The steps of a command. If one fails, the next still runs.
 #[derive(Default)]
 pub(crate) struct Steps {
     failed: Vec<Failure>,

@@ -111,7 +111,7 @@ fn ignored(test: &str) -> Option<(&str, &str)> {
     Some((name.strip_suffix(" - should panic").unwrap_or(name), reason))
 }
 
-/// The closing line of an errand that runs tests.
+/// The closing line of a command that runs tests.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) passed: u64,

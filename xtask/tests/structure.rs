@@ -89,6 +89,7 @@ const MANUAL: &[&str] = &["file", "page", "keys", "commands", "completions"];
 
 /// The modules of `listgate-test-support`, from bottom to top.
 const TEST_SUPPORT: &[&str] = &[
+    "installed",
     "patience",
     "service_manager",
     "outbox",

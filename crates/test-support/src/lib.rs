@@ -9,6 +9,7 @@ pub mod calls;
 pub mod clock;
 pub mod disk;
 mod http;
+mod installed;
 pub mod mount;
 mod outbox;
 mod page;
@@ -25,6 +26,7 @@ pub mod trace;
 
 pub use addresses::{free_address, socketmap, stop_listening, tcp};
 pub use http::{get, request};
+pub use installed::installed;
 pub use outbox::{Outbox, Transaction};
 pub use page::blocks;
 pub use patience::{PATIENCE, until};

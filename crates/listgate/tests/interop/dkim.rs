@@ -1,19 +1,14 @@
 //! dkimpy signs messages, and verifies the copies that the members get. A signature stays valid unless it covers a field
 //! that the list removes, replaces or adds.
 
-use crate::support::{Peer, Site, stuffed};
+use crate::support::{Peer, Site, installed, stuffed};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-/// Runs the script with dkimpy's Python, and returns what it prints. The environment is the one that xtask makes: in the
-/// folder that LISTGATE_DKIMPY names, or else in `peers/dkimpy` below the target folder that this test was built into.
+/// Runs the script with dkimpy's Python, and returns what it prints.
 fn signatures(what: &str, folder: &Path) -> String {
-    let environment = std::env::var_os("LISTGATE_DKIMPY").map(PathBuf::from).unwrap_or_else(|| {
-        let test = std::env::current_exe().unwrap();
-        test.ancestors().nth(3).unwrap().join("peers/dkimpy")
-    });
-    let mut python = Command::new(environment.join("bin/python"));
+    let mut python = Command::new(installed("LISTGATE_DKIMPY", "dkimpy").join("bin/python"));
     python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/signatures.py"));
     let output = python.arg(what).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

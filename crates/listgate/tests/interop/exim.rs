@@ -4,7 +4,7 @@
 //! `peers/exim` below the target directory that this test was built into.
 
 use crate::mta::Smtp;
-use crate::support::{free_address, until};
+use crate::support::{free_address, installed, until};
 use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -13,12 +13,12 @@ use std::process::{Child, Command};
 use tempfile::TempDir;
 
 fn program() -> PathBuf {
-    std::env::var_os("LISTGATE_EXIM").map(PathBuf::from).unwrap_or_else(|| {
-        let system = Path::new("/usr/sbin/exim4");
-        let test = std::env::current_exe().unwrap();
-        let unpacked = test.ancestors().nth(3).unwrap().join("peers/exim/usr/sbin/exim4");
-        if system.exists() { system.to_owned() } else { unpacked }
-    })
+    let variable = "LISTGATE_EXIM";
+    let system = Path::new("/usr/sbin/exim4");
+    if std::env::var_os(variable).is_none() && system.exists() {
+        return system.to_owned();
+    }
+    installed(variable, "exim/usr/sbin/exim4")
 }
 
 pub(crate) struct Exim {

@@ -1,8 +1,7 @@
 //! The bounces with which flufl.bounce, Mailman's reader of bounces, tests itself, sent as commands: none confirms, none is
 //! answered.
 
-use crate::site::peer;
-use crate::support::{Peer, Site, stuffed, until};
+use crate::support::{Peer, Site, installed, stuffed, until};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,7 @@ const SOONEST: Duration = Duration::from_secs(5);
 
 /// Returns the name of each message, and its octets with the line ends of SMTP.
 fn messages() -> Vec<(String, Vec<u8>)> {
-    let dir = peer("LISTGATE_MAILMAN3", "mailman3").join(MESSAGES);
+    let dir = installed("LISTGATE_MAILMAN3", "mailman3").join(MESSAGES);
     let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
     let mut all: Vec<_> =

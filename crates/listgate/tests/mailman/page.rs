@@ -2,8 +2,7 @@
 //! to Listgate and back to Mailman's runner. A post reaches its members through both.
 
 use crate::machine::Machine;
-use crate::site::peer;
-use crate::support::{blocks, program};
+use crate::support::{blocks, installed, program};
 use std::fs;
 use std::path::Path;
 
@@ -19,7 +18,7 @@ const FEWER: &str = "[mta]\nincoming: mailman.mta.null.NullMTA\n\
 #[test]
 #[ignore = "needs mailman3, mount"]
 fn word_for_word_with_debians_mailman_and_systemd() {
-    let tree = peer("LISTGATE_MAILMAN3", "mailman3");
+    let tree = installed("LISTGATE_MAILMAN3", "mailman3");
     let usr = format!("{}:/usr", tree.join("usr").display());
     let machine = Machine::start(&usr, "/usr/bin/python3");
     let mut reader = Reader { machine, systemd: true, gate: None };
@@ -33,7 +32,7 @@ fn word_for_word_with_debians_mailman_and_systemd() {
 #[test]
 #[ignore = "needs mailman, mount"]
 fn word_for_word_with_pypis_mailman_and_no_systemd() {
-    let bin = peer("LISTGATE_MAILMAN", "mailman").join("bin");
+    let bin = installed("LISTGATE_MAILMAN", "mailman").join("bin");
     let (bin, python) = (bin.display(), bin.join("python").display().to_string());
     let mut machine = Machine::start("/usr", &python);
     machine.run(&format!("ln -sf {bin}/mailman /usr/local/bin/mailman"));

@@ -4,7 +4,7 @@
 //! `peers/mailman` below the target directory that this test was built into.
 
 use crate::postgres::Postgres;
-use crate::support::{PATIENCE, Server, free_address};
+use crate::support::{PATIENCE, Server, free_address, installed};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -139,7 +139,7 @@ impl Mailman {
     /// Returns the command for a program of the virtual environment, run in the directory where `mailman start`
     /// runs them.
     pub(crate) fn program(&self, name: &str) -> Command {
-        let venv = peer("LISTGATE_MAILMAN", "mailman");
+        let venv = installed("LISTGATE_MAILMAN", "mailman");
         let mut command = Command::new(venv.join("bin").join(name));
         command.env_remove("MAILMAN_CONFIG_FILE").env_remove("MAILMAN_VAR_DIR");
         command.current_dir(self.var()).stdin(Stdio::null());
@@ -285,15 +285,6 @@ impl Drop for Runner {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Returns the directory of a peer that xtask installs: the variable's, or else the one below the target directory
-/// that this test was built into.
-pub(crate) fn peer(variable: &str, name: &str) -> PathBuf {
-    std::env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| {
-        let test = std::env::current_exe().unwrap();
-        test.ancestors().nth(3).unwrap().join("peers").join(name)
-    })
 }
 
 /// Returns what a command prints, and asserts that it succeeds.

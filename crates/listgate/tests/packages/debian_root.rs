@@ -1,6 +1,7 @@
 //! A clean Debian system in a folder of its own, in which commands run by chroot(2).
 
 use crate::said;
+use crate::support::installed;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,11 @@ pub(crate) struct Root(PathBuf);
 impl Root {
     /// Copies the root that xtask has made.
     pub(crate) fn copy(to: &Path) -> Self {
-        let peer = std::env::var_os("LISTGATE_DEBIAN").map(PathBuf::from).unwrap_or_else(|| {
-            let test = std::env::current_exe().unwrap();
-            test.ancestors().nth(3).unwrap().join("peers/debian")
-        });
+        let root = installed("LISTGATE_DEBIAN", "debian");
         if to.exists() {
             fs::remove_dir_all(to).unwrap();
         }
-        said(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(peer).arg(to));
+        said(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(root).arg(to));
         Self(to.to_owned())
     }
 

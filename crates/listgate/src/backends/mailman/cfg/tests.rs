@@ -2,8 +2,8 @@
 
 use super::surroundings::text;
 use super::*;
+use listgate_test_support::installed;
 use serde_json::{Value, json};
-use std::env;
 use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
@@ -163,20 +163,11 @@ fn values(site: &Site) -> Value {
 fn mailman(cases: &[Case]) -> Vec<Value> {
     let input = tempfile::NamedTempFile::new().unwrap();
     fs::write(input.path(), Value::from_iter(cases.iter().map(Case::json)).to_string()).unwrap();
-    let mut python = Command::new(venv().join("bin/python"));
+    let mut python = Command::new(installed("LISTGATE_MAILMAN", "mailman").join("bin/python"));
     let output = python.args(["-c", SCRIPT]).stdin(input.reopen().unwrap()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
     output.stdout.split_inclusive(|c| *c == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
-}
-
-/// Returns where xtask installs Mailman. xtask passes the path in an environment variable; a plain `cargo test`
-/// finds it in the target folder.
-fn venv() -> PathBuf {
-    env::var_os("LISTGATE_MAILMAN").map(PathBuf::from).unwrap_or_else(|| {
-        let program = env::current_exe().unwrap();
-        program.ancestors().nth(3).unwrap().join("peers/mailman")
-    })
 }
 
 #[test]
