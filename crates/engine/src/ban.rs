@@ -134,6 +134,13 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_may_have_a_hundred_names() {
+        let names: Vec<String> = (0..100).map(|n| format!("bob{n}")).collect();
+        let ban = format!("^({})@", names.join("|"));
+        assert!(covers(&ban, "bob99@example.org") && !covers(&ban, "bob100@example.org"));
+    }
+
+    #[test]
     fn other_texts_are_refused_with_the_reason() {
         for (text, error) in [
             ("bob", "not an address"),

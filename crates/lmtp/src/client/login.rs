@@ -81,3 +81,26 @@ impl Login {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, ClientEvent, Protocol};
+
+    #[test]
+    fn a_password_is_not_kept_after_the_login() {
+        let credentials = Credentials::new("ann", "secret").unwrap();
+        for (mechanism, replies) in [
+            ("PLAIN", "334 \r\n235 welcome\r\n"),
+            ("PLAIN", "334 \r\n535 no\r\n"),
+            ("LOGIN", "334 \r\n535 no such user\r\n"),
+        ] {
+            let mut client = Client::new(Protocol::Smtp, "a");
+            let hello = format!("220 a\r\n250-b\r\n250 AUTH {mechanism}\r\n");
+            assert_eq!(client.next(&mut hello.as_bytes()), Some(ClientEvent::Ready));
+            client.authenticate(&credentials).unwrap();
+            assert!(client.next(&mut replies.as_bytes()).is_some());
+            assert!(client.login.is_empty() && client.planned.is_empty(), "{mechanism}: {replies}");
+        }
+    }
+}
