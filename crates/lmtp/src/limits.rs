@@ -102,3 +102,18 @@ impl Default for Limits {
         DEFAULT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5321 sections 4.5.3.1.7, 4.5.3.1.8, 4.5.3.2.5 and 4.5.3.2.7.
+    #[test]
+    fn the_defaults_allow_what_the_standard_asks_for() {
+        let Limits { message_size, recipients, command_timeout, data_timeout, .. } = Limits::default();
+        assert!(message_size >= 64 * 1024);
+        assert!(recipients >= 100);
+        assert!(command_timeout >= Duration::from_secs(300));
+        assert!(data_timeout >= Duration::from_secs(180));
+    }
+}

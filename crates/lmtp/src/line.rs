@@ -87,15 +87,12 @@ impl LineReader {
 
 /// Returns the first [`END`] and the last `last` octets of `line` and `more` together.
 fn ends(mut line: Vec<u8>, more: &[u8], last: usize) -> Vec<u8> {
-    if more.len() > END + last {
-        line.extend_from_slice(&more[..END]);
-        line.extend_from_slice(&more[more.len() - last..]);
-    } else {
-        line.extend_from_slice(more);
-    }
-    if line.len() > END + last {
-        line.drain(END..line.len() - last);
-    }
+    // The middle of a long `more` is not copied.
+    let (first, rest) = more.split_at(more.len().min(END));
+    line.extend_from_slice(first);
+    line.extend_from_slice(&rest[rest.len().saturating_sub(last)..]);
+    let end = line.len().saturating_sub(last);
+    line.drain(END.min(end)..end);
     line
 }
 
@@ -150,6 +147,8 @@ mod tests {
         assert_eq!(lines.take(), Ok(b"a\nb\n".to_vec()));
         assert!(!lines.ends_with_lf());
         assert_eq!((lines.first(b"x"), lines.beginning(b"x")), (Some(b'x'), [Some(b'x'), None]));
+        assert_eq!(lines.next(&mut b"1234\n".as_slice()), None);
+        assert_eq!(lines.take(), Ok(b"1234\n".to_vec()));
         assert_eq!(lines.next(&mut b"12345\n".as_slice()), None);
         assert!(lines.take().is_err(), "its LF is one octet too many");
     }
