@@ -393,6 +393,14 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_neither_a_key_nor_a_mac() {
+        assert_eq!(format!("{:?}", key(7)), "Key(\u{2026})");
+        let claim = Claim { purpose: Purpose::Reject, subject: Subject(5), expires: None };
+        let shown = format!("{:?}", ring().sign(LIST, claim));
+        assert_eq!(shown, "Token { key: 0, purpose: Some(Reject), expires: None, subject: Subject(5), .. }");
+    }
+
+    #[test]
     fn each_part_has_its_place() {
         let claim =
             Claim { purpose: Purpose::Reject, subject: Subject(0xabc_dead_beef), expires: Some(day(20_785)) };

@@ -52,3 +52,17 @@ impl<'a, T> IntoIterator for &'a mut PerRecipient<T> {
         self.iter_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_changed_in_place() {
+        let mut values = PerRecipient::new(1, vec![1, 2]);
+        for value in &mut values {
+            *value *= 10;
+        }
+        assert_eq!(values.iter().collect::<Vec<_>>(), [&10, &20]);
+    }
+}

@@ -189,3 +189,21 @@ pub(crate) fn readable(said: &[u8]) -> String {
 /// The error for a line that is not a reply line (RFC 5321 section 4.2).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MalformedReply;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_and_made_printable() {
+        let written = |text: &str| {
+            let mut line = Vec::new();
+            encode_line(&mut line, 550, b' ', None, text);
+            String::from_utf8(line).unwrap()
+        };
+        let longest = "x".repeat(limits::REPLY_TEXT);
+        assert_eq!(written(&longest), format!("550 {longest}\r\n"));
+        assert_eq!(written(&format!("{longest}x")), format!("550 {longest}\r\n"));
+        assert_eq!(written("a\u{fc}\r\nb"), "550 a???b\r\n");
+    }
+}

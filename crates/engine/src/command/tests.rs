@@ -339,7 +339,7 @@ fn effect(effect: &Effect) -> String {
         Effect::Send(mail) => {
             let to = match &mail.to {
                 To::Address(address) => address.to_string(),
-                To::Owners => "owners".to_owned(),
+                To::Owners => format!("owners about {}", mail.values["person"]),
             };
             let about =
                 if mail.about == About::Nothing { String::new() } else { format!(" ({:?})", mail.about) };

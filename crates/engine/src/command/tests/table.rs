@@ -68,7 +68,7 @@ const JOINS: &[(&str, &str, &str)] = &[
     (
         "open; trust; changes",
         "join | Authentication-Results: mx.example.com; dmarc=pass header.from=example.org",
-        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
+        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined to owners about Anne <anne@example.org>",
     ),
     (
         "open; trust; silent",
@@ -98,12 +98,12 @@ const JOINS: &[(&str, &str, &str)] = &[
     (
         "moderate; trust",
         "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
-        "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, OwnerAsks (Asked) to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, OwnerAsks (Asked) to owners about Anne <anne@example.org>, Waiting! to anne@example.org",
     ),
     (
         "moderate; trust; join 17 anne@example.org",
         "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
-        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners about Anne <anne@example.org>, Waiting! to anne@example.org",
     ),
     (
         "moderate; trust; silent",
@@ -437,12 +437,12 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "join 17 anne@example.org; moderate",
         "confirm+{confirm:17} | Subject: {S}",
-        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners about Name <anne@example.org>, Waiting! to anne@example.org",
     ),
     (
         "join 17 anne@example.org; both",
         "confirm+{confirm:17} | Subject: {S}",
-        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) to owners about Name <anne@example.org>, Waiting! to anne@example.org",
     ),
     (
         "join 17 anne@example.org; both; silent",
@@ -457,7 +457,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "join 17 anne@example.org; changes",
         "confirm+{confirm:17} | Subject: {S}",
-        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined to owners about Name <anne@example.org>",
     ),
     (
         "invite 17 anne@example.org",
@@ -497,7 +497,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "leave 17 anne@example.org; member 7 anne@example.org; changes",
         "confirm+{confirm:17} | Subject: {S}",
-        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft to owners",
+        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft to owners about anne@example.org",
     ),
     (
         "leave 17 anne@example.org; member 7 anne@example.org; ban anne@example.org",
@@ -543,7 +543,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "former 7 anne@example.org; changes",
         "confirm+{rejoin:7} | From: other@example.net | In-Reply-To: <notice.9.0@example.com>",
-        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org, OwnerJoined to owners",
+        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org, OwnerJoined to owners about anne@example.org",
     ),
     (
         "former 7 anne@example.org; member 8 anne@example.org",
@@ -679,7 +679,7 @@ const LEAVES: &[(&str, &str, &str)] = &[
     (
         "member 7 anne@example.org; changes",
         "leave+{leave:7}",
-        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft to owners",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft to owners about anne@example.org",
     ),
     ("member 7 anne@example.org; silent", "leave+{leave:7}", "Done: Left anne@example.org > leave 7"),
     (
