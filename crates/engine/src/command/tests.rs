@@ -325,6 +325,8 @@ fn reason(reason: &Reason) -> String {
     }
 }
 
+/// Writes an effect. A mail is its template, with `!` if it is not counted, what it is about in parentheses, and the values
+/// of its placeholders in brackets.
 fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Join { address, .. } => format!("join {address}"),
@@ -339,12 +341,15 @@ fn effect(effect: &Effect) -> String {
         Effect::Send(mail) => {
             let to = match &mail.to {
                 To::Address(address) => address.to_string(),
-                To::Owners => format!("owners about {}", mail.values["person"]),
+                To::Owners => "owners".to_owned(),
             };
             let about =
                 if mail.about == About::Nothing { String::new() } else { format!(" ({:?})", mail.about) };
             let free = if mail.is_counted || mail.to == To::Owners { "" } else { "!" };
-            format!("{:?}{free}{about} to {to}", mail.template)
+            let values: Vec<&String> = mail.values.values().filter(|value| !value.is_empty()).collect();
+            let values =
+                if values.is_empty() { String::new() } else { format!(" {values:?}").replace('"', "'") };
+            format!("{:?}{free}{about}{values} to {to}", mail.template)
         }
     }
 }
