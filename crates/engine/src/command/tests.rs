@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::comparable::Comparable;
+use crate::limits;
 use crate::token::{Claim, Day, Key, KeyRing, Purpose, Subject};
 use crate::view::View;
 use listgate_lmtp::{Mailbox, ReversePath};
@@ -205,6 +206,7 @@ fn request(kind: &str, id: &str, address: &str, more: &[&str]) -> Request {
             "moderator" => request.phase = Phase::Moderate,
             "early" => request.was_early = true,
             "just" => request.handed_over_at = Some(NOW - 4),
+            "5s" => request.handed_over_at = Some(NOW - 5),
             "future" => request.handed_over_at = Some(NOW + 100),
             "unsent" => request.handed_over_at = None,
             "hour" => request.mails_in_hour = 1,
@@ -351,6 +353,29 @@ fn effect(effect: &Effect) -> String {
                 if values.is_empty() { String::new() } else { format!(" {values:?}").replace('"', "'") };
             format!("{:?}{free}{about}{values} to {to}", mail.template)
         }
+    }
+}
+
+#[test]
+fn an_answer_refers_to_the_mail_by_a_plain_message_id() {
+    let longest = format!("<{}>", "x".repeat(limits::MESSAGE_ID - 2));
+    for (id, is_named) in [
+        ("<1@example.org>", true),
+        (&longest, true),
+        (&format!("<x{}", &longest[1..]), false),
+        ("1@example.org", false),
+        ("<1@example.org", false),
+        ("1@example.org>", false),
+        ("<1 2@example.org>", false),
+        ("<\u{fc}@example.org>", false),
+    ] {
+        let message = format!("From: anne@example.org\r\nSubject: help\r\nMessage-ID: {id}\r\n\r\n");
+        let (sender, view) =
+            (ReversePath::Mailbox(mailbox("anne@example.org")), View::whole(message.as_bytes()));
+        let mail = Mail { addressed: Addressed::Request, detail: None, sender: &sender, view: &view };
+        let decided = World::new("").decide(&mail);
+        let [Effect::Send(answer)] = decided.effects.as_slice() else { panic!("{decided:?}") };
+        assert_eq!(answer.in_reply_to.as_deref(), is_named.then_some(id));
     }
 }
 

@@ -88,6 +88,23 @@ mod tests {
     use crate::client::{Client, ClientEvent, Protocol};
 
     #[test]
+    fn errors_say_why_nothing_is_sent() {
+        let invalid = Credentials::new("", "secret").unwrap_err();
+        assert_eq!(invalid.to_string(), "the user is empty, or the user or the password has a NUL");
+        assert_eq!(NoMechanism.to_string(), "the server offers neither AUTH PLAIN nor AUTH LOGIN");
+    }
+
+    #[test]
+    fn no_transaction_begins_during_a_login() {
+        let mut client = Client::new(Protocol::Smtp, "a");
+        let hello = b"220 a\r\n250-b\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n";
+        assert_eq!(client.next(&mut hello.as_slice()), Some(ClientEvent::Ready));
+        assert!(client.may_send());
+        client.authenticate(&Credentials::new("ann", "secret").unwrap()).unwrap();
+        assert!(!client.may_send());
+    }
+
+    #[test]
     fn a_password_is_not_kept_after_the_login() {
         let credentials = Credentials::new("ann", "secret").unwrap();
         for (mechanism, replies) in [

@@ -67,3 +67,26 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5321 section 4.3.2, RFC 3207 section 4, RFC 4954 section 4.
+    #[test]
+    fn a_reply_fits_its_command() {
+        for (step, positive) in [
+            (Step::Greeting, [200, 220, 250, 299].as_slice()),
+            (Step::Mail, &[200, 220, 250, 299]),
+            (Step::Dot, &[200, 220, 250, 299]),
+            (Step::Data, &[354]),
+            (Step::StartTls, &[220]),
+            (Step::Auth, &[200, 220, 250, 299, 334]),
+        ] {
+            for code in [200, 220, 250, 299, 300, 334, 354, 399] {
+                assert_eq!(step.fits(code), positive.contains(&code), "{code} to {step:?}");
+            }
+            assert!(step.fits(400) && step.fits(599), "{step:?}");
+        }
+    }
+}

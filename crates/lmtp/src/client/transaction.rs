@@ -209,3 +209,34 @@ fn xtext(text: &str, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_message_declares_what_it_has() {
+        for (message, utf8_header, eight_bit) in [
+            ("Subject: a\r\n\r\nb\r\n".as_bytes(), false, false),
+            ("Subject: a\r\n\r\n\u{fc}\r\n".as_bytes(), false, true),
+            ("Subject: \u{fc}\r\n\r\nb\r\n".as_bytes(), true, true),
+            ("Subject: \u{fc}".as_bytes(), true, true),
+            ("\r\n\u{fc}\r\n\r\n".as_bytes(), false, true),
+            (b"Subject: \xfc\r\n\r\nb\r\n", false, true),
+            (b"", false, false),
+        ] {
+            let expected = Declared { size: Some(message.len() as u64), utf8_header, eight_bit };
+            assert_eq!(Declared::of(message), expected, "{}", message.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_envelope_id_is_printable_and_fits() {
+        let longest = "x".repeat(limits::ENVELOPE_ID);
+        assert_eq!(longest.parse::<EnvelopeId>().unwrap().as_str(), longest);
+        for text in ["", "a\u{fc}", "a\n", &format!("{longest}x"), &"+".repeat(limits::ENVELOPE_ID / 2)] {
+            let error = text.parse::<EnvelopeId>().unwrap_err().to_string();
+            assert!(error.contains("printable"), "{text}: {error}");
+        }
+    }
+}

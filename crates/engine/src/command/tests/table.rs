@@ -316,6 +316,11 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
         "confirm+{confirm:17} | Subject: {S}",
         "Asked: Early > early 17, ConfirmAgain! (Request(17)) to anne@example.org",
     ),
+    (
+        "join 17 anne@example.org 5s",
+        "confirm+{confirm:17} | Subject: {S}",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org",
+    ),
     ("join 17 anne@example.org just early", "confirm+{confirm:17} | Subject: {S}", "Ignored: EarlyAgain"),
     (
         "join 17 anne@example.org early",
@@ -892,6 +897,12 @@ const REQUESTS: &[(&str, &str, &str)] = &[
         "public",
         "request | Subject: who",
         "Answered: Roster > Roster ['1', 'those who are shown'] to anne@example.org",
+    ),
+    // Mail that does not count leaves room for the answer after it.
+    (
+        "moderate; trust; silent; got anne@example.org 9 9",
+        "request | Authentication-Results: mx.example.com; dkim=pass header.d=example.org || join\r\nhelp",
+        "Asked: AskedModerator anne@example.org, Help > ask Join Moderate anne@example.org, Waiting! to anne@example.org, Help to anne@example.org",
     ),
     ("public; ban anne@example.org", "request | Subject: who", "Ignored: Banned anne@example.org"),
     (
