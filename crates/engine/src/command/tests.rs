@@ -327,8 +327,8 @@ fn reason(reason: &Reason) -> String {
     }
 }
 
-/// Writes an effect. A mail is its template, with `!` if it is not counted, what it is about in parentheses, and the values
-/// of its placeholders in brackets.
+/// Writes an effect. A mail is shown by its template: `!` means that it is not counted, parentheses have what it is about,
+/// and brackets have the values of its placeholders.
 fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Join { address, .. } => format!("join {address}"),
@@ -348,9 +348,9 @@ fn effect(effect: &Effect) -> String {
             let about =
                 if mail.about == About::Nothing { String::new() } else { format!(" ({:?})", mail.about) };
             let free = if mail.is_counted || mail.to == To::Owners { "" } else { "!" };
-            let values: Vec<&String> = mail.values.values().filter(|value| !value.is_empty()).collect();
-            let values =
-                if values.is_empty() { String::new() } else { format!(" {values:?}").replace('"', "'") };
+            let values: Vec<&str> =
+                mail.values.values().map(String::as_str).filter(|value| !value.is_empty()).collect();
+            let values = if values.is_empty() { String::new() } else { format!(" [{}]", values.join(", ")) };
             format!("{:?}{free}{about}{values} to {to}", mail.template)
         }
     }

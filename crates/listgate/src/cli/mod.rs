@@ -30,7 +30,7 @@ mod work;
 
 use crate::doctor::AS_THE_GATE;
 use crate::error_chain::Chain;
-use crate::work::{SUBCOMMAND, reap};
+use crate::work::{REAPER, reap};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use error::CliError;
@@ -139,7 +139,7 @@ pub fn definitions() -> clap::Command {
 /// Runs the command line and returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
     // clap does not know this argument: it would suggest even a hidden command for a misspelt one.
-    if std::env::args_os().nth(1).is_some_and(|first| first == SUBCOMMAND) {
+    if std::env::args_os().nth(1).is_some_and(|first| first == REAPER) {
         return ExitCode::from(u8::from(reap().is_err()));
     }
     let Cli { site, command } = match Cli::try_parse() {

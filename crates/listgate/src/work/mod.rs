@@ -16,7 +16,7 @@ mod tests;
 mod worker;
 
 pub(crate) use body::Body;
-pub(crate) use command::reaper::{SUBCOMMAND, run as reap};
+pub(crate) use command::reaper::{REAPER, run as reap};
 pub(crate) use command::{CommandPlan, run};
 pub(crate) use error::WorkError;
 pub(crate) use plan::{Plan, Stop};

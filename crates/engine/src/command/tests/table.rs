@@ -68,7 +68,7 @@ const JOINS: &[(&str, &str, &str)] = &[
     (
         "open; trust; changes",
         "join | Authentication-Results: mx.example.com; dmarc=pass header.from=example.org",
-        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined ['Anne <anne@example.org>'] to owners",
+        "Done: Joined anne@example.org > join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined [Anne <anne@example.org>] to owners",
     ),
     (
         "open; trust; silent",
@@ -98,12 +98,12 @@ const JOINS: &[(&str, &str, &str)] = &[
     (
         "moderate; trust",
         "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
-        "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, OwnerAsks (Asked) ['Anne <anne@example.org>'] to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > ask Join Moderate anne@example.org, OwnerAsks (Asked) [Anne <anne@example.org>] to owners, Waiting! to anne@example.org",
     ),
     (
         "moderate; trust; join 17 anne@example.org",
         "join | Authentication-Results: mx.example.com; dkim=pass header.d=example.org",
-        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) ['Anne <anne@example.org>'] to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) [Anne <anne@example.org>] to owners, Waiting! to anne@example.org",
     ),
     (
         "moderate; trust; silent",
@@ -442,12 +442,12 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "join 17 anne@example.org; moderate",
         "confirm+{confirm:17} | Subject: {S}",
-        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) ['Name <anne@example.org>'] to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) [Name <anne@example.org>] to owners, Waiting! to anne@example.org",
     ),
     (
         "join 17 anne@example.org; both",
         "confirm+{confirm:17} | Subject: {S}",
-        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) ['Name <anne@example.org>'] to owners, Waiting! to anne@example.org",
+        "Asked: AskedModerator anne@example.org > moderator 17, OwnerAsks (Request(17)) [Name <anne@example.org>] to owners, Waiting! to anne@example.org",
     ),
     (
         "join 17 anne@example.org; both; silent",
@@ -462,7 +462,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "join 17 anne@example.org; changes",
         "confirm+{confirm:17} | Subject: {S}",
-        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined ['Name <anne@example.org>'] to owners",
+        "Done: Joined anne@example.org > end 17, join anne@example.org, Welcome! (Joined) to anne@example.org, OwnerJoined [Name <anne@example.org>] to owners",
     ),
     (
         "invite 17 anne@example.org",
@@ -502,7 +502,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "leave 17 anne@example.org; member 7 anne@example.org; changes",
         "confirm+{confirm:17} | Subject: {S}",
-        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft ['anne@example.org'] to owners",
+        "Done: Left anne@example.org > end 17, leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft [anne@example.org] to owners",
     ),
     (
         "leave 17 anne@example.org; member 7 anne@example.org; ban anne@example.org",
@@ -548,7 +548,7 @@ const CONFIRMATIONS: &[(&str, &str, &str)] = &[
     (
         "former 7 anne@example.org; changes",
         "confirm+{rejoin:7} | From: other@example.net | In-Reply-To: <notice.9.0@example.com>",
-        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org, OwnerJoined ['anne@example.org'] to owners",
+        "Done: Rejoined anne@example.org > rejoin 7, Welcome! (Joined) to anne@example.org, OwnerJoined [anne@example.org] to owners",
     ),
     (
         "former 7 anne@example.org; member 8 anne@example.org",
@@ -684,7 +684,7 @@ const LEAVES: &[(&str, &str, &str)] = &[
     (
         "member 7 anne@example.org; changes",
         "leave+{leave:7}",
-        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft ['anne@example.org'] to owners",
+        "Done: Left anne@example.org > leave 7, Goodbye! (Former(7)) to anne@example.org, OwnerLeft [anne@example.org] to owners",
     ),
     ("member 7 anne@example.org; silent", "leave+{leave:7}", "Done: Left anne@example.org > leave 7"),
     (
@@ -771,12 +771,12 @@ const RULINGS: &[(&str, &str, &str)] = &[
     (
         "offer 31 3 mia@example.org accepted",
         "confirm+{accept:31} | From: mia@example.org",
-        "Answered: Ruled 3 accepted > OwnerRuled ['3', 'accepted'] to mia@example.org",
+        "Answered: Ruled 3 accepted > OwnerRuled [3, accepted] to mia@example.org",
     ),
     (
         "offer 31 3 mia@example.org rejected",
         "confirm+{accept:31} | From: eve@example.net",
-        "Answered: Ruled 3 rejected > OwnerRuled ['3', 'rejected'] to mia@example.org",
+        "Answered: Ruled 3 rejected > OwnerRuled [3, rejected] to mia@example.org",
     ),
     (
         "offer 31 3 mia@example.org discarded; got mia@example.org 10 0",
@@ -808,11 +808,11 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("", "request", "Answered: Help > Help to anne@example.org"),
     ("", "request | Subject: help", "Answered: Help > Help to anne@example.org"),
     ("", "request | Subject: help | <bob@example.net>", "Answered: Help > Help to bob@example.net"),
-    ("", "request | Subject: hello there", "Answered: NotUnderstood > Help ['hello'] to anne@example.org"),
+    ("", "request | Subject: hello there", "Answered: NotUnderstood > Help [hello] to anne@example.org"),
     (
         "",
         "request || nonsense\r\nmore nonsense",
-        "Answered: NotUnderstood > Help ['nonsense\\nmore'] to anne@example.org",
+        "Answered: NotUnderstood > Help [nonsense\nmore] to anne@example.org",
     ),
     (
         "",
@@ -875,28 +875,28 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     (
         "owner anne@example.org",
         "request | Subject: who",
-        "Answered: Roster > Roster ['1', 'all'] to anne@example.org",
+        "Answered: Roster > Roster [1, all] to anne@example.org",
     ),
     (
         "owner anne@example.org",
         "request | Subject: who | <bob@example.net>",
-        "Answered: Roster > Roster ['1', 'all'] to anne@example.org",
+        "Answered: Roster > Roster [1, all] to anne@example.org",
     ),
     ("members", "request | Subject: who", "Answered: RosterHidden > NoRoster to anne@example.org"),
     (
         "members; member 7 anne@example.org",
         "request | Subject: who",
-        "Answered: Roster > Roster ['1', 'those who are shown'] to anne@example.org",
+        "Answered: Roster > Roster [1, those who are shown] to anne@example.org",
     ),
     (
         "members; owner anne@example.org",
         "request | Subject: who",
-        "Answered: Roster > Roster ['1', 'all'] to anne@example.org",
+        "Answered: Roster > Roster [1, all] to anne@example.org",
     ),
     (
         "public",
         "request | Subject: who",
-        "Answered: Roster > Roster ['1', 'those who are shown'] to anne@example.org",
+        "Answered: Roster > Roster [1, those who are shown] to anne@example.org",
     ),
     // Mail that does not count leaves room for the answer after it.
     (
@@ -924,17 +924,17 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     (
         "public; got anne@example.org 9 9; got anne+x@example.org 9 9",
         "request | <anne+x@example.org> || who\r\nhelp",
-        "Answered: Roster, Help, OverLimit(Address) anne+x@example.org > Roster ['1', 'those who are shown'] to anne@example.org",
+        "Answered: Roster, Help, OverLimit(Address) anne+x@example.org > Roster [1, those who are shown] to anne@example.org",
     ),
     (
         "public; got anne@example.org 0 99; got bob@example.org 0 99",
         "request | <bob@example.org> || who\r\nhelp",
-        "Answered: Roster, Help, OverLimit(Domain) bob@example.org > Roster ['1', 'those who are shown'] to anne@example.org",
+        "Answered: Roster, Help, OverLimit(Domain) bob@example.org > Roster [1, those who are shown] to anne@example.org",
     ),
     (
         "public",
         "request || join\r\nwho\r\nhelp",
-        "Asked: Asked(Join) anne@example.org, Roster, Help > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org, Roster ['1', 'those who are shown'] to anne@example.org, Help to anne@example.org",
+        "Asked: Asked(Join) anne@example.org, Roster, Help > ask Join Confirm anne@example.org, ConfirmJoin (Asked) to anne@example.org, Roster [1, those who are shown] to anne@example.org, Help to anne@example.org",
     ),
     ("", "request | Subject: help | <>", "Ignored: Automatic(NullSender)"),
     ("", "request | Subject: help | Precedence: list", "Ignored: Automatic(Precedence)"),

@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// The first argument of a process that is to call [`run`]. It is not one of the command line's commands.
-pub(crate) const SUBCOMMAND: &str = "work-reaper";
+pub(crate) const REAPER: &str = "work-reaper";
 
 /// A handle to the helper process, held by `work`. Dropping it ends the process.
 pub(super) struct Reaper {
@@ -24,7 +24,7 @@ impl Reaper {
     pub(super) fn start() -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         systemd::keep_from(&mut command);
-        command.arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg(REAPER).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // In its own process group, it is not reached by signals to ours, such as Ctrl-C.
         let mut process = command.process_group(0).spawn()?;
         Ok(Self { pipe: process.stdin.take(), process })
